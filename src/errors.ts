@@ -1,0 +1,115 @@
+/**
+ * Every failure that the gateway can report, in one catalogue.
+ *
+ * A row says how one failure looks on each wire: the HTTP status, the JSON-RPC code on MCP
+ * endpoints, whose fault it is, and whether the same request may succeed later. Only
+ * `http/reply.ts` turns a row into a response. `test/errors.test.ts` pins the rows as literals.
+ */
+
+/** Whose fault a failure is. Downstream is the client, upstream the MCP server. */
+export type ErrorSource = 'downstream' | 'upstream' | 'internal'
+
+interface CatalogueRow {
+  readonly status: number
+  readonly rpcCode: number
+  readonly source: ErrorSource
+  readonly retryable: boolean
+  readonly title: string
+}
+
+export const catalogue = {
+  PARSE_ERROR: row(400, -32700, 'downstream', false, 'Parse error'),
+  INVALID_REQUEST: row(400, -32600, 'downstream', false, 'Invalid request'),
+  BATCH_UNSUPPORTED: row(400, -32600, 'downstream', false, 'Batches are not accepted'),
+  INVALID_PARAMS: row(400, -32602, 'downstream', false, 'Invalid params'),
+  METHOD_NOT_FOUND: row(404, -32601, 'downstream', false, 'Method not found'),
+  HEADER_MISMATCH: row(400, -32020, 'downstream', false, 'Header mismatch'),
+  MISSING_CAPABILITY: row(400, -32021, 'downstream', false, 'Missing client capability'),
+  UNSUPPORTED_VERSION: row(400, -32022, 'downstream', false, 'Unsupported protocol version'),
+  UNSUPPORTED_MEDIA_TYPE: row(415, -32600, 'downstream', false, 'Unsupported content type'),
+  NOT_ACCEPTABLE: row(406, -32600, 'downstream', false, 'Not acceptable'),
+  SESSION_MISSING: row(400, -32600, 'downstream', false, 'Session id required'),
+  SESSION_UNKNOWN: row(404, -32001, 'downstream', false, 'Session not found'),
+  SERVER_UNKNOWN: row(404, -32001, 'downstream', false, 'Server not found'),
+  SERVER_STARTING: row(503, -32002, 'upstream', true, 'Server is starting'),
+  SERVER_UNAVAILABLE: row(503, -32002, 'upstream', true, 'Server is not available'),
+  UPSTREAM_CLOSED: row(502, -32003, 'upstream', true, 'Server connection closed'),
+  UPSTREAM_TIMEOUT: row(504, -32004, 'upstream', true, 'Server did not answer in time'),
+  UPSTREAM_ERROR: row(502, -32005, 'upstream', true, 'Server gave an invalid answer'),
+  UPSTREAM_UNAUTHORIZED: row(502, -32005, 'upstream', false, 'Server refused the gateway credentials'),
+  NO_CAPABLE_CLIENT: row(400, -32603, 'upstream', false, 'No client can answer this request'),
+  PAYLOAD_TOO_LARGE: row(413, -32600, 'downstream', false, 'Request body too large'),
+  RATE_LIMITED: row(429, -32006, 'downstream', true, 'Too many requests'),
+  SESSIONS_EXHAUSTED: row(429, -32006, 'downstream', true, 'Too many sessions'),
+  PROCESSES_EXHAUSTED: row(503, -32006, 'internal', true, 'Too many child processes'),
+  IN_FLIGHT_EXHAUSTED: row(429, -32006, 'downstream', true, 'Too many requests in flight'),
+  UNAUTHENTICATED: row(401, -32600, 'downstream', false, 'Authentication required'),
+  ADMIN_FORBIDDEN: row(403, -32600, 'downstream', false, 'Admin access denied'),
+  ADDRESS_FORBIDDEN: row(403, -32600, 'downstream', false, 'Address not allowed'),
+  HOST_FORBIDDEN: row(421, -32600, 'downstream', false, 'Host not allowed'),
+  ORIGIN_FORBIDDEN: row(403, -32600, 'downstream', false, 'Origin not allowed'),
+  NOT_FOUND: row(404, -32001, 'downstream', false, 'Not found'),
+  METHOD_NOT_ALLOWED: row(405, -32600, 'downstream', false, 'Method not allowed'),
+  BAD_REQUEST: row(400, -32600, 'downstream', false, 'Bad request'),
+  DEFINITION_INVALID: row(400, -32602, 'downstream', false, 'Invalid server definition'),
+  DEFINITION_EXISTS: row(409, -32600, 'downstream', false, 'Server already exists'),
+  DEFINITION_READ_ONLY: row(409, -32600, 'downstream', false, 'Server is defined in the configuration file'),
+  COMMAND_NOT_FOUND: row(422, -32602, 'downstream', false, 'Command not found'),
+  COMMAND_FORBIDDEN: row(403, -32600, 'downstream', false, 'Command not allowed'),
+  URL_FORBIDDEN: row(422, -32602, 'downstream', false, 'URL not allowed'),
+  DRAINING: row(503, -32002, 'internal', true, 'Gateway is shutting down'),
+  INTERNAL: row(500, -32603, 'internal', false, 'Internal error'),
+} as const satisfies Record<string, CatalogueRow>
+
+/** The stable name of a failure, sent as `code` in the plain HTTP error form. */
+export type ErrorCode = keyof typeof catalogue
+
+function row(
+  status: number,
+  rpcCode: number,
+  source: ErrorSource,
+  retryable: boolean,
+  title: string,
+): CatalogueRow {
+  return { status, rpcCode, source, retryable, title }
+}
+
+/** A failure with its catalogue row and one sentence that says what to do about it. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+
+  constructor(
+    readonly code: ErrorCode,
+    /** What happened and what to do. Shown to clients: never a secret, a token or a stack. */
+    readonly details: string,
+    /** Seconds for `Retry-After`; meaningful for 429 and 503. */
+    readonly retryAfterSeconds?: number,
+  ) {
+    super(details)
+  }
+
+  get status(): number {
+    return catalogue[this.code].status
+  }
+
+  get rpcCode(): number {
+    return catalogue[this.code].rpcCode
+  }
+
+  get title(): string {
+    return catalogue[this.code].title
+  }
+
+  get source(): ErrorSource {
+    return catalogue[this.code].source
+  }
+
+  get retryable(): boolean {
+    return catalogue[this.code].retryable
+  }
+}
+
+/** The message of anything thrown, without a stack. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,57 @@
+/**
+ * The interface between a connection and the wire to one MCP server.
+ *
+ * A transport moves JSON-RPC texts and nothing else: it does not map ids, does not know sessions of
+ * clients and never retries a request that may have been delivered. It never throws after `open`;
+ * every failure reaches the connection through its receiver.
+ */
+import type { GatewayError } from '../../errors.ts'
+
+/** What a transport tells its connection. Calls are synchronous and must not throw. */
+export interface TransportReceiver {
+  /**
+   * One JSON-RPC message text, a single JSON object without a line break at its ends.
+   * `requestId` is the upstream id of the request on whose response it arrived, or null when the
+   * wire carries no such attribution (stdio, HTTP+SSE, a standing GET stream).
+   */
+  message(text: string, requestId: number | null): void
+  /** The request with this upstream id will get no answer; it may or may not have been delivered. */
+  requestFailed(requestId: number, error: GatewayError): void
+  /** The upstream no longer knows the session (HTTP 404): `requestId` was not delivered. */
+  sessionLost(requestId: number | null): void
+  /** The wire is gone for good; sent once, after which the transport is silent. */
+  closed(error: GatewayError): void
+  /** A line for the server's own log: stderr, or stdout noise that is not JSON. */
+  noise(line: string): void
+}
+
+/** What the wire needs to know about a message beside its text. */
+export interface Outgoing {
+  /** JSON text of one message, without raw line breaks. */
+  readonly text: string
+  /** Upstream id when it is a request, else null. */
+  readonly requestId: number | null
+  readonly method: string | null
+  /** Headers for this one message (modern `Mcp-*`, forwarded client headers); ignored by stdio. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface UpstreamTransport {
+  /** Process id for stdio, else null. */
+  readonly pid: number | null
+  /** Connects the wire. Rejects with a GatewayError when it cannot be had. */
+  open(receiver: TransportReceiver, signal: AbortSignal): Promise<void>
+  /** Queues one message. Order is kept on ordered wires (stdio, HTTP+SSE). Never throws. */
+  send(outgoing: Outgoing): void
+  /** Called once the handshake is done: the negotiated version, for the HTTP headers and GET stream. */
+  initialized(protocolVersion: string): void
+  /** Forgets the upstream session so that a new `initialize` can be sent (after `sessionLost`). */
+  resetSession(): void
+  /** Ends the response that a modern request is waiting on (its cancel). No-op on ordered wires. */
+  abort(requestId: number): void
+  /** Stops reading until `resume`, so that a flooding server blocks instead of filling memory. */
+  pause(): void
+  resume(): void
+  /** Ends the wire and everything behind it (session DELETE; stdin EOF, TERM, KILL of the group). */
+  close(): Promise<void>
+}
