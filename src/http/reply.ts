@@ -1,0 +1,88 @@
+/**
+ * Turns a value or a GatewayError into a Response; the only place that does it.
+ *
+ * Two error forms (CONTRACT.md, "Errors"): plain JSON for admin and health, a JSON-RPC error object
+ * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
+ */
+import type { GatewayError } from '../errors.ts'
+
+/** Extra response headers, set over the built-in ones. */
+export type ReplyHeaders = Readonly<Record<string, string>>
+
+/**
+ * Sent with every answer that is not an event stream: no sniffing, no caching of answers that depend
+ * on who asks, nothing to run or frame if a browser shows one. A ready-made Headers object costs half
+ * of a plain record per response.
+ */
+const security = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+} as const
+const jsonHeaders = new Headers({ 'content-type': 'application/json', ...security })
+const bareHeaders = new Headers(security)
+const okJson: ResponseInit = { status: 200, headers: jsonHeaders }
+
+/** A JSON answer. `value` must be serialisable; a 204 takes `null` and has no body. */
+export function replyJson(status: number, value: unknown, headers?: ReplyHeaders): Response {
+  if (status === 204) return withHeaders(new Response(null, { status, headers: bareHeaders }), headers)
+  return jsonText(status, JSON.stringify(value), headers)
+}
+
+/** A text answer of another content type, such as the Prometheus page. */
+export function replyText(status: number, text: string, contentType: string): Response {
+  const response = new Response(text, { status, headers: bareHeaders })
+  response.headers.set('content-type', contentType)
+  return response
+}
+
+/** The plain form: `{"error","details","code"}` with the headers that the status asks for. */
+export function replyError(error: GatewayError, headers?: ReplyHeaders): Response {
+  const body = JSON.stringify({ error: error.title, details: error.details, code: error.code })
+  return withErrorHeaders(jsonText(error.status, body, headers), error)
+}
+
+/**
+ * The JSON-RPC form for MCP endpoints. `idText` is the raw JSON text of the request's id; null answers
+ * `"id":null`, undefined leaves the id out (2026-07-28: an id that could not be read).
+ */
+export function replyRpcError(
+  error: GatewayError,
+  idText: string | null | undefined,
+  headers?: ReplyHeaders,
+): Response {
+  return withErrorHeaders(jsonText(error.status, rpcErrorText(error, idText), headers), error)
+}
+
+/** The JSON-RPC error text alone, for answers that travel inside an event stream. */
+export function rpcErrorText(error: GatewayError, idText: string | null | undefined): string {
+  const message = JSON.stringify(`${error.title}: ${error.details}`)
+  const id = idText === undefined ? '' : `,"id":${idText}`
+  return `{"jsonrpc":"2.0"${id},"error":{"code":${error.rpcCode},"message":${message},"data":{"code":"${error.code}"}}}`
+}
+
+/** A ready JSON-RPC text, forwarded byte for byte with status 200. */
+export function replyRpcText(text: string, headers?: ReplyHeaders): Response {
+  return withHeaders(new Response(text, okJson), headers)
+}
+
+function jsonText(status: number, text: string, headers?: ReplyHeaders): Response {
+  return withHeaders(new Response(text, { status, headers: jsonHeaders }), headers)
+}
+
+function withHeaders(response: Response, headers: ReplyHeaders | undefined): Response {
+  if (headers !== undefined) {
+    for (const name in headers) response.headers.set(name, headers[name] ?? '')
+  }
+  return response
+}
+
+function withErrorHeaders(response: Response, error: GatewayError): Response {
+  if (error.status === 401) response.headers.set('www-authenticate', 'Bearer')
+  const retryAfterSeconds =
+    error.retryAfterSeconds ?? (error.retryable && error.status === 503 ? 1 : undefined)
+  if (retryAfterSeconds !== undefined) {
+    response.headers.set('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))))
+  }
+  return response
+}
