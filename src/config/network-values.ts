@@ -1,0 +1,75 @@
+/** Settings that name hosts, addresses, URLs and tokens. Pure, like `values.ts`. */
+import type { TArray, TNull, TString, TUnion } from '@sinclair/typebox'
+import { list, optionalText, text, type ValueKind } from './values.ts'
+
+const hostPattern = /^(?:[a-z0-9][a-z0-9._-]{0,252}|\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f:.]+)$/i
+
+/** A host name or an address without port; brackets around an IPv6 address are taken off. */
+export function hostName(): ValueKind<TString> {
+  const kind = text('a host name or an address without port')
+  return {
+    ...kind,
+    hint: 'host',
+    read(input) {
+      const reading = kind.read(input)
+      if ('fault' in reading) return reading
+      if (!hostPattern.test(reading.value)) return { fault: `must be ${kind.takes}, got "${reading.value}"` }
+      return { value: reading.value.replace(/^\[(.*)\]$/, '$1') }
+    },
+  }
+}
+
+/** An absolute http or https URL without query, fragment and credentials; no slash at its end. */
+export function baseUrl(): ValueKind<TUnion<[TString, TNull]>> {
+  const takes = 'an http or https URL without query and credentials, such as https://tools.example.com/mcp'
+  const kind = optionalText(takes, (value) => (isBaseUrl(value) ? null : `must be ${takes}`))
+  return {
+    ...kind,
+    hint: 'url',
+    read(input) {
+      const reading = kind.read(input)
+      return 'fault' in reading ? reading : { value: reading.value?.replace(/\/+$/, '') ?? null }
+    },
+  }
+}
+
+function isBaseUrl(value: string): boolean {
+  const url = URL.parse(value)
+  if (url === null || !/^https?:\/\//i.test(value)) return false
+  return url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+}
+
+/** Tokens as an Authorization header can carry them. */
+export function tokenList(): ValueKind<TArray<TString>> {
+  return list({
+    takes: 'tokens',
+    secret: true,
+    check: (entry) =>
+      /^[\x21-\x2b\x2d-\x7e]{1,4096}$/.test(entry)
+        ? null
+        : 'must be printable ASCII without spaces, at most 4096 characters',
+  })
+}
+
+/** Addresses and CIDR blocks. */
+export function addressList(): ValueKind<TArray<TString>> {
+  return list({ takes: 'IP addresses or CIDR blocks' })
+}
+
+export function hostList(): ValueKind<TArray<TString>> {
+  return list({
+    takes: 'host names',
+    check: (entry) =>
+      hostPattern.test(entry.replace(/:\d{1,5}$/, '')) ? null : 'is not a host name, with or without a port',
+  })
+}
+
+export function originList(): ValueKind<TArray<TString>> {
+  return list({
+    takes: 'origins',
+    check: (entry) =>
+      URL.parse(entry)?.origin === entry.toLowerCase()
+        ? null
+        : 'is not an origin such as https://app.example.com',
+  })
+}

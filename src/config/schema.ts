@@ -1,0 +1,263 @@
+/**
+ * Every setting of the gateway, in one table. Its type in memory, its bounds, default and meaning are
+ * here; the key in the file and the variable follow from its place in the table:
+ *
+ * - `limits.bodyBytesMax` is `limits.body_bytes_max` under `mcp_proxy` in the file and
+ *   `MCP_PROXY_LIMITS_BODY_BYTES_MAX` in the environment. Times are milliseconds in memory and carry
+ *   `Ms` there; outside they are written with a unit, so the key has none (`timeouts.session_idle`).
+ * - `env` names the variable where the published reference chose another one.
+ * - only what a person types at a terminal has a `flag`.
+ */
+import type { Static } from '@sinclair/typebox'
+import type { ServerDefinition } from '../registry/definition.ts'
+import { addressList, baseUrl, hostList, hostName, originList, tokenList } from './network-values.ts'
+import { type Setting, setting } from './setting.ts'
+import {
+  choice,
+  duration,
+  flagValue,
+  HOUR_MS,
+  integer,
+  list,
+  MIB,
+  MINUTE_MS,
+  SECOND_MS,
+  size,
+  text,
+} from './values.ts'
+
+const UNBOUNDED_MAX = 1_000_000_000
+
+export const settings = {
+  host: setting({
+    kind: hostName(),
+    initial: '127.0.0.1',
+    flag: 'mcp-host',
+    doc: 'Address or host name to listen on. 0.0.0.0 listens on every interface.',
+  }),
+  port: setting({
+    kind: integer(0, 65_535),
+    initial: 6001,
+    flag: 'mcp-port',
+    doc: 'TCP port to listen on. 0 picks a free one.',
+  }),
+  baseUrl: setting({
+    kind: baseUrl(),
+    initial: null,
+    initialWords: 'derived from host and port',
+    flag: 'mcp-base-url',
+    doc: 'URL under which clients reach the gateway, with the path prefix of a reverse proxy if there is one.',
+  }),
+  shutdownTimeoutMs: setting({
+    kind: duration(0, HOUR_MS),
+    initial: 10 * SECOND_MS,
+    flag: 'mcp-shutdown-timeout',
+    doc: 'How long calls in flight may go on after a stop signal.',
+  }),
+  auth: {
+    globalTokens: setting({
+      kind: tokenList(),
+      initial: [],
+      flag: 'mcp-global-auth-tokens',
+      env: 'MCP_PROXY_GLOBAL_AUTH_TOKENS',
+      secret: true,
+      doc: 'Tokens that open every MCP server. None: no token is asked for.',
+    }),
+    adminTokens: setting({
+      kind: tokenList(),
+      initial: [],
+      flag: 'mcp-admin-tokens',
+      env: 'MCP_PROXY_ADMIN_TOKENS',
+      secret: true,
+      doc: 'Tokens that open the admin API. None: it answers only to this machine.',
+    }),
+    adminAllowIps: setting({
+      kind: addressList(),
+      initial: [],
+      flag: 'mcp-admin-allow-ips',
+      env: 'MCP_PROXY_ADMIN_ALLOW_IPS',
+      doc: 'Addresses and CIDR blocks from which the admin API may be used. None: from every address.',
+    }),
+  },
+  admin: {
+    stdio: setting({
+      kind: choice('enabled', 'disabled'),
+      initial: 'enabled',
+      doc: 'Whether the admin API may register servers that start a process.',
+    }),
+    commands: setting({
+      kind: list({ takes: 'commands' }),
+      initial: [],
+      doc: 'Commands that the admin API may register. None: any.',
+    }),
+  },
+  security: {
+    trustedProxies: setting({
+      kind: addressList(),
+      initial: [],
+      flag: 'mcp-trusted-proxies',
+      env: 'MCP_PROXY_TRUSTED_PROXIES',
+      doc: 'Addresses and CIDR blocks of reverse proxies whose forwarding headers are believed.',
+    }),
+    allowedHosts: setting({
+      kind: hostList(),
+      initial: [],
+      doc: 'Host headers to accept beside loopback names and the host of the base URL.',
+    }),
+    allowedOrigins: setting({
+      kind: originList(),
+      initial: [],
+      doc: 'Origins of web pages that may call the gateway from a browser.',
+    }),
+    privateUpstreams: setting({
+      kind: choice('allowed', 'refused'),
+      initial: 'allowed',
+      doc: 'Whether registered URLs may lead into private networks. Link-local ones never may.',
+    }),
+  },
+  logging: {
+    level: setting({
+      kind: choice('debug', 'info', 'warn', 'error', 'silent'),
+      initial: 'info',
+      flag: 'mcp-log-level',
+      env: 'MCP_PROXY_LOG_LEVEL',
+      doc: 'Least level that is logged.',
+    }),
+    format: setting({
+      kind: choice('json', 'pretty'),
+      initial: ({ terminal }) => (terminal ? 'pretty' : 'json'),
+      initialWords: 'json; pretty on a terminal',
+      flag: 'mcp-log-format',
+      env: 'MCP_PROXY_LOG_FORMAT',
+      doc: 'Form of a log line.',
+    }),
+  },
+  metrics: {
+    public: setting({
+      kind: flagValue(),
+      initial: false,
+      doc: 'Whether GET /metrics is open to everyone instead of admins only.',
+    }),
+  },
+  storage: {
+    type: setting({
+      kind: choice('sqlite', 'memory'),
+      initial: 'sqlite',
+      doc: 'Where servers registered over the admin API are kept. memory forgets them at exit.',
+    }),
+    path: setting({
+      kind: text('a directory'),
+      initial: ({ stateDirectory }) => stateDirectory,
+      initialWords: '/var/lib/compozy if writable, else $XDG_STATE_HOME/compozy or ~/.local/state/compozy',
+      doc: 'State directory.',
+    }),
+  },
+  limits: {
+    bodyBytesMax: setting({ kind: size(1024), initial: 4 * MIB, doc: 'Largest request body.' }),
+    lineBytesMax: setting({
+      kind: size(1024),
+      initial: 64 * MIB,
+      doc: 'Largest single message that an MCP server may send.',
+    }),
+    sessionsMax: setting({ kind: integer(1, UNBOUNDED_MAX), initial: 10_000, doc: 'Sessions in all.' }),
+    sessionsPerClientMax: setting({
+      kind: integer(1, UNBOUNDED_MAX),
+      initial: 1000,
+      doc: 'Sessions of one client.',
+    }),
+    processesMax: setting({ kind: integer(1, 100_000), initial: 256, doc: 'Child processes in all.' }),
+    inFlightPerServerMax: setting({
+      kind: integer(1, UNBOUNDED_MAX),
+      initial: 1024,
+      doc: 'Requests that one server may have in flight.',
+    }),
+    rate: {
+      perSecond: setting({
+        kind: integer(0, UNBOUNDED_MAX),
+        initial: 0,
+        doc: 'Requests a second that one client may make on average. 0: no limit.',
+      }),
+      burst: setting({
+        kind: integer(1, UNBOUNDED_MAX),
+        initial: 20,
+        doc: 'Requests that one client may make at once before the rate counts.',
+      }),
+    },
+    replayEventsMax: setting({
+      kind: integer(0, UNBOUNDED_MAX),
+      initial: 1024,
+      doc: 'Events that a session keeps for clients that resume a stream.',
+    }),
+    replayBytesMax: setting({ kind: size(0), initial: 4 * MIB, doc: 'Bytes of such events, per session.' }),
+    streamBufferBytesMax: setting({
+      kind: size(1024),
+      initial: 16 * MIB,
+      doc: 'Bytes that wait for a slow reader of one stream before the stream is ended.',
+    }),
+    parkedCallsMax: setting({
+      kind: integer(1, UNBOUNDED_MAX),
+      initial: 1000,
+      doc: 'Calls that wait for input of their client.',
+    }),
+  },
+  timeouts: {
+    sessionIdleMs: setting({
+      kind: duration(1),
+      initial: 30 * MINUTE_MS,
+      doc: 'A session without traffic ends after this long.',
+    }),
+    sessionAbsoluteMs: setting({
+      kind: duration(1),
+      initial: 24 * HOUR_MS,
+      doc: 'A session ends after this long whatever happens.',
+    }),
+    laneIdleMs: setting({
+      kind: duration(1),
+      initial: 5 * MINUTE_MS,
+      doc: 'A connection to a server that nobody uses is closed after this long.',
+    }),
+    heartbeatMs: setting({
+      kind: duration(1, 15 * SECOND_MS),
+      initial: 15 * SECOND_MS,
+      doc: 'Silence on an event stream after which a comment is sent.',
+    }),
+    streamAfterMs: setting({
+      kind: duration(1),
+      initial: 3 * SECOND_MS,
+      doc: 'A call that takes longer is answered as an event stream.',
+    }),
+    callIdleMs: setting({
+      kind: duration(1),
+      initial: 30 * MINUTE_MS,
+      doc: 'Longest silence of one call, restarted by its progress.',
+    }),
+    callTotalMs: setting({ kind: duration(1), initial: 4 * HOUR_MS, doc: 'Longest duration of one call.' }),
+    clientInputMs: setting({
+      kind: duration(1),
+      initial: 10 * MINUTE_MS,
+      doc: 'How long a call waits for input of its client.',
+    }),
+    stopGraceMs: setting({
+      kind: duration(1, 5 * MINUTE_MS),
+      initial: 3 * SECOND_MS,
+      doc: 'Time between the steps of stopping a process: end of input, TERM, KILL.',
+    }),
+    healthProbeMs: setting({
+      kind: duration(1, 5 * MINUTE_MS),
+      initial: 5 * SECOND_MS,
+      doc: 'Longest wait for the answer to a health probe.',
+    }),
+  },
+} as const
+
+type Frozen<T> = T extends (infer E)[] ? readonly E[] : T
+
+type ValuesOf<T> = {
+  readonly [K in keyof T]: T[K] extends Setting<infer S> ? Frozen<Static<S>> : ValuesOf<T[K]>
+}
+
+/** The whole configuration: checked, every default applied, deeply frozen. */
+export type Config = ValuesOf<typeof settings> & {
+  /** From `mcps`, `mcpServers` and `--mcp-import`, in that order; names are unique. */
+  readonly servers: readonly ServerDefinition[]
+}
