@@ -1,0 +1,253 @@
+/**
+ * The two eras of MCP as data: versions, methods, and what each method may do.
+ *
+ * A method that is missing from an era's table does not exist in that era; nothing else in the
+ * gateway compares version strings or lists methods. Unknown methods are never refused because of
+ * these tables between two ends of the same era: they are relayed as they are.
+ *
+ * Spec: 2026-07-28, changelog and basic/versioning; 2025-11-25 and earlier, schema.
+ */
+
+/** `legacy`: `initialize` handshake and sessions. `modern`: every request stands alone (2026-07-28). */
+export type Era = 'legacy' | 'modern'
+
+/** Newest first. 2024-10-07 is a pre-release that old SDKs still ask for; its wire is that of 2024-11-05. */
+export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'] as const
+
+/** Newest first. */
+export const MODERN_VERSIONS = ['2026-07-28'] as const
+
+const FIRST_MODERN_VERSION = '2026-07-28'
+
+export const LATEST_LEGACY_VERSION: LegacyVersion = LEGACY_VERSIONS[0]
+export const LATEST_MODERN_VERSION: ModernVersion = MODERN_VERSIONS[0]
+
+/** What a server means that does not send `MCP-Protocol-Version` on HTTP (2025-06-18, Protocol Version Header). */
+export const ASSUMED_LEGACY_VERSION: LegacyVersion = '2025-03-26'
+
+export type LegacyVersion = (typeof LEGACY_VERSIONS)[number]
+export type ModernVersion = (typeof MODERN_VERSIONS)[number]
+
+/** The era of every version that the gateway speaks; a version that is not here is not spoken. */
+export const ERA_OF_VERSION: ReadonlyMap<string, Era> = new Map([
+  ...LEGACY_VERSIONS.map((version) => [version, 'legacy'] as const),
+  ...MODERN_VERSIONS.map((version) => [version, 'modern'] as const),
+])
+
+/**
+ * The era that a version string claims, spoken or not: revisions are ISO dates, so anything that sorts
+ * from 2026-07-28 on (drafts and later revisions included) claims the stateless mechanism.
+ */
+export function claimedEra(version: string): Era {
+  return ERA_OF_VERSION.get(version) ?? (version >= FIRST_MODERN_VERSION ? 'modern' : 'legacy')
+}
+
+/**
+ * The version that answers `initialize`: the one asked for when it is spoken, else the newest one that
+ * both ends can be expected to know. A client that names a date knows the revisions before it; one that
+ * names something older than all, or no date at all, is offered the newest (2025-11-25, Lifecycle).
+ */
+export function negotiateLegacyVersion(requested: unknown): LegacyVersion {
+  if (typeof requested !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(requested)) return LATEST_LEGACY_VERSION
+  return LEGACY_VERSIONS.find((version) => version <= requested) ?? LATEST_LEGACY_VERSION
+}
+
+/** What a legacy client cannot be expected to understand, by the first version that has it. */
+export const LEGACY_FEATURE_SINCE = {
+  batch: { first: '2025-03-26', last: '2025-03-26' },
+  structuredContent: { first: '2025-06-18', last: '2025-11-25' },
+  elicitation: { first: '2025-06-18', last: '2025-11-25' },
+  versionHeader: { first: '2025-06-18', last: '2025-11-25' },
+  tasks: { first: '2025-11-25', last: '2025-11-25' },
+} as const satisfies Record<string, { first: LegacyVersion; last: LegacyVersion }>
+
+/** Whether a legacy version has a feature that came or went between revisions. */
+export function legacyVersionHas(version: string, feature: keyof typeof LEGACY_FEATURE_SINCE): boolean {
+  const { first, last } = LEGACY_FEATURE_SINCE[feature]
+  return version >= first && version <= last
+}
+
+/** Reserved `_meta` keys (2026-07-28, basic/index, `_meta`). */
+export const META = {
+  protocolVersion: 'io.modelcontextprotocol/protocolVersion',
+  clientInfo: 'io.modelcontextprotocol/clientInfo',
+  clientCapabilities: 'io.modelcontextprotocol/clientCapabilities',
+  logLevel: 'io.modelcontextprotocol/logLevel',
+  serverInfo: 'io.modelcontextprotocol/serverInfo',
+  subscriptionId: 'io.modelcontextprotocol/subscriptionId',
+  relatedTask: 'io.modelcontextprotocol/related-task',
+} as const
+
+/** The `_meta` keys that make up the envelope of a modern request, and mean nothing to a legacy server. */
+export const ENVELOPE_KEYS: readonly string[] = [
+  META.protocolVersion,
+  META.clientInfo,
+  META.clientCapabilities,
+  META.logLevel,
+]
+
+/** Log levels from most to least verbose (RFC 5424). */
+export const LOG_LEVELS = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+] as const
+
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export function isLogLevel(value: unknown): value is LogLevel {
+  return typeof value === 'string' && (LOG_LEVELS as readonly string[]).includes(value)
+}
+
+/** Whether a message at `level` is wanted by one who asked for `floor`. An unknown level counts as wanted. */
+export function reachesLevel(level: unknown, floor: LogLevel): boolean {
+  return !isLogLevel(level) || LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(floor)
+}
+
+/** JSON-RPC codes that the protocol gives a meaning. */
+export const RPC = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internalError: -32603,
+  /** 2025-11-25 and earlier; must not be sent in the modern era. */
+  resourceNotFound: -32002,
+  /** 2025-11-25 only; must not be sent in the modern era. */
+  urlElicitationRequired: -32042,
+  headerMismatch: -32020,
+  missingClientCapability: -32021,
+  unsupportedVersion: -32022,
+} as const
+
+/**
+ * HTTP status of a modern response that is an error, when no stream has been opened yet. Every other
+ * code is 200 with the error in the body; the envelope's own -32602 is 400 by its rejection.
+ */
+export function modernErrorStatus(rpcCode: number): 200 | 400 | 404 {
+  if (rpcCode === RPC.methodNotFound) return 404
+  return MODERN_ERROR_CODES.has(rpcCode) ? 400 : 200
+}
+
+/** The errors that only a modern server sends: how a probe knows one (basic/versioning). */
+export const MODERN_ERROR_CODES: ReadonlySet<number> = new Set([
+  RPC.headerMismatch,
+  RPC.missingClientCapability,
+  RPC.unsupportedVersion,
+])
+
+/** One request method that a client may send. */
+export interface ClientRequestRow {
+  /** The parameter that `Mcp-Name` mirrors on modern HTTP. */
+  readonly nameParam?: 'name' | 'uri' | 'taskId'
+  /** The modern result must carry `ttlMs` and `cacheScope` (server/utilities/caching). */
+  readonly cacheable?: true
+  /** The modern result may be `input_required`; in the legacy era the server may ask meanwhile (basic/patterns/mrtr). */
+  readonly mayAsk?: true
+  /** Never relayed as it is across eras: the gateway answers it from what it keeps, or translates it. */
+  readonly bridged?: true
+  /** Defined by an official extension, not by the core: relayed within the era, unknown across eras. */
+  readonly extension?: true
+}
+
+/** The requests of one era that a client may send. */
+export const CLIENT_REQUESTS: Readonly<Record<Era, ReadonlyMap<string, ClientRequestRow>>> = {
+  modern: new Map<string, ClientRequestRow>([
+    ['server/discover', { cacheable: true, bridged: true }],
+    ['subscriptions/listen', { bridged: true }],
+    ['tools/list', { cacheable: true }],
+    ['tools/call', { nameParam: 'name', mayAsk: true }],
+    ['prompts/list', { cacheable: true }],
+    ['prompts/get', { nameParam: 'name', mayAsk: true }],
+    ['resources/list', { cacheable: true }],
+    ['resources/templates/list', { cacheable: true }],
+    ['resources/read', { nameParam: 'uri', cacheable: true, mayAsk: true }],
+    ['completion/complete', {}],
+    ['tasks/get', { nameParam: 'taskId', extension: true }],
+    ['tasks/update', { nameParam: 'taskId', extension: true }],
+    ['tasks/cancel', { nameParam: 'taskId', extension: true }],
+  ]),
+  legacy: new Map<string, ClientRequestRow>([
+    ['initialize', { bridged: true }],
+    ['ping', { bridged: true }],
+    ['logging/setLevel', { bridged: true }],
+    ['resources/subscribe', { bridged: true }],
+    ['resources/unsubscribe', { bridged: true }],
+    ['tools/list', {}],
+    ['tools/call', { mayAsk: true }],
+    ['prompts/list', {}],
+    ['prompts/get', { mayAsk: true }],
+    ['resources/list', {}],
+    ['resources/templates/list', {}],
+    ['resources/read', { mayAsk: true }],
+    ['completion/complete', {}],
+    ['tasks/get', {}],
+    ['tasks/result', {}],
+    ['tasks/list', {}],
+    ['tasks/cancel', {}],
+  ]),
+}
+
+/**
+ * Requests that a server may make of its client, and the client capability each needs. In the legacy
+ * era they are JSON-RPC requests; in the modern era they travel inside an `input_required` result.
+ */
+export const SERVER_REQUESTS: ReadonlyMap<string, 'elicitation' | 'sampling' | 'roots'> = new Map([
+  ['elicitation/create', 'elicitation'],
+  ['sampling/createMessage', 'sampling'],
+  ['roots/list', 'roots'],
+])
+
+/** Notifications by era and by who sends them. */
+export const NOTIFICATIONS: Readonly<
+  Record<Era, Readonly<Record<'client' | 'server', ReadonlySet<string>>>>
+> = {
+  modern: {
+    client: new Set(['notifications/cancelled']),
+    server: new Set([
+      'notifications/cancelled',
+      'notifications/progress',
+      'notifications/message',
+      'notifications/subscriptions/acknowledged',
+      'notifications/tools/list_changed',
+      'notifications/prompts/list_changed',
+      'notifications/resources/list_changed',
+      'notifications/resources/updated',
+    ]),
+  },
+  legacy: {
+    client: new Set([
+      'notifications/initialized',
+      'notifications/cancelled',
+      'notifications/progress',
+      'notifications/roots/list_changed',
+      'notifications/tasks/status',
+    ]),
+    server: new Set([
+      'notifications/cancelled',
+      'notifications/progress',
+      'notifications/message',
+      'notifications/tools/list_changed',
+      'notifications/prompts/list_changed',
+      'notifications/resources/list_changed',
+      'notifications/resources/updated',
+      'notifications/elicitation/complete',
+      'notifications/tasks/status',
+    ]),
+  },
+}
+
+/** Which field of a `subscriptions/listen` filter asks for a notification of the legacy era. */
+export const LISTEN_FIELD: ReadonlyMap<
+  string,
+  'toolsListChanged' | 'promptsListChanged' | 'resourcesListChanged'
+> = new Map([
+  ['notifications/tools/list_changed', 'toolsListChanged'],
+  ['notifications/prompts/list_changed', 'promptsListChanged'],
+  ['notifications/resources/list_changed', 'resourcesListChanged'],
+])
