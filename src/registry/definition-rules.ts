@@ -1,0 +1,154 @@
+/**
+ * The rules of a definition that a schema cannot say: what belongs together, and what must never
+ * stand in a command line, a header or a URL. Pure; called with input that already fits the schema.
+ */
+import type { DefinitionWire } from './definition-schema.ts'
+import { formatDuration, parseDuration } from './duration.ts'
+import { isMasked } from './mask.ts'
+import type { Problem } from './problems.ts'
+
+const durationFields = ['timeout', 'reconnectDelay', 'healthCheckInterval', 'startTimeout'] as const
+
+/** Timers are 32-bit, and no call or interval is longer than a day. */
+const durationMsMax = 86_400_000
+const nanosecondsPerMs = 1_000_000
+
+/** Headers that frame a message or belong to the hop: one forwarded or fixed value breaks the next request. */
+const framingHeaders: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Never forwarded, listed or not. `authorization` carries the gateway's own token on this hop, and
+ * the specification forbids passing on a token that was issued for somebody else; `cookie` is what
+ * a browser attaches by itself for the gateway's host. The rest is written by the relay: a client's
+ * copy would contradict the gateway's session, version or body.
+ */
+const unforwardableHeaders: ReadonlySet<string> = new Set([
+  ...framingHeaders,
+  'accept',
+  'accept-encoding',
+  'authorization',
+  'content-encoding',
+  'content-type',
+  'cookie',
+  'forwarded',
+  'last-event-id',
+  'mcp-method',
+  'mcp-name',
+  'mcp-protocol-version',
+  'mcp-session-id',
+  'origin',
+])
+
+/** Every broken rule, in the order of the fields. */
+export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[] {
+  const problems: Problem[] = []
+  const add = (field: string, reason: string | null): void => {
+    if (reason !== null) problems.push({ field, reason })
+  }
+  for (const field of durationFields) add(field, durationReason(wire[field]))
+  add('cwd', wire.cwd !== undefined && !allowCwd ? 'can only be set in the configuration file' : null)
+  if (wire.transport === 'stdio') stdioProblems(wire, add)
+  else httpProblems(wire, add)
+  for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, envReason(value))
+  headerProblems(wire.headers ?? {}, add)
+  for (const [index, name] of (wire.forwardHeaders ?? []).entries()) {
+    add(`forwardHeaders[${index}]`, forwardReason(name.toLowerCase()))
+  }
+  for (const [index, token] of (wire.authTokens ?? []).entries()) {
+    add(`authTokens[${index}]`, isMasked(token) ? maskedReason : null)
+  }
+  return problems
+}
+
+/** Milliseconds of a checked wire duration; null when absent. Go clients send 0 for "not set". */
+export function durationMs(value: string | number | undefined): number | null {
+  if (value === undefined || value === 0) return null
+  return typeof value === 'string' ? parseDuration(value) : Math.round(value / nanosecondsPerMs)
+}
+
+type Add = (field: string, reason: string | null) => void
+
+const maskedReason = 'is a mask, and no stored value stands behind it; send the value itself'
+const lineReason = 'must not contain line breaks or NUL'
+
+function durationReason(value: string | number | undefined): string | null {
+  if (typeof value === 'number' && value > 0 && value < nanosecondsPerMs) {
+    // Below a thousand people think in seconds, above it in milliseconds.
+    const meant = formatDuration(value < 1_000 ? value * 1_000 : value)
+    return `${value} means nanoseconds here; write "${meant}"`
+  }
+  if (value === undefined || value === 0) return null
+  const ms = durationMs(value)
+  if (ms === null) return 'must be a duration such as "30s", "500ms" or "1h30m"'
+  return ms < 1 || ms > durationMsMax ? 'must be between 1ms and 24h' : null
+}
+
+function stdioProblems(wire: DefinitionWire, add: Add): void {
+  const command = wire.command ?? ''
+  if (command.trim() === '') add('command', 'is required for transport stdio')
+  else add('command', /[\0\r\n]/.test(command) ? lineReason : null)
+  if ((wire.url ?? '') !== '') add('url', 'does not go with transport stdio; use sse or streamable-http')
+  for (const [index, arg] of (wire.args ?? []).entries()) {
+    if (arg.includes('\0')) add(`args[${index}]`, 'must not contain NUL')
+    else add(`args[${index}]`, isMasked(arg) ? maskedReason : null)
+  }
+}
+
+function httpProblems(wire: DefinitionWire, add: Add): void {
+  if ((wire.command ?? '') !== '') add('command', `does not go with transport ${wire.transport}; use stdio`)
+  add('url', urlReason(wire.url ?? '', wire.transport))
+}
+
+function urlReason(url: string, transport: string): string | null {
+  if (url === '') return `is required for transport ${transport}`
+  // The URL parser silently drops control characters, so what is checked would not be what is shown.
+  if (/[\0-\x20\x7f]/.test(url)) return 'must not contain spaces or control characters'
+  const parsed = URL.parse(url)
+  if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
+    return 'must be an http or https URL'
+  }
+  return isMasked(url) ? maskedReason : null
+}
+
+/** Line breaks are allowed: private keys in PEM form are a common value. NUL would cut the value. */
+function envReason(value: string): string | null {
+  if (isMasked(value)) return maskedReason
+  return value.includes('\0') ? 'must not contain NUL' : null
+}
+
+function headerProblems(headers: Readonly<Record<string, string>>, add: Add): void {
+  const seen = new Set<string>()
+  for (const [name, value] of Object.entries(headers)) {
+    const key = name.toLowerCase()
+    if (framingHeaders.has(key)) add(`headers.${name}`, 'is set by the gateway itself')
+    else if (seen.has(key)) add(`headers.${name}`, 'stands twice; header names do not differ by case')
+    else if (isMasked(value)) add(`headers.${name}`, maskedReason)
+    else if (/[\0\r\n]/.test(value)) add(`headers.${name}`, lineReason)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters HTTP refuses.
+    else if (/[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|[^\0-\xff]/.test(value)) {
+      add(`headers.${name}`, 'must contain only Latin-1 text; encode anything else')
+    }
+    seen.add(key)
+  }
+}
+
+function forwardReason(name: string): string | null {
+  if (unforwardableHeaders.has(name) || name.startsWith('mcp-param-')) {
+    return 'is never forwarded: it belongs to the connection with the gateway'
+  }
+  return null
+}

@@ -1,0 +1,161 @@
+/**
+ * The wire form of a server definition (CONTRACT.md, "Admin API") and its way into the gateway.
+ *
+ * Pure. The same rules hold for the admin API, the configuration file and imported client files, so
+ * that a definition means the same wherever it came from.
+ */
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { ServerDefinition, ToolFilter } from './definition.ts'
+import { durationMs, ruleProblems } from './definition-rules.ts'
+import { type Problem, problemsOf } from './problems.ts'
+
+const text = (lengthMax: number) =>
+  Type.String({ maxLength: lengthMax, description: `a string of at most ${lengthMax} characters` })
+
+const textMap = (entriesMax: number, keyPattern: string, keys: string, valueLengthMax: number) =>
+  Type.Record(Type.String({ pattern: keyPattern }), text(valueLengthMax), {
+    additionalProperties: false,
+    maxProperties: entriesMax,
+    description: `a map of at most ${entriesMax} strings`,
+    keys,
+  })
+
+const textList = (itemsMax: number, item: TSchema) =>
+  Type.Unsafe<string[]>(
+    Type.Array(item, { maxItems: itemsMax, description: `a list of at most ${itemsMax} strings` }),
+  )
+
+const duration = Type.Union([Type.String({ maxLength: 64 }), Type.Integer()], {
+  description: 'a duration such as "30s", or an integer of nanoseconds',
+})
+
+const flag = Type.Boolean({ description: 'true or false' })
+
+const oneOf = <const Names extends readonly string[]>(names: Names) =>
+  Type.Unsafe<Names[number]>({
+    ...Type.Union(names.map((name) => Type.Literal(name))),
+    description: `one of ${names.join(', ')}`,
+  })
+
+/** Field name characters of HTTP (RFC 9110, 5.1). */
+const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
+/** What a process environment can hold as a name: anything printable without `=`. */
+const envNamePattern = '^[^=\\x00-\\x20\\x7f]{1,256}$'
+
+/** The pattern of a server's name; it stands in URLs, metrics and file names, so it stays tame. */
+export const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+
+/** The wire form. Optional fields may be absent or null; both take the default. */
+export const definitionWireSchema = Type.Object(
+  {
+    name: Type.String({
+      pattern: serverNamePattern,
+      description: '1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
+    }),
+    description: Type.Optional(text(4_096)),
+    transport: oneOf(['stdio', 'sse', 'streamable-http']),
+    command: Type.Optional(text(4_096)),
+    args: Type.Optional(textList(256, text(32_768))),
+    env: Type.Optional(textMap(256, envNamePattern, 'an environment variable name', 65_536)),
+    cwd: Type.Optional(text(4_096)),
+    url: Type.Optional(text(4_096)),
+    headers: Type.Optional(textMap(64, headerNamePattern, 'an HTTP header name', 16_384)),
+    timeout: Type.Optional(duration),
+    autoReconnect: Type.Optional(flag),
+    maxReconnects: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'an integer from 0 to 1000000' }),
+    ),
+    reconnectDelay: Type.Optional(duration),
+    healthCheckEnabled: Type.Optional(flag),
+    healthCheckInterval: Type.Optional(duration),
+    logEnabled: Type.Optional(flag),
+    toolFilter: Type.Optional(
+      Type.Object(
+        { mode: oneOf(['allow', 'block']), list: textList(1_024, text(256)) },
+        { additionalProperties: false, description: 'an object with mode and list' },
+      ),
+    ),
+    tags: Type.Optional(textMap(64, '^[^\\x00-\\x1f\\x7f]{1,128}$', 'a tag name', 1_024)),
+    isolation: Type.Optional(oneOf(['auto', 'session', 'shared'])),
+    startTimeout: Type.Optional(duration),
+    forwardHeaders: Type.Optional(
+      textList(32, Type.String({ pattern: headerNamePattern, description: 'an HTTP header name' })),
+    ),
+    authTokens: Type.Optional(
+      textList(
+        64,
+        // What an `Authorization: Bearer` header can carry; a token with a space could never match.
+        Type.String({ pattern: '^[\\x21-\\x7e]{1,4096}$', description: 'printable text without spaces' }),
+      ),
+    ),
+    // Kept by the gateway; taken in and passed over so that what GET returned can be PUT.
+    createdAt: Type.Optional(text(64)),
+    updatedAt: Type.Optional(text(64)),
+  },
+  { additionalProperties: false },
+)
+
+export type DefinitionWire = Static<typeof definitionWireSchema>
+
+export interface ParseOptions {
+  /** Only the configuration file may choose a working directory. */
+  readonly allowCwd?: boolean
+  /** ISO 8601; becomes `updatedAt`, and `createdAt` unless there is a previous definition. */
+  readonly now: string
+  /** The definition being replaced: its `createdAt` is kept. */
+  readonly previous?: ServerDefinition
+}
+
+export type ParsedDefinition =
+  | { readonly ok: true; readonly definition: ServerDefinition }
+  | { readonly ok: false; readonly problems: Problem[] }
+
+/**
+ * Reads one definition in wire form: shape first, then the rules between fields, then the defaults.
+ * Never throws; a refusal names every field at fault and never repeats a value.
+ */
+export function parseDefinition(input: unknown, options: ParseOptions): ParsedDefinition {
+  const wire = withoutNulls(input)
+  if (!Value.Check(definitionWireSchema, wire)) {
+    return { ok: false, problems: problemsOf(definitionWireSchema, wire) }
+  }
+  const problems = ruleProblems(wire, options.allowCwd ?? false)
+  if (problems.length > 0) return { ok: false, problems }
+  return { ok: true, definition: withDefaults(wire, options) }
+}
+
+/** Go clients send `null` for an unset list, map or pointer. */
+function withoutNulls(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
+}
+
+function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefinition {
+  return {
+    name: wire.name,
+    description: wire.description ?? '',
+    transport: wire.transport,
+    command: wire.command ?? '',
+    args: wire.args ?? [],
+    env: wire.env ?? {},
+    cwd: wire.cwd ?? null,
+    url: wire.url ?? '',
+    headers: wire.headers ?? {},
+    timeoutMs: durationMs(wire.timeout),
+    autoReconnect: wire.autoReconnect ?? true,
+    maxReconnects: wire.maxReconnects ?? 0,
+    reconnectDelayMs: durationMs(wire.reconnectDelay) ?? 5_000,
+    healthCheckEnabled: wire.healthCheckEnabled ?? true,
+    healthCheckIntervalMs: durationMs(wire.healthCheckInterval) ?? 30_000,
+    logEnabled: wire.logEnabled ?? false,
+    toolFilter: (wire.toolFilter as ToolFilter | undefined) ?? null,
+    tags: wire.tags ?? {},
+    isolation: wire.isolation ?? 'auto',
+    startTimeoutMs: durationMs(wire.startTimeout) ?? 120_000,
+    forwardHeaders: [...new Set((wire.forwardHeaders ?? []).map((name) => name.toLowerCase()))],
+    authTokens: wire.authTokens ?? [],
+    createdAt: options.previous?.createdAt ?? options.now,
+    updatedAt: options.now,
+  }
+}

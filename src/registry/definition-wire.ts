@@ -1,0 +1,87 @@
+/** A definition in its wire form (CONTRACT.md, "Admin API"): masked for people, whole for the store. */
+import type { ServerDefinition } from './definition.ts'
+import type { DefinitionWire } from './definition-schema.ts'
+import { formatDuration } from './duration.ts'
+import { MASK, maskArgs, maskText, maskUrl, maskValue, splitUrl } from './mask.ts'
+
+/** The wire form with every secret in it, for the store only. `parseDefinition` reads it back. */
+export function definitionToStored(definition: ServerDefinition): DefinitionWire {
+  const { timeoutMs, toolFilter, cwd } = definition
+  return {
+    name: definition.name,
+    description: definition.description,
+    transport: definition.transport,
+    ...(definition.transport === 'stdio' || definition.command !== '' ? { command: definition.command } : {}),
+    args: [...definition.args],
+    env: { ...definition.env },
+    ...(cwd === null ? {} : { cwd }),
+    ...(definition.url === '' ? {} : { url: definition.url }),
+    headers: { ...definition.headers },
+    ...(timeoutMs === null ? {} : { timeout: wireDuration(timeoutMs) }),
+    autoReconnect: definition.autoReconnect,
+    maxReconnects: definition.maxReconnects,
+    reconnectDelay: wireDuration(definition.reconnectDelayMs),
+    healthCheckEnabled: definition.healthCheckEnabled,
+    healthCheckInterval: wireDuration(definition.healthCheckIntervalMs),
+    logEnabled: definition.logEnabled,
+    ...(toolFilter === null ? {} : { toolFilter: { mode: toolFilter.mode, list: [...toolFilter.list] } }),
+    tags: { ...definition.tags },
+    isolation: definition.isolation,
+    startTimeout: wireDuration(definition.startTimeoutMs),
+    forwardHeaders: [...definition.forwardHeaders],
+    authTokens: [...definition.authTokens],
+    createdAt: definition.createdAt,
+    updatedAt: definition.updatedAt,
+  }
+}
+
+/** The wire form that may leave the gateway: secrets are `"***"`, `${NAME}` references readable. */
+export function definitionToWire(definition: ServerDefinition): DefinitionWire {
+  const wire = definitionToStored(definition)
+  return {
+    ...wire,
+    ...(wire.command === undefined ? {} : { command: maskText(wire.command) }),
+    ...(wire.url === undefined ? {} : { url: maskUrl(wire.url) }),
+    args: maskArgs(definition.args),
+    env: maskValues(definition.env),
+    headers: maskValues(definition.headers),
+    authTokens: definition.authTokens.map(maskValue),
+  }
+}
+
+/**
+ * Every value that the wire form hides, for taking secrets out of text that a server wrote (its
+ * standard error, its error messages). Short values are in it too; the caller judges what to replace.
+ */
+export function secretValuesOf(definition: ServerDefinition): string[] {
+  const url = splitUrl(definition.url)
+  const candidates = [
+    ...Object.values(definition.env),
+    ...Object.values(definition.headers),
+    // `Bearer X`: X may be printed without its scheme.
+    ...Object.values(definition.headers).flatMap((value) => value.split(/\s+/).slice(1)),
+    ...definition.authTokens,
+    ...(url?.userinfo?.split(':') ?? []),
+    ...(url?.query?.map((pair) => pair.slice(pair.indexOf('=') + 1)) ?? []),
+    ...(url?.path.filter((segment) => maskText(segment) !== segment) ?? []),
+    ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskArgs(definition.args)[index] ?? arg)),
+  ]
+  return [...new Set(candidates.filter((value) => value !== '' && maskValue(value) === MASK))]
+}
+
+/** What stands in `arg` where its masked form has a mask: exact for one mask, the whole for several. */
+function hiddenIn(arg: string, masked: string): string[] {
+  const pieces = masked.split(MASK)
+  if (masked === arg || pieces.length < 2) return []
+  const [head = '', tail = ''] = [pieces[0], pieces.at(-1)]
+  return [arg.slice(head.length, arg.length - tail.length)]
+}
+
+function maskValues(map: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, maskValue(value)]))
+}
+
+/** Seconds as people write them (`120s`, not `2m`), compact beyond ten minutes. */
+function wireDuration(ms: number): string {
+  return ms % 1_000 === 0 && ms <= 600_000 ? `${ms / 1_000}s` : formatDuration(ms)
+}

@@ -1,0 +1,111 @@
+/**
+ * Reads the `mcpServers` map that desktop clients keep, so that their servers work here unchanged.
+ *
+ * Pure. It only translates keys; the rules of a definition are those of `parseDefinition`, which is to
+ * be called on each result. Keys that steer a client's own windows are passed over, anything else that
+ * is unknown is left in place for `parseDefinition` to refuse by name, because a restriction that is
+ * silently dropped would open a server wider than its owner meant.
+ */
+import type { Problem } from './problems.ts'
+
+export type ParsedServersMap =
+  | {
+      readonly ok: true
+      /** Inputs for `parseDefinition`, in the order of the file. */
+      readonly definitions: readonly Readonly<Record<string, unknown>>[]
+      /** Names of servers that their owner has switched off. */
+      readonly skipped: readonly string[]
+    }
+  | { readonly ok: false; readonly problems: Problem[] }
+
+/** What only a client's own windows and prompts need. */
+const clientOnlyKeys: ReadonlySet<string> = new Set([
+  'alwaysAllow',
+  'autoApprove',
+  'disabled',
+  'disabledReason',
+  'enabled',
+  'gallery',
+  'icon',
+  'iconUrl',
+  'id',
+  'isActive',
+  'isOpen',
+  'name',
+  'serverUrl',
+  'source',
+  'transport',
+  'transportType',
+  'trust',
+  'type',
+])
+
+const transportOfType: ReadonlyMap<string, string> = new Map([
+  ['stdio', 'stdio'],
+  ['sse', 'sse'],
+  ['http', 'streamable-http'],
+  ['streamable-http', 'streamable-http'],
+  ['streamableHttp', 'streamable-http'],
+  ['streamable_http', 'streamable-http'],
+])
+
+/** Most servers that one map may hold. */
+const serversMax = 1_000
+
+/** Turns the map into definition inputs, or says which entry cannot be read. */
+export function parseMcpServersMap(input: unknown): ParsedServersMap {
+  if (!isRecord(input)) return fault('', 'must be a map from server names to servers')
+  const entries = Object.entries(input)
+  if (entries.length > serversMax) return fault('', `must hold at most ${serversMax} servers`)
+  const definitions: Record<string, unknown>[] = []
+  const skipped: string[] = []
+  const problems: Problem[] = []
+  for (const [name, server] of entries) {
+    if (!isRecord(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
+    else if (isSwitchedOff(server)) skipped.push(name)
+    else {
+      const transport = transportOf(server)
+      if (transport === null) {
+        problems.push({
+          field: `${name}.type`,
+          reason: `must be one of ${[...transportOfType.keys()].join(', ')}`,
+        })
+      } else definitions.push(definitionInput(name, transport, server))
+    }
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions, skipped }
+}
+
+function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, unknown>>): boolean {
+  return disabled === true || enabled === false || isActive === false
+}
+
+/** Without a type, a URL means Streamable HTTP: HTTP+SSE is the older wire and must be asked for. */
+function transportOf(server: Readonly<Record<string, unknown>>): string | null {
+  const { type, transport, transportType, command } = server
+  const kind = type ?? transport ?? transportType
+  if (kind === undefined) return command === undefined ? 'streamable-http' : 'stdio'
+  return typeof kind === 'string' ? (transportOfType.get(kind) ?? null) : null
+}
+
+function definitionInput(
+  name: string,
+  transport: string,
+  server: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const kept = Object.entries(server).filter(
+    // A bare number is seconds for one client and milliseconds for another; the default is safer.
+    ([key, value]) => !clientOnlyKeys.has(key) && !(key === 'timeout' && typeof value === 'number'),
+  )
+  const { url, serverUrl } = server
+  const address = url ?? serverUrl
+  return { ...Object.fromEntries(kept), ...(address === undefined ? {} : { url: address }), name, transport }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function fault(field: string, reason: string): ParsedServersMap {
+  return { ok: false, problems: [{ field, reason }] }
+}
