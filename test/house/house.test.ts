@@ -1,0 +1,212 @@
+/** Holds the house in order: each rule is applied to the sources and shown to bite on a sample. */
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { deadFiles, emptyNames, lockedHosts, longFiles, missingTerms, wrongDirections } from './rules.ts'
+import { readTree, repository, type Tree } from './source-tree.ts'
+
+const sources = readTree('src')
+
+function treeOf(files: Readonly<Record<string, string>>): Tree {
+  return new Map(Object.entries(files))
+}
+
+describe('directions of imports', () => {
+  test('every import in src goes the one way', () => {
+    expect(wrongDirections(sources)).toEqual([])
+  })
+
+  test.each([
+    {
+      why: 'upstream is the last room of the chain',
+      path: 'src/upstream/lane.ts',
+      text: "import { Session } from '../session/session.ts'",
+      fault: 'src/upstream/lane.ts: upstream must not import ../session/session.ts',
+    },
+    {
+      why: 'a type is a dependency too',
+      path: 'src/session/session.ts',
+      text: "import type { RequestContext } from '../http/context.ts'",
+      fault: 'src/session/session.ts: session must not import ../http/context.ts',
+    },
+    {
+      why: 'protocol knows nothing but itself',
+      path: 'src/protocol/eras.ts',
+      text: "import { GatewayError } from '../errors.ts'",
+      fault: 'src/protocol/eras.ts: protocol must not import ../errors.ts',
+    },
+    {
+      why: 'net does no input or output',
+      path: 'src/net/cidr.ts',
+      text: "import { lookup } from 'node:dns'",
+      fault: 'src/net/cidr.ts: net is pure and must not import node:dns',
+    },
+    {
+      why: 'a re-export is an import',
+      path: 'src/errors.ts',
+      text: "export { settings } from './config/schema.ts'",
+      fault: 'src/errors.ts: errors must not import ./config/schema.ts',
+    },
+    {
+      why: 'a lazy import is an import',
+      path: 'src/session/session.ts',
+      text: "const cli = await import('../cli/serve.ts')",
+      fault: 'src/session/session.ts: session must not import ../cli/serve.ts',
+    },
+    {
+      why: 'an import over several lines is found',
+      path: 'src/registry/store.ts',
+      text: "import {\n  a,\n  b,\n} from '../upstream/lane.ts'",
+      fault: 'src/registry/store.ts: registry must not import ../upstream/lane.ts',
+    },
+    {
+      why: 'the definitions do not depend on the settings',
+      path: 'src/registry/parse.ts',
+      text: "import { type Config, load } from '../config/load.ts'",
+      fault: 'src/registry/parse.ts: registry may import only types from ../config/load.ts',
+    },
+    {
+      why: 'only http knows the web framework',
+      path: 'src/session/session.ts',
+      text: "import { Elysia } from 'elysia'",
+      fault: 'src/session/session.ts: elysia belongs to http',
+    },
+    {
+      why: 'the SDK is too dear for the relay',
+      path: 'src/upstream/connection.ts',
+      text: "import { Client } from '@modelcontextprotocol/sdk/client/index.js'",
+      fault: 'src/upstream/connection.ts: @modelcontextprotocol/sdk/client/index.js belongs to cli',
+    },
+    {
+      why: 'a new room is a decision',
+      path: 'src/stuff/thing.ts',
+      text: '',
+      fault: 'src/stuff/thing.ts: the house has no room "stuff"',
+    },
+  ])('refuses $path because $why', ({ path, text, fault }) => {
+    expect(wrongDirections(treeOf({ [path]: text }))).toEqual([fault])
+  })
+
+  test.each([
+    { why: 'all names are types', path: 'src/registry/parse.ts', from: '../config/load.ts' },
+    { why: 'the room lies further down', path: 'src/http/app.ts', from: '../upstream/directory.ts' },
+    { why: 'everybody may raise errors', path: 'src/upstream/lane.ts', from: '../errors.ts' },
+    { why: 'it is the same room', path: 'src/protocol/bridge/step.ts', from: '../eras.ts' },
+  ])('accepts an import because $why', ({ path, from }) => {
+    expect(wrongDirections(treeOf({ [path]: `import { type A, type B } from '${from}'` }))).toEqual([])
+  })
+
+  test('does not take a comment for an import', () => {
+    const text = "// import { a } from '../http/app.ts'\n/*\nimport { b } from '../cli/serve.ts'\n*/"
+    expect(wrongDirections(treeOf({ 'src/upstream/lane.ts': text }))).toEqual([])
+  })
+})
+
+describe('dead files', () => {
+  const living = {
+    'src/main.ts': "const { serve } = await import('./cli/serve.ts')",
+    'src/cli/serve.ts': "import type { A } from '../errors.ts'",
+    'src/errors.ts': '',
+  }
+
+  test('follows lazy and type imports', () => {
+    expect(deadFiles(treeOf(living), ['src/main.ts'])).toEqual([])
+  })
+
+  test('names a file that nothing reaches', () => {
+    const tree = treeOf({ ...living, 'src/http/forgotten.ts': "import '../errors.ts'" })
+    expect(deadFiles(tree, ['src/main.ts'])).toEqual(['src/http/forgotten.ts is used by nothing'])
+  })
+
+  test('names a file that is imported and missing', () => {
+    const tree = treeOf({ 'src/main.ts': "import './gone.ts'" })
+    expect(deadFiles(tree, ['src/main.ts'])).toEqual(['src/gone.ts is imported, but there is no such file'])
+  })
+})
+
+describe('lengths', () => {
+  test('no source file is longer than 300 lines', () => {
+    expect(longFiles(sources, 300)).toEqual([])
+  })
+
+  test('a file of 301 lines is too long, one of 300 is not', () => {
+    const tree = treeOf({ 'src/a.ts': 'x\n'.repeat(300), 'src/b.ts': 'x\n'.repeat(301) })
+    expect(longFiles(tree, 300)).toEqual(['src/b.ts has 301 lines, more than 300'])
+  })
+})
+
+describe('syntax', () => {
+  test('src has no function over 70 lines, no any, no non-null assertion', () => {
+    expect(lint(join(repository, 'src'))).toEqual([])
+  })
+
+  test('src does not talk its way out of these rules', () => {
+    const silenced = [...sources].filter(([, text]) =>
+      /biome-ignore lint\/(complexity\/noExcessiveLinesPerFunction|suspicious\/noExplicitAny|style\/noNonNullAssertion)|@ts-ignore|@ts-nocheck/.test(
+        text,
+      ),
+    )
+    expect(silenced.map(([path]) => path)).toEqual([])
+  })
+
+  test.each([
+    { rule: 'noExcessiveLinesPerFunction', text: `export function f() {\n${'  f()\n'.repeat(71)}}\n` },
+    { rule: 'noExplicitAny', text: 'export const a: any = 1\n' },
+    { rule: 'noNonNullAssertion', text: 'export const a = [1].at(0)!\n' },
+  ])('$rule bites', ({ rule, text }) => {
+    const directory = mkdtempSync(join(tmpdir(), 'house-'))
+    try {
+      writeFileSync(join(directory, 'sample.ts'), text)
+      expect(lint(directory).map((fault) => fault.split(' ')[0])).toEqual([rule])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
+describe('names', () => {
+  test('no file and no declaration has a name that says nothing', () => {
+    // The samples below stand in this very file.
+    const tree = [...readTree('src', 'test', 'scripts')].filter(([path]) => !path.startsWith('test/house/'))
+    expect(emptyNames(new Map(tree))).toEqual([])
+  })
+
+  test.each([
+    { why: 'a file', path: 'src/http/utils.ts', text: '' },
+    { why: 'a folder', path: 'src/helpers/cidr.ts', text: '' },
+    { why: 'a part of a file name', path: 'src/session/session-manager.ts', text: '' },
+    { why: 'a class', path: 'src/session/sessions.ts', text: 'export class SessionManager {}' },
+  ])('refuses $why', ({ path, text }) => {
+    expect(emptyNames(treeOf({ [path]: text }))).toHaveLength(1)
+  })
+})
+
+describe('documents', () => {
+  test('bun.lock names no registry host', () => {
+    expect(lockedHosts(readFileSync(join(repository, 'bun.lock'), 'utf8'))).toEqual([])
+  })
+
+  test('a host in the lock file is named with its line', () => {
+    expect(lockedHosts('{\n  "a": "https://registry.example/a.tgz"\n}')).toEqual(['bun.lock:2 names a host'])
+  })
+
+  test('a term that a document leaves out is named', () => {
+    expect(missingTerms('| `--mcp-host` |', ['--mcp-host', '--mcp-port'])).toEqual([
+      '--mcp-port is not mentioned',
+    ])
+  })
+})
+
+/** The rule and place of every fault that the linter finds with the house's own settings. */
+function lint(directory: string): string[] {
+  const linter = join(repository, 'node_modules', '.bin', 'biome')
+  const settings = `--config-path=${join(import.meta.dir, 'syntax-rules.json')}`
+  const { stdout } = Bun.spawnSync([linter, 'lint', settings, '--reporter=json', '.'], { cwd: directory })
+  const report = JSON.parse(stdout.toString()) as {
+    diagnostics: { category: string; location: { path: unknown } }[]
+  }
+  return report.diagnostics.map(
+    ({ category, location }) => `${category.split('/').at(-1)} in ${JSON.stringify(location.path)}`,
+  )
+}
