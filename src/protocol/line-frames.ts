@@ -58,10 +58,9 @@ export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSp
 
   /** Bytes that end the current line. */
   function finish(bytes: Buffer): void {
-    if (skippedBytes === 0 && partial.length === 0) return emit(bytes)
     carry(bytes)
-    if (skippedBytes === 0) emit(partial.view())
-    else endSkip()
+    if (skippedBytes > 0) endSkip()
+    else emit(partial.view())
     partial.clear()
   }
 
@@ -84,7 +83,10 @@ export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSp
     let from = 0
     if (partial.length > 0 || skippedBytes > 0) {
       const first = bytes.indexOf(newline)
-      if (first < 0) return carry(bytes)
+      if (first < 0) {
+        carry(bytes)
+        return
+      }
       finish(bytes.subarray(0, first))
       from = first + 1
     }

@@ -1,0 +1,19 @@
+/**
+ * Takes the secrets of a definition out of text that leaves the gateway (log lines, error details).
+ *
+ * A server that dies often prints its environment first; what it prints must not carry the token that
+ * was given to it. Messages between client and server are never touched.
+ */
+
+/** Shorter values (`1`, `true`) would turn every line into stars and protect nothing. */
+const secretCharsMin = 6
+
+/** Returns a function that replaces every occurrence of the given values by `***`. */
+export function createMask(secrets: readonly string[]): (text: string) => string {
+  // Longest first, so that a secret which contains another one goes whole.
+  const values = [...new Set(secrets)]
+    .filter((value) => value.length >= secretCharsMin)
+    .sort((a, b) => b.length - a.length)
+  if (values.length === 0) return (text) => text
+  return (text) => values.reduce((masked, value) => masked.replaceAll(value, '***'), text)
+}

@@ -1,0 +1,69 @@
+/**
+ * The little that a transport must know about the text that it carries, found without parsing it.
+ *
+ * Pure. A full parse belongs to the connection; here it would only be done twice.
+ */
+
+const objectStart = /^\s*\{\s*["}]/
+const arrayStart = /^\s*\[\s*\{/
+
+/**
+ * True when a line can only be meant as a JSON object. `{ port: 3000 }`, which a server prints when it
+ * logs an object to stdout, is not one.
+ */
+export function looksLikeObject(text: string): boolean {
+  if (text.startsWith('{"') && text.endsWith('}')) return true
+  return objectStart.test(text) && text.trimEnd().endsWith('}')
+}
+
+/**
+ * The messages of a text: one object, or the elements of a batch (2025-03-26 lets a server send
+ * several responses and notifications in one array). null when it is neither. Digits of numbers stay
+ * as they came, because the elements are cut out of the text.
+ */
+export function messagesIn(text: string): string[] | null {
+  if (looksLikeObject(text)) return [text]
+  if (!arrayStart.test(text)) return null
+  try {
+    JSON.parse(text)
+  } catch {
+    return null
+  }
+  return elementsOf(text)
+}
+
+/** `text` is valid JSON and an array. */
+function elementsOf(text: string): string[] {
+  const elements: string[] = []
+  let depth = 0
+  let start = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (inString) {
+      if (char === '\\') at++
+      else if (char === '"') inString = false
+    } else if (char === '"') inString = true
+    else if (char === '{' || char === '[') {
+      depth++
+      if (depth === 2) start = at
+    } else if (char === '}' || char === ']') {
+      depth--
+      if (depth === 1) elements.push(text.slice(start, at + 1))
+    }
+  }
+  return elements
+}
+
+const idFirst = /^\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(\d{1,15})\s*,\s*"(?:result|error)"/
+const resultFirst = /^\s*\{\s*"(?:result|error)"/
+const idLast = /"id"\s*:\s*(\d{1,15})\s*\}\s*$/
+
+/**
+ * Whose answer a text was, of which only the first and the last characters are known: SDKs write the
+ * id either right at the start or as the very last member. null when that cannot be said for certain.
+ */
+export function requestIdOfAnswer(head: string, tail: string): number | null {
+  const found = idFirst.exec(head) ?? (resultFirst.test(head) ? idLast.exec(tail) : null)
+  return found === null ? null : Number(found[1])
+}
