@@ -1,0 +1,149 @@
+/**
+ * Keeps definitions in `definitions.sqlite` in the state directory.
+ *
+ * The file holds upstream credentials in clear, because the gateway must send them: directory and file
+ * are readable by their owner alone, and deleted rows are overwritten. Rows hold the wire form, not the
+ * form in memory, so that a file outlives changes of the program.
+ *
+ * Two gateways may share one file: SQLite keeps it whole and the last writer of a name wins, but each
+ * reads it only at its start, so a server registered with one is served by the other after a restart.
+ */
+import { Database, type SQLQueryBindings } from 'bun:sqlite'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { reasonOf } from '../errors.ts'
+import type { ServerDefinition } from './definition.ts'
+import { parseDefinition } from './definition-schema.ts'
+import { definitionToStored } from './definition-wire.ts'
+import { sentenceOf } from './problems.ts'
+import type { DefinitionStore } from './store.ts'
+
+const fileName = 'definitions.sqlite'
+
+/** Raised with each change of the tables, together with a step that brings an older file up to it. */
+const schemaVersion = 1
+
+/** How long a write waits for another process that is writing. */
+const busyMs = 5_000
+
+interface Row {
+  readonly name: string
+  readonly wire: string
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+/**
+ * Opens or creates the file. Throws an Error with one clear sentence when the directory cannot be
+ * made, the file is damaged or comes from a newer version, or a stored definition cannot be read.
+ */
+export function openSqliteStore(directory: string): DefinitionStore {
+  const path = join(directory, fileName)
+  const database = openDatabase(directory, path)
+  try {
+    prepareTables(database, path)
+    const store = sqliteStore(database, path)
+    store.list()
+    return store
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openDatabase(directory: string, path: string): Database {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    // SQLite would create the file with the process's umask; its -wal and -shm files copy this mode.
+    closeSync(openSync(path, 'a', 0o600))
+    return new Database(path, { strict: true })
+  } catch (error) {
+    throw new Error(`Cannot open ${path}: ${reasonOf(error)}. Set storage.path to a directory of your own.`)
+  }
+}
+
+function prepareTables(database: Database, path: string): void {
+  const version = readable(path, () => {
+    database.run(`PRAGMA busy_timeout = ${busyMs}`)
+    const check = database.query<{ quick_check: string }, []>('PRAGMA quick_check(1)').get()
+    if (check?.quick_check !== 'ok') throw new Error(check?.quick_check ?? 'no answer to the check')
+    database.run('PRAGMA journal_mode = WAL')
+    // FULL, not NORMAL: in WAL mode NORMAL may lose the last commits when the power goes, and a
+    // registration that was answered 201 is promised to be there. It costs one fsync a change.
+    database.run('PRAGMA synchronous = FULL')
+    database.run('PRAGMA secure_delete = ON')
+    return database.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0
+  })
+  if (version > schemaVersion) {
+    throw new Error(
+      `${path} was written by a newer version of compozy (format ${version}); upgrade, or set storage.path.`,
+    )
+  }
+  if (version === schemaVersion) return
+  readable(path, () =>
+    database
+      .transaction(() => {
+        database.run(
+          'CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, wire TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT',
+        )
+        database.run(`PRAGMA user_version = ${schemaVersion}`)
+      })
+      .immediate(),
+  )
+}
+
+function readable<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new Error(
+      `${path} cannot be used as a definition store: ${reasonOf(error)}. Move it away to start empty, or restore a copy.`,
+    )
+  }
+}
+
+function sqliteStore(database: Database, path: string): DefinitionStore {
+  let open = true
+  const statement = <R, B extends SQLQueryBindings[]>(sql: string) => database.prepare<R, B>(sql)
+  const selectAll = statement<Row, []>('SELECT * FROM definitions ORDER BY name')
+  const selectOne = statement<Row, [string]>('SELECT * FROM definitions WHERE name = ?')
+  const upsert = statement<null, [string, string, string, string]>(
+    'INSERT INTO definitions (name, wire, created_at, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET wire = excluded.wire, created_at = excluded.created_at, updated_at = excluded.updated_at',
+  )
+  const remove = statement<null, [string]>('DELETE FROM definitions WHERE name = ?')
+  return {
+    list: () => selectAll.all().map((row) => definitionOf(row, path)),
+    get(name) {
+      const row = selectOne.get(name)
+      return row === null ? undefined : definitionOf(row, path)
+    },
+    put(definition) {
+      const { name, createdAt, updatedAt } = definition
+      upsert.run(name, JSON.stringify(definitionToStored(definition)), createdAt, updatedAt)
+    },
+    delete: (name) => remove.run(name).changes > 0,
+    close() {
+      if (!open) return
+      open = false
+      for (const prepared of [selectAll, selectOne, upsert, remove]) prepared.finalize()
+      database.close()
+    },
+  }
+}
+
+function definitionOf(row: Row, path: string): ServerDefinition {
+  const parsed = parseDefinition(parseJson(row.wire), { now: row.updated_at })
+  if (!parsed.ok) {
+    throw new Error(`${path}: the stored server ${row.name} cannot be read: ${sentenceOf(parsed.problems)}`)
+  }
+  return { ...parsed.definition, createdAt: row.created_at }
+}
+
+/** undefined for broken JSON, which `parseDefinition` then refuses in the same words as any other shape. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
