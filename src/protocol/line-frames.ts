@@ -7,7 +7,7 @@
  *
  * Spec: 2025-11-25, Transports, stdio. Cases: test/protocol/line-frames.test.ts
  */
-import { PartialBytes } from './partial-bytes.ts'
+import { edgeBytes, PartialLine } from './partial-line.ts'
 
 /** Who gets the lines. */
 export interface LineSink {
@@ -26,62 +26,42 @@ export interface LineSplitter {
 }
 
 const newline = 0x0a
-/** How much of an oversized line is kept at each end: enough to recognise whose answer it was. */
-const edgeBytes = 256
-
+const carriageReturn = 0x0d
 /** `lineBytesMax` counts the bytes of one line without its line break. */
 export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSplitter {
-  const partial = new PartialBytes()
-  let skippedBytes = 0
-  let tail: Buffer = Buffer.alloc(0)
-
-  function skip(bytes: Buffer): void {
-    if (skippedBytes === 0) {
-      skippedBytes = partial.length
-      tail = Buffer.from(partial.view().subarray(-edgeBytes))
-      const head = Buffer.concat([partial.view().subarray(0, edgeBytes), bytes.subarray(0, edgeBytes)])
-      partial.clear()
-      sink.overflow(head.toString('utf8', 0, Math.min(edgeBytes, head.length)))
-    }
-    skippedBytes += bytes.length
-    tail = Buffer.concat([tail, bytes.subarray(-edgeBytes)])
-    tail = Buffer.from(tail.subarray(-edgeBytes))
-  }
+  // One byte of slack for the `\r` of a line break whose `\n` has not come yet.
+  const partial = new PartialLine(lineBytesMax + 1)
 
   /** Bytes of the current line that do not end it. */
   function carry(bytes: Buffer): void {
     if (bytes.length === 0) return
-    // One byte of slack for the `\r` of a line break whose `\n` has not come yet.
-    if (skippedBytes > 0 || partial.length + bytes.length > lineBytesMax + 1) skip(bytes)
-    else partial.add(bytes)
+    const before = partial.oversized
+    partial.add(bytes)
+    if (partial.oversized && !before) sink.overflow(partial.head)
   }
 
   /** Bytes that end the current line. */
   function finish(bytes: Buffer): void {
     carry(bytes)
-    if (skippedBytes > 0) endSkip()
+    if (partial.oversized) sink.skipped(partial.tail, partial.length)
     else emit(partial.view())
     partial.clear()
   }
 
-  function endSkip(): void {
-    const lineBytes = skippedBytes
-    skippedBytes = 0
-    sink.skipped(tail.toString('utf8'), lineBytes)
-  }
-
   function emit(bytes: Buffer): void {
-    const end = bytes.length > 0 && bytes[bytes.length - 1] === 0x0d ? bytes.length - 1 : bytes.length
-    if (end > lineBytesMax) {
-      skip(bytes)
-      endSkip()
-    } else sink.line(bytes.toString('utf8', 0, end))
+    const end = bytes[bytes.length - 1] === carriageReturn ? bytes.length - 1 : bytes.length
+    if (end <= lineBytesMax) {
+      sink.line(bytes.toString('utf8', 0, end))
+      return
+    }
+    sink.overflow(bytes.toString('utf8', 0, edgeBytes))
+    sink.skipped(bytes.toString('utf8', Math.max(0, end - edgeBytes), end), end)
   }
 
   function push(chunk: Uint8Array): void {
     const bytes = asBuffer(chunk)
     let from = 0
-    if (partial.length > 0 || skippedBytes > 0) {
+    if (partial.length > 0) {
       const first = bytes.indexOf(newline)
       if (first < 0) {
         carry(bytes)
@@ -109,7 +89,7 @@ export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSp
   }
 
   function end(): void {
-    if (partial.length > 0 || skippedBytes > 0) finish(Buffer.alloc(0))
+    if (partial.length > 0) finish(Buffer.alloc(0))
   }
 
   return { push, end }
@@ -126,7 +106,7 @@ function emitDecoded(text: string, sink: LineSink): void {
 }
 
 function endOfLine(text: string, from: number, at: number): number {
-  return at > from && text.charCodeAt(at - 1) === 0x0d ? at - 1 : at
+  return at > from && text.charCodeAt(at - 1) === carriageReturn ? at - 1 : at
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

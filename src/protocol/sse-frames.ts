@@ -1,0 +1,182 @@
+/**
+ * Reads and writes event streams (`text/event-stream`).
+ *
+ * Lines are found in the bytes and decoded whole, so that a character which the network cut in two
+ * stays whole; LF, CR and CRLF all end a line; a byte order mark is skipped. Pure: no I/O, no clock,
+ * never throws, memory bounded by `eventBytesMax`.
+ *
+ * Spec: WHATWG HTML, server-sent events, "Interpreting an event stream".
+ * Cases: test/protocol/sse-frames.test.ts
+ */
+import { PartialLine } from './partial-line.ts'
+
+/** Who gets what the stream says. */
+export interface SseSink {
+  /** One event. `type` is `message` unless the stream named another; `data` may be empty. */
+  event(type: string, data: string): void
+  /** The stream asks for this delay before a reconnect. */
+  retry(delayMs: number): void
+  /** An event larger than `eventBytesMax` was left out: the first and last characters of its data. */
+  oversized(head: string, tail: string): void
+}
+
+export interface SseParser {
+  push(chunk: Uint8Array): void
+  /** The id of the last complete event that carried one, or an empty string: for `Last-Event-ID`. */
+  readonly lastEventId: string
+}
+
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+const space = 0x20
+const colon = 0x3a
+const dataField = Buffer.from('data')
+const byteOrderMark = '\ufeff'
+/** Longer ids are not kept: they would have to be sent back in a header. */
+const idCharsMax = 8_192
+
+/** `eventBytesMax` counts all lines of one event. */
+export function createSseParser(eventBytesMax: number, sink: SseSink): SseParser {
+  return new Parser(eventBytesMax, sink)
+}
+
+class Parser implements SseParser {
+  lastEventId = ''
+  readonly #eventBytesMax: number
+  readonly #sink: SseSink
+  readonly #partial: PartialLine
+  #atStart = true
+  /** The last chunk ended with CR: a LF at the start of the next one belongs to it. */
+  #swallowLineFeed = false
+  #type = ''
+  #data: string | null = null
+  #id: string | null = null
+  #eventBytes = 0
+  #oversized: { head: string; tail: string } | null = null
+
+  constructor(eventBytesMax: number, sink: SseSink) {
+    this.#eventBytesMax = eventBytesMax
+    this.#sink = sink
+    this.#partial = new PartialLine(eventBytesMax)
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+    let from = this.#swallowLineFeed && bytes[0] === lineFeed ? 1 : 0
+    this.#swallowLineFeed = false
+    let nextReturn = bytes.indexOf(carriageReturn, from)
+    for (;;) {
+      if (nextReturn >= 0 && nextReturn < from) nextReturn = bytes.indexOf(carriageReturn, from)
+      const nextFeed = bytes.indexOf(lineFeed, from)
+      const ends = nextReturn >= 0 && (nextFeed < 0 || nextReturn < nextFeed) ? nextReturn : nextFeed
+      if (ends < 0) break
+      this.#endLine(bytes.subarray(from, ends))
+      from = ends + 1
+      if (ends === nextReturn) {
+        if (from === bytes.length) this.#swallowLineFeed = true
+        else if (bytes[from] === lineFeed) from++
+      }
+    }
+    if (from < bytes.length) this.#partial.add(bytes.subarray(from))
+  }
+
+  #endLine(bytes: Buffer): void {
+    const partial = this.#partial
+    if (partial.length === 0 && bytes.length <= this.#eventBytesMax) {
+      this.#line(bytes)
+      return
+    }
+    partial.add(bytes)
+    if (partial.oversized) this.#oversized = { head: afterField(partial.head), tail: partial.tail }
+    else this.#line(partial.view())
+    partial.clear()
+  }
+
+  #line(line: Buffer): void {
+    if (line.length === 0) {
+      this.#atStart = false
+      this.#dispatch()
+      return
+    }
+    if (line[0] === colon) {
+      this.#atStart = false
+      return
+    }
+    this.#eventBytes += line.length
+    if (this.#eventBytes > this.#eventBytesMax) this.#overflow(line)
+    else if (isData(line)) this.#appendData(decodeValue(line))
+    else this.#field(line.toString('utf8'))
+  }
+
+  /** Any field but the usual form of `data`; off the hot path. */
+  #field(text: string): void {
+    const line = this.#atStart && text.startsWith(byteOrderMark) ? text.slice(1) : text
+    this.#atStart = false
+    const at = line.indexOf(':')
+    const name = at < 0 ? line : line.slice(0, at)
+    const value = at < 0 ? '' : line.slice(line[at + 1] === ' ' ? at + 2 : at + 1)
+    if (name === 'data') this.#appendData(value)
+    else if (name === 'event') this.#type = value
+    else if (name === 'id') {
+      if (!value.includes('\0') && value.length <= idCharsMax) this.#id = value
+    } else if (name === 'retry' && /^\d{1,9}$/.test(value)) this.#sink.retry(Number(value))
+  }
+
+  #appendData(value: string): void {
+    this.#atStart = false
+    this.#data = this.#data === null ? value : `${this.#data}\n${value}`
+  }
+
+  #overflow(line: Buffer): void {
+    const tail = line.toString('utf8', Math.max(0, line.length - 256))
+    this.#oversized = { head: (this.#data ?? '').slice(0, 256), tail }
+    this.#data = null
+  }
+
+  #dispatch(): void {
+    const [type, data, oversized] = [this.#type, this.#data, this.#oversized]
+    if (this.#id !== null) this.lastEventId = this.#id
+    this.#type = ''
+    this.#data = null
+    this.#id = null
+    this.#eventBytes = 0
+    this.#oversized = null
+    if (oversized !== null) this.#sink.oversized(oversized.head, oversized.tail)
+    else if (data !== null) this.#sink.event(type === '' ? 'message' : type, data)
+  }
+}
+
+/** True for `data:`, the one field whose value may be large. */
+function isData(line: Buffer): boolean {
+  return line[4] === colon && line.compare(dataField, 0, 4, 0, 4) === 0
+}
+
+function decodeValue(line: Buffer): string {
+  return line.toString('utf8', line[5] === space ? 6 : 5)
+}
+
+function afterField(head: string): string {
+  return head.replace(/^data: ?/, '')
+}
+
+export interface OutgoingEvent {
+  readonly event?: string
+  readonly id?: string
+  readonly data: string
+  /** Milliseconds. */
+  readonly retry?: number
+}
+
+const lineBreak = /\r\n|\r|\n/
+const unsafeInField = /[\r\n\0]/g
+
+/** The text of one event. Line breaks in `data` become lines of it; elsewhere they are taken out. */
+export function encodeEvent({ event, id, data, retry }: OutgoingEvent): string {
+  let head = ''
+  if (event !== undefined) head += `event: ${event.replace(unsafeInField, '')}\n`
+  if (id !== undefined) head += `id: ${id.replace(unsafeInField, '')}\n`
+  if (retry !== undefined) head += `retry: ${Math.max(0, Math.round(retry))}\n`
+  if (!data.includes('\n') && !data.includes('\r')) return `${head}data: ${data}\n\n`
+  return `${head}data: ${data.split(lineBreak).join('\ndata: ')}\n\n`
+}

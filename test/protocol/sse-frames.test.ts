@@ -1,0 +1,234 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { createSseParser, encodeEvent } from '../../src/protocol/sse-frames.ts'
+
+interface Seen {
+  events: [type: string, data: string][]
+  retries: number[]
+  oversized: [head: string, tail: string][]
+  lastEventId: string
+}
+
+function parse(chunks: Uint8Array[], eventBytesMax = 1 << 20): Seen {
+  const seen: Seen = { events: [], retries: [], oversized: [], lastEventId: '' }
+  const parser = createSseParser(eventBytesMax, {
+    event: (type, data) => seen.events.push([type, data]),
+    retry: (delayMs) => seen.retries.push(delayMs),
+    oversized: (head, tail) => seen.oversized.push([head, tail]),
+  })
+  for (const chunk of chunks) parser.push(chunk)
+  seen.lastEventId = parser.lastEventId
+  return seen
+}
+
+/** The same bytes cut in every way that matters: whole, in halves at each place, one by one. */
+function cuts(text: string): Uint8Array[][] {
+  const bytes = Buffer.from(text)
+  const halves = Array.from({ length: bytes.length }, (_, at) => [bytes.subarray(0, at), bytes.subarray(at)])
+  return [[bytes], ...halves, [...bytes].map((byte) => Uint8Array.of(byte))]
+}
+
+describe('parsing', () => {
+  const rows: { why: string; text: string; events?: Seen['events']; id?: string; retries?: number[] }[] = [
+    { why: 'one event', text: 'data: a\n\n', events: [['message', 'a']] },
+    {
+      why: 'only one space after the colon is taken off',
+      text: 'data:  a\n\ndata:b\n\n',
+      events: [
+        ['message', ' a'],
+        ['message', 'b'],
+      ],
+    },
+    {
+      why: 'an event with a type',
+      text: 'event: endpoint\ndata: /m?x=1\n\n',
+      events: [['endpoint', '/m?x=1']],
+    },
+    {
+      why: 'the type holds for one event',
+      text: 'event: a\ndata: 1\n\ndata: 2\n\n',
+      events: [
+        ['a', '1'],
+        ['message', '2'],
+      ],
+    },
+    {
+      why: 'several data lines are one text',
+      text: 'data: a\ndata: b\ndata\n\n',
+      events: [['message', 'a\nb\n']],
+    },
+    {
+      why: 'CR ends a line',
+      text: 'data: a\rdata: b\r\rdata: c\r\r',
+      events: [
+        ['message', 'a\nb'],
+        ['message', 'c'],
+      ],
+    },
+    { why: 'CRLF is one end of line', text: 'data: a\r\ndata: b\r\n\r\n', events: [['message', 'a\nb']] },
+    {
+      why: 'mixed line ends',
+      text: 'data: a\r\n\ndata: b\r\r\n',
+      events: [
+        ['message', 'a'],
+        ['message', 'b'],
+      ],
+    },
+    {
+      why: 'comments and unknown fields say nothing',
+      text: ': hello\n\n:\nfoo: bar\ndatax: 1\ndata: a\n\n',
+      events: [['message', 'a']],
+    },
+    {
+      why: 'an event that was cut off is none',
+      text: 'data: a\n\nid: 9\ndata: b\n',
+      events: [['message', 'a']],
+      id: '',
+    },
+    { why: 'an event without data is none, but its id counts', text: 'id: 7\n\n', id: '7' },
+    {
+      why: 'a priming event: an id and empty data',
+      text: 'id: 7\ndata: \n\n',
+      events: [['message', '']],
+      id: '7',
+    },
+    {
+      why: 'the id stays until the next one',
+      text: 'id: 1\ndata: a\n\ndata: b\n\n',
+      events: [
+        ['message', 'a'],
+        ['message', 'b'],
+      ],
+      id: '1',
+    },
+    {
+      why: 'an empty id clears it',
+      text: 'id: 1\ndata: a\n\nid\ndata: b\n\n',
+      events: [
+        ['message', 'a'],
+        ['message', 'b'],
+      ],
+      id: '',
+    },
+    { why: 'an id with NUL is ignored', text: 'id: a\0b\ndata: a\n\n', events: [['message', 'a']], id: '' },
+    {
+      why: 'retry takes digits only',
+      text: 'retry: 1500\nretry: 1.5\nretry: -1\nretry:\n\n',
+      retries: [1500],
+    },
+    { why: 'a byte order mark is skipped', text: '\ufeffdata: a\n\n', events: [['message', 'a']] },
+    {
+      why: 'a byte order mark counts only at the start',
+      text: 'data: a\n\n\ufeffdata: b\n\n',
+      events: [['message', 'a']],
+    },
+    { why: 'characters of many bytes', text: 'data: é→😀\n\n', events: [['message', 'é→😀']] },
+  ]
+  for (const { why, text, events = [], id, retries = [] } of rows) {
+    test(`reads the same however the bytes are cut: ${why}`, () => {
+      for (const chunks of cuts(text)) {
+        const seen = parse(chunks)
+        expect(seen.events).toEqual(events)
+        expect(seen.retries).toEqual(retries)
+        if (id !== undefined) expect(seen.lastEventId).toBe(id)
+        expect(seen.oversized).toEqual([])
+      }
+    })
+  }
+
+  test('passes an event of ten megabytes', () => {
+    const data = 'é'.repeat(5 << 20)
+    const bytes = Buffer.from(encodeEvent({ id: '1', data }))
+    const chunks: Uint8Array[] = []
+    for (let at = 0; at < bytes.length; at += 16_381) chunks.push(bytes.subarray(at, at + 16_381))
+    expect(parse(chunks, 64 << 20).events[0]?.[1] === data).toBe(true)
+  })
+})
+
+describe('the cap', () => {
+  const rows: { why: string; text: string; data: string[]; oversized: number }[] = [
+    { why: 'an event of the cap passes', text: 'data: 1234567890\n\n', data: ['1234567890'], oversized: 0 },
+    { why: 'one line over the cap', text: 'data: 12345678901\n\ndata: b\n\n', data: ['b'], oversized: 1 },
+    {
+      why: 'lines that are over the cap together',
+      text: 'data: 123\ndata: 456\n\ndata: b\n\n',
+      data: ['b'],
+      oversized: 1,
+    },
+    {
+      why: 'a line after an oversized one',
+      text: 'data: 12345678901\ndata: 1\n\ndata: b\n\n',
+      data: ['b'],
+      oversized: 1,
+    },
+    {
+      why: 'comments do not count',
+      text: ': 12345678901234\ndata: 1\n: 1234567890\n\n',
+      data: ['1'],
+      oversized: 0,
+    },
+  ]
+  for (const { why, text, data, oversized } of rows) {
+    test(`leaves out one event and reads on: ${why}`, () => {
+      for (const chunks of cuts(text)) {
+        const seen = parse(chunks, 16)
+        expect(seen.events.map(([, text]) => text)).toEqual(data)
+        expect(seen.oversized.length).toBe(oversized)
+      }
+    })
+  }
+
+  test('shows both ends of the data that it left out', () => {
+    const data = `{"result":"${'x'.repeat(10_000)}","id":7}`
+    for (const chunks of [
+      [Buffer.from(encodeEvent({ data }))],
+      [...Buffer.from(encodeEvent({ data }))].map((byte) => Uint8Array.of(byte)),
+    ]) {
+      const [edges] = parse(chunks, 1_000).oversized
+      expect(edges?.[0].startsWith('{"result":"xx')).toBe(true)
+      expect(edges?.[1].endsWith('xx","id":7}')).toBe(true)
+    }
+  })
+})
+
+describe('encoding', () => {
+  const rows: { why: string; event: Parameters<typeof encodeEvent>[0]; text: string }[] = [
+    { why: 'data alone', event: { data: '{}' }, text: 'data: {}\n\n' },
+    {
+      why: 'every field',
+      event: { event: 'message', id: '4', data: 'x', retry: 1000 },
+      text: 'event: message\nid: 4\nretry: 1000\ndata: x\n\n',
+    },
+    {
+      why: 'line breaks in data become lines',
+      event: { data: 'a\nb\r\nc\rd' },
+      text: 'data: a\ndata: b\ndata: c\ndata: d\n\n',
+    },
+    {
+      why: 'a line break in a name cannot forge a field',
+      event: { event: 'a\ndata: x', id: '1\r\n2', data: '' },
+      text: 'event: adata: x\nid: 12\ndata: \n\n',
+    },
+  ]
+  for (const { why, event, text } of rows) {
+    test(`writes ${why}`, () => {
+      expect(encodeEvent(event)).toBe(text)
+    })
+  }
+
+  test('is read back as it was written, whatever the data and wherever it is cut', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary' }).map((s) => s.replace(/\r\n?/g, '\n').toWellFormed()),
+        fc.nat(),
+        (data, cut) => {
+          const bytes = Buffer.from(encodeEvent({ event: 'e', id: 'i', data }))
+          const at = cut % bytes.length
+          const seen = parse([bytes.subarray(0, at), bytes.subarray(at)])
+          expect(seen.events).toEqual([['e', data]])
+          expect(seen.lastEventId).toBe('i')
+        },
+      ),
+    )
+  })
+})
