@@ -84,6 +84,8 @@ export class GatewayError extends Error {
     readonly details: string,
     /** Seconds for `Retry-After`; meaningful for 429 and 503. */
     readonly retryAfterSeconds?: number,
+    /** Members of the JSON-RPC error's `data` that the specification asks for. */
+    readonly data?: Readonly<Record<string, unknown>>,
   ) {
     super(details)
   }
@@ -107,6 +109,17 @@ export class GatewayError extends Error {
   get retryable(): boolean {
     return catalogue[this.code].retryable
   }
+}
+
+/**
+ * A failure as a JSON-RPC error response. `idText` is the raw JSON text of the request's id; null answers
+ * `"id":null`, undefined leaves the id out (2026-07-28: an id that could not be read).
+ */
+export function rpcErrorText(error: GatewayError, idText: string | null | undefined): string {
+  const message = JSON.stringify(`${error.title}: ${error.details}`)
+  const id = idText === undefined ? '' : `,"id":${idText}`
+  const data = JSON.stringify({ ...error.data, code: error.code })
+  return `{"jsonrpc":"2.0"${id},"error":{"code":${error.rpcCode},"message":${message},"data":${data}}}`
 }
 
 /** The message of anything thrown, without a stack. */

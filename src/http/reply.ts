@@ -4,7 +4,7 @@
  * Two error forms (CONTRACT.md, "Errors"): plain JSON for admin and health, a JSON-RPC error object
  * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
  */
-import type { GatewayError } from '../errors.ts'
+import { type GatewayError, rpcErrorText } from '../errors.ts'
 
 /** Extra response headers, set over the built-in ones. */
 export type ReplyHeaders = Readonly<Record<string, string>>
@@ -52,13 +52,6 @@ export function replyRpcError(
   headers?: ReplyHeaders,
 ): Response {
   return withErrorHeaders(jsonText(error.status, rpcErrorText(error, idText), headers), error)
-}
-
-/** The JSON-RPC error text alone, for answers that travel inside an event stream. */
-export function rpcErrorText(error: GatewayError, idText: string | null | undefined): string {
-  const message = JSON.stringify(`${error.title}: ${error.details}`)
-  const id = idText === undefined ? '' : `,"id":${idText}`
-  return `{"jsonrpc":"2.0"${id},"error":{"code":${error.rpcCode},"message":${message},"data":{"code":"${error.code}"}}}`
 }
 
 /** A ready JSON-RPC text, forwarded byte for byte with status 200. */

@@ -1,0 +1,58 @@
+/** JSON-RPC batches, which only revision 2025-03-26 has. Their answers travel as one event stream. */
+import { GatewayError } from '../../errors.ts'
+import { legacyVersionHas } from '../../protocol/eras.ts'
+import { idTextOf, type MessageText, scanMessage, skipValue } from '../../protocol/jsonrpc.ts'
+import { BatchExchange } from '../../session/exchange.ts'
+import { sendRequest, tell } from '../../session/relay.ts'
+import type { Session } from '../../session/session.ts'
+import type { Server } from '../../upstream/server.ts'
+import type { Inbound, McpParts } from './mcp.ts'
+
+const BATCH_MESSAGES_MAX = 100
+
+export function answerBatch(parts: McpParts, server: Server, session: Session, inbound: Inbound): Response {
+  if (!legacyVersionHas(session.protocolVersion, 'batch'))
+    throw new GatewayError(
+      'BATCH_UNSUPPORTED',
+      'send one message per request; only revision 2025-03-26 has batches',
+    )
+  if (Array.isArray(inbound.body) && inbound.body.length > BATCH_MESSAGES_MAX)
+    throw new GatewayError('INVALID_REQUEST', `a batch may hold ${BATCH_MESSAGES_MAX} messages`)
+  const messages = split(inbound.text)
+  const requests = messages.filter((message) => message.kind === 'request')
+  for (const message of messages) if (message.kind !== 'request') tell(session, message)
+  if (requests.length === 0) return new Response(null, { status: 202 })
+  const channel = session.newChannel()
+  const stream = session.openReader(channel, 0)
+  let open = requests.length
+  const answered = () => {
+    open--
+    if (open === 0) session.finishChannel(channel)
+  }
+  for (const message of requests)
+    sendRequest(
+      parts.servers,
+      session,
+      new BatchExchange(session, server, message, idTextOf(message), parts.metrics, channel, answered),
+    )
+  return stream.response
+}
+
+/** The messages of a batch, each with its own text. */
+function split(text: string): MessageText[] {
+  const messages: MessageText[] = []
+  let at = text.indexOf('[') + 1
+  while (at < text.length) {
+    if (text[at] !== '{') {
+      at++
+      continue
+    }
+    const end = skipValue(text, at)
+    const message = end < 0 ? null : scanMessage(text.slice(at, end))
+    if (!message || message.method === 'initialize')
+      throw new GatewayError('INVALID_REQUEST', 'the batch holds a message that cannot stand in one')
+    messages.push(message)
+    at = end
+  }
+  return messages
+}

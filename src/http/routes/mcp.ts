@@ -1,0 +1,90 @@
+/** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
+import { GatewayError, reasonOf } from '../../errors.ts'
+import { idTextOf, type MessageText, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
+import type { Session } from '../../session/session.ts'
+import type { Sessions } from '../../session/sessions.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { isRecord } from '../../upstream/call.ts'
+import type { Servers } from '../../upstream/servers.ts'
+import { readBodyText } from '../body.ts'
+import type { RequestContext } from '../context.ts'
+import { replyRpcError } from '../reply.ts'
+
+export interface McpParts {
+  readonly servers: Servers
+  readonly sessions: Sessions
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly bodyBytesMax: number
+}
+
+/** A body as read: its text on one line, its parsed form for decisions, and its spans when it is one message. */
+export interface Inbound {
+  readonly text: string
+  readonly body: unknown
+  readonly message: MessageText | null
+}
+
+/** Reads and parses a POST body. Rejects with a GatewayError (413, 415, parse error). */
+export async function readMessage(request: Request, bodyBytesMax: number): Promise<Inbound> {
+  const type = request.headers.get('content-type')
+  // No type is let through for clients that send none; another one is a browser form or a mistake.
+  if (type !== null && !/^application\/(json|.+\+json)\b/i.test(type))
+    throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'send Content-Type: application/json')
+  const text = onOneLine(await readBodyText(request, bodyBytesMax))
+  if (text.trim() === '')
+    throw new GatewayError('PARSE_ERROR', 'the body is empty; send one JSON-RPC message')
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    throw new GatewayError('PARSE_ERROR', 'the body is not valid JSON')
+  }
+  return { text, body, message: scanMessage(text) }
+}
+
+/** The raw id of a request, for its answer; null when there is none to give back. */
+export function requestIdText(message: MessageText | null): string | null {
+  return message?.kind === 'request' ? idTextOf(message) : null
+}
+
+/** The message, or INVALID_REQUEST when the body is none that a relay can pass on unchanged. */
+export function oneMessage(inbound: Inbound): MessageText {
+  if (inbound.message) return inbound.message
+  throw new GatewayError(
+    'INVALID_REQUEST',
+    'the body is no JSON-RPC message, or names one of its members twice',
+  )
+}
+
+/** Any failure as the JSON-RPC answer that it calls for. What is not a GatewayError is logged and says nothing outside. */
+export function mcpFailure(
+  thrown: unknown,
+  parts: McpParts,
+  context: RequestContext,
+  idText: string | null | undefined,
+): Response {
+  if (thrown instanceof GatewayError) return replyRpcError(thrown, idText)
+  parts.log.error(
+    { mcp: context.log.mcp, requestId: context.requestId, reason: reasonOf(thrown) },
+    'request failed',
+  )
+  return replyRpcError(new GatewayError('INTERNAL', 'the gateway failed; its log says more'), idText)
+}
+
+/** Whom the per-client session bound counts for: the token, or the address of those who need none. */
+export function clientKey(context: RequestContext): string {
+  return context.principal.role === 'anonymous' ? `address ${context.client ?? 'unix'}` : context.principal.id
+}
+
+/** Puts into the access log what is known of a message. */
+export function noteMessage(context: RequestContext, session: Session | null, inbound: Inbound): void {
+  if (session) context.log.sessionId = session.shortHash
+  const { message, body } = inbound
+  if (message?.method == null) return
+  context.log.rpcMethod = message.method.slice(0, 128)
+  if (message.method !== 'tools/call' || !isRecord(body) || !isRecord(body['params'])) return
+  const name = body['params']['name']
+  if (typeof name === 'string') context.log.tool = name.slice(0, 128)
+}

@@ -1,0 +1,115 @@
+/**
+ * `/mcp-proxy/{name}/sse` and `/message`: HTTP+SSE of revision 2024-11-05.
+ *
+ * The session begins with the stream and ends with it; every answer travels on it, and a POST is only
+ * acknowledged.
+ */
+import { GatewayError, reasonOf, rpcErrorText } from '../../errors.ts'
+import { idTextOf } from '../../protocol/jsonrpc.ts'
+import { SseExchange } from '../../session/exchange.ts'
+import { initializeSession, sendRequest, tell, unknownServer } from '../../session/relay.ts'
+import type { Session } from '../../session/session.ts'
+import type { Server } from '../../upstream/server.ts'
+import type { McpHandler, RequestContext } from '../context.ts'
+import {
+  clientKey,
+  type Inbound,
+  type McpParts,
+  mcpFailure,
+  noteMessage,
+  oneMessage,
+  readMessage,
+  requestIdText,
+} from './mcp.ts'
+
+/** Opens the stream; its first event tells the client where to post. */
+export function sseHandler(parts: McpParts): McpHandler {
+  return async (_request, context, serverName) => {
+    try {
+      const server = parts.servers.get(serverName)
+      if (!server) throw unknownServer(serverName)
+      context.log.mcp = serverName
+      const session = parts.sessions.open(
+        { principalId: context.principal.id, serverName, face: 'sse' },
+        clientKey(context),
+      )
+      context.log.sessionId = session.shortHash
+      const endpoint = `${context.externalBase}/mcp-proxy/${serverName}/message?sessionId=${session.id}`
+      const stream = session.openSse(endpoint, () =>
+        parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client closed its stream')),
+      )
+      return stream.response
+    } catch (thrown) {
+      return mcpFailure(thrown, parts, context, undefined)
+    }
+  }
+}
+
+/** Takes one message; its answer travels on the stream. */
+export function messageHandler(parts: McpParts): McpHandler {
+  return async (request, context, serverName) => {
+    let idText: string | null = null
+    try {
+      const server = parts.servers.get(serverName)
+      if (!server) throw unknownServer(serverName)
+      context.log.mcp = serverName
+      const id = new URL(request.url).searchParams.get('sessionId')
+      if (id === null)
+        throw new GatewayError('SESSION_MISSING', 'post to the URL that the endpoint event named')
+      const session = parts.sessions.find(id, context.principal.id, serverName)
+      const inbound = await readMessage(request, parts.bodyBytesMax)
+      idText = requestIdText(inbound.message)
+      noteMessage(context, session, inbound)
+      context.log.pair = 'legacy-legacy'
+      take(parts, server, session, context, inbound)
+      return new Response('Accepted', { status: 202 })
+    } catch (thrown) {
+      return mcpFailure(thrown, parts, context, idText)
+    }
+  }
+}
+
+function take(
+  parts: McpParts,
+  server: Server,
+  session: Session,
+  context: RequestContext,
+  inbound: Inbound,
+): void {
+  const message = oneMessage(inbound)
+  if (message.kind !== 'request') tell(session, message)
+  else if (message.method === 'initialize') void initialize(parts, session, context, inbound)
+  else if (session.state === 'opening' && message.method !== 'ping')
+    throw new GatewayError('INVALID_REQUEST', 'send initialize first')
+  else if (session.state === 'opening')
+    session.sendStanding(`{"jsonrpc":"2.0","id":${idTextOf(message)},"result":{}}`)
+  else
+    sendRequest(
+      parts.servers,
+      session,
+      new SseExchange(session, server, message, idTextOf(message), parts.metrics),
+    )
+}
+
+async function initialize(
+  parts: McpParts,
+  session: Session,
+  context: RequestContext,
+  inbound: Inbound,
+): Promise<void> {
+  const message = oneMessage(inbound)
+  try {
+    session.sendStanding(await initializeSession(parts.servers, session, message, inbound.body))
+  } catch (thrown) {
+    const error =
+      thrown instanceof GatewayError
+        ? thrown
+        : new GatewayError('INTERNAL', 'the gateway failed; its log says more')
+    if (!(thrown instanceof GatewayError))
+      parts.log.error(
+        { mcp: session.serverName, requestId: context.requestId, reason: reasonOf(thrown) },
+        'request failed',
+      )
+    session.sendStanding(rpcErrorText(error, idTextOf(message)))
+  }
+}

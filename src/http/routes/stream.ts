@@ -1,0 +1,152 @@
+/**
+ * `/mcp-proxy/{name}/stream`: Streamable HTTP.
+ *
+ * One read of the body, one parse for the decisions, then the text itself is relayed. What comes back first
+ * decides the form of the response (session/exchange.ts).
+ */
+import { GatewayError } from '../../errors.ts'
+import { classify, type Rejection } from '../../protocol/classify.ts'
+import { idTextOf } from '../../protocol/jsonrpc.ts'
+import { parseEventId } from '../../session/channel.ts'
+import { PostExchange } from '../../session/exchange.ts'
+import { initializeSession, sendRequest, tell, unknownServer } from '../../session/relay.ts'
+import type { Session } from '../../session/session.ts'
+import type { Server } from '../../upstream/server.ts'
+import type { McpHandler, RequestContext } from '../context.ts'
+import { replyJson, replyRpcError, replyRpcText } from '../reply.ts'
+import { answerBatch } from './batch.ts'
+import {
+  clientKey,
+  type Inbound,
+  type McpParts,
+  mcpFailure,
+  noteMessage,
+  oneMessage,
+  readMessage,
+  requestIdText,
+} from './mcp.ts'
+
+const SESSION_HEADER = 'mcp-session-id'
+
+export function streamHandler(parts: McpParts): McpHandler {
+  return async (request, context, serverName) => {
+    try {
+      const server = parts.servers.get(serverName)
+      if (!server) throw unknownServer(serverName)
+      context.log.mcp = serverName
+      if (request.method === 'POST') return await post(parts, server, request, context)
+      const session = sessionOf(parts, request, context, serverName)
+      context.log.sessionId = session.shortHash
+      if (request.method === 'GET') return standing(session, request)
+      parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client ended the session'))
+      return replyJson(204, null)
+    } catch (thrown) {
+      return mcpFailure(thrown, parts, context, null)
+    }
+  }
+}
+
+async function post(
+  parts: McpParts,
+  server: Server,
+  request: Request,
+  context: RequestContext,
+): Promise<Response> {
+  const inbound = await readMessage(request, parts.bodyBytesMax)
+  try {
+    return await route(parts, server, request, context, inbound)
+  } catch (thrown) {
+    return mcpFailure(thrown, parts, context, requestIdText(inbound.message))
+  }
+}
+
+async function route(
+  parts: McpParts,
+  server: Server,
+  request: Request,
+  context: RequestContext,
+  inbound: Inbound,
+): Promise<Response> {
+  const verdict = classify({
+    httpMethod: 'POST',
+    headers: (name) => request.headers.get(name),
+    body: inbound.body,
+  })
+  if (verdict.kind === 'rejection') throw rejected(verdict)
+  if (verdict.kind === 'modern')
+    throw new GatewayError('UNSUPPORTED_VERSION', 'this gateway does not speak that revision yet')
+  context.log.pair = 'legacy-legacy'
+  if (verdict.method === 'initialize') return initialize(parts, server, context, inbound)
+  const session = sessionOf(parts, request, context, server.name)
+  noteMessage(context, session, inbound)
+  if (verdict.message === 'batch') return answerBatch(parts, server, session, inbound)
+  const message = oneMessage(inbound)
+  if (message.kind !== 'request') {
+    tell(session, message)
+    return new Response(null, { status: 202 })
+  }
+  const exchange = new PostExchange(
+    session,
+    server,
+    message,
+    idTextOf(message),
+    parts.metrics,
+    accepts(request, 'text/event-stream'),
+  )
+  sendRequest(parts.servers, session, exchange)
+  const reply = await exchange.reply
+  if (reply.kind === 'text') return replyRpcText(reply.text)
+  return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, exchange.idText)
+}
+
+/** Opens the session. A stale session id is ignored: a client that initialises wants a new one. */
+async function initialize(
+  parts: McpParts,
+  server: Server,
+  context: RequestContext,
+  inbound: Inbound,
+): Promise<Response> {
+  const message = oneMessage(inbound)
+  if (message.kind !== 'request')
+    throw new GatewayError('INVALID_REQUEST', 'initialize is a request and needs an id')
+  const session = parts.sessions.open(
+    { principalId: context.principal.id, serverName: server.name, face: 'stream' },
+    clientKey(context),
+  )
+  noteMessage(context, session, inbound)
+  try {
+    const text = await initializeSession(parts.servers, session, message, inbound.body)
+    return replyRpcText(text, { [SESSION_HEADER]: session.id })
+  } catch (thrown) {
+    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the session could not be opened'))
+    throw thrown
+  }
+}
+
+/** GET: the standing stream, or with `Last-Event-ID` the stream that was cut. */
+function standing(session: Session, request: Request): Response {
+  if (!accepts(request, 'text/event-stream'))
+    throw new GatewayError('NOT_ACCEPTABLE', 'GET opens an event stream; send Accept: text/event-stream')
+  const last = request.headers.get('last-event-id')
+  return session.openStanding(last === null ? null : parseEventId(last)).response
+}
+
+function sessionOf(parts: McpParts, request: Request, context: RequestContext, serverName: string): Session {
+  const id = request.headers.get(SESSION_HEADER)
+  if (id === null)
+    throw new GatewayError(
+      'SESSION_MISSING',
+      'send the Mcp-Session-Id header that initialize was answered with',
+    )
+  return parts.sessions.find(id, context.principal.id, serverName)
+}
+
+/** Lenient as clients differ: no Accept header and `*` accept everything. */
+function accepts(request: Request, type: 'text/event-stream'): boolean {
+  const accept = request.headers.get('accept')
+  return accept === null || accept.includes(type) || accept.includes('*/*') || accept.includes('text/*')
+}
+
+function rejected(rejection: Rejection): GatewayError {
+  return new GatewayError(rejection.code, rejection.message, undefined, rejection.data)
+}

@@ -1,0 +1,243 @@
+/**
+ * Reads a JSON-RPC message as text: finds the few members that a relay must see or change and leaves every
+ * other byte alone, so that numbers beyond 2^53, key order and unknown fields arrive as they were sent.
+ *
+ * Pure: no I/O, never throws. The scanner checks structure (quotes, brackets), not every scalar; text from
+ * a client has been through `JSON.parse` before it comes here.
+ */
+
+/** One message and the places in its text that matter. A start of -1 means that the member is absent. */
+export interface MessageText {
+  readonly text: string
+  readonly kind: 'request' | 'notification' | 'response'
+  readonly idStart: number
+  readonly idEnd: number
+  /** The method, or null for a response. */
+  readonly method: string | null
+  readonly paramsStart: number
+  readonly paramsEnd: number
+  readonly resultStart: number
+  readonly resultEnd: number
+  /** True for a response that carries `error`. */
+  readonly failed: boolean
+}
+
+/** Half-open range of a value in a text. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+const QUOTE = 34
+const BACKSLASH = 92
+const OPEN_BRACE = 123
+const CLOSE_BRACE = 125
+const OPEN_BRACKET = 91
+const CLOSE_BRACKET = 93
+const COMMA = 44
+const COLON = 58
+
+const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
+
+/** Recognises one JSON-RPC message, or answers null when the text is none. Ids may be strings or numbers. */
+export function scanMessage(text: string): MessageText | null {
+  const spans = [-1, -1, -1, -1, -1, -1, -1, -1, -1, -1]
+  const end = scanObject(text, 0, TOP_KEYS, spans)
+  if (end < 0 || skipSpace(text, end) !== text.length) return null
+  const idStart = spans[0] as number
+  const methodStart = spans[2] as number
+  const resultStart = spans[6] as number
+  const errorStart = spans[8] as number
+  let method: string | null = null
+  if (methodStart >= 0) {
+    method = stringAt(text, methodStart, spans[3] as number)
+    if (method === null) return null
+  } else if ((resultStart < 0 && errorStart < 0) || idStart < 0) return null
+  if (
+    idStart >= 0 &&
+    !isIdStart(text.charCodeAt(idStart)) &&
+    !(method === null && text.startsWith('null', idStart))
+  )
+    return null
+  return {
+    text,
+    kind: method === null ? 'response' : idStart >= 0 ? 'request' : 'notification',
+    idStart,
+    idEnd: spans[1] as number,
+    method,
+    paramsStart: spans[4] as number,
+    paramsEnd: spans[5] as number,
+    resultStart,
+    resultEnd: spans[7] as number,
+    failed: errorStart >= 0,
+  }
+}
+
+/** The raw JSON text of the id, which keeps its type and digits; empty when there is none. */
+export function idTextOf(message: MessageText): string {
+  return message.idStart < 0 ? '' : message.text.slice(message.idStart, message.idEnd)
+}
+
+/** The same message with another id and nothing else changed. */
+export function withId(message: MessageText, idText: string): string {
+  return message.text.slice(0, message.idStart) + idText + message.text.slice(message.idEnd)
+}
+
+/** The same text with the span replaced. */
+export function replaceSpan(text: string, span: Span, replacement: string): string {
+  return text.slice(0, span.start) + replacement + text.slice(span.end)
+}
+
+/** Where the value of `key` stands in the object that starts at `objectStart`; null when it is not there. */
+export function memberSpan(text: string, objectStart: number, key: string): Span | null {
+  if (objectStart < 0) return null
+  const spans = [-1, -1]
+  const end = scanObject(text, objectStart, [key], spans)
+  const start = spans[0] as number
+  return end < 0 || start < 0 ? null : { start, end: spans[1] as number }
+}
+
+/** Where `params._meta.progressToken` of a request stands. */
+export function progressTokenSpan(message: MessageText): Span | null {
+  const meta = memberSpan(message.text, message.paramsStart, '_meta')
+  return meta && memberSpan(message.text, meta.start, 'progressToken')
+}
+
+/** Where a member of `params` stands. */
+export function paramSpan(message: MessageText, key: string): Span | null {
+  return memberSpan(message.text, message.paramsStart, key)
+}
+
+/** A member of `params` as a string, or null when it is absent or of another type. */
+export function paramString(message: MessageText, key: string): string | null {
+  const span = paramSpan(message, key)
+  return span && stringAt(message.text, span.start, span.end)
+}
+
+/** A JSON-RPC message must be one line on stdio; line breaks in valid JSON stand between tokens only. */
+export function onOneLine(text: string): string {
+  return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, ' ') : text
+}
+
+/** The value of the JSON string in this span, or null when it is not a string. */
+export function stringAt(text: string, start: number, end: number): string | null {
+  if (text.charCodeAt(start) !== QUOTE) return null
+  const raw = text.slice(start + 1, end - 1)
+  return raw.includes('\\') ? unquote(text.slice(start, end)) : raw
+}
+
+/**
+ * Walks the members of one object and notes the spans of the wanted keys in `spans` (start at 2k, end at 2k+1).
+ * Returns the index after the closing brace, or -1 when the text is no object or names a wanted key twice:
+ * a doubled key means different things to different parsers, and a relay must not choose.
+ */
+export function scanObject(text: string, from: number, wanted: readonly string[], spans: number[]): number {
+  let at = skipSpace(text, from)
+  if (text.charCodeAt(at) !== OPEN_BRACE) return -1
+  at = skipSpace(text, at + 1)
+  if (text.charCodeAt(at) === CLOSE_BRACE) return at + 1
+  for (;;) {
+    if (text.charCodeAt(at) !== QUOTE) return -1
+    const keyEnd = skipString(text, at)
+    if (keyEnd < 0) return -1
+    const slot = slotOf(text, at, keyEnd, wanted)
+    at = skipSpace(text, keyEnd)
+    if (text.charCodeAt(at) !== COLON) return -1
+    const start = skipSpace(text, at + 1)
+    const end = skipValue(text, start)
+    if (end < 0) return -1
+    if (slot >= 0) {
+      if ((spans[slot * 2] as number) >= 0) return -1
+      spans[slot * 2] = start
+      spans[slot * 2 + 1] = end
+    }
+    at = skipSpace(text, end)
+    const next = text.charCodeAt(at)
+    if (next === CLOSE_BRACE) return at + 1
+    if (next !== COMMA) return -1
+    at = skipSpace(text, at + 1)
+  }
+}
+
+function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly string[]): number {
+  const length = keyEnd - keyStart - 2
+  for (let slot = 0; slot < wanted.length; slot++) {
+    const key = wanted[slot] as string
+    if (key.length === length && text.startsWith(key, keyStart + 1)) return slot
+  }
+  // An escaped spelling of a key ("i\u0064") is the same key to a JSON parser.
+  const backslash = text.indexOf('\\', keyStart)
+  if (backslash >= 0 && backslash < keyEnd) {
+    const key = unquote(text.slice(keyStart, keyEnd))
+    return key === null ? -1 : wanted.indexOf(key)
+  }
+  return -1
+}
+
+function unquote(quoted: string): string | null {
+  try {
+    const value: unknown = JSON.parse(quoted)
+    return typeof value === 'string' ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** Index after the value that starts at `at`, or -1. */
+export function skipValue(text: string, at: number): number {
+  const first = text.charCodeAt(at)
+  if (first === QUOTE) return skipString(text, at)
+  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return skipScalar(text, at)
+  let depth = 0
+  let index = at
+  while (index < text.length) {
+    const code = text.charCodeAt(index)
+    if (code === QUOTE) {
+      index = skipString(text, index)
+      if (index < 0) return -1
+      continue
+    }
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+      depth--
+      if (depth === 0) return index + 1
+    }
+    index++
+  }
+  return -1
+}
+
+function skipString(text: string, quote: number): number {
+  let at = quote
+  for (;;) {
+    // The native search makes megabyte strings cheap.
+    at = text.indexOf('"', at + 1)
+    if (at < 0) return -1
+    let before = at - 1
+    while (text.charCodeAt(before) === BACKSLASH) before--
+    if ((at - before) % 2 === 1) return at + 1
+  }
+}
+
+function skipScalar(text: string, at: number): number {
+  let end = at
+  while (end < text.length) {
+    const code = text.charCodeAt(end)
+    if (code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code <= 32) break
+    end++
+  }
+  return end === at ? -1 : end
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from
+  for (;;) {
+    const code = text.charCodeAt(at)
+    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at
+    at++
+  }
+}
+
+function isIdStart(code: number): boolean {
+  return code === QUOTE || code === 45 || (code >= 48 && code <= 57)
+}

@@ -1,0 +1,99 @@
+/**
+ * One open SSE response.
+ *
+ * Its first byte leaves at once, because intermediaries and clients wait for it; a comment goes out while it
+ * is silent. A reader that does not keep up is cut off at the bound, so that it costs itself and not memory.
+ */
+
+/** Headers of every event stream: nothing on the way may buffer, transform or compress it. */
+export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+}
+
+const encoder = new TextEncoder()
+const COMMENT = encoder.encode(': ok\n\n')
+
+export class EventStream {
+  readonly response: Response
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null
+  readonly #onEnd: (stream: EventStream) => void
+  lastWriteMs = 0
+
+  /** `first` is sent at once. `onEnd` is called once when the reader is gone, whoever ended it. */
+  constructor(
+    bufferBytesMax: number,
+    first: string | null,
+    headers: Readonly<Record<string, string>>,
+    onEnd: (stream: EventStream) => void,
+  ) {
+    this.#onEnd = onEnd
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller
+        },
+        cancel: () => this.#ended(),
+      },
+      { highWaterMark: bufferBytesMax, size: (chunk) => chunk?.byteLength ?? 0 },
+    )
+    if (first === null) this.#enqueue(COMMENT)
+    else this.write(first)
+    this.response = new Response(body, { headers })
+  }
+
+  get open(): boolean {
+    return this.#controller !== null
+  }
+
+  /** Queues one ready frame; false when the reader is gone or was cut off because it does not keep up. */
+  write(frame: string): boolean {
+    return this.#enqueue(encoder.encode(frame))
+  }
+
+  /** Sends a comment when nothing was sent for that long. */
+  heartbeat(nowMs: number, heartbeatMs: number): void {
+    if (nowMs - this.lastWriteMs >= heartbeatMs) this.#enqueue(COMMENT)
+  }
+
+  /** Ends the response after what is queued. */
+  close(): void {
+    const controller = this.#controller
+    if (!controller) return
+    this.#ended()
+    try {
+      controller.close()
+    } catch {
+      // The reader was faster.
+    }
+  }
+
+  #enqueue(bytes: Uint8Array): boolean {
+    const controller = this.#controller
+    if (!controller) return false
+    try {
+      controller.enqueue(bytes)
+    } catch {
+      this.#ended()
+      return false
+    }
+    this.lastWriteMs = Date.now()
+    if ((controller.desiredSize ?? 1) > 0) return true
+    this.#ended()
+    controller.error(new Error('the reader does not keep up'))
+    return false
+  }
+
+  #ended(): void {
+    if (!this.#controller) return
+    this.#controller = null
+    this.#onEnd(this)
+  }
+}
+
+/** One event frame. `data` must hold no line break, which is so for a relayed message on one line. */
+export function eventFrame(data: string, id: string | null, event: string | null = null): string {
+  return `${event === null ? '' : `event: ${event}\n`}${id === null ? '' : `id: ${id}\n`}data: ${data}\n\n`
+}

@@ -1,0 +1,101 @@
+/** The steps that both faces take with a session: open it, give it a lane, send a request, pass a notification. */
+import { GatewayError, reasonOf } from '../errors.ts'
+import { negotiateLegacyVersion } from '../protocol/eras.ts'
+import {
+  idTextOf,
+  type MessageText,
+  memberSpan,
+  replaceSpan,
+  scanMessage,
+  withId,
+} from '../protocol/jsonrpc.ts'
+import { isRecord } from '../upstream/call.ts'
+import type { Lane } from '../upstream/lane.ts'
+import type { Servers } from '../upstream/servers.ts'
+import type { Exchange } from './exchange.ts'
+import type { Session } from './session.ts'
+
+/**
+ * Answers `initialize` for a session: notes what the client declared, leases its lane and forms the answer from
+ * the server's own, with this client's id and version. Rejects with a GatewayError; the caller ends the session.
+ */
+export async function initializeSession(
+  servers: Servers,
+  session: Session,
+  message: MessageText,
+  body: unknown,
+): Promise<string> {
+  if (session.state !== 'opening')
+    throw new GatewayError('INVALID_REQUEST', 'the session is initialised already')
+  const params = isRecord(body) && isRecord(body['params']) ? body['params'] : {}
+  if (typeof params['protocolVersion'] !== 'string')
+    throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')
+  const version = negotiateLegacyVersion(params['protocolVersion'])
+  session.begin(message, version, isRecord(params['capabilities']) ? params['capabilities'] : {})
+  const lane = await leaseLane(servers, session)
+  session.state = 'open'
+  return initializeAnswer(lane, idTextOf(message), version)
+}
+
+/** Gives a session a lane of the server as it is registered now. */
+export async function leaseLane(servers: Servers, session: Session): Promise<Lane> {
+  const server = servers.get(session.serverName)
+  if (!server) throw unknownServer(session.serverName)
+  const before = session.lane
+  const lane = await server.lease(session)
+  if (before && before !== lane) before.leave(session)
+  session.lane = lane
+  if (session.state === 'closed') {
+    lane.leave(session)
+    throw new GatewayError('SESSION_UNKNOWN', 'the session has ended')
+  }
+  return lane
+}
+
+/** Sends a client's request on its lane, at once where there is one. Its answer, or its failure, reaches the exchange. */
+export function sendRequest(servers: Servers, session: Session, exchange: Exchange): void {
+  const lane = session.lane
+  const ready = lane?.ready
+  if (lane && ready) {
+    exchange.connection = ready
+    lane.request(ready, session, exchange)
+  } else void sendLate(servers, session, exchange)
+}
+
+/** The rare way: the session's lane is gone or being restored, so it is leased anew first. */
+async function sendLate(servers: Servers, session: Session, exchange: Exchange): Promise<void> {
+  try {
+    const lane = await leaseLane(servers, session)
+    const connection = await lane.open()
+    if (exchange.done) return
+    exchange.connection = connection
+    lane.request(connection, session, exchange)
+  } catch (thrown) {
+    if (exchange.done) return
+    exchange.failed(thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', reasonOf(thrown)))
+  }
+}
+
+/** Passes on a client's notification, or its answer to a request of the server's. */
+export function tell(session: Session, message: MessageText): void {
+  if (message.kind === 'response') session.respond(message)
+  else if (message.method === 'notifications/cancelled') session.cancel(message)
+  else session.lane?.tell(session, message)
+}
+
+/** The 404 of a server that is not registered. */
+export function unknownServer(name: string): GatewayError {
+  return new GatewayError(
+    'SERVER_UNKNOWN',
+    `there is no server named ${JSON.stringify(name.slice(0, 64))}; GET /admin/mcps lists those there are`,
+  )
+}
+
+function initializeAnswer(lane: Lane, idText: string, protocolVersion: string): string {
+  const answer = lane.handshake && scanMessage(lane.handshake.responseText)
+  if (!answer) throw new GatewayError('UPSTREAM_ERROR', 'the server gave no usable answer to initialize')
+  const span = memberSpan(answer.text, answer.resultStart, 'protocolVersion')
+  const text = span ? replaceSpan(answer.text, span, JSON.stringify(protocolVersion)) : answer.text
+  const versioned = scanMessage(text)
+  return versioned ? withId(versioned, idText) : text
+}

@@ -1,0 +1,311 @@
+/**
+ * One client's session with one server, on either face.
+ *
+ * opening → open → closed. Bound to the principal that opened it: under any other it does not exist. Owns its
+ * event channels, its replay ring, the requests that its client has in flight and those that the server has
+ * asked of its client. All of it goes when the session does.
+ */
+import { GatewayError, rpcErrorText } from '../errors.ts'
+import { idTextOf, type MessageText, paramSpan, replaceSpan, withId } from '../protocol/jsonrpc.ts'
+import type { Call } from '../upstream/call.ts'
+import { isRecord } from '../upstream/call.ts'
+import type { Lane, LaneMember } from '../upstream/lane.ts'
+import { Channel } from './channel.ts'
+import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts'
+import { Exchange, PostExchange } from './exchange.ts'
+import { ReplayRing } from './replay-ring.ts'
+
+export interface SessionSettings {
+  readonly replayEventsMax: number
+  readonly replayBytesMax: number
+  readonly streamBufferBytesMax: number
+  readonly heartbeatMs: number
+  readonly streamAfterMs: number
+  readonly clientInputMs: number
+}
+
+export type Face = 'stream' | 'sse'
+
+export interface SessionInit {
+  readonly id: string
+  readonly principalId: string
+  readonly serverName: string
+  readonly face: Face
+}
+
+interface ServerRequest {
+  readonly message: MessageText
+  readonly answer: (text: string) => void
+  readonly askedAtMs: number
+}
+
+/** Requests of the server's that may wait for one client at a time. */
+const SERVER_REQUESTS_MAX = 1_024
+/** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
+const STANDING_READERS_MAX = 4
+const STANDING_KEY = 0
+/** From this revision on a stream begins with an event that only carries an id (SEP-1699). */
+const PRIMING_VERSION = '2025-11-25'
+const RETRY_MS = 1_000
+
+/** The capability that a client must have declared to be asked this. Methods not listed are passed on. */
+const CAPABILITY_OF: Readonly<Record<string, string>> = {
+  'sampling/createMessage': 'sampling',
+  'elicitation/create': 'elicitation',
+  'roots/list': 'roots',
+}
+
+export class Session implements LaneMember {
+  readonly id: string
+  readonly principalId: string
+  readonly serverName: string
+  readonly face: Face
+  readonly createdAtMs = Date.now()
+  lastSeenMs = Date.now()
+  state: 'opening' | 'open' | 'closed' = 'opening'
+  lane: Lane | null = null
+  #initialize: MessageText | null = null
+  #protocolVersion = ''
+  #capabilities: Readonly<Record<string, unknown>> = {}
+  readonly #settings: SessionSettings
+  readonly #exchanges = new Map<string, Exchange>()
+  readonly #serverRequests = new Map<number, ServerRequest>()
+  readonly #ring: ReplayRing
+  readonly #channels = new Map<number, Channel>()
+  readonly #standingReaders: EventStream[] = []
+  readonly #readers = new Set<EventStream>()
+  #nextChannel = STANDING_KEY + 1
+  #nextServerRequest = 1
+  #shortHash: string | null = null
+
+  constructor(init: SessionInit, settings: SessionSettings) {
+    this.id = init.id
+    this.principalId = init.principalId
+    this.serverName = init.serverName
+    this.face = init.face
+    this.#settings = settings
+    this.#ring = new ReplayRing(settings)
+  }
+
+  /** Notes what the client declared in its `initialize`. */
+  begin(
+    initialize: MessageText,
+    protocolVersion: string,
+    capabilities: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#initialize = initialize
+    this.#protocolVersion = protocolVersion
+    this.#capabilities = capabilities
+  }
+
+  get initialize(): MessageText {
+    if (!this.#initialize) throw new GatewayError('INVALID_REQUEST', 'send initialize first')
+    return this.#initialize
+  }
+
+  get protocolVersion(): string {
+    return this.#protocolVersion
+  }
+
+  get interactive(): boolean {
+    for (const _ in this.#capabilities) return true
+    return false
+  }
+
+  /** For logs: names the session without giving it away. */
+  get shortHash(): string {
+    this.#shortHash ??= Bun.hash(this.id).toString(16).padStart(16, '0').slice(0, 12)
+    return this.#shortHash
+  }
+
+  /** True while a client is plainly there: a stream is open or a call is in flight. */
+  get busy(): boolean {
+    return this.#readers.size > 0 || this.#exchanges.size > 0
+  }
+
+  // Exchanges.
+
+  began(exchange: Exchange): void {
+    this.#exchanges.set(exchange.idText, exchange)
+  }
+
+  ended(exchange: Exchange): void {
+    if (this.#exchanges.get(exchange.idText) === exchange) this.#exchanges.delete(exchange.idText)
+    this.lastSeenMs = Date.now()
+  }
+
+  /** The client's `notifications/cancelled`: only its own call is found here, so nobody else's can be hit. */
+  cancel(message: MessageText): void {
+    const span = paramSpan(message, 'requestId')
+    const exchange = span && this.#exchanges.get(message.text.slice(span.start, span.end))
+    exchange?.connection?.cancel(exchange, message)
+  }
+
+  // Channels and readers.
+
+  newChannel(): Channel {
+    const channel = new Channel(this.#nextChannel++, this.#ring)
+    this.#channels.set(channel.key, channel)
+    return channel
+  }
+
+  finishChannel(channel: Channel): void {
+    channel.finish()
+    this.#channels.delete(channel.key)
+  }
+
+  /** A response that reads a channel from behind the event with this sequence number. */
+  openReader(channel: Channel, afterSequence: number | null): EventStream {
+    const primes = this.face === 'stream' && this.#protocolVersion >= PRIMING_VERSION
+    const first = primes ? `id: ${channel.primingId()}\nretry: ${RETRY_MS}\ndata: \n\n` : null
+    const stream = this.#openStream(first)
+    channel.attach(stream, afterSequence)
+    return stream
+  }
+
+  /** The client's GET: its standing stream, or, with `Last-Event-ID`, the stream that was cut. */
+  openStanding(lastEvent: { key: number; sequence: number } | null): EventStream {
+    if (lastEvent && lastEvent.key !== STANDING_KEY) return this.#resume(lastEvent.key, lastEvent.sequence)
+    const stream = this.openReader(this.#standing(), lastEvent?.sequence ?? null)
+    this.#standingReaders.push(stream)
+    if (this.#standingReaders.length > STANDING_READERS_MAX) this.#standingReaders.shift()?.close()
+    return stream
+  }
+
+  /** The one stream of the 2024-11-05 face; it begins with the `endpoint` event and its end is the session's. */
+  openSse(endpoint: string, onEnd: () => void): EventStream {
+    const stream = this.#openStream(eventFrame(endpoint, null, 'endpoint'), onEnd)
+    this.#standingReaders.push(stream)
+    return stream
+  }
+
+  /** Sends on the session's standing stream, or keeps it until there is one. */
+  sendStanding(text: string): void {
+    if (this.face === 'stream') this.#standing().send(text)
+    else this.#standingReaders[0]?.write(eventFrame(text, null, 'message'))
+  }
+
+  // LaneMember.
+
+  notify(text: string, call: Call | null): void {
+    if (this.state === 'closed') return
+    const exchange = call instanceof Exchange && call.member === this ? call : null
+    if (exchange?.carriesMessages) exchange.deliver(text)
+    else this.sendStanding(text)
+  }
+
+  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
+    const needed = CAPABILITY_OF[message.method ?? '']
+    const refusal =
+      needed !== undefined && !isRecord(this.#capabilities[needed])
+        ? `the client did not declare ${needed}`
+        : this.state === 'closed' || this.#serverRequests.size >= SERVER_REQUESTS_MAX
+          ? 'the client cannot take it'
+          : null
+    if (refusal !== null) {
+      answer(rpcErrorText(new GatewayError('NO_CAPABLE_CLIENT', refusal), idTextOf(message)))
+      return
+    }
+    const id = this.#nextServerRequest++
+    this.#serverRequests.set(id, { message, answer, askedAtMs: Date.now() })
+    const text = withId(message, String(id))
+    const carrier = call instanceof Exchange && call.carriesMessages ? call : this.#latestCarrier()
+    if (carrier) carrier.deliver(text)
+    else this.sendStanding(text)
+  }
+
+  withdraw(message: MessageText, requestIdText: string): void {
+    const span = paramSpan(message, 'requestId')
+    for (const [id, request] of this.#serverRequests) {
+      if (idTextOf(request.message) !== requestIdText) continue
+      this.#serverRequests.delete(id)
+      if (span) this.sendStanding(replaceSpan(message.text, span, String(id)))
+      return
+    }
+  }
+
+  /** A response of the client's to a request of the server's; an id that was never asked changes nothing. */
+  respond(response: MessageText): void {
+    const id = Number(idTextOf(response))
+    const request = this.#serverRequests.get(id)
+    if (!request) return
+    this.#serverRequests.delete(id)
+    request.answer(withId(response, idTextOf(request.message)))
+  }
+
+  /** Silence becomes a stream, silent streams a comment, unanswered server requests an error. */
+  sweep(nowMs: number): void {
+    const { streamAfterMs, heartbeatMs, clientInputMs } = this.#settings
+    for (const exchange of this.#exchanges.values())
+      if (exchange instanceof PostExchange && nowMs - exchange.startedAtMs >= streamAfterMs)
+        exchange.openStream()
+    for (const stream of this.#readers) stream.heartbeat(nowMs, heartbeatMs)
+    for (const [id, request] of this.#serverRequests) {
+      if (nowMs - request.askedAtMs < clientInputMs) continue
+      this.#serverRequests.delete(id)
+      this.#refuse(request, `the client gave no answer within ${clientInputMs} ms`)
+    }
+  }
+
+  /** Ends it all: calls fail with this error, server requests are refused, streams end, the lane is left. */
+  close(error: GatewayError): void {
+    if (this.state === 'closed') return
+    this.state = 'closed'
+    for (const request of this.#serverRequests.values()) this.#refuse(request, 'the session has ended')
+    this.#serverRequests.clear()
+    for (const exchange of [...this.#exchanges.values()]) {
+      const { connection } = exchange
+      connection?.cancel(exchange, null)
+      connection?.forget(exchange)
+      exchange.failed(error)
+    }
+    this.lane?.leave(this)
+    this.lane = null
+    for (const stream of [...this.#readers]) stream.close()
+    this.#channels.clear()
+    this.#ring.clear()
+  }
+
+  #refuse(request: ServerRequest, reason: string): void {
+    request.answer(rpcErrorText(new GatewayError('NO_CAPABLE_CLIENT', reason), idTextOf(request.message)))
+  }
+
+  #standing(): Channel {
+    let channel = this.#channels.get(STANDING_KEY)
+    if (!channel) {
+      channel = new Channel(STANDING_KEY, this.#ring)
+      this.#channels.set(STANDING_KEY, channel)
+    }
+    return channel
+  }
+
+  /** Goes on with a request's stream where the client lost it; what is over is replayed and ended. */
+  #resume(key: number, sequence: number): EventStream {
+    const running = this.#channels.get(key)
+    if (running) return this.openReader(running, sequence)
+    const stream = this.#openStream(null)
+    for (const frame of this.#ring.after(key, sequence)) stream.write(frame)
+    stream.close()
+    return stream
+  }
+
+  #latestCarrier(): Exchange | null {
+    let latest: Exchange | null = null
+    for (const exchange of this.#exchanges.values()) if (exchange.carriesMessages) latest = exchange
+    return latest
+  }
+
+  #openStream(first: string | null, onEnd?: () => void): EventStream {
+    const headers =
+      this.face === 'stream' ? { ...EVENT_STREAM_HEADERS, 'mcp-session-id': this.id } : EVENT_STREAM_HEADERS
+    const stream = new EventStream(this.#settings.streamBufferBytesMax, first, headers, (ended) => {
+      this.#readers.delete(ended)
+      const at = this.#standingReaders.indexOf(ended)
+      if (at >= 0) this.#standingReaders.splice(at, 1)
+      this.lastSeenMs = Date.now()
+      onEnd?.()
+    })
+    this.#readers.add(stream)
+    return stream
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * One timer for everything that expires: calls, sessions, lanes, heartbeats.
+ *
+ * A timer per call costs the hot path; a sweep over what is open costs a few microseconds twice a second.
+ * Whoever owns expiring state adds one function and gets the time handed in.
+ */
+
+const SWEEP_INTERVAL_MS = 250
+
+export class Sweeper {
+  readonly #sweeps = new Set<(nowMs: number) => void>()
+  #timer: ReturnType<typeof setInterval> | null = null
+
+  /** Calls `sweep` about four times a second until the returned function is called. It must not throw. */
+  add(sweep: (nowMs: number) => void): () => void {
+    this.#sweeps.add(sweep)
+    this.#timer ??= setInterval(() => this.#run(), SWEEP_INTERVAL_MS)
+    return () => {
+      this.#sweeps.delete(sweep)
+      if (this.#sweeps.size === 0) this.stop()
+    }
+  }
+
+  stop(): void {
+    if (this.#timer) clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  #run(): void {
+    const nowMs = Date.now()
+    for (const sweep of this.#sweeps) sweep(nowMs)
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * One wire to one MCP server, shared by any number of calls.
+ *
+ * Owns the in-flight table: the client's id and progress token are replaced by one integer per call and put
+ * back, type and digits kept, when the answer or its progress comes. SDKs count both from 0, so without the
+ * map one client would get another's answer. Nothing else in a message is changed.
+ */
+import { GatewayError } from '../errors.ts'
+import {
+  idTextOf,
+  type MessageText,
+  memberSpan,
+  paramSpan,
+  progressTokenSpan,
+  replaceSpan,
+  scanMessage,
+  withId,
+} from '../protocol/jsonrpc.ts'
+import type { Log } from '../telemetry/log.ts'
+import { type Call, OwnCall } from './call.ts'
+import type { TransportReceiver, UpstreamTransport } from './transports/transport.ts'
+
+/** What a connection asks of whoever leased it. Synchronous; must not throw. */
+export interface ConnectionOwner {
+  /** A request of the server's; `call` is the client's request that caused it, when that is known. */
+  serverRequest(connection: Connection, message: MessageText, call: Call | null): void
+  /** A notification that no table of the connection claims. */
+  notification(connection: Connection, message: MessageText, call: Call | null): void
+  /** The upstream session is gone (HTTP 404); `call` was not delivered and may be sent again. */
+  sessionLost(connection: Connection, call: Call | null): void
+  closed(connection: Connection, error: GatewayError): void
+  noise(line: string): void
+}
+
+export interface CallLimits {
+  /** Longest silence of a call; progress starts it anew. */
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+}
+
+/** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
+const CANCEL_GRACE_MS = 2_000
+/** Progress tokens of finished calls whose task goes on (2025-11-25, tasks). */
+const LINGERING_TOKENS_MAX = 256
+
+export class Connection implements TransportReceiver {
+  readonly transport: UpstreamTransport
+  readonly #owner: ConnectionOwner
+  readonly #limits: CallLimits
+  readonly #log: Log
+  readonly #inFlight = new Map<number, Call>()
+  readonly #lingering = new Map<number, Call>()
+  #nextId = 1
+  #closedBy: GatewayError | null = null
+
+  constructor(transport: UpstreamTransport, owner: ConnectionOwner, limits: CallLimits, log: Log) {
+    this.transport = transport
+    this.#owner = owner
+    this.#limits = limits
+    this.#log = log
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.size
+  }
+
+  /** Why the wire is gone, or null while it is there. */
+  get closedBy(): GatewayError | null {
+    return this.#closedBy
+  }
+
+  /** The only call in flight, or null when there are none or several: what lets a stray message be attributed. */
+  soleCall(): Call | null {
+    if (this.#inFlight.size !== 1) return null
+    for (const call of this.#inFlight.values()) return call
+    return null
+  }
+
+  /** Sends a request. Its answer, or its failure, reaches the call. */
+  request(call: Call, headers?: Readonly<Record<string, string>>): void {
+    if (this.#closedBy) {
+      call.failed(this.#closedBy)
+      return
+    }
+    const id = this.#nextId++
+    call.upstreamId = id
+    call.startedAtMs = call.lastActivityMs = Date.now()
+    this.#inFlight.set(id, call)
+    this.#transmit(call, headers)
+  }
+
+  /** Sends again what the upstream is known not to have got. */
+  resend(call: Call): void {
+    if (this.#inFlight.get(call.upstreamId) === call) this.#transmit(call, undefined)
+  }
+
+  #transmit(call: Call, headers: Readonly<Record<string, string>> | undefined): void {
+    const message = call.message
+    const idText = String(call.upstreamId)
+    let text = message.text
+    const token = call.progressTokenText === null ? null : progressTokenSpan(message)
+    // The later span is replaced first, so that the earlier one keeps its place.
+    if (token && token.start > message.idStart) text = replaceSpan(text, token, idText)
+    text = text.slice(0, message.idStart) + idText + text.slice(message.idEnd)
+    if (token && token.start < message.idStart) text = replaceSpan(text, token, idText)
+    const outgoing = { text, requestId: call.upstreamId, method: call.method }
+    this.transport.send(headers ? { ...outgoing, headers } : outgoing)
+  }
+
+  /** Sends a request of the gateway's own and waits for its result. */
+  async ask(
+    method: string,
+    params: Record<string, unknown> | undefined,
+    timeoutMs: number,
+  ): Promise<OwnCall> {
+    const message = scanMessage(
+      JSON.stringify({ jsonrpc: '2.0', id: 0, method, ...(params ? { params } : {}) }),
+    )
+    if (!message) throw new GatewayError('INTERNAL', `cannot form ${method}`)
+    return this.askText(message, timeoutMs)
+  }
+
+  /** Like `ask`, with a message that a client wrote (its `initialize`). */
+  async askText(message: MessageText, timeoutMs: number): Promise<OwnCall> {
+    const call = new OwnCall(message.method ?? '', message)
+    this.request(call)
+    const timer = setTimeout(() => {
+      this.#inFlight.delete(call.upstreamId)
+      call.failed(new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${timeoutMs} ms`))
+    }, timeoutMs)
+    try {
+      await call.answer
+    } finally {
+      clearTimeout(timer)
+    }
+    return call
+  }
+
+  /** Sends a notification or a response as it is. */
+  send(text: string, method: string | null): void {
+    if (!this.#closedBy) this.transport.send({ text, requestId: null, method })
+  }
+
+  /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
+  cancel(call: Call, cancelText: MessageText | null): void {
+    if (this.#inFlight.get(call.upstreamId) !== call || call.cancelledAtMs > 0) return
+    call.cancelledAtMs = Date.now()
+    const span = cancelText && paramSpan(cancelText, 'requestId')
+    const id = String(call.upstreamId)
+    const text =
+      cancelText && span
+        ? replaceSpan(cancelText.text, span, id)
+        : `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
+    this.send(text, 'notifications/cancelled')
+  }
+
+  /** Drops a call without a word to anyone; its answer will be ignored. */
+  forget(call: Call): void {
+    if (this.#inFlight.get(call.upstreamId) === call) this.#inFlight.delete(call.upstreamId)
+  }
+
+  /** Fails what has waited too long and ends what was cancelled. Called by the lane's sweep. */
+  expire(nowMs: number): void {
+    for (const call of this.#inFlight.values()) {
+      if (call.cancelledAtMs > 0) {
+        if (nowMs - call.cancelledAtMs < CANCEL_GRACE_MS) continue
+        this.#inFlight.delete(call.upstreamId)
+        call.dropped()
+        continue
+      }
+      if (call instanceof OwnCall) continue
+      const idle = nowMs - call.lastActivityMs > this.#limits.callIdleMs
+      if (!idle && nowMs - call.startedAtMs <= this.#limits.callTotalMs) continue
+      const boundMs = idle ? this.#limits.callIdleMs : this.#limits.callTotalMs
+      this.cancel(call, null)
+      this.#inFlight.delete(call.upstreamId)
+      call.failed(
+        new GatewayError(
+          'UPSTREAM_TIMEOUT',
+          idle ? `no answer and no progress for ${boundMs} ms` : `the call took longer than ${boundMs} ms`,
+        ),
+      )
+    }
+  }
+
+  /** Ends the wire; calls in flight fail with this error. */
+  async close(error: GatewayError): Promise<void> {
+    this.#end(error)
+    await this.transport.close()
+  }
+
+  // What the transport reports.
+
+  message(text: string, requestId: number | null): void {
+    const message = scanMessage(text)
+    if (!message) {
+      this.noise(`not a JSON-RPC message: ${text.slice(0, 200)}`)
+      return
+    }
+    if (message.kind === 'response') this.#settle(message)
+    else if (message.kind === 'request') this.#owner.serverRequest(this, message, this.#callOf(requestId))
+    else if (message.method === 'notifications/progress') this.#progress(message)
+    else this.#owner.notification(this, message, this.#callOf(requestId))
+  }
+
+  requestFailed(requestId: number, error: GatewayError): void {
+    const call = this.#inFlight.get(requestId)
+    if (!call) return
+    this.#inFlight.delete(requestId)
+    if (call.cancelledAtMs > 0) call.dropped()
+    else call.failed(error)
+  }
+
+  sessionLost(requestId: number | null): void {
+    const call = requestId === null ? null : (this.#inFlight.get(requestId) ?? null)
+    this.#owner.sessionLost(this, call)
+  }
+
+  closed(error: GatewayError): void {
+    if (this.#closedBy) return
+    this.#end(error)
+    this.#owner.closed(this, error)
+  }
+
+  noise(line: string): void {
+    this.#owner.noise(line)
+  }
+
+  #end(error: GatewayError): void {
+    this.#closedBy ??= error
+    const calls = [...this.#inFlight.values()]
+    this.#inFlight.clear()
+    this.#lingering.clear()
+    for (const call of calls) {
+      if (call.cancelledAtMs > 0) call.dropped()
+      else call.failed(error)
+    }
+  }
+
+  #callOf(requestId: number | null): Call | null {
+    return requestId === null ? null : (this.#inFlight.get(requestId) ?? null)
+  }
+
+  #settle(message: MessageText): void {
+    const id = integerOf(idTextOf(message))
+    const call = this.#inFlight.get(id)
+    if (!call) {
+      this.#log.debug({ upstreamId: id }, 'answer to no call in flight')
+      return
+    }
+    this.#inFlight.delete(id)
+    if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed) this.#linger(id, call)
+    call.answered(message, withId(message, call.idText))
+  }
+
+  #linger(id: number, call: Call): void {
+    if (this.#lingering.size >= LINGERING_TOKENS_MAX) {
+      for (const oldest of this.#lingering.keys()) {
+        this.#lingering.delete(oldest)
+        break
+      }
+    }
+    this.#lingering.set(id, call)
+  }
+
+  #progress(message: MessageText): void {
+    const span = memberSpan(message.text, message.paramsStart, 'progressToken')
+    const id = span ? integerOf(message.text.slice(span.start, span.end)) : -1
+    const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
+    if (!span || !call || call.progressTokenText === null) return
+    call.lastActivityMs = Date.now()
+    call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
+  }
+}
+
+/** The integer in an id's text; some servers hand a number back as a string. */
+function integerOf(idText: string): number {
+  const bare = idText.startsWith('"') ? idText.slice(1, -1) : idText
+  return /^\d{1,15}$/.test(bare) ? Number(bare) : -1
+}

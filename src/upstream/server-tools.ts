@@ -1,0 +1,69 @@
+/** Tools of one server, as the admin API and the tool filter see them. */
+import { GatewayError } from '../errors.ts'
+import { type MessageText, memberSpan, replaceSpan, skipValue, stringAt } from '../protocol/jsonrpc.ts'
+import type { ToolFilter } from '../registry/definition.ts'
+import { isRecord } from './call.ts'
+import type { Connection } from './connection.ts'
+import type { ToolDescription } from './directory.ts'
+
+/** A server that hands out pages without end is stopped here. */
+const TOOL_PAGES_MAX = 1_000
+
+/** Whether a filter lets a tool through; no filter lets everything through. */
+export function allowsTool(filter: ToolFilter | null, toolName: string): boolean {
+  if (!filter) return true
+  return filter.list.includes(toolName) === (filter.mode === 'allow')
+}
+
+/** Every page of `tools/list`. Rejects with a GatewayError, also when the server's cursors go in circles. */
+export async function listTools(connection: Connection, timeoutMs: number): Promise<ToolDescription[]> {
+  const tools: ToolDescription[] = []
+  const seen = new Set<string>()
+  let cursor: string | null = null
+  for (let page = 0; page < TOOL_PAGES_MAX; page++) {
+    const asked = await connection.ask('tools/list', cursor === null ? undefined : { cursor }, timeoutMs)
+    const result = await asked.answer
+    for (const tool of Array.isArray(result['tools']) ? result['tools'] : [])
+      if (isRecord(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
+    const next = result['nextCursor']
+    if (typeof next !== 'string') return tools
+    if (seen.has(next)) throw new GatewayError('UPSTREAM_ERROR', 'tools/list gave the same cursor twice')
+    seen.add(next)
+    cursor = next
+  }
+  throw new GatewayError('UPSTREAM_ERROR', `tools/list has more than ${TOOL_PAGES_MAX} pages`)
+}
+
+/** One `tools/call` of the gateway's own. */
+export async function callTool(
+  connection: Connection,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  timeoutMs: number,
+): Promise<Record<string, unknown>> {
+  const asked = await connection.ask('tools/call', { name, arguments: args }, timeoutMs)
+  return asked.answer
+}
+
+/** A `tools/list` response without the tools that the filter hides; every other byte stays. */
+export function filterToolList(message: MessageText, text: string, filter: ToolFilter): string {
+  const result = memberSpan(text, 0, 'result')
+  const tools = result && memberSpan(text, result.start, 'tools')
+  if (!tools || message.failed || text[tools.start] !== '[') return text
+  const kept: string[] = []
+  let at = tools.start + 1
+  while (at < tools.end - 1) {
+    const code = text.charCodeAt(at)
+    if (code <= 32 || code === 44) {
+      at++
+      continue
+    }
+    const end = skipValue(text, at)
+    if (end < 0) return text
+    const name = memberSpan(text, at, 'name')
+    const toolName = name && stringAt(text, name.start, name.end)
+    if (toolName === null || allowsTool(filter, toolName)) kept.push(text.slice(at, end))
+    at = end
+  }
+  return replaceSpan(text, tools, `[${kept.join(',')}]`)
+}

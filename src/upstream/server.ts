@@ -1,0 +1,408 @@
+/**
+ * One registered MCP server: its lanes, its state, its backoff and its health.
+ *
+ *   disconnected → connecting → connected → error → connecting → …
+ *
+ * The primary lane is opened at once and kept: it proves that the server works, answers the admin API and the
+ * health probe, and serves open clients. Other lanes are opened when a client needs one. When the primary
+ * fails, the server is `error`, calls are refused with the time until the next attempt, and attempts go on
+ * with growing pauses, for ever unless `maxReconnects` says otherwise.
+ */
+import { GatewayError, reasonOf } from '../errors.ts'
+import type { MessageText } from '../protocol/jsonrpc.ts'
+import type { ServerDefinition } from '../registry/definition.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Connection } from './connection.ts'
+import type { ServerEntry, ServerState, ServerStatus, ToolDescription } from './directory.ts'
+import { Lane, type LaneHost, type LaneMember } from './lane.ts'
+import { allowsTool, callTool, listTools } from './server-tools.ts'
+import type { UpstreamTransport } from './transports/transport.ts'
+
+/** What a server may use of the rest of the gateway. */
+export interface ServerParts {
+  readonly log: Log
+  readonly sharedInitialize: MessageText
+  createTransport(definition: ServerDefinition): UpstreamTransport
+  /** Child processes of every server together. */
+  processesInUse(): number
+  readonly processesMax: number
+  /** Number of downstream sessions of a server. */
+  sessionCount(name: string): number
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+  readonly laneIdleMs: number
+  readonly healthProbeMs: number
+  readonly startWaitMs: number
+  readonly inFlightMax: number
+  /** True when no client token is configured: the primary lane then serves the anonymous clients. */
+  openAccess(): boolean
+}
+
+const STDERR_LINES_MAX = 50
+const STDERR_LINE_CHARS_MAX = 500
+const BACKOFF_CAP_MS = 60_000
+/** Uptime after which the next failure counts as the first one again. */
+const SUSTAINED_UPTIME_MS = 60_000
+
+export class Server implements ServerEntry, LaneHost {
+  readonly definition: ServerDefinition
+  readonly origin: 'file' | 'store'
+  readonly log: Log
+  readonly laneSettings
+  readonly sharedInitialize: MessageText
+  readonly #parts: ServerParts
+  readonly #lanes = new Map<string, Lane>()
+  /** Lanes that take no new calls but still finish old ones. */
+  readonly #leaving = new Set<Lane>()
+  #state: ServerState = 'disconnected'
+  #primary: Lane | null = null
+  #stopped = false
+  #attempts = 0
+  #retryAtMs = 0
+  #connectedAtMs = 0
+  #lastConnected: string | null = null
+  #lastError: string | null = null
+  #lastErrorTime: string | null = null
+  #settled = false
+  #settledWaiters: (() => void)[] = []
+  #nextProbeMs = 0
+  #probing = false
+  readonly #stderrTail: string[] = []
+  #inFlight = 0
+  #totalRequests = 0
+  #totalErrors = 0
+  #totalDurationMs = 0
+
+  constructor(definition: ServerDefinition, origin: 'file' | 'store', parts: ServerParts) {
+    this.definition = definition
+    this.origin = origin
+    this.#parts = parts
+    this.log = parts.log
+    this.sharedInitialize = parts.sharedInitialize
+    this.laneSettings = {
+      callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
+      callTotalMs: parts.callTotalMs,
+      startTimeoutMs: definition.startTimeoutMs,
+    }
+  }
+
+  get name(): string {
+    return this.definition.name
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Child processes, those that are starting included. */
+  get processes(): number {
+    return this.definition.transport === 'stdio' ? this.#lanes.size + this.#leaving.size : 0
+  }
+
+  /** Begins connecting in the background. */
+  start(): void {
+    void this.#connectPrimary()
+  }
+
+  settled(): boolean {
+    return this.#settled
+  }
+
+  /** True when this server was replaced or removed: whoever holds one of its lanes must lease anew. */
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
+  /** The lane that serves this session, opened. Rejects with a GatewayError. */
+  async lease(member: LaneMember): Promise<Lane> {
+    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
+    await this.#untilReachable()
+    const key = this.#laneKey(member)
+    let lane = this.#lanes.get(key)
+    if (!lane || lane.retired) lane = this.#newLane(key, key.startsWith('session ') ? member : null)
+    lane.join(member)
+    try {
+      await lane.open()
+    } catch (thrown) {
+      lane.leave(member)
+      throw thrown
+    }
+    return lane
+  }
+
+  /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
+  callStarted(): void {
+    if (this.#inFlight >= this.#parts.inFlightMax)
+      throw new GatewayError(
+        'IN_FLIGHT_EXHAUSTED',
+        `${this.name} already has ${this.#parts.inFlightMax} requests in flight (limits.in_flight_per_server_max)`,
+        1,
+      )
+    this.#inFlight++
+    this.#totalRequests++
+  }
+
+  callEnded(durationMs: number, failed: boolean): void {
+    this.#inFlight--
+    this.#totalDurationMs += durationMs
+    if (failed) this.#totalErrors++
+  }
+
+  status(): ServerStatus {
+    const handshake = this.#primary?.handshake ?? null
+    const ended = this.#totalRequests - this.#inFlight
+    return {
+      name: this.name,
+      status: this.#state,
+      lastConnected: this.#lastConnected,
+      lastError: this.#lastError,
+      lastErrorTime: this.#lastErrorTime,
+      reconnectAttempts: this.#attempts,
+      upTime: this.#state === 'connected' ? (Date.now() - this.#connectedAtMs) * 1_000_000 : 0,
+      totalRequests: this.#totalRequests,
+      totalErrors: this.#totalErrors,
+      avgResponseTime: ended > 0 ? Math.round((this.#totalDurationMs / ended) * 1_000_000) : 0,
+      protocolVersion: handshake?.protocolVersion ?? null,
+      era: handshake ? 'legacy' : null,
+      serverInfo: handshake?.serverInfo ?? null,
+      capabilities: handshake?.capabilities ?? null,
+      processes: this.processes,
+      sessions: this.#parts.sessionCount(this.name),
+      stderrTail: [...this.#stderrTail],
+    }
+  }
+
+  async listTools(): Promise<ToolDescription[]> {
+    const tools = await listTools(await this.#primaryConnection(), this.laneSettings.callIdleMs)
+    return tools.filter((tool) => allowsTool(this.definition.toolFilter, tool.name))
+  }
+
+  async callTool(
+    toolName: string,
+    args: Readonly<Record<string, unknown>>,
+  ): Promise<Record<string, unknown>> {
+    if (!allowsTool(this.definition.toolFilter, toolName))
+      throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
+    const connection = await this.#primaryConnection()
+    this.callStarted()
+    const startedAtMs = Date.now()
+    let failed = true
+    try {
+      const result = await callTool(connection, toolName, args, this.laneSettings.callIdleMs)
+      failed = false
+      return result
+    } finally {
+      this.callEnded(Date.now() - startedAtMs, failed)
+    }
+  }
+
+  /** Takes no new calls; resolves when those in flight are done and every process is gone. */
+  async drain(untilMs: number): Promise<void> {
+    this.#stopped = true
+    this.#wakeWaiters()
+    for (const lane of this.#lanes.values()) lane.retire()
+    while (this.#busy() && Date.now() < untilMs) await Bun.sleep(50)
+    await this.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${this.name} was replaced or stopped`))
+  }
+
+  /** Ends every lane at once; calls in flight fail with this error. */
+  async stop(error: GatewayError): Promise<void> {
+    this.#stopped = true
+    this.#wakeWaiters()
+    const lanes = [...this.#lanes.values(), ...this.#leaving]
+    await Promise.all(lanes.map((lane) => lane.close(error)))
+    this.#setState('disconnected', null)
+  }
+
+  /** Time's passing: expiry of calls and idle lanes, the next attempt, the next probe. */
+  sweep(nowMs: number): void {
+    for (const lane of this.#lanes.values()) {
+      lane.expire(nowMs)
+      if (lane !== this.#primary && lane.shared && lane.idleFor(nowMs, this.#parts.laneIdleMs))
+        void lane.close(new GatewayError('UPSTREAM_CLOSED', 'the lane was idle'))
+    }
+    for (const lane of this.#leaving) lane.expire(nowMs)
+    if (this.#stopped) return
+    if (this.#retryAtMs > 0 && nowMs >= this.#retryAtMs) void this.#connectPrimary()
+    const probe = this.definition.healthCheckEnabled && this.#primary?.ready && nowMs >= this.#nextProbeMs
+    if (probe && !this.#probing) void this.#probe(this.#primary?.ready ?? null)
+  }
+
+  // For the lanes.
+
+  createTransport(): UpstreamTransport {
+    // The lane that asks is counted already.
+    if (this.definition.transport === 'stdio' && this.#parts.processesInUse() > this.#parts.processesMax)
+      throw new GatewayError(
+        'PROCESSES_EXHAUSTED',
+        `all ${this.#parts.processesMax} child processes are in use (limits.processes_max)`,
+        5,
+      )
+    return this.#parts.createTransport(this.definition)
+  }
+
+  noise(line: string): void {
+    if (this.#stderrTail.length >= STDERR_LINES_MAX) this.#stderrTail.shift()
+    this.#stderrTail.push(line.slice(0, STDERR_LINE_CHARS_MAX))
+    if (this.definition.logEnabled)
+      this.log.info({ mcp: this.name, line: line.slice(0, STDERR_LINE_CHARS_MAX) }, 'server output')
+  }
+
+  laneClosed(lane: Lane, error: GatewayError): void {
+    this.#leaving.delete(lane)
+    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
+    if (lane !== this.#primary || this.#stopped) return
+    this.#primary = null
+    this.#failed(error)
+  }
+
+  #newLane(key: string, owner: LaneMember | null): Lane {
+    const before = this.#lanes.get(key)
+    if (before) this.#leaving.add(before)
+    const lane = new Lane(key, this, owner)
+    this.#lanes.set(key, lane)
+    return lane
+  }
+
+  #busy(): boolean {
+    for (const lane of this.#lanes.values()) if (lane.inFlightCount > 0) return true
+    return false
+  }
+
+  #laneKey(member: LaneMember): string {
+    const { isolation, transport } = this.definition
+    if (isolation === 'shared') return 'all'
+    const own = isolation === 'session' || transport !== 'stdio' || member.interactive
+    return own ? `session ${member.id}` : `principal ${member.principalId}`
+  }
+
+  /** The primary lane is a lane that clients use too, where that gives nobody another one's state. */
+  #primaryKey(): string {
+    if (this.definition.isolation === 'shared') return 'all'
+    const { isolation, transport } = this.definition
+    return isolation === 'auto' && transport === 'stdio' && this.#parts.openAccess()
+      ? 'principal anonymous'
+      : 'gateway'
+  }
+
+  async #untilReachable(): Promise<void> {
+    if (this.#state === 'connected') return
+    if (this.#state === 'connecting') await this.#untilSettled(this.#parts.startWaitMs)
+    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
+    if (this.#primary?.ready) return
+    if (this.#state === 'connecting')
+      throw new GatewayError('SERVER_STARTING', `${this.name} is still starting; try again`, 5)
+    throw this.#unavailable()
+  }
+
+  #unavailable(): GatewayError {
+    const waitS = Math.max(1, Math.ceil((this.#retryAtMs - Date.now()) / 1000))
+    const hint = this.#retryAtMs > 0 ? '' : '; it is not tried again (autoReconnect, maxReconnects)'
+    return new GatewayError(
+      'SERVER_UNAVAILABLE',
+      `${this.name} is not available: ${this.#lastError ?? 'not connected'}${hint}`,
+      this.#retryAtMs > 0 ? waitS : 60,
+    )
+  }
+
+  async #primaryConnection(): Promise<Connection> {
+    await this.#untilReachable()
+    const connection = this.#primary?.ready
+    if (!connection) throw this.#unavailable()
+    return connection
+  }
+
+  #untilSettled(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#settledWaiters.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #wakeWaiters(): void {
+    const waiters = this.#settledWaiters
+    this.#settledWaiters = []
+    for (const wake of waiters) wake()
+  }
+
+  async #connectPrimary(): Promise<void> {
+    this.#retryAtMs = 0
+    this.#setState('connecting', null)
+    const key = this.#primaryKey()
+    const existing = this.#lanes.get(key)
+    const lane = existing && !existing.retired ? existing : this.#newLane(key, null)
+    this.#primary = lane
+    try {
+      await lane.open()
+    } catch {
+      // The lane has told laneClosed why.
+      return
+    }
+    if (this.#stopped) return
+    const nowMs = Date.now()
+    this.#connectedAtMs = nowMs
+    this.#lastConnected = new Date(nowMs).toISOString()
+    this.#nextProbeMs = nowMs + this.definition.healthCheckIntervalMs
+    this.#setState('connected', null)
+  }
+
+  #failed(error: GatewayError): void {
+    const nowMs = Date.now()
+    const { autoReconnect, maxReconnects, reconnectDelayMs } = this.definition
+    if (this.#state === 'connected' && nowMs - this.#connectedAtMs >= SUSTAINED_UPTIME_MS) this.#attempts = 0
+    const again = autoReconnect && (maxReconnects === 0 || this.#attempts < maxReconnects)
+    if (again) {
+      const pauseMs = Math.min(
+        reconnectDelayMs * 2 ** Math.min(this.#attempts, 16),
+        Math.max(BACKOFF_CAP_MS, reconnectDelayMs),
+      )
+      // Jitter keeps many servers that died together from coming back together.
+      this.#retryAtMs = nowMs + pauseMs * (0.8 + Math.random() * 0.2)
+      this.#attempts++
+    }
+    this.#setState('error', error)
+  }
+
+  #setState(state: ServerState, error: GatewayError | null): void {
+    if (error) {
+      this.#lastError = error.details
+      this.#lastErrorTime = new Date().toISOString()
+    }
+    if (state === 'connected' || state === 'error') this.#settled = true
+    if (state !== 'connecting') this.#wakeWaiters()
+    if (state === this.#state && !error) return
+    const from = this.#state
+    this.#state = state
+    const retryInMs = this.#retryAtMs > 0 ? Math.round(this.#retryAtMs - Date.now()) : undefined
+    const fields = { mcp: this.name, from, to: state, reason: error?.details, retryInMs }
+    if (error) this.log.warn(fields, 'server state changed')
+    else this.log.info(fields, 'server state changed')
+  }
+
+  /** A real round trip on the connection that calls use: no process and no session per probe. */
+  async #probe(connection: Connection | null): Promise<void> {
+    if (!connection) return
+    this.#probing = true
+    try {
+      await connection.ask('ping', undefined, this.#parts.healthProbeMs)
+      this.#probed(connection, null)
+    } catch (thrown) {
+      const silent = thrown instanceof GatewayError && thrown.code === 'UPSTREAM_TIMEOUT'
+      // Any answer is a round trip, also one that says it knows no ping.
+      this.#probed(connection, silent ? `health probe failed: ${reasonOf(thrown)}` : null)
+    } finally {
+      this.#probing = false
+      this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
+    }
+  }
+
+  #probed(connection: Connection, failure: string | null): void {
+    if (this.#stopped || this.#primary?.ready !== connection) return
+    if (failure !== null && this.#state === 'connected')
+      this.#setState('error', new GatewayError('UPSTREAM_TIMEOUT', failure))
+    else if (failure === null && this.#state === 'error') this.#setState('connected', null)
+  }
+}
