@@ -1,0 +1,99 @@
+/** Every way through the gateway that the conformance suite is sent, and what may be lost on it. */
+import type { Eras } from '../support/dual-era-server.ts'
+import type { Loss } from './compare.ts'
+import type { Requirements } from './suite.ts'
+
+export interface ServerPair {
+  readonly kind: 'server'
+  /** `stdio-both 2025-11-25 /stream`: what stands in the table and what `--only` matches. */
+  readonly name: string
+  readonly upstream: 'stdio' | 'http'
+  /** The eras to which the fixture is restricted. */
+  readonly era: Eras
+  readonly requirements: Requirements
+  readonly face: 'stream' | 'sse'
+  /** Bridges and the SSE face owe the required scenarios; the rest owes every scenario. */
+  readonly owes: 'everything' | 'required'
+}
+
+export interface ClientPair {
+  readonly kind: 'client'
+  readonly name: string
+  readonly requirements: Requirements
+  readonly scenarios: readonly string[]
+}
+
+export type Pair = ServerPair | ClientPair
+
+const legacyRevisions: readonly Requirements[] = ['2025-06-18', '2025-11-25']
+
+/** Scenarios of the suite that no revision requires: run for what they show, not for the score. */
+export const unscored: readonly string[] = [
+  'server-session-lifecycle',
+  'json-schema-2020-12',
+  'server-sse-polling',
+  'http-header-validation',
+  'http-custom-header-server-validation',
+]
+
+/** All of them, cheapest first. */
+export const pairs: readonly Pair[] = [...serverPairs(), ...clientPairs()]
+
+function* serverPairs(): Generator<ServerPair> {
+  for (const upstream of ['http', 'stdio'] as const) {
+    for (const requirements of legacyRevisions) {
+      for (const era of ['legacy', 'both', 'modern'] as const) {
+        const owes = era === 'modern' ? 'required' : 'everything'
+        yield serverPair({ upstream, era, requirements, face: 'stream', owes })
+        yield serverPair({ upstream, era, requirements, face: 'sse', owes: 'required' })
+      }
+    }
+    for (const era of ['modern', 'both', 'legacy'] as const) {
+      const owes = era === 'legacy' ? 'required' : 'everything'
+      yield serverPair({ upstream, era, requirements: '2026-07-28', face: 'stream', owes })
+    }
+  }
+}
+
+function serverPair(pair: Omit<ServerPair, 'kind' | 'name'>): ServerPair {
+  const name = `${pair.upstream}-${pair.era} ${pair.requirements} /${pair.face}`
+  return { kind: 'server', name, ...pair }
+}
+
+function clientPairs(): ClientPair[] {
+  return [
+    {
+      kind: 'client',
+      name: 'client 2025-11-25',
+      requirements: '2025-11-25',
+      scenarios: ['initialize', 'tools_call', 'elicitation-sep1034-client-defaults', 'sse-retry'],
+    },
+    {
+      kind: 'client',
+      name: 'client 2026-07-28',
+      requirements: '2026-07-28',
+      scenarios: [
+        'tools_call',
+        'request-metadata',
+        'http-standard-headers',
+        'http-custom-headers',
+        'http-invalid-tool-headers',
+        'sep-2322-client-request-state',
+        'json-schema-ref-no-deref',
+      ],
+    },
+  ]
+}
+
+/**
+ * The one excuse: a pipe has no stream that a server could close in the middle of a call, so the call's
+ * stream downstream stays open and the check for the reconnection has nothing to look at.
+ */
+export function excused(pair: Pair, loss: Loss): boolean {
+  return pair.kind === 'server' && pair.upstream === 'stdio' && loss.check === 'server-sse-disconnect-resume'
+}
+
+/** Whether a loss counts against the pair at all. */
+export function owed(pair: Pair, loss: Loss): boolean {
+  return pair.kind === 'client' || pair.owes === 'everything' || !unscored.includes(loss.scenario)
+}

@@ -1,0 +1,119 @@
+/** Sends the suite down one way through the gateway and compares with the direct run. */
+import { resolve } from 'node:path'
+import type { Eras } from '../support/dual-era-server.ts'
+import type { RunningGateway } from '../support/gateway.ts'
+import { type RunningProcess, startProcess } from '../support/process.ts'
+import { type Comparison, compare, type Loss } from './compare.ts'
+import { excused, owed, type Pair, type ServerPair } from './pairs.ts'
+import { startSseAdapter } from './sse-adapter.ts'
+import { type Requirements, testClient, testServer, type Verdicts } from './suite.ts'
+
+const fixture = resolve(import.meta.dir, '../support/dual-era-server.ts')
+const client = `${process.execPath} ${resolve(import.meta.dir, 'suite-client.ts')}`
+
+/** The fixture over HTTP, as a process of its own. */
+export interface HttpFixture extends AsyncDisposable {
+  readonly url: string
+}
+
+export interface PairReport extends Comparison {
+  readonly pair: Pair
+  /** Losses that break the promise. */
+  readonly broken: readonly Loss[]
+  /** Losses with an excuse, and those of scenarios that this pair does not owe. */
+  readonly tolerated: readonly Loss[]
+}
+
+/** Starts the fixture and waits for its URL. */
+export async function startHttpFixture(era: Eras): Promise<HttpFixture> {
+  const process: RunningProcess = startProcess({ command: fixtureCommand(era, 'http') })
+  const line = await process.line((text) => text.startsWith('{"url"'))
+  const { url } = JSON.parse(line) as { url: string }
+  return { url, [Symbol.asyncDispose]: () => process.kill() }
+}
+
+function fixtureCommand(era: Eras, transport: 'http' | 'stdio'): string[] {
+  return [process.execPath, fixture, '--transport', transport, '--era', era]
+}
+
+/** Direct runs, each made once: against the unrestricted fixture over HTTP, or the suite's own mocks. */
+export class Baselines implements AsyncDisposable {
+  private readonly runs = new Map<string, Promise<Verdicts>>()
+  private readonly fixture = startHttpFixture('both')
+
+  constructor(private readonly scenarios: readonly string[] = []) {}
+
+  of(pair: Pair): Promise<Verdicts> {
+    const key = `${pair.kind} ${pair.requirements}`
+    const run = this.runs.get(key) ?? this.run(pair)
+    this.runs.set(key, run)
+    return run
+  }
+
+  private async run(pair: Pair): Promise<Verdicts> {
+    if (pair.kind === 'client') return testClient(client, pair.requirements, pair.scenarios)
+    return testServer((await this.fixture).url, pair.requirements, this.scenarios)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.fixture)[Symbol.asyncDispose]()
+  }
+}
+
+/** Runs one pair through a gateway that is already running. */
+export async function runPair(
+  pair: Pair,
+  gateway: RunningGateway,
+  baselines: Baselines,
+  scenarios: readonly string[] = [],
+): Promise<PairReport> {
+  const direct = await baselines.of(pair)
+  const proxied =
+    pair.kind === 'client'
+      ? await testClient(client, pair.requirements, pair.scenarios, { GATEWAY_URL: gateway.url })
+      : await throughGateway(pair, gateway, scenarios)
+  const comparison = compare(direct, proxied)
+  const tolerable = (loss: Loss) => excused(pair, loss) || !owed(pair, loss)
+  return {
+    pair,
+    ...comparison,
+    broken: comparison.losses.filter((loss) => !tolerable(loss)),
+    tolerated: comparison.losses.filter(tolerable),
+  }
+}
+
+async function throughGateway(
+  pair: ServerPair,
+  gateway: RunningGateway,
+  scenarios: readonly string[],
+): Promise<Verdicts> {
+  const name = `fixture-${crypto.randomUUID().slice(0, 8)}`
+  await using upstream = pair.upstream === 'http' ? await startHttpFixture(pair.era) : null
+  const [command, ...args] = fixtureCommand(pair.era, 'stdio')
+  await gateway.register({
+    name,
+    // Servers of the fixture differ only in the era, which the gateway has to find out.
+    ...(upstream === null
+      ? { transport: 'stdio', command, args, env: { PATH: process.env['PATH'] ?? '' } }
+      : { transport: 'streamable-http', url: upstream.url }),
+  })
+  try {
+    return await testFace(gateway.face(name, pair.face), pair.requirements, scenarios)
+  } finally {
+    await gateway.admin(`/mcps/${name}`, { method: 'DELETE' })
+  }
+}
+
+async function testFace(
+  url: URL,
+  requirements: Requirements,
+  scenarios: readonly string[],
+): Promise<Verdicts> {
+  if (!url.pathname.endsWith('/sse')) return testServer(url.href, requirements, scenarios)
+  const adapter = startSseAdapter(url)
+  try {
+    return await testServer(adapter.url, requirements, scenarios)
+  } finally {
+    await adapter.stop()
+  }
+}
