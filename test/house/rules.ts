@@ -4,7 +4,13 @@ import { importsOf, roomOf, type Tree } from './source-tree.ts'
 /** How a room may use another one: for its values, or for its types alone. */
 type Use = 'values' | 'types'
 
-const everywhere = { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values' } as const
+const everywhere = {
+  protocol: 'values',
+  net: 'values',
+  errors: 'values',
+  telemetry: 'values',
+  sweeper: 'values',
+} as const
 const data = { config: 'values', registry: 'values' } as const
 
 /**
@@ -32,6 +38,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   net: {},
   errors: {},
   telemetry: {},
+  sweeper: {},
 }
 
 /** Packages that one room owns, so that the others stay ignorant of them. */
