@@ -37,6 +37,9 @@ const CLOSE_BRACKET = 93
 const COMMA = 44
 const COLON = 58
 
+/** The shortest key with an escape in it: one letter of a two-letter key as \\uXXXX. */
+const ESCAPED_KEY_CHARS_MIN = 7
+
 const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
 
 /** Recognises one JSON-RPC message, or answers null when the text is none. Ids may be strings or numbers. */
@@ -161,17 +164,18 @@ export function scanObject(text: string, from: number, wanted: readonly string[]
 
 function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly string[]): number {
   const length = keyEnd - keyStart - 2
+  const first = text.charCodeAt(keyStart + 1)
   for (let slot = 0; slot < wanted.length; slot++) {
     const key = wanted[slot] as string
-    if (key.length === length && text.startsWith(key, keyStart + 1)) return slot
+    if (key.length === length && key.charCodeAt(0) === first && text.startsWith(key, keyStart + 1))
+      return slot
   }
-  // An escaped spelling of a key ("i\u0064") is the same key to a JSON parser.
+  // An escaped spelling of a key ("i\u0064") is the same key to a JSON parser, and longer than it.
+  if (length < ESCAPED_KEY_CHARS_MIN) return -1
   const backslash = text.indexOf('\\', keyStart)
-  if (backslash >= 0 && backslash < keyEnd) {
-    const key = unquote(text.slice(keyStart, keyEnd))
-    return key === null ? -1 : wanted.indexOf(key)
-  }
-  return -1
+  if (backslash < 0 || backslash >= keyEnd) return -1
+  const key = unquote(text.slice(keyStart, keyEnd))
+  return key === null ? -1 : wanted.indexOf(key)
 }
 
 function unquote(quoted: string): string | null {
