@@ -1,0 +1,132 @@
+/**
+ * Reads a configuration file as data. What a file means is decided by its extension, never by running
+ * it; anything that is not YAML, JSON, JSONC or TOML is refused.
+ */
+import { readFile, stat } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { reasonOf } from '../errors.ts'
+import { ConfigError } from './config-error.ts'
+import { jsonFault } from './json-fault.ts'
+import { isRecord } from './tree.ts'
+
+/** A configuration beyond this is a mistake, such as a log or a device given as `--config`. */
+const FILE_BYTES_MAX = 8 * 1024 * 1024
+
+/** A place in a text, both counted from 1. */
+interface Fault {
+  readonly line: number
+  readonly column: number
+  readonly reason: string
+}
+
+export interface ReadFile {
+  readonly tree: Record<string, unknown>
+  /** ISO 8601. */
+  readonly changedAt: string
+}
+
+type Parser = (text: string) => Promise<unknown>
+
+const parsers: Readonly<Record<string, Parser>> = {
+  '.yaml': parseYaml,
+  '.yml': parseYaml,
+  '.json': async (text) => parseJson(text, false),
+  '.jsonc': async (text) => parseJson(text, true),
+  '.toml': parseToml,
+}
+
+/**
+ * The map at the top of a file; an empty file is an empty map.
+ *
+ * @param shown the path as the person wrote it, for errors: `file:line:column: reason`.
+ */
+export async function readTree(path: string, shown: string): Promise<ReadFile> {
+  const parse = parsers[extname(path).toLowerCase()]
+  const { text, changedAt } = await readStamped(path, shown)
+  if (parse === undefined) {
+    throw new ConfigError(`${shown}: a configuration file ends in .yaml, .yml, .json, .jsonc or .toml`)
+  }
+  const tree = await parse(text).catch((thrown: unknown) => {
+    const { line, column, reason } = thrown instanceof SyntaxFault ? thrown.fault : unplaced(thrown)
+    throw new ConfigError(`${shown}:${line}:${column}: ${reason}`)
+  })
+  if (tree === null || tree === undefined) return { tree: {}, changedAt }
+  if (!isRecord(tree)) throw new ConfigError(`${shown}:1:1: the file must hold a map of keys`)
+  return { tree, changedAt }
+}
+
+/** The text of a file of bounded size; errors name it as `shown`. */
+export async function readText(path: string, shown: string): Promise<string> {
+  return (await readStamped(path, shown)).text
+}
+
+async function readStamped(path: string, shown: string): Promise<{ text: string; changedAt: string }> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) throw new ConfigError(`${shown} is a directory, not a file`)
+    if (found.size > FILE_BYTES_MAX) throw new ConfigError(`${shown} is larger than ${FILE_BYTES_MAX} bytes`)
+    const text = await readFile(path, 'utf8')
+    return { text: text.replace(/^\uFEFF/, ''), changedAt: found.mtime.toISOString() }
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) throw thrown
+    const code = isRecord(thrown) || thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
+    const reason =
+      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : reasonOf(thrown)
+    throw new ConfigError(`cannot read ${shown}: ${reason}`)
+  }
+}
+
+class SyntaxFault extends Error {
+  constructor(readonly fault: Fault) {
+    super(fault.reason)
+  }
+}
+
+function unplaced(thrown: unknown): Fault {
+  return { line: 1, column: 1, reason: reasonOf(thrown).split('\n')[0] ?? 'cannot be parsed' }
+}
+
+async function parseYaml(text: string): Promise<unknown> {
+  const { parseYAML } = await import('confbox/yaml')
+  try {
+    return parseYAML(text)
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown
+    const mark: unknown = Reflect.get(thrown, 'mark')
+    const reason: unknown = Reflect.get(thrown, 'reason')
+    if (!isRecord(mark) || typeof reason !== 'string') throw thrown
+    throw new SyntaxFault({ line: Number(mark['line']) + 1, column: Number(mark['column']) + 1, reason })
+  }
+}
+
+async function parseToml(text: string): Promise<unknown> {
+  const { parseTOML } = await import('confbox/toml')
+  try {
+    return parseTOML(text)
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown
+    const line: unknown = Reflect.get(thrown, 'line')
+    const column: unknown = Reflect.get(thrown, 'column')
+    if (typeof line !== 'number' || typeof column !== 'number') throw thrown
+    const reason = (thrown.message.split('\n')[0] ?? '').replace(/^Invalid TOML document: /, '')
+    throw new SyntaxFault({ line, column, reason })
+  }
+}
+
+async function parseJson(text: string, comments: boolean): Promise<unknown> {
+  if (text.trim() === '') return null
+  try {
+    if (!comments) return JSON.parse(text)
+    const { parseJSONC } = await import('confbox/jsonc')
+    return parseJSONC(text, { allowTrailingComma: true })
+  } catch (thrown) {
+    const fault = jsonFault(text, comments)
+    if (fault === null) throw thrown
+    const before = text.slice(0, fault.offset).split('\n')
+    throw new SyntaxFault({
+      line: before.length,
+      column: (before.at(-1)?.length ?? 0) + 1,
+      reason: fault.reason,
+    })
+  }
+}

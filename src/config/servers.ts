@@ -1,0 +1,116 @@
+/**
+ * MCP servers that stand in files: `mcps` in our own form, `mcpServers` in the form of desktop clients,
+ * and files of the latter kind named by `--mcp-import`.
+ */
+import { dirname, resolve } from 'node:path'
+import type { ServerDefinition } from '../registry/definition.ts'
+import { parseDefinition } from '../registry/definition-schema.ts'
+import { parseMcpServersMap } from '../registry/mcp-servers-map.ts'
+import { type Problem, sentenceOf } from '../registry/problems.ts'
+import { ConfigError } from './config-error.ts'
+import { type Environment, expand } from './expand.ts'
+import { readTree } from './file.ts'
+import { isRecord } from './tree.ts'
+
+export interface PlacedDefinition {
+  readonly definition: ServerDefinition
+  /** Where it stands: `compozy.yaml: mcps[0]`. */
+  readonly place: string
+}
+
+export interface Definitions {
+  readonly definitions: readonly PlacedDefinition[]
+  readonly warnings: readonly string[]
+}
+
+export interface Source {
+  readonly environment: Environment
+  /** Absolute path of the file; a relative `cwd` of a server is taken from its directory. */
+  readonly path: string
+  readonly shown: string
+  /** When the file was last changed, ISO 8601; servers in it have no other date. */
+  readonly changedAt: string
+}
+
+/** The servers in a parsed file. Throws a ConfigError that names the field at fault. */
+export function treeDefinitions(tree: Record<string, unknown>, source: Source): Definitions {
+  return {
+    definitions: [...ownForm(tree['mcps'], source), ...clientForm(tree['mcpServers'], 'mcpServers', source)],
+    warnings: nearRoots(tree, source.shown),
+  }
+}
+
+/** The servers of each file of `--mcp-import`; VS Code calls its map `servers`. */
+export async function importedDefinitions(
+  files: readonly string[],
+  environment: Environment,
+  directory: string,
+): Promise<readonly PlacedDefinition[]> {
+  const definitions: PlacedDefinition[] = []
+  for (const shown of files) {
+    if (shown === '') throw new ConfigError('--mcp-import needs the path of a file', 2)
+    const path = resolve(directory, shown)
+    const { tree, changedAt } = await readTree(path, shown)
+    const key = ['mcpServers', 'servers'].find((name) => tree[name] !== undefined)
+    if (key === undefined) throw new ConfigError(`${shown}: has no mcpServers map`)
+    definitions.push(...clientForm(tree[key], key, { environment, path, shown, changedAt }))
+  }
+  return definitions
+}
+
+/** Throws a ConfigError when two definitions have one name. */
+export function uniqueDefinitions(definitions: readonly PlacedDefinition[]): readonly PlacedDefinition[] {
+  const places = new Map<string, string>()
+  for (const { definition, place } of definitions) {
+    const other = places.get(definition.name)
+    if (other !== undefined) {
+      throw new ConfigError(`${place}: the name "${definition.name}" is already taken by ${other}`)
+    }
+    places.set(definition.name, place)
+  }
+  return definitions
+}
+
+function ownForm(list: unknown, source: Source): PlacedDefinition[] {
+  if (list === undefined || list === null) return []
+  if (!Array.isArray(list)) throw new ConfigError(`${source.shown}: mcps must be a list of servers`)
+  return list.map((entry, index) => parse(entry, `${source.shown}: mcps[${index}]`, source))
+}
+
+function clientForm(map: unknown, key: string, source: Source): PlacedDefinition[] {
+  if (map === undefined || map === null) return []
+  const place = `${source.shown}: ${key}`
+  const parsed = parseMcpServersMap(map)
+  if (!parsed.ok) throw new ConfigError(faultAt(place, parsed.problems))
+  return parsed.definitions.map((definition) => parse(definition, `${place}.${definition['name']}`, source))
+}
+
+function parse(input: unknown, place: string, source: Source): PlacedDefinition {
+  const expanded = expand(input, source.environment, place)
+  const based = isRecord(expanded) ? withDirectory(expanded, source.path) : expanded
+  const parsed = parseDefinition(based, { allowCwd: true, now: source.changedAt })
+  if (parsed.ok) return { definition: parsed.definition, place }
+  throw new ConfigError(faultAt(place, parsed.problems))
+}
+
+/** A problem of the whole entry reads on from its place; the others name their field. */
+function faultAt(place: string, problems: readonly Problem[]): string {
+  return problems[0]?.field === '' ? `${place} ${sentenceOf(problems)}` : `${place}: ${sentenceOf(problems)}`
+}
+
+function withDirectory(definition: Record<string, unknown>, file: string): Record<string, unknown> {
+  const { cwd } = definition
+  return typeof cwd === 'string' && cwd !== ''
+    ? { ...definition, cwd: resolve(dirname(file), cwd) }
+    : definition
+}
+
+/** Other products share this file, so an unknown key at the top is no error; a near miss is suspicious. */
+function nearRoots(tree: Record<string, unknown>, shown: string): string[] {
+  const roots = ['mcp_proxy', 'mcps', 'mcpServers']
+  const fold = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '')
+  return Object.keys(tree).flatMap((key) => {
+    const meant = roots.find((root) => root !== key && fold(root) === fold(key))
+    return meant === undefined ? [] : [`${shown}: ${key} is passed over; did you mean ${meant}?`]
+  })
+}
