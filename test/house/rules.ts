@@ -66,6 +66,8 @@ export function wrongDirections(tree: Tree): string[] {
         faults.push(...packageFaults(path, room, used.specifier))
         continue
       }
+      // The version number has one home.
+      if (used.path === 'package.json') continue
       const other = roomOf(used.path)
       if (other === room || allowed === undefined) continue
       if (allowed[other] === undefined) faults.push(`${path}: ${room} must not import ${used.specifier}`)

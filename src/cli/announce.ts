@@ -1,0 +1,41 @@
+/** The few lines that the command itself says while the gateway runs, in the form of its log. */
+import { writeSync } from 'node:fs'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { version } from './version.ts'
+
+const order = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+/** One line on stdout, unless the configured level is above it. */
+export function say(
+  logging: Config['logging'],
+  level: 'info' | 'error',
+  message: string,
+  fields: Readonly<Record<string, string | number | readonly string[]>>,
+): void {
+  if (order.indexOf(level) < order.indexOf(logging.level)) return
+  const line = { level, time: new Date().toISOString(), msg: message, ...fields }
+  const details = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)
+  const text = logging.format === 'json' ? JSON.stringify(line) : [message, ...details].join('\n  ')
+  try {
+    writeSync(1, `${text}\n`)
+  } catch {
+    // Nobody reads stdout: no reason to end a gateway.
+  }
+}
+
+/** Where it listens and which servers it has. */
+export function announce(url: string, { config, file }: LoadedConfig): void {
+  const names = config.servers.map(({ name }) => name)
+  if (config.logging.format === 'json') {
+    say(config.logging, 'info', 'listening', { url, servers: names, config: file ?? '', version })
+    return
+  }
+  const servers = Object.fromEntries(
+    config.servers.map(({ name, transport }) => [name, `${url}/mcp-proxy/${name}/stream (${transport})`]),
+  )
+  say(config.logging, 'info', `compozy ${version} listening on ${url}`, {
+    config: file ?? 'none',
+    ...(names.length === 0 ? { servers: 'none in the file; POST /admin/mcps registers one' } : servers),
+  })
+}

@@ -1,0 +1,69 @@
+/**
+ * Reads a command line strictly: an unknown flag, a missing value or a stray word is an error. citty's
+ * own parser takes all three without a word, and a mistyped `--mcp-admin-token` must not start an open
+ * gateway.
+ */
+import { parseArgs } from 'node:util'
+import type { ArgDef, ArgsDef } from 'citty'
+import { nearestName } from '../registry/nearest-name.ts'
+import { UsageError } from './usage-error.ts'
+
+export interface CommandArguments {
+  /** By flag name without dashes, in their order; a switch that is on is `true`, off `false`. */
+  readonly flags: Readonly<Record<string, readonly string[]>>
+  readonly positionals: readonly string[]
+  /** What stands behind `--`; null without a `--`. */
+  readonly rest: readonly string[] | null
+}
+
+/** Throws a UsageError that names the flag and what it takes. */
+export function parseArguments(
+  args: readonly string[],
+  definitions: ArgsDef,
+  takesRest = false,
+): CommandArguments {
+  const flags: Record<string, string[]> = {}
+  const positionals: string[] = []
+  const names = Object.keys(definitions).filter((name) => definitions[name]?.type !== 'positional')
+  const end = args.indexOf('--')
+  const { tokens } = parseArgs({
+    args: end === -1 ? [...args] : args.slice(0, end),
+    options: Object.fromEntries(names.map((name) => [name, { type: optionType(definitions[name]) }])),
+    strict: false,
+    tokens: true,
+  })
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind !== 'option') continue
+    const definition = names.includes(token.name) ? definitions[token.name] : undefined
+    if (definition === undefined) throw new UsageError(unknownFlag(token.rawName, names))
+    const texts = flags[token.name] ?? []
+    flags[token.name] = texts
+    texts.push(givenValue(token.name, definition, token.value, token.inlineValue ?? false))
+  }
+  if (end !== -1 && !takesRest) throw new UsageError('nothing may stand behind --')
+  const known = Object.values(definitions).filter(({ type }) => type === 'positional').length
+  const stray = positionals[known]
+  if (stray !== undefined) throw new UsageError(`unexpected argument "${stray}"`)
+  return { flags, positionals, rest: end === -1 ? null : args.slice(end + 1) }
+}
+
+function optionType(definition: ArgDef | undefined): 'boolean' | 'string' {
+  return definition?.type === 'boolean' ? 'boolean' : 'string'
+}
+
+function givenValue(name: string, definition: ArgDef, value: string | undefined, inline: boolean): string {
+  if (definition.type === 'boolean') {
+    if (value === undefined || value === 'true' || value === 'false') return value ?? 'true'
+    throw new UsageError(`--${name} is a switch and takes no value but true or false, got "${value}"`)
+  }
+  if (value === undefined || (!inline && value.startsWith('--'))) {
+    throw new UsageError(`--${name} needs a value: --${name} <${definition.valueHint ?? 'text'}>`)
+  }
+  return value
+}
+
+function unknownFlag(rawName: string, names: readonly string[]): string {
+  const nearest = nearestName(rawName, names)
+  return `unknown flag ${rawName}${nearest === null ? '; --help lists all flags' : `; did you mean --${nearest}?`}`
+}

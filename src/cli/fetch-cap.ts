@@ -1,0 +1,21 @@
+/**
+ * Raises the number of requests that this process may have in flight to MCP servers.
+ *
+ * The runtime allows 256, counts open event streams among them, and then stalls every server without a
+ * word. It reads the cap once, at process start, so the process replaces itself: same pid, same
+ * descriptors, a few milliseconds.
+ */
+const VARIABLE = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
+const REQUESTS_MAX = 20_000
+
+/** Does not return when the process was replaced. A cap that somebody has set is left alone. */
+export function raiseFetchCap(): void {
+  if (process.env[VARIABLE] !== undefined || process.execve === undefined) return
+  // A compiled program has a made-up script path at 1; from source it is the path of main.ts.
+  const compiled = process.argv[1]?.startsWith('/$bunfs/') === true
+  const args = compiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
+  process.execve(process.execPath, [process.execPath, ...args], {
+    ...process.env,
+    [VARIABLE]: String(REQUESTS_MAX),
+  })
+}

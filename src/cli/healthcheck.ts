@@ -1,0 +1,56 @@
+/** `compozy healthcheck`: for container images that have neither a shell nor wget. */
+import { type ArgsDef, defineCommand } from 'citty'
+import { duration } from '../config/values.ts'
+import { parseArguments } from './arguments.ts'
+import { findingFlags } from './config-flags.ts'
+import { localUrl, readConfiguration } from './configuration.ts'
+import { unreachableReason } from './unreachable.ts'
+import { CommandError, UsageError } from './usage-error.ts'
+
+const args: ArgsDef = {
+  url: {
+    type: 'string',
+    valueHint: 'url',
+    description: 'Base URL of the gateway.\ndefault: host and port of the configuration',
+  },
+  timeout: { type: 'string', valueHint: 'duration', description: 'Longest wait for the answer.\ndefault 3s' },
+  ...findingFlags,
+}
+
+export const healthcheck = defineCommand({
+  meta: {
+    name: 'healthcheck',
+    description: 'Exits with 0 when the gateway is healthy, else with 1 and the reason.',
+  },
+  args,
+  async run({ rawArgs }) {
+    const { flags } = parseArguments(rawArgs, args)
+    const timeout = duration(1).read(flags['timeout']?.at(-1) ?? '3s')
+    if ('fault' in timeout) throw new UsageError(`--timeout ${timeout.fault}`)
+    const base = flags['url']?.at(-1) ?? localUrl((await readConfiguration(flags)).config)
+    if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
+    await check(healthUrl(base), timeout.value)
+    return 0
+  },
+})
+
+function healthUrl(base: string): string {
+  if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {
+    throw new UsageError(`--url must be an http or https URL, got "${base}"`)
+  }
+  const trimmed = base.replace(/\/+$/, '')
+  return trimmed.endsWith('/healthz') ? trimmed : `${trimmed}/healthz`
+}
+
+/** A redirect counts as unhealthy: whatever answers there, it is not the gateway. */
+async function check(url: string, timeoutMs: number): Promise<void> {
+  const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) }).catch(
+    (thrown: unknown) => {
+      throw new CommandError(`${url} does not answer: ${unreachableReason(thrown)}`)
+    },
+  )
+  const body = await response.text().catch(() => '')
+  if (response.status !== 200) {
+    throw new CommandError(`${url} answered ${response.status} ${body.slice(0, 200)}`.trim())
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Runs one command line: finds the command, answers `--help` and `--version`, and turns whatever goes
+ * wrong into one line on stderr and an exit code. A stack is shown only to those who ask with `--debug`.
+ */
+import { type CommandDef, runCommand } from 'citty'
+import { reasonOf } from '../errors.ts'
+import { nearestName } from '../registry/nearest-name.ts'
+import { helpPage, resolved } from './help.ts'
+import { UsageError } from './usage-error.ts'
+import { versionLine } from './version.ts'
+
+interface Found {
+  readonly command: CommandDef
+  /** `compozy servers list`. */
+  readonly path: readonly string[]
+  readonly args: readonly string[]
+}
+
+/** Resolves with the exit code; never rejects. */
+export async function runCli(root: CommandDef, argv: readonly string[]): Promise<number> {
+  try {
+    const { command, path, args } = await find(root, ['compozy'], argv)
+    const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+    if (path.length === 1 && flags.some((arg) => arg === '--version' || arg === '-v')) {
+      console.log(versionLine())
+      return 0
+    }
+    if (command.run === undefined || flags.some((arg) => arg === '--help' || arg === '-h')) {
+      console.log(await helpPage(command, path))
+      return 0
+    }
+    const { result } = await runCommand(command, { rawArgs: [...args] })
+    return typeof result === 'number' ? result : 0
+  } catch (thrown) {
+    return report(thrown, argv.includes('--debug'))
+  }
+}
+
+async function find(command: CommandDef, path: readonly string[], args: readonly string[]): Promise<Found> {
+  const subCommands = await resolved(command.subCommands)
+  const [name, ...rest] = args
+  if (subCommands === undefined || name === undefined || isQuestion(name)) return { command, path, args }
+  const known = Object.keys(subCommands)
+  const sub = known.includes(name) ? await resolved(subCommands[name]) : undefined
+  if (sub !== undefined) return find(sub, [...path, name], rest)
+  if (name.startsWith('-')) {
+    throw new UsageError(
+      `unknown flag ${name}; flags stand behind the command: ${path.join(' ')} COMMAND [flags]`,
+    )
+  }
+  const nearest = nearestName(name, known)
+  throw new UsageError(
+    `unknown command "${name}"; ${nearest === null ? `known: ${known.join(', ')}` : `did you mean ${nearest}?`}`,
+  )
+}
+
+function isQuestion(arg: string): boolean {
+  return ['--help', '-h', '--version', '-v'].includes(arg)
+}
+
+function report(thrown: unknown, debug: boolean): number {
+  const reason = reasonOf(thrown).replaceAll(/\s*\n\s*/g, ' ')
+  console.error(`compozy: ${reason}`)
+  if (debug && thrown instanceof Error) console.error(thrown.stack)
+  if (!(thrown instanceof Error)) return 1
+  const missing = thrown.name === 'CLIError'
+  const exitCode: unknown = Reflect.get(thrown, 'exitCode')
+  return missing ? 2 : typeof exitCode === 'number' ? exitCode : 1
+}

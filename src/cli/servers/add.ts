@@ -1,0 +1,90 @@
+import { type ArgsDef, defineCommand } from 'citty'
+import { isRecord } from '../../config/tree.ts'
+import { type CommandArguments, parseArguments } from '../arguments.ts'
+import { UsageError } from '../usage-error.ts'
+import { adminApi, adminFlags, cell, firstLine, wantsJson } from './admin-api.ts'
+
+const args: ArgsDef = {
+  name: { type: 'positional', description: 'Name for the server, as it will stand in URLs.' },
+  'server-url': { type: 'string', valueHint: 'url', description: 'URL of a server that speaks HTTP.' },
+  transport: {
+    type: 'string',
+    valueHint: 'stdio|sse|streamable-http',
+    description: 'How to reach it.\ndefault: stdio with a command, streamable-http with a URL',
+  },
+  env: { type: 'string', valueHint: 'NAME=VALUE', description: 'Variable for the process. May be repeated.' },
+  header: {
+    type: 'string',
+    valueHint: 'NAME=VALUE',
+    description: 'Header for each request. May be repeated.',
+  },
+  description: { type: 'string', valueHint: 'text', description: 'What the server is for.' },
+  isolation: {
+    type: 'string',
+    valueHint: 'auto|session|shared',
+    description: 'Whether clients share a connection to it.\ndefault auto',
+  },
+  'start-timeout': { type: 'string', valueHint: 'duration', description: 'Longest start.\ndefault 120s' },
+  ...adminFlags,
+}
+
+export const add = defineCommand({
+  meta: {
+    name: 'add',
+    description: [
+      'Registers a server.',
+      '  compozy servers add files -- npx -y @modelcontextprotocol/server-filesystem .',
+      '  compozy servers add docs --server-url https://example.com/mcp --header "Authorization=Bearer …"',
+    ].join('\n'),
+  },
+  args,
+  async run({ rawArgs }) {
+    const given = parseArguments(rawArgs, args, true)
+    const definition = definitionOf(given)
+    const api = await adminApi(given.flags)
+    await api.request('POST', '/mcps', definition)
+    const name = cell(definition['name'])
+    const entry = await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
+    console.log(wantsJson(given.flags) ? JSON.stringify(entry, null, 2) : `added ${name}: ${stateOf(entry)}`)
+    return 0
+  },
+})
+
+function definitionOf({ flags, positionals, rest }: CommandArguments): Record<string, unknown> {
+  const [name] = positionals
+  const url = flags['server-url']?.at(-1)
+  const [command, ...commandArgs] = rest ?? []
+  if ((command === undefined) === (url === undefined)) {
+    throw new UsageError('name either --server-url URL or, behind --, a command')
+  }
+  const last = (flag: string, field: string): Record<string, string> => {
+    const text = flags[flag]?.at(-1)
+    return text === undefined ? {} : { [field]: text }
+  }
+  return {
+    name,
+    transport: flags['transport']?.at(-1) ?? (command === undefined ? 'streamable-http' : 'stdio'),
+    ...(command === undefined ? { url } : { command, args: commandArgs }),
+    ...(flags['env'] === undefined ? {} : { env: pairs('env', flags['env']) }),
+    ...(flags['header'] === undefined ? {} : { headers: pairs('header', flags['header']) }),
+    ...last('description', 'description'),
+    ...last('isolation', 'isolation'),
+    ...last('start-timeout', 'startTimeout'),
+  }
+}
+
+/** The value is not repeated in the error: it may be a secret. */
+function pairs(flag: string, texts: readonly string[]): Record<string, string> {
+  const entries = texts.map((text) => {
+    const equals = text.indexOf('=')
+    if (equals < 1) throw new UsageError(`--${flag} must have the form NAME=VALUE`)
+    return [text.slice(0, equals), text.slice(equals + 1)] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+function stateOf(entry: Record<string, unknown>): string {
+  const status = isRecord(entry['status']) ? entry['status'] : {}
+  const reason = status['status'] === 'connected' ? '' : firstLine(status['lastError'], 200)
+  return reason === '' ? cell(status['status']) : `${cell(status['status'])}, ${reason}`
+}

@@ -1,0 +1,111 @@
+/** The admin API of a running gateway, as the commands under `compozy servers` use it. */
+import type { ArgsDef } from 'citty'
+import { isRecord } from '../../config/tree.ts'
+import { findingFlags } from '../config-flags.ts'
+import { localUrl, readConfiguration } from '../configuration.ts'
+import { unreachableReason } from '../unreachable.ts'
+import { CommandError, UsageError } from '../usage-error.ts'
+
+/** Longer than the gateway's own bounds for a call or a list; a person has Ctrl+C. */
+const ANSWER_MS_MAX = 4 * 3_600_000
+
+export const adminFlags: ArgsDef = {
+  url: {
+    type: 'string',
+    valueHint: 'url',
+    description: 'Base URL of the gateway.\ndefault: host and port of the configuration',
+  },
+  token: {
+    type: 'string',
+    valueHint: 'token',
+    description: 'Admin token.\ndefault: the first admin token of the configuration',
+  },
+  json: { type: 'boolean', description: 'Prints the answer of the admin API as JSON.' },
+  ...findingFlags,
+}
+
+export type Flags = Readonly<Record<string, readonly string[]>>
+
+export interface AdminApi {
+  /** The JSON of a successful answer, an empty map for one without body. Throws a CommandError. */
+  request(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+}
+
+/** Finds the gateway through `--url` and `--token`, or through the configuration. */
+export async function adminApi(flags: Flags): Promise<AdminApi> {
+  const url = flags['url']?.at(-1)
+  const token = flags['token']?.at(-1)
+  const config = url !== undefined && token !== undefined ? null : (await readConfiguration(flags)).config
+  const base = url ?? (config === null ? null : localUrl(config))
+  if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
+  if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {
+    throw new UsageError(`--url must be an http or https URL, got "${base}"`)
+  }
+  const bearer = token ?? config?.auth.adminTokens[0]
+  return {
+    request: (method, path, body) => send(base.replace(/\/+$/, ''), bearer, { method, path, body }),
+  }
+}
+
+/** True for `--json`. */
+export function wantsJson(flags: Flags): boolean {
+  return flags['json']?.at(-1) === 'true'
+}
+
+interface Call {
+  readonly method: string
+  readonly path: string
+  readonly body: unknown
+}
+
+async function send(
+  base: string,
+  token: string | undefined,
+  { method, path, body }: Call,
+): Promise<Record<string, unknown>> {
+  const response = await fetch(`${base}/admin${path}`, {
+    method,
+    // A redirect would carry the token somewhere else.
+    redirect: 'manual',
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    headers: {
+      accept: 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch((thrown: unknown) => {
+    throw new CommandError(`no gateway answers at ${base}: ${unreachableReason(thrown)}`)
+  })
+  const text = await response.text()
+  const answer = parsed(text)
+  if (response.ok) return answer ?? {}
+  const { error, details } = answer ?? {}
+  const reason = [error, details].filter((part) => typeof part === 'string' && part !== '').join(': ')
+  throw new CommandError(`${base} answered ${response.status}${reason === '' ? '' : ` ${reason}`}`)
+}
+
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** The maps in a list that came from the network; anything else in it is left out. */
+export function recordsIn(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter(isRecord) : []
+}
+
+/** A value as a cell of a table: texts and numbers as they are, everything else empty. */
+export function cell(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+}
+
+/** The first line of a text, cut to `lengthMax`. */
+export function firstLine(value: unknown, lengthMax: number): string {
+  const line = cell(value).trim().split('\n')[0] ?? ''
+  return line.length > lengthMax ? `${line.slice(0, lengthMax - 1)}…` : line
+}

@@ -1,0 +1,68 @@
+import { type ArgsDef, defineCommand } from 'citty'
+import { isRecord } from '../../config/tree.ts'
+import { parseArguments } from '../arguments.ts'
+import { CommandError, UsageError } from '../usage-error.ts'
+import { adminApi, adminFlags, wantsJson } from './admin-api.ts'
+
+const args: ArgsDef = {
+  server: { type: 'positional', description: 'Name of the server.' },
+  tool: { type: 'positional', description: 'Name of the tool.' },
+  arguments: { type: 'positional', required: false, description: 'Arguments as one JSON object.' },
+  arg: {
+    type: 'string',
+    valueHint: 'NAME=VALUE',
+    description: 'One argument; JSON where it parses, else text. May be repeated.',
+  },
+  ...adminFlags,
+}
+
+export const call = defineCommand({
+  meta: {
+    name: 'call',
+    description:
+      'Calls a tool and prints its result.\n  compozy servers call everything echo --arg message=hello',
+  },
+  args,
+  async run({ rawArgs }) {
+    const { flags, positionals } = parseArguments(rawArgs, args)
+    const [mcpName, toolName, json] = positionals
+    const toolArguments = { ...objectIn(json), ...pairs(flags['arg'] ?? []) }
+    const api = await adminApi(flags)
+    const answer = await api.request('POST', '/tools/call', { mcpName, toolName, arguments: toolArguments })
+    if (wantsJson(flags)) console.log(JSON.stringify(answer, null, 2))
+    if (typeof answer['error'] === 'string') throw new CommandError(`${toolName} failed: ${answer['error']}`)
+    if (!wantsJson(flags)) console.log(shown(answer['result']))
+    return 0
+  },
+})
+
+function objectIn(json: string | undefined): Record<string, unknown> {
+  if (json === undefined) return {}
+  const value = parsed(json)
+  if (!isRecord(value))
+    throw new UsageError('ARGUMENTS must be one JSON object, such as \'{"message":"hello"}\'')
+  return value
+}
+
+function pairs(texts: readonly string[]): Record<string, unknown> {
+  const entries = texts.map((text) => {
+    const equals = text.indexOf('=')
+    if (equals < 1) throw new UsageError('--arg must have the form NAME=VALUE')
+    const value = text.slice(equals + 1)
+    return [text.slice(0, equals), parsed(value) ?? value] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** undefined for a text that is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) ?? null
+  } catch {
+    return undefined
+  }
+}
+
+function shown(result: unknown): string {
+  return typeof result === 'string' ? result : JSON.stringify(result, null, 2)
+}

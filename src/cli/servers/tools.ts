@@ -1,0 +1,46 @@
+import { type ArgsDef, defineCommand } from 'citty'
+import { parseArguments } from '../arguments.ts'
+import { table } from '../table.ts'
+import { adminApi, adminFlags, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
+
+const args: ArgsDef = {
+  name: { type: 'positional', required: false, description: 'Only the tools of this server.' },
+  ...adminFlags,
+}
+
+export const tools = defineCommand({
+  meta: { name: 'tools', description: 'Lists the tools of every server.' },
+  args,
+  async run({ rawArgs }) {
+    const { flags, positionals } = parseArguments(rawArgs, args)
+    const [name] = positionals
+    const api = await adminApi(flags)
+    const answer = await api.request('GET', '/tools')
+    const found = recordsIn(answer['tools']).filter(({ mcpName }) => name === undefined || mcpName === name)
+    if (wantsJson(flags)) console.log(JSON.stringify({ ...answer, tools: found }, null, 2))
+    else console.log(asTable(found))
+    // Said on stderr, so that the table stays a table.
+    for (const line of failures(answer['errors'])) console.error(`compozy: ${line}`)
+    return 0
+  },
+})
+
+function asTable(found: readonly Record<string, unknown>[]): string {
+  if (found.length === 0) return 'no tools'
+  const rows = found.map(({ mcpName, name, description }) => [
+    cell(mcpName),
+    cell(name),
+    firstLine(description, 100),
+  ])
+  return table(['SERVER', 'TOOL', 'DESCRIPTION'], rows)
+}
+
+/** Servers that did not answer: a map by name, or a list of objects with a name. */
+function failures(errors: unknown): string[] {
+  if (Array.isArray(errors)) {
+    return recordsIn(errors).map(
+      (error) => `${cell(error['mcpName'] ?? error['name'])}: ${cell(error['error'])}`,
+    )
+  }
+  return Object.entries(errors ?? {}).map(([name, reason]) => `${name}: ${cell(reason)}`)
+}
