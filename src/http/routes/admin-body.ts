@@ -1,0 +1,29 @@
+/** Reads the JSON body of an admin request, and says what is wrong with it in the contract's form. */
+import type { Static, TObject } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { GatewayError } from '../../errors.ts'
+import { problemsOf, sentenceOf } from '../../registry/problems.ts'
+import { readBodyText } from '../body.ts'
+
+/** The parsed body; rejects with BAD_REQUEST when there is none or it is not JSON. */
+export async function readJson(request: Request, bodyBytesMax: number): Promise<unknown> {
+  const text = await readBodyText(request, bodyBytesMax)
+  if (text.trim() === '') throw new GatewayError('BAD_REQUEST', 'The request needs a JSON body.')
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The engine's message quotes the input, which may hold a secret.
+    throw new GatewayError('BAD_REQUEST', 'The request body is not valid JSON.')
+  }
+}
+
+/** The body as the schema describes it; rejects with BAD_REQUEST naming each field at fault. */
+export async function readTyped<S extends TObject>(
+  request: Request,
+  schema: S,
+  bodyBytesMax: number,
+): Promise<Static<S>> {
+  const body = await readJson(request, bodyBytesMax)
+  if (!Value.Check(schema, body)) throw new GatewayError('BAD_REQUEST', sentenceOf(problemsOf(schema, body)))
+  return body
+}

@@ -1,0 +1,154 @@
+/** The registry over HTTP: `/admin/mcps` and `/admin/mcps/{name}` (CONTRACT.md, "Admin API"). */
+import { GatewayError } from '../../errors.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
+import { type ParseOptions, parseDefinition } from '../../registry/definition-schema.ts'
+import { definitionToWire } from '../../registry/definition-wire.ts'
+import { mergeMasked } from '../../registry/merge-masked.ts'
+import { sentenceOf } from '../../registry/problems.ts'
+import type { ServerEntry } from '../../upstream/directory.ts'
+import { contextOf } from '../context.ts'
+import { replyJson } from '../reply.ts'
+import type { AdminParts } from './admin.ts'
+import { readJson } from './admin-body.ts'
+import { passGate } from './admin-gate.ts'
+import { NameOrder } from './name-order.ts'
+
+/** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
+export interface ServerHandlers {
+  list(): Response
+  get(name: string): Response
+  create(request: Request): Promise<Response>
+  replace(request: Request, name: string): Promise<Response>
+  remove(request: Request, name: string): Promise<Response>
+}
+
+export function serverHandlers(parts: AdminParts): ServerHandlers {
+  const order = new NameOrder()
+  return {
+    list() {
+      const mcps = parts.directory.list().map(viewOf)
+      return replyJson(200, { mcps, count: mcps.length })
+    },
+    get: (name) => replyJson(200, viewOf(knownEntry(parts, name))),
+    async create(request) {
+      const body = await readJson(request, parts.config.limits.bodyBytesMax)
+      const definition = definitionOf(body, { now: now(parts) })
+      contextOf(request).log.mcp = definition.name
+      return await order.run(definition.name, () => create(parts, request, definition))
+    },
+    async replace(request, name) {
+      const body = await readJson(request, parts.config.limits.bodyBytesMax)
+      return await order.run(name, () => replace(parts, request, name, body))
+    },
+    remove: (request, name) => order.run(name, () => remove(parts, request, name)),
+  }
+}
+
+async function create(parts: AdminParts, request: Request, definition: ServerDefinition): Promise<Response> {
+  const { name } = definition
+  const existing = parts.directory.get(name)
+  if (existing !== undefined) {
+    const where = existing.origin === 'file' ? 'defined in the configuration file' : 'registered already'
+    throw new GatewayError('DEFINITION_EXISTS', `A server named ${name} is ${where}. Choose another name.`)
+  }
+  if (parts.store.get(name) !== undefined) {
+    throw new GatewayError(
+      'DEFINITION_EXISTS',
+      `Another gateway on the same storage.path has registered ${name}; restart this one to serve it.`,
+    )
+  }
+  await passGate(definition, parts.gate)
+  // Durable before it is answered: what a client was told 201 is there after a crash.
+  parts.store.put(definition)
+  parts.directory.add(definition, 'store')
+  audit(parts, request, { action: 'create', name, before: null, after: definition })
+  return replyJson(201, { message: 'The server is registered and connecting in the background.', name })
+}
+
+async function replace(parts: AdminParts, request: Request, name: string, body: unknown): Promise<Response> {
+  const { definition: previous } = writableEntry(parts, name)
+  const definition = definitionOf(mergeMasked(withName(body, name), previous), { now: now(parts), previous })
+  if (definition.name !== name) {
+    throw new GatewayError(
+      'DEFINITION_INVALID',
+      `name: is ${definition.name} in the body, but ${name} in the path. A server cannot be renamed; delete it and register it anew.`,
+    )
+  }
+  await passGate(definition, parts.gate)
+  parts.store.put(definition)
+  parts.directory.replace(definition)
+  audit(parts, request, { action: 'replace', name, before: previous, after: definition })
+  return replyJson(200, { message: 'The server is replaced; calls in flight finish on the old one.', name })
+}
+
+async function remove(parts: AdminParts, request: Request, name: string): Promise<Response> {
+  const { definition } = writableEntry(parts, name)
+  parts.store.delete(name)
+  await parts.directory.remove(name)
+  audit(parts, request, { action: 'delete', name, before: definition, after: null })
+  return replyJson(204, null)
+}
+
+/** The entry of a name, or SERVER_UNKNOWN. A name is never used as a path or a query, only looked up. */
+export function knownEntry(parts: Pick<AdminParts, 'directory'>, name: string): ServerEntry {
+  const entry = parts.directory.get(name)
+  if (entry === undefined) {
+    throw new GatewayError('SERVER_UNKNOWN', `No server has this name. GET /admin/mcps lists all of them.`)
+  }
+  return entry
+}
+
+function writableEntry(parts: AdminParts, name: string): ServerEntry {
+  const entry = knownEntry(parts, name)
+  if (entry.origin === 'file') {
+    throw new GatewayError(
+      'DEFINITION_READ_ONLY',
+      `${name} comes from the configuration file. Change it there and restart the gateway.`,
+    )
+  }
+  return entry
+}
+
+/** The path names the server, so the body need not repeat it. */
+function withName(body: unknown, name: string): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body) || 'name' in body) return body
+  return { ...body, name }
+}
+
+function definitionOf(body: unknown, options: ParseOptions): ServerDefinition {
+  const parsed = parseDefinition(body, options)
+  if (!parsed.ok) throw new GatewayError('DEFINITION_INVALID', sentenceOf(parsed.problems))
+  return parsed.definition
+}
+
+function viewOf(entry: ServerEntry): { definition: unknown; status: unknown } {
+  return { definition: definitionToWire(entry.definition), status: entry.status() }
+}
+
+function now(parts: AdminParts): string {
+  return parts.now().toISOString()
+}
+
+interface Change {
+  readonly action: 'create' | 'replace' | 'delete'
+  readonly name: string
+  readonly before: ServerDefinition | null
+  readonly after: ServerDefinition | null
+}
+
+/** Who changed what, from where. Written for the day somebody asks how a process came to be started. */
+function audit(parts: AdminParts, request: Request, change: Change): void {
+  const { principal, client, requestId } = contextOf(request)
+  parts.log.info(
+    {
+      principal: principal.id,
+      clientIp: client,
+      requestId,
+      action: change.action,
+      name: change.name,
+      before: change.before && JSON.stringify(definitionToWire(change.before)),
+      after: change.after && JSON.stringify(definitionToWire(change.after)),
+    },
+    'admin change',
+  )
+}

@@ -1,0 +1,105 @@
+/** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
+import { Type } from '@sinclair/typebox'
+import { GatewayError, reasonOf } from '../../errors.ts'
+import type { ServerEntry, ToolDescription } from '../../upstream/directory.ts'
+import { contextOf } from '../context.ts'
+import { replyJson, replyRpcText } from '../reply.ts'
+import type { AdminParts } from './admin.ts'
+import { readTyped } from './admin-body.ts'
+import { knownEntry } from './admin-servers.ts'
+
+const callSchema = Type.Object(
+  {
+    mcpName: Type.String({ maxLength: 64, description: 'the name of a server' }),
+    toolName: Type.String({ minLength: 1, maxLength: 256, description: 'the name of a tool' }),
+    arguments: Type.Optional(
+      Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()], { description: 'an object' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+type Listed = { readonly tools: object[] } | { readonly error: { mcpName: string; error: string } }
+
+/** One page of everything: a server that does not answer in time is named and left out. */
+export async function listTools(parts: AdminParts): Promise<Response> {
+  const lists = await Promise.all(parts.directory.list().map((entry) => toolsOf(entry, parts.toolsListMs)))
+  return replyJson(200, {
+    tools: lists.flatMap((list) => ('tools' in list ? list.tools : [])),
+    errors: lists.flatMap((list) => ('error' in list ? [list.error] : [])),
+  })
+}
+
+async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
+  const mcpName = entry.definition.name
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const tooSlow = new Promise<never>((_resolve, reject) => {
+    const details = `The server did not list its tools within ${waitMs} ms.`
+    timer = setTimeout(() => reject(new GatewayError('UPSTREAM_TIMEOUT', details)), waitMs)
+  })
+  try {
+    const tools: ToolDescription[] = await Promise.race([entry.listTools(), tooSlow])
+    return { tools: tools.map((tool) => ({ ...tool, mcpName })) }
+  } catch (error) {
+    return { error: { mcpName, error: reasonOf(error) } }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Calls one tool. What the server says about the call is 200, what keeps it from being asked is not. */
+export async function callTool(parts: AdminParts, request: Request): Promise<Response> {
+  const call = await readTyped(request, callSchema, parts.config.limits.bodyBytesMax)
+  const { log } = contextOf(request)
+  const entry = knownEntry(parts, call.mcpName)
+  log.mcp = call.mcpName
+  log.tool = call.toolName
+  try {
+    return replyResult(await entry.callTool(call.toolName, call.arguments ?? {}))
+  } catch (error) {
+    // The server's own error answer (no such tool, bad arguments) is a tool error to this caller.
+    if (error instanceof GatewayError && error.code === 'UPSTREAM_ERROR') return replyToolError(error.details)
+    throw error
+  }
+}
+
+/** The first content in the shape that existing clients read; see the contract's list. */
+function replyResult(result: { readonly content?: unknown; readonly isError?: unknown }): Response {
+  const content: readonly unknown[] | null = Array.isArray(result.content) ? result.content : null
+  if (result.isError === true) return replyToolError(textsOf(content ?? []).join('\n'))
+  const first = content?.[0]
+  const [text] = textsOf([first])
+  if (text !== undefined) {
+    // Spliced, not parsed and written anew: integers beyond 2^53 would come out changed.
+    return isJsonObject(text) ? replyRpcText(`{"result":${text}}`) : replyJson(200, { result: text })
+  }
+  const { type, data, mimeType } = isRecord(first) ? first : {}
+  if (type === 'image') return replyJson(200, { result: { type, data, mimeType } })
+  return replyJson(200, { result: content ?? result })
+}
+
+function replyToolError(text: string): Response {
+  return replyJson(200, { result: null, error: text === '' ? 'The tool failed without saying why.' : text })
+}
+
+function textsOf(content: readonly unknown[]): string[] {
+  return content.flatMap((item) => {
+    if (!isRecord(item)) return []
+    const { type, text } = item
+    return type === 'text' && typeof text === 'string' ? [text] : []
+  })
+}
+
+function isJsonObject(text: string): boolean {
+  if (!text.trimStart().startsWith('{')) return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,121 @@
+/**
+ * The admin API: which handler answers which path. The hooks have admitted the request already.
+ *
+ * Statuses: 200, 201, 204; 400 bad body or definition; 403 command not allowed; 404 unknown server;
+ * 409 name taken or server from the file; 413 body too large; 422 command missing or URL forbidden;
+ * 503 and 504 from the server behind a tool call.
+ */
+import { Elysia } from 'elysia'
+import type { Config } from '../../config/schema.ts'
+import { GatewayError, reasonOf } from '../../errors.ts'
+import type { DefinitionStore } from '../../registry/store.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { ServerDirectory } from '../../upstream/directory.ts'
+import { contextOf } from '../context.ts'
+import { replyError } from '../reply.ts'
+import type { GateParts } from './admin-gate.ts'
+import { serverHandlers } from './admin-servers.ts'
+import { callTool, listTools } from './admin-tools.ts'
+
+/** The settings that the admin API reads. */
+export interface AdminConfig {
+  readonly admin: Config['admin']
+  readonly limits: Pick<Config['limits'], 'bodyBytesMax'>
+  readonly security: Pick<Config['security'], 'privateUpstreams'>
+}
+
+export interface AdminOptions {
+  readonly directory: ServerDirectory
+  readonly store: DefinitionStore
+  readonly config: AdminConfig
+  readonly log: Log
+  readonly now?: () => Date
+  /** The gateway's own variables; `process.env` when absent. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Every address of a host name; the system's resolver when absent. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>
+  /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
+  readonly toolsListMs?: number
+}
+
+/** The options with every default applied, as the handlers take them. */
+export interface AdminParts extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'log'> {
+  readonly now: () => Date
+  readonly gate: GateParts
+  readonly toolsListMs: number
+}
+
+type Handler = (request: Request, name: string) => Response | Promise<Response>
+
+/** The route group. `parse: 'none'` everywhere: bodies are read by the handlers, within their bound. */
+export function adminRoutes(options: AdminOptions): Elysia {
+  const parts = withDefaults(options)
+  const servers = serverHandlers(parts)
+  const raw = { parse: 'none' } as const
+  const route = (handler: Handler) => {
+    return ({ request, params }: { request: Request; params: { name?: string } }) =>
+      answer(parts, request, params.name ?? '', handler)
+  }
+  const app = new Elysia()
+  app.get('/admin/mcps', route(servers.list), raw)
+  app.post('/admin/mcps', route(servers.create), raw)
+  app.get(
+    '/admin/mcps/:name',
+    route((_request, name) => servers.get(name)),
+    raw,
+  )
+  app.put('/admin/mcps/:name', route(servers.replace), raw)
+  app.delete('/admin/mcps/:name', route(servers.remove), raw)
+  app.get(
+    '/admin/tools',
+    route(() => listTools(parts)),
+    raw,
+  )
+  app.post(
+    '/admin/tools/call',
+    route((request) => callTool(parts, request)),
+    raw,
+  )
+  return app
+}
+
+function withDefaults(options: AdminOptions): AdminParts {
+  const { directory, store, config, log, resolve } = options
+  return {
+    directory,
+    store,
+    config,
+    log,
+    now: options.now ?? (() => new Date()),
+    gate: {
+      admin: config.admin,
+      urlPolicy: {
+        privateUpstreams: config.security.privateUpstreams,
+        ...(resolve === undefined ? {} : { resolve }),
+      },
+      environment: options.environment ?? process.env,
+    },
+    toolsListMs: options.toolsListMs ?? 10_000,
+  }
+}
+
+/** Turns whatever a handler throws into the contract's error form. */
+async function answer(
+  parts: AdminParts,
+  request: Request,
+  name: string,
+  handler: Handler,
+): Promise<Response> {
+  try {
+    // Only names that exist: a log field is no place for whatever a client puts in a path.
+    if (parts.directory.get(name) !== undefined) contextOf(request).log.mcp = name
+    return await handler(request, name)
+  } catch (error) {
+    if (error instanceof GatewayError) return replyError(error)
+    const { requestId } = contextOf(request)
+    parts.log.error({ requestId, reason: reasonOf(error) }, 'admin request failed')
+    return replyError(
+      new GatewayError('INTERNAL', `The gateway failed; its log has the reason under ${requestId}.`),
+    )
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The admin routes behind a real socket, with a directory that keeps entries but starts nothing.
+ * What a server lists and answers is set by the test; the store is the real one.
+ */
+import { GatewayError } from '../../src/errors.ts'
+import { attachContext } from '../../src/http/context.ts'
+import { type AdminOptions, adminRoutes } from '../../src/http/routes/admin.ts'
+import type { ClientAddress, PeerAddress } from '../../src/net/address.ts'
+import type { ServerDefinition } from '../../src/registry/definition.ts'
+import { parseDefinition } from '../../src/registry/definition-schema.ts'
+import { createMemoryStore } from '../../src/registry/memory.ts'
+import type { DefinitionStore } from '../../src/registry/store.ts'
+import type { Log, LogFields } from '../../src/telemetry/log.ts'
+import type { ServerDirectory, ServerEntry, ToolDescription } from '../../src/upstream/directory.ts'
+
+/** What one server of the directory does when it is asked. */
+export interface ServerBehaviour {
+  readonly listTools?: () => Promise<ToolDescription[]>
+  readonly callTool?: (
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+  ) => Promise<Record<string, unknown>>
+}
+
+export interface AdminServer extends AsyncDisposable {
+  readonly url: string
+  readonly store: DefinitionStore
+  readonly directory: ServerDirectory
+  /** Every log line so far. */
+  readonly lines: { level: string; fields: LogFields; message: string }[]
+  /** What the access log would carry for the last request. */
+  lastLog(): Readonly<Record<string, unknown>>
+  behave(name: string, behaviour: ServerBehaviour): void
+  /** A request; a body that is not a string is sent as JSON. */
+  send(method: string, path: string, body?: unknown): Promise<Response>
+}
+
+export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'config' | 'log'>> & {
+  readonly admin?: Partial<AdminOptions['config']['admin']>
+  readonly privateUpstreams?: 'allowed' | 'refused'
+  /** Definitions of the configuration file. */
+  readonly file?: readonly Readonly<Record<string, unknown>>[]
+}
+
+export function startAdminServer(options: AdminServerOptions = {}): AdminServer {
+  const { admin, privateUpstreams, file, ...rest } = options
+  const behaviours = new Map<string, ServerBehaviour>()
+  const directory = directoryOf(behaviours)
+  for (const input of file ?? []) directory.add(definitionFrom(input), 'file')
+  const store = options.store ?? createMemoryStore()
+  const lines: AdminServer['lines'] = []
+  const app = adminRoutes({
+    ...rest,
+    store,
+    directory,
+    log: logInto(lines),
+    config: {
+      admin: { stdio: 'enabled', commands: [], ...admin },
+      limits: { bodyBytesMax: 1_048_576 },
+      security: { privateUpstreams: privateUpstreams ?? 'allowed' },
+    },
+  })
+  let lastLog: Readonly<Record<string, unknown>> = {}
+  const listener = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch(request) {
+      const log = {}
+      lastLog = log
+      attachContext(request, {
+        requestId: 'r-1',
+        area: 'admin',
+        path: new URL(request.url).pathname,
+        peer: '127.0.0.1' as PeerAddress,
+        client: '192.0.2.7' as ClientAddress,
+        externalBase: 'http://127.0.0.1',
+        principal: { id: 't:0123456789abcdef', role: 'admin' },
+        startedAtMs: 0,
+        log,
+      })
+      return app.fetch(request)
+    },
+  })
+  const url = `http://127.0.0.1:${listener.port}`
+  return {
+    url,
+    store,
+    directory,
+    lines,
+    lastLog: () => lastLog,
+    behave: (name, behaviour) => void behaviours.set(name, behaviour),
+    send: (method, path, body) =>
+      fetch(url + path, {
+        method,
+        ...(body === undefined
+          ? {}
+          : {
+              body: typeof body === 'string' ? body : JSON.stringify(body),
+              headers: { 'content-type': 'application/json' },
+            }),
+      }),
+    async [Symbol.asyncDispose]() {
+      await listener.stop(true)
+    },
+  }
+}
+
+/** A definition as the file would give it; fails the test when it is not one. */
+export function definitionFrom(input: Readonly<Record<string, unknown>>): ServerDefinition {
+  const parsed = parseDefinition(input, { now: '2026-01-01T00:00:00.000Z', allowCwd: true })
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
+  return parsed.definition
+}
+
+function directoryOf(behaviours: ReadonlyMap<string, ServerBehaviour>): ServerDirectory {
+  const entries = new Map<string, ServerEntry>()
+  const put = (definition: ServerDefinition, origin: 'file' | 'store'): ServerEntry => {
+    const entry = entryOf(definition, origin, behaviours)
+    entries.set(definition.name, entry)
+    return entry
+  }
+  return {
+    list: () => [...entries.values()],
+    get: (name) => entries.get(name),
+    add: put,
+    replace: (definition) => put(definition, entries.get(definition.name)?.origin ?? 'store'),
+    async remove(name) {
+      entries.delete(name)
+    },
+  }
+}
+
+function entryOf(
+  definition: ServerDefinition,
+  origin: 'file' | 'store',
+  behaviours: ReadonlyMap<string, ServerBehaviour>,
+): ServerEntry {
+  const unavailable = () => Promise.reject(new GatewayError('SERVER_UNAVAILABLE', 'The server is down.'))
+  return {
+    definition,
+    origin,
+    settled: () => true,
+    listTools: () => (behaviours.get(definition.name)?.listTools ?? unavailable)(),
+    callTool: (tool, args) => (behaviours.get(definition.name)?.callTool ?? unavailable)(tool, args),
+    status: () => ({
+      name: definition.name,
+      status: 'disconnected',
+      lastConnected: null,
+      lastError: null,
+      lastErrorTime: null,
+      reconnectAttempts: 0,
+      upTime: 0,
+      totalRequests: 0,
+      totalErrors: 0,
+      avgResponseTime: 0,
+      protocolVersion: null,
+      era: null,
+      serverInfo: null,
+      capabilities: null,
+      processes: 0,
+      sessions: 0,
+      stderrTail: [],
+    }),
+  }
+}
+
+function logInto(lines: AdminServer['lines']): Log {
+  const at = (level: string) => (fields: LogFields, message: string) =>
+    void lines.push({ level, fields, message })
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
