@@ -53,8 +53,9 @@ export function adminRoutes(options: AdminOptions): Elysia {
   const servers = serverHandlers(parts)
   const raw = { parse: 'none' } as const
   const route = (handler: Handler) => {
-    return ({ request, params }: { request: Request; params: { name?: string } }) =>
-      answer(parts, request, params.name ?? '', handler)
+    // Elysia leaves params out where a path has none, whatever its types say.
+    return ({ request, params }: { request: Request; params?: { name?: string } }) =>
+      answer(parts, request, params?.name ?? '', handler)
   }
   const app = new Elysia()
   app.get('/admin/mcps', route(servers.list), raw)
@@ -107,6 +108,9 @@ async function answer(
   handler: Handler,
 ): Promise<Response> {
   try {
+    // Admission hangs on the area that the hooks read out of the path; should the router ever read the
+    // path differently, the request goes nowhere.
+    if (contextOf(request).area !== 'admin') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     // Only names that exist: a log field is no place for whatever a client puts in a path.
     if (parts.directory.get(name) !== undefined) contextOf(request).log.mcp = name
     return await handler(request, name)
