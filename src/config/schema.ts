@@ -237,6 +237,11 @@ export const settings = {
       initial: 10 * MINUTE_MS,
       doc: 'How long a call waits for input of its client.',
     }),
+    startWaitMs: setting({
+      kind: duration(1, 10 * MINUTE_MS),
+      initial: 20 * SECOND_MS,
+      doc: 'How long a request waits for a server that is still starting before it is told so.',
+    }),
     stopGraceMs: setting({
       kind: duration(1, 5 * MINUTE_MS),
       initial: 3 * SECOND_MS,

@@ -25,6 +25,14 @@ export class Servers implements ServerDirectory {
     return this.#byName.get(name)
   }
 
+  /** Child processes of all servers together. */
+  get processes(): number {
+    let count = 0
+    for (const server of this.#byName.values()) count += server.processes
+    for (const server of this.#draining) count += server.processes
+    return count
+  }
+
   add(definition: ServerDefinition, origin: 'file' | 'store'): Server {
     if (this.#byName.has(definition.name))
       throw new GatewayError('DEFINITION_EXISTS', `a server named ${definition.name} is already registered`)
