@@ -17,7 +17,7 @@ import type { DefinitionStore } from './registry/store.ts'
 import { Sessions } from './session/sessions.ts'
 import { Sweeper } from './sweeper.ts'
 import type { Log } from './telemetry/log.ts'
-import { sharedInitialize } from './upstream/lane.ts'
+import { sharedInitialize } from './upstream/handshake.ts'
 import { Servers } from './upstream/servers.ts'
 import { openWire } from './upstream/wire.ts'
 

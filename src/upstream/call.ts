@@ -1,7 +1,7 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../errors.ts'
 import type { MessageText } from '../protocol/jsonrpc.ts'
-import type { LaneMember } from './lane.ts'
+import type { LaneMember } from './lane-member.ts'
 
 /**
  * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the

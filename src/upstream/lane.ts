@@ -8,57 +8,13 @@
  * States: idle → opening → ready → closed. A lane never reopens by itself; the next lease makes a new one.
  */
 import { GatewayError, reasonOf } from '../errors.ts'
-import { type MessageText, paramSpan, paramString, replaceSpan, scanMessage } from '../protocol/jsonrpc.ts'
-import { type Call, isRecord } from './call.ts'
+import { type MessageText, paramSpan, paramString } from '../protocol/jsonrpc.ts'
+import type { Call } from './call.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
+import { type Handshake, INITIALIZED, shakeHands } from './handshake.ts'
+import type { LaneHost, LaneMember } from './lane-member.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { UpstreamTransport } from './transports/transport.ts'
 
-/** A downstream session as its lane sees it. `session/session.ts` implements it. Calls must not throw. */
-export interface LaneMember {
-  readonly id: string
-  readonly principalId: string
-  /** The client's own `initialize` request. */
-  readonly initialize: MessageText
-  /** True when the client declared any capability: such a client gets a lane of its own. */
-  readonly interactive: boolean
-  /** A notification for this client; `call` is its request that the message belongs to, when known. */
-  notify(text: string, call: Call | null): void
-  /** A server's request for this client. `answer` takes the response with the server's own id text. */
-  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void
-  /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
-  withdraw(message: MessageText, requestIdText: string): void
-}
-
-/** What `initialize` settled. */
-export interface Handshake {
-  /** The whole response text, as the server wrote it. */
-  readonly responseText: string
-  readonly protocolVersion: string
-  readonly capabilities: Readonly<Record<string, unknown>>
-  readonly serverInfo: Readonly<Record<string, unknown>>
-}
-
-export interface LaneSettings {
-  readonly callIdleMs: number
-  readonly callTotalMs: number
-  readonly startTimeoutMs: number
-}
-
-/** What a lane needs of the server it belongs to. */
-export interface LaneHost {
-  readonly name: string
-  readonly log: import('../telemetry/log.ts').Log
-  readonly laneSettings: LaneSettings
-  /** A transport ready to be opened, or a GatewayError when the process limit is reached. */
-  createTransport(): UpstreamTransport
-  /** The `initialize` request that a shared lane sends. */
-  readonly sharedInitialize: MessageText
-  noise(line: string): void
-  laneClosed(lane: Lane, error: GatewayError): void
-}
-
-const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 const RESTORE_TIMEOUT_MS = 30_000
 
 export class Lane implements ConnectionOwner {
@@ -189,19 +145,8 @@ export class Lane implements ConnectionOwner {
   }
 
   async #shakeHands(connection: Connection, timeoutMs: number): Promise<void> {
-    const asked = await connection.askText(this.#owner?.initialize ?? this.#host.sharedInitialize, timeoutMs)
-    const result = await asked.answer
-    const version = result['protocolVersion']
-    if (typeof version !== 'string')
-      throw new GatewayError('UPSTREAM_ERROR', 'the answer to initialize names no protocolVersion')
-    const { capabilities, serverInfo } = result
-    this.#handshake = {
-      responseText: asked.responseText,
-      protocolVersion: version,
-      capabilities: isRecord(capabilities) ? capabilities : {},
-      serverInfo: isRecord(serverInfo) ? serverInfo : {},
-    }
-    connection.transport.initialized(version)
+    const initialize = this.#owner?.initialize ?? this.#host.sharedInitialize
+    this.#handshake = await shakeHands(connection, initialize, timeoutMs)
     // A client's own lane waits for the client's word; a lane that comes back has heard it already.
     if (this.shared || this.#announced) {
       this.#announced = true
@@ -356,27 +301,4 @@ export class Lane implements ConnectionOwner {
 
 function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1)
-}
-
-/** The `initialize` of a lane that nobody's capabilities stand behind. */
-export function sharedInitialize(protocolVersion: string, gatewayVersion: string): MessageText {
-  const text = JSON.stringify({
-    jsonrpc: '2.0',
-    id: 0,
-    method: 'initialize',
-    params: {
-      protocolVersion,
-      capabilities: {},
-      clientInfo: { name: 'compozy-mcp-proxy', version: gatewayVersion },
-    },
-  })
-  const message = scanMessage(text)
-  if (!message) throw new GatewayError('INTERNAL', 'cannot form initialize')
-  return message
-}
-
-/** The client's `initialize` for another protocol version. */
-export function withProtocolVersion(message: MessageText, version: string): string {
-  const span = paramSpan(message, 'protocolVersion')
-  return span ? replaceSpan(message.text, span, JSON.stringify(version)) : message.text
 }

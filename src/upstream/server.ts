@@ -1,48 +1,23 @@
 /**
- * One registered MCP server: its lanes, its state, its backoff and its health.
- *
- *   disconnected → connecting → connected → error → connecting → …
+ * One registered MCP server: its lanes and its supervision (server-health.ts decides, this does).
  *
  * The primary lane is opened at once and kept: it proves that the server works, answers the admin API and the
  * health probe, and serves open clients. Other lanes are opened when a client needs one. When the primary
- * fails, the server is `error`, calls are refused with the time until the next attempt, and attempts go on
- * with growing pauses, for ever unless `maxReconnects` says otherwise.
+ * fails, calls are refused with the time until the next attempt.
  */
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { MessageText } from '../protocol/jsonrpc.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Connection } from './connection.ts'
-import type { ServerEntry, ServerState, ServerStatus, ToolDescription } from './directory.ts'
-import { Lane, type LaneHost, type LaneMember } from './lane.ts'
+import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
+import { Lane } from './lane.ts'
+import type { LaneHost, LaneMember } from './lane-member.ts'
+import { OutputTail } from './output-tail.ts'
+import { ServerHealth } from './server-health.ts'
+import type { ServerParts } from './server-parts.ts'
 import { allowsTool, callTool, listTools } from './server-tools.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
-
-/** What a server may use of the rest of the gateway. */
-export interface ServerParts {
-  readonly log: Log
-  readonly sharedInitialize: MessageText
-  createTransport(definition: ServerDefinition): UpstreamTransport
-  /** Child processes of every server together. */
-  processesInUse(): number
-  readonly processesMax: number
-  /** Number of downstream sessions of a server. */
-  sessionCount(name: string): number
-  readonly callIdleMs: number
-  readonly callTotalMs: number
-  readonly laneIdleMs: number
-  readonly healthProbeMs: number
-  readonly startWaitMs: number
-  readonly inFlightMax: number
-  /** True when no client token is configured: the primary lane then serves the anonymous clients. */
-  openAccess(): boolean
-}
-
-const STDERR_LINES_MAX = 50
-const STDERR_LINE_CHARS_MAX = 500
-const BACKOFF_CAP_MS = 60_000
-/** Uptime after which the next failure counts as the first one again. */
-const SUSTAINED_UPTIME_MS = 60_000
 
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
@@ -54,20 +29,12 @@ export class Server implements ServerEntry, LaneHost {
   readonly #lanes = new Map<string, Lane>()
   /** Lanes that take no new calls but still finish old ones. */
   readonly #leaving = new Set<Lane>()
-  #state: ServerState = 'disconnected'
+  readonly #health: ServerHealth
   #primary: Lane | null = null
   #stopped = false
-  #attempts = 0
-  #retryAtMs = 0
-  #connectedAtMs = 0
-  #lastConnected: string | null = null
-  #lastError: string | null = null
-  #lastErrorTime: string | null = null
-  #settled = false
-  #settledWaiters: (() => void)[] = []
   #nextProbeMs = 0
   #probing = false
-  readonly #stderrTail: string[] = []
+  readonly #output: OutputTail
   #inFlight = 0
   #totalRequests = 0
   #totalErrors = 0
@@ -79,6 +46,8 @@ export class Server implements ServerEntry, LaneHost {
     this.#parts = parts
     this.log = parts.log
     this.sharedInitialize = parts.sharedInitialize
+    this.#output = new OutputTail(definition, parts.log)
+    this.#health = new ServerHealth(definition, parts.log)
     this.laneSettings = {
       callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
       callTotalMs: parts.callTotalMs,
@@ -105,7 +74,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   settled(): boolean {
-    return this.#settled
+    return this.#health.settled
   }
 
   /** True when this server was replaced or removed: whoever holds one of its lanes must lease anew. */
@@ -149,16 +118,17 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   status(): ServerStatus {
+    const health = this.#health
     const handshake = this.#primary?.handshake ?? null
     const ended = this.#totalRequests - this.#inFlight
     return {
       name: this.name,
-      status: this.#state,
-      lastConnected: this.#lastConnected,
-      lastError: this.#lastError,
-      lastErrorTime: this.#lastErrorTime,
-      reconnectAttempts: this.#attempts,
-      upTime: this.#state === 'connected' ? (Date.now() - this.#connectedAtMs) * 1_000_000 : 0,
+      status: health.state,
+      lastConnected: health.lastConnected,
+      lastError: health.lastError,
+      lastErrorTime: health.lastErrorTime,
+      reconnectAttempts: health.attempts,
+      upTime: health.state === 'connected' ? (Date.now() - health.connectedAtMs) * 1_000_000 : 0,
       totalRequests: this.#totalRequests,
       totalErrors: this.#totalErrors,
       avgResponseTime: ended > 0 ? Math.round((this.#totalDurationMs / ended) * 1_000_000) : 0,
@@ -168,7 +138,7 @@ export class Server implements ServerEntry, LaneHost {
       capabilities: handshake?.capabilities ?? null,
       processes: this.processes,
       sessions: this.#parts.sessionCount(this.name),
-      stderrTail: [...this.#stderrTail],
+      stderrTail: this.#output.lines(),
     }
   }
 
@@ -199,7 +169,7 @@ export class Server implements ServerEntry, LaneHost {
   /** Takes no new calls; resolves when those in flight are done and every process is gone. */
   async drain(untilMs: number): Promise<void> {
     this.#stopped = true
-    this.#wakeWaiters()
+    this.#health.disconnected()
     for (const lane of this.#lanes.values()) lane.retire()
     while (this.#busy() && Date.now() < untilMs) await Bun.sleep(50)
     await this.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${this.name} was replaced or stopped`))
@@ -208,10 +178,9 @@ export class Server implements ServerEntry, LaneHost {
   /** Ends every lane at once; calls in flight fail with this error. */
   async stop(error: GatewayError): Promise<void> {
     this.#stopped = true
-    this.#wakeWaiters()
+    this.#health.disconnected()
     const lanes = [...this.#lanes.values(), ...this.#leaving]
     await Promise.all(lanes.map((lane) => lane.close(error)))
-    this.#setState('disconnected', null)
   }
 
   /** Time's passing: expiry of calls and idle lanes, the next attempt, the next probe. */
@@ -223,7 +192,7 @@ export class Server implements ServerEntry, LaneHost {
     }
     for (const lane of this.#leaving) lane.expire(nowMs)
     if (this.#stopped) return
-    if (this.#retryAtMs > 0 && nowMs >= this.#retryAtMs) void this.#connectPrimary()
+    if (this.#health.retryAtMs > 0 && nowMs >= this.#health.retryAtMs) void this.#connectPrimary()
     const probe = this.definition.healthCheckEnabled && this.#primary?.ready && nowMs >= this.#nextProbeMs
     if (probe && !this.#probing) void this.#probe(this.#primary?.ready ?? null)
   }
@@ -242,10 +211,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   noise(line: string): void {
-    if (this.#stderrTail.length >= STDERR_LINES_MAX) this.#stderrTail.shift()
-    this.#stderrTail.push(line.slice(0, STDERR_LINE_CHARS_MAX))
-    if (this.definition.logEnabled)
-      this.log.info({ mcp: this.name, line: line.slice(0, STDERR_LINE_CHARS_MAX) }, 'server output')
+    this.#output.add(line)
   }
 
   laneClosed(lane: Lane, error: GatewayError): void {
@@ -253,7 +219,7 @@ export class Server implements ServerEntry, LaneHost {
     if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
     if (lane !== this.#primary || this.#stopped) return
     this.#primary = null
-    this.#failed(error)
+    this.#health.failed(error, Date.now())
   }
 
   #newLane(key: string, owner: LaneMember | null): Lane {
@@ -286,51 +252,25 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   async #untilReachable(): Promise<void> {
-    if (this.#state === 'connected') return
-    if (this.#state === 'connecting') await this.#untilSettled(this.#parts.startWaitMs)
+    const health = this.#health
+    if (health.state === 'connected') return
+    if (health.state === 'connecting') await health.untilSettled(this.#parts.startWaitMs)
     if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
     if (this.#primary?.ready) return
-    if (this.#state === 'connecting')
+    if (this.#health.state === 'connecting')
       throw new GatewayError('SERVER_STARTING', `${this.name} is still starting; try again`, 5)
-    throw this.#unavailable()
-  }
-
-  #unavailable(): GatewayError {
-    const waitS = Math.max(1, Math.ceil((this.#retryAtMs - Date.now()) / 1000))
-    const hint = this.#retryAtMs > 0 ? '' : '; it is not tried again (autoReconnect, maxReconnects)'
-    return new GatewayError(
-      'SERVER_UNAVAILABLE',
-      `${this.name} is not available: ${this.#lastError ?? 'not connected'}${hint}`,
-      this.#retryAtMs > 0 ? waitS : 60,
-    )
+    throw health.unavailable(Date.now())
   }
 
   async #primaryConnection(): Promise<Connection> {
     await this.#untilReachable()
     const connection = this.#primary?.ready
-    if (!connection) throw this.#unavailable()
+    if (!connection) throw this.#health.unavailable(Date.now())
     return connection
   }
 
-  #untilSettled(waitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, waitMs)
-      this.#settledWaiters.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-  }
-
-  #wakeWaiters(): void {
-    const waiters = this.#settledWaiters
-    this.#settledWaiters = []
-    for (const wake of waiters) wake()
-  }
-
   async #connectPrimary(): Promise<void> {
-    this.#retryAtMs = 0
-    this.#setState('connecting', null)
+    this.#health.connecting()
     const key = this.#primaryKey()
     const existing = this.#lanes.get(key)
     const lane = existing && !existing.retired ? existing : this.#newLane(key, null)
@@ -343,43 +283,8 @@ export class Server implements ServerEntry, LaneHost {
     }
     if (this.#stopped) return
     const nowMs = Date.now()
-    this.#connectedAtMs = nowMs
-    this.#lastConnected = new Date(nowMs).toISOString()
     this.#nextProbeMs = nowMs + this.definition.healthCheckIntervalMs
-    this.#setState('connected', null)
-  }
-
-  #failed(error: GatewayError): void {
-    const nowMs = Date.now()
-    const { autoReconnect, maxReconnects, reconnectDelayMs } = this.definition
-    if (this.#state === 'connected' && nowMs - this.#connectedAtMs >= SUSTAINED_UPTIME_MS) this.#attempts = 0
-    const again = autoReconnect && (maxReconnects === 0 || this.#attempts < maxReconnects)
-    if (again) {
-      const pauseMs = Math.min(
-        reconnectDelayMs * 2 ** Math.min(this.#attempts, 16),
-        Math.max(BACKOFF_CAP_MS, reconnectDelayMs),
-      )
-      // Jitter keeps many servers that died together from coming back together.
-      this.#retryAtMs = nowMs + pauseMs * (0.8 + Math.random() * 0.2)
-      this.#attempts++
-    }
-    this.#setState('error', error)
-  }
-
-  #setState(state: ServerState, error: GatewayError | null): void {
-    if (error) {
-      this.#lastError = error.details
-      this.#lastErrorTime = new Date().toISOString()
-    }
-    if (state === 'connected' || state === 'error') this.#settled = true
-    if (state !== 'connecting') this.#wakeWaiters()
-    if (state === this.#state && !error) return
-    const from = this.#state
-    this.#state = state
-    const retryInMs = this.#retryAtMs > 0 ? Math.round(this.#retryAtMs - Date.now()) : undefined
-    const fields = { mcp: this.name, from, to: state, reason: error?.details, retryInMs }
-    if (error) this.log.warn(fields, 'server state changed')
-    else this.log.info(fields, 'server state changed')
+    this.#health.connected(nowMs)
   }
 
   /** A real round trip on the connection that calls use: no process and no session per probe. */
@@ -401,8 +306,7 @@ export class Server implements ServerEntry, LaneHost {
 
   #probed(connection: Connection, failure: string | null): void {
     if (this.#stopped || this.#primary?.ready !== connection) return
-    if (failure !== null && this.#state === 'connected')
-      this.#setState('error', new GatewayError('UPSTREAM_TIMEOUT', failure))
-    else if (failure === null && this.#state === 'error') this.#setState('connected', null)
+    if (failure === null) this.#health.awake()
+    else this.#health.silent(failure)
   }
 }

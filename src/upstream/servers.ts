@@ -2,7 +2,8 @@
 import { GatewayError } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { ServerDirectory } from './directory.ts'
-import { Server, type ServerParts } from './server.ts'
+import { Server } from './server.ts'
+import type { ServerParts } from './server-parts.ts'
 
 export class Servers implements ServerDirectory {
   readonly #parts: ServerParts

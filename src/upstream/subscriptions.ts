@@ -3,7 +3,7 @@
  * The server sees the sum; each client sees its own part.
  */
 import { type MessageText, paramString } from '../protocol/jsonrpc.ts'
-import type { LaneMember } from './lane.ts'
+import type { LaneMember } from './lane-member.ts'
 
 /** RFC 5424 levels of the protocol, the most verbose first. */
 const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']

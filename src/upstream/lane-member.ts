@@ -1,0 +1,42 @@
+/** What a lane needs of the two sides it joins: the client's session and the server it belongs to. */
+import type { GatewayError } from '../errors.ts'
+import type { MessageText } from '../protocol/jsonrpc.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Call } from './call.ts'
+import type { Lane } from './lane.ts'
+import type { UpstreamTransport } from './transports/transport.ts'
+
+/** A downstream session as its lane sees it. `session/session.ts` implements it. Calls must not throw. */
+export interface LaneMember {
+  readonly id: string
+  readonly principalId: string
+  /** The client's own `initialize` request. */
+  readonly initialize: MessageText
+  /** True when the client declared any capability: such a client gets a lane of its own. */
+  readonly interactive: boolean
+  /** A notification for this client; `call` is its request that the message belongs to, when known. */
+  notify(text: string, call: Call | null): void
+  /** A server's request for this client. `answer` takes the response with the server's own id text. */
+  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void
+  /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
+  withdraw(message: MessageText, requestIdText: string): void
+}
+
+export interface LaneSettings {
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+  readonly startTimeoutMs: number
+}
+
+/** What a lane needs of the server it belongs to. */
+export interface LaneHost {
+  readonly name: string
+  readonly log: Log
+  readonly laneSettings: LaneSettings
+  /** A transport ready to be opened, or a GatewayError when the process limit is reached. */
+  createTransport(): UpstreamTransport
+  /** The `initialize` request that a shared lane sends. */
+  readonly sharedInitialize: MessageText
+  noise(line: string): void
+  laneClosed(lane: Lane, error: GatewayError): void
+}

@@ -1,0 +1,29 @@
+/** The last lines that a server wrote for people: what explains a failure to whoever reads its status. */
+import type { ServerDefinition } from '../registry/definition.ts'
+import type { Log } from '../telemetry/log.ts'
+
+const LINES_MAX = 50
+const LINE_CHARS_MAX = 500
+
+export class OutputTail {
+  readonly #definition: ServerDefinition
+  readonly #log: Log
+  readonly #lines: string[] = []
+
+  constructor(definition: ServerDefinition, log: Log) {
+    this.#definition = definition
+    this.#log = log
+  }
+
+  add(line: string): void {
+    const text = line.slice(0, LINE_CHARS_MAX)
+    if (this.#lines.length >= LINES_MAX) this.#lines.shift()
+    this.#lines.push(text)
+    if (this.#definition.logEnabled)
+      this.#log.info({ mcp: this.#definition.name, line: text }, 'server output')
+  }
+
+  lines(): string[] {
+    return [...this.#lines]
+  }
+}

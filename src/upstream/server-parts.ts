@@ -1,0 +1,24 @@
+import type { MessageText } from '../protocol/jsonrpc.ts'
+import type { ServerDefinition } from '../registry/definition.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { UpstreamTransport } from './transports/transport.ts'
+
+/** What a server may use of the rest of the gateway. */
+export interface ServerParts {
+  readonly log: Log
+  readonly sharedInitialize: MessageText
+  createTransport(definition: ServerDefinition): UpstreamTransport
+  /** Child processes of every server together. */
+  processesInUse(): number
+  readonly processesMax: number
+  /** Number of downstream sessions of a server. */
+  sessionCount(name: string): number
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+  readonly laneIdleMs: number
+  readonly healthProbeMs: number
+  readonly startWaitMs: number
+  readonly inFlightMax: number
+  /** True when no client token is configured: the primary lane then serves the anonymous clients. */
+  openAccess(): boolean
+}
