@@ -7,7 +7,7 @@
  *
  * States: idle → opening → ready → closed. A lane never reopens by itself; the next lease makes a new one.
  */
-import { GatewayError, reasonOf } from '../errors.ts'
+import { GatewayError, reasonOf, rpcErrorText } from '../errors.ts'
 import { type MessageText, paramSpan, paramString } from '../protocol/jsonrpc.ts'
 import type { Call } from './call.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
@@ -199,10 +199,10 @@ export class Lane implements ConnectionOwner {
     const idText = message.text.slice(message.idStart, message.idEnd)
     if (message.method === 'ping') answer(`{"jsonrpc":"2.0","id":${idText},"result":{}}`)
     else if (this.#owner) this.#owner.ask(message, call ?? connection.soleCall(), answer)
-    else
-      answer(
-        `{"jsonrpc":"2.0","id":${idText},"error":{"code":-32603,"message":"No client of this connection can answer ${message.method === null ? '' : escapeText(message.method)}"}}`,
-      )
+    else {
+      const refusal = new GatewayError('NO_CAPABLE_CLIENT', 'this connection speaks for no single client')
+      answer(rpcErrorText(refusal, idText))
+    }
   }
 
   notification(connection: Connection, message: MessageText, call: Call | null): void {
@@ -297,8 +297,4 @@ export class Lane implements ConnectionOwner {
     }
     return true
   }
-}
-
-function escapeText(text: string): string {
-  return JSON.stringify(text).slice(1, -1)
 }

@@ -9,6 +9,7 @@ import { GatewayError, reasonOf } from '../errors.ts'
 import type { MessageText } from '../protocol/jsonrpc.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
+import { CallCounters } from './call-counters.ts'
 import type { Connection } from './connection.ts'
 import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
 import { Lane } from './lane.ts'
@@ -35,10 +36,7 @@ export class Server implements ServerEntry, LaneHost {
   #nextProbeMs = 0
   #probing = false
   readonly #output: OutputTail
-  #inFlight = 0
-  #totalRequests = 0
-  #totalErrors = 0
-  #totalDurationMs = 0
+  readonly #counters: CallCounters
 
   constructor(definition: ServerDefinition, origin: 'file' | 'store', parts: ServerParts) {
     this.definition = definition
@@ -46,6 +44,7 @@ export class Server implements ServerEntry, LaneHost {
     this.#parts = parts
     this.log = parts.log
     this.sharedInitialize = parts.sharedInitialize
+    this.#counters = new CallCounters(definition.name, parts.inFlightMax)
     this.#output = new OutputTail(definition, parts.log)
     this.#health = new ServerHealth(definition, parts.log)
     this.laneSettings = {
@@ -60,7 +59,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   get inFlight(): number {
-    return this.#inFlight
+    return this.#counters.inFlight
   }
 
   /** Child processes, those that are starting included. */
@@ -99,28 +98,17 @@ export class Server implements ServerEntry, LaneHost {
     return lane
   }
 
-  /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
   callStarted(): void {
-    if (this.#inFlight >= this.#parts.inFlightMax)
-      throw new GatewayError(
-        'IN_FLIGHT_EXHAUSTED',
-        `${this.name} already has ${this.#parts.inFlightMax} requests in flight (limits.in_flight_per_server_max)`,
-        1,
-      )
-    this.#inFlight++
-    this.#totalRequests++
+    this.#counters.started()
   }
 
   callEnded(durationMs: number, failed: boolean): void {
-    this.#inFlight--
-    this.#totalDurationMs += durationMs
-    if (failed) this.#totalErrors++
+    this.#counters.ended(durationMs, failed)
   }
 
   status(): ServerStatus {
     const health = this.#health
     const handshake = this.#primary?.handshake ?? null
-    const ended = this.#totalRequests - this.#inFlight
     return {
       name: this.name,
       status: health.state,
@@ -129,9 +117,7 @@ export class Server implements ServerEntry, LaneHost {
       lastErrorTime: health.lastErrorTime,
       reconnectAttempts: health.attempts,
       upTime: health.state === 'connected' ? (Date.now() - health.connectedAtMs) * 1_000_000 : 0,
-      totalRequests: this.#totalRequests,
-      totalErrors: this.#totalErrors,
-      avgResponseTime: ended > 0 ? Math.round((this.#totalDurationMs / ended) * 1_000_000) : 0,
+      ...this.#counters.figures(),
       protocolVersion: handshake?.protocolVersion ?? null,
       era: handshake ? 'legacy' : null,
       serverInfo: handshake?.serverInfo ?? null,

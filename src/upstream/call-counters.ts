@@ -1,0 +1,49 @@
+/** How many calls one server has, had and failed. */
+import { GatewayError } from '../errors.ts'
+import type { ServerStatus } from './directory.ts'
+
+export class CallCounters {
+  readonly #name: string
+  readonly #inFlightMax: number
+  #inFlight = 0
+  #total = 0
+  #failed = 0
+  #durationMs = 0
+
+  constructor(name: string, inFlightMax: number) {
+    this.#name = name
+    this.#inFlightMax = inFlightMax
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
+  started(): void {
+    if (this.#inFlight >= this.#inFlightMax)
+      throw new GatewayError(
+        'IN_FLIGHT_EXHAUSTED',
+        `${this.#name} already has ${this.#inFlightMax} requests in flight (limits.in_flight_per_server_max)`,
+        1,
+      )
+    this.#inFlight++
+    this.#total++
+  }
+
+  ended(durationMs: number, failed: boolean): void {
+    this.#inFlight--
+    this.#durationMs += durationMs
+    if (failed) this.#failed++
+  }
+
+  /** The figures of the status; the mean is in nanoseconds. */
+  figures(): Pick<ServerStatus, 'totalRequests' | 'totalErrors' | 'avgResponseTime'> {
+    const ended = this.#total - this.#inFlight
+    return {
+      totalRequests: this.#total,
+      totalErrors: this.#failed,
+      avgResponseTime: ended > 0 ? Math.round((this.#durationMs / ended) * 1_000_000) : 0,
+    }
+  }
+}
