@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs the Debian packages that tests use when they are there, and nothing else does.
+#
+#   scripts/ci-packages.sh          what a usual run of the tests uses
+#   scripts/ci-packages.sh images   also what building and running the images takes
+#
+# Does nothing when everything is present, so it costs little on a machine that is kept. Tests that
+# need a missing program say so and are left out: a failure here is no reason to stop.
+set -eu
+
+packages='nginx-light:nginx'
+if [ "${1:-}" = images ]; then
+  packages="$packages buildah:buildah crun:crun debootstrap:debootstrap musl:ld-musl"
+fi
+
+has() {
+  case $1 in
+    ld-musl) ls /lib/ld-musl-*.so.1 >/dev/null 2>&1 ;;
+    *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
+  esac
+}
+
+missing=''
+for entry in $packages; do
+  has "${entry#*:}" || missing="$missing ${entry%%:*}"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "ci-packages: not a Debian machine; left out:$missing" >&2
+  exit 0
+fi
+as_root=''
+[ "$(id -u)" -eq 0 ] || as_root='sudo -n'
+
+$as_root apt-get update -qq >/dev/null
+# shellcheck disable=SC2086 # a list of package names
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
