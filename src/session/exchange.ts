@@ -132,9 +132,8 @@ export class PostExchange extends Exchange {
     if (this.#resolve && this.#acceptsStream) this.#openChannel()
   }
 
-  /** The server's own stream was cut and can be resumed: so can this one, by the same means. */
-  interrupt(): void {
-    this.#channel?.reader?.close()
+  override interrupted(): void {
+    if (this.#acceptsStream && this.member.resumable) this.#openChannel().reader?.close()
   }
 
   protected finish(text: string | null, error: GatewayError | null): void {

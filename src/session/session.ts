@@ -5,8 +5,8 @@
  * event channels, its replay ring, the requests that its client has in flight and those that the server has
  * asked of its client. All of it goes when the session does.
  */
-import { GatewayError, rpcErrorText } from '../errors.ts'
-import { idTextOf, type MessageText, paramSpan, replaceSpan, withId } from '../protocol/jsonrpc.ts'
+import { GatewayError } from '../errors.ts'
+import { type MessageText, paramSpan } from '../protocol/jsonrpc.ts'
 import type { Call } from '../upstream/call.ts'
 import { isRecord } from '../upstream/call.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -15,6 +15,7 @@ import { Channel } from './channel.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts'
 import { Exchange, PostExchange } from './exchange.ts'
 import { ReplayRing } from './replay-ring.ts'
+import { refuse, ServerRequests } from './server-requests.ts'
 
 export interface SessionSettings {
   readonly replayEventsMax: number
@@ -34,14 +35,6 @@ export interface SessionInit {
   readonly face: Face
 }
 
-interface ServerRequest {
-  readonly message: MessageText
-  readonly answer: (text: string) => void
-  readonly askedAtMs: number
-}
-
-/** Requests of the server's that may wait for one client at a time. */
-const SERVER_REQUESTS_MAX = 1_024
 /** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
 const STANDING_READERS_MAX = 4
 const STANDING_KEY = 0
@@ -70,13 +63,12 @@ export class Session implements LaneMember {
   #capabilities: Readonly<Record<string, unknown>> = {}
   readonly #settings: SessionSettings
   readonly #exchanges = new Map<string, Exchange>()
-  readonly #serverRequests = new Map<number, ServerRequest>()
+  readonly #serverRequests = new ServerRequests()
   readonly #ring: ReplayRing
   readonly #channels = new Map<number, Channel>()
   readonly #standingReaders: EventStream[] = []
   readonly #readers = new Set<EventStream>()
   #nextChannel = STANDING_KEY + 1
-  #nextServerRequest = 1
   #shortHash: string | null = null
 
   constructor(init: SessionInit, settings: SessionSettings) {
@@ -111,6 +103,11 @@ export class Session implements LaneMember {
   get interactive(): boolean {
     for (const _ in this.#capabilities) return true
     return false
+  }
+
+  /** True when the client is told an event id before anything else, so that it can resume any stream. */
+  get resumable(): boolean {
+    return this.face === 'stream' && this.#protocolVersion >= PRIMING_VERSION
   }
 
   /** For logs: names the session without giving it away. */
@@ -157,8 +154,7 @@ export class Session implements LaneMember {
 
   /** A response that reads a channel from behind the event with this sequence number. */
   openReader(channel: Channel, afterSequence: number | null): EventStream {
-    const primes = this.face === 'stream' && this.#protocolVersion >= PRIMING_VERSION
-    const first = primes ? `id: ${channel.primingId()}\nretry: ${RETRY_MS}\ndata: \n\n` : null
+    const first = this.resumable ? `id: ${channel.primingId()}\nretry: ${RETRY_MS}\ndata: \n\n` : null
     const stream = this.#openStream(first)
     channel.attach(stream, afterSequence)
     return stream
@@ -197,41 +193,24 @@ export class Session implements LaneMember {
 
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
     const needed = CAPABILITY_OF[message.method ?? '']
-    const refusal =
-      needed !== undefined && !isRecord(this.#capabilities[needed])
-        ? `the client did not declare ${needed}`
-        : this.state === 'closed' || this.#serverRequests.size >= SERVER_REQUESTS_MAX
-          ? 'the client cannot take it'
-          : null
-    if (refusal !== null) {
-      answer(rpcErrorText(new GatewayError('NO_CAPABLE_CLIENT', refusal), idTextOf(message)))
-      return
-    }
-    const id = this.#nextServerRequest++
-    this.#serverRequests.set(id, { message, answer, askedAtMs: Date.now() })
-    const text = withId(message, String(id))
+    if (needed !== undefined && !isRecord(this.#capabilities[needed]))
+      return refuse(message, answer, `the client did not declare ${needed}`)
+    if (this.state === 'closed') return refuse(message, answer, 'the session has ended')
+    const text = this.#serverRequests.add(message, answer)
+    if (text === null) return
     const carrier = call instanceof Exchange && call.carriesMessages ? call : this.#latestCarrier()
     if (carrier) carrier.deliver(text)
     else this.sendStanding(text)
   }
 
   withdraw(message: MessageText, requestIdText: string): void {
-    const span = paramSpan(message, 'requestId')
-    for (const [id, request] of this.#serverRequests) {
-      if (idTextOf(request.message) !== requestIdText) continue
-      this.#serverRequests.delete(id)
-      if (span) this.sendStanding(replaceSpan(message.text, span, String(id)))
-      return
-    }
+    const text = this.#serverRequests.withdraw(message, requestIdText)
+    if (text !== null) this.sendStanding(text)
   }
 
-  /** A response of the client's to a request of the server's; an id that was never asked changes nothing. */
+  /** A response of the client's to a request of the server's. */
   respond(response: MessageText): void {
-    const id = Number(idTextOf(response))
-    const request = this.#serverRequests.get(id)
-    if (!request) return
-    this.#serverRequests.delete(id)
-    request.answer(withId(response, idTextOf(request.message)))
+    this.#serverRequests.respond(response)
   }
 
   /** Silence becomes a stream, silent streams a comment, unanswered server requests an error. */
@@ -241,19 +220,14 @@ export class Session implements LaneMember {
       if (exchange instanceof PostExchange && nowMs - exchange.startedAtMs >= streamAfterMs)
         exchange.openStream()
     for (const stream of this.#readers) stream.heartbeat(nowMs, heartbeatMs)
-    for (const [id, request] of this.#serverRequests) {
-      if (nowMs - request.askedAtMs < clientInputMs) continue
-      this.#serverRequests.delete(id)
-      this.#refuse(request, `the client gave no answer within ${clientInputMs} ms`)
-    }
+    this.#serverRequests.sweep(nowMs, clientInputMs)
   }
 
   /** Ends it all: calls fail with this error, server requests are refused, streams end, the lane is left. */
   close(error: GatewayError): void {
     if (this.state === 'closed') return
     this.state = 'closed'
-    for (const request of this.#serverRequests.values()) this.#refuse(request, 'the session has ended')
-    this.#serverRequests.clear()
+    this.#serverRequests.refuseAll('the session has ended')
     for (const exchange of [...this.#exchanges.values()]) {
       const { connection } = exchange
       connection?.cancel(exchange, null)
@@ -265,10 +239,6 @@ export class Session implements LaneMember {
     for (const stream of [...this.#readers]) stream.close()
     this.#channels.clear()
     this.#ring.clear()
-  }
-
-  #refuse(request: ServerRequest, reason: string): void {
-    request.answer(rpcErrorText(new GatewayError('NO_CAPABLE_CLIENT', reason), idTextOf(request.message)))
   }
 
   #standing(): Channel {

@@ -35,6 +35,8 @@ export abstract class Call {
   abstract failed(error: GatewayError): void
   /** The gateway answers in the server's place; `resultText` is the JSON text of the result. */
   abstract answeredHere(resultText: string): void
+  /** The server cut its stream and will go on later: a client that can resume is given the same to do. */
+  interrupted(): void {}
   /** The client cancelled and the server kept silent: end without an answer. */
   abstract dropped(): void
 }

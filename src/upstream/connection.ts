@@ -211,6 +211,10 @@ export class Connection implements TransportReceiver {
     else call.failed(error)
   }
 
+  interrupted(requestId: number): void {
+    this.#inFlight.get(requestId)?.interrupted()
+  }
+
   sessionLost(requestId: number | null): void {
     const call = requestId === null ? null : (this.#inFlight.get(requestId) ?? null)
     this.#owner.sessionLost(this, call)

@@ -17,6 +17,11 @@ export interface TransportReceiver {
   message(text: string, requestId: number | null): void
   /** The request with this upstream id will get no answer; it may or may not have been delivered. */
   requestFailed(requestId: number, error: GatewayError): void
+  /**
+   * The server cut the response stream of this request and will go on with it later (2025-11-25, "Sending
+   * Messages": it may close the connection at any time after an event id); the transport resumes it.
+   */
+  interrupted?(requestId: number): void
   /** The upstream no longer knows the session (HTTP 404): `requestId` was not delivered. */
   sessionLost(requestId: number | null): void
   /** The wire is gone for good; sent once, after which the transport is silent. */
