@@ -4,6 +4,7 @@
  * A layer is flat and holds whole values, so a list given above replaces the one below. Each value
  * carries its origin through the merge; that is how `config print` knows where it came from.
  */
+import type { LoadConfigOptions } from 'c12'
 
 export interface Origin {
   readonly layer: 'flag' | 'env' | 'file' | 'default'
@@ -26,6 +27,14 @@ export interface FileLayer {
   readonly path: string
   read(): Promise<Layer>
 }
+
+/**
+ * Stands where c12 would put a loader of modules. It is never called, because the resolve hook always
+ * answers; making a real one costs memory, and the executable does not even contain it.
+ */
+const refuseModules = (() => {
+  throw new Error('configuration files are data and are not executed')
+}) as unknown as NonNullable<LoadConfigOptions['jiti']>
 
 /** Earlier layers win, value by value. */
 function firstWins(...layers: (Layer | null | undefined)[]): Layer {
@@ -51,6 +60,7 @@ export async function layered(flags: Layer, environment: Layer, file: FileLayer 
       cwd: '',
     }),
     merger: firstWins,
+    jiti: refuseModules,
     rcFile: false,
     globalRc: false,
     packageJson: false,

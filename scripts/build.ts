@@ -1,0 +1,97 @@
+/**
+ * Builds the single executable: `bun scripts/build.ts [--outfile FILE] [--target BUN_TARGET]`.
+ * `COMPOZY_COMMIT` and `SOURCE_DATE_EPOCH` name commit and time where there is no git to ask.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { BunPlugin } from 'bun'
+
+const root = resolve(import.meta.dir, '..')
+export const defaultOutfile = resolve(root, 'dist/compozy')
+
+export interface BuildOptions {
+  readonly outfile?: string
+  /** Such as `bun-linux-arm64-musl`; by default the machine this runs on. */
+  readonly target?: Bun.Build.CompileTarget
+}
+
+/**
+ * Parts of c12 that find, execute, download or watch configuration. All of it is switched off (see
+ * src/config/layers.ts); left out, it cannot be switched on by a mistake, and loading a file costs an
+ * idle gateway ten megabytes less.
+ */
+const absentPackages =
+  /^(?:jiti|giget|chokidar|dotenv|rc9|pkg-types|exsolve|perfect-debounce|ohash|magicast)(?:\/|$)/
+const absentNames = [
+  'createJiti',
+  'debounce',
+  'findWorkspaceDir',
+  'parse',
+  'read',
+  'readPackageJSON',
+  'readUser',
+  'resolveModulePath',
+]
+
+const leaveOut: BunPlugin = {
+  name: 'leave-out',
+  setup(bundler) {
+    bundler.onResolve({ filter: absentPackages }, ({ path }) => ({ path, namespace: 'absent' }))
+    bundler.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
+      loader: 'js',
+      contents: [
+        `const absent = () => { throw new Error('${path} is not part of this program') }`,
+        `export { ${absentNames.map((name) => `absent as ${name}`).join(', ')} }`,
+      ].join('\n'),
+    }))
+  },
+}
+
+/** Rejects with the bundler's words when it fails. */
+export async function build({ outfile = defaultOutfile, target }: BuildOptions = {}): Promise<void> {
+  mkdirSync(dirname(outfile), { recursive: true })
+  await Bun.build({
+    entrypoints: [resolve(root, 'src/main.ts')],
+    compile: {
+      outfile,
+      ...(target === undefined ? {} : { target }),
+      // Without these, files in the working directory could change or run what the gateway does.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+    },
+    minify: true,
+    sourcemap: 'none',
+    // Bytecode halves the start, and needs the esm format for top-level await.
+    bytecode: true,
+    format: 'esm',
+    // Commands stay lazy: in one chunk, the imports of all of them would be resolved at every start.
+    splitting: true,
+    define: { BUILD_COMMIT: JSON.stringify(commit()), BUILD_TIME: JSON.stringify(buildTime()) },
+    plugins: [leaveOut],
+  })
+}
+
+function commit(): string {
+  const given = process.env['COMPOZY_COMMIT']
+  if (given) return given.slice(0, 12)
+  const found = Bun.which('git') && Bun.spawnSync(['git', 'rev-parse', '--short', 'HEAD'], { cwd: root })
+  return found && found.exitCode === 0 ? found.stdout.toString().trim() : 'unknown'
+}
+
+function buildTime(): string {
+  const epochSeconds = Number(process.env['SOURCE_DATE_EPOCH'])
+  const time = epochSeconds > 0 ? new Date(epochSeconds * 1000) : new Date()
+  return time.toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { outfile: { type: 'string' }, target: { type: 'string' } } })
+  await build({
+    ...(values.outfile === undefined ? {} : { outfile: resolve(values.outfile) }),
+    ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
+  })
+  console.log(`built ${values.outfile ?? 'dist/compozy'}`)
+}

@@ -1,0 +1,76 @@
+/**
+ * Runs the whole suite, or the files given as arguments: builds the executable when a source is newer,
+ * then `bun test`. The last line is `N passed, N failed`, for machines that read nothing else; nothing
+ * run counts as failed.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { build, defaultOutfile } from './build.ts'
+
+const root = resolve(import.meta.dir, '..')
+/** End-to-end tests start processes; on a busy machine that takes a while. */
+const TEST_MS_MAX = 60_000
+/** More at once and tests that measure time measure each other. */
+const WORKERS_MAX = 4
+
+function newestMs(...paths: readonly string[]): number {
+  const times = paths.flatMap((path) => {
+    const found = statSync(join(root, path))
+    if (!found.isDirectory()) return [found.mtimeMs]
+    const files = readdirSync(join(root, path), { recursive: true, withFileTypes: true })
+    return files
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs)
+  })
+  return Math.max(...times)
+}
+
+async function buildWhenStale(): Promise<void> {
+  const sourceMs = newestMs('src', 'package.json', 'bun.lock', 'scripts/build.ts')
+  if (existsSync(defaultOutfile) && statSync(defaultOutfile).mtimeMs > sourceMs) return
+  console.log('Building dist/compozy …')
+  await build()
+}
+
+interface Counts {
+  readonly passed: number
+  readonly failed: number
+}
+
+/** From the report, because the closing lines on the terminal are made for people. */
+function countsIn(report: string): Counts {
+  const [, attributes = ''] = /<testsuites\b([^>]*)>/.exec(report) ?? []
+  const number = (name: string): number =>
+    Number(new RegExp(`\\b${name}="(\\d+)"`).exec(attributes)?.[1] ?? 0)
+  const failed = number('failures') + number('errors')
+  return { passed: Math.max(0, number('tests') - failed - number('skipped')), failed }
+}
+
+async function run(patterns: readonly string[]): Promise<Counts> {
+  const report = join(tmpdir(), `compozy-test-${process.pid}.xml`)
+  const workers = Math.min(WORKERS_MAX, availableParallelism())
+  const { exited } = Bun.spawn(
+    [
+      process.execPath,
+      'test',
+      `--timeout=${TEST_MS_MAX}`,
+      `--parallel=${workers}`,
+      '--reporter=junit',
+      `--reporter-outfile=${report}`,
+      ...patterns,
+    ],
+    { cwd: root, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+  )
+  const exitCode = await exited
+  const counts = existsSync(report) ? countsIn(readFileSync(report, 'utf8')) : { passed: 0, failed: 0 }
+  rmSync(report, { force: true })
+  // A file that cannot be loaded, or a worker that died, is in no report.
+  const unseen = exitCode !== 0 && counts.failed === 0 ? 1 : 0
+  return { passed: counts.passed, failed: counts.failed + unseen }
+}
+
+await buildWhenStale()
+const { passed, failed } = await run(process.argv.slice(2))
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed > 0 || passed === 0 ? 1 : 0)
