@@ -114,8 +114,12 @@ function maskAfter(arg: string, pattern: RegExp): string | null {
 
 const urlInText = /(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,31}:\/\/[^\s"'<>`]+/g
 const authorization = /\b(Bearer|Basic|Token)(\s+)([^\s"',;]{4,})/gi
+/**
+ * `name=value` or `name: value` anywhere. An unquoted value may hold spaces, commas and ampersands; it
+ * ends where the next name begins, at a semicolon or at a bracket. An unclosed quote goes to the end.
+ */
 const namedValue =
-  /(?<![\w.-])([\w.-]{1,128})(["']?\s{0,4}[:=]\s{0,4})("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'&;,{}]+)/gs
+  /(?<![\w.-])([\w.-]{1,128})(["']?\s{0,4}[:=]\s{0,4})("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|["'].*|(?:[^\s"'&;,{}]|[ \t,&](?![\w.-]{1,64}\s?[:=]))+)/gs
 const tokenRun = /[A-Za-z0-9_\-./+=]+/g
 
 /** Any text with the credentials in it hidden: URLs, `Bearer …`, `password=…`, and bare keys. */
@@ -137,8 +141,8 @@ function maskUrlInText(url: string): string {
 }
 
 function maskQuoted(value: string): string {
-  const quote = /^["']/.exec(value)?.[0] ?? ''
-  return quote + maskValue(value.slice(quote.length, value.length - quote.length)) + quote
+  const [, quote = '', inner = '', closing = ''] = /^(["']?)(.*?)(\1)$/s.exec(value) ?? []
+  return quote + maskValue(inner) + closing
 }
 
 /** A flag in front of a run (`--key=`) is kept; names and versions around a key are not worth it. */

@@ -57,12 +57,12 @@ function mergeTokens(incoming: readonly unknown[], stored: readonly string[]): u
 function mergeArgs(incoming: readonly unknown[], stored: readonly string[]): unknown[] {
   const masked = maskArgs(stored)
   return incoming.map((arg, index) => {
+    if (arg === masked[index] && incoming[index - 1] === masked[index - 1]) return stored[index]
     if (typeof arg !== 'string' || !isMasked(arg)) return arg
-    const before = index === 0 ? undefined : incoming[index - 1]
+    const before = incoming[index - 1]
     const places = masked.flatMap((shown, place) =>
-      shown === arg && (place === 0 ? undefined : masked[place - 1]) === before ? [place] : [],
+      shown === arg && masked[place - 1] === before ? [place] : [],
     )
-    if (places.includes(index)) return stored[index]
     const values = new Set(places.map((place) => stored[place]))
     return values.size === 1 ? [...values][0] : arg
   })

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqliteStore } from '../../src/registry/sqlite.ts'
+import { reference } from '../registry/definitions.ts'
 import { type AdminServer, startAdminServer } from './admin-server.ts'
 
 const runnable = process.execPath
@@ -209,16 +210,16 @@ describe('PUT /admin/mcps/{name}', () => {
     const secretive = {
       name: 'docs',
       transport: 'streamable-http',
-      url: 'http://user:pa55word@127.0.0.1:9/mcp?key=k-123&page=${PAGE}',
-      headers: { Authorization: 'Bearer swordfish-2', 'X-Team': '${TEAM}' },
+      url: `http://user:pa55word@127.0.0.1:9/mcp?key=k-123&page=${reference('PAGE')}`,
+      headers: { Authorization: 'Bearer swordfish-2', 'X-Team': reference('TEAM') },
       authTokens: ['opener-1'],
     }
     await server.send('POST', '/admin/mcps', secretive)
     const before = server.store.get('docs')
     const shown = await definitionIn(server, 'docs')
     expect(shown).toMatchObject({
-      url: 'http://***:***@127.0.0.1:9/mcp?key=***&page=${PAGE}',
-      headers: { Authorization: '***', 'X-Team': '${TEAM}' },
+      url: `http://***:***@127.0.0.1:9/mcp?key=***&page=${reference('PAGE')}`,
+      headers: { Authorization: '***', 'X-Team': reference('TEAM') },
       authTokens: ['***'],
     })
     const response = await server.send('PUT', '/admin/mcps/docs', { ...shown, description: 'new' })
@@ -325,6 +326,11 @@ test('a broken percent escape in the path is refused, and the gateway serves on'
   expect((await server.send('GET', '/admin/mcps')).status).toBe(200)
 })
 
+/** One side of an audit line: a masked definition as JSON text, or nothing. */
+function sideOf(text: unknown): unknown {
+  return typeof text === 'string' ? JSON.parse(text) : text
+}
+
 test('each change leaves one audit line: who, from where, what, before and after, all masked', async () => {
   await using server = startAdminServer()
   await server.send('POST', '/admin/mcps', files)
@@ -337,20 +343,18 @@ test('each change leaves one audit line: who, from where, what, before and after
   for (const { fields } of server.lines) {
     expect(fields).toMatchObject({ principal: 't:0123456789abcdef', clientIp: '192.0.2.7', name: 'files' })
   }
-  const sides = server.lines.map(({ fields }) => [
-    fields['action'],
-    fields['before'] === null,
-    fields['after'] === null,
+  const changes = server.lines.map(({ fields: { action, before, after } }) => [
+    action,
+    sideOf(before),
+    sideOf(after),
   ])
-  expect(sides).toEqual([
-    ['create', true, false],
-    ['replace', false, false],
-    ['delete', false, true],
+  const first = { description: '', env: { TOKEN: '***' } }
+  const second = { description: 'x', env: { TOKEN: '***' } }
+  expect(changes).toMatchObject([
+    ['create', null, first],
+    ['replace', first, second],
+    ['delete', second, null],
   ])
-  expect(JSON.parse(String(server.lines[1]?.fields['after']))).toMatchObject({
-    description: 'x',
-    env: { TOKEN: '***' },
-  })
   expect(JSON.stringify(server.lines)).not.toContain('swordfish')
 })
 
