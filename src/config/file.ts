@@ -87,6 +87,8 @@ function unplaced(thrown: unknown): Fault {
 }
 
 async function parseYaml(text: string): Promise<unknown> {
+  // The parser takes a file of nothing but comments for a fault.
+  if (text.split('\n').every((line) => /^\s*(?:#.*)?$/.test(line))) return null
   const { parseYAML } = await import('confbox/yaml')
   try {
     return parseYAML(text)

@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { parseDefinition } from '../registry/definition-schema.ts'
 import { parseMcpServersMap } from '../registry/mcp-servers-map.ts'
-import { type Problem, sentenceOf } from '../registry/problems.ts'
+import type { Problem } from '../registry/problems.ts'
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
 import { readTree } from './file.ts'
@@ -93,9 +93,10 @@ function parse(input: unknown, place: string, source: Source): PlacedDefinition 
   throw new ConfigError(faultAt(place, parsed.problems))
 }
 
-/** A problem of the whole entry reads on from its place; the others name their field. */
-function faultAt(place: string, problems: readonly Problem[]): string {
-  return problems[0]?.field === '' ? `${place} ${sentenceOf(problems)}` : `${place}: ${sentenceOf(problems)}`
+/** The first problem is enough for one line: whoever mends it will see the next. */
+function faultAt(place: string, [problem]: readonly Problem[]): string {
+  if (problem === undefined) return `${place} cannot be read`
+  return `${place}${problem.field === '' ? '' : `.${problem.field}`} ${problem.reason.replace(/^: /, '')}`
 }
 
 function withDirectory(definition: Record<string, unknown>, file: string): Record<string, unknown> {

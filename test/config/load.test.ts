@@ -1,0 +1,380 @@
+/** From flags, environment and file to a configuration: who wins, what is refused, and with which words. */
+import { describe, expect, test } from 'bun:test'
+import { ConfigError } from '../../src/config/config-error.ts'
+import { type FlagTexts, type LoadedConfig, loadConfig } from '../../src/config/load.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+interface Given {
+  readonly files?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  readonly flags?: FlagTexts
+}
+
+async function load({ files = {}, env = {}, flags = {} }: Given): Promise<LoadedConfig> {
+  using directory = temporaryDirectory(files)
+  return await loadConfig({
+    flags,
+    environment: { HOME: directory.path, ...env },
+    directory: directory.path,
+    terminal: false,
+  })
+}
+
+/** The error, with the temporary path taken out. */
+async function fault(given: Given): Promise<{ message: string; exitCode: number }> {
+  const thrown = await load(given).then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!(thrown instanceof ConfigError)) throw new Error(`expected a ConfigError, got ${thrown}`)
+  return { message: thrown.message, exitCode: thrown.exitCode }
+}
+
+const yaml = (text: string): Readonly<Record<string, string>> => ({ 'compozy.yaml': text })
+const portFile = yaml('mcp_proxy: { port: 3 }')
+
+describe('precedence', () => {
+  const rows: readonly (Given & { port: number; label: string; why: string })[] = [
+    { why: 'nothing given', port: 6001, label: 'default' },
+    { why: 'the file beats the default', files: portFile, port: 3, label: 'file compozy.yaml' },
+    {
+      why: 'the environment beats the file',
+      files: portFile,
+      env: { MCP_PROXY_PORT: '2' },
+      port: 2,
+      label: 'env MCP_PROXY_PORT',
+    },
+    {
+      why: 'a flag beats them all',
+      files: portFile,
+      env: { MCP_PROXY_PORT: '2' },
+      flags: { 'mcp-port': ['1'] },
+      port: 1,
+      label: 'flag --mcp-port',
+    },
+    {
+      why: 'the last of a repeated flag counts',
+      flags: { 'mcp-port': ['1', '2'] },
+      port: 2,
+      label: 'flag --mcp-port',
+    },
+    {
+      why: 'an empty variable counts as unset',
+      files: portFile,
+      env: { MCP_PROXY_PORT: '' },
+      port: 3,
+      label: 'file compozy.yaml',
+    },
+    {
+      why: '--config names the file',
+      files: { ...portFile, 'other.toml': '[mcp_proxy]\nport = 4' },
+      flags: { config: ['other.toml'] },
+      port: 4,
+      label: 'file other.toml',
+    },
+    {
+      why: 'COMPOZY_CONFIG names the file',
+      files: { ...portFile, 'other.json': '{"mcp_proxy": {"port": "5"}}' },
+      env: { COMPOZY_CONFIG: 'other.json' },
+      port: 5,
+      label: 'file other.json',
+    },
+    {
+      why: '--config beats COMPOZY_CONFIG',
+      files: { ...portFile, 'other.jsonc': '{"mcp_proxy": {"port": 5, /* trailing comma */}}' },
+      env: { COMPOZY_CONFIG: 'compozy.yaml' },
+      flags: { config: ['other.jsonc'] },
+      port: 5,
+      label: 'file other.jsonc',
+    },
+    {
+      why: 'a Kubernetes service link is not meant for us',
+      files: portFile,
+      env: { MCP_PROXY_PORT: 'tcp://10.0.0.1:6001' },
+      port: 3,
+      label: 'file compozy.yaml',
+    },
+  ]
+
+  test.each([...rows])('$why', async ({ port, label, ...given }) => {
+    const { config, origins } = await load(given)
+    expect({ port: config.port, label: origins.get('port')?.label }).toEqual({ port, label })
+  })
+
+  test('every layer may give a different setting', async () => {
+    const { config } = await load({
+      files: yaml('mcp_proxy: { host: a, port: 1, timeouts: { lane_idle: 2s } }'),
+      env: { MCP_PROXY_HOST: 'b', MCP_PROXY_TIMEOUTS_SESSION_IDLE: '3s' },
+      flags: { 'mcp-base-url': ['http://c.example'] },
+    })
+    expect(config).toMatchObject({ host: 'b', port: 1, baseUrl: 'http://c.example' })
+    expect(config.timeouts).toMatchObject({ laneIdleMs: 2000, sessionIdleMs: 3000 })
+  })
+
+  test('a list replaces the one below instead of adding to it', async () => {
+    const files = yaml('mcp_proxy: { auth: { admin_tokens: [file1, file2] } }')
+    const fromEnv = await load({ files, env: { MCP_PROXY_ADMIN_TOKENS: 'env1' } })
+    expect(fromEnv.config.auth.adminTokens).toEqual(['env1'])
+    const fromFlags = await load({
+      files,
+      env: { MCP_PROXY_ADMIN_TOKENS: 'env1' },
+      flags: { 'mcp-admin-tokens': ['flag1,flag2', 'flag3'] },
+    })
+    expect(fromFlags.config.auth.adminTokens).toEqual(['flag1', 'flag2', 'flag3'])
+  })
+
+  test.each([
+    { why: 'the flag', given: { flags: { debug: ['true'] } }, level: 'debug' },
+    {
+      why: 'the flag beside a level',
+      given: { flags: { debug: ['true'], 'mcp-log-level': ['warn'] } },
+      level: 'debug',
+    },
+    { why: 'the variable', given: { env: { MCP_PROXY_DEBUG: '1' } }, level: 'debug' },
+    {
+      why: 'a level flag against the variable',
+      given: { env: { MCP_PROXY_DEBUG: 'true' }, flags: { 'mcp-log-level': ['warn'] } },
+      level: 'warn',
+    },
+    { why: 'the flag switched off', given: { flags: { debug: ['false'] } }, level: 'info' },
+  ])('debug: $why gives $level', async ({ given, level }) => {
+    expect((await load(given)).config.logging.level as string).toBe(level)
+  })
+})
+
+describe('variables that name files', () => {
+  test('are read, without the line break at the end', async () => {
+    const { config, origins } = await load({
+      files: { 'secrets/tokens': 'one,two\nthree\n' },
+      env: { MCP_PROXY_GLOBAL_AUTH_TOKENS_FILE: 'secrets/tokens' },
+    })
+    expect(config.auth.globalTokens).toEqual(['one', 'two', 'three'])
+    expect(origins.get('auth.global_tokens')?.label).toBe('env MCP_PROXY_GLOBAL_AUTH_TOKENS_FILE')
+  })
+
+  test.each([
+    {
+      why: 'the file is missing',
+      env: { MCP_PROXY_ADMIN_TOKENS_FILE: 'nope' },
+      message: 'cannot read nope (named by MCP_PROXY_ADMIN_TOKENS_FILE): no such file',
+    },
+    {
+      why: 'the file is empty, which must not become an open door',
+      env: { MCP_PROXY_ADMIN_TOKENS_FILE: 'empty' },
+      message: 'empty (named by MCP_PROXY_ADMIN_TOKENS_FILE) is empty',
+    },
+    {
+      why: 'variable and twin contradict each other',
+      env: { MCP_PROXY_ADMIN_TOKENS: 'a', MCP_PROXY_ADMIN_TOKENS_FILE: 'empty' },
+      message: 'MCP_PROXY_ADMIN_TOKENS and MCP_PROXY_ADMIN_TOKENS_FILE are both set; keep one of them',
+    },
+  ])('are refused when $why', async ({ env, message }) => {
+    expect(await fault({ files: { empty: '\n' }, env })).toEqual({ message, exitCode: 1 })
+  })
+})
+
+describe('references in the file', () => {
+  const host = (value: string): Readonly<Record<string, string>> => yaml(`mcp_proxy: { host: "${value}" }`)
+
+  test.each([
+    { why: 'a variable', value: '$' + '{NAME}.example', expected: 'value.example' },
+    { why: 'a default', value: '$' + '{UNSET:-fallback}', expected: 'fallback' },
+    { why: 'a default for an empty variable', value: '$' + '{EMPTY:-fallback}', expected: 'fallback' },
+    { why: 'no default when there is a value', value: '$' + '{NAME:-fallback}', expected: 'value' },
+  ])('$why', async ({ value, expected }) => {
+    const { config } = await load({ files: host(value), env: { NAME: 'value', EMPTY: '' } })
+    expect(config.host).toBe(expected)
+  })
+
+  test('a doubled dollar sign, other dollar signs and what a variable holds stay as they are', async () => {
+    const args = ['$$' + '{NAME}', '$NAME', '$' + '{not-a-name}', '$' + '{OUTER}']
+    const { config } = await load({
+      files: yaml(`mcps: [{ name: a, transport: stdio, command: x, args: ${JSON.stringify(args)} }]`),
+      env: { NAME: 'value', OUTER: '$' + '{NAME}' },
+    })
+    expect(config.servers[0]?.args).toEqual(['$' + '{NAME}', '$NAME', '$' + '{not-a-name}', '$' + '{NAME}'])
+  })
+
+  test('a variable without value or default is named with its key', async () => {
+    expect(await fault({ files: host('$' + '{UNSET}') })).toEqual({
+      message:
+        'compozy.yaml: mcp_proxy.host: the environment variable UNSET is not set; set it or write $' +
+        '{UNSET:-default}',
+      exitCode: 1,
+    })
+  })
+
+  test('parts of the file that belong to others are not looked at', async () => {
+    const { config } = await load({ files: yaml('agents: { key: "$' + '{UNSET}" }\nmcp_proxy: { port: 1 }') })
+    expect(config.port).toBe(1)
+  })
+})
+
+describe('what is refused', () => {
+  const rows: readonly (Given & { why: string; message: string; exitCode?: number })[] = [
+    {
+      why: 'a bad flag value',
+      flags: { 'mcp-port': ['abc'] },
+      message: '--mcp-port must be a whole number from 0 to 65535, got "abc"',
+      exitCode: 2,
+    },
+    {
+      why: 'a port out of range',
+      flags: { 'mcp-port': ['70000'] },
+      message: '--mcp-port must be a whole number from 0 to 65535, got "70000"',
+      exitCode: 2,
+    },
+    {
+      why: 'a bad variable',
+      env: { MCP_PROXY_SHUTDOWN_TIMEOUT: 'soon' },
+      message:
+        'MCP_PROXY_SHUTDOWN_TIMEOUT must be a duration such as 10s, 500ms or 1h30m, from 0s to 1h, got "soon"',
+    },
+    {
+      why: 'a bad value in the file',
+      files: yaml('mcp_proxy: { logging: { level: loud } }'),
+      message:
+        'compozy.yaml: mcp_proxy.logging.level must be one of debug, info, warn, error, silent, got "loud"',
+    },
+    {
+      why: 'a bad value even where a flag wins over the bad layer would hide it',
+      flags: { 'mcp-admin-tokens': [''] },
+      message: '--mcp-admin-tokens entry 1 is empty',
+      exitCode: 2,
+    },
+    {
+      why: 'an unknown key with a neighbour',
+      files: yaml('mcp_proxy: { prot: 1 }'),
+      message: 'compozy.yaml: unknown key mcp_proxy.prot; did you mean port?',
+    },
+    {
+      why: 'an unknown key deeper down',
+      files: yaml('mcp_proxy: { auth: { admin_token: [a] } }'),
+      message: 'compozy.yaml: unknown key mcp_proxy.auth.admin_token; did you mean admin_tokens?',
+    },
+    {
+      why: 'a key in the wrong group',
+      files: yaml('mcp_proxy: { security: { admin_allow_ips: [] } }'),
+      message:
+        'compozy.yaml: unknown key mcp_proxy.security.admin_allow_ips; did you mean mcp_proxy.auth.admin_allow_ips?',
+    },
+    {
+      why: 'an unknown key without a neighbour',
+      files: yaml('mcp_proxy: { logging: { colour: red } }'),
+      message: 'compozy.yaml: unknown key mcp_proxy.logging.colour; known here: level, format',
+    },
+    {
+      why: 'a value where a group belongs',
+      files: yaml('mcp_proxy: { auth: secret }'),
+      message:
+        'compozy.yaml: mcp_proxy.auth must be a map with the keys global_tokens, admin_tokens, admin_allow_ips',
+    },
+    {
+      why: 'broken YAML',
+      files: yaml('mcp_proxy:\n  host: "a\n'),
+      message: 'compozy.yaml:3:1: deficient indentation',
+    },
+    {
+      why: 'a key given twice',
+      files: yaml('mcp_proxy:\n  port: 1\n  port: 2\n'),
+      message: 'compozy.yaml:3:3: duplicated mapping key',
+    },
+    {
+      why: 'broken JSON',
+      files: { 'a.json': '{\n  "mcp_proxy": {"port": 1,}\n}' },
+      flags: { config: ['a.json'] },
+      message: 'a.json:2:27: expected a key in double quotes, found "}"',
+    },
+    {
+      why: 'broken TOML',
+      files: { 'a.toml': '[mcp_proxy]\nport = = 1' },
+      flags: { config: ['a.toml'] },
+      message: 'a.toml:2:8: invalid value',
+    },
+    {
+      why: 'a list at the top',
+      files: yaml('- a'),
+      message: 'compozy.yaml:1:1: the file must hold a map of keys',
+    },
+    {
+      why: 'a missing file',
+      flags: { config: ['nope.yaml'] },
+      message: 'cannot read nope.yaml: no such file',
+    },
+    {
+      why: 'a directory',
+      files: { 'dir/x': '' },
+      flags: { config: ['dir'] },
+      message: 'dir is a directory, not a file',
+    },
+    {
+      why: 'a program, which is never run',
+      files: { 'a.ts': 'process.exit(7)' },
+      flags: { config: ['a.ts'] },
+      message: 'a.ts: a configuration file ends in .yaml, .yml, .json, .jsonc or .toml',
+    },
+  ]
+
+  test.each([...rows])('$why', async ({ message, exitCode = 1, ...given }) => {
+    expect(await fault(given)).toEqual({ message, exitCode })
+  })
+
+  test('no message holds a secret or a line break', async () => {
+    const { message } = await fault({ env: { MCP_PROXY_ADMIN_TOKENS: 'good,very secret' } })
+    expect(message).toBe(
+      'MCP_PROXY_ADMIN_TOKENS entry 2 must be printable ASCII without spaces, at most 4096 characters',
+    )
+  })
+})
+
+describe('warnings', () => {
+  test.each([
+    {
+      why: 'a mistyped variable',
+      env: { MCP_PROXY_ADMIN_TOKEN: 'x' },
+      warning: 'MCP_PROXY_ADMIN_TOKEN is not a known variable; did you mean MCP_PROXY_ADMIN_TOKENS?',
+    },
+    {
+      why: 'a secret that is set to nothing',
+      env: { MCP_PROXY_ADMIN_TOKENS: '' },
+      warning: 'MCP_PROXY_ADMIN_TOKENS is empty and counts as not set',
+    },
+    {
+      why: 'a mistyped group at the top, where other products have keys too',
+      files: yaml('mcp-proxy: { port: 1 }'),
+      warning: 'compozy.yaml: mcp-proxy is passed over; did you mean mcp_proxy?',
+    },
+  ])('$why', async ({ warning, ...given }) => {
+    expect((await load(given)).warnings).toEqual([warning])
+  })
+
+  test('variables that Kubernetes sets beside a service of that name are no mistakes', async () => {
+    const { warnings } = await load({
+      env: { MCP_PROXY_SERVICE_HOST: '10.0.0.1', MCP_PROXY_PORT_6001_TCP_ADDR: '10.0.0.1' },
+    })
+    expect(warnings).toEqual([])
+  })
+})
+
+describe('what is passed over', () => {
+  test('an empty file, an empty group and a key without a value', async () => {
+    const { config } = await load({ files: yaml('mcp_proxy:\n  auth:\n  base_url:\n  limits: { rate: }\n') })
+    expect(config).toMatchObject({ port: 6001, baseUrl: null })
+    expect((await load({ files: yaml('# nothing\n\n  # yet') })).config.port).toBe(6001)
+    expect((await load({ files: yaml('') })).config.port).toBe(6001)
+  })
+
+  test('.env, package.json and rc files, which other loaders would read', async () => {
+    const { config } = await load({
+      files: {
+        ...yaml('extends: ./base.yaml\nmcp_proxy: {}'),
+        'base.yaml': 'mcp_proxy: { port: 1 }',
+        '.env': 'MCP_PROXY_PORT=2',
+        'package.json': '{"config": {"mcp_proxy": {"port": 3}}}',
+        '.configrc': 'mcp_proxy.port=4',
+        'config.ts': 'process.exit(7)',
+      },
+    })
+    expect(config.port).toBe(6001)
+  })
+})

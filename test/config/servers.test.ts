@@ -1,0 +1,148 @@
+/** Servers that stand in files, in our own form and in that of desktop clients. */
+import { describe, expect, test } from 'bun:test'
+import { type LoadedConfig, loadConfig } from '../../src/config/load.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+async function load(
+  files: Readonly<Record<string, string>>,
+  imports: readonly string[] = [],
+): Promise<LoadedConfig & { directory: string }> {
+  using directory = temporaryDirectory(files)
+  const loaded = await loadConfig({
+    flags: imports.length === 0 ? {} : { 'mcp-import': imports },
+    environment: { HOME: directory.path, DOCS_TOKEN: 'abc' },
+    directory: directory.path,
+    terminal: false,
+  })
+  return { ...loaded, directory: directory.path }
+}
+
+const yaml = (text: string): Readonly<Record<string, string>> => ({ 'compozy.yaml': text })
+
+describe('servers in the file', () => {
+  test('the example of the contract is read as it stands', async () => {
+    const { config, serverOrigins } = await load(
+      yaml(`
+mcps:
+  - name: files
+    transport: stdio
+    command: npx
+    args: ["-y", "@modelcontextprotocol/server-filesystem", "./workspace"]
+    env: { NODE_ENV: production }
+  - name: docs
+    transport: streamable-http
+    url: https://example.com/mcp
+    headers: { Authorization: "Bearer $\{DOCS_TOKEN}" }
+`),
+    )
+    expect(config.servers).toMatchObject([
+      {
+        name: 'files',
+        transport: 'stdio',
+        command: 'npx',
+        args: ['-y', '@modelcontextprotocol/server-filesystem', './workspace'],
+        env: { NODE_ENV: 'production' },
+      },
+      {
+        name: 'docs',
+        transport: 'streamable-http',
+        url: 'https://example.com/mcp',
+        headers: { Authorization: 'Bearer abc' },
+      },
+    ])
+    expect([...serverOrigins.values()]).toEqual(['compozy.yaml: mcps[0]', 'compozy.yaml: mcps[1]'])
+  })
+
+  test('the map of desktop clients is taken as well, without the servers switched off in it', async () => {
+    const { config } = await load(
+      yaml(`
+mcpServers:
+  memory: { command: npx, args: [-y, server-memory], disabled: false, autoApprove: [x] }
+  old: { type: sse, url: "https://example.com/sse" }
+  new: { url: "https://example.com/mcp" }
+  off: { command: "$\{UNSET}", disabled: true }
+`),
+    )
+    expect(config.servers.map(({ name, transport }) => `${name} ${transport}`)).toEqual([
+      'memory stdio',
+      'old sse',
+      'new streamable-http',
+    ])
+  })
+
+  test('files of --mcp-import come on top, wherever their map is', async () => {
+    const { config, serverOrigins } = await load(
+      {
+        ...yaml('mcps: [{ name: a, transport: stdio, command: a }]'),
+        'claude.json': '{"mcpServers": {"b": {"command": "b"}}}',
+        'vscode.json': '{"servers": {"c": {"type": "http", "url": "https://c.example/"}}}',
+      },
+      ['claude.json', 'vscode.json'],
+    )
+    expect(config.servers.map(({ name }) => name)).toEqual(['a', 'b', 'c'])
+    expect(serverOrigins.get('c')).toBe('vscode.json: servers.c')
+  })
+
+  test('a relative working directory is taken from the place of the file', async () => {
+    const { config, directory } = await load(
+      {
+        ...yaml(''),
+        'sub/x.json': '{"mcpServers": {"a": {"command": "a", "cwd": "work"}}}',
+      },
+      ['sub/x.json'],
+    )
+    expect(config.servers[0]?.cwd).toBe(`${directory}/sub/work`)
+  })
+
+  test('definitions do not change between two readings of an unchanged file', async () => {
+    using directory = temporaryDirectory(yaml('mcps: [{ name: a, transport: stdio, command: a }]'))
+    const sources = { flags: {}, environment: {}, directory: directory.path, terminal: false }
+    const [first, second] = [await loadConfig(sources), await loadConfig(sources)]
+    expect(second.config.servers).toEqual(first.config.servers)
+  })
+
+  test.each([
+    {
+      why: 'an unknown field',
+      text: 'mcps: [{ name: a, transport: stdio, command: a, arg: [x] }]',
+      message: 'compozy.yaml: mcps[0].arg is not a known field; did you mean args?',
+    },
+    {
+      why: 'a bad name',
+      text: 'mcpServers: { "my files": { command: a } }',
+      message:
+        'compozy.yaml: mcpServers.my files.name must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
+    },
+    {
+      why: 'a missing command',
+      text: 'mcps: [{ name: a, transport: stdio }]',
+      message: 'compozy.yaml: mcps[0].command is required for transport stdio',
+    },
+    { why: 'no list', text: 'mcps: { a: 1 }', message: 'compozy.yaml: mcps must be a list of servers' },
+    {
+      why: 'no map',
+      text: 'mcpServers: [1]',
+      message: 'compozy.yaml: mcpServers must be a map from server names to servers',
+    },
+    {
+      why: 'one name twice',
+      text: 'mcps: [{ name: a, transport: stdio, command: a }]\nmcpServers: { a: { command: b } }',
+      message: 'compozy.yaml: mcpServers.a: the name "a" is already taken by compozy.yaml: mcps[0]',
+    },
+    {
+      why: 'an unset variable',
+      text: 'mcps: [{ name: a, transport: sse, url: "https://x.example", headers: { X: "${UNSET}" } }]',
+      message:
+        'compozy.yaml: mcps[0].headers.X: the environment variable UNSET is not set; set it or write ${UNSET:-default}',
+    },
+  ])('refuses $why and says where', async ({ text, message }) => {
+    expect(load(yaml(text))).rejects.toThrow(message)
+  })
+
+  test.each([
+    { why: 'a file without servers', files: { 'x.json': '{}' }, message: 'x.json: has no mcpServers map' },
+    { why: 'a missing file', files: {}, message: 'cannot read x.json: no such file' },
+  ])('refuses to import $why', async ({ files, message }) => {
+    expect(load(files, ['x.json'])).rejects.toThrow(message)
+  })
+})
