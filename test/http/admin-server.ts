@@ -11,10 +11,16 @@ import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { createMemoryStore } from '../../src/registry/memory.ts'
 import type { DefinitionStore } from '../../src/registry/store.ts'
 import type { Log, LogFields } from '../../src/telemetry/log.ts'
-import type { ServerDirectory, ServerEntry, ToolDescription } from '../../src/upstream/directory.ts'
+import type {
+  ServerDirectory,
+  ServerEntry,
+  ServerStatus,
+  ToolDescription,
+} from '../../src/upstream/directory.ts'
 
 /** What one server of the directory does when it is asked. */
 export interface ServerBehaviour {
+  readonly status?: Partial<ServerStatus>
   readonly listTools?: () => Promise<ToolDescription[]>
   readonly callTool?: (
     tool: string,
@@ -160,6 +166,7 @@ function entryOf(
       processes: 0,
       sessions: 0,
       stderrTail: [],
+      ...behaviours.get(definition.name)?.status,
     }),
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { GatewayError } from '../../src/errors.ts'
 import { openSqliteStore } from '../../src/registry/sqlite.ts'
 import { reference } from '../registry/definitions.ts'
 import { type AdminServer, startAdminServer } from './admin-server.ts'
@@ -202,6 +203,30 @@ describe('GET /admin/mcps', () => {
       expect(server.lastLog()).toEqual({})
     },
   )
+})
+
+test('what a server printed or answered is shown without the credentials that it quotes', async () => {
+  await using server = startAdminServer()
+  await server.send('POST', '/admin/mcps', { ...files, args: ['--key', 'open-sesame'] })
+  server.behave('files', {
+    status: {
+      lastError: 'exited: swordfish-1',
+      stderrTail: ['TOKEN=swordfish-1', 'args: --key open-sesame'],
+    },
+    listTools: () => Promise.reject(new Error('with swordfish-1')),
+    callTool: () => Promise.reject(new GatewayError('SERVER_UNAVAILABLE', 'with swordfish-1')),
+  })
+  const call = { mcpName: 'files', toolName: 't' }
+  const answers = await Promise.all([
+    server.send('GET', '/admin/mcps'),
+    server.send('GET', '/admin/mcps/files'),
+    server.send('GET', '/admin/tools'),
+    server.send('POST', '/admin/tools/call', call),
+  ])
+  const texts = await Promise.all(answers.map((response) => response.text()))
+  expect(texts.join()).not.toMatch(/swordfish|sesame/)
+  expect(texts[1]).toContain('"lastError":"exited: ***"')
+  expect(texts[1]).toContain('["TOKEN=***","args: --key ***"]')
 })
 
 describe('PUT /admin/mcps/{name}', () => {

@@ -2,10 +2,11 @@
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { type ParseOptions, parseDefinition } from '../../registry/definition-schema.ts'
-import { definitionToWire } from '../../registry/definition-wire.ts'
+import { definitionToWire, secretValuesOf } from '../../registry/definition-wire.ts'
 import { mergeMasked } from '../../registry/merge-masked.ts'
 import { sentenceOf } from '../../registry/problems.ts'
-import type { ServerEntry } from '../../upstream/directory.ts'
+import type { ServerEntry, ServerStatus } from '../../upstream/directory.ts'
+import { createMask } from '../../upstream/transports/mask.ts'
 import { contextOf } from '../context.ts'
 import { replyJson } from '../reply.ts'
 import type { AdminParts } from './admin.ts'
@@ -121,8 +122,22 @@ function definitionOf(body: unknown, options: ParseOptions): ServerDefinition {
   return parsed.definition
 }
 
-function viewOf(entry: ServerEntry): { definition: unknown; status: unknown } {
-  return { definition: definitionToWire(entry.definition), status: entry.status() }
+/** What a server printed or answered may quote the credentials that it was given; they go no further. */
+export function maskOf(entry: ServerEntry): (text: string) => string {
+  return createMask(secretValuesOf(entry.definition))
+}
+
+function viewOf(entry: ServerEntry): { definition: unknown; status: ServerStatus } {
+  const status = entry.status()
+  const mask = maskOf(entry)
+  return {
+    definition: definitionToWire(entry.definition),
+    status: {
+      ...status,
+      lastError: status.lastError === null ? null : mask(status.lastError),
+      stderrTail: status.stderrTail.map(mask),
+    },
+  }
 }
 
 function now(parts: AdminParts): string {

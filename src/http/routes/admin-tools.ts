@@ -6,7 +6,7 @@ import { contextOf } from '../context.ts'
 import { replyJson, replyRpcText } from '../reply.ts'
 import type { AdminParts } from './admin.ts'
 import { readTyped } from './admin-body.ts'
-import { knownEntry } from './admin-servers.ts'
+import { knownEntry, maskOf } from './admin-servers.ts'
 
 const callSchema = Type.Object(
   {
@@ -41,7 +41,7 @@ async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
     const tools: ToolDescription[] = await Promise.race([entry.listTools(), tooSlow])
     return { tools: tools.map((tool) => ({ ...tool, mcpName })) }
   } catch (error) {
-    return { error: { mcpName, error: reasonOf(error) } }
+    return { error: { mcpName, error: maskOf(entry)(reasonOf(error)) } }
   } finally {
     clearTimeout(timer)
   }
@@ -57,9 +57,11 @@ export async function callTool(parts: AdminParts, request: Request): Promise<Res
   try {
     return replyResult(await entry.callTool(call.toolName, call.arguments ?? {}))
   } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    const details = maskOf(entry)(error.details)
     // The server's own error answer (no such tool, bad arguments) is a tool error to this caller.
-    if (error instanceof GatewayError && error.code === 'UPSTREAM_ERROR') return replyToolError(error.details)
-    throw error
+    if (error.code === 'UPSTREAM_ERROR') return replyToolError(details)
+    throw new GatewayError(error.code, details, error.retryAfterSeconds)
   }
 }
 
