@@ -12,7 +12,7 @@
 import { parseArgs } from 'node:util'
 import { type Pair, pairs } from '../test/conformance/pairs.ts'
 import { Baselines, type PairReport, runPair } from '../test/conformance/run.ts'
-import { type GatewayForm, startGatewayProcess } from '../test/support/gateway.ts'
+import type { GatewayForm } from '../test/support/gateway.ts'
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -36,12 +36,11 @@ async function main(): Promise<number> {
 
 async function runAll(chosen: readonly Pair[], via: GatewayForm, scenarios: readonly string[]) {
   const reports: PairReport[] = []
-  await using gateway = await startGatewayProcess({ via })
   await using baselines = new Baselines(scenarios)
   for (const pair of chosen) {
     process.stderr.write(`${pair.name} … `)
     const startedAtMs = performance.now()
-    const report = await runPair(pair, gateway, baselines, scenarios).catch((reason: unknown) =>
+    const report = await runPair(pair, via, baselines, scenarios).catch((reason: unknown) =>
       unrunnable(pair, reason),
     )
     reports.push(report)

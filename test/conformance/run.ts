@@ -1,12 +1,12 @@
 /** Sends the suite down one way through the gateway and compares with the direct run. */
 import { resolve } from 'node:path'
 import type { Eras } from '../support/dual-era-server.ts'
-import type { RunningGateway } from '../support/gateway.ts'
+import { type GatewayForm, startGatewayProcess } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
 import { type Comparison, compare, type Loss } from './compare.ts'
-import { excused, owed, type Pair, type ServerPair } from './pairs.ts'
+import { type ClientPair, excused, owed, type Pair, type ServerPair } from './pairs.ts'
 import { startSseAdapter } from './sse-adapter.ts'
-import { type Requirements, testClient, testServer, type Verdicts } from './suite.ts'
+import { testClient, testServer, type Verdicts } from './suite.ts'
 
 const fixture = resolve(import.meta.dir, '../support/dual-era-server.ts')
 const client = `${process.execPath} ${resolve(import.meta.dir, 'suite-client.ts')}`
@@ -60,18 +60,16 @@ export class Baselines implements AsyncDisposable {
   }
 }
 
-/** Runs one pair through a gateway that is already running. */
+/** Runs one pair through a gateway of its own, so that one way cannot spoil the next. */
 export async function runPair(
   pair: Pair,
-  gateway: RunningGateway,
+  via: GatewayForm,
   baselines: Baselines,
   scenarios: readonly string[] = [],
 ): Promise<PairReport> {
   const direct = await baselines.of(pair)
   const proxied =
-    pair.kind === 'client'
-      ? await testClient(client, pair.requirements, pair.scenarios, { GATEWAY_URL: gateway.url })
-      : await throughGateway(pair, gateway, scenarios)
+    pair.kind === 'client' ? await driveClient(pair, via) : await testFixture(pair, via, scenarios)
   const comparison = compare(direct, proxied)
   const tolerable = (loss: Loss) => excused(pair, loss) || !owed(pair, loss)
   return {
@@ -82,37 +80,28 @@ export async function runPair(
   }
 }
 
-async function throughGateway(
-  pair: ServerPair,
-  gateway: RunningGateway,
-  scenarios: readonly string[],
-): Promise<Verdicts> {
-  const name = `fixture-${crypto.randomUUID().slice(0, 8)}`
-  await using upstream = pair.upstream === 'http' ? await startHttpFixture(pair.era) : null
-  const [command, ...args] = fixtureCommand(pair.era, 'stdio')
-  await gateway.register({
-    name,
-    // Servers of the fixture differ only in the era, which the gateway has to find out.
-    ...(upstream === null
-      ? { transport: 'stdio', command, args, env: { PATH: process.env['PATH'] ?? '' } }
-      : { transport: 'streamable-http', url: upstream.url }),
-  })
-  try {
-    return await testFace(gateway.face(name, pair.face), pair.requirements, scenarios)
-  } finally {
-    await gateway.admin(`/mcps/${name}`, { method: 'DELETE' })
-  }
+/** The suite's mock servers come and go, so the client registers each one over the admin API. */
+async function driveClient(pair: ClientPair, via: GatewayForm): Promise<Verdicts> {
+  await using gateway = await startGatewayProcess({ via })
+  return await testClient(client, pair.requirements, pair.scenarios, { GATEWAY_URL: gateway.url })
 }
 
-async function testFace(
-  url: URL,
-  requirements: Requirements,
+async function testFixture(
+  pair: ServerPair,
+  via: GatewayForm,
   scenarios: readonly string[],
 ): Promise<Verdicts> {
-  if (!url.pathname.endsWith('/sse')) return testServer(url.href, requirements, scenarios)
+  await using upstream = pair.upstream === 'http' ? await startHttpFixture(pair.era) : null
+  const [command, ...args] = fixtureCommand(pair.era, 'stdio')
+  const definition = upstream
+    ? { name: 'fixture', transport: 'streamable-http', url: upstream.url }
+    : { name: 'fixture', transport: 'stdio', command, args }
+  await using gateway = await startGatewayProcess({ via, config: { mcps: [definition] } })
+  const url = gateway.face('fixture', pair.face)
+  if (pair.face === 'stream') return await testServer(url.href, pair.requirements, scenarios)
   const adapter = startSseAdapter(url)
   try {
-    return await testServer(adapter.url, requirements, scenarios)
+    return await testServer(adapter.url, pair.requirements, scenarios)
   } finally {
     await adapter.stop()
   }
