@@ -47,7 +47,6 @@ export async function startGateway(config: Config, _options: GatewayOptions = {}
       log,
       sharedInitialize: sharedInitialize(LATEST_LEGACY_VERSION, version),
       createTransport: (definition) => openWire(definition, config),
-      processesInUse: () => servers.processes,
       processesMax: limits.processesMax,
       sessionCount: (name) => sessions.countOf(name),
       callIdleMs: timeouts.callIdleMs,
@@ -56,7 +55,7 @@ export async function startGateway(config: Config, _options: GatewayOptions = {}
       healthProbeMs: timeouts.healthProbeMs,
       startWaitMs: timeouts.startWaitMs,
       inFlightMax: limits.inFlightPerServerMax,
-      openAccess: () => config.auth.globalTokens.length === 0,
+      openAccess: config.auth.globalTokens.length === 0,
     },
     (name) =>
       sessions.closeWhere(
@@ -88,7 +87,8 @@ export async function startGateway(config: Config, _options: GatewayOptions = {}
   const front = interimFront(config.host, config.port, handlers, () => new Response(null, { status: 404 }))
   const stopped = Promise.withResolvers<void>()
   const end = async (untilMs: number) => {
-    await servers.stop(untilMs)
+    await servers.finishCalls(untilMs)
+    await servers.stop(new GatewayError('DRAINING', 'the gateway is shutting down'))
     sessions.closeWhere(() => true, new GatewayError('DRAINING', 'the gateway is shutting down'))
     sweeper.stop()
     await front.stop()

@@ -9,6 +9,7 @@ export class CallCounters {
   #total = 0
   #failed = 0
   #durationMs = 0
+  #idleWaiters: (() => void)[] = []
 
   constructor(name: string, inFlightMax: number) {
     this.#name = name
@@ -35,6 +36,21 @@ export class CallCounters {
     this.#inFlight--
     this.#durationMs += durationMs
     if (failed) this.#failed++
+    if (this.#inFlight > 0) return
+    for (const wake of this.#idleWaiters) wake()
+    this.#idleWaiters = []
+  }
+
+  /** Resolves when no call is in flight, or at `untilMs` (epoch). */
+  untilIdle(untilMs: number): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, untilMs - Date.now()))
+      this.#idleWaiters.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   /** The figures of the status; the mean is in nanoseconds. */

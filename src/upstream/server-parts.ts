@@ -20,5 +20,5 @@ export interface ServerParts {
   readonly startWaitMs: number
   readonly inFlightMax: number
   /** True when no client token is configured: the primary lane then serves the anonymous clients. */
-  openAccess(): boolean
+  readonly openAccess: boolean
 }

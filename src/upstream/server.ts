@@ -152,13 +152,16 @@ export class Server implements ServerEntry, LaneHost {
     }
   }
 
-  /** Takes no new calls; resolves when those in flight are done and every process is gone. */
-  async drain(untilMs: number): Promise<void> {
+  /** Resolves when no call is in flight, or at `untilMs`. */
+  finishCalls(untilMs: number): Promise<void> {
+    return this.#counters.untilIdle(untilMs)
+  }
+
+  /** Takes no new calls: this definition was replaced. */
+  retire(): void {
     this.#stopped = true
     this.#health.disconnected()
     for (const lane of this.#lanes.values()) lane.retire()
-    while (this.#busy() && Date.now() < untilMs) await Bun.sleep(50)
-    await this.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${this.name} was replaced or stopped`))
   }
 
   /** Ends every lane at once; calls in flight fail with this error. */
@@ -216,11 +219,6 @@ export class Server implements ServerEntry, LaneHost {
     return lane
   }
 
-  #busy(): boolean {
-    for (const lane of this.#lanes.values()) if (lane.inFlightCount > 0) return true
-    return false
-  }
-
   #laneKey(member: LaneMember): string {
     const { isolation, transport } = this.definition
     if (isolation === 'shared') return 'all'
@@ -232,7 +230,7 @@ export class Server implements ServerEntry, LaneHost {
   #primaryKey(): string {
     if (this.definition.isolation === 'shared') return 'all'
     const { isolation, transport } = this.definition
-    return isolation === 'auto' && transport === 'stdio' && this.#parts.openAccess()
+    return isolation === 'auto' && transport === 'stdio' && this.#parts.openAccess
       ? 'principal anonymous'
       : 'gateway'
   }

@@ -13,8 +13,8 @@ export class Servers implements ServerDirectory {
   readonly #onRemoved: (name: string) => void
 
   /** `onRemoved` ends the sessions of a server that is gone. */
-  constructor(parts: ServerParts, onRemoved: (name: string) => void) {
-    this.#parts = parts
+  constructor(parts: Omit<ServerParts, 'processesInUse'>, onRemoved: (name: string) => void) {
+    this.#parts = { ...parts, processesInUse: () => this.processes }
     this.#onRemoved = onRemoved
   }
 
@@ -28,10 +28,7 @@ export class Servers implements ServerDirectory {
 
   /** Child processes of all servers together. */
   get processes(): number {
-    let count = 0
-    for (const server of this.#byName.values()) count += server.processes
-    for (const server of this.#draining) count += server.processes
-    return count
+    return this.#all().reduce((sum, server) => sum + server.processes, 0)
   }
 
   add(definition: ServerDefinition, origin: 'file' | 'store'): Server {
@@ -49,7 +46,7 @@ export class Servers implements ServerDirectory {
     const server = new Server(definition, old.origin, this.#parts)
     this.#byName.set(definition.name, server)
     server.start()
-    this.#drain(old, Date.now() + this.#parts.callTotalMs)
+    void this.#drain(old)
     return server
   }
 
@@ -67,14 +64,25 @@ export class Servers implements ServerDirectory {
     for (const server of this.#draining) server.sweep(nowMs)
   }
 
-  /** Lets calls in flight finish until then, then ends every server and its processes. */
-  async stop(untilMs: number): Promise<void> {
-    const all = [...this.#byName.values(), ...this.#draining]
-    await Promise.all(all.map((server) => server.drain(untilMs)))
+  /** Resolves when no server has a call in flight, or at `untilMs`. */
+  async finishCalls(untilMs: number): Promise<void> {
+    await Promise.all(this.#all().map((server) => server.finishCalls(untilMs)))
   }
 
-  #drain(server: Server, untilMs: number): void {
+  /** Ends every server and its processes; calls in flight fail with this error. */
+  async stop(error: GatewayError): Promise<void> {
+    await Promise.all(this.#all().map((server) => server.stop(error)))
+  }
+
+  #all(): Server[] {
+    return [...this.#byName.values(), ...this.#draining]
+  }
+
+  async #drain(server: Server): Promise<void> {
     this.#draining.add(server)
-    void server.drain(untilMs).finally(() => this.#draining.delete(server))
+    server.retire()
+    await server.finishCalls(Date.now() + this.#parts.callTotalMs)
+    await server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${server.name} was replaced`))
+    this.#draining.delete(server)
   }
 }
