@@ -193,9 +193,11 @@ export class Session implements LaneMember {
 
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
     const needed = CAPABILITY_OF[message.method ?? '']
-    if (needed !== undefined && !isRecord(this.#capabilities[needed]))
-      return refuse(message, answer, `the client did not declare ${needed}`)
-    if (this.state === 'closed') return refuse(message, answer, 'the session has ended')
+    const lacks = needed !== undefined && !isRecord(this.#capabilities[needed])
+    if (lacks || this.state === 'closed') {
+      refuse(message, answer, lacks ? `the client did not declare ${needed}` : 'the session has ended')
+      return
+    }
     const text = this.#serverRequests.add(message, answer)
     if (text === null) return
     const carrier = call instanceof Exchange && call.carriesMessages ? call : this.#latestCarrier()

@@ -1,11 +1,13 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
 import { GatewayError, reasonOf } from '../../errors.ts'
-import { idTextOf, type MessageText, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
+import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
+import { unknownServer } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Sessions } from '../../session/sessions.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { isRecord } from '../../upstream/call.ts'
+import type { Server } from '../../upstream/server.ts'
 import type { Servers } from '../../upstream/servers.ts'
 import { readBodyText } from '../body.ts'
 import type { RequestContext } from '../context.ts'
@@ -26,6 +28,14 @@ export interface Inbound {
   readonly message: MessageText | null
 }
 
+/** The server of that name. Throws SERVER_UNKNOWN. */
+export function serverOf(parts: McpParts, name: string, context: RequestContext): Server {
+  const server = parts.servers.get(name)
+  if (!server) throw unknownServer(name)
+  context.log.mcp = name
+  return server
+}
+
 /** Reads and parses a POST body. Rejects with a GatewayError (413, 415, parse error). */
 export async function readMessage(request: Request, bodyBytesMax: number): Promise<Inbound> {
   const type = request.headers.get('content-type')
@@ -44,9 +54,12 @@ export async function readMessage(request: Request, bodyBytesMax: number): Promi
   return { text, body, message: scanMessage(text) }
 }
 
-/** The raw id of a request, for its answer; null when there is none to give back. */
-export function requestIdText(message: MessageText | null): string | null {
-  return message?.kind === 'request' ? idTextOf(message) : null
+/** The raw id that a failure is answered with; null when the body has none that could be read. */
+export function requestIdText({ text, body, message }: Inbound): string | null {
+  if (message !== null) return message.kind === 'request' ? idTextOf(message) : null
+  const id = isRecord(body) ? body['id'] : undefined
+  const span = typeof id === 'string' || typeof id === 'number' ? memberSpan(text, 0, 'id') : null
+  return span && text.slice(span.start, span.end)
 }
 
 /** The message, or INVALID_REQUEST when the body is none that a relay can pass on unchanged. */

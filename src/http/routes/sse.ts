@@ -7,7 +7,7 @@
 import { GatewayError, reasonOf, rpcErrorText } from '../../errors.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { SseExchange } from '../../session/exchange.ts'
-import { initializeSession, sendRequest, tell, unknownServer } from '../../session/relay.ts'
+import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
@@ -20,15 +20,14 @@ import {
   oneMessage,
   readMessage,
   requestIdText,
+  serverOf,
 } from './mcp.ts'
 
 /** Opens the stream; its first event tells the client where to post. */
 export function sseHandler(parts: McpParts): McpHandler {
   return async (_request, context, serverName) => {
     try {
-      const server = parts.servers.get(serverName)
-      if (!server) throw unknownServer(serverName)
-      context.log.mcp = serverName
+      serverOf(parts, serverName, context)
       const session = parts.sessions.open(
         { principalId: context.principal.id, serverName, face: 'sse' },
         clientKey(context),
@@ -50,15 +49,13 @@ export function messageHandler(parts: McpParts): McpHandler {
   return async (request, context, serverName) => {
     let idText: string | null = null
     try {
-      const server = parts.servers.get(serverName)
-      if (!server) throw unknownServer(serverName)
-      context.log.mcp = serverName
+      const inbound = await readMessage(request, parts.bodyBytesMax)
+      idText = requestIdText(inbound)
+      const server = serverOf(parts, serverName, context)
       const id = new URL(request.url).searchParams.get('sessionId')
       if (id === null)
         throw new GatewayError('SESSION_MISSING', 'post to the URL that the endpoint event named')
       const session = parts.sessions.find(id, context.principal.id, serverName)
-      const inbound = await readMessage(request, parts.bodyBytesMax)
-      idText = requestIdText(inbound.message)
       noteMessage(context, session, inbound)
       context.log.pair = 'legacy-legacy'
       take(parts, server, session, context, inbound)

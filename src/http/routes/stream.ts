@@ -9,7 +9,7 @@ import { classify, type Rejection } from '../../protocol/classify.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { parseEventId } from '../../session/channel.ts'
 import { PostExchange } from '../../session/exchange.ts'
-import { initializeSession, sendRequest, tell, unknownServer } from '../../session/relay.ts'
+import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
@@ -24,6 +24,7 @@ import {
   oneMessage,
   readMessage,
   requestIdText,
+  serverOf,
 } from './mcp.ts'
 
 const SESSION_HEADER = 'mcp-session-id'
@@ -31,10 +32,8 @@ const SESSION_HEADER = 'mcp-session-id'
 export function streamHandler(parts: McpParts): McpHandler {
   return async (request, context, serverName) => {
     try {
-      const server = parts.servers.get(serverName)
-      if (!server) throw unknownServer(serverName)
-      context.log.mcp = serverName
-      if (request.method === 'POST') return await post(parts, server, request, context)
+      if (request.method === 'POST') return await post(parts, serverName, request, context)
+      serverOf(parts, serverName, context)
       const session = sessionOf(parts, request, context, serverName)
       context.log.sessionId = session.shortHash
       if (request.method === 'GET') return standing(session, request)
@@ -48,15 +47,15 @@ export function streamHandler(parts: McpParts): McpHandler {
 
 async function post(
   parts: McpParts,
-  server: Server,
+  serverName: string,
   request: Request,
   context: RequestContext,
 ): Promise<Response> {
   const inbound = await readMessage(request, parts.bodyBytesMax)
   try {
-    return await route(parts, server, request, context, inbound)
+    return await route(parts, serverOf(parts, serverName, context), request, context, inbound)
   } catch (thrown) {
-    return mcpFailure(thrown, parts, context, requestIdText(inbound.message))
+    return mcpFailure(thrown, parts, context, requestIdText(inbound))
   }
 }
 
