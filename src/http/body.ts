@@ -6,25 +6,44 @@
  * as it arrives and dropped at the bound.
  */
 import { GatewayError, reasonOf } from '../errors.ts'
+import { waitUntimed } from './context.ts'
 
 /**
  * The body as text (UTF-8; invalid bytes become U+FFFD, a leading byte order mark is dropped).
  * Rejects with PAYLOAD_TOO_LARGE past `bodyBytesMax` bytes, with BAD_REQUEST when it cannot be read.
  */
 export async function readBodyText(request: Request, bodyBytesMax: number): Promise<string> {
-  const announced = request.headers.get('content-length')
-  if (announced !== null) {
-    // Bun has refused malformed lengths and reads no byte more than announced, so one call is enough.
-    if (Number(announced) > bodyBytesMax) throw tooLarge(bodyBytesMax)
-    try {
-      return await request.text()
-    } catch (error) {
-      throw unreadable(error)
-    }
-  }
-  const body = request.body
-  return body === null ? '' : await readCounted(body, bodyBytesMax)
+  const text = await readText(request, bodyBytesMax)
+  waitUntimed(request)
+  return text
 }
+
+async function readText(request: Request, bodyBytesMax: number): Promise<string> {
+  const announced = request.headers.get('content-length')
+  if (announced === null) {
+    const { body } = request
+    return body === null ? '' : await readCounted(body, bodyBytesMax)
+  }
+  // Bun has refused malformed lengths and takes no byte more than announced, so one call is enough.
+  if (!(Number(announced) <= bodyBytesMax)) throw tooLarge(bodyBytesMax)
+  try {
+    return await request.text()
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
+/**
+ * Whether bytes of a body may still be on their way after the answer. The connection must close then:
+ * Bun would go on taking them, a gigabyte if the client likes, to keep it open. Little is left to arrive.
+ */
+export function hasUnreadBody(request: Request): boolean {
+  const { headers } = request
+  return headers.get('transfer-encoding') !== null || Number(headers.get('content-length')) > drainBytesMax
+}
+
+/** A refused body up to this size arrives with its headers or soon after, and the connection is worth keeping. */
+const drainBytesMax = 64 * 1024
 
 /** The error for a body past the bound, the same words whether announced or counted. */
 export function tooLarge(bodyBytesMax: number): GatewayError {

@@ -5,6 +5,7 @@
  * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
+import type { Area } from './context.ts'
 
 /** Extra response headers, set over the built-in ones. */
 export type ReplyHeaders = Readonly<Record<string, string>>
@@ -52,6 +53,14 @@ export function replyRpcError(
   headers?: ReplyHeaders,
 ): Response {
   return withErrorHeaders(jsonText(error.status, rpcErrorText(error, idText), headers), error)
+}
+
+/**
+ * The form that the area's clients expect, for an answer given before or without a JSON-RPC body:
+ * the id is left out, because null is no id in any MCP version.
+ */
+export function replyErrorIn(area: Area, error: GatewayError, headers?: ReplyHeaders): Response {
+  return area === 'mcp' ? replyRpcError(error, undefined, headers) : replyError(error, headers)
 }
 
 /** A ready JSON-RPC text, forwarded byte for byte with status 200. */

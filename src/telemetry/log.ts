@@ -1,11 +1,28 @@
 /** The log as the other rooms see it. `telemetry/pino.ts` writes it. */
+import type { AccessEntry } from './access-line.ts'
 
 /** Known fields only: objects are built from named values, never by spreading a request or a config. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** The least level that is written; `silent` writes nothing. */
+export type LogThreshold = LogLevel | 'silent'
+export type LogFormat = 'json' | 'pretty'
 
 export interface Log {
   debug(fields: LogFields, message: string): void
   info(fields: LogFields, message: string): void
   warn(fields: LogFields, message: string): void
   error(fields: LogFields, message: string): void
+}
+
+/** The log of the whole process, with what only the composition root and the listener need. */
+export interface ProcessLog extends Log {
+  /** One line for one finished request. */
+  access(entry: AccessEntry): void
+  /** Lines given up because the reader of the log was too slow. */
+  readonly linesDropped: number
+  /** Writes what is buffered; gives up after `deadlineMs` when nobody reads. */
+  flush(deadlineMs: number): Promise<void>
 }

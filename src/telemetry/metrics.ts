@@ -1,4 +1,9 @@
-/** Counters and gauges; every metric name, label and unit stands in one table here. */
+/**
+ * Counters and gauges; every metric name, label and unit stands in one table here.
+ *
+ * Counting is an array increment; everything else happens when somebody scrapes. Labels come from
+ * closed sets: server names (the registry bounds them), areas and HTTP statuses.
+ */
 
 /** What the relay reports. Implementations must be cheap: this is on the hot path. */
 export interface Metrics {
@@ -6,4 +11,173 @@ export interface Metrics {
   requestStarted(server: string): void
   /** It ended; `failed` when the gateway or the server answered with a JSON-RPC error. */
   requestEnded(server: string, durationMs: number, failed: boolean): void
+}
+
+/** The outward surface: dashboards depend on it, and a test pins it as literals. */
+export const metricTable = {
+  requests: metric('counter', 'compozy_mcp_requests_total', 'JSON-RPC requests accepted for a server.'),
+  errors: metric('counter', 'compozy_mcp_request_errors_total', 'Requests that ended in a JSON-RPC error.'),
+  duration: metric('histogram', 'compozy_mcp_request_duration_seconds', 'Time from a request to its answer.'),
+  inFlight: metric('gauge', 'compozy_mcp_requests_in_flight', 'Requests that wait for their answer.'),
+  sessions: metric('gauge', 'compozy_mcp_sessions', 'Client sessions open on a server.'),
+  processes: metric('gauge', 'compozy_mcp_processes', 'Child processes that run for a server.'),
+  up: metric('gauge', 'compozy_mcp_server_up', '1 while the server is connected, else 0.'),
+  http: metric('counter', 'compozy_http_requests_total', 'HTTP requests answered, by area and status.'),
+  linesDropped: metric(
+    'counter',
+    'compozy_log_lines_dropped_total',
+    'Log lines given up because nobody read.',
+  ),
+  uptime: metric('gauge', 'compozy_uptime_seconds', 'Time since the gateway started.'),
+  memory: metric('gauge', 'process_resident_memory_bytes', 'Resident memory of the gateway process.'),
+  cpu: metric('counter', 'process_cpu_seconds_total', 'User and system CPU time of the gateway process.'),
+} as const
+
+/** Upper bounds of the duration buckets, in seconds; +Inf follows. */
+export const durationBuckets = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+] as const
+
+type MetricKind = 'counter' | 'gauge' | 'histogram'
+
+export interface MetricRow {
+  readonly kind: MetricKind
+  readonly name: string
+  readonly help: string
+}
+
+function metric(kind: MetricKind, name: string, help: string): MetricRow {
+  return { kind, name, help }
+}
+
+/** One server as the directory sees it when somebody scrapes. */
+export interface ServerGauges {
+  readonly name: string
+  readonly sessions: number
+  readonly processes: number
+  readonly connected: boolean
+}
+
+/** Where figures come from that are read and not counted. */
+export interface MetricSources {
+  servers(): Iterable<ServerGauges>
+  linesDropped(): number
+}
+
+export interface ServerFigures extends ServerGauges {
+  readonly requests: number
+  readonly errors: number
+  readonly inFlight: number
+  readonly durationSumMs: number
+  /** Requests per bucket of `durationBuckets`, not cumulated; the last entry is +Inf. */
+  readonly durationCounts: readonly number[]
+}
+
+/** Everything at one moment; the renderers in `metrics-page.ts` turn it into text or JSON. */
+export interface MetricsSnapshot {
+  readonly servers: readonly ServerFigures[]
+  readonly http: readonly { readonly area: string; readonly status: number; readonly count: number }[]
+  readonly linesDropped: number
+  readonly uptimeSeconds: number
+  readonly memoryBytes: number
+  readonly cpuSeconds: number
+}
+
+export interface ProcessMetrics extends Metrics {
+  /** An HTTP request was answered; `area` must come from a closed set. */
+  httpAnswered(area: string, status: number): void
+  snapshot(): MetricsSnapshot
+}
+
+interface ServerCounters {
+  started: number
+  ended: number
+  errors: number
+  durationSumMs: number
+  readonly durationCounts: number[]
+}
+
+/** Servers counted before the removed ones are looked for outside a scrape. */
+const countersMax = 1024
+
+/** Opens the process's metrics. Counters of a server that is gone from `sources` go with the next scrape. */
+export function createMetrics(sources: MetricSources): ProcessMetrics {
+  const counters = new Map<string, ServerCounters>()
+  const http = new Map<string, number[]>()
+  const startedAtMs = performance.now()
+
+  function of(server: string): ServerCounters {
+    let found = counters.get(server)
+    if (found === undefined) {
+      if (counters.size >= countersMax) forgetRemoved()
+      found = { started: 0, ended: 0, errors: 0, durationSumMs: 0, durationCounts: newCounts() }
+      counters.set(server, found)
+    }
+    return found
+  }
+
+  /** Without this, somebody who adds and deletes servers would grow the page for ever. */
+  function forgetRemoved(): void {
+    const known = new Set([...sources.servers()].map((gauge) => gauge.name))
+    for (const [name, counter] of counters) {
+      if (!known.has(name) && counter.started === counter.ended) counters.delete(name)
+    }
+  }
+
+  return {
+    requestStarted(server) {
+      of(server).started++
+    },
+    requestEnded(server, durationMs, failed) {
+      const counter = of(server)
+      counter.ended++
+      if (failed) counter.errors++
+      counter.durationSumMs += durationMs
+      const at = bucketOf(durationMs / 1000)
+      counter.durationCounts[at] = (counter.durationCounts[at] ?? 0) + 1
+    },
+    httpAnswered(area, status) {
+      const byStatus = http.get(area) ?? []
+      if (byStatus.length === 0) http.set(area, byStatus)
+      byStatus[status] = (byStatus[status] ?? 0) + 1
+    },
+    snapshot() {
+      forgetRemoved()
+      const { user, system } = process.cpuUsage()
+      return {
+        servers: [...sources.servers()].map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
+        http: [...http].flatMap(([area, byStatus]) =>
+          Object.entries(byStatus).map(([status, count]) => ({ area, status: Number(status), count })),
+        ),
+        linesDropped: sources.linesDropped(),
+        uptimeSeconds: (performance.now() - startedAtMs) / 1000,
+        memoryBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+      }
+    },
+  }
+}
+
+function newCounts(): number[] {
+  return new Array<number>(durationBuckets.length + 1).fill(0)
+}
+
+function bucketOf(seconds: number): number {
+  let at = 0
+  while (at < durationBuckets.length && seconds > (durationBuckets[at] ?? 0)) at++
+  return at
+}
+
+function figuresOf(gauge: ServerGauges, counter: ServerCounters | undefined): ServerFigures {
+  return {
+    name: gauge.name,
+    sessions: gauge.sessions,
+    processes: gauge.processes,
+    connected: gauge.connected,
+    requests: counter?.started ?? 0,
+    errors: counter?.errors ?? 0,
+    inFlight: counter === undefined ? 0 : counter.started - counter.ended,
+    durationSumMs: counter?.durationSumMs ?? 0,
+    durationCounts: counter === undefined ? newCounts() : [...counter.durationCounts],
+  }
 }

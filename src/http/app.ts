@@ -1,0 +1,89 @@
+/**
+ * The routes of the gateway, as a table of contents. Requests come here from the listener, admitted
+ * by the hooks; whatever a route throws leaves in the error form of its area.
+ */
+import { type AnyElysia, Elysia } from 'elysia'
+import { GatewayError, reasonOf } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { ProcessMetrics } from '../telemetry/metrics.ts'
+import { contextOf, type McpHandlers } from './context.ts'
+import { replyErrorIn } from './reply.ts'
+import { type HealthParts, healthRoutes } from './routes/health.ts'
+import { mcpRoutes } from './routes/mcp-endpoints.ts'
+import { metricsRoutes } from './routes/metrics.ts'
+
+export interface AppParts extends HealthParts {
+  readonly metrics: Pick<ProcessMetrics, 'snapshot'>
+  /** The admin route group, `adminRoutes(…)`. */
+  readonly admin: AnyElysia
+  readonly mcp: McpHandlers
+  readonly log: Log
+}
+
+/** What the listener needs of the app, and what tests enumerate. */
+export interface App {
+  fetch(request: Request): Response | Promise<Response>
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
+}
+
+/** Puts the route groups together. A request that the hooks never saw is answered 500, whatever it asks. */
+export function createApp(parts: AppParts): App {
+  const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+    .onError(({ code, error, request }) => answerError(parts.log, methodsOf, code, error, request))
+    .use(healthRoutes(parts)) //            /healthz  /readyz
+    .use(metricsRoutes(parts.metrics)) //   /metrics  /admin/metrics
+    .use(parts.admin) //                    /admin/mcps…  /admin/tools…
+    .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
+  const methodsOf = routeTable(app.routes)
+  return { fetch: (request) => app.fetch(request), routes: app.routes }
+}
+
+type MethodsOf = (path: string) => readonly string[]
+
+/** Which methods a path knows: off the hot path, asked only when no route has matched. */
+function routeTable(routes: App['routes']): MethodsOf {
+  const rows = routes.map(({ method, path }) => ({ method, pattern: patternOf(path) }))
+  return (path) => {
+    const methods = rows.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+    // HEAD comes with GET, except where GET opens a stream.
+    return methods.includes('GET') && !path.startsWith('/mcp-proxy/') ? [...methods, 'HEAD'] : methods
+  }
+}
+
+function patternOf(path: string): RegExp {
+  const source = path
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:[A-Za-z]+/g, '[^/]+')
+    .replace(/\/\*$/, '/.*')
+  return new RegExp(`^${source}/?$`)
+}
+
+function answerError(
+  log: Log,
+  methodsOf: MethodsOf,
+  code: unknown,
+  thrown: unknown,
+  request: Request,
+): Response {
+  const context = contextOf(request)
+  const methods = context.area === 'unknown' ? [] : methodsOf(context.path)
+  const error = errorOf(code, thrown, methods)
+  context.log.code = error.code
+  if (error.code === 'INTERNAL') {
+    log.error(
+      { requestId: context.requestId, path: context.path, reason: reasonOf(thrown) },
+      'request failed',
+    )
+  }
+  const headers = error.code === 'METHOD_NOT_ALLOWED' ? { allow: methods.join(', ') } : undefined
+  return replyErrorIn(context.area, error, headers)
+}
+
+function errorOf(code: unknown, thrown: unknown, methods: readonly string[]): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  if (code === 'NOT_FOUND') {
+    if (methods.length === 0) return new GatewayError('NOT_FOUND', 'The gateway has no such path.')
+    return new GatewayError('METHOD_NOT_ALLOWED', `This path takes ${methods.join(', ')}.`)
+  }
+  return new GatewayError('INTERNAL', 'The gateway failed to answer this request; its log says more.')
+}

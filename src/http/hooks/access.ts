@@ -1,0 +1,181 @@
+/**
+ * The way in: every request passes these hooks, in this order, before one byte of its body is read.
+ *
+ *   client address → Host and Origin → CORS preflight → admin rules → authentication → limits
+ *
+ * The order is the point. Who may not pass costs no parsing and no upstream work, and learns nothing
+ * about what lies behind.
+ */
+import { GatewayError } from '../../errors.ts'
+import { countingKey, peerAddress } from '../../net/address.ts'
+import { headersForUpstream } from '../../net/header-policy.ts'
+import { parseHost } from '../../net/host.ts'
+import type { Principal, RequestContext } from '../context.ts'
+import { authenticateAdmin, authenticateClient, checkAdminAddress } from './authenticate.ts'
+import { externalBaseOf, settleClient } from './client.ts'
+import { checkLength, RateLimiter } from './limits.ts'
+import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
+import type { AccessRules } from './rules.ts'
+import type { Target } from './target.ts'
+import { anonymous, type Digest, digestOf, TokenTable } from './tokens.ts'
+
+/** The servers' own tokens, asked for on each request so that a changed definition counts at once. */
+export interface ServerTokens {
+  /** `authTokens` of one server; empty when it has none or does not exist. The same array until they change. */
+  of(server: string): readonly string[]
+  names(): Iterable<string>
+}
+
+/** What the hooks say: the context for routes and log, and the answer when the request ends here. */
+export interface Admission {
+  readonly context: RequestContext
+  readonly refusal: GatewayError | Response | null
+}
+
+export interface Access {
+  /** Runs the hooks. `socketAddress` is the peer as the socket names it, null on a unix socket. */
+  admit(request: Request, target: Target, socketAddress: string | null): Admission
+  /** Takes new rules for all requests from now on and reports principals whose token is gone. */
+  reload(rules: AccessRules): void
+  /** Called with the ids of principals that no token opens any more: their sessions must end. */
+  onPrincipalsRevoked(listener: (ids: readonly string[]) => void): void
+  /** The client headers that a server's `forwardHeaders` lets through; never one with a gateway token. */
+  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string>
+}
+
+/** Opens the access chain under `rules`. */
+export function createAccess(rules: AccessRules, servers: ServerTokens): Access {
+  return new AccessChain(rules, servers)
+}
+
+const noTokens = new TokenTable([], 'client')
+
+class AccessChain implements Access {
+  #rules: AccessRules
+  #rate: RateLimiter | null
+  readonly #servers: ServerTokens
+  /** Digests of a server's tokens, kept as long as its definition keeps the list. */
+  readonly #tables = new WeakMap<readonly string[], TokenTable>()
+  readonly #revokedListeners: ((ids: readonly string[]) => void)[] = []
+  readonly #instance = crypto.randomUUID().slice(0, 8)
+  #requests = 0
+
+  constructor(rules: AccessRules, servers: ServerTokens) {
+    this.#rules = rules
+    this.#rate = limiterOf(rules)
+    this.#servers = servers
+  }
+
+  admit(request: Request, target: Target, socketAddress: string | null): Admission {
+    const startedAtMs = performance.now()
+    const { headers } = request
+    const rules = this.#rules
+    const peer = peerAddress(socketAddress)
+    const host = parseHost(headers.get('host') ?? '')
+    const forwarding = settleClient(peer, headers, rules)
+    const origin = headers.get('origin')
+    const context: RequestContext = {
+      requestId: `${this.#instance}-${(++this.#requests).toString(36)}`,
+      area: target.area,
+      path: target.path,
+      peer,
+      client: forwarding.client,
+      externalBase: externalBaseOf(host, forwarding, rules),
+      principal: anonymous,
+      startedAtMs,
+      corsOrigin: origin !== null && rules.origins.has(origin) ? origin : null,
+      idleTimer: null,
+      log: {},
+    }
+    if (host === null) {
+      return { context, refusal: new GatewayError('BAD_REQUEST', 'The Host header is not a host name.') }
+    }
+    const refusal =
+      checkHost(host, target.area, rules) ??
+      checkOrigin(request, origin, target.area, host, context.externalBase, rules) ??
+      preflight(request, origin, rules) ??
+      this.#authenticate(context, target, headers, rules) ??
+      this.#limit(context, request, rules)
+    return { context, refusal }
+  }
+
+  reload(rules: AccessRules): void {
+    const before = this.#clientIds()
+    const rate = limiterOf(rules)
+    // An unchanged limit keeps its buckets: a reload must not refill them.
+    if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
+    this.#rules = rules
+    const now = new Set(this.#clientIds())
+    const revoked = before.filter((id) => !now.has(id))
+    if (revoked.length > 0) for (const listener of this.#revokedListeners) listener(revoked)
+  }
+
+  onPrincipalsRevoked(listener: (ids: readonly string[]) => void): void {
+    this.#revokedListeners.push(listener)
+  }
+
+  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> {
+    return headersForUpstream(request.headers, listed, (text) => {
+      const digest = digestOf(text)
+      return this.#rules.admin.find(digest) !== null || this.#isClientToken(digest)
+    })
+  }
+
+  #authenticate(
+    context: RequestContext,
+    target: Target,
+    headers: Headers,
+    rules: AccessRules,
+  ): GatewayError | null {
+    const { area } = target
+    let outcome: Principal | GatewayError = anonymous
+    if (area === 'mcp') {
+      outcome = authenticateClient(headers.get('authorization'), rules, this.#tableOf(target.server))
+    } else if (area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)) {
+      const refusal = checkAdminAddress(context.peer, context.client, headers, rules)
+      if (refusal !== null) return refusal
+      const authorization = isTokenless(area, rules) ? null : headers.get('authorization')
+      outcome = authenticateAdmin(authorization, rules, (digest) => this.#isClientToken(digest))
+    }
+    if (outcome instanceof GatewayError) return outcome
+    context.principal = outcome
+    return null
+  }
+
+  #limit(context: RequestContext, request: Request, rules: AccessRules): GatewayError | null {
+    const refusal = checkLength(request, rules.settings.limits.bodyBytesMax)
+    if (refusal !== null || this.#rate === null || context.area === 'health') return refusal
+    const address = context.client ?? context.peer
+    // By address and token: clients behind one address are told apart, and so are holders of one token.
+    const client = `${address === null ? '' : countingKey(address)} ${context.principal.id}`
+    return this.#rate.check(client, context.startedAtMs)
+  }
+
+  #tableOf(server: string): TokenTable {
+    const tokens = this.#servers.of(server)
+    if (tokens.length === 0) return noTokens
+    let table = this.#tables.get(tokens)
+    if (table === undefined) {
+      table = new TokenTable(tokens, 'client')
+      this.#tables.set(tokens, table)
+    }
+    return table
+  }
+
+  #isClientToken(digest: Digest): boolean {
+    if (this.#rules.global.find(digest) !== null) return true
+    for (const name of this.#servers.names()) if (this.#tableOf(name).find(digest) !== null) return true
+    return false
+  }
+
+  /** Principals that the rules let in to every server; an open gateway lets in everybody as `anonymous`. */
+  #clientIds(): readonly string[] {
+    const { global } = this.#rules
+    return global.size === 0 ? [anonymous.id] : global.ids()
+  }
+}
+
+function limiterOf(rules: AccessRules): RateLimiter | null {
+  const { perSecond, burst } = rules.settings.limits.rate
+  return perSecond === 0 ? null : new RateLimiter(perSecond, burst)
+}

@@ -1,0 +1,72 @@
+/** Third and fourth hook: the admin rules, and from a token to a Principal. */
+import { GatewayError } from '../../errors.ts'
+import { type ClientAddress, isLoopbackPeer, type PeerAddress } from '../../net/address.ts'
+import { hasForwardingHeaders } from '../../net/forwarded.ts'
+import { parseIp } from '../../net/ip.ts'
+import type { Principal } from '../context.ts'
+import { tokenlessAdminError } from './origin.ts'
+import type { AccessRules } from './rules.ts'
+import { anonymous, bearerOf, type Digest, digestOf, type TokenTable } from './tokens.ts'
+
+/** The allow-list, and without admin tokens: only this machine, straight, with no proxy in between. */
+export function checkAdminAddress(
+  peer: PeerAddress | null,
+  client: ClientAddress | null,
+  headers: Headers,
+  rules: AccessRules,
+): GatewayError | null {
+  if (rules.adminAllow.size > 0) {
+    const ip = client === null ? null : parseIp(client)
+    if (ip === null || !rules.adminAllow.contains(ip)) {
+      return new GatewayError(
+        'ADDRESS_FORBIDDEN',
+        `The address ${client ?? 'of this client is unknown and'} is not in auth.admin_allow_ips.`,
+      )
+    }
+  }
+  if (rules.admin.size > 0) return null
+  if (!isLoopbackPeer(peer)) return tokenlessAdminError(`A request from ${peer ?? 'a unix socket'}`)
+  // Whoever forwards from here speaks for somebody elsewhere.
+  return hasForwardingHeaders(headers) ? tokenlessAdminError('A forwarded request') : null
+}
+
+/** The principal of an admin request. `isClientToken` tells a wrong key from no key: 403, not 401. */
+export function authenticateAdmin(
+  authorization: string | null,
+  rules: AccessRules,
+  isClientToken: (digest: Digest) => boolean,
+): Principal | GatewayError {
+  if (rules.admin.size === 0) return anonymous
+  const token = bearerOf(authorization)
+  if (token === null) return unauthenticated('one of auth.admin_tokens')
+  const digest = digestOf(token)
+  const principal = rules.admin.find(digest)
+  if (principal !== null) return principal
+  if (!isClientToken(digest)) return unauthenticated('one of auth.admin_tokens')
+  return new GatewayError(
+    'ADMIN_FORBIDDEN',
+    'This token opens MCP endpoints only; admin paths take one of auth.admin_tokens.',
+  )
+}
+
+/**
+ * The principal of an MCP request: a global token, or one of the server's own. Either list makes a
+ * token necessary; an admin token opens no MCP endpoint, because it is not among them.
+ */
+export function authenticateClient(
+  authorization: string | null,
+  rules: AccessRules,
+  own: TokenTable,
+): Principal | GatewayError {
+  if (rules.global.size === 0 && own.size === 0) return anonymous
+  const token = bearerOf(authorization)
+  if (token === null) return unauthenticated('one of auth.global_tokens or of the server’s authTokens')
+  const digest = digestOf(token)
+  const byGlobal = rules.global.find(digest)
+  const byOwn = own.find(digest)
+  return byGlobal ?? byOwn ?? unauthenticated('one of auth.global_tokens or of the server’s authTokens')
+}
+
+function unauthenticated(what: string): GatewayError {
+  return new GatewayError('UNAUTHENTICATED', `Send "Authorization: Bearer" with ${what}.`)
+}

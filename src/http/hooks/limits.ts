@@ -1,0 +1,77 @@
+/** Last hook before the body: its announced length, and how often one client may ask. */
+import { GatewayError } from '../../errors.ts'
+import { tooLarge } from '../body.ts'
+
+/**
+ * Refuses a body that announces more than `bodyBytesMax`, a length that is no number, and a body on a
+ * method that takes none: Bun keeps what nobody reads in memory for as long as the handler runs, and
+ * the handler of a GET may run for hours.
+ */
+export function checkLength(request: Request, bodyBytesMax: number): GatewayError | null {
+  const { headers, method } = request
+  const announced = headers.get('content-length')
+  if (method !== 'POST' && method !== 'PUT') {
+    const bodyless = method === 'GET' || method === 'HEAD'
+    if (headers.get('transfer-encoding') !== null || (bodyless && announced !== null && announced !== '0')) {
+      return new GatewayError('BAD_REQUEST', `A ${method} request takes no body here.`)
+    }
+  }
+  if (announced === null) return null
+  // Two equal lines arrive as "5, 5": legal to merge, but what reads them apart smuggles requests.
+  if (!/^[0-9]+$/.test(announced))
+    return new GatewayError('BAD_REQUEST', 'Content-Length must be one number.')
+  return Number(announced) > bodyBytesMax ? tooLarge(bodyBytesMax) : null
+}
+
+interface Bucket {
+  tokens: number
+  filledAtMs: number
+}
+
+/** Buckets kept at once. An absent bucket is a full one, so only busy clients need theirs. */
+const bucketsMax = 10_000
+
+/**
+ * Token buckets, one per client. A client may ask `burst` times at once and `perSecond` times a
+ * second in the long run. Past `bucketsMax` clients the one that asked longest ago is forgotten.
+ */
+export class RateLimiter {
+  /** In the order of the last request, so that the first key is the one to forget. */
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(
+    readonly perSecond: number,
+    readonly burst: number,
+  ) {}
+
+  /** Takes one token, or says what to answer. `nowMs` is monotonic. */
+  check(client: string, nowMs: number): GatewayError | null {
+    const bucket = this.#touch(client, nowMs)
+    const gained = ((nowMs - bucket.filledAtMs) / 1000) * this.perSecond
+    bucket.tokens = Math.min(this.burst, bucket.tokens + gained)
+    bucket.filledAtMs = nowMs
+    if (bucket.tokens >= 1) {
+      bucket.tokens -= 1
+      return null
+    }
+    return new GatewayError(
+      'RATE_LIMITED',
+      `One client may send ${this.perSecond} requests a second (limits.rate).`,
+      (1 - bucket.tokens) / this.perSecond,
+    )
+  }
+
+  #touch(client: string, nowMs: number): Bucket {
+    const known = this.#buckets.get(client)
+    if (known !== undefined) this.#buckets.delete(client)
+    else if (this.#buckets.size >= bucketsMax) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest)
+        break
+      }
+    }
+    const bucket = known ?? { tokens: this.burst, filledAtMs: nowMs }
+    this.#buckets.set(client, bucket)
+    return bucket
+  }
+}

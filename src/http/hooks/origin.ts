@@ -1,0 +1,96 @@
+/**
+ * Second hook: Host and Origin, and the answer to CORS preflights.
+ *
+ * A browser on the same machine is the attacker's hand. DNS rebinding makes a page of evil.example
+ * talk to 127.0.0.1 with its own name in Host; a cross-site page can send requests without reading
+ * the answers. Loopback alone is therefore no boundary (CONTRACT.md, "Access rules").
+ */
+import { GatewayError } from '../../errors.ts'
+import { type HostName, isIpHost, isLoopbackHost } from '../../net/host.ts'
+import type { Area } from '../context.ts'
+import type { AccessRules } from './rules.ts'
+
+const corsMethods = 'GET, POST, PUT, DELETE, HEAD'
+const corsRequestHeaders =
+  'Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name'
+const corsExposed = 'Mcp-Session-Id, Mcp-Protocol-Version, Retry-After, WWW-Authenticate'
+/** Ten minutes: browsers ask again after that at the latest. */
+const corsMaxAgeSeconds = '600'
+
+/** Refuses a Host that is not ours. Probes by address may ask for health: no page can be given an IP as its name. */
+export function checkHost(host: HostName, area: Area, rules: AccessRules): GatewayError | null {
+  if (isLoopbackHost(host.name)) return null
+  const { hosts } = rules
+  if (hosts === null) {
+    // Admin without tokens trusts the loopback peer, which a rebound name also has.
+    return isTokenless(area, rules) ? tokenlessAdminError(`Host "${host.text}"`) : null
+  }
+  if (hosts.has(host.name) || hosts.has(`${host.name}:${host.port || '80'}`)) return null
+  if (area === 'health' && isIpHost(host.name)) return null
+  if (isTokenless(area, rules)) return tokenlessAdminError(`Host "${host.text}"`)
+  return new GatewayError(
+    'HOST_FORBIDDEN',
+    `The host "${host.text}" is not one of this gateway's names; add it to security.allowed_hosts.`,
+  )
+}
+
+/**
+ * Refuses requests that a foreign page makes. `origin` must be that of the gateway as the client
+ * sees it, or be listed; without one, `Sec-Fetch-Site` still gives away a cross-site image or link.
+ */
+export function checkOrigin(
+  request: Request,
+  origin: string | null,
+  area: Area,
+  host: HostName,
+  externalBase: string,
+  rules: AccessRules,
+): GatewayError | null {
+  if (origin === null) {
+    if (area === 'health' || request.headers.get('sec-fetch-site') !== 'cross-site') return null
+  } else if (rules.origins.has(origin) || isOwnOrigin(origin, host, externalBase)) return null
+  if (isTokenless(area, rules)) return tokenlessAdminError(`Origin "${origin ?? 'of another site'}"`)
+  return new GatewayError(
+    'ORIGIN_FORBIDDEN',
+    'Pages of this origin may not call the gateway; add the origin to security.allowed_origins.',
+  )
+}
+
+/** Either scheme: a proxy that ends TLS without saying so leaves `https` in Origin only. */
+function isOwnOrigin(origin: string, host: HostName, externalBase: string): boolean {
+  if (origin === `http://${host.text}` || origin === `https://${host.text}`) return true
+  return externalBase.startsWith(origin) && /^(?:\/|$)/.test(externalBase.slice(origin.length))
+}
+
+/** The answer to a preflight from a listed origin; null when the request is none. */
+export function preflight(request: Request, origin: string | null, rules: AccessRules): Response | null {
+  if (request.method !== 'OPTIONS' || origin === null || !rules.origins.has(origin)) return null
+  if (request.headers.get('access-control-request-method') === null) return null
+  const response = new Response(null, { status: 204 })
+  allowOrigin(response, origin)
+  response.headers.set('access-control-allow-methods', corsMethods)
+  response.headers.set('access-control-allow-headers', corsRequestHeaders)
+  response.headers.set('access-control-max-age', corsMaxAgeSeconds)
+  return response
+}
+
+/** Lets the page of a listed origin read this answer. */
+export function allowOrigin(response: Response, origin: string): void {
+  response.headers.set('access-control-allow-origin', origin)
+  response.headers.set('access-control-expose-headers', corsExposed)
+  response.headers.append('vary', 'Origin')
+}
+
+/** Whether this area is served without tokens to the same machine only. */
+export function isTokenless(area: Area, rules: AccessRules): boolean {
+  if (rules.admin.size > 0) return false
+  return area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)
+}
+
+/** The one refusal of an admin API that has no tokens: it says what came wrong and which setting opens it. */
+export function tokenlessAdminError(what: string): GatewayError {
+  return new GatewayError(
+    'ADMIN_FORBIDDEN',
+    `${what} is refused: without auth.admin_tokens the admin API serves only the gateway's own machine, under a loopback name and without forwarding headers. Set auth.admin_tokens to use it from elsewhere.`,
+  )
+}

@@ -1,0 +1,113 @@
+/**
+ * Compiles the access settings once, at start and on reload, so that a bad rule stops the boot and
+ * never a request.
+ */
+import type { Config } from '../../config/schema.ts'
+import { type CidrSet, noNetworks, parseCidrSet } from '../../net/cidr.ts'
+import { isLoopbackHost, parseHost } from '../../net/host.ts'
+import { TokenTable } from './tokens.ts'
+
+/** The part of the configuration that access hangs on. */
+export interface AccessSettings {
+  readonly host: Config['host']
+  readonly baseUrl: Config['baseUrl']
+  readonly auth: Config['auth']
+  readonly security: Pick<Config['security'], 'trustedProxies' | 'allowedHosts' | 'allowedOrigins'>
+  readonly metrics: Config['metrics']
+  readonly limits: Pick<Config['limits'], 'bodyBytesMax' | 'rate'>
+}
+
+interface ExternalBase {
+  readonly proto: string
+  readonly host: string
+  readonly prefix: string
+  readonly loopback: boolean
+}
+
+export interface AccessRules {
+  readonly settings: AccessSettings
+  /** `base_url` in parts, without trailing slash; null when it was not set. */
+  readonly base: ExternalBase | null
+  readonly trusted: CidrSet
+  readonly adminAllow: CidrSet
+  /** Accepted Host names, with or without port; null when the Host is not checked. Loopback names are always accepted. */
+  readonly hosts: ReadonlySet<string> | null
+  readonly origins: ReadonlySet<string>
+  readonly global: TokenTable
+  readonly admin: TokenTable
+}
+
+export type RulesResult =
+  | { readonly ok: true; readonly rules: AccessRules; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly errors: readonly string[] }
+
+/** The rules with warnings for the start-up log, or one line for each setting that makes no sense. */
+export function compileRules(settings: AccessSettings): RulesResult {
+  const errors: string[] = []
+  const warnings: string[] = []
+  const networks = (key: string, texts: readonly string[]): CidrSet => {
+    const parsed = parseCidrSet(texts)
+    const lines = parsed.ok ? parsed.warnings : parsed.errors
+    for (const line of lines) (parsed.ok ? warnings : errors).push(`${key}: ${line}`)
+    return parsed.ok ? parsed.set : noNetworks
+  }
+  const trusted = networks('security.trusted_proxies', settings.security.trustedProxies)
+  const adminAllow = networks('auth.admin_allow_ips', settings.auth.adminAllowIps)
+  const base = readBase(settings.baseUrl, errors)
+  const origins = new Set(settings.security.allowedOrigins.map((text) => readOrigin(text, errors)))
+  const hosts = readHosts(settings, base?.host ?? null, errors)
+  if (errors.length > 0) return { ok: false, errors }
+  warnings.push(...exposureWarnings(settings))
+  const global = new TokenTable(settings.auth.globalTokens, 'client')
+  const admin = new TokenTable(settings.auth.adminTokens, 'admin')
+  return { ok: true, rules: { settings, base, trusted, adminAllow, hosts, origins, global, admin }, warnings }
+}
+
+function readBase(text: string | null, errors: string[]): AccessRules['base'] {
+  if (text === null) return null
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
+    errors.push(`base_url: "${text}" is no http or https URL without query`)
+    return null
+  }
+  return {
+    proto: url.protocol.slice(0, -1),
+    host: url.host,
+    prefix: url.pathname.replace(/\/+$/, ''),
+    loopback: isLoopbackHost(parseHost(url.host)?.name ?? ''),
+  }
+}
+
+/** `null` is a legal entry: the origin of sandboxed pages and local files. */
+function readOrigin(text: string, errors: string[]): string {
+  const origin = text === 'null' ? 'null' : URL.parse(text)?.origin
+  if (origin === undefined || (origin === 'null' && text !== 'null')) {
+    errors.push(`security.allowed_origins: "${text}" is no web origin, such as https://app.example`)
+  }
+  return origin ?? ''
+}
+
+function readHosts(
+  settings: AccessSettings,
+  baseHost: string | null,
+  errors: string[],
+): ReadonlySet<string> | null {
+  const hosts = new Set<string>()
+  for (const text of settings.security.allowedHosts) {
+    const host = parseHost(text)
+    if (host === null)
+      errors.push(`security.allowed_hosts: "${text}" is no host name, such as gateway.example`)
+    else hosts.add(host.port === '' ? host.name : `${host.name}:${host.port}`)
+  }
+  if (hosts.size === 0 && !isLoopbackHost(settings.host)) return null
+  const base = baseHost === null ? null : parseHost(baseHost)
+  if (base !== null) hosts.add(base.name)
+  return hosts
+}
+
+function exposureWarnings(settings: AccessSettings): readonly string[] {
+  if (isLoopbackHost(settings.host) || settings.auth.globalTokens.length > 0) return []
+  return [
+    `listening on ${settings.host} without auth.global_tokens: everyone who reaches this address can use every server`,
+  ]
+}

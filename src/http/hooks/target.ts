@@ -1,0 +1,61 @@
+/**
+ * Reads the request target once, for everybody: access rules and routes must never see two paths.
+ *
+ * Pure. Bun hands on whatever the request line and the Host header make of a URL; with a malformed
+ * Host the URL is relative and the router would cut the path in the wrong place
+ * (`/aaaaaaaaaaaaa/admin/secret` as `/admin/secret`). What has more than one reading is refused here.
+ */
+import type { Area } from '../context.ts'
+
+export interface Target {
+  readonly area: Area
+  /** Exactly the text that the router matches. */
+  readonly path: string
+  /** The `{name}` of `/mcp-proxy/{name}/…`, not checked for existence; empty elsewhere. */
+  readonly server: string
+}
+
+/**
+ * Escapes that another reader might decode into a different path: separators, dots, control
+ * characters, the percent sign itself, and letters that need no escape (`/%61dmin`).
+ */
+const ambiguousEscape =
+  /%(?![0-9a-f]{2})|%(?:[01][0-9a-f]|2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])/i
+const dotSegment = /\/\.{1,2}(?:\/|$)/
+
+/** The target, or null for one that must be refused with 400 before anything else looks at it. */
+export function readTarget(url: string): Target | null {
+  if (!url.startsWith('http://')) return null
+  const start = url.indexOf('/', 7)
+  if (start < 0 || url.includes('#', start)) return null
+  const query = url.indexOf('?', start + 1)
+  const path = query < 0 ? url.slice(start) : url.slice(start, query)
+  if (path.includes('//') || path.includes('\\')) return null
+  if (path.includes('%') && ambiguousEscape.test(path)) return null
+  if (path.includes('/.')) {
+    if (dotSegment.test(path)) return null
+    // Clients probe for OAuth metadata below any path; without an authorization server that is a plain 404.
+    if (path.includes('/.well-known/')) return { area: 'unknown', path, server: '' }
+  }
+  if (path.startsWith('/mcp-proxy/')) {
+    const end = path.indexOf('/', 11)
+    return { area: 'mcp', path, server: end < 0 ? path.slice(11) : path.slice(11, end) }
+  }
+  return { area: areaOf(path), path, server: '' }
+}
+
+/** The router takes a path with and without its last slash, so the rules do as well. */
+function areaOf(path: string): Area {
+  if (path.startsWith('/admin') && (path.length === 6 || path[6] === '/')) return 'admin'
+  switch (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path) {
+    case '/healthz':
+    case '/readyz':
+      return 'health'
+    case '/metrics':
+      return 'metrics'
+    case '/mcp-proxy':
+      return 'mcp'
+    default:
+      return 'unknown'
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Tokens as digests. Comparing digests in constant time tells an attacker nothing about a token's
+ * length or beginning, and a digest in memory or in a log is not a credential.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { Principal } from '../context.ts'
+
+/** A SHA-256 digest, 32 bytes. */
+export type Digest = Uint8Array
+
+/** Nobody in particular: the principal of an open gateway, and of requests that were refused. */
+export const anonymous: Principal = Object.freeze({ id: 'anonymous', role: 'anonymous' })
+
+/** The digest of a token's UTF-8 bytes. */
+export function digestOf(token: string): Digest {
+  return Bun.SHA256.hash(token, new Uint8Array(32)) as Digest
+}
+
+/** The principal id of whoever holds this token. */
+export function principalIdOf(token: string): string {
+  return `t:${Buffer.from(digestOf(token)).toString('hex').slice(0, 16)}`
+}
+
+/** The token of an `Authorization: Bearer` header; null without one. */
+export function bearerOf(header: string | null): string | null {
+  if (header === null || header.length < 8) return null
+  if (!header.startsWith('Bearer ') && header.slice(0, 7).toLowerCase() !== 'bearer ') return null
+  const token = header.slice(7).trim()
+  return token === '' ? null : token
+}
+
+/** The tokens of one list. Immutable: a rotation makes a new table. */
+export class TokenTable {
+  readonly #rows: readonly { readonly digest: Digest; readonly principal: Principal }[]
+
+  constructor(tokens: readonly string[], role: 'client' | 'admin') {
+    this.#rows = tokens.map((token) => ({
+      digest: digestOf(token),
+      principal: Object.freeze({ id: principalIdOf(token), role }),
+    }))
+  }
+
+  get size(): number {
+    return this.#rows.length
+  }
+
+  /** Who holds the token with this digest. Every row is compared, so that the time tells no position. */
+  find(digest: Digest): Principal | null {
+    let found: Principal | null = null
+    for (const row of this.#rows) if (timingSafeEqual(row.digest, digest)) found = row.principal
+    return found
+  }
+
+  ids(): readonly string[] {
+    return this.#rows.map((row) => row.principal.id)
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The socket: accepts connections, refuses what has no clear meaning, lets the hooks decide, hands
+ * the rest to the app, and records every answer. It owns the time-outs of connections and the drain.
+ */
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import type { Server } from 'bun'
+import { GatewayError, reasonOf } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
+import { hasUnreadBody } from './body.ts'
+import { attachContext, type RequestContext, waitUntimed } from './context.ts'
+import type { Access } from './hooks/access.ts'
+import { type AccessRecorder, isEventStream, recordAnswer, recordMalformed } from './hooks/access-log.ts'
+import { allowOrigin } from './hooks/origin.ts'
+import { readTarget } from './hooks/target.ts'
+import { replyError, replyErrorIn } from './reply.ts'
+
+/** Whether the gateway is on its way out. One object, shared with the health routes. */
+export interface ServingState {
+  draining: boolean
+}
+
+export interface ListenerOptions {
+  /** An address or a name such as `localhost`; IPv6 with or without brackets. */
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly access: Access
+  readonly app: { fetch(request: Request): Response | Promise<Response> }
+  readonly log: Log & AccessRecorder['log']
+  readonly metrics: AccessRecorder['metrics']
+  readonly state: ServingState
+  /** Seconds that headers, a body, or the pause between two requests may take (30). Bun checks every 4 s. */
+  readonly idleSeconds?: number
+}
+
+export interface Listener {
+  readonly port: number
+  /** `http://host:port`, without trailing slash. */
+  readonly url: string
+  /** From now on every request but health is answered 503; the port stays open so that probes see it. */
+  drain(): void
+  /** Closes the port, waits for answers under way, and cuts what is left after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+const idleSecondsDefault = 30
+/** An event stream writes a heartbeat at least every 15 s; a connection that takes none for this long is dead. */
+const streamIdleSeconds = 120
+/** Bun's own cap answers before the hooks and without our error form, so it stands far behind ours. */
+const bodyBytesBackstop = 2 ** 40
+
+/** Opens the port. Rejects with an Error whose message is one clear line when it cannot be had. */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const door = new FrontDoor(options)
+  const hostname = options.host.replace(/^\[(.*)\]$/, '$1')
+  await requireResolvable(hostname)
+  let server: Server<undefined>
+  try {
+    server = Bun.serve({
+      hostname,
+      port: options.port,
+      idleTimeout: door.idleSeconds,
+      maxRequestBodySize: bodyBytesBackstop,
+      development: false,
+      fetch: (request, self) => door.serve(request, self),
+      error: (error) => door.fail(error),
+    })
+  } catch (error) {
+    throw bindFailure(hostname, options.port, error)
+  }
+  const port = server.port ?? options.port
+  return {
+    port,
+    url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
+    drain() {
+      options.state.draining = true
+    },
+    async stop(deadlineMs) {
+      options.state.draining = true
+      const deadline = Promise.withResolvers<void>()
+      const timer = setTimeout(deadline.resolve, deadlineMs)
+      await Promise.race([server.stop(false), deadline.promise])
+      clearTimeout(timer)
+      await server.stop(true)
+    },
+  }
+}
+
+/** Bun reports a name that does not resolve as a port in use. */
+async function requireResolvable(hostname: string): Promise<void> {
+  if (isIP(hostname) !== 0) return
+  try {
+    await lookup(hostname)
+  } catch {
+    const reason = `cannot listen on "${hostname}": the name does not resolve to an address`
+    throw Object.assign(new Error(reason), { code: 'ENOTFOUND' })
+  }
+}
+
+/** Keeps the system's `code`, by which the command line chooses its own words. */
+function bindFailure(host: string, port: number, error: unknown): Error {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const reason = code === 'EADDRINUSE' ? 'the port is already in use' : reasonOf(error)
+  return Object.assign(new Error(`cannot listen on ${host} port ${port}: ${reason}`), { code })
+}
+
+/** One request from accept to answer. */
+class FrontDoor {
+  readonly idleSeconds: number
+  readonly #options: ListenerOptions
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.idleSeconds = options.idleSeconds ?? idleSecondsDefault
+  }
+
+  serve(request: Request, server: Server<undefined>): Response | Promise<Response> {
+    const target = readTarget(request.url)
+    if (target === null) return this.#refuseMalformed(request)
+    // Asked before the first await: Bun forgets the peer once the handler has yielded.
+    const socketAddress = server.requestIP(request)?.address ?? null
+    const { context, refusal } = this.#options.access.admit(request, target, socketAddress)
+    attachContext(request, context)
+    if (refusal instanceof Response) return this.#finish(request, context, refusal)
+    if (refusal !== null) return this.#refuse(request, context, refusal)
+    if (this.#options.state.draining && context.area !== 'health') {
+      return this.#refuse(request, context, new GatewayError('DRAINING', 'The gateway is shutting down.'))
+    }
+    context.idleTimer = server
+    // A body's arrival stays timed; `readBodyText` lifts the limit once it is there.
+    if (request.method !== 'POST') waitUntimed(request)
+    return this.#answer(request, context)
+  }
+
+  /** Last resort: something threw outside every route. */
+  fail(error: unknown): Response {
+    this.#options.log.error({ reason: reasonOf(error) }, 'a request failed outside its route')
+    return replyError(new GatewayError('INTERNAL', 'The gateway failed to answer this request.'))
+  }
+
+  #answer(request: Request, context: RequestContext): Response | Promise<Response> {
+    const outcome = this.#options.app.fetch(request)
+    if (outcome instanceof Response) return this.#finish(request, context, outcome)
+    return outcome.then(
+      (response) => this.#finish(request, context, response),
+      (error) => this.#finish(request, context, this.fail(error)),
+    )
+  }
+
+  #refuse(request: Request, context: RequestContext, error: GatewayError): Response {
+    context.log.code = error.code
+    return this.#finish(request, context, replyErrorIn(context.area, error))
+  }
+
+  /** No area can be told, and the client is no MCP client: the plain form, and the connection ends. */
+  #refuseMalformed(request: Request): Response {
+    const error = new GatewayError(
+      'BAD_REQUEST',
+      'The request target or the Host header is malformed or ambiguous.',
+    )
+    const response = replyError(error, { connection: 'close' })
+    recordMalformed(this.#options, request, response)
+    return response
+  }
+
+  #finish(request: Request, context: RequestContext, response: Response): Response {
+    if (context.corsOrigin != null) allowOrigin(response, context.corsOrigin)
+    const stream = isEventStream(response)
+    if (response.status >= 400 && hasUnreadBody(request)) response.headers.set('connection', 'close')
+    // The limit that a waiting call had lifted would otherwise stay off while the connection idles.
+    context.idleTimer?.timeout(request, stream ? streamIdleSeconds : this.idleSeconds)
+    recordAnswer(this.#options, request, response, context, stream)
+    return response
+  }
+}

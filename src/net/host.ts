@@ -1,0 +1,38 @@
+/** Reads the `Host` of a request, strictly: it decides access and goes into URLs that clients follow. */
+import { formatIp, isLoopback, parseIp } from './ip.ts'
+
+export interface HostName {
+  /** Lower case, without port, brackets or a trailing dot. */
+  readonly name: string
+  /** Digits, or empty. */
+  readonly port: string
+  /** Lower case, as it stands in a URL. */
+  readonly text: string
+}
+
+/** RFC 3986 names and addresses only; no percent-encoding, no user info, and `_` because container names have it. */
+const plain = /^(?:([a-z0-9_](?:[a-z0-9._-]*[a-z0-9._])?)|\[([0-9a-f:.]+)\])(?::([0-9]{1,5}))?$/
+
+/** The parts of a host text such as `localhost:6001` or `[::1]`, or null. */
+export function parseHost(text: string): HostName | null {
+  if (text.length > 260) return null
+  const lower = text.toLowerCase()
+  const match = plain.exec(lower)
+  if (match === null) return null
+  const [, name = '', literal = '', port = ''] = match
+  if (literal === '') return { name: name.endsWith('.') ? name.slice(0, -1) : name, port, text: lower }
+  const ip = parseIp(literal)
+  return ip === null ? null : { name: formatIp(ip), port, text: lower }
+}
+
+/** `localhost`, or a loopback address: the names under which only this machine can be meant. */
+export function isLoopbackHost(name: string): boolean {
+  if (name === 'localhost') return true
+  const ip = parseIp(name)
+  return ip !== null && isLoopback(ip)
+}
+
+/** Whether a host is an IP address: a page cannot make one its own, as it can a name (DNS rebinding). */
+export function isIpHost(name: string): boolean {
+  return parseIp(name) !== null
+}

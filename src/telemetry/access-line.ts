@@ -1,0 +1,55 @@
+/**
+ * The access log line, built by hand.
+ *
+ * One line per request makes this the hottest part of the log: measured 0.6 µs against pino's 6 to
+ * 10 µs. Field names and order are those of pino's lines, so that readers see one format.
+ */
+import type { LogLevel } from './log.ts'
+
+export interface AccessEntry {
+  readonly method: string
+  /** Without the query string, which may hold secrets. */
+  readonly path: string
+  readonly status: number
+  /** From the request's arrival to its response head; the whole exchange unless `stream`. */
+  readonly durationMs: number
+  readonly clientIp: string | null
+  readonly requestId: string
+  /** The answer is an event stream and may go on. */
+  readonly stream: boolean
+  /** Catalogue code of a refusal. */
+  readonly code?: string | undefined
+  readonly mcp?: string | undefined
+  readonly rpcMethod?: string | undefined
+  readonly tool?: string | undefined
+  readonly sessionId?: string | undefined
+  readonly pair?: string | undefined
+}
+
+/** Client-made texts are cut here, so that one request cannot write a 16 KB line. */
+const textMax = 256
+
+/** Our own failures are errors; a 503 is a state that passes, so it warns. Clients' mistakes are their own. */
+export function accessLevel(status: number): LogLevel {
+  if (status < 500) return 'info'
+  return status === 503 ? 'warn' : 'error'
+}
+
+/** The line with its line break; `time` is ISO 8601. */
+export function accessLine(entry: AccessEntry, time: string): string {
+  let line = `{"level":"${accessLevel(entry.status)}","time":"${time}","method":${quote(entry.method)},"path":${quote(entry.path)},"status":${entry.status},"durationMs":${Math.round(entry.durationMs * 1000) / 1000}`
+  line += entry.clientIp === null ? ',"clientIp":null' : `,"clientIp":"${entry.clientIp}"`
+  line += `,"requestId":"${entry.requestId}"`
+  if (entry.stream) line += ',"stream":true'
+  if (entry.code !== undefined) line += `,"code":"${entry.code}"`
+  if (entry.mcp !== undefined) line += `,"mcp":${quote(entry.mcp)}`
+  if (entry.rpcMethod !== undefined) line += `,"rpcMethod":${quote(entry.rpcMethod)}`
+  if (entry.tool !== undefined) line += `,"tool":${quote(entry.tool)}`
+  if (entry.sessionId !== undefined) line += `,"sessionId":${quote(entry.sessionId)}`
+  if (entry.pair !== undefined) line += `,"pair":${quote(entry.pair)}`
+  return `${line},"msg":"request"}\n`
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > textMax ? `${text.slice(0, textMax)}…` : text)
+}

@@ -1,0 +1,128 @@
+/** Renders a metrics snapshot: Prometheus text (exposition format 0.0.4) and the JSON of `/admin/metrics`. */
+import {
+  durationBuckets,
+  type MetricRow,
+  type MetricsSnapshot,
+  metricTable,
+  type ServerFigures,
+} from './metrics.ts'
+
+/** The content type that Prometheus expects with the text. */
+export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** The page for Prometheus. Series of one metric stand together under its HELP and TYPE. */
+export function prometheusText(snapshot: MetricsSnapshot): string {
+  const lines: string[] = []
+  const byServer = (row: MetricRow, value: (server: ServerFigures) => number): void => {
+    heading(lines, row)
+    for (const server of snapshot.servers)
+      lines.push(sample(row.name, { server: server.name }, value(server)))
+  }
+  byServer(metricTable.requests, (server) => server.requests)
+  byServer(metricTable.errors, (server) => server.errors)
+  heading(lines, metricTable.duration)
+  for (const server of snapshot.servers) histogram(lines, server)
+  byServer(metricTable.inFlight, (server) => server.inFlight)
+  byServer(metricTable.sessions, (server) => server.sessions)
+  byServer(metricTable.processes, (server) => server.processes)
+  byServer(metricTable.up, (server) => (server.connected ? 1 : 0))
+  heading(lines, metricTable.http)
+  for (const { area, status, count } of snapshot.http) {
+    lines.push(sample(metricTable.http.name, { area, status: String(status) }, count))
+  }
+  single(lines, metricTable.linesDropped, snapshot.linesDropped)
+  single(lines, metricTable.uptime, snapshot.uptimeSeconds)
+  single(lines, metricTable.memory, snapshot.memoryBytes)
+  single(lines, metricTable.cpu, snapshot.cpuSeconds)
+  return `${lines.join('\n')}\n`
+}
+
+/** The JSON form: the same figures, durations in milliseconds, quantiles estimated from the buckets. */
+export function metricsJson(snapshot: MetricsSnapshot): Record<string, unknown> {
+  return {
+    uptimeSeconds: snapshot.uptimeSeconds,
+    memoryBytes: snapshot.memoryBytes,
+    cpuSeconds: snapshot.cpuSeconds,
+    logLinesDropped: snapshot.linesDropped,
+    totals: {
+      requests: sum(snapshot.servers, (server) => server.requests),
+      errors: sum(snapshot.servers, (server) => server.errors),
+      inFlight: sum(snapshot.servers, (server) => server.inFlight),
+      sessions: sum(snapshot.servers, (server) => server.sessions),
+      processes: sum(snapshot.servers, (server) => server.processes),
+    },
+    servers: snapshot.servers.map(serverJson),
+    http: snapshot.http,
+  }
+}
+
+function serverJson(server: ServerFigures): Record<string, unknown> {
+  const answered = sum(server.durationCounts, (count) => count)
+  return {
+    name: server.name,
+    connected: server.connected,
+    requests: server.requests,
+    errors: server.errors,
+    inFlight: server.inFlight,
+    sessions: server.sessions,
+    processes: server.processes,
+    durationMs: {
+      average: answered === 0 ? null : server.durationSumMs / answered,
+      p50: quantileMs(server.durationCounts, answered, 0.5),
+      p95: quantileMs(server.durationCounts, answered, 0.95),
+      p99: quantileMs(server.durationCounts, answered, 0.99),
+    },
+  }
+}
+
+/** The upper bound of the bucket that holds the quantile; null without answers or beyond the last bound. */
+function quantileMs(counts: readonly number[], total: number, quantile: number): number | null {
+  let seen = 0
+  for (const [at, count] of counts.entries()) {
+    seen += count
+    const bound = durationBuckets[at]
+    if (count > 0 && seen >= total * quantile) return bound === undefined ? null : bound * 1000
+  }
+  return null
+}
+
+function histogram(lines: string[], server: ServerFigures): void {
+  const { name } = metricTable.duration
+  let cumulated = 0
+  for (const [at, count] of server.durationCounts.entries()) {
+    cumulated += count
+    const le = durationBuckets[at]
+    lines.push(
+      sample(
+        `${name}_bucket`,
+        { server: server.name, le: le === undefined ? '+Inf' : String(le) },
+        cumulated,
+      ),
+    )
+  }
+  lines.push(sample(`${name}_sum`, { server: server.name }, server.durationSumMs / 1000))
+  lines.push(sample(`${name}_count`, { server: server.name }, cumulated))
+}
+
+function heading(lines: string[], row: MetricRow): void {
+  lines.push(`# HELP ${row.name} ${row.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`)
+  lines.push(`# TYPE ${row.name} ${row.kind}`)
+}
+
+function single(lines: string[], row: MetricRow, value: number): void {
+  heading(lines, row)
+  lines.push(sample(row.name, {}, value))
+}
+
+function sample(name: string, labels: Readonly<Record<string, string>>, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
+  return pairs.length === 0 ? `${name} ${value}` : `${name}{${pairs.join(',')}} ${value}`
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0)
+}
