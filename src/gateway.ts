@@ -1,15 +1,17 @@
 /**
  * The composition root: configuration → parts → { url, stop }. Read it aloud and you know the product.
+ *
+ * Only this file names concrete parts together. Stopping closes their owners in order: health says 503 and
+ * new requests are refused, calls in flight finish within the shutdown time-out, sessions and streams end,
+ * children end as groups, the port closes, the log is flushed.
  */
-
 import { version } from '../package.json'
 import type { Config } from './config/schema.ts'
 import { GatewayError } from './errors.ts'
 import { createApp } from './http/app.ts'
-import type { McpHandlers } from './http/context.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
-import { startListener } from './http/listener.ts'
+import { type Listener, startListener } from './http/listener.ts'
 import { adminRoutes } from './http/routes/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
@@ -20,7 +22,7 @@ import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
 import { Sessions } from './session/sessions.ts'
 import { Sweeper } from './sweeper.ts'
-import type { Log } from './telemetry/log.ts'
+import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import { sharedInitialize } from './upstream/handshake.ts'
@@ -29,28 +31,143 @@ import { Servers } from './upstream/servers.ts'
 import { openWire } from './upstream/wire.ts'
 
 export interface Gateway {
-  /** Where it listens. */
+  /** `http://host:port` of the listener, no trailing slash. */
   readonly url: string
-  /** Settles when it has stopped, for whatever reason. */
+  /** Resolves when everything is closed, however that came about. */
   readonly stopped: Promise<void>
-  /** Lets calls in flight finish within the shutdown time-out, then ends everything in order. */
+  /** Drains within the shutdown time-out, then closes. */
   stop(): Promise<void>
-  /** Ends everything at once. */
+  /** Ends children and sockets without waiting. */
   stopNow(): void
-  /** Takes tokens, allow-lists and trusted proxies from a configuration that was read again. */
+  /** Takes what can change while running: tokens, allow-lists and trusted proxies. Throws on a bad rule. */
   reload(config: Config): void
 }
 
-export interface GatewayOptions {
-  readonly reload?: () => Promise<Config>
+/** Resolves once the port is bound. Rejects when it cannot be, or when a rule or the store makes no sense. */
+export async function startGateway(config: Config): Promise<Gateway> {
+  const log = await createLog(config.logging)
+  const rules = rulesOf(config, log)
+  const store = openStore(config)
+  const sessions = new Sessions({ ...config.limits, ...config.timeouts })
+  const servers = openServers(config, log, sessions)
+  const metrics = createMetrics({
+    servers: () => servers.list().map(gaugesOf),
+    linesDropped: () => log.linesDropped,
+  })
+  const access = openAccess(rules, servers, sessions)
+  const state = { draining: false }
+  const parts: McpParts = { servers, sessions, metrics, log, bodyBytesMax: config.limits.bodyBytesMax }
+  const app = createApp({
+    directory: servers,
+    state,
+    metrics,
+    log,
+    admin: adminRoutes({ directory: servers, store, config, log }),
+    mcp: { stream: streamHandler(parts), sse: sseHandler(parts), message: messageHandler(parts) },
+  })
+  const listener = await startListener({
+    host: config.host,
+    port: config.port,
+    access,
+    app,
+    log,
+    metrics,
+    state,
+  }).catch((thrown: unknown) => {
+    store.close()
+    throw thrown
+  })
+  // The port is ours from here on; a gateway that cannot listen has started no child.
+  for (const definition of config.servers) servers.add(definition, 'file')
+  addStored(servers, store, log)
+  const sweeper = new Sweeper()
+  sweeper.add((nowMs) => {
+    sessions.sweep(nowMs)
+    servers.sweep(nowMs)
+  })
+  return running({ config, log, access, store, sessions, servers, listener, sweeper })
 }
 
-export async function startGateway(config: Config, _options: GatewayOptions = {}): Promise<Gateway> {
-  const log = await createLog(config.logging)
-  const rules = accessRules(config, log)
+interface RunningParts {
+  readonly config: Config
+  readonly log: ProcessLog
+  readonly access: Access
+  readonly store: DefinitionStore
+  readonly sessions: Sessions
+  readonly servers: Servers
+  readonly listener: Listener
+  readonly sweeper: Sweeper
+}
+
+function running(parts: RunningParts): Gateway {
+  const { config, log, access, listener } = parts
+  const stopped = Promise.withResolvers<void>()
+  let ending: Promise<void> | null = null
+  return {
+    url: listener.url,
+    stopped: stopped.promise,
+    stop() {
+      ending ??= end(parts, Date.now() + config.shutdownTimeoutMs).finally(stopped.resolve)
+      return ending
+    },
+    stopNow() {
+      void end(parts, 0).finally(stopped.resolve)
+    },
+    reload(changed) {
+      access.reload(rulesOf({ ...config, ...pickReloadable(changed) }, log))
+    },
+  }
+}
+
+const FLUSH_MS = 500
+
+async function end(parts: RunningParts, untilMs: number): Promise<void> {
+  const { log, store, sessions, servers, listener, sweeper } = parts
+  log.info({}, 'stopping')
+  listener.drain()
+  const error = new GatewayError('DRAINING', 'the gateway is shutting down')
+  await servers.finishCalls(untilMs)
+  sessions.closeWhere(() => true, error)
+  await Promise.all([servers.stop(error), listener.stop(Math.max(FLUSH_MS, untilMs - Date.now()))])
+  sweeper.stop()
+  store.close()
+  log.info({}, 'stopped')
+  await log.flush(FLUSH_MS)
+}
+
+function pickReloadable(config: Config): Pick<Config, 'auth' | 'security'> {
+  return { auth: config.auth, security: config.security }
+}
+
+function rulesOf(config: Config, log: Log): AccessRules {
+  const compiled = compileRules(config)
+  if (!compiled.ok) throw new Error(compiled.errors.join('; '))
+  for (const warning of compiled.warnings) log.warn({}, warning)
+  return compiled.rules
+}
+
+function openAccess(rules: AccessRules, servers: Servers, sessions: Sessions): Access {
+  const access = createAccess(rules, {
+    of: (name) => servers.get(name)?.definition.authTokens ?? [],
+    names: () => servers.list().map(({ name }) => name),
+  })
+  access.onPrincipalsRevoked((ids) => {
+    const gone = new Set(ids)
+    sessions.closeWhere(
+      (session) => gone.has(session.principalId),
+      new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked'),
+    )
+  })
+  return access
+}
+
+function openStore(config: Config): DefinitionStore {
+  return config.storage.type === 'memory' ? createMemoryStore() : openSqliteStore(config.storage.path)
+}
+
+function openServers(config: Config, log: Log, sessions: Sessions): Servers {
   const { limits, timeouts } = config
-  const sessions = new Sessions({ ...limits, ...timeouts })
-  const servers: Servers = new Servers(
+  return new Servers(
     {
       log,
       sharedInitialize: sharedInitialize(LATEST_LEGACY_VERSION, version),
@@ -71,76 +188,18 @@ export async function startGateway(config: Config, _options: GatewayOptions = {}
         new GatewayError('SESSION_UNKNOWN', `the server ${name} was removed`),
       ),
   )
-  const store: DefinitionStore =
-    config.storage.type === 'memory' ? createMemoryStore() : openSqliteStore(config.storage.path)
-  const sweeper = new Sweeper()
-  sweeper.add((nowMs) => {
-    sessions.sweep(nowMs)
-    servers.sweep(nowMs)
-  })
-  const metrics = createMetrics({
-    servers: () => servers.list().map(gaugesOf),
-    linesDropped: () => log.linesDropped,
-  })
-  const parts: McpParts = { servers, sessions, metrics, log, bodyBytesMax: limits.bodyBytesMax }
-  const access = openAccess(rules, servers, sessions)
-  const state = { draining: false }
-  const admin = adminRoutes({ directory: servers, store, config, log })
-  const app = createApp({ directory: servers, state, metrics, admin, mcp: mcpHandlers(parts), log })
-  const { host, port } = config
-  const listener = await startListener({ host, port, access, app, log, metrics, state })
-  // After the port is had, so that a taken port leaves no process behind; before the first request is read.
-  for (const definition of config.servers) servers.add(definition, 'file')
-  for (const definition of store.list()) if (!servers.get(definition.name)) servers.add(definition, 'store')
-  const stopped = Promise.withResolvers<void>()
-  const end = async (untilMs: number) => {
-    listener.drain()
-    await servers.finishCalls(untilMs)
-    await servers.stop(new GatewayError('DRAINING', 'the gateway is shutting down'))
-    sessions.closeWhere(() => true, new GatewayError('DRAINING', 'the gateway is shutting down'))
-    sweeper.stop()
-    await listener.stop(Math.max(0, untilMs - Date.now()))
-    store.close()
-    await log.flush(LOG_FLUSH_MS)
-    stopped.resolve()
+}
+
+/** The file wins over the store: what a person wrote down is not overruled by an earlier call. */
+function addStored(servers: Servers, store: DefinitionStore, log: Log): void {
+  for (const definition of store.list()) {
+    if (servers.get(definition.name) === undefined) servers.add(definition, 'store')
+    else
+      log.warn(
+        { mcp: definition.name },
+        'the configuration file defines this server; the registered one is not used',
+      )
   }
-  return {
-    url: listener.url,
-    stopped: stopped.promise,
-    stop: () => end(Date.now() + config.shutdownTimeoutMs),
-    stopNow: () => void end(0),
-    reload: (fresh) => access.reload(accessRules(fresh, log)),
-  }
-}
-
-function mcpHandlers(parts: McpParts): McpHandlers {
-  return { stream: streamHandler(parts), sse: sseHandler(parts), message: messageHandler(parts) }
-}
-
-/** The access chain; it knows the servers' own tokens, and ends the sessions of tokens that are gone. */
-function openAccess(rules: AccessRules, servers: Servers, sessions: Sessions): Access {
-  const access = createAccess(rules, {
-    of: (name) => servers.get(name)?.definition.authTokens ?? [],
-    names: () => servers.list().map(({ name }) => name),
-  })
-  access.onPrincipalsRevoked((ids) =>
-    sessions.closeWhere(
-      (session) => ids.includes(session.principalId),
-      new GatewayError('SESSION_UNKNOWN', 'the token of this session is no longer valid'),
-    ),
-  )
-  return access
-}
-
-/** Longest wait for the reader of the log at the end. */
-const LOG_FLUSH_MS = 1000
-
-/** Throws one line that names every setting at fault. */
-function accessRules(config: Config, log: Log): AccessRules {
-  const result = compileRules(config)
-  if (!result.ok) throw new Error(result.errors.join('; '))
-  for (const warning of result.warnings) log.warn({}, warning)
-  return result.rules
 }
 
 function gaugesOf(server: Server): ServerGauges {

@@ -10,7 +10,7 @@ import { CommandError } from './usage-error.ts'
 export async function serve(flags: FlagTexts): Promise<number> {
   const loaded = await readConfiguration(flags)
   const reload = async () => (await readConfiguration(flags)).config
-  const started = startGateway(loaded.config, { reload }).catch((thrown: unknown) => {
+  const started = startGateway(loaded.config).catch((thrown: unknown) => {
     throw startFault(thrown, loaded)
   })
   const ended = endOnSignals(started, { reload, logging: loaded.config.logging })
