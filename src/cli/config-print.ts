@@ -78,7 +78,10 @@ function shownText(named: NamedSetting, config: Config): string {
 
 /** How many secrets there are is no secret, and helps a person who rotates them. */
 function masked(named: NamedSetting, value: unknown): unknown {
-  if (named.setting.secret !== true) return value
+  const { kind, secret } = named.setting
+  // A bare number would not say whether it counts seconds or milliseconds.
+  if (kind.hint === 'duration' || kind.hint === 'size') return kind.show(value)
+  if (secret !== true) return value
   return Array.isArray(value) ? value.map(() => MASK) : MASK
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { type FlagTexts, type LoadedConfig, loadConfig } from '../../src/config/load.ts'
-import { temporaryDirectory } from './temporary-directory.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 interface Given {
   readonly files?: Readonly<Record<string, string>>

@@ -1,7 +1,7 @@
 /** Servers that stand in files, in our own form and in that of desktop clients. */
 import { describe, expect, test } from 'bun:test'
 import { type LoadedConfig, loadConfig } from '../../src/config/load.ts'
-import { temporaryDirectory } from './temporary-directory.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 async function load(
   files: Readonly<Record<string, string>>,

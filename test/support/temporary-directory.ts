@@ -8,7 +8,7 @@ export interface TemporaryDirectory extends Disposable {
 
 /** A directory with these files in it, gone at the end of the block. */
 export function temporaryDirectory(files: Readonly<Record<string, string>> = {}): TemporaryDirectory {
-  const path = mkdtempSync(join(tmpdir(), 'compozy-config-'))
+  const path = mkdtempSync(join(tmpdir(), 'compozy-test-'))
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true })
     writeFileSync(join(path, name), text)

@@ -1,0 +1,177 @@
+/** What the command line refuses: one clear line on stderr, the right exit code, nothing half-started. */
+import { describe, expect, test } from 'bun:test'
+import { gatewayForms } from '../support/gateway.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { runCommand } from './run-command.ts'
+
+interface Row {
+  readonly why: string
+  readonly args: readonly string[]
+  readonly files?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  readonly exitCode: 1 | 2
+  readonly line: string
+}
+
+const rows: readonly Row[] = [
+  {
+    why: 'an unknown flag',
+    args: ['mcp-proxy', '--mcp-prot', '1'],
+    exitCode: 2,
+    line: 'unknown flag --mcp-prot; did you mean --mcp-port?',
+  },
+  {
+    why: 'an unknown flag like no other',
+    args: ['mcp-proxy', '-z'],
+    exitCode: 2,
+    line: 'unknown flag -z; --help lists all flags',
+  },
+  {
+    why: 'a missing value at the end',
+    args: ['mcp-proxy', '--mcp-port'],
+    exitCode: 2,
+    line: '--mcp-port needs a value: --mcp-port <number>',
+  },
+  {
+    why: 'a missing value before another flag',
+    args: ['mcp-proxy', '--mcp-host', '--debug=false'],
+    exitCode: 2,
+    line: '--mcp-host needs a value: --mcp-host <host>',
+  },
+  {
+    why: 'a switch with a value',
+    args: ['mcp-proxy', '--debug=loud'],
+    exitCode: 2,
+    line: '--debug is a switch and takes no value but true or false, got "loud"',
+  },
+  { why: 'a stray word', args: ['mcp-proxy', 'start'], exitCode: 2, line: 'unexpected argument "start"' },
+  {
+    why: 'words behind --',
+    args: ['mcp-proxy', '--', 'x'],
+    exitCode: 2,
+    line: 'nothing may stand behind --',
+  },
+  {
+    why: 'an unknown command',
+    args: ['mcp-prox'],
+    exitCode: 2,
+    line: 'unknown command "mcp-prox"; did you mean mcp-proxy?',
+  },
+  {
+    why: 'a flag before the command, where it would be lost',
+    args: ['--mcp-port', '1', 'mcp-proxy'],
+    exitCode: 2,
+    line: 'unknown flag --mcp-port; flags stand behind the command: compozy COMMAND [flags]',
+  },
+  {
+    why: 'a missing word',
+    args: ['servers', 'remove'],
+    exitCode: 2,
+    line: 'Missing required positional argument: NAME',
+  },
+  {
+    why: 'a port that is no number',
+    args: ['mcp-proxy', '--mcp-port', 'abc'],
+    exitCode: 2,
+    line: '--mcp-port must be a whole number from 0 to 65535, got "abc"',
+  },
+  {
+    why: 'a port out of range',
+    args: ['mcp-proxy', '--mcp-port', '70000'],
+    exitCode: 2,
+    line: '--mcp-port must be a whole number from 0 to 65535, got "70000"',
+  },
+  {
+    why: 'a port from the environment that is no number',
+    args: ['mcp-proxy'],
+    env: { MCP_PROXY_PORT: 'abc' },
+    exitCode: 1,
+    line: 'MCP_PROXY_PORT must be a whole number from 0 to 65535, got "abc"',
+  },
+  {
+    why: 'an unset variable',
+    args: ['mcp-proxy'],
+    files: { 'compozy.yaml': 'mcp_proxy:\n  auth:\n    admin_tokens: ["$' + '{ADMIN}"]\n' },
+    exitCode: 1,
+    line:
+      'compozy.yaml: mcp_proxy.auth.admin_tokens[0]: the environment variable ADMIN is not set; set it or write $' +
+      '{ADMIN:-default}',
+  },
+  {
+    why: 'an unknown key',
+    args: ['mcp-proxy'],
+    files: { 'compozy.yaml': 'mcp_proxy:\n  auht: {}\n' },
+    exitCode: 1,
+    line: 'compozy.yaml: unknown key mcp_proxy.auht; did you mean auth?',
+  },
+  {
+    why: 'broken YAML',
+    args: ['mcp-proxy'],
+    files: { 'compozy.yaml': 'mcp_proxy:\n  port: [1\n  host: x\n' },
+    exitCode: 1,
+    line: 'compozy.yaml:3:3: deficient indentation',
+  },
+  {
+    why: 'a missing file',
+    args: ['mcp-proxy', '--config', 'nope.yaml'],
+    exitCode: 1,
+    line: 'cannot read nope.yaml: no such file',
+  },
+  {
+    why: 'a directory as file',
+    args: ['mcp-proxy', '--config', '.'],
+    exitCode: 1,
+    line: '. is a directory, not a file',
+  },
+  {
+    why: 'an address of another machine',
+    args: ['mcp-proxy', '--mcp-host', '192.0.2.1'],
+    exitCode: 1,
+    line: '192.0.2.1 is no address of this machine; choose another with --mcp-host',
+  },
+]
+
+/** Starting from source is slow, and which form it is matters to none of the others. */
+const rowsFromSource = rows.filter(({ why }) =>
+  ['an unknown flag', 'an unset variable', 'an address of another machine'].includes(why),
+)
+
+describe.each([...gatewayForms])('as %s', (via) => {
+  test.each(via === 'source' ? rowsFromSource : [...rows])(
+    'refuses $why',
+    async ({ args, files = {}, env = {}, exitCode, line }) => {
+      using directory = temporaryDirectory(files)
+      const finished = await runCommand(args, { via, cwd: directory.path, env })
+      expect(finished).toEqual({ exitCode, stdout: '', stderr: `compozy: ${line}\n` })
+    },
+  )
+
+  test('refuses a taken port, and leaves no server behind that it had begun to start', async () => {
+    await using taken = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
+    using directory = temporaryDirectory({
+      'compozy.yaml': JSON.stringify({
+        mcps: [{ name: 'a', transport: 'stdio', command: 'sleep', args: ['6001.6001'] }],
+      }),
+    })
+    const finished = await runCommand(['mcp-proxy', '--mcp-port', String(taken.port)], {
+      via,
+      cwd: directory.path,
+    })
+    expect(finished).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `compozy: port ${taken.port} is taken on 127.0.0.1; choose another with --mcp-port\n`,
+    })
+    expect(Bun.spawnSync(['pgrep', '-f', 'sleep 6001.6001']).stdout.toString()).toBe('')
+  })
+
+  test('shows a stack only with --debug', async () => {
+    using directory = temporaryDirectory()
+    const { stderr, exitCode } = await runCommand(['mcp-proxy', '--mcp-port', 'abc', '--debug'], {
+      via,
+      cwd: directory.path,
+    })
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('\n    at ')
+  })
+})
