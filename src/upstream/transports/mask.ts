@@ -17,3 +17,21 @@ export function createMask(secrets: readonly string[]): (text: string) => string
   if (values.length === 0) return (text) => text
   return (text) => values.reduce((masked, value) => masked.replaceAll(value, '***'), text)
 }
+
+/** Names of authentication schemes, which stand before the secret in a header. */
+const schemes = /^(?:basic|bearer|digest|token)$/i
+
+/** What may be secret in the definition of an HTTP server: header values, credentials and query of its URL. */
+export function httpSecrets(url: string, headers: Readonly<Record<string, string>>): string[] {
+  const secrets: string[] = []
+  for (const value of Object.values(headers)) {
+    const parts = value.split(/[\s,;]+/).filter((part) => !schemes.test(part))
+    secrets.push(value, ...parts)
+  }
+  const parsed = URL.parse(url)
+  if (parsed !== null) {
+    const { password, username, searchParams, search } = parsed
+    secrets.push(password, username, search, ...searchParams.values(), ...search.split(/[?&=]/))
+  }
+  return secrets
+}

@@ -1,0 +1,209 @@
+/**
+ * HTTP requests to one MCP server, with what both HTTP transports must keep to.
+ *
+ * Redirects are followed by hand: every hop passes `guardUrl`, because a server that redirects can point
+ * the gateway at the metadata service of its cloud, and credentials never cross an origin. A request is
+ * sent once; fetch does not repeat a POST whose connection broke (pinned by a test).
+ *
+ * Error texts name the host and the status, never the path, the query, headers or credentials.
+ */
+import { GatewayError, reasonOf } from '../../errors.ts'
+import { errorCode } from './process-group.ts'
+
+export interface HttpOptions {
+  readonly url: string
+  /** Sent with every request to the origin of `url`, such as `Authorization`. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Rejects with a GatewayError when a URL may not be connected to. Asked on open and on each redirect. */
+  readonly guardUrl?: (url: URL) => Promise<void>
+  /** Longest JSON body or event. */
+  readonly lineBytesMax: number
+}
+
+export interface HttpRequest {
+  readonly method: 'POST' | 'GET' | 'DELETE'
+  /** What the protocol itself says; wins over all other headers. */
+  readonly protocolHeaders: Readonly<Record<string, string>>
+  /** Headers of this one message, such as forwarded client headers; win over the definition's. */
+  readonly messageHeaders?: Readonly<Record<string, string>> | undefined
+  readonly body?: string
+  readonly signal: AbortSignal
+  /** Where to send it; the URL of the definition when absent. Must be of the same origin. */
+  readonly url?: URL
+}
+
+const redirectsMax = 3
+/** Framing belongs to fetch; a definition that sets it would break the message or smuggle a second one. */
+const framingHeaders = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+/** What may follow a redirect to another origin, beside the protocol's own headers. */
+const crossOriginHeader = /^mcp-(?!session-id$)/
+
+export class HttpWire {
+  readonly url: URL
+  readonly #definitionHeaders: Readonly<Record<string, string>>
+  readonly #guardUrl: ((url: URL) => Promise<void>) | undefined
+
+  /** Throws a GatewayError when the URL is not http or https. */
+  constructor(options: HttpOptions) {
+    const url = URL.parse(options.url)
+    if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+      throw new GatewayError('DEFINITION_INVALID', 'The url of the server must be an http or https URL.')
+    }
+    const headers = lowerCased(options.headers)
+    if (url.username !== '' && headers['authorization'] === undefined) {
+      headers['authorization'] = basicCredentials(url)
+    }
+    url.username = ''
+    url.password = ''
+    url.hash = ''
+    this.url = url
+    this.#definitionHeaders = headers
+    this.#guardUrl = options.guardUrl
+  }
+
+  /** Rejects when the URL of the definition may not be connected to. */
+  async check(): Promise<void> {
+    await this.#guardUrl?.(this.url)
+  }
+
+  /**
+   * Resolves with the response, whatever its status; its body must be read or cancelled. Rejects with a
+   * GatewayError when there is none.
+   */
+  async request(request: HttpRequest): Promise<Response> {
+    let url = request.url ?? this.url
+    for (let hop = 0; ; hop++) {
+      const response = await this.#fetch(url, request)
+      if (response.status !== 307 && response.status !== 308) return plain(response, url)
+      await discard(response)
+      const next = URL.parse(response.headers.get('location') ?? '', url.href)
+      if (next === null || hop >= redirectsMax) {
+        throw new GatewayError(
+          'UPSTREAM_ERROR',
+          `${this.url.host} redirects in a way that cannot be followed.`,
+        )
+      }
+      if (next.protocol !== 'https:' && (next.protocol !== 'http:' || url.protocol === 'https:')) {
+        throw new GatewayError(
+          'URL_FORBIDDEN',
+          `${this.url.host} redirects to ${next.protocol} which is refused.`,
+        )
+      }
+      next.username = ''
+      next.password = ''
+      await this.#guardUrl?.(next)
+      url = next
+    }
+  }
+
+  async #fetch(url: URL, request: HttpRequest): Promise<Response> {
+    const { method, body, signal } = request
+    try {
+      return await fetch(url.href, {
+        method,
+        headers: this.#headersFor(url, request),
+        signal,
+        redirect: 'manual',
+        // The answer of a tool may take an hour; bounds on time belong to the connection.
+        timeout: false,
+        // Bytes are counted as they come: a small compressed body must not unfold into gigabytes.
+        decompress: false,
+        ...(body === undefined ? {} : { body }),
+      } as RequestInit)
+    } catch (thrown) {
+      throw networkError(url, thrown)
+    }
+  }
+
+  #headersFor(url: URL, request: HttpRequest): Record<string, string> {
+    const { protocolHeaders, messageHeaders } = request
+    if (url.origin === this.url.origin) {
+      return messageHeaders === undefined
+        ? { ...this.#definitionHeaders, ...protocolHeaders }
+        : { ...this.#definitionHeaders, ...lowerCased(messageHeaders), ...protocolHeaders }
+    }
+    const kept = Object.entries(lowerCased(messageHeaders ?? {})).filter(([name]) =>
+      crossOriginHeader.test(name),
+    )
+    const { 'mcp-session-id': _session, ...rest } = protocolHeaders
+    return { ...Object.fromEntries(kept), ...rest }
+  }
+}
+
+/** A response whose bytes are text. Compression was declined in every request. */
+async function plain(response: Response, url: URL): Promise<Response> {
+  const encoding = response.headers.get('content-encoding')
+  if (encoding === null || encoding.toLowerCase() === 'identity') return response
+  await discard(response)
+  throw new GatewayError('UPSTREAM_ERROR', `${url.host} compresses its answers although that was declined.`)
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const lowered: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase()
+    if (!framingHeaders.has(lower)) lowered[lower] = value
+  }
+  return lowered
+}
+
+function basicCredentials(url: URL): string {
+  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+/** What fetch reports, as data. The message of fetch itself may hold the URL. */
+export function networkError(url: URL, thrown: unknown): GatewayError {
+  const code = errorCode(thrown)
+  const reason = code ?? (thrown instanceof Error ? thrown.name : 'unknown reason')
+  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host} failed (${reason}).`)
+}
+
+/** Gives the connection of a response back without reading what it still holds. */
+export async function discard(response: Response): Promise<void> {
+  try {
+    await response.body?.cancel()
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** The text of a body, or null when it is larger than `bodyBytesMax`. Rejects when the body breaks off. */
+export async function readBody(response: Response, bodyBytesMax: number): Promise<string | null> {
+  const announced = response.headers.get('content-length')
+  if (announced !== null && Number(announced) <= bodyBytesMax) return response.text()
+  if (announced !== null || response.body === null) {
+    await discard(response)
+    return announced === null ? '' : null
+  }
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
+    bytes += chunk.length
+    // Leaving the loop cancels the body.
+    if (bytes > bodyBytesMax) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** The media type of a response, lower case, without parameters. */
+export function mediaType(response: Response): string {
+  const value = response.headers.get('content-type') ?? ''
+  const end = value.indexOf(';')
+  return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase()
+}
+
+/** Anything thrown, as an error that can be shown. */
+export function asGatewayError(thrown: unknown, mask: (text: string) => string): GatewayError {
+  return thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', mask(reasonOf(thrown)))
+}

@@ -1,0 +1,268 @@
+/**
+ * The wire to an MCP server over Streamable HTTP: every message is a POST of its own, answered by JSON or
+ * by an event stream; in the legacy era there is a session and a standing GET stream besides.
+ *
+ * Nothing here survives of one message but the session: a server that cannot be reached fails the requests
+ * that needed it, and the wire is never `closed`. A request that may have been delivered is not sent again.
+ *
+ * Spec: 2025-03-26 to 2025-11-25 and 2026-07-28, Streamable HTTP.
+ * Cases: test/upstream/transports/streamable-http.test.ts
+ */
+import { GatewayError } from '../../errors.ts'
+import { readAnswerStream } from './answer-stream.ts'
+import { HandshakeGate } from './handshake-gate.ts'
+import { readFailure } from './http-failure.ts'
+import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType, readBody } from './http-wire.ts'
+import { createMask, httpSecrets } from './mask.ts'
+import { messagesIn } from './message-text.ts'
+import { ReadGate } from './read-gate.ts'
+import { keepListening } from './standing-stream.ts'
+import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
+
+/** The server may take this long to end its session; the gateway does not wait longer. */
+const deleteMsMax = 2_000
+/** A cancelled request is answered within this, or never. */
+const afterCancelMs = 5_000
+/** Visible ASCII (2025-11-25, Session Management), and bounded. */
+const sessionIdForm = /^[\x21-\x7e]{1,1024}$/
+
+const acceptBoth = { accept: 'application/json, text/event-stream', 'accept-encoding': 'identity' } as const
+const acceptEvents = { accept: 'text/event-stream', 'accept-encoding': 'identity' } as const
+
+export function createStreamableHttpTransport(options: HttpOptions): UpstreamTransport {
+  return new StreamableHttpTransport(options)
+}
+
+class StreamableHttpTransport implements UpstreamTransport {
+  readonly pid = null
+  readonly #options: HttpOptions
+  readonly #mask: (text: string) => string
+  readonly #handshake = new HandshakeGate((outgoing) => void this.#post(outgoing))
+  readonly #readGate = new ReadGate()
+  /** Everything that is on its way, to be aborted on close. */
+  readonly #open = new Set<AbortController>()
+  readonly #requests = new Map<number, AbortController>()
+  #wire: HttpWire | null = null
+  #receiver: TransportReceiver | null = null
+  #session: string | null = null
+  #protocolVersion: string | null = null
+  #listening: AbortController | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(options: HttpOptions) {
+    this.#options = options
+    this.#mask = createMask(httpSecrets(options.url, options.headers))
+  }
+
+  async open(receiver: TransportReceiver, _signal: AbortSignal): Promise<void> {
+    const wire = new HttpWire(this.#options)
+    await wire.check()
+    this.#wire = wire
+    this.#receiver = receiver
+  }
+
+  send(outgoing: Outgoing): void {
+    if (this.#receiver !== null) this.#handshake.send(outgoing)
+  }
+
+  initialized(protocolVersion: string): void {
+    this.#protocolVersion = protocolVersion
+  }
+
+  resetSession(): void {
+    this.#session = null
+    this.#protocolVersion = null
+    this.#listening?.abort()
+    this.#listening = null
+  }
+
+  abort(requestId: number): void {
+    if (!this.#handshake.withdraw(requestId)) this.#requests.get(requestId)?.abort()
+  }
+
+  pause(): void {
+    this.#readGate.shut()
+  }
+
+  resume(): void {
+    this.#readGate.open()
+  }
+
+  close(): Promise<void> {
+    this.#receiver = null
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    this.#handshake.close()
+    this.#listening?.abort()
+    for (const controller of this.#open) controller.abort()
+    this.#readGate.open()
+    const session = this.#session
+    if (this.#wire === null || session === null) return
+    try {
+      const signal = AbortSignal.timeout(deleteMsMax)
+      const protocolHeaders = this.#protocolHeaders(acceptBoth, session)
+      await discard(await this.#wire.request({ method: 'DELETE', protocolHeaders, signal }))
+    } catch {
+      // The server expires the session by itself; nobody is left to tell.
+    }
+  }
+
+  async #post(outgoing: Outgoing): Promise<void> {
+    const wire = this.#wire
+    if (wire === null) return
+    const { requestId, text, method } = outgoing
+    const controller = new AbortController()
+    this.#open.add(controller)
+    if (requestId !== null) this.#requests.set(requestId, controller)
+    const session = method === 'initialize' ? null : this.#session
+    let again = false
+    try {
+      const response = await wire.request({
+        method: 'POST',
+        protocolHeaders: this.#protocolHeaders(
+          { ...acceptBoth, 'content-type': 'application/json' },
+          session,
+        ),
+        messageHeaders: outgoing.headers,
+        body: text,
+        signal: controller.signal,
+      })
+      if (method === 'initialize') this.#welcome(response)
+      again = await this.#read(response, outgoing, session, controller)
+    } catch (thrown) {
+      if (!controller.signal.aborted) this.#fail(requestId, asGatewayError(thrown, this.#mask))
+    } finally {
+      this.#open.delete(controller)
+      if (requestId !== null && this.#requests.get(requestId) === controller) this.#requests.delete(requestId)
+      this.#afterPost(outgoing)
+    }
+    if (again) this.send(outgoing)
+  }
+
+  /** `initialize` was answered: whatever the answer says, its headers hold the session. */
+  #welcome(response: Response): void {
+    const session = response.headers.get('mcp-session-id')
+    if (response.ok && session !== null && sessionIdForm.test(session)) this.#session = session
+    this.#handshake.initializeSettled(response.ok)
+  }
+
+  #afterPost({ method, text }: Outgoing): void {
+    if (method === 'initialize') this.#handshake.initializeSettled(false)
+    else if (method === 'notifications/initialized') {
+      this.#handshake.announced()
+      this.#listen()
+    } else if (method === 'notifications/cancelled') this.#endCancelled(text)
+  }
+
+  /** True when the request was not delivered and should be sent again in the session that exists now. */
+  async #read(
+    response: Response,
+    outgoing: Outgoing,
+    session: string | null,
+    controller: AbortController,
+  ): Promise<boolean> {
+    const { requestId } = outgoing
+    if (response.status >= 300) return this.#readFailure(response, requestId, session)
+    if (requestId === null) {
+      await discard(response)
+      return false
+    }
+    const { lineBytesMax } = this.#options
+    const type = mediaType(response)
+    if (type === 'text/event-stream') {
+      await readAnswerStream(response, {
+        requestId,
+        eventBytesMax: lineBytesMax,
+        gate: this.#readGate,
+        controller,
+        host: hostOf(response),
+        message: (text) => this.#receiver?.message(text, requestId),
+        failed: (error) => this.#fail(requestId, error),
+        resume: (lastEventId) => this.#get(lastEventId, session, controller.signal),
+      })
+    } else if (type.endsWith('json')) {
+      const body = await readBody(response, lineBytesMax)
+      const messages = body === null ? null : messagesIn(body.trim())
+      if (messages === null)
+        throw notAnAnswer(response, body === null ? `more than ${lineBytesMax} bytes` : 'no JSON object')
+      for (const message of messages) this.#receiver?.message(message, requestId)
+    } else {
+      await discard(response)
+      throw notAnAnswer(response, `HTTP ${response.status} and ${type === '' ? 'no content type' : type}`)
+    }
+    return false
+  }
+
+  async #readFailure(response: Response, requestId: number | null, session: string | null): Promise<boolean> {
+    const host = hostOf(response)
+    const inSession = session !== null
+    const failure = await readFailure(response, { requestId, inSession, host, mask: this.#mask })
+    if (failure.kind === 'error') this.#fail(requestId, failure.error)
+    else if (failure.kind === 'answer') this.#receiver?.message(failure.text, requestId)
+    else if (this.#session !== null && this.#session !== session) return true
+    else this.#receiver?.sessionLost(requestId)
+    return false
+  }
+
+  #fail(requestId: number | null, error: GatewayError): void {
+    if (requestId === null) this.#receiver?.noise(error.details)
+    else this.#receiver?.requestFailed(requestId, error)
+  }
+
+  #get(lastEventId: string, session: string | null, signal: AbortSignal): Promise<Response> {
+    const wire = this.#wire
+    if (wire === null) return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'The wire is closed.'))
+    const headers = lastEventId === '' ? acceptEvents : { ...acceptEvents, 'last-event-id': lastEventId }
+    return wire.request({ method: 'GET', protocolHeaders: this.#protocolHeaders(headers, session), signal })
+  }
+
+  #protocolHeaders(
+    headers: Readonly<Record<string, string>>,
+    session: string | null,
+  ): Record<string, string> {
+    const all: Record<string, string> = { ...headers }
+    if (session !== null) all['mcp-session-id'] = session
+    if (this.#protocolVersion !== null) all['mcp-protocol-version'] = this.#protocolVersion
+    return all
+  }
+
+  #listen(): void {
+    if (this.#receiver === null || this.#listening !== null || this.#protocolVersion === null) return
+    const controller = new AbortController()
+    const session = this.#session
+    this.#listening = controller
+    void keepListening({
+      eventBytesMax: this.#options.lineBytesMax,
+      gate: this.#readGate,
+      signal: controller.signal,
+      get: (lastEventId) => this.#get(lastEventId, session, controller.signal),
+      message: (text) => this.#receiver?.message(text, null),
+      oversized: () => this.#receiver?.noise('(an event over the size limit was left out)'),
+      sessionLost: () => this.#receiver?.sessionLost(null),
+    })
+  }
+
+  /**
+   * A legacy server does not answer what it has cancelled and often leaves the stream open: without this,
+   * every cancelled call would hold a connection until the session ends.
+   */
+  #endCancelled(text: string): void {
+    const requestId = Number(/"requestId"\s*:\s*"?(\d{1,15})/.exec(text)?.[1] ?? Number.NaN)
+    const controller = this.#requests.get(requestId)
+    if (controller === undefined) return
+    const timer = setTimeout(() => controller.abort(), afterCancelMs)
+    timer.unref()
+  }
+}
+
+function notAnAnswer(response: Response, what: string): GatewayError {
+  const details = `${hostOf(response)} answered with ${what} where a JSON-RPC message was due.`
+  return new GatewayError('UPSTREAM_ERROR', details)
+}
+
+function hostOf(response: Response): string {
+  return URL.parse(response.url)?.host ?? 'The server'
+}
