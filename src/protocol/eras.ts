@@ -52,18 +52,15 @@ export function negotiateLegacyVersion(requested: unknown): LegacyVersion {
   return LEGACY_VERSIONS.find((version) => version <= requested) ?? LATEST_LEGACY_VERSION
 }
 
-/** What a legacy client cannot be expected to understand, by the first version that has it. */
-export const LEGACY_FEATURE_SINCE = {
+/** What came and went between legacy revisions: the first and the last one that have it. */
+const LEGACY_FEATURES = {
+  /** Arrays of messages in one POST. */
   batch: { first: '2025-03-26', last: '2025-03-26' },
-  structuredContent: { first: '2025-06-18', last: '2025-11-25' },
-  elicitation: { first: '2025-06-18', last: '2025-11-25' },
-  versionHeader: { first: '2025-06-18', last: '2025-11-25' },
-  tasks: { first: '2025-11-25', last: '2025-11-25' },
 } as const satisfies Record<string, { first: LegacyVersion; last: LegacyVersion }>
 
-/** Whether a legacy version has a feature that came or went between revisions. */
-export function legacyVersionHas(version: string, feature: keyof typeof LEGACY_FEATURE_SINCE): boolean {
-  const { first, last } = LEGACY_FEATURE_SINCE[feature]
+/** Whether a legacy version has such a feature. */
+export function legacyVersionHas(version: string, feature: keyof typeof LEGACY_FEATURES): boolean {
+  const { first, last } = LEGACY_FEATURES[feature]
   return version >= first && version <= last
 }
 
@@ -242,12 +239,14 @@ export const NOTIFICATIONS: Readonly<
   },
 }
 
-/** Which field of a `subscriptions/listen` filter asks for a notification of the legacy era. */
-export const LISTEN_FIELD: ReadonlyMap<
-  string,
-  'toolsListChanged' | 'promptsListChanged' | 'resourcesListChanged'
-> = new Map([
-  ['notifications/tools/list_changed', 'toolsListChanged'],
-  ['notifications/prompts/list_changed', 'promptsListChanged'],
-  ['notifications/resources/list_changed', 'resourcesListChanged'],
+/** How a list change is announced by a server and asked for in a `subscriptions/listen` filter. */
+export interface ListChangeRow {
+  readonly capability: 'tools' | 'prompts' | 'resources'
+  readonly field: 'toolsListChanged' | 'promptsListChanged' | 'resourcesListChanged'
+}
+
+export const LIST_CHANGES: ReadonlyMap<string, ListChangeRow> = new Map<string, ListChangeRow>([
+  ['notifications/tools/list_changed', { capability: 'tools', field: 'toolsListChanged' }],
+  ['notifications/prompts/list_changed', { capability: 'prompts', field: 'promptsListChanged' }],
+  ['notifications/resources/list_changed', { capability: 'resources', field: 'resourcesListChanged' }],
 ])

@@ -1,0 +1,110 @@
+/**
+ * Edits JSON text in place of parsing and printing it again, so that what a bridge does not change keeps
+ * its digits (12345678901234567890 stays), its key order and its spelling.
+ *
+ * Pure, never throws; text that is not what a function expects gives null. A member that stands twice is
+ * one member: editing it leaves one, so that no two readers of the result can see different values.
+ */
+import { skipValue } from './jsonrpc.ts'
+
+/** One member of an object: its name and the places of the whole member and of its value. */
+export interface Member {
+  readonly key: string
+  readonly start: number
+  readonly valueStart: number
+  readonly valueEnd: number
+}
+
+/** The members of the object that `text` is, in order; null when it is no object. */
+export function membersOf(text: string): Member[] | null {
+  const members: Member[] = []
+  let at = skipSpace(text, 0)
+  if (text[at] !== '{') return null
+  at = skipSpace(text, at + 1)
+  if (text[at] === '}') return members
+  for (;;) {
+    if (text[at] !== '"') return null
+    const keyEnd = skipValue(text, at)
+    const key = keyEnd < 0 ? null : parsed(text.slice(at, keyEnd))
+    if (typeof key !== 'string') return null
+    const colon = skipSpace(text, keyEnd)
+    if (text[colon] !== ':') return null
+    const valueStart = skipSpace(text, colon + 1)
+    const valueEnd = skipValue(text, valueStart)
+    if (valueEnd < 0) return null
+    members.push({ key, start: at, valueStart, valueEnd })
+    at = skipSpace(text, valueEnd)
+    if (text[at] === '}') return members
+    if (text[at] !== ',') return null
+    at = skipSpace(text, at + 1)
+  }
+}
+
+/** The JSON text of one member's value, the last one where it stands twice (as JSON.parse reads it); null when absent. */
+export function memberText(text: string, key: string): string | null {
+  let found: Member | null = null
+  for (const member of membersOf(text) ?? []) if (member.key === key) found = member
+  return found && text.slice(found.valueStart, found.valueEnd)
+}
+
+/** What to change in an object: members to leave out, and members to put in or replace (JSON texts by name). */
+export interface Edit {
+  readonly drop?: (key: string) => boolean
+  readonly set?: Readonly<Record<string, string>>
+}
+
+/** The object with the edit done; what is neither dropped nor set stays as it was written. */
+export function editObject(text: string, edit: Edit): string | null {
+  const members = membersOf(text)
+  if (members === null) return null
+  const set = edit.set ?? {}
+  const parts: string[] = []
+  const placed = new Set<string>()
+  for (const member of members) {
+    if (Object.hasOwn(set, member.key)) {
+      if (placed.has(member.key)) continue
+      placed.add(member.key)
+      parts.push(`${text.slice(member.start, member.valueStart)}${set[member.key]}`)
+    } else if (edit.drop?.(member.key) !== true) parts.push(text.slice(member.start, member.valueEnd))
+  }
+  for (const [key, value] of Object.entries(set)) {
+    if (!placed.has(key)) parts.push(`${JSON.stringify(key)}:${value}`)
+  }
+  return `{${parts.join(',')}}`
+}
+
+/** The JSON texts of an array's elements; null when the text is no array. */
+export function elementsOf(text: string): string[] | null {
+  const elements: string[] = []
+  let at = skipSpace(text, 0)
+  if (text[at] !== '[') return null
+  at = skipSpace(text, at + 1)
+  if (text[at] === ']') return elements
+  for (;;) {
+    const end = skipValue(text, at)
+    if (end < 0) return null
+    elements.push(text.slice(at, end))
+    at = skipSpace(text, end)
+    if (text[at] === ']') return elements
+    if (text[at] !== ',') return null
+    at = skipSpace(text, at + 1)
+  }
+}
+
+/** The value of a JSON text, or undefined when it is none. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from
+  for (;;) {
+    const code = text.charCodeAt(at)
+    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at
+    at++
+  }
+}

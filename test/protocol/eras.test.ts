@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'bun:test'
+import * as sdkModern from '@modelcontextprotocol/client'
+import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import {
+  CLIENT_REQUESTS,
+  claimedEra,
+  ERA_OF_VERSION,
+  LEGACY_VERSIONS,
+  legacyVersionHas,
+  MODERN_VERSIONS,
+  modernErrorStatus,
+  negotiateLegacyVersion,
+  reachesLevel,
+} from '../../src/protocol/eras.ts'
+
+describe('versions', () => {
+  test('speaks every legacy version that the official SDK speaks, in its order', () => {
+    expect<readonly string[]>(LEGACY_VERSIONS).toEqual(SUPPORTED_PROTOCOL_VERSIONS)
+  })
+
+  test('speaks 2026-07-28, and no version belongs to two eras', () => {
+    expect<readonly string[]>(MODERN_VERSIONS).toEqual(['2026-07-28'])
+    expect(ERA_OF_VERSION.size).toBe(LEGACY_VERSIONS.length + MODERN_VERSIONS.length)
+  })
+
+  test.each([
+    { requested: '2025-11-25', version: '2025-11-25', why: 'it is spoken' },
+    { requested: '2024-11-05', version: '2024-11-05', why: 'an old client is answered in its own version' },
+    { requested: '2024-10-07', version: '2024-10-07', why: 'a pre-release that old SDKs ask for' },
+    { requested: '2025-09-01', version: '2025-06-18', why: 'the newest that a client of that date knows' },
+    { requested: '2026-07-28', version: '2025-11-25', why: 'a handshake never leads into the modern era' },
+    { requested: '2099-01-01', version: '2025-11-25', why: 'a later client knows the newest legacy version' },
+    {
+      requested: '2020-01-01',
+      version: '2025-11-25',
+      why: 'older than all: the specification says offer the latest',
+    },
+    { requested: 'v1', version: '2025-11-25', why: 'no date tells nothing' },
+    { requested: 7, version: '2025-11-25', why: 'no string tells nothing' },
+    { requested: undefined, version: '2025-11-25', why: 'a client that forgets it is served' },
+  ])('answers initialize for $requested with $version: $why', ({ requested, version }) => {
+    expect<string>(negotiateLegacyVersion(requested)).toBe(version)
+  })
+
+  test.each([
+    { version: '2025-11-25', era: 'legacy', why: 'spoken' },
+    { version: '2026-07-28', era: 'modern', why: 'spoken' },
+    { version: '2026-09-09', era: 'modern', why: 'later revisions are stateless too' },
+    { version: '2026-07-27', era: 'legacy', why: 'the day before' },
+    { version: 'DRAFT-2026-v1', era: 'modern', why: 'drafts sort behind digits, and are modern' },
+    { version: '', era: 'legacy', why: 'nothing claims nothing' },
+  ])('takes $version for $era: $why', ({ version, era }) => {
+    expect<string>(claimedEra(version)).toBe(era)
+  })
+
+  test('batches exist in 2025-03-26 alone', () => {
+    expect(LEGACY_VERSIONS.filter((version) => legacyVersionHas(version, 'batch'))).toEqual(['2025-03-26'])
+  })
+})
+
+describe('method tables', () => {
+  test('what changed between the eras', () => {
+    const modern = new Set(CLIENT_REQUESTS.modern.keys())
+    const legacy = new Set(CLIENT_REQUESTS.legacy.keys())
+    expect([...legacy].filter((method) => !modern.has(method))).toEqual([
+      'initialize',
+      'ping',
+      'logging/setLevel',
+      'resources/subscribe',
+      'resources/unsubscribe',
+      'tasks/result',
+      'tasks/list',
+    ])
+    expect([...modern].filter((method) => !legacy.has(method))).toEqual([
+      'server/discover',
+      'subscriptions/listen',
+      'tasks/update',
+    ])
+  })
+
+  test('the same requests may ask their client in both eras', () => {
+    const asking = (era: 'legacy' | 'modern') =>
+      [...CLIENT_REQUESTS[era]].filter(([, row]) => row.mayAsk).map(([method]) => method)
+    expect(asking('modern').sort()).toEqual(['prompts/get', 'resources/read', 'tools/call'])
+    expect(asking('legacy').sort()).toEqual(asking('modern').sort())
+  })
+
+  test('six results carry cache hints', () => {
+    const cacheable = [...CLIENT_REQUESTS.modern].filter(([, row]) => row.cacheable).map(([method]) => method)
+    expect(cacheable.sort()).toEqual([
+      'prompts/list',
+      'resources/list',
+      'resources/read',
+      'resources/templates/list',
+      'server/discover',
+      'tools/list',
+    ])
+  })
+
+  test('reserved keys are those of the SDK', async () => {
+    const { META } = await import('../../src/protocol/eras.ts')
+    expect<string>(META.protocolVersion).toBe(sdkModern.PROTOCOL_VERSION_META_KEY)
+    expect<string>(META.clientInfo).toBe(sdkModern.CLIENT_INFO_META_KEY)
+    expect<string>(META.clientCapabilities).toBe(sdkModern.CLIENT_CAPABILITIES_META_KEY)
+    expect<string>(META.logLevel).toBe(sdkModern.LOG_LEVEL_META_KEY)
+    expect<string>(META.serverInfo).toBe(sdkModern.SERVER_INFO_META_KEY)
+    expect<string>(META.subscriptionId).toBe(sdkModern.SUBSCRIPTION_ID_META_KEY)
+  })
+})
+
+describe('levels and statuses', () => {
+  test.each([
+    { level: 'error', floor: 'warning', reaches: true, why: 'it is more severe' },
+    { level: 'warning', floor: 'warning', reaches: true, why: 'it is the floor' },
+    { level: 'debug', floor: 'info', reaches: false, why: 'it is more verbose' },
+    { level: 'loud', floor: 'emergency', reaches: true, why: 'what is not understood is not lost' },
+  ] as const)('$level reaches $floor: $reaches, because $why', ({ level, floor, reaches }) => {
+    expect(reachesLevel(level, floor)).toBe(reaches)
+  })
+
+  test.each([
+    { code: -32601, status: 404 },
+    { code: -32020, status: 400 },
+    { code: -32021, status: 400 },
+    { code: -32022, status: 400 },
+    { code: -32602, status: 200 },
+    { code: -32603, status: 200 },
+    { code: -32002, status: 200 },
+    { code: 42, status: 200 },
+  ])('a modern error $code travels with HTTP $status', ({ code, status }) => {
+    expect<number>(modernErrorStatus(code)).toBe(status)
+  })
+})
