@@ -1,5 +1,6 @@
 /** Settings that name hosts, addresses, URLs and tokens. Pure, like `values.ts`. */
 import type { TArray, TNull, TString, TUnion } from '@sinclair/typebox'
+import { parseCidrSet } from '../net/cidr.ts'
 import { list, optionalText, text, type ValueKind } from './values.ts'
 
 const hostPattern = /^(?:[a-z0-9][a-z0-9._-]{0,252}|\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f:.]+)$/i
@@ -51,9 +52,16 @@ export function tokenList(): ValueKind<TArray<TString>> {
   })
 }
 
-/** Addresses and CIDR blocks. */
+/** Addresses and CIDR blocks; set host bits are fine here, the gateway warns of them. */
 export function addressList(): ValueKind<TArray<TString>> {
-  return list({ takes: 'IP addresses or CIDR blocks' })
+  return list({
+    takes: 'IP addresses or CIDR blocks',
+    check: (entry) => {
+      const parsed = parseCidrSet([entry])
+      // The reason comes with the entry quoted in front, which the list does as well.
+      return parsed.ok ? null : `is wrong: ${parsed.errors[0]?.replace(/^"[^"]*": /, '')}`
+    },
+  })
 }
 
 export function hostList(): ValueKind<TArray<TString>> {

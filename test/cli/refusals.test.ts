@@ -89,6 +89,19 @@ const rows: readonly Row[] = [
     line: 'MCP_PROXY_PORT must be a whole number from 0 to 65535, got "abc"',
   },
   {
+    why: 'a bad CIDR block',
+    args: ['mcp-proxy', '--mcp-admin-allow-ips', '10.0.0.0/8,10.0.0.0/33'],
+    exitCode: 2,
+    line: '--mcp-admin-allow-ips entry 2 ("10.0.0.0/33") is wrong: the prefix length must be a whole number from 0 to 32',
+  },
+  {
+    why: 'a bad CIDR block in the file',
+    args: ['mcp-proxy'],
+    files: { 'compozy.yaml': 'mcp_proxy:\n  security: { trusted_proxies: [lan] }\n' },
+    exitCode: 1,
+    line: 'compozy.yaml: mcp_proxy.security.trusted_proxies entry 1 ("lan") is wrong: not an IP address or CIDR block, such as 10.0.0.0/8 or ::1',
+  },
+  {
     why: 'an unset variable',
     args: ['mcp-proxy'],
     files: { 'compozy.yaml': 'mcp_proxy:\n  auth:\n    admin_tokens: ["$' + '{ADMIN}"]\n' },

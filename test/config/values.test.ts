@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import { baseUrl, hostList, hostName, originList, tokenList } from '../../src/config/network-values.ts'
+import {
+  addressList,
+  baseUrl,
+  hostList,
+  hostName,
+  originList,
+  tokenList,
+} from '../../src/config/network-values.ts'
 import { choice, duration, flagValue, integer, list, size, type ValueKind } from '../../src/config/values.ts'
 
 interface Row {
@@ -138,6 +145,25 @@ const rows: readonly Row[] = [
     input: 'http://a',
     fault: 'entry 1 ("http://a") is not a host name, with or without a port',
     why: 'a URL',
+  },
+  {
+    kind: addressList(),
+    input: '10.0.0.0/8, ::1',
+    value: ['10.0.0.0/8', '::1'],
+    why: 'networks and addresses',
+  },
+  { kind: addressList(), input: ['10.0.0.1/8'], value: ['10.0.0.1/8'], why: 'host bits are cleared later' },
+  {
+    kind: addressList(),
+    input: '10.0.0.0/33',
+    fault: 'entry 1 ("10.0.0.0/33") is wrong: the prefix length must be a whole number from 0 to 32',
+    why: 'a prefix too long',
+  },
+  {
+    kind: addressList(),
+    input: '::1,lan',
+    fault: 'entry 2 ("lan") is wrong: not an IP address or CIDR block, such as 10.0.0.0/8 or ::1',
+    why: 'a word',
   },
   {
     kind: originList(),
