@@ -2,7 +2,11 @@ import { type ArgsDef, defineCommand } from 'citty'
 import { isRecord } from '../../config/tree.ts'
 import { type CommandArguments, parseArguments } from '../arguments.ts'
 import { UsageError } from '../usage-error.ts'
-import { adminApi, adminFlags, cell, firstLine, wantsJson } from './admin-api.ts'
+import { type AdminApi, adminApi, adminFlags, cell, firstLine, wantsJson } from './admin-api.ts'
+
+/** A download by npx may take minutes; the gateway goes on with it. */
+const SETTLE_MS_MAX = 10_000
+const ASK_AGAIN_MS = 100
 
 const args: ArgsDef = {
   name: { type: 'positional', description: 'Name for the server, as it will stand in URLs.' },
@@ -44,11 +48,23 @@ export const add = defineCommand({
     const api = await adminApi(given.flags)
     await api.request('POST', '/mcps', definition)
     const name = cell(definition['name'])
-    const entry = await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
+    const entry = await settled(api, name)
     console.log(wantsJson(given.flags) ? JSON.stringify(entry, null, 2) : `added ${name}: ${stateOf(entry)}`)
     return 0
   },
 })
+
+/** The entry once it is connected or known to fail; as it is when that takes longer than a person waits. */
+async function settled(api: AdminApi, name: string): Promise<Record<string, unknown>> {
+  const untilMs = performance.now() + SETTLE_MS_MAX
+  for (;;) {
+    const entry = await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
+    const status = isRecord(entry['status']) ? entry['status']['status'] : undefined
+    const waiting = status === 'connecting' || status === 'disconnected'
+    if (!waiting || performance.now() > untilMs) return entry
+    await Bun.sleep(ASK_AGAIN_MS)
+  }
+}
 
 function definitionOf({ flags, positionals, rest }: CommandArguments): Record<string, unknown> {
   const [name] = positionals

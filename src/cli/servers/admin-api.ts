@@ -82,7 +82,9 @@ async function send(
   if (response.ok) return answer ?? {}
   const { error, details } = answer ?? {}
   const reason = [error, details].filter((part) => typeof part === 'string' && part !== '').join(': ')
-  throw new CommandError(`${base} answered ${response.status}${reason === '' ? '' : ` ${reason}`}`)
+  throw new CommandError(
+    reason === '' ? `${base} answered ${response.status}` : `${reason} (HTTP ${response.status})`,
+  )
 }
 
 function parsed(text: string): Record<string, unknown> | null {

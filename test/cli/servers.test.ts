@@ -1,0 +1,128 @@
+/** `compozy servers`: a person at a terminal registers a server, looks around and calls a tool. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type RunningGateway, repository, startGatewayProcess } from '../support/gateway.ts'
+import { type Finished, runCommand } from './run-command.ts'
+
+const via = 'executable'
+const everything = `${repository}/node_modules/@modelcontextprotocol/server-everything/dist/index.js`
+
+let gateway: RunningGateway
+
+beforeAll(async () => {
+  gateway = await startGatewayProcess({
+    via,
+    config: {
+      mcp_proxy: { auth: { admin_tokens: ['first-admin', 'second-admin'] } },
+      mcps: [{ name: 'from-file', transport: 'stdio', command: process.execPath, args: [everything] }],
+    },
+  })
+})
+
+afterAll(() => gateway?.stop())
+
+/** The port comes from the command line, the token from compozy.yaml in the same directory. */
+function servers(...args: readonly string[]): Promise<Finished> {
+  const [name = '', ...rest] = args
+  const port = new URL(gateway.url).port
+  return runCommand(['servers', name, '--mcp-port', port, ...rest], { via, cwd: gateway.directory })
+}
+
+function lineOf(text: string, start: string): string[] {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${start} `)) ?? ''
+  return line.split(/ {2,}/)
+}
+
+describe('servers', () => {
+  test('add registers a command behind --, waits for it, and list shows it', async () => {
+    const added = await servers('add', 'mine', '--env', 'GREETING=hi', '--', process.execPath, everything)
+    expect(added).toEqual({ exitCode: 0, stdout: 'added mine: connected\n', stderr: '' })
+    const { stdout } = await servers('list')
+    expect(stdout.split('\n')[0]).toMatch(/^NAME +TRANSPORT +STATUS +SESSIONS +REQUESTS +ERRORS +REASON$/)
+    expect(lineOf(stdout, 'mine').slice(0, 3)).toEqual(['mine', 'stdio', 'connected'])
+    expect(lineOf(stdout, 'from-file').slice(0, 3)).toEqual(['from-file', 'stdio', 'connected'])
+  })
+
+  test('tools lists the tools of all servers or of one', async () => {
+    const { stdout } = await servers('tools', 'from-file')
+    expect(lineOf(stdout, 'from-file')).toEqual(['from-file', 'echo', 'Echoes back the input string'])
+    expect(stdout).not.toContain('\nmine')
+  })
+
+  test.each([
+    { why: 'arguments one by one', args: ['echo', '--arg', 'message=hello'], stdout: 'Echo: hello\n' },
+    { why: 'arguments as JSON', args: ['get-sum', '{"a":1,"b":2}'], stdout: 'The sum of 1 and 2 is 3.\n' },
+    { why: 'both', args: ['get-sum', '{"a":1}', '--arg', 'b=2'], stdout: 'The sum of 1 and 2 is 3.\n' },
+  ])('call takes $why', async ({ args, stdout }) => {
+    expect(await servers('call', 'from-file', ...args)).toEqual({ exitCode: 0, stdout, stderr: '' })
+  })
+
+  test('call exits with 1 and the reason when the tool fails', async () => {
+    const { exitCode, stdout, stderr } = await servers('call', 'from-file', 'get-sum', '{"a":"x"}')
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect(stderr).toStartWith('compozy: get-sum failed: ')
+  })
+
+  test('list --json prints what the admin API says', async () => {
+    const { stdout } = await servers('list', '--json')
+    expect(
+      JSON.parse(stdout).mcps.map(({ definition }: { definition: { name: string } }) => definition.name),
+    ).toContain('from-file')
+  })
+
+  test.each([
+    {
+      why: 'a server of the file',
+      args: ['remove', 'from-file'],
+      stderr: /^compozy: Server is defined in the configuration file: .+ \(HTTP 409\)\n$/,
+    },
+    {
+      why: 'an unknown server',
+      args: ['remove', 'nope'],
+      stderr: /^compozy: Server not found: .+ \(HTTP 404\)\n$/,
+    },
+    {
+      why: 'a missing command',
+      args: ['add', 'x', '--', 'no-such-command-here'],
+      stderr: /^compozy: Command not found: .+ \(HTTP 422\)\n$/,
+    },
+    {
+      why: 'a wrong token',
+      args: ['list', '--token', 'wrong'],
+      stderr: /^compozy: .+ \(HTTP 40[13]\)\n$/,
+    },
+  ])('$why is one line on stderr and exit code 1', async ({ args, stderr }) => {
+    const finished = await servers(...args)
+    expect(finished.exitCode).toBe(1)
+    expect(finished.stderr).toMatch(stderr)
+  })
+
+  test.each([
+    {
+      why: 'neither URL nor command',
+      args: ['add', 'x'],
+      line: 'name either --server-url URL or, behind --, a command',
+    },
+    {
+      why: 'a pair without =, whose text may be a secret',
+      args: ['add', 'x', '--env', 'secret', '--', 'y'],
+      line: '--env must have the form NAME=VALUE',
+    },
+    {
+      why: 'arguments that are no object',
+      args: ['call', 'x', 'y', '[1]'],
+      line: 'ARGUMENTS must be one JSON object, such as \'{"message":"hello"}\'',
+    },
+  ])('refuses $why', async ({ args, line }) => {
+    expect(await servers(...args)).toEqual({ exitCode: 2, stdout: '', stderr: `compozy: ${line}\n` })
+  })
+
+  test('remove takes it away', async () => {
+    await servers('add', 'short-lived', '--', process.execPath, everything)
+    expect(await servers('remove', 'short-lived')).toEqual({
+      exitCode: 0,
+      stdout: 'removed short-lived\n',
+      stderr: '',
+    })
+    expect((await servers('list')).stdout).not.toContain('short-lived')
+  })
+})
