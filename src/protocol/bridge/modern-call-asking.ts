@@ -9,6 +9,7 @@ import {
   type ModernStep,
   park,
   refusal,
+  refusals,
 } from './modern-call-state.ts'
 import {
   inputRequest,
@@ -40,7 +41,10 @@ export function question(call: ModernCall, id: string, method: string, params: s
   const value = params === null ? {} : parsed(params)
   const needed = neededCapabilities(method, isObject(value) ? value : {})
   if (needed === null) return refuse(RPC.methodNotFound, `The client has no method ${method}`)
-  if (!mayAsk(call)) return refuse(RPC.internalError, `A client cannot be asked during ${call.method}`)
+  // A call that waits to be made again is over for the server.
+  if (!mayAsk(call) || call.urls !== null) {
+    return refuse(RPC.internalError, `A client cannot be asked during ${call.method}`)
+  }
   const missing = missingCapabilities(needed, call.clientCapabilities)
   if (missing !== null) {
     // A capability without the mode that is asked for is a wrong parameter (2025-11-25, client/elicitation).
@@ -99,7 +103,8 @@ export function demandUrls(call: ModernCall, failure: RpcFailure): ModernStep {
   const needed = { elicitation: { url: {} } }
   if (missingCapabilities(needed, call.clientCapabilities) !== null) return failForCapability(call, needed)
   const urls = { keys: [...requests.keys()], failure }
-  return park({ ...call, urls, questions: [], urlRounds: call.urlRounds + 1 }, requests)
+  const [next, effects] = park({ ...call, urls, questions: [], urlRounds: call.urlRounds + 1 }, requests)
+  return [next, [...refusals(call), ...effects]]
 }
 
 /** The client is back from the URLs: consent sends the request again, refusal gives it the server's error. */
