@@ -1,10 +1,12 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../config/schema.ts'
-import { GatewayError } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { childEnvironment } from './transports/child-environment.ts'
+import { createSseTransport } from './transports/sse.ts'
 import { createStdioTransport } from './transports/stdio.ts'
+import { createStreamableHttpTransport } from './transports/streamable-http.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
+import { checkUpstreamUrl } from './url-guard.ts'
 
 /** A transport for this server, not opened yet. */
 export function openWire(definition: ServerDefinition, config: Config): UpstreamTransport {
@@ -21,5 +23,12 @@ export function openWire(definition: ServerDefinition, config: Config): Upstream
       secrets: Object.values(definition.env),
       groupWatch: null,
     })
-  throw new GatewayError('SERVER_UNAVAILABLE', `the transport ${definition.transport} is not there yet`)
+  const options = {
+    url: definition.url,
+    headers: definition.headers,
+    lineBytesMax: limits.lineBytesMax,
+    // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
+    guardUrl: (url: URL) => checkUpstreamUrl(url, { privateUpstreams: config.security.privateUpstreams }),
+  }
+  return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
 }

@@ -34,6 +34,8 @@ export interface AnswerStream {
   /** The answer came and could not be taken. */
   failed(error: GatewayError): void
   /** GET with this `Last-Event-ID`; rejects with a GatewayError. */
+  /** The server cut the stream and it will be resumed. */
+  interrupted(): void
   resume(lastEventId: string): Promise<Response>
 }
 
@@ -78,6 +80,7 @@ export async function readAnswerStream(first: Response, stream: AnswerStream): P
       fruitless = cursor.lastEventId === seenEventId ? fruitless + 1 : 0
       if (fruitless >= fruitlessResumesMax) throw endedEarly(stream, 'resuming brought nothing new')
       seenEventId = cursor.lastEventId
+      stream.interrupted()
       await wait(delayMs(cursor, fruitless), stream.controller.signal)
       response = await resumed(stream, cursor.lastEventId)
     }

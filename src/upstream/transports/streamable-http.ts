@@ -181,6 +181,7 @@ class StreamableHttpTransport implements UpstreamTransport {
         host: hostOf(response),
         message: (text) => this.#receiver?.message(text, requestId),
         failed: (error) => this.#fail(requestId, error),
+        interrupted: () => this.#receiver?.interrupted?.(requestId),
         resume: (lastEventId) => this.#get(lastEventId, session, controller.signal),
       })
     } else if (type.endsWith('json')) {
