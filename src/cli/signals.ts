@@ -14,6 +14,9 @@ export interface SignalOptions {
   readonly logging: Config['logging']
 }
 
+/** Longest wait for processes to be killed after a second signal. */
+const STOP_NOW_MS_MAX = 1000
+
 /**
  * Resolves with the exit code once the gateway has stopped: 0 after a graceful stop, 128 and the
  * signal's number when a second signal cut it short, 1 when it ended by itself. Handlers are in place
@@ -22,20 +25,17 @@ export interface SignalOptions {
 export function endOnSignals(started: Promise<Gateway>, options: SignalOptions): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>()
   let gateway: Gateway | null = null
-  let stopping = false
+  let exitCode: number | null = null
   const stop = (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP'): void => {
-    if (stopping) {
-      gateway?.stopNow()
-      resolve(128 + constants.signals[signal])
+    const first = exitCode === null
+    exitCode = first ? 0 : 128 + constants.signals[signal]
+    if (first) {
+      started.then((running) => running.stop()).catch(() => resolve(1))
       return
     }
-    stopping = true
-    started
-      .then((running) => running.stop())
-      .then(
-        () => resolve(0),
-        () => resolve(1),
-      )
+    // With whatever is left after that, the exit itself has to do.
+    setTimeout(() => resolve(exitCode ?? 1), gateway === null ? 0 : STOP_NOW_MS_MAX)
+    gateway?.stopNow()
   }
   let reloading = Promise.resolve()
   const reload = (): void => {
@@ -49,7 +49,7 @@ export function endOnSignals(started: Promise<Gateway>, options: SignalOptions):
     (running) => {
       gateway = running
       running.stopped.then(
-        () => resolve(stopping ? 0 : 1),
+        () => resolve(exitCode ?? 1),
         () => resolve(1),
       )
     },
