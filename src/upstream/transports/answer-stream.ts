@@ -21,7 +21,7 @@ export const reconnectMinMs = 100
 /** Reconnects in a row that bring no new event. */
 const fruitlessResumesMax = 5
 /** A server should end the stream after its answer; one that does not is cut off after this. */
-const afterAnswerMs = 2_000
+const afterAnswerMs = 1_000
 
 export interface AnswerStream {
   readonly requestId: number

@@ -54,6 +54,6 @@ async function nextChunk(
   try {
     return (await reader.read()).value ?? null
   } catch (thrown) {
-    throw networkError(new URL(response.url), thrown)
+    throw networkError(response.url, thrown)
   }
 }

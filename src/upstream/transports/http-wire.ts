@@ -20,12 +20,19 @@ export interface HttpOptions {
   readonly lineBytesMax: number
 }
 
+/** A session that a server has issued. It is told to nobody but the origin that issued it. */
+export interface HttpSession {
+  readonly id: string
+  readonly origin: string
+}
+
 export interface HttpRequest {
   readonly method: 'POST' | 'GET' | 'DELETE'
   /** What the protocol itself says; wins over all other headers. */
   readonly protocolHeaders: Readonly<Record<string, string>>
   /** Headers of this one message, such as forwarded client headers; win over the definition's. */
   readonly messageHeaders?: Readonly<Record<string, string>> | undefined
+  readonly session?: HttpSession | null
   readonly body?: string
   readonly signal: AbortSignal
   /** Where to send it; the URL of the definition when absent. Must be of the same origin. */
@@ -120,22 +127,24 @@ export class HttpWire {
         ...(body === undefined ? {} : { body }),
       } as RequestInit)
     } catch (thrown) {
-      throw networkError(url, thrown)
+      throw networkError(url.href, thrown)
     }
   }
 
   #headersFor(url: URL, request: HttpRequest): Record<string, string> {
-    const { protocolHeaders, messageHeaders } = request
+    const { protocolHeaders, messageHeaders, session } = request
+    const headers: Record<string, string> = {}
     if (url.origin === this.url.origin) {
-      return messageHeaders === undefined
-        ? { ...this.#definitionHeaders, ...protocolHeaders }
-        : { ...this.#definitionHeaders, ...lowerCased(messageHeaders), ...protocolHeaders }
+      Object.assign(headers, this.#definitionHeaders)
+      if (messageHeaders !== undefined) Object.assign(headers, lowerCased(messageHeaders))
+    } else if (messageHeaders !== undefined) {
+      for (const [name, value] of Object.entries(lowerCased(messageHeaders))) {
+        if (crossOriginHeader.test(name)) headers[name] = value
+      }
     }
-    const kept = Object.entries(lowerCased(messageHeaders ?? {})).filter(([name]) =>
-      crossOriginHeader.test(name),
-    )
-    const { 'mcp-session-id': _session, ...rest } = protocolHeaders
-    return { ...Object.fromEntries(kept), ...rest }
+    Object.assign(headers, protocolHeaders)
+    if (session && session.origin === url.origin) headers['mcp-session-id'] = session.id
+    return headers
   }
 }
 
@@ -162,10 +171,13 @@ function basicCredentials(url: URL): string {
 }
 
 /** What fetch reports, as data. The message of fetch itself may hold the URL. */
-export function networkError(url: URL, thrown: unknown): GatewayError {
+export function networkError(url: string, thrown: unknown): GatewayError {
   const code = errorCode(thrown)
   const reason = code ?? (thrown instanceof Error ? thrown.name : 'unknown reason')
-  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host} failed (${reason}).`)
+  return new GatewayError(
+    'UPSTREAM_CLOSED',
+    `The connection to ${URL.parse(url)?.host ?? 'the server'} failed (${reason}).`,
+  )
 }
 
 /** Gives the connection of a response back without reading what it still holds. */
@@ -177,8 +189,19 @@ export async function discard(response: Response): Promise<void> {
   }
 }
 
-/** The text of a body, or null when it is larger than `bodyBytesMax`. Rejects when the body breaks off. */
+/**
+ * The text of a body, or null when it is larger than `bodyBytesMax`. Rejects with a GatewayError when the
+ * body breaks off.
+ */
 export async function readBody(response: Response, bodyBytesMax: number): Promise<string | null> {
+  try {
+    return await readCapped(response, bodyBytesMax)
+  } catch (thrown) {
+    throw networkError(response.url, thrown)
+  }
+}
+
+async function readCapped(response: Response, bodyBytesMax: number): Promise<string | null> {
   const announced = response.headers.get('content-length')
   if (announced !== null && Number(announced) <= bodyBytesMax) return response.text()
   if (announced !== null || response.body === null) {

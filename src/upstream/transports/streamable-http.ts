@@ -12,7 +12,15 @@ import { GatewayError } from '../../errors.ts'
 import { readAnswerStream } from './answer-stream.ts'
 import { HandshakeGate } from './handshake-gate.ts'
 import { readFailure } from './http-failure.ts'
-import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType, readBody } from './http-wire.ts'
+import {
+  asGatewayError,
+  discard,
+  type HttpOptions,
+  type HttpSession,
+  HttpWire,
+  mediaType,
+  readBody,
+} from './http-wire.ts'
 import { createMask, httpSecrets } from './mask.ts'
 import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
@@ -22,11 +30,12 @@ import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport
 /** The server may take this long to end its session; the gateway does not wait longer. */
 const deleteMsMax = 2_000
 /** A cancelled request is answered within this, or never. */
-const afterCancelMs = 5_000
+const afterCancelMs = 2_000
 /** Visible ASCII (2025-11-25, Session Management), and bounded. */
 const sessionIdForm = /^[\x21-\x7e]{1,1024}$/
 
 const acceptBoth = { accept: 'application/json, text/event-stream', 'accept-encoding': 'identity' } as const
+const postHeaders = { ...acceptBoth, 'content-type': 'application/json' } as const
 const acceptEvents = { accept: 'text/event-stream', 'accept-encoding': 'identity' } as const
 
 export function createStreamableHttpTransport(options: HttpOptions): UpstreamTransport {
@@ -44,7 +53,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   readonly #requests = new Map<number, AbortController>()
   #wire: HttpWire | null = null
   #receiver: TransportReceiver | null = null
-  #session: string | null = null
+  #session: HttpSession | null = null
   #protocolVersion: string | null = null
   #listening: AbortController | null = null
   #closing: Promise<void> | null = null
@@ -103,8 +112,8 @@ class StreamableHttpTransport implements UpstreamTransport {
     if (this.#wire === null || session === null) return
     try {
       const signal = AbortSignal.timeout(deleteMsMax)
-      const protocolHeaders = this.#protocolHeaders(acceptBoth, session)
-      await discard(await this.#wire.request({ method: 'DELETE', protocolHeaders, signal }))
+      const protocolHeaders = this.#protocolHeaders(acceptBoth)
+      await discard(await this.#wire.request({ method: 'DELETE', protocolHeaders, session, signal }))
     } catch {
       // The server expires the session by itself; nobody is left to tell.
     }
@@ -122,10 +131,8 @@ class StreamableHttpTransport implements UpstreamTransport {
     try {
       const response = await wire.request({
         method: 'POST',
-        protocolHeaders: this.#protocolHeaders(
-          { ...acceptBoth, 'content-type': 'application/json' },
-          session,
-        ),
+        protocolHeaders: this.#protocolHeaders(postHeaders),
+        session,
         messageHeaders: outgoing.headers,
         body: text,
         signal: controller.signal,
@@ -144,8 +151,10 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   /** `initialize` was answered: whatever the answer says, its headers hold the session. */
   #welcome(response: Response): void {
-    const session = response.headers.get('mcp-session-id')
-    if (response.ok && session !== null && sessionIdForm.test(session)) this.#session = session
+    const id = response.headers.get('mcp-session-id')
+    if (response.ok && id !== null && sessionIdForm.test(id)) {
+      this.#session = { id, origin: URL.parse(response.url)?.origin ?? '' }
+    }
     this.#handshake.initializeSettled(response.ok)
   }
 
@@ -161,7 +170,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   async #read(
     response: Response,
     outgoing: Outgoing,
-    session: string | null,
+    session: HttpSession | null,
     controller: AbortController,
   ): Promise<boolean> {
     const { requestId } = outgoing
@@ -197,7 +206,11 @@ class StreamableHttpTransport implements UpstreamTransport {
     return false
   }
 
-  async #readFailure(response: Response, requestId: number | null, session: string | null): Promise<boolean> {
+  async #readFailure(
+    response: Response,
+    requestId: number | null,
+    session: HttpSession | null,
+  ): Promise<boolean> {
     const host = hostOf(response)
     const inSession = session !== null
     const failure = await readFailure(response, { requestId, inSession, host, mask: this.#mask })
@@ -213,21 +226,16 @@ class StreamableHttpTransport implements UpstreamTransport {
     else this.#receiver?.requestFailed(requestId, error)
   }
 
-  #get(lastEventId: string, session: string | null, signal: AbortSignal): Promise<Response> {
+  #get(lastEventId: string, session: HttpSession | null, signal: AbortSignal): Promise<Response> {
     const wire = this.#wire
     if (wire === null) return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'The wire is closed.'))
     const headers = lastEventId === '' ? acceptEvents : { ...acceptEvents, 'last-event-id': lastEventId }
-    return wire.request({ method: 'GET', protocolHeaders: this.#protocolHeaders(headers, session), signal })
+    return wire.request({ method: 'GET', protocolHeaders: this.#protocolHeaders(headers), session, signal })
   }
 
-  #protocolHeaders(
-    headers: Readonly<Record<string, string>>,
-    session: string | null,
-  ): Record<string, string> {
-    const all: Record<string, string> = { ...headers }
-    if (session !== null) all['mcp-session-id'] = session
-    if (this.#protocolVersion !== null) all['mcp-protocol-version'] = this.#protocolVersion
-    return all
+  #protocolHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const version = this.#protocolVersion
+    return version === null ? headers : { ...headers, 'mcp-protocol-version': version }
   }
 
   #listen(): void {
