@@ -96,9 +96,9 @@ export function stepLegacyCall(call: LegacyCall, event: CallEvent): LegacyStep {
   if (call.phase === 'over') return [call, []]
   switch (event.kind) {
     case 'result':
-      return settle(call, event.result)
+      return call.phase === 'running' ? settle(call, event.result) : [call, []]
     case 'failure':
-      return failed(call, event)
+      return call.phase === 'running' ? failed(call, event) : [call, []]
     case 'notification':
       return [call, [{ kind: 'notify', method: event.method, params: event.params }]]
     case 'clientAnswer':

@@ -121,18 +121,31 @@ export function urlElicitations(failure: RpcFailure): ReadonlyMap<string, string
 
 /**
  * The part of a request that its retry must repeat, in one spelling: parameters without `_meta`, answers
- * and state, members in order of their names. What a sealed state is bound to. Null when it nests too
- * deep to compare.
+ * and state, members in order of their names. What a sealed state is bound to.
  */
-export function salientText(method: string, params: JsonObject): string | null {
+export function salientText(method: string, params: JsonObject): string {
   const { _meta, inputResponses: _answers, requestState: _state, ...rest } = params
-  try {
-    return `${method}\n${JSON.stringify(rest, (_key, value: unknown) =>
-      isObject(value)
-        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : value,
-    )}`
-  } catch {
-    return null
+  return `${JSON.stringify(method)} ${canonicalText(rest)}`
+}
+
+/** A list of work, not recursion: JSON.stringify takes seconds for arguments nested deep, and then throws. */
+function canonicalText(root: unknown): string {
+  const parts: string[] = []
+  const pending: ({ readonly text: string } | { readonly value: unknown })[] = [{ value: root }]
+  for (let work = pending.pop(); work !== undefined; work = pending.pop()) {
+    if ('text' in work) parts.push(work.text)
+    else if (Array.isArray(work.value)) {
+      pending.push({ text: ']' })
+      for (let at = work.value.length - 1; at >= 0; at--)
+        pending.push({ text: ',' }, { value: work.value[at] })
+      pending.push({ text: '[' })
+    } else if (isObject(work.value)) {
+      pending.push({ text: '}' })
+      for (const key of Object.keys(work.value).sort().reverse()) {
+        pending.push({ text: ',' }, { value: work.value[key] }, { text: `${JSON.stringify(key)}:` })
+      }
+      pending.push({ text: '{' })
+    } else parts.push(JSON.stringify(work.value) ?? 'null')
   }
+  return parts.join('')
 }
