@@ -16,7 +16,6 @@ import { adminRoutes } from './http/routes/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
-import { LATEST_LEGACY_VERSION } from './protocol/eras.ts'
 import { createMemoryStore } from './registry/memory.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
@@ -25,7 +24,6 @@ import { Sweeper } from './sweeper.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
-import { sharedInitialize } from './upstream/handshake.ts'
 import type { Server } from './upstream/server.ts'
 import { Servers } from './upstream/servers.ts'
 import { openWire } from './upstream/wire.ts'
@@ -170,7 +168,7 @@ function openServers(config: Config, log: Log, sessions: Sessions): Servers {
   return new Servers(
     {
       log,
-      sharedInitialize: sharedInitialize(LATEST_LEGACY_VERSION, version),
+      identity: { name: 'compozy-mcp-proxy', version },
       createTransport: (definition) => openWire(definition, config),
       processesMax: limits.processesMax,
       sessionCount: (name) => sessions.countOf(name),

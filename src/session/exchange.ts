@@ -123,7 +123,7 @@ export class PostExchange extends Exchange {
   }
 
   deliver(text: string): void {
-    if (!this.#acceptsStream) this.member.notify(text, null)
+    if (!this.#acceptsStream) this.member.sendStanding(text)
     else this.#openChannel().send(text)
   }
 
@@ -201,7 +201,7 @@ export class SseExchange extends Exchange {
   }
 
   deliver(text: string): void {
-    this.member.notify(text, null)
+    this.member.sendStanding(text)
   }
 
   protected finish(text: string | null, error: GatewayError | null): void {

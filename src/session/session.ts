@@ -58,6 +58,7 @@ export class Session implements LaneMember {
   lastSeenMs = Date.now()
   state: 'opening' | 'open' | 'closed' = 'opening'
   lane: Lane | null = null
+  headers: Readonly<Record<string, string>> | undefined = undefined
   #initialize: MessageText | null = null
   #protocolVersion = ''
   #capabilities: Readonly<Record<string, unknown>> = {}
@@ -184,11 +185,11 @@ export class Session implements LaneMember {
 
   // LaneMember.
 
-  notify(text: string, call: Call | null): void {
+  notify(message: MessageText, call: Call | null): void {
     if (this.state === 'closed') return
     const exchange = call instanceof Exchange && call.member === this ? call : null
-    if (exchange?.carriesMessages) exchange.deliver(text)
-    else this.sendStanding(text)
+    if (exchange?.carriesMessages) exchange.deliver(message.text)
+    else this.sendStanding(message.text)
   }
 
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {

@@ -1,6 +1,6 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../errors.ts'
-import type { MessageText } from '../protocol/jsonrpc.ts'
+import { type MessageText, memberSpan } from '../protocol/jsonrpc.ts'
 import type { LaneMember } from './lane-member.ts'
 
 /**
@@ -20,6 +20,8 @@ export abstract class Call {
   /** True when the result is a handle to something that goes on reporting progress (2025-11-25 tasks). */
   readonly outlivesAnswer: boolean = false
 
+  /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
+  headers: Readonly<Record<string, string>> | undefined = undefined
   upstreamId = 0
   startedAtMs = 0
   lastActivityMs = 0
@@ -49,8 +51,9 @@ export class OwnCall extends Call {
   readonly idText = '0'
   readonly progressTokenText = null
   readonly answer: Promise<Record<string, unknown>>
-  /** The whole response text as it came. */
+  /** The whole response text as it came, and the text of its result. */
   responseText = ''
+  resultText = ''
   #resolve: (result: Record<string, unknown>) => void = () => {}
   #reject: (error: GatewayError) => void = () => {}
 
@@ -68,13 +71,17 @@ export class OwnCall extends Call {
 
   answered(message: MessageText, text: string): void {
     this.responseText = text
-    const response = JSON.parse(text) as { result?: unknown; error?: { code?: unknown; message?: unknown } }
+    const response = parseResponse(text)
     if (!message.failed && isRecord(response.result)) {
+      const span = memberSpan(text, 0, 'result')
+      this.resultText = span ? text.slice(span.start, span.end) : '{}'
       this.#resolve(response.result)
       return
     }
-    const reason = typeof response.error?.message === 'string' ? response.error.message : 'no result'
-    this.#reject(new RpcAnswerError(this.method, Number(response.error?.code ?? 0), reason))
+    const { code, message: said, data } = isRecord(response.error) ? response.error : {}
+    this.#reject(
+      new RpcAnswerError(this.method, Number(code ?? 0), typeof said === 'string' ? said : 'no result', data),
+    )
   }
 
   answeredHere(): void {
@@ -96,8 +103,19 @@ export class RpcAnswerError extends GatewayError {
     method: string,
     readonly upstreamRpcCode: number,
     readonly upstreamMessage: string,
+    readonly upstreamData: unknown,
   ) {
     super('UPSTREAM_ERROR', `the server answered ${method} with error ${upstreamRpcCode}: ${upstreamMessage}`)
+  }
+}
+
+/** The scanner has seen the structure, not every scalar; what does not parse has neither result nor error. */
+function parseResponse(text: string): { result?: unknown; error?: unknown } {
+  try {
+    const response: unknown = JSON.parse(text)
+    return isRecord(response) ? response : {}
+  } catch {
+    return {}
   }
 }
 

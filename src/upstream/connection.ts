@@ -51,6 +51,8 @@ export class Connection implements TransportReceiver {
   readonly #inFlight = new Map<number, Call>()
   readonly #lingering = new Map<number, Call>()
   #nextId = 1
+  /** Set on modern HTTP connections. */
+  cancelsByClosing = false
   #closedBy: GatewayError | null = null
 
   constructor(transport: UpstreamTransport, owner: ConnectionOwner, limits: CallLimits, log: Log) {
@@ -76,8 +78,13 @@ export class Connection implements TransportReceiver {
     return null
   }
 
+  /** The call in flight under this upstream id, or null. */
+  callOf(upstreamId: number | null): Call | null {
+    return upstreamId === null ? null : (this.#inFlight.get(upstreamId) ?? null)
+  }
+
   /** Sends a request. Its answer, or its failure, reaches the call. */
-  request(call: Call, headers?: Readonly<Record<string, string>>): void {
+  request(call: Call): void {
     if (this.#closedBy) {
       call.failed(this.#closedBy)
       return
@@ -86,16 +93,16 @@ export class Connection implements TransportReceiver {
     call.upstreamId = id
     call.startedAtMs = call.lastActivityMs = Date.now()
     this.#inFlight.set(id, call)
-    this.#transmit(call, headers)
+    this.#transmit(call)
   }
 
   /** Sends again what the upstream is known not to have got. */
   resend(call: Call): void {
-    if (this.#inFlight.get(call.upstreamId) === call) this.#transmit(call, undefined)
+    if (this.#inFlight.get(call.upstreamId) === call) this.#transmit(call)
   }
 
-  #transmit(call: Call, headers: Readonly<Record<string, string>> | undefined): void {
-    const message = call.message
+  #transmit(call: Call): void {
+    const { message, headers } = call
     const idText = String(call.upstreamId)
     let text = message.text
     const token = call.progressTokenText === null ? null : progressTokenSpan(message)
@@ -112,17 +119,23 @@ export class Connection implements TransportReceiver {
     method: string,
     params: Record<string, unknown> | undefined,
     timeoutMs: number,
+    headers?: Readonly<Record<string, string>>,
   ): Promise<OwnCall> {
     const message = scanMessage(
       JSON.stringify({ jsonrpc: '2.0', id: 0, method, ...(params ? { params } : {}) }),
     )
     if (!message) throw new GatewayError('INTERNAL', `cannot form ${method}`)
-    return this.askText(message, timeoutMs)
+    return this.askText(message, timeoutMs, headers)
   }
 
   /** Like `ask`, with a message that a client wrote (its `initialize`). */
-  async askText(message: MessageText, timeoutMs: number): Promise<OwnCall> {
+  async askText(
+    message: MessageText,
+    timeoutMs: number,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<OwnCall> {
     const call = new OwnCall(message.method ?? '', message)
+    call.headers = headers
     this.request(call)
     const timer = setTimeout(() => {
       this.#inFlight.delete(call.upstreamId)
@@ -145,6 +158,13 @@ export class Connection implements TransportReceiver {
   cancel(call: Call, cancelText: MessageText | null): void {
     if (this.#inFlight.get(call.upstreamId) !== call || call.cancelledAtMs > 0) return
     call.cancelledAtMs = Date.now()
+    if (this.cancelsByClosing) {
+      // Modern HTTP: closing the response is the cancel (2026-07-28, basic/patterns/cancellation).
+      this.#inFlight.delete(call.upstreamId)
+      this.transport.abort(call.upstreamId)
+      call.dropped()
+      return
+    }
     const span = cancelText && paramSpan(cancelText, 'requestId')
     const id = String(call.upstreamId)
     const text =
@@ -198,9 +218,9 @@ export class Connection implements TransportReceiver {
       return
     }
     if (message.kind === 'response') this.#settle(message)
-    else if (message.kind === 'request') this.#owner.serverRequest(this, message, this.#callOf(requestId))
+    else if (message.kind === 'request') this.#owner.serverRequest(this, message, this.callOf(requestId))
     else if (message.method === 'notifications/progress') this.#progress(message)
-    else this.#owner.notification(this, message, this.#callOf(requestId))
+    else this.#owner.notification(this, message, this.callOf(requestId))
   }
 
   requestFailed(requestId: number, error: GatewayError): void {
@@ -239,10 +259,6 @@ export class Connection implements TransportReceiver {
       if (call.cancelledAtMs > 0) call.dropped()
       else call.failed(error)
     }
-  }
-
-  #callOf(requestId: number | null): Call | null {
-    return requestId === null ? null : (this.#inFlight.get(requestId) ?? null)
   }
 
   #settle(message: MessageText): void {

@@ -1,55 +1,134 @@
-/** The `initialize` handshake of the session-based revisions, as the gateway holds it with a server. */
+/**
+ * How a connection begins, in each era: `initialize` and what it settles, or one `server/discover`.
+ *
+ * A server that turns out to be of the other era is an EraMismatch, which is no failure: the caller then opens
+ * the other kind of connection.
+ */
 import { GatewayError } from '../errors.ts'
+import { factsOfInitialize } from '../protocol/bridge/facts.ts'
+import { judgeProbe, type ProbeOutcome } from '../protocol/bridge/probe.ts'
+import type { ServerFacts } from '../protocol/bridge/types.ts'
+import { type Era, LATEST_MODERN_VERSION, META } from '../protocol/eras.ts'
+import { mirroredHeaders } from '../protocol/headers.ts'
 import { type MessageText, scanMessage } from '../protocol/jsonrpc.ts'
-import { isRecord } from './call.ts'
+import { type OwnCall, RpcAnswerError } from './call.ts'
 import type { Connection } from './connection.ts'
+import { HttpStatusError } from './transports/http-failure.ts'
 
-/** What `initialize` settled. */
+/** What the beginning of a connection settled. */
 export interface Handshake {
   /** The whole response text, as the server wrote it. */
   readonly responseText: string
-  readonly protocolVersion: string
-  readonly capabilities: Readonly<Record<string, unknown>>
-  readonly serverInfo: Readonly<Record<string, unknown>>
+  readonly facts: ServerFacts
+}
+
+/** Who the gateway says that it is. */
+export interface GatewayIdentity {
+  readonly name: string
+  readonly version: string
+}
+
+/** The server does not speak this era. */
+export class EraMismatch extends GatewayError {
+  constructor(era: Era, reason: string) {
+    super('UPSTREAM_ERROR', `the server does not speak the ${era} revisions: ${reason}`)
+  }
 }
 
 /** The notification that ends the handshake. */
 export const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
+/** A legacy stdio server may answer nothing at all to a message before `initialize`. */
+const DISCOVER_SILENCE_MS = 5_000
+
 /** Sends `initialize` and reads the answer. Rejects with a GatewayError; `initialized` is the caller's to send. */
-export async function shakeHands(
+export async function initializeServer(
   connection: Connection,
   initialize: MessageText,
+  headers: Readonly<Record<string, string>> | undefined,
   timeoutMs: number,
 ): Promise<Handshake> {
-  const asked = await connection.askText(initialize, timeoutMs)
-  const result = await asked.answer
-  const version = result['protocolVersion']
-  if (typeof version !== 'string')
-    throw new GatewayError('UPSTREAM_ERROR', 'the answer to initialize names no protocolVersion')
-  connection.transport.initialized(version)
-  const { capabilities, serverInfo } = result
-  return {
-    responseText: asked.responseText,
-    protocolVersion: version,
-    capabilities: isRecord(capabilities) ? capabilities : {},
-    serverInfo: isRecord(serverInfo) ? serverInfo : {},
+  let call: OwnCall
+  try {
+    call = await connection.askText(initialize, timeoutMs, headers)
+  } catch (thrown) {
+    const refused =
+      thrown instanceof RpcAnswerError || (thrown instanceof HttpStatusError && thrown.upstreamStatus < 500)
+    throw refused ? new EraMismatch('legacy', thrown.details) : thrown
   }
+  const facts = factsOfInitialize(call.resultText)
+  if (!facts) throw new GatewayError('UPSTREAM_ERROR', 'the answer to initialize names no protocolVersion')
+  connection.transport.initialized(facts.version)
+  return { responseText: call.responseText, facts }
 }
 
-/** The `initialize` of a lane that nobody's capabilities stand behind. */
-export function sharedInitialize(protocolVersion: string, gatewayVersion: string): MessageText {
-  const text = JSON.stringify({
-    jsonrpc: '2.0',
-    id: 0,
-    method: 'initialize',
-    params: {
-      protocolVersion,
-      capabilities: {},
-      clientInfo: { name: 'compozy-mcp-proxy', version: gatewayVersion },
-    },
-  })
-  const message = scanMessage(text)
+/** Sends `server/discover` and judges the answer (2026-07-28, basic/versioning, Backward Compatibility). */
+export async function discoverServer(
+  connection: Connection,
+  identity: GatewayIdentity,
+  timeoutMs: number,
+): Promise<Handshake> {
+  const overStdio = connection.transport.pid !== null
+  let outcome: ProbeOutcome
+  let responseText = ''
+  let failure: unknown = null
+  try {
+    const waitMs = overStdio ? Math.min(timeoutMs, DISCOVER_SILENCE_MS) : timeoutMs
+    const call = await askModern(connection, identity, LATEST_MODERN_VERSION, 'server/discover', {}, waitMs)
+    responseText = call.responseText
+    outcome = { kind: 'result', result: call.resultText }
+  } catch (thrown) {
+    failure = thrown
+    outcome = outcomeOf(thrown)
+  }
+  const verdict = judgeProbe(outcome, overStdio ? 'stdio' : 'http')
+  if (verdict.kind === 'modern' && verdict.facts) return { responseText, facts: verdict.facts }
+  if (verdict.kind === 'unspoken')
+    throw new EraMismatch(
+      'modern',
+      `it speaks ${verdict.versions.join(', ')}, this gateway ${LATEST_MODERN_VERSION}`,
+    )
+  if (verdict.kind === 'legacy') throw new EraMismatch('modern', 'it knows no server/discover')
+  throw failure instanceof GatewayError
+    ? failure
+    : new GatewayError('UPSTREAM_ERROR', 'no usable answer to server/discover')
+}
+
+/** A modern request of the gateway's own, with the envelope and headers that each one must carry. */
+export function askModern(
+  connection: Connection,
+  identity: GatewayIdentity,
+  version: string,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  timeoutMs: number,
+): Promise<OwnCall> {
+  const envelope = {
+    [META.protocolVersion]: version,
+    [META.clientInfo]: identity,
+    [META.clientCapabilities]: {},
+  }
+  const own = { ...params, _meta: envelope }
+  return connection.ask(method, own, timeoutMs, mirroredHeaders({ method, params: own, version }))
+}
+
+/** The `initialize` of a connection that nobody's capabilities stand behind. */
+export function initializeRequest(
+  protocolVersion: string,
+  clientInfo: unknown,
+  capabilities: unknown,
+): MessageText {
+  const params = { protocolVersion, capabilities, clientInfo }
+  const message = scanMessage(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }))
   if (!message) throw new GatewayError('INTERNAL', 'cannot form initialize')
   return message
+}
+
+function outcomeOf(thrown: unknown): ProbeOutcome {
+  if (thrown instanceof RpcAnswerError)
+    return { kind: 'error', code: thrown.upstreamRpcCode, data: thrown.upstreamData, status: null }
+  if (thrown instanceof HttpStatusError) return { kind: 'http', status: thrown.upstreamStatus }
+  if (thrown instanceof GatewayError && thrown.code === 'UPSTREAM_UNAUTHORIZED')
+    return { kind: 'http', status: 401 }
+  return { kind: 'silence' }
 }

@@ -3,6 +3,7 @@ import type { GatewayError } from '../errors.ts'
 import type { MessageText } from '../protocol/jsonrpc.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Call } from './call.ts'
+import type { GatewayIdentity } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 
@@ -12,10 +13,12 @@ export interface LaneMember {
   readonly principalId: string
   /** The client's own `initialize` request. */
   readonly initialize: MessageText
+  /** Headers of the client's that its connection's `initialize` carries (`forwardHeaders`). */
+  readonly headers: Readonly<Record<string, string>> | undefined
   /** True when the client declared any capability: such a client gets a lane of its own. */
   readonly interactive: boolean
   /** A notification for this client; `call` is its request that the message belongs to, when known. */
-  notify(text: string, call: Call | null): void
+  notify(message: MessageText, call: Call | null): void
   /** A server's request for this client. `answer` takes the response with the server's own id text. */
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void
   /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
@@ -35,8 +38,8 @@ export interface LaneHost {
   readonly laneSettings: LaneSettings
   /** A transport ready to be opened, or a GatewayError when the process limit is reached. */
   createTransport(): UpstreamTransport
-  /** The `initialize` request that a shared lane sends. */
-  readonly sharedInitialize: MessageText
+  readonly identity: GatewayIdentity
   noise(line: string): void
-  laneClosed(lane: Lane, error: GatewayError): void
+  /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */
+  laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void
 }

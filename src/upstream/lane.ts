@@ -1,41 +1,66 @@
 /**
- * A lane: one connection and the sessions that use it.
+ * A lane: one connection and the clients that use it.
  *
- * A session lane belongs to one client and speaks with that client's own `initialize`, so that sampling,
- * elicitation and roots can be attributed. A shared lane declares no capability at all: a conforming server
- * then asks nothing but `ping`, and whatever it asks all the same is refused at once instead of hanging.
+ * An owned lane speaks for one client with that client's own `initialize`, so that sampling, elicitation and
+ * roots can be attributed. A shared lane declares no capability at all: a conforming server then asks nothing
+ * but `ping`. A modern lane has no client of its own; every request on it says whose it is.
  *
  * States: idle → opening → ready → closed. A lane never reopens by itself; the next lease makes a new one.
  */
-import { GatewayError, reasonOf, rpcErrorText } from '../errors.ts'
-import { type MessageText, paramSpan, paramString } from '../protocol/jsonrpc.ts'
-import type { Call } from './call.ts'
+import { GatewayError, reasonOf } from '../errors.ts'
+import { type Era, LATEST_LEGACY_VERSION } from '../protocol/eras.ts'
+import { type MessageText, paramString } from '../protocol/jsonrpc.ts'
+import type { Call, OwnCall } from './call.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
-import { type Handshake, INITIALIZED, shakeHands } from './handshake.ts'
+import {
+  askModern,
+  discoverServer,
+  type Handshake,
+  INITIALIZED,
+  initializeRequest,
+  initializeServer,
+} from './handshake.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
+import { routeNotification, routeServerRequest } from './lane-routing.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { ToolTable } from './tool-table.ts'
+
+/** What distinguishes one lane from another. */
+export interface LaneRole {
+  readonly key: string
+  readonly era: Era
+  /** The one client that this lane speaks for, or null. */
+  readonly owner: LaneMember | null
+  /** True when the owner says `notifications/initialized` itself; else the lane says it at once. */
+  readonly ownerAnnounces: boolean
+}
 
 const RESTORE_TIMEOUT_MS = 30_000
 
 export class Lane implements ConnectionOwner {
   readonly key: string
+  readonly era: Era
+  readonly owner: LaneMember | null
   readonly members = new Set<LaneMember>()
   readonly subscriptions = new Subscriptions()
+  /** What is known of a modern server's tools. */
+  readonly tools = new ToolTable((params) => this.ask('tools/list', params, RESTORE_TIMEOUT_MS))
   readonly #host: LaneHost
-  /** The one client that this lane speaks for, or null when it is shared. */
-  readonly #owner: LaneMember | null
+  readonly #ownerAnnounces: boolean
   #connection: Connection | null = null
   #opening: Promise<Connection> | null = null
   #handshake: Handshake | null = null
   #announced = false
   #restoring: Promise<void> | null = null
   #retired = false
-  #emptySinceMs = Date.now()
+  #usedAtMs = Date.now()
 
-  constructor(key: string, host: LaneHost, owner: LaneMember | null) {
-    this.key = key
+  constructor(host: LaneHost, role: LaneRole) {
     this.#host = host
-    this.#owner = owner
+    this.key = role.key
+    this.era = role.era
+    this.owner = role.owner
+    this.#ownerAnnounces = role.ownerAnnounces
   }
 
   /** The connection when it can take a call right now, else null: the hot path asks this first. */
@@ -43,12 +68,9 @@ export class Lane implements ConnectionOwner {
     return this.#retired || this.#restoring ? null : this.#connection
   }
 
+  /** What the beginning of the connection settled; null before. */
   get handshake(): Handshake | null {
     return this.#handshake
-  }
-
-  get shared(): boolean {
-    return this.#owner === null
   }
 
   get retired(): boolean {
@@ -59,14 +81,12 @@ export class Lane implements ConnectionOwner {
     return this.#connection?.inFlightCount ?? 0
   }
 
-  get pid(): number | null {
-    return this.#connection?.transport.pid ?? null
-  }
-
   /** Opens the lane once; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */
   open(): Promise<Connection> {
     if (this.#restoring) return this.#restoring.then(() => this.open())
     if (this.#connection) return Promise.resolve(this.#connection)
+    if (this.#retired && !this.#opening)
+      return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'the connection was closed'))
     this.#opening ??= this.#connect()
     return this.#opening
   }
@@ -75,30 +95,28 @@ export class Lane implements ConnectionOwner {
     this.members.add(member)
   }
 
-  /** Takes a client off; a session lane then has no purpose and ends. */
+  /** Takes a client off; a lane that its owner leaves has no purpose and ends. */
   leave(member: LaneMember): void {
     if (!this.members.delete(member)) return
-    this.#emptySinceMs = Date.now()
+    this.touch()
     const connection = this.#connection
-    if (connection) for (const uri of this.subscriptions.drop(member)) this.#unsubscribe(connection, uri)
-    if (this.#owner === member) void this.close(new GatewayError('UPSTREAM_CLOSED', 'the session has ended'))
+    if (connection) for (const uri of this.subscriptions.drop(member)) this.#unsubscribe(uri)
+    if (this.owner === member) void this.close(new GatewayError('UPSTREAM_CLOSED', 'the session has ended'))
+  }
+
+  /** Notes that somebody used the lane without joining it. */
+  touch(): void {
+    this.#usedAtMs = Date.now()
   }
 
   /** True when nobody has used it for that long. */
   idleFor(nowMs: number, idleMs: number): boolean {
-    return this.members.size === 0 && this.inFlightCount === 0 && nowMs - this.#emptySinceMs > idleMs
+    return this.members.size === 0 && this.inFlightCount === 0 && nowMs - this.#usedAtMs > idleMs
   }
 
   /** Takes no new calls; those in flight go on. */
   retire(): void {
     this.#retired = true
-  }
-
-  /** The client said `notifications/initialized`: the server hears it from its own client, not before. */
-  announce(text: string): void {
-    if (this.#announced || !this.#connection) return
-    this.#announced = true
-    this.#connection.send(text, 'notifications/initialized')
   }
 
   expire(nowMs: number): void {
@@ -111,7 +129,7 @@ export class Lane implements ConnectionOwner {
     this.#connection = null
     if (connection) {
       await connection.close(error)
-      this.#host.laneClosed(this, error)
+      this.#host.laneClosed(this, error, true)
       return
     }
     // Still opening: the attempt sees that it is retired and takes down what it has built.
@@ -121,52 +139,40 @@ export class Lane implements ConnectionOwner {
     )
   }
 
-  async #connect(): Promise<Connection> {
-    let connection: Connection | null = null
-    try {
-      const transport = this.#host.createTransport()
-      const { callIdleMs, callTotalMs, startTimeoutMs } = this.#host.laneSettings
-      connection = new Connection(transport, this, { callIdleMs, callTotalMs }, this.#host.log)
-      const deadlineMs = Date.now() + startTimeoutMs
-      await transport.open(connection, AbortSignal.timeout(startTimeoutMs))
-      await this.#shakeHands(connection, Math.max(1, deadlineMs - Date.now()))
-      if (this.#retired) throw new GatewayError('UPSTREAM_CLOSED', 'the server was removed while it started')
-      if (connection.closedBy) throw connection.closedBy
-      this.#connection = connection
-      return connection
-    } catch (thrown) {
-      const error =
-        thrown instanceof GatewayError ? thrown : new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
-      this.#retired = true
-      await connection?.close(error)
-      this.#host.laneClosed(this, error)
-      throw error
-    }
+  /** A request of the gateway's own, in the words of the lane's era. Rejects with a GatewayError. */
+  async ask(
+    method: string,
+    params: Record<string, unknown> | undefined,
+    timeoutMs: number,
+  ): Promise<OwnCall> {
+    const connection = await this.open()
+    if (this.era === 'legacy') return connection.ask(method, params, timeoutMs)
+    const version = this.#handshake?.facts.version ?? ''
+    return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
   }
 
-  async #shakeHands(connection: Connection, timeoutMs: number): Promise<void> {
-    const initialize = this.#owner?.initialize ?? this.#host.sharedInitialize
-    this.#handshake = await shakeHands(connection, initialize, timeoutMs)
-    // A client's own lane waits for the client's word; a lane that comes back has heard it already.
-    if (this.shared || this.#announced) {
-      this.#announced = true
-      connection.send(INITIALIZED, 'notifications/initialized')
-    }
+  /** Makes a legacy server log from this level up, on top of what others want. */
+  raiseLogLevel(member: LaneMember, level: string): void {
+    const before = this.subscriptions.level
+    const wanted = this.subscriptions.setLevel(member, level)
+    if (wanted !== null && wanted !== before) this.#background('logging/setLevel', { level: wanted })
+  }
+
+  /** Counts a subscription of a member that speaks for a stream of its own; the server hears of the first one. */
+  subscribe(member: LaneMember, uri: string): void {
+    const first = !this.subscriptions.uris().has(uri)
+    this.subscriptions.add(member, uri)
+    if (first) this.#background('resources/subscribe', { uri })
   }
 
   /** Sends one of a member's requests, keeping the books that sharing needs. */
-  request(
-    connection: Connection,
-    member: LaneMember,
-    call: Call,
-    headers?: Readonly<Record<string, string>>,
-  ): void {
-    if (!this.#announced) this.announce(INITIALIZED)
+  request(connection: Connection, member: LaneMember, call: Call): void {
+    if (!this.#announced) this.#announce(connection, INITIALIZED)
     const { method, message } = call
     if (method === 'logging/setLevel') {
       const level = paramString(message, 'level')
       const wanted = level && this.subscriptions.setLevel(member, level)
-      if (wanted && wanted !== level && this.shared) {
+      if (wanted && wanted !== level && !this.owner) {
         // The server keeps the most verbose level that anyone asked for; each session is filtered to its own.
         call.answeredHere('{}')
         return
@@ -179,57 +185,30 @@ export class Lane implements ConnectionOwner {
         return
       }
     }
-    connection.request(call, headers)
+    connection.request(call)
   }
 
   /** Passes a client's notification on, except those that a shared lane speaks for itself. */
   tell(member: LaneMember, message: MessageText): void {
     const { method, text } = message
-    if (method === 'notifications/initialized') this.announce(this.#owner === member ? text : INITIALIZED)
-    else if (this.#owner === member) this.#connection?.send(text, method)
+    const connection = this.#connection
+    if (!connection) return
+    const own = this.owner === member
+    if (method === 'notifications/initialized') this.#announce(connection, own ? text : INITIALIZED)
+    else if (own) connection.send(text, method)
     // Progress and roots belong to requests that a shared lane never lets through.
     else if (method !== 'notifications/progress' && method !== 'notifications/roots/list_changed')
-      this.#connection?.send(text, method)
+      connection.send(text, method)
   }
 
   // What the connection reports.
 
   serverRequest(connection: Connection, message: MessageText, call: Call | null): void {
-    const answer = (text: string) => connection.send(text, null)
-    const idText = message.text.slice(message.idStart, message.idEnd)
-    if (message.method === 'ping') answer(`{"jsonrpc":"2.0","id":${idText},"result":{}}`)
-    else if (this.#owner) this.#owner.ask(message, call ?? connection.soleCall(), answer)
-    else {
-      const refusal = new GatewayError('NO_CAPABLE_CLIENT', 'this connection speaks for no single client')
-      answer(rpcErrorText(refusal, idText))
-    }
+    routeServerRequest(this, connection, message, call)
   }
 
   notification(connection: Connection, message: MessageText, call: Call | null): void {
-    const { method, text } = message
-    if (this.#owner) {
-      if (method === 'notifications/cancelled') {
-        const span = paramSpan(message, 'requestId')
-        if (span) this.#owner.withdraw(message, text.slice(span.start, span.end))
-        return
-      }
-      this.#owner.notify(text, call ?? (method === 'notifications/message' ? connection.soleCall() : null))
-      return
-    }
-    if (method === 'notifications/cancelled') return
-    if (method === 'notifications/message') {
-      const source = call ?? connection.soleCall()
-      const caller = source?.member ?? null
-      if (caller) {
-        if (this.subscriptions.wants(caller, message)) caller.notify(text, source)
-        return
-      }
-    }
-    // What names no one goes to all only where all are the same principal, or where it holds no one's data.
-    const open = method?.endsWith('/list_changed') || method === 'notifications/resources/updated'
-    if (!open && !this.#onePrincipal()) return
-    for (const member of this.members)
-      if (this.subscriptions.wants(member, message)) member.notify(text, null)
+    routeNotification(this, connection, message, call)
   }
 
   sessionLost(connection: Connection, call: Call | null): void {
@@ -257,18 +236,66 @@ export class Lane implements ConnectionOwner {
     this.#retired = true
     this.#connection = null
     void connection.close(error)
-    this.#host.laneClosed(this, error)
+    this.#host.laneClosed(this, error, true)
   }
 
   noise(line: string): void {
     this.#host.noise(line)
   }
 
+  async #connect(): Promise<Connection> {
+    let connection: Connection | null = null
+    try {
+      const transport = this.#host.createTransport()
+      const { callIdleMs, callTotalMs, startTimeoutMs } = this.#host.laneSettings
+      connection = new Connection(transport, this, { callIdleMs, callTotalMs }, this.#host.log)
+      const deadlineMs = Date.now() + startTimeoutMs
+      await transport.open(connection, AbortSignal.timeout(startTimeoutMs))
+      await this.#shakeHands(connection, Math.max(1, deadlineMs - Date.now()))
+      if (this.#retired) throw new GatewayError('UPSTREAM_CLOSED', 'the server was removed while it started')
+      if (connection.closedBy) throw connection.closedBy
+      this.#connection = connection
+      return connection
+    } catch (thrown) {
+      const error =
+        thrown instanceof GatewayError ? thrown : new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
+      this.#retired = true
+      await connection?.close(error)
+      this.#host.laneClosed(this, error, false)
+      throw error
+    }
+  }
+
+  async #shakeHands(connection: Connection, timeoutMs: number): Promise<void> {
+    if (this.era === 'modern') {
+      this.#handshake = await discoverServer(connection, this.#host.identity, timeoutMs)
+      connection.cancelsByClosing = connection.transport.pid === null
+      this.#announced = true
+      return
+    }
+    const initialize =
+      this.owner?.initialize ?? initializeRequest(LATEST_LEGACY_VERSION, this.#host.identity, {})
+    this.#handshake = await initializeServer(connection, initialize, this.owner?.headers, timeoutMs)
+    // A client's own lane waits for the client's word; a lane that comes back has heard it already.
+    if (this.#ownerAnnounces && !this.#announced) return
+    this.#announced = false
+    this.#announce(connection, INITIALIZED)
+  }
+
+  #announce(connection: Connection, text: string): void {
+    if (this.#announced) return
+    this.#announced = true
+    connection.send(text, 'notifications/initialized')
+  }
+
   /** Initialises again after the upstream lost its session, and puts back what the session had set. */
   async #restore(connection: Connection): Promise<void> {
     try {
       await this.#shakeHands(connection, this.#host.laneSettings.startTimeoutMs)
-      await this.#putBack(connection)
+      const { level } = this.subscriptions
+      if (level) await connection.ask('logging/setLevel', { level }, RESTORE_TIMEOUT_MS)
+      for (const uri of this.subscriptions.uris())
+        await connection.ask('resources/subscribe', { uri }, RESTORE_TIMEOUT_MS)
     } catch (thrown) {
       const error =
         thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))
@@ -276,25 +303,17 @@ export class Lane implements ConnectionOwner {
     }
   }
 
-  async #putBack(connection: Connection): Promise<void> {
-    const level = this.subscriptions.level
-    if (level) await connection.ask('logging/setLevel', { level }, RESTORE_TIMEOUT_MS)
-    for (const uri of this.subscriptions.uris())
-      await connection.ask('resources/subscribe', { uri }, RESTORE_TIMEOUT_MS)
+  #unsubscribe(uri: string): void {
+    this.#background('resources/unsubscribe', { uri })
   }
 
-  #unsubscribe(connection: Connection, uri: string): void {
-    connection.ask('resources/unsubscribe', { uri }, RESTORE_TIMEOUT_MS).catch((error: unknown) => {
-      this.#host.log.debug({ mcp: this.#host.name, reason: reasonOf(error) }, 'unsubscribe failed')
+  /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */
+  #background(method: string, params: Record<string, unknown>): void {
+    this.ask(method, params, RESTORE_TIMEOUT_MS).catch((error: unknown) => {
+      this.#host.log.debug(
+        { mcp: this.#host.name, method, reason: reasonOf(error) },
+        'request of the gateway failed',
+      )
     })
-  }
-
-  #onePrincipal(): boolean {
-    let principal: string | null = null
-    for (const member of this.members) {
-      if (principal !== null && principal !== member.principalId) return false
-      principal = member.principalId
-    }
-    return true
   }
 }

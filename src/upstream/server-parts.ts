@@ -1,12 +1,12 @@
-import type { MessageText } from '../protocol/jsonrpc.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { GatewayIdentity } from './handshake.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 
 /** What a server may use of the rest of the gateway. */
 export interface ServerParts {
   readonly log: Log
-  readonly sharedInitialize: MessageText
+  readonly identity: GatewayIdentity
   createTransport(definition: ServerDefinition): UpstreamTransport
   /** Child processes of every server together. */
   processesInUse(): number

@@ -3,8 +3,8 @@ import { GatewayError } from '../errors.ts'
 import { type MessageText, memberSpan, replaceSpan, skipValue, stringAt } from '../protocol/jsonrpc.ts'
 import type { ToolFilter } from '../registry/definition.ts'
 import { isRecord } from './call.ts'
-import type { Connection } from './connection.ts'
 import type { ToolDescription } from './directory.ts'
+import type { Lane } from './lane.ts'
 
 /** A server that hands out pages without end is stopped here. */
 const TOOL_PAGES_MAX = 1_000
@@ -16,12 +16,12 @@ export function allowsTool(filter: ToolFilter | null, toolName: string): boolean
 }
 
 /** Every page of `tools/list`. Rejects with a GatewayError, also when the server's cursors go in circles. */
-export async function listTools(connection: Connection, timeoutMs: number): Promise<ToolDescription[]> {
+export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDescription[]> {
   const tools: ToolDescription[] = []
   const seen = new Set<string>()
   let cursor: string | null = null
   for (let page = 0; page < TOOL_PAGES_MAX; page++) {
-    const asked = await connection.ask('tools/list', cursor === null ? undefined : { cursor }, timeoutMs)
+    const asked = await lane.ask('tools/list', cursor === null ? undefined : { cursor }, timeoutMs)
     const result = await asked.answer
     for (const tool of Array.isArray(result['tools']) ? result['tools'] : [])
       if (isRecord(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
@@ -36,12 +36,12 @@ export async function listTools(connection: Connection, timeoutMs: number): Prom
 
 /** One `tools/call` of the gateway's own. */
 export async function callTool(
-  connection: Connection,
+  lane: Lane,
   name: string,
   args: Readonly<Record<string, unknown>>,
   timeoutMs: number,
 ): Promise<Record<string, unknown>> {
-  const asked = await connection.ask('tools/call', { name, arguments: args }, timeoutMs)
+  const asked = await lane.ask('tools/call', { name, arguments: args }, timeoutMs)
   return asked.answer
 }
 

@@ -2,69 +2,75 @@
  * One registered MCP server: its lanes and its supervision (server-health.ts decides, this does).
  *
  * The primary lane is opened at once and kept: it proves that the server works, answers the admin API and the
- * health probe, and serves open clients. Other lanes are opened when a client needs one. When the primary
- * fails, calls are refused with the time until the next attempt.
+ * health probe, and serves open clients. Other lanes are opened when a client needs one, in the era that the
+ * client speaks wherever the server speaks it too. When the primary fails, calls are refused with the time
+ * until the next attempt.
  */
 import { GatewayError, reasonOf } from '../errors.ts'
-import type { MessageText } from '../protocol/jsonrpc.ts'
+import type { Era } from '../protocol/eras.ts'
+import { memberText, parsed } from '../protocol/spans.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
 import { CallCounters } from './call-counters.ts'
-import type { Connection } from './connection.ts'
 import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
-import { Lane } from './lane.ts'
+import { EraMismatch, type GatewayIdentity } from './handshake.ts'
+import type { Lane, LaneRole } from './lane.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
+import { LanePool } from './lane-pool.ts'
 import { OutputTail } from './output-tail.ts'
 import { ServerHealth } from './server-health.ts'
 import type { ServerParts } from './server-parts.ts'
 import { allowsTool, callTool, listTools } from './server-tools.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 
+/** A lane that a stateless client's request may use until it is given back. */
+export interface StatelessLease {
+  readonly lane: Lane
+  giveBack(): void
+}
+
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
   readonly origin: 'file' | 'store'
   readonly log: Log
+  readonly identity: GatewayIdentity
   readonly laneSettings
-  readonly sharedInitialize: MessageText
   readonly #parts: ServerParts
-  readonly #lanes = new Map<string, Lane>()
-  /** Lanes that take no new calls but still finish old ones. */
-  readonly #leaving = new Set<Lane>()
+  readonly #pool: LanePool
   readonly #health: ServerHealth
+  readonly #output: OutputTail
+  readonly #counters: CallCounters
+  /** Which eras the server has been seen to speak, or to refuse. Forgotten when it fails. */
+  readonly #speaks = new Map<Era, boolean>()
   #primary: Lane | null = null
   #stopped = false
   #nextProbeMs = 0
   #probing = false
-  readonly #output: OutputTail
-  readonly #counters: CallCounters
 
   constructor(definition: ServerDefinition, origin: 'file' | 'store', parts: ServerParts) {
     this.definition = definition
     this.origin = origin
     this.#parts = parts
     this.log = parts.log
-    this.sharedInitialize = parts.sharedInitialize
-    this.#counters = new CallCounters(definition.name, parts.inFlightMax)
-    this.#output = new OutputTail(definition, parts.log)
-    this.#health = new ServerHealth(definition, parts.log)
+    this.identity = parts.identity
     this.laneSettings = {
       callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
       callTotalMs: parts.callTotalMs,
       startTimeoutMs: definition.startTimeoutMs,
     }
+    this.#pool = new LanePool(this)
+    this.#counters = new CallCounters(definition.name, parts.inFlightMax)
+    this.#output = new OutputTail(definition, parts.log)
+    this.#health = new ServerHealth(definition, parts.log)
   }
 
   get name(): string {
     return this.definition.name
   }
 
-  get inFlight(): number {
-    return this.#counters.inFlight
-  }
-
   /** Child processes, those that are starting included. */
   get processes(): number {
-    return this.definition.transport === 'stdio' ? this.#lanes.size + this.#leaving.size : 0
+    return this.definition.transport === 'stdio' ? this.#pool.count : 0
   }
 
   /** Begins connecting in the background. */
@@ -76,26 +82,35 @@ export class Server implements ServerEntry, LaneHost {
     return this.#health.settled
   }
 
-  /** True when this server was replaced or removed: whoever holds one of its lanes must lease anew. */
-  get stopped(): boolean {
-    return this.#stopped
-  }
-
   /** The lane that serves this session, opened. Rejects with a GatewayError. */
   async lease(member: LaneMember): Promise<Lane> {
-    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
-    await this.#untilReachable()
-    const key = this.#laneKey(member)
-    let lane = this.#lanes.get(key)
-    if (!lane || lane.retired) lane = this.#newLane(key, key.startsWith('session ') ? member : null)
+    const lane = await this.#openInEra('legacy', (era) => this.#pool.get(this.#sessionRole(member, era)))
     lane.join(member)
-    try {
-      await lane.open()
-    } catch (thrown) {
-      lane.leave(member)
-      throw thrown
-    }
     return lane
+  }
+
+  /**
+   * A lane for one request of a stateless client. `asker` speaks for clients that can be asked something, or
+   * is null for those that cannot; `alone` is true when the server may ask during this request.
+   */
+  async leaseStateless(
+    principalId: string,
+    asker: LaneMember | null,
+    alone: boolean,
+  ): Promise<StatelessLease> {
+    const exclusive = alone && asker !== null && this.definition.transport !== 'streamable-http'
+    const role = (era: Era, position: number): LaneRole => {
+      if (era === 'modern') return { key: 'modern', era, owner: null, ownerAnnounces: false }
+      if (asker) return { key: `${asker.id} #${position}`, era, owner: asker, ownerAnnounces: false }
+      return { key: this.#plainKey(principalId), era, owner: null, ownerAnnounces: false }
+    }
+    const lane = await this.#openInEra('modern', (era) =>
+      exclusive && era === 'legacy'
+        ? this.#pool.take((position) => role(era, position))
+        : this.#pool.get(role(era, 0)),
+    )
+    lane.touch()
+    return { lane, giveBack: () => this.#pool.giveBack(lane) }
   }
 
   callStarted(): void {
@@ -108,7 +123,7 @@ export class Server implements ServerEntry, LaneHost {
 
   status(): ServerStatus {
     const health = this.#health
-    const handshake = this.#primary?.handshake ?? null
+    const facts = this.#primary?.handshake?.facts ?? null
     return {
       name: this.name,
       status: health.state,
@@ -118,10 +133,10 @@ export class Server implements ServerEntry, LaneHost {
       reconnectAttempts: health.attempts,
       upTime: health.state === 'connected' ? (Date.now() - health.connectedAtMs) * 1_000_000 : 0,
       ...this.#counters.figures(),
-      protocolVersion: handshake?.protocolVersion ?? null,
-      era: handshake ? 'legacy' : null,
-      serverInfo: handshake?.serverInfo ?? null,
-      capabilities: handshake?.capabilities ?? null,
+      protocolVersion: facts?.version ?? null,
+      era: facts?.era ?? null,
+      serverInfo: facts && parsed(memberText(facts.resultText, 'serverInfo') ?? facts.identity ?? 'null'),
+      capabilities: facts?.capabilities ?? null,
       processes: this.processes,
       sessions: this.#parts.sessionCount(this.name),
       stderrTail: this.#output.lines(),
@@ -129,7 +144,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   async listTools(): Promise<ToolDescription[]> {
-    const tools = await listTools(await this.#primaryConnection(), this.laneSettings.callIdleMs)
+    const tools = await listTools(await this.#primaryLane(), this.laneSettings.callIdleMs)
     return tools.filter((tool) => allowsTool(this.definition.toolFilter, tool.name))
   }
 
@@ -139,12 +154,12 @@ export class Server implements ServerEntry, LaneHost {
   ): Promise<Record<string, unknown>> {
     if (!allowsTool(this.definition.toolFilter, toolName))
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
-    const connection = await this.#primaryConnection()
+    const lane = await this.#primaryLane()
     this.callStarted()
     const startedAtMs = Date.now()
     let failed = true
     try {
-      const result = await callTool(connection, toolName, args, this.laneSettings.callIdleMs)
+      const result = await callTool(lane, toolName, args, this.laneSettings.callIdleMs)
       failed = false
       return result
     } finally {
@@ -161,29 +176,24 @@ export class Server implements ServerEntry, LaneHost {
   retire(): void {
     this.#stopped = true
     this.#health.disconnected()
-    for (const lane of this.#lanes.values()) lane.retire()
+    this.#pool.retireAll()
   }
 
   /** Ends every lane at once; calls in flight fail with this error. */
   async stop(error: GatewayError): Promise<void> {
     this.#stopped = true
     this.#health.disconnected()
-    const lanes = [...this.#lanes.values(), ...this.#leaving]
-    await Promise.all(lanes.map((lane) => lane.close(error)))
+    await this.#pool.closeAll(error)
   }
 
   /** Time's passing: expiry of calls and idle lanes, the next attempt, the next probe. */
   sweep(nowMs: number): void {
-    for (const lane of this.#lanes.values()) {
-      lane.expire(nowMs)
-      if (lane !== this.#primary && lane.shared && lane.idleFor(nowMs, this.#parts.laneIdleMs))
-        void lane.close(new GatewayError('UPSTREAM_CLOSED', 'the lane was idle'))
-    }
-    for (const lane of this.#leaving) lane.expire(nowMs)
+    for (const lane of this.#pool.sweep(nowMs, this.#parts.laneIdleMs))
+      if (lane !== this.#primary) void lane.close(new GatewayError('UPSTREAM_CLOSED', 'the lane was idle'))
     if (this.#stopped) return
     if (this.#health.retryAtMs > 0 && nowMs >= this.#health.retryAtMs) void this.#connectPrimary()
-    const probe = this.definition.healthCheckEnabled && this.#primary?.ready && nowMs >= this.#nextProbeMs
-    if (probe && !this.#probing) void this.#probe(this.#primary?.ready ?? null)
+    const due = this.definition.healthCheckEnabled && nowMs >= this.#nextProbeMs
+    if (due && !this.#probing && this.#primary?.ready) void this.#probe(this.#primary)
   }
 
   // For the lanes.
@@ -203,40 +213,72 @@ export class Server implements ServerEntry, LaneHost {
     this.#output.add(line)
   }
 
-  laneClosed(lane: Lane, error: GatewayError): void {
-    this.#leaving.delete(lane)
-    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
-    if (lane !== this.#primary || this.#stopped) return
+  laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {
+    this.#pool.forget(lane)
+    if (lane !== this.#primary || this.#stopped || !wasReady) return
+    this.#primaryFailed(error)
+  }
+
+  #primaryFailed(error: GatewayError): void {
     this.#primary = null
+    this.#speaks.clear()
     this.#health.failed(error, Date.now())
   }
 
-  #newLane(key: string, owner: LaneMember | null): Lane {
-    const before = this.#lanes.get(key)
-    if (before) this.#leaving.add(before)
-    const lane = new Lane(key, this, owner)
-    this.#lanes.set(key, lane)
-    return lane
+  #sessionRole(member: LaneMember, era: Era): LaneRole {
+    if (era === 'modern') return { key: 'modern', era, owner: null, ownerAnnounces: false }
+    const { isolation, transport } = this.definition
+    const own = isolation === 'session' || transport !== 'stdio' || member.interactive
+    if (isolation !== 'shared' && own)
+      return { key: `session ${member.id}`, era, owner: member, ownerAnnounces: true }
+    return { key: this.#plainKey(member.principalId), era, owner: null, ownerAnnounces: false }
   }
 
-  #laneKey(member: LaneMember): string {
-    const { isolation, transport } = this.definition
-    if (isolation === 'shared') return 'all'
-    const own = isolation === 'session' || transport !== 'stdio' || member.interactive
-    return own ? `session ${member.id}` : `principal ${member.principalId}`
+  /** The lane of clients that cannot be asked anything. */
+  #plainKey(principalId: string): string {
+    return this.definition.isolation === 'shared' ? 'all' : `principal ${principalId}`
   }
 
   /** The primary lane is a lane that clients use too, where that gives nobody another one's state. */
-  #primaryKey(): string {
-    if (this.definition.isolation === 'shared') return 'all'
-    const { isolation, transport } = this.definition
-    return isolation === 'auto' && transport === 'stdio' && this.#parts.openAccess
-      ? 'principal anonymous'
-      : 'gateway'
+  #primaryRole(era: Era): LaneRole {
+    const { isolation } = this.definition
+    const key =
+      era === 'modern'
+        ? 'modern'
+        : isolation === 'shared' || (isolation === 'auto' && this.#parts.openAccess)
+          ? this.#plainKey('anonymous')
+          : 'gateway'
+    return { key, era, owner: null, ownerAnnounces: false }
+  }
+
+  /** Opens a lane in the wanted era, or in the other one when the server does not speak it. */
+  async #openInEra(wanted: Era, laneOf: (era: Era) => Lane): Promise<Lane> {
+    await this.#untilReachable()
+    const other: Era = wanted === 'legacy' ? 'modern' : 'legacy'
+    const order = this.#mayspeak(wanted) ? [wanted, other] : [other]
+    for (const era of order) {
+      const lane = laneOf(era)
+      try {
+        await lane.open()
+        this.#speaks.set(era, true)
+        return lane
+      } catch (thrown) {
+        this.#pool.giveBack(lane)
+        if (!(thrown instanceof EraMismatch) || era === other) throw thrown
+        this.#speaks.set(era, false)
+      }
+    }
+    throw this.#health.unavailable(Date.now())
+  }
+
+  #mayspeak(era: Era): boolean {
+    if (era === 'modern' && this.definition.transport === 'sse') return false
+    return this.#speaks.get(era) !== false
   }
 
   async #untilReachable(): Promise<void> {
     const health = this.#health
+    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
     if (health.state === 'connected') return
     if (health.state === 'connecting') await health.untilSettled(this.#parts.startWaitMs)
     if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
@@ -246,50 +288,59 @@ export class Server implements ServerEntry, LaneHost {
     throw health.unavailable(Date.now())
   }
 
-  async #primaryConnection(): Promise<Connection> {
+  async #primaryLane(): Promise<Lane> {
     await this.#untilReachable()
-    const connection = this.#primary?.ready
-    if (!connection) throw this.#health.unavailable(Date.now())
-    return connection
+    if (!this.#primary?.ready) throw this.#health.unavailable(Date.now())
+    return this.#primary
   }
 
   async #connectPrimary(): Promise<void> {
     this.#health.connecting()
-    const key = this.#primaryKey()
-    const existing = this.#lanes.get(key)
-    const lane = existing && !existing.retired ? existing : this.#newLane(key, null)
-    this.#primary = lane
-    try {
-      await lane.open()
-    } catch {
-      // The lane has told laneClosed why.
-      return
+    let first: unknown = null
+    for (const era of this.#primaryOrder()) {
+      const lane = this.#pool.get(this.#primaryRole(era))
+      this.#primary = lane
+      try {
+        await lane.open()
+        if (this.#stopped) return
+        this.#speaks.set(era, true)
+        const nowMs = Date.now()
+        this.#nextProbeMs = nowMs + this.definition.healthCheckIntervalMs
+        this.#health.connected(nowMs)
+        return
+      } catch (thrown) {
+        first ??= thrown
+        if (!(thrown instanceof EraMismatch)) break
+        this.#speaks.set(era, false)
+      }
     }
     if (this.#stopped) return
-    const nowMs = Date.now()
-    this.#nextProbeMs = nowMs + this.definition.healthCheckIntervalMs
-    this.#health.connected(nowMs)
+    this.#primaryFailed(first instanceof GatewayError ? first : new GatewayError('INTERNAL', reasonOf(first)))
+  }
+
+  /**
+   * Over HTTP a modern request is tried first, as the specification has it. Over stdio an old server may exit
+   * on anything before `initialize`, and a new one answers that with an error, so the old way comes first.
+   */
+  #primaryOrder(): readonly Era[] {
+    if (this.definition.transport === 'sse') return ['legacy']
+    return this.definition.transport === 'stdio' ? ['legacy', 'modern'] : ['modern', 'legacy']
   }
 
   /** A real round trip on the connection that calls use: no process and no session per probe. */
-  async #probe(connection: Connection | null): Promise<void> {
-    if (!connection) return
+  async #probe(lane: Lane): Promise<void> {
     this.#probing = true
+    let failure: string | null = null
     try {
-      await connection.ask('ping', undefined, this.#parts.healthProbeMs)
-      this.#probed(connection, null)
+      await lane.ask(lane.era === 'modern' ? 'server/discover' : 'ping', undefined, this.#parts.healthProbeMs)
     } catch (thrown) {
-      const silent = thrown instanceof GatewayError && thrown.code === 'UPSTREAM_TIMEOUT'
       // Any answer is a round trip, also one that says it knows no ping.
-      this.#probed(connection, silent ? `health probe failed: ${reasonOf(thrown)}` : null)
-    } finally {
-      this.#probing = false
-      this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
+      const silent = thrown instanceof GatewayError && thrown.code === 'UPSTREAM_TIMEOUT'
+      failure = silent ? `health probe failed: ${reasonOf(thrown)}` : null
     }
-  }
-
-  #probed(connection: Connection, failure: string | null): void {
-    if (this.#stopped || this.#primary?.ready !== connection) return
+    this.#probing = false
+    this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
+    if (this.#stopped || this.#primary !== lane || !lane.ready) return
     if (failure === null) this.#health.awake()
     else this.#health.silent(failure)
   }

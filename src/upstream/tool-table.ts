@@ -1,0 +1,62 @@
+/**
+ * What a bridge must know of a modern server's tools: which arguments travel as headers, which results are
+ * wrapped. Read when it is first needed, again when a call was refused for its headers.
+ */
+import { legacyTools } from '../protocol/bridge/results.ts'
+import type { ToolFacts } from '../protocol/bridge/types.ts'
+import type { OwnCall } from './call.ts'
+
+/** Tools that are kept; those beyond are called without marks. */
+const TOOLS_MAX = 10_000
+const PAGES_MAX = 1_000
+
+export class ToolTable {
+  readonly #ask: (params: Record<string, unknown> | undefined) => Promise<OwnCall>
+  readonly #byName = new Map<string, ToolFacts>()
+  #reading: Promise<void> | null = null
+  #complete = false
+
+  /** `ask` sends `tools/list` with these parameters. */
+  constructor(ask: (params: Record<string, unknown> | undefined) => Promise<OwnCall>) {
+    this.#ask = ask
+  }
+
+  /** What is known already; undefined when the list was never read. */
+  known(name: string): ToolFacts | null | undefined {
+    return this.#byName.get(name) ?? (this.#complete ? null : undefined)
+  }
+
+  learn(tools: readonly ToolFacts[]): void {
+    for (const tool of tools) if (this.#byName.size < TOOLS_MAX) this.#byName.set(tool.name, tool)
+  }
+
+  /** The list may have changed. */
+  forget(): void {
+    this.#complete = false
+  }
+
+  /** Reads every page once for all who wait. Rejects with a GatewayError. */
+  async find(name: string): Promise<ToolFacts | null> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null
+    })
+    await this.#reading
+    return this.#byName.get(name) ?? null
+  }
+
+  async #read(): Promise<void> {
+    const tools: ToolFacts[] = []
+    let cursor: string | null = null
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const call: OwnCall = await this.#ask(cursor === null ? undefined : { cursor })
+      const list = legacyTools(call.resultText, true)
+      if (list) tools.push(...list.tools)
+      const next: unknown = (await call.answer)['nextCursor']
+      if (typeof next !== 'string' || next === cursor) break
+      cursor = next
+    }
+    this.#byName.clear()
+    this.learn(tools)
+    this.#complete = true
+  }
+}
