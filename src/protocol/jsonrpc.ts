@@ -172,9 +172,10 @@ function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly
   }
   // An escaped spelling of a key ("i\u0064") is the same key to a JSON parser, and longer than it.
   if (length < ESCAPED_KEY_CHARS_MIN) return -1
-  const backslash = text.indexOf('\\', keyStart)
-  if (backslash < 0 || backslash >= keyEnd) return -1
-  const key = unquote(text.slice(keyStart, keyEnd))
+  // Only the key is searched: a search to the end of the text for each of 300,000 keys took 16 seconds.
+  const raw = text.slice(keyStart, keyEnd)
+  if (!raw.includes('\\')) return -1
+  const key = unquote(raw)
   return key === null ? -1 : wanted.indexOf(key)
 }
 

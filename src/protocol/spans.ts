@@ -25,8 +25,8 @@ export function membersOf(text: string): Member[] | null {
   for (;;) {
     if (text[at] !== '"') return null
     const keyEnd = skipValue(text, at)
-    const key = keyEnd < 0 ? null : parsed(text.slice(at, keyEnd))
-    if (typeof key !== 'string') return null
+    const key = keyEnd < 0 ? null : keyOf(text.slice(at, keyEnd))
+    if (key === null) return null
     const colon = skipSpace(text, keyEnd)
     if (text[colon] !== ':') return null
     const valueStart = skipSpace(text, colon + 1)
@@ -38,6 +38,12 @@ export function membersOf(text: string): Member[] | null {
     if (text[at] !== ',') return null
     at = skipSpace(text, at + 1)
   }
+}
+
+function keyOf(quoted: string): string | null {
+  if (!quoted.includes('\\')) return quoted.slice(1, -1)
+  const key = parsed(quoted)
+  return typeof key === 'string' ? key : null
 }
 
 /** The JSON text of one member's value, the last one where it stands twice (as JSON.parse reads it); null when absent. */
@@ -60,13 +66,25 @@ export function editObject(text: string, edit: Edit): string | null {
   const set = edit.set ?? {}
   const parts: string[] = []
   const placed = new Set<string>()
-  for (const member of members) {
-    if (Object.hasOwn(set, member.key)) {
-      if (placed.has(member.key)) continue
-      placed.add(member.key)
-      parts.push(`${text.slice(member.start, member.valueStart)}${set[member.key]}`)
-    } else if (edit.drop?.(member.key) !== true) parts.push(text.slice(member.start, member.valueEnd))
+  // Neighbours that stay are copied in one piece: an object may have hundreds of thousands of members.
+  let keptFrom = -1
+  let keptTo = -1
+  const flush = () => {
+    if (keptFrom >= 0) parts.push(text.slice(keptFrom, keptTo))
+    keptFrom = -1
   }
+  for (const { key, start, valueStart, valueEnd } of members) {
+    if (Object.hasOwn(set, key)) {
+      flush()
+      if (!placed.has(key)) parts.push(`${text.slice(start, valueStart)}${set[key]}`)
+      placed.add(key)
+    } else if (edit.drop?.(key) === true) flush()
+    else {
+      if (keptFrom < 0) keptFrom = start
+      keptTo = valueEnd
+    }
+  }
+  flush()
   for (const [key, value] of Object.entries(set)) {
     if (!placed.has(key)) parts.push(`${JSON.stringify(key)}:${value}`)
   }

@@ -121,6 +121,12 @@ describe('splicing', () => {
     expect(memberSpan(text, 0, 'z')).toBeNull()
   })
 
+  test('takes time in proportion to the text, however many members there are', () => {
+    const members = Array.from({ length: 100_000 }, (_, n) => `"member${n}":1`).join(',')
+    // Quadratic time would exceed the test's own time-out many times over.
+    expect(scanMessage(`{"id":1,"method":"a",${members}}`)?.kind).toBe('request')
+  })
+
   test('reads a string parameter with its escapes', () => {
     expect(paramString(scan('{"method":"a","params":{"uri":"f\\u00e9"}}'), 'uri')).toBe('fé')
     expect(paramString(scan('{"method":"a","params":{"uri":5}}'), 'uri')).toBeNull()
