@@ -14,6 +14,12 @@ export interface SignalOptions {
   readonly logging: Config['logging']
 }
 
+/**
+ * A signal so close behind the first is its echo: Ctrl+C reaches the gateway from the terminal and once
+ * more from `bun run`, which passes it on.
+ */
+const ECHO_MS_MAX = 300
+
 /** Longest wait for processes to be killed after a second signal. */
 const STOP_NOW_MS_MAX = 1000
 
@@ -26,13 +32,16 @@ export function endOnSignals(started: Promise<Gateway>, options: SignalOptions):
   const { promise, resolve } = Promise.withResolvers<number>()
   let gateway: Gateway | null = null
   let exitCode: number | null = null
+  let firstAtMs = 0
   const stop = (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP'): void => {
-    const first = exitCode === null
-    exitCode = first ? 0 : 128 + constants.signals[signal]
-    if (first) {
+    if (exitCode === null) {
+      exitCode = 0
+      firstAtMs = performance.now()
       started.then((running) => running.stop()).catch(() => resolve(1))
       return
     }
+    if (performance.now() - firstAtMs < ECHO_MS_MAX) return
+    exitCode = 128 + constants.signals[signal]
     // With whatever is left after that, the exit itself has to do.
     setTimeout(() => resolve(exitCode ?? 1), gateway === null ? 0 : STOP_NOW_MS_MAX)
     gateway?.stopNow()

@@ -67,12 +67,24 @@ describe.each([...gatewayForms])('as %s', (via) => {
 })
 
 describe('while a call runs', () => {
+  test('an echo of the signal, as a terminal and bun run make it, does not cut the call short', async () => {
+    await using gateway = await startGatewayProcess({ via: 'executable', config: withServer })
+    await slowCall(gateway)
+    gateway.process.signal('SIGINT')
+    gateway.process.signal('SIGINT')
+    await gateway.process.line((line) => line.includes('stopping'))
+    expect(await Promise.race([gateway.process.exited, Bun.sleep(700).then(() => 'alive')])).toBe('alive')
+    await gateway.kill()
+  })
+
   test('a second signal ends it at once, with the code of that signal', async () => {
     await using gateway = await startGatewayProcess({ via: 'executable', config: withServer })
     await slowCall(gateway)
     const [child] = childrenOf(gateway.pid).split(' ')
     gateway.process.signal('SIGTERM')
     await gateway.process.line((line) => line.includes('stopping'))
+    // Right behind the first it would count as its echo.
+    await Bun.sleep(400)
     const begunMs = performance.now()
     gateway.process.signal('SIGINT')
     expect(await gateway.process.exited).toBe(130)
