@@ -1,0 +1,124 @@
+/** Processes under measurement: started with their output in a file, read from /proc, ended as a group. */
+import { openSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface StartOptions {
+  readonly command: readonly string[]
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Folder for `NAME.out` and `NAME.err`. */
+  readonly directory: string
+  readonly name: string
+}
+
+export interface Started {
+  readonly pid: number
+  readonly outPath: string
+  readonly exited: Promise<number>
+  /** Ends the process and everything it has started. */
+  stop(): Promise<void>
+}
+
+const stopMs = 5_000
+const groups = new Set<number>()
+process.on('exit', () => {
+  for (const pid of groups) signalGroup(pid, 'SIGKILL')
+})
+
+export function start({ command, cwd, env, directory, name }: StartOptions): Started {
+  const outPath = join(directory, `${name}.out`)
+  const child = Bun.spawn([...command], {
+    cwd: cwd ?? directory,
+    env: { PATH: process.env['PATH'] ?? '', HOME: directory, ...env },
+    stdin: 'ignore',
+    stdout: openSync(outPath, 'w'),
+    stderr: openSync(join(directory, `${name}.err`), 'w'),
+    detached: true,
+  })
+  const { pid, exited } = child
+  groups.add(pid)
+  return {
+    pid,
+    outPath,
+    exited,
+    async stop() {
+      child.kill('SIGTERM')
+      await Promise.race([exited, Bun.sleep(stopMs)])
+      signalGroup(pid, 'SIGKILL')
+      await exited
+      groups.delete(pid)
+    },
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // Nobody left.
+  }
+}
+
+/** What a process has printed so far, once it holds the pattern: its first group, or the whole match. */
+export async function printed(started: Started, pattern: RegExp, patienceMs = 30_000): Promise<string> {
+  let over = false
+  void started.exited.then(() => {
+    over = true
+  })
+  const untilMs = performance.now() + patienceMs
+  for (;;) {
+    const found = pattern.exec(readFileSync(started.outPath, 'utf8'))
+    if (found) return found[1] ?? found[0]
+    if (over || performance.now() > untilMs) {
+      const words = readFileSync(started.outPath.replace(/out$/, 'err'), 'utf8').slice(-2000)
+      throw new Error(`${started.outPath}: no ${pattern} (${over ? 'it ended' : 'too late'})\n${words}`)
+    }
+    await Bun.sleep(5)
+  }
+}
+
+/** The kernel counts in hundredths of a second on every platform that has /proc. */
+const tickUs = 10_000
+
+/** CPU time of one process and its threads since its start, or null where there is no /proc. */
+export function cpuUs(pid: number): number | null {
+  const fields = statOf(pid)
+  return fields && (Number(fields[11]) + Number(fields[12])) * tickUs
+}
+
+/** Resident memory of one process in MiB, or null where there is no /proc. */
+export function rssMib(pid: number): number | null {
+  try {
+    const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return kib === undefined ? null : Number(kib) / 1024
+  } catch {
+    return null
+  }
+}
+
+/** A process and all its descendants. */
+export function treeOf(pid: number): number[] {
+  const tree = [pid]
+  for (const entry of readdirSync('/proc')) {
+    if (/^\d+$/.test(entry) && Number(statOf(Number(entry))?.[1]) === pid) tree.push(...treeOf(Number(entry)))
+  }
+  return tree
+}
+
+/** The fields of /proc/PID/stat behind the command: state, parent, group … */
+function statOf(pid: number): string[] | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return null
+  }
+}
+
+/** A port that was free a moment ago, for programs that cannot pick one themselves. */
+export function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  const { port } = listener
+  listener.stop(true)
+  return port
+}

@@ -1,0 +1,161 @@
+/**
+ * Our own load generator: for machines without wrk, for a fixed rate, and for the HTTP+SSE face, where
+ * the answer to a POST travels on another connection. A loop per connection, one call at a time in each.
+ */
+import { type HttpSocket, openHttpSocket } from './http-socket.ts'
+import { type LoadOptions, type LoadResult, loadResult } from './load.ts'
+import {
+  baseHeaders,
+  bodyless,
+  type CallText,
+  callHeaders,
+  callText,
+  type Endpoint,
+  INITIALIZE,
+  INITIALIZED,
+  post,
+  postHead,
+  targetOf,
+} from './mcp-request.ts'
+
+/** One client: sends a body under this id and resolves with true once the right answer is there. */
+type Caller = (id: number, body: string) => Promise<boolean>
+
+/** Opens all connections first; `seconds` begin when they stand. */
+export async function driveWithSockets(options: LoadOptions, sessionId: string | null): Promise<LoadResult> {
+  const callers: Caller[] = []
+  const sockets: HttpSocket[] = []
+  for (let n = 0; n < options.connections; n++) {
+    callers.push(
+      options.endpoint.face === 'stream'
+        ? await streamCaller(options, sessionId, sockets)
+        : await sseCaller(options.endpoint, sockets),
+    )
+  }
+  const text = callText(options.era, options.argumentsText)
+  const startedMs = performance.now()
+  const run = new Run(text, startedMs, startedMs + options.seconds * 1000)
+  const { ratePerSecond, connections } = options
+  const pauseMs = ratePerSecond === null ? 0 : (connections / ratePerSecond) * 1000
+  await Promise.all(
+    callers.map((caller, n) =>
+      pauseMs === 0 ? run.flatOut(caller) : run.paced(caller, pauseMs, n / connections),
+    ),
+  )
+  const seconds = (performance.now() - startedMs) / 1000
+  for (const socket of sockets) socket.close()
+  return loadResult(run.latenciesMs, seconds, run.errors)
+}
+
+class Run {
+  readonly latenciesMs: number[] = []
+  errors = 0
+  readonly #text: CallText
+  readonly #startMs: number
+  readonly #endMs: number
+  #nextId = 1
+
+  constructor(text: CallText, startMs: number, endMs: number) {
+    this.#text = text
+    this.#startMs = startMs
+    this.#endMs = endMs
+  }
+
+  async flatOut(caller: Caller): Promise<void> {
+    while (performance.now() < this.#endMs) if (!(await this.#once(caller))) return
+  }
+
+  /** Latency counts from the moment that the plan names, so that a stalled server cannot slow the plan down. */
+  async paced(caller: Caller, pauseMs: number, phase: number): Promise<void> {
+    for (let dueMs = this.#startMs + pauseMs * phase; dueMs < this.#endMs; dueMs += pauseMs) {
+      const waitMs = dueMs - performance.now()
+      if (waitMs > 0) await Bun.sleep(waitMs)
+      if (!(await this.#once(caller, Math.min(dueMs, performance.now())))) return
+    }
+  }
+
+  /** False when the connection is of no more use. */
+  async #once(caller: Caller, sinceMs = performance.now()): Promise<boolean> {
+    const id = this.#nextId++
+    try {
+      const right = await caller(id, this.#text.before + id + this.#text.after)
+      if (right) this.latenciesMs.push(performance.now() - sinceMs)
+      else this.errors++
+      return true
+    } catch {
+      this.errors++
+      return false
+    }
+  }
+}
+
+async function streamCaller(
+  { endpoint, era }: LoadOptions,
+  sessionId: string | null,
+  sockets: HttpSocket[],
+): Promise<Caller> {
+  const socket = await openHttpSocket(targetOf(endpoint.url))
+  sockets.push(socket)
+  const head = postHead(endpoint.url, callHeaders(endpoint, era, sessionId))
+  return async (id, body) => {
+    const answer = await socket.request(post(head, body))
+    return answer.status === 200 && answer.body.includes(`"id":${id}`) && answer.body.includes('"content"')
+  }
+}
+
+/** A session of its own: opens the stream, is told where to post, shakes hands. */
+async function sseCaller(endpoint: Endpoint, sockets: HttpSocket[]): Promise<Caller> {
+  const target = targetOf(endpoint.url)
+  const stream = await openHttpSocket(target)
+  const poster = await openHttpSocket(target)
+  sockets.push(stream, poster)
+  const events = new EventWaiter()
+  await stream.stream(bodyless('GET', endpoint.url, { ...baseHeaders(endpoint) }), (text) =>
+    events.push(text),
+  )
+  const url = new URL(dataOf(await events.next('/')), endpoint.url)
+  const head = postHead(url.href, baseHeaders(endpoint))
+  const initialized = events.next('"id":"init"')
+  await poster.request(post(head, INITIALIZE))
+  await initialized
+  await poster.request(post(head, INITIALIZED))
+  return async (id, body) => {
+    const event = events.next(`"id":${id}`)
+    const accepted = await poster.request(post(head, body))
+    return (await event).includes('"content"') && accepted.status < 300
+  }
+}
+
+function dataOf(event: string): string {
+  return /^data: ?(.*)$/m.exec(event)?.[1] ?? ''
+}
+
+/** Cuts a stream into events and hands the awaited one over. */
+class EventWaiter {
+  #rest = ''
+  #wanted: string | null = null
+  #resolve: (event: string) => void = () => {}
+  readonly #early: string[] = []
+
+  next(wanted: string): Promise<string> {
+    const at = this.#early.findIndex((event) => event.includes(wanted))
+    const [found] = at < 0 ? [] : this.#early.splice(at, 1)
+    if (found !== undefined) return Promise.resolve(found)
+    this.#wanted = wanted
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  push(text: string): void {
+    const events = (this.#rest + text.replaceAll('\r\n', '\n')).split('\n\n')
+    this.#rest = events.pop() ?? ''
+    for (const event of events) {
+      if (event.startsWith(':')) continue
+      if (this.#wanted !== null && event.includes(this.#wanted)) {
+        this.#wanted = null
+        this.#resolve(event)
+      } else this.#early.push(event)
+    }
+  }
+}
