@@ -33,17 +33,14 @@ async function readText(request: Request, bodyBytesMax: number): Promise<string>
   }
 }
 
-/**
- * Whether bytes of a body may still be on their way after the answer. The connection must close then:
- * Bun would go on taking them, a gigabyte if the client likes, to keep it open. Little is left to arrive.
- */
+/** Whether much of a body may still be on its way after the answer, which Bun takes and throws away. */
 export function hasUnreadBody(request: Request): boolean {
   const { headers } = request
-  return headers.get('transfer-encoding') !== null || Number(headers.get('content-length')) > drainBytesMax
+  return headers.get('transfer-encoding') !== null || Number(headers.get('content-length')) > leftoverBytesMax
 }
 
-/** A refused body up to this size arrives with its headers or soon after, and the connection is worth keeping. */
-const drainBytesMax = 64 * 1024
+/** This much is let be: it comes with the headers or soon after, and the connection is worth keeping. */
+const leftoverBytesMax = 64 * 1024
 
 /** The error for a body past the bound, the same words whether announced or counted. */
 export function tooLarge(bodyBytesMax: number): GatewayError {

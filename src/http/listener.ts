@@ -47,6 +47,11 @@ export interface Listener {
 const idleSecondsDefault = 30
 /** An event stream writes a heartbeat at least every 15 s; a connection that takes none for this long is dead. */
 const streamIdleSeconds = 120
+/**
+ * How long the rest of a refused body may go on arriving, to be thrown away. Closing at once would
+ * reset the connection under a client that is still sending, and many then never see the answer.
+ */
+const refusedBodySeconds = 1
 /** Bun's own cap answers before the hooks and without our error form, so it stands far behind ours. */
 const bodyBytesBackstop = 2 ** 40
 
@@ -121,13 +126,13 @@ class FrontDoor {
     // Asked before the first await: Bun forgets the peer once the handler has yielded.
     const socketAddress = server.requestIP(request)?.address ?? null
     const { context, refusal } = this.#options.access.admit(request, target, socketAddress)
+    context.idleTimer = server
     attachContext(request, context)
     if (refusal instanceof Response) return this.#finish(request, context, refusal)
     if (refusal !== null) return this.#refuse(request, context, refusal)
     if (this.#options.state.draining && context.area !== 'health') {
       return this.#refuse(request, context, new GatewayError('DRAINING', 'The gateway is shutting down.'))
     }
-    context.idleTimer = server
     // A body's arrival stays timed; `readBodyText` lifts the limit once it is there.
     if (request.method !== 'POST') waitUntimed(request)
     return this.#answer(request, context)
@@ -167,10 +172,14 @@ class FrontDoor {
   #finish(request: Request, context: RequestContext, response: Response): Response {
     if (context.corsOrigin != null) allowOrigin(response, context.corsOrigin)
     const stream = isEventStream(response)
-    if (response.status >= 400 && hasUnreadBody(request)) response.headers.set('connection', 'close')
     // The limit that a waiting call had lifted would otherwise stay off while the connection idles.
-    context.idleTimer?.timeout(request, stream ? streamIdleSeconds : this.idleSeconds)
+    context.idleTimer?.timeout(request, this.#secondsAfter(request, response, stream))
     recordAnswer(this.#options, request, response, context, stream)
     return response
+  }
+
+  #secondsAfter(request: Request, response: Response, stream: boolean): number {
+    if (response.status >= 400 && hasUnreadBody(request)) return refusedBodySeconds
+    return stream ? streamIdleSeconds : this.idleSeconds
   }
 }

@@ -59,7 +59,8 @@ export function checkOrigin(
 /** Either scheme: a proxy that ends TLS without saying so leaves `https` in Origin only. */
 function isOwnOrigin(origin: string, host: HostName, externalBase: string): boolean {
   if (origin === `http://${host.text}` || origin === `https://${host.text}`) return true
-  return externalBase.startsWith(origin) && /^(?:\/|$)/.test(externalBase.slice(origin.length))
+  const prefix = externalBase.indexOf('/', externalBase.indexOf('://') + 3)
+  return origin === (prefix < 0 ? externalBase : externalBase.slice(0, prefix))
 }
 
 /** The answer to a preflight from a listed origin; null when the request is none. */

@@ -1,0 +1,242 @@
+/**
+ * The whole front door behind a real socket: listener, hooks, app and the real admin routes, with a
+ * directory that starts nothing and MCP handlers that only say that they were reached.
+ */
+import { connect } from 'node:net'
+import { createApp } from '../../src/http/app.ts'
+import { readBodyText } from '../../src/http/body.ts'
+import type { McpHandler, McpHandlers, RequestContext } from '../../src/http/context.ts'
+import { type Access, createAccess } from '../../src/http/hooks/access.ts'
+import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
+import { type Listener, startListener } from '../../src/http/listener.ts'
+import { replyJson } from '../../src/http/reply.ts'
+import { adminRoutes } from '../../src/http/routes/admin.ts'
+import { createMemoryStore } from '../../src/registry/memory.ts'
+import type { AccessEntry } from '../../src/telemetry/access-line.ts'
+import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
+import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/directory.ts'
+import { definitionFrom } from './admin-server.ts'
+
+/** One server of the directory. */
+export interface FrontServer {
+  readonly name: string
+  readonly authTokens?: readonly string[]
+  state?: ServerState
+  settled?: boolean
+  readonly origin?: 'file' | 'store'
+}
+
+export interface FrontOptions {
+  readonly settings?: SettingsChange
+  readonly servers?: readonly FrontServer[]
+  readonly mcp?: Partial<McpHandlers>
+  readonly idleSeconds?: number
+  /** Binds this instead of `settings.host`, so that rules for a public address can be tried on loopback. */
+  readonly bind?: string
+}
+
+/** Changes to the default settings, one level deep. */
+export interface SettingsChange {
+  readonly host?: string
+  readonly baseUrl?: string | null
+  readonly auth?: Partial<AccessSettings['auth']>
+  readonly security?: Partial<AccessSettings['security']>
+  readonly metrics?: Partial<AccessSettings['metrics']>
+  readonly limits?: Partial<AccessSettings['limits']>
+}
+
+export interface Front extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  readonly listener: Listener
+  readonly access: Access
+  readonly metrics: ProcessMetrics
+  /** Every access log entry so far. */
+  readonly entries: AccessEntry[]
+  /** Every other log line so far. */
+  readonly lines: { level: string; message: string }[]
+  /** The context of every request that reached an MCP handler. */
+  readonly reached: RequestContext[]
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
+  send(path: string, init?: RequestInit): Promise<Response>
+}
+
+/** The settings of an untouched gateway with `change` applied. */
+export function settingsWith(change: SettingsChange = {}): AccessSettings {
+  return {
+    host: change.host ?? '127.0.0.1',
+    baseUrl: change.baseUrl ?? null,
+    auth: { globalTokens: [], adminTokens: [], adminAllowIps: [], ...change.auth },
+    security: { trustedProxies: [], allowedHosts: [], allowedOrigins: [], ...change.security },
+    metrics: { public: false, ...change.metrics },
+    limits: { bodyBytesMax: 4096, rate: { perSecond: 0, burst: 20 }, ...change.limits },
+  }
+}
+
+export function rulesWith(change: SettingsChange = {}): AccessRules {
+  const compiled = compileRules(settingsWith(change))
+  if (!compiled.ok) throw new Error(compiled.errors.join('; '))
+  return compiled.rules
+}
+
+export async function startFront(options: FrontOptions = {}): Promise<Front> {
+  const servers = options.servers ?? [{ name: 'files' }]
+  const rules = rulesWith(options.settings)
+  const entries: AccessEntry[] = []
+  const lines: Front['lines'] = []
+  const reached: RequestContext[] = []
+  const at = (level: string) => (_fields: unknown, message: string) => void lines.push({ level, message })
+  const log = {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    access: (entry: AccessEntry) => void entries.push(entry),
+  }
+  const directory = directoryOf(servers)
+  const metrics = createMetrics({ servers: () => [], linesDropped: () => 0 })
+  const state = { draining: false }
+  const admin = adminRoutes({
+    directory,
+    store: createMemoryStore(),
+    log,
+    config: {
+      admin: { stdio: 'enabled', commands: [] },
+      limits: rules.settings.limits,
+      security: { privateUpstreams: 'allowed' },
+    },
+  })
+  const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
+  const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }
+  const app = createApp({ directory, state, metrics, admin, mcp, log })
+  const access = createAccess(rules, {
+    of: (name) => servers.find((server) => server.name === name)?.authTokens ?? [],
+    names: () => servers.map(({ name }) => name),
+  })
+  const listener = await startListener({
+    host: options.bind ?? '127.0.0.1',
+    port: 0,
+    access,
+    app,
+    log,
+    metrics,
+    state,
+    ...(options.idleSeconds === undefined ? {} : { idleSeconds: options.idleSeconds }),
+  })
+  return {
+    url: listener.url,
+    port: listener.port,
+    listener,
+    access,
+    metrics,
+    entries,
+    lines,
+    reached,
+    routes: app.routes,
+    send: (path, init) => fetch(listener.url + path, init),
+    [Symbol.asyncDispose]: () => listener.stop(0),
+  }
+}
+
+/** Reads the body as the real handlers do, and says who was admitted. */
+function echoHandler(bodyBytesMax: number, reached: RequestContext[]): McpHandler {
+  return async (request, context, name) => {
+    reached.push(context)
+    const body = request.method === 'POST' ? await readBodyText(request, bodyBytesMax) : ''
+    return replyJson(200, { name, body, principal: context.principal, base: context.externalBase })
+  }
+}
+
+function directoryOf(servers: readonly FrontServer[]): ServerDirectory {
+  const refuse = () => {
+    throw new Error('this directory is read-only')
+  }
+  const entries = servers.map(entryOf)
+  return {
+    list: () => entries,
+    get: (name) => entries.find(({ definition }) => definition.name === name),
+    add: refuse,
+    replace: refuse,
+    remove: refuse,
+  }
+}
+
+function entryOf(server: FrontServer): ServerEntry {
+  return {
+    definition: definitionFrom({ name: server.name, transport: 'stdio', command: 'true' }),
+    origin: server.origin ?? 'file',
+    settled: () => server.settled ?? true,
+    listTools: async () => [],
+    callTool: async () => ({}),
+    status: () => ({
+      name: server.name,
+      status: server.state ?? 'connected',
+      lastConnected: null,
+      lastError: 'a reason that health must not tell',
+      lastErrorTime: null,
+      reconnectAttempts: 0,
+      upTime: 0,
+      totalRequests: 0,
+      totalErrors: 0,
+      avgResponseTime: 0,
+      protocolVersion: null,
+      era: null,
+      serverInfo: null,
+      capabilities: null,
+      processes: 0,
+      sessions: 0,
+      stderrTail: [],
+    }),
+  }
+}
+
+/** What came back over a raw socket. */
+export interface RawAnswer {
+  readonly text: string
+  /** The status of the first response, or 0 when there was none. */
+  readonly status: number
+  /** Whether the gateway closed the connection by itself. */
+  readonly closed: boolean
+}
+
+/**
+ * Sends bytes as they are and collects the answer until the gateway closes, or until `complete` says
+ * that enough has come (by default: a head with all the body that it announces).
+ */
+export function sendRaw(
+  port: number,
+  bytes: string | Uint8Array,
+  complete: (text: string) => boolean = isWholeResponse,
+): Promise<RawAnswer> {
+  const { promise, resolve } = Promise.withResolvers<RawAnswer>()
+  let text = ''
+  const socket = connect(port, '127.0.0.1')
+  const finish = (closed: boolean) => {
+    resolve({ text, status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0), closed })
+    socket.destroy()
+  }
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+    if (complete(text)) finish(false)
+  })
+  socket.on('close', () => finish(true))
+  socket.on('error', () => finish(true))
+  socket.write(bytes)
+  return promise
+}
+
+/** A request as text, with Host and what else is given; a name may come more than once. */
+export function rawRequest(
+  line: string,
+  headers: readonly string[] = ['Host: localhost'],
+  body = '',
+): string {
+  return `${line} HTTP/1.1\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n${body}`
+}
+
+function isWholeResponse(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n')
+  if (end < 0) return false
+  const length = Number(/^content-length: (\d+)/im.exec(text.slice(0, end))?.[1] ?? 0)
+  return text.length >= end + 4 + length
+}
