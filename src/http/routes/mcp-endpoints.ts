@@ -24,13 +24,16 @@ export function mcpRoutes(handlers: McpHandlers) {
 }
 
 function route(handler: McpHandler) {
-  return ({ request, params }: { request: Request; params: { name: string } }) => {
+  // Elysia gives a null name where the escapes in it are no UTF-8, whatever its types say.
+  return ({ request, params }: { request: Request; params: { name: string | null } }) => {
     const context = contextOf(request)
     // Should the router ever read a path differently from the hooks, the request goes nowhere.
     if (context.area !== 'mcp') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     // Elysia serves HEAD with the handler of GET, which here opens a stream, and a stream has no head.
     if (request.method === 'HEAD') throw new GatewayError('METHOD_NOT_ALLOWED', 'HEAD is not served here.')
-    if (!serverName.test(params.name)) throw new GatewayError('SERVER_UNKNOWN', 'No server has this name.')
-    return handler(request, context, params.name)
+    const { name } = params
+    if (name === null || !serverName.test(name))
+      throw new GatewayError('SERVER_UNKNOWN', 'No server has this name.')
+    return handler(request, context, name)
   }
 }
