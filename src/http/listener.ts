@@ -67,7 +67,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       port: options.port,
       idleTimeout: door.idleSeconds,
       maxRequestBodySize: bodyBytesBackstop,
+      // No stack traces in answers. In this mode Bun would share the port with whoever asks for it, so that a
+      // taken port goes unnoticed and another process of this user could take half of the requests.
       development: false,
+      reusePort: false,
       fetch: (request, self) => door.serve(request, self),
       error: (error) => door.fail(error),
     })

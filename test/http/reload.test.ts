@@ -1,0 +1,127 @@
+/** Rotation: new rules count at once, and who lost its token is told apart from who kept it. */
+import { describe, expect, test } from 'bun:test'
+import { createAccess } from '../../src/http/hooks/access.ts'
+import { compileRules } from '../../src/http/hooks/rules.ts'
+import { principalIdOf } from '../../src/http/hooks/tokens.ts'
+import { rulesWith, type SettingsChange, settingsWith, startFront } from './front.ts'
+
+const tokens = (...globalTokens: string[]): SettingsChange => ({ auth: { globalTokens } })
+const path = '/mcp-proxy/files/stream'
+
+function revokedBy(before: SettingsChange, after: SettingsChange): readonly string[] {
+  const access = createAccess(rulesWith(before), { of: () => [], names: () => [] })
+  const revoked: string[] = []
+  access.onPrincipalsRevoked((ids) => revoked.push(...ids))
+  access.reload(rulesWith(after))
+  return revoked
+}
+
+describe('reloading the rules', () => {
+  test('swaps tokens for all requests from then on', async () => {
+    await using front = await startFront({ settings: tokens('old', 'kept') })
+    const ask = async (token: string) =>
+      (await front.send(path, { headers: { authorization: `Bearer ${token}` } })).status
+    expect([await ask('old'), await ask('kept'), await ask('new')]).toEqual([200, 200, 401])
+    front.access.reload(rulesWith(tokens('kept', 'new')))
+    expect([await ask('old'), await ask('kept'), await ask('new')]).toEqual([401, 200, 200])
+  })
+
+  test('swaps allow-lists and trusted proxies', async () => {
+    await using front = await startFront()
+    const ask = () => front.send('/admin/mcps').then(({ status }) => status)
+    expect(await ask()).toBe(200)
+    front.access.reload(rulesWith({ auth: { adminAllowIps: ['192.0.2.1'] } }))
+    expect(await ask()).toBe(403)
+  })
+
+  test.each([
+    { why: 'a token is gone', before: tokens('a', 'b'), after: tokens('b'), gone: [principalIdOf('a')] },
+    { why: 'all are kept', before: tokens('a', 'b'), after: tokens('b', 'a', 'c'), gone: [] },
+    {
+      why: 'all are gone and everybody may come',
+      before: tokens('a'),
+      after: tokens(),
+      gone: [principalIdOf('a')],
+    },
+    { why: 'tokens are asked for at last', before: tokens(), after: tokens('a'), gone: ['anonymous'] },
+    { why: 'it stays open', before: tokens(), after: tokens(), gone: [] },
+    {
+      why: 'a token is for admins from now on',
+      before: tokens('a', 'b'),
+      after: { auth: { globalTokens: ['b'], adminTokens: ['a'] } },
+      gone: [principalIdOf('a')],
+    },
+  ])('ends sessions of exactly those who may no longer come: $why', ({ before, after, gone }) => {
+    expect(revokedBy(before, after)).toEqual(gone)
+  })
+
+  test('does not refill the rate of a client', async () => {
+    const limits = { rate: { perSecond: 1, burst: 2 } }
+    await using front = await startFront({ settings: { limits } })
+    const ask = () => front.send(path).then(({ status }) => status)
+    expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 429])
+    front.access.reload(rulesWith({ limits }))
+    expect(await ask()).toBe(429)
+    front.access.reload(rulesWith({}))
+    expect(await ask()).toBe(200)
+  })
+})
+
+describe('compiling the rules', () => {
+  test('names every setting at fault, and nothing is half taken', () => {
+    const settings = settingsWith({
+      baseUrl: 'ftp://x',
+      auth: { adminAllowIps: ['10.0.0.0/33', 'office'] },
+      security: { trustedProxies: ['proxy'], allowedHosts: ['a b'], allowedOrigins: ['app.example'] },
+    })
+    const compiled = compileRules(settings)
+    if (compiled.ok) expect.unreachable()
+    expect(compiled.errors).toEqual([
+      'security.trusted_proxies: "proxy": not an IP address or CIDR block, such as 10.0.0.0/8 or ::1',
+      'auth.admin_allow_ips: "10.0.0.0/33": the prefix length must be a whole number from 0 to 32',
+      'auth.admin_allow_ips: "office": not an IP address or CIDR block, such as 10.0.0.0/8 or ::1',
+      'base_url: "ftp://x" is no http or https URL without query',
+      'security.allowed_origins: "app.example" is no web origin, such as https://app.example',
+      'security.allowed_hosts: "a b" is no host name, such as gateway.example',
+    ])
+  })
+
+  test('passes on the warnings of a network with host bits', () => {
+    const compiled = compileRules(settingsWith({ auth: { adminAllowIps: ['10.0.0.1/8'] } }))
+    if (!compiled.ok) expect.unreachable()
+    expect(compiled.warnings).toEqual([
+      'auth.admin_allow_ips: "10.0.0.1/8" has host bits set; taken as the network 10.0.0.0/8',
+    ])
+  })
+
+  test.each([
+    { host: '0.0.0.0', globalTokens: [], warns: true },
+    { host: '::', globalTokens: [], warns: true },
+    { host: '192.0.2.1', globalTokens: [], warns: true },
+    { host: '0.0.0.0', globalTokens: ['g1'], warns: false },
+    { host: '127.0.0.1', globalTokens: [], warns: false },
+    { host: '::1', globalTokens: [], warns: false },
+    { host: 'localhost', globalTokens: [], warns: false },
+  ])('warns once when $host is open to the network: $warns', ({ host, globalTokens, warns }) => {
+    const compiled = compileRules(settingsWith({ host, auth: { globalTokens } }))
+    if (!compiled.ok) expect.unreachable()
+    expect(compiled.warnings.filter((line) => line.includes('auth.global_tokens'))).toHaveLength(
+      warns ? 1 : 0,
+    )
+  })
+})
+
+test('headers go upstream when listed, and never with a token of this gateway', () => {
+  const rules = rulesWith({ auth: { globalTokens: ['global'], adminTokens: ['admin'] } })
+  const access = createAccess(rules, {
+    of: (name) => (name === 'own' ? ['theirs'] : []),
+    names: () => ['own'],
+  })
+  const send = (authorization: string) =>
+    access.headersForUpstream(
+      new Request('http://localhost/', { headers: { authorization, cookie: 'a=b' } }),
+      ['authorization'],
+    )
+  for (const token of ['global', 'admin', 'theirs']) expect(send(`Bearer ${token}`)).toEqual({})
+  expect(send('Bearer upstream')).toEqual({ authorization: 'Bearer upstream' })
+})
