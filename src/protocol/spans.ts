@@ -53,6 +53,19 @@ export function memberText(text: string, key: string): string | null {
   return found && text.slice(found.valueStart, found.valueEnd)
 }
 
+/**
+ * Whether one of these members stands twice. JSON.parse reads the last one and other readers the first, so
+ * what was checked and what is executed could differ.
+ */
+export function hasDoubled(text: string, keys: readonly string[]): boolean {
+  const seen = new Set<string>()
+  for (const { key } of membersOf(text) ?? []) {
+    if (seen.has(key)) return true
+    if (keys.includes(key)) seen.add(key)
+  }
+  return false
+}
+
 /** What to change in an object: members to leave out, and members to put in or replace (JSON texts by name). */
 export interface Edit {
   readonly drop?: (key: string) => boolean

@@ -376,6 +376,15 @@ describe('a legacy server that asks', () => {
     expect(failed(play.effects)?.code).toBe(-32602)
   })
 
+  test.each([
+    '{"name":"a","name":"b"}',
+    String.raw`{"name":"a","n\u0061me":"b"}`,
+    '{"_meta":{},"_meta":{}}',
+    '{"arguments":{},"arguments":{}}',
+  ])('%s means different things to different readers, and is refused', (params) => {
+    expect(failed(new Play({ params }).effects)?.code).toBe(-32602)
+  })
+
   test('what the server asks while the client is away is asked when it is back', () => {
     const play = new Play()
     play.asks('"a"')

@@ -15,7 +15,7 @@
 import type { Envelope } from '../envelope.ts'
 import { CLIENT_REQUESTS, RPC, reachesLevel } from '../eras.ts'
 import { isObject } from '../json.ts'
-import { memberText, parsed } from '../spans.ts'
+import { hasDoubled, memberText, parsed } from '../spans.ts'
 import { discoverResult } from './facts.ts'
 import { demandUrls, question, retryUrls, withdraw } from './modern-call-asking.ts'
 import {
@@ -27,7 +27,7 @@ import {
   park,
   refusals,
 } from './modern-call-state.ts'
-import { inputResponses, isAnswer } from './questions.ts'
+import { DECISIVE_PARAMS, inputResponses, isAnswer } from './questions.ts'
 import { legacyParams, modernFailure, modernResult, rpcFailure } from './results.ts'
 import type { CallEffect, CallEvent, Outcome, ServerFacts } from './types.ts'
 
@@ -65,7 +65,7 @@ export function startModernCall(request: ModernRequest, server: ServerFacts): Mo
   if (row?.extension || (row === undefined && CLIENT_REQUESTS.legacy.has(method))) {
     return fail(call, rpcFailure(RPC.methodNotFound, `${method} is not a method of this revision`))
   }
-  if (params === null || supplied === null) {
+  if (params === null || supplied === null || hasDoubled(paramsText, DECISIVE_PARAMS)) {
     return fail(call, rpcFailure(RPC.invalidParams, 'params or inputResponses are malformed'))
   }
   const logs = envelope.logLevel !== null && isObject(server.capabilities['logging'])

@@ -9,6 +9,17 @@ import { isObject, type JsonObject } from '../json.ts'
 import { editObject, elementsOf, membersOf, memberText, parsed } from '../spans.ts'
 import type { RpcFailure } from './types.ts'
 
+/** The parameters that decide what a request does, and that headers are checked against. */
+export const DECISIVE_PARAMS: readonly string[] = [
+  '_meta',
+  'name',
+  'uri',
+  'taskId',
+  'arguments',
+  'inputResponses',
+  'requestState',
+]
+
 /** Questions of one call that may be open at once, and over its whole life. */
 export const QUESTIONS_OPEN_MAX = 32
 export const QUESTIONS_TOTAL_MAX = 256

@@ -9,9 +9,10 @@
 import { META, RPC } from '../eras.ts'
 import { mirroredHeaders } from '../headers.ts'
 import type { JsonObject } from '../json.ts'
-import { memberText } from '../spans.ts'
+import { hasDoubled, memberText } from '../spans.ts'
 import { narrowedDiscoverResult } from './facts.ts'
 import { stamped } from './listen.ts'
+import { DECISIVE_PARAMS } from './questions.ts'
 import { rpcFailure } from './results.ts'
 import type { CallEffect, CallEvent, Step } from './types.ts'
 
@@ -35,6 +36,10 @@ export interface RelayRequest {
 /** Begins a call: the request goes on with its headers. */
 export function startRelay(request: RelayRequest): Step<Relay, CallEffect> {
   const { method, idText, paramsText, paramHeaders } = request
+  if (hasDoubled(paramsText, DECISIVE_PARAMS)) {
+    const failure = rpcFailure(RPC.invalidParams, 'params name something twice')
+    return [{ over: true, method, idText }, [{ kind: 'fail', failure }]]
+  }
   const headers = { ...paramHeaders, ...mirroredHeaders(request) }
   return [{ over: false, method, idText }, [{ kind: 'send', method, params: paramsText, headers }]]
 }

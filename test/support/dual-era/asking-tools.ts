@@ -25,7 +25,7 @@ type Body = (context: ServerContext) => Answer | Promise<Answer>
 
 /** Registers them. */
 export function offerAskingTools(server: McpServer, states: RoundStates): void {
-  offerLegacyOnlyTools(server)
+  offerPlainAskers(server)
   const add = (name: string, description: string, body: Body) =>
     server.registerTool(name, { description, inputSchema: schemaOf() }, (_args, context) => body(context))
 
@@ -70,14 +70,21 @@ export function offerAskingTools(server: McpServer, states: RoundStates): void {
   offerStatefulTools(add, states)
 }
 
-/** Requests of the server's own accord exist only before 2026-07-28. */
-function offerLegacyOnlyTools(server: McpServer): void {
+/** They ask by requests of their own in the legacy era, which has them, and in their result in the modern one. */
+function offerPlainAskers(server: McpServer): void {
   server.registerTool(
     'test_sampling',
     { description: 'Asks a model', inputSchema: schemaOf({ prompt: { type: 'string' } }, ['prompt']) },
     async (args, context) => {
       const params = sample(String(args['prompt']), 100)
-      const answer = await context.mcpReq.send({ method: 'sampling/createMessage', params })
+      const given = inputResponse(context.mcpReq.inputResponses, 'completion')
+      if (context.mcpReq.envelope !== undefined && given.kind !== 'sampling') {
+        return inputRequired({ inputRequests: { completion: inputRequired.createMessage(params) } })
+      }
+      const answer =
+        given.kind === 'sampling'
+          ? given.result
+          : await context.mcpReq.send({ method: 'sampling/createMessage', params })
       const block = Array.isArray(answer.content) ? answer.content[0] : answer.content
       return textResult(`LLM response: ${block?.type === 'text' ? block.text : 'not a text'}`)
     },
@@ -88,7 +95,14 @@ function offerLegacyOnlyTools(server: McpServer): void {
       { description: 'Shows a form', inputSchema: schemaOf({ message: { type: 'string' } }) },
       async (args, context) => {
         const params = { message: message(args), requestedSchema: form }
-        const answer = await context.mcpReq.send({ method: 'elicitation/create', params })
+        const given = inputResponse(context.mcpReq.inputResponses, 'form')
+        if (context.mcpReq.envelope !== undefined && given.kind !== 'elicit') {
+          return inputRequired({ inputRequests: { form: inputRequired.elicit(params) } })
+        }
+        const answer =
+          given.kind === 'elicit'
+            ? given
+            : await context.mcpReq.send({ method: 'elicitation/create', params })
         const content = JSON.stringify(answer.content ?? {})
         return textResult(`Elicitation completed: action=${answer.action}, content=${content}`)
       },
