@@ -1,8 +1,9 @@
 /** Holds the house in order: each rule is applied to the sources and shown to bite on a sample. */
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { catalogue } from '../../src/errors.ts'
 import { deadFiles, emptyNames, lockedHosts, longFiles, missingTerms, wrongDirections } from './rules.ts'
 import { readTree, repository, type Tree } from './source-tree.ts'
 
@@ -104,6 +105,10 @@ describe('directions of imports', () => {
 })
 
 describe('dead files', () => {
+  test('src/main.ts reaches every file', () => {
+    expect(deadFiles(sources, ['src/main.ts'])).toEqual([])
+  })
+
   const living = {
     'src/main.ts': "const { serve } = await import('./cli/serve.ts')",
     'src/cli/serve.ts': "import type { A } from '../errors.ts'",
@@ -189,6 +194,15 @@ describe('documents', () => {
 
   test('a host in the lock file is named with its line', () => {
     expect(lockedHosts('{\n  "a": "https://registry.example/a.tgz"\n}')).toEqual(['bun.lock:2 names a host'])
+  })
+
+  test('docs/ARCHITECTURE.md names only files that are there, and codes that the catalogue has', () => {
+    const text = readFileSync(join(repository, 'docs', 'ARCHITECTURE.md'), 'utf8')
+    const paths = [...text.matchAll(/`((?:src|test)\/[\w./-]+)`/g)].map(([, path = '']) => path)
+    expect(paths.length).toBeGreaterThan(20)
+    expect(paths.filter((path) => !existsSync(join(repository, path)))).toEqual([])
+    const codes = [...text.matchAll(/`([A-Z]+(?:_[A-Z]+)+|INTERNAL|DRAINING|UNAUTHENTICATED)`/g)]
+    expect(codes.map(([, code = '']) => code).filter((code) => !(code in catalogue))).toEqual([])
   })
 
   test('a term that a document leaves out is named', () => {
