@@ -7,7 +7,7 @@ export interface ServerPair {
   readonly kind: 'server'
   /** `stdio-both 2025-11-25 /stream`: what stands in the table and what `--only` matches. */
   readonly name: string
-  readonly upstream: 'stdio' | 'http'
+  readonly upstream: 'stdio' | 'http' | 'sse'
   /** The eras to which the fixture is restricted. */
   readonly era: Eras
   readonly requirements: Requirements
@@ -37,7 +37,7 @@ export const unscored: readonly string[] = [
 ]
 
 /** All of them, cheapest first. */
-export const pairs: readonly Pair[] = [...serverPairs(), ...clientPairs()]
+export const pairs: readonly Pair[] = [...serverPairs(), ...ssePairs(), ...clientPairs()]
 
 function* serverPairs(): Generator<ServerPair> {
   for (const upstream of ['http', 'stdio'] as const) {
@@ -53,6 +53,23 @@ function* serverPairs(): Generator<ServerPair> {
       yield serverPair({ upstream, era, requirements: '2026-07-28', face: 'stream', owes })
     }
   }
+}
+
+/** HTTP+SSE is a transport of the legacy era only. */
+function* ssePairs(): Generator<ServerPair> {
+  for (const requirements of legacyRevisions) {
+    for (const face of ['stream', 'sse'] as const) {
+      const owes = face === 'stream' ? 'everything' : 'required'
+      yield serverPair({ upstream: 'sse', era: 'legacy', requirements, face, owes })
+    }
+  }
+  yield serverPair({
+    upstream: 'sse',
+    era: 'legacy',
+    requirements: '2026-07-28',
+    face: 'stream',
+    owes: 'required',
+  })
 }
 
 function serverPair(pair: Omit<ServerPair, 'kind' | 'name'>): ServerPair {
@@ -86,11 +103,12 @@ function clientPairs(): ClientPair[] {
 }
 
 /**
- * The one excuse: a pipe has no stream that a server could close in the middle of a call, so the call's
- * stream downstream stays open and the check for the reconnection has nothing to look at.
+ * The one excuse: a pipe and the old SSE transport have no stream that a server could close in the middle
+ * of a call, so the call's stream downstream stays open and the check for the reconnection has nothing to
+ * look at.
  */
 export function excused(pair: Pair, loss: Loss): boolean {
-  return pair.kind === 'server' && pair.upstream === 'stdio' && loss.check === 'server-sse-disconnect-resume'
+  return pair.kind === 'server' && pair.upstream !== 'http' && loss.check === 'server-sse-disconnect-resume'
 }
 
 /** Whether a loss counts against the pair at all. */

@@ -25,14 +25,14 @@ export interface PairReport extends Comparison {
 }
 
 /** Starts the fixture and waits for its URL. */
-export async function startHttpFixture(era: Eras): Promise<HttpFixture> {
-  const process: RunningProcess = startProcess({ command: fixtureCommand(era, 'http') })
+export async function startHttpFixture(era: Eras, transport: 'http' | 'sse' = 'http'): Promise<HttpFixture> {
+  const process: RunningProcess = startProcess({ command: fixtureCommand(era, transport) })
   const line = await process.line((text) => text.startsWith('{"url"'))
   const { url } = JSON.parse(line) as { url: string }
   return { url, [Symbol.asyncDispose]: () => process.kill() }
 }
 
-function fixtureCommand(era: Eras, transport: 'http' | 'stdio'): string[] {
+function fixtureCommand(era: Eras, transport: 'http' | 'sse' | 'stdio'): string[] {
   return [process.execPath, fixture, '--transport', transport, '--era', era]
 }
 
@@ -91,10 +91,10 @@ async function testFixture(
   via: GatewayForm,
   scenarios: readonly string[],
 ): Promise<Verdicts> {
-  await using upstream = pair.upstream === 'http' ? await startHttpFixture(pair.era) : null
+  await using upstream = pair.upstream === 'stdio' ? null : await startHttpFixture(pair.era, pair.upstream)
   const [command, ...args] = fixtureCommand(pair.era, 'stdio')
   const definition = upstream
-    ? { name: 'fixture', transport: 'streamable-http', url: upstream.url }
+    ? { name: 'fixture', transport: pair.upstream === 'sse' ? 'sse' : 'streamable-http', url: upstream.url }
     : { name: 'fixture', transport: 'stdio', command, args }
   await using gateway = await startGatewayProcess({ via, config: { mcps: [definition] } })
   const url = gateway.face('fixture', pair.face)
