@@ -1,5 +1,5 @@
 /** MCP servers as they are published: started, and toured with any client. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repository } from './gateway.ts'
@@ -27,7 +27,10 @@ export interface RealServers extends AsyncDisposable {
 
 /** Starts those that listen, and makes the files that the others work on. */
 export async function startRealServers(): Promise<RealServers> {
-  const directory = mkdtempSync(join(tmpdir(), 'real-servers-'))
+  const root = mkdtempSync(join(tmpdir(), 'real-servers-'))
+  // What one server writes must not change what another one lists.
+  const directory = join(root, 'toured')
+  mkdirSync(directory)
   writeFileSync(join(directory, 'hello.txt'), 'first line\nsecond line with ünïcödé 世界 🎉\n')
   writeFileSync(join(directory, 'data.json'), '{"answer":42}\n')
   const [overSse, overHttp] = await Promise.all([startEverything('sse'), startEverything('streamableHttp')])
@@ -39,14 +42,14 @@ export async function startRealServers(): Promise<RealServers> {
       tourFilesystem(client, directory),
     ),
     onStdio('memory', [join(packages, 'server-memory', 'dist', 'index.js')], tourMemory, (copy) => ({
-      MEMORY_FILE_PATH: join(directory, `${copy}.jsonl`),
+      MEMORY_FILE_PATH: join(root, `${copy}.jsonl`),
     })),
   ]
   return {
     servers,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([overSse.process.kill(), overHttp.process.kill()])
-      rmSync(directory, { recursive: true, force: true })
+      rmSync(root, { recursive: true, force: true })
     },
   }
 }
