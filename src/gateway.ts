@@ -19,7 +19,10 @@ import { streamHandler } from './http/routes/stream.ts'
 import { createMemoryStore } from './registry/memory.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
+import { keepLane } from './session/relay.ts'
 import { Sessions } from './session/sessions.ts'
+import type { StatelessCall } from './session/stateless-call.ts'
+import { StatelessCalls } from './session/stateless-calls.ts'
 import { Sweeper } from './sweeper.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
@@ -47,14 +50,33 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const rules = rulesOf(config, log)
   const store = openStore(config)
   const sessions = new Sessions({ ...config.limits, ...config.timeouts })
-  const servers = openServers(config, log, sessions)
+  const calls = new StatelessCalls<StatelessCall>({ ...config.limits, ...config.timeouts })
+  const servers = openServers(
+    config,
+    log,
+    (name) => {
+      const error = new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
+      sessions.closeWhere(({ serverName }) => serverName === name, error)
+      calls.abortWhere(({ serverName }) => serverName === name, error)
+    },
+    sessions,
+  )
   const metrics = createMetrics({
     servers: () => servers.list().map(gaugesOf),
     linesDropped: () => log.linesDropped,
   })
-  const access = openAccess(rules, servers, sessions)
+  const access = openAccess(rules, servers, sessions, calls)
   const state = { draining: false }
-  const parts: McpParts = { servers, sessions, metrics, log, bodyBytesMax: config.limits.bodyBytesMax }
+  const parts: McpParts = {
+    servers,
+    calls,
+    sessions,
+    metrics,
+    log,
+    bodyBytesMax: config.limits.bodyBytesMax,
+    clientInputMs: config.timeouts.clientInputMs,
+  }
+  sessions.onLaneLost = (session) => void keepLane(servers, session)
   const app = createApp({
     directory: servers,
     state,
@@ -81,9 +103,10 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const sweeper = new Sweeper()
   sweeper.add((nowMs) => {
     sessions.sweep(nowMs)
+    calls.sweep(nowMs)
     servers.sweep(nowMs)
   })
-  return running({ config, log, access, store, sessions, servers, listener, sweeper })
+  return running({ config, log, access, store, sessions, calls, servers, listener, sweeper })
 }
 
 interface RunningParts {
@@ -92,6 +115,7 @@ interface RunningParts {
   readonly access: Access
   readonly store: DefinitionStore
   readonly sessions: Sessions
+  readonly calls: StatelessCalls<StatelessCall>
   readonly servers: Servers
   readonly listener: Listener
   readonly sweeper: Sweeper
@@ -120,12 +144,15 @@ function running(parts: RunningParts): Gateway {
 const FLUSH_MS = 500
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, sessions, servers, listener, sweeper } = parts
+  const { log, store, sessions, calls, servers, listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = new GatewayError('DRAINING', 'the gateway is shutting down')
+  // A subscription never finishes by itself.
+  calls.abortWhere(({ endless }) => endless, error)
   await servers.finishCalls(untilMs)
   sessions.closeWhere(() => true, error)
+  calls.abortWhere(() => true, error)
   await Promise.all([servers.stop(error), listener.stop(Math.max(FLUSH_MS, untilMs - Date.now()))])
   sweeper.stop()
   store.close()
@@ -144,17 +171,21 @@ function rulesOf(config: Config, log: Log): AccessRules {
   return compiled.rules
 }
 
-function openAccess(rules: AccessRules, servers: Servers, sessions: Sessions): Access {
+function openAccess(
+  rules: AccessRules,
+  servers: Servers,
+  sessions: Sessions,
+  calls: StatelessCalls<StatelessCall>,
+): Access {
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition.authTokens ?? [],
     names: () => servers.list().map(({ name }) => name),
   })
   access.onPrincipalsRevoked((ids) => {
     const gone = new Set(ids)
-    sessions.closeWhere(
-      (session) => gone.has(session.principalId),
-      new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked'),
-    )
+    const error = new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked')
+    sessions.closeWhere(({ principalId }) => gone.has(principalId), error)
+    calls.abortWhere(({ principalId }) => gone.has(principalId), error)
   })
   return access
 }
@@ -163,7 +194,12 @@ function openStore(config: Config): DefinitionStore {
   return config.storage.type === 'memory' ? createMemoryStore() : openSqliteStore(config.storage.path)
 }
 
-function openServers(config: Config, log: Log, sessions: Sessions): Servers {
+function openServers(
+  config: Config,
+  log: Log,
+  onRemoved: (name: string) => void,
+  sessions: Sessions,
+): Servers {
   const { limits, timeouts } = config
   return new Servers(
     {
@@ -180,11 +216,7 @@ function openServers(config: Config, log: Log, sessions: Sessions): Servers {
       inFlightMax: limits.inFlightPerServerMax,
       openAccess: config.auth.globalTokens.length === 0,
     },
-    (name) =>
-      sessions.closeWhere(
-        (session) => session.serverName === name,
-        new GatewayError('SESSION_UNKNOWN', `the server ${name} was removed`),
-      ),
+    onRemoved,
   )
 }
 

@@ -68,6 +68,11 @@ export function replyRpcText(text: string, headers?: ReplyHeaders): Response {
   return withHeaders(new Response(text, okJson), headers)
 }
 
+/** A ready JSON text with any status. */
+export function replyJsonText(status: number, text: string): Response {
+  return jsonText(status, text)
+}
+
 function jsonText(status: number, text: string, headers?: ReplyHeaders): Response {
   return withHeaders(new Response(text, { status, headers: jsonHeaders }), headers)
 }

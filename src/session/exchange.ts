@@ -34,6 +34,8 @@ export abstract class Exchange extends Call {
   readonly #metrics: Metrics
   readonly #begunMs = performance.now()
   connection: Connection | null = null
+  /** How a bridged request is cancelled; null when the connection's in-flight table knows it. */
+  canceller: (() => void) | null = null
   /** True once the answer, or the failure, has been passed on. */
   done = false
 
@@ -66,14 +68,19 @@ export abstract class Exchange extends Call {
   }
 
   answered(message: MessageText, text: string): void {
-    const filter = this.server.definition.toolFilter
     this.#end(message.failed)
-    this.finish(filter && this.method === 'tools/list' ? filterToolList(message, text, filter) : text, null)
+    this.finish(this.#filtered(text), null)
   }
 
   answeredHere(resultText: string): void {
     this.#end(false)
-    this.finish(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`, null)
+    this.finish(this.#filtered(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`), null)
+  }
+
+  /** A JSON-RPC error that is no failure of the gateway's; `errorText` is the JSON text of the error object. */
+  refusedHere(errorText: string): void {
+    this.#end(true)
+    this.finish(`{"jsonrpc":"2.0","id":${this.idText},"error":${errorText}}`, null)
   }
 
   failed(error: GatewayError): void {
@@ -84,6 +91,12 @@ export abstract class Exchange extends Call {
   dropped(): void {
     this.#end(false)
     this.finish(null, null)
+  }
+
+  /** Hides from a tool list what the server's `toolFilter` hides. */
+  #filtered(text: string): string {
+    const filter = this.server.definition.toolFilter
+    return filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
   }
 
   #end(failed: boolean): void {

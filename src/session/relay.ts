@@ -1,26 +1,39 @@
 /** The steps that both faces take with a session: open it, give it a lane, send a request, pass a notification. */
 import { GatewayError, reasonOf } from '../errors.ts'
+import { initializeResult } from '../protocol/bridge/facts.ts'
 import { negotiateLegacyVersion } from '../protocol/eras.ts'
 import {
   idTextOf,
   type MessageText,
   memberSpan,
+  paramString,
   replaceSpan,
   scanMessage,
   withId,
 } from '../protocol/jsonrpc.ts'
+import type { Log } from '../telemetry/log.ts'
 import { isRecord } from '../upstream/call.ts'
+import type { Connection } from '../upstream/connection.ts'
 import type { Lane } from '../upstream/lane.ts'
+import { allowsTool } from '../upstream/server-tools.ts'
 import type { Servers } from '../upstream/servers.ts'
 import type { Exchange } from './exchange.ts'
+import { retryMs } from './lane-return.ts'
 import type { Session } from './session.ts'
+import { SessionBridge } from './session-bridge.ts'
+
+export interface RelayParts {
+  readonly servers: Servers
+  readonly clientInputMs: number
+  readonly log: Log
+}
 
 /**
  * Answers `initialize` for a session: notes what the client declared, leases its lane and forms the answer from
  * the server's own, with this client's id and version. Rejects with a GatewayError; the caller ends the session.
  */
 export async function initializeSession(
-  servers: Servers,
+  parts: RelayParts,
   session: Session,
   message: MessageText,
   body: unknown,
@@ -32,8 +45,14 @@ export async function initializeSession(
     throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')
   const version = negotiateLegacyVersion(params['protocolVersion'])
   session.begin(message, version, isRecord(params['capabilities']) ? params['capabilities'] : {})
-  const lane = await leaseLane(servers, session)
+  const lane = await leaseLane(parts.servers, session)
   session.state = 'open'
+  if (lane.era === 'modern') {
+    bridgeOf(parts, session, lane)
+    const facts = lane.handshake?.facts
+    if (facts)
+      return `{"jsonrpc":"2.0","id":${idTextOf(message)},"result":${initializeResult(facts, version, session.serverName)}}`
+  }
   return initializeAnswer(lane, idTextOf(message), version)
 }
 
@@ -43,7 +62,10 @@ export async function leaseLane(servers: Servers, session: Session): Promise<Lan
   if (!server) throw unknownServer(session.serverName)
   const before = session.lane
   const lane = await server.lease(session)
-  if (before && before !== lane) before.leave(session)
+  if (before && before !== lane) {
+    lane.carryOver(session, before)
+    before.leave(session)
+  }
   session.lane = lane
   if (session.state === 'closed') {
     lane.leave(session)
@@ -53,23 +75,67 @@ export async function leaseLane(servers: Servers, session: Session): Promise<Lan
 }
 
 /** Sends a client's request on its lane, at once where there is one. Its answer, or its failure, reaches the exchange. */
-export function sendRequest(servers: Servers, session: Session, exchange: Exchange): void {
-  const lane = session.lane
-  const ready = lane?.ready
-  if (lane && ready) {
-    exchange.connection = ready
-    lane.request(ready, session, exchange)
-  } else void sendLate(servers, session, exchange)
+export function sendRequest(parts: RelayParts, session: Session, exchange: Exchange): void {
+  const filter = exchange.server.definition.toolFilter
+  if (
+    filter &&
+    exchange.method === 'tools/call' &&
+    !allowsTool(filter, paramString(exchange.message, 'name') ?? '')
+  )
+    exchange.refusedHere('{"code":-32602,"message":"Unknown tool"}')
+  else if (session.lane?.ready) sendOn(parts, session, session.lane, session.lane.ready, exchange)
+  else void sendLate(parts, session, exchange)
+}
+
+function sendOn(
+  parts: RelayParts,
+  session: Session,
+  lane: Lane,
+  connection: Connection,
+  exchange: Exchange,
+): void {
+  if (lane.era === 'modern') {
+    bridgeOf(parts, session, lane).request(exchange, lane)
+    return
+  }
+  exchange.connection = connection
+  lane.request(connection, session, exchange)
+}
+
+/** The bridge of a session whose server speaks the other era. */
+function bridgeOf(parts: RelayParts, session: Session, lane: Lane): SessionBridge {
+  if (session.bridge) return session.bridge
+  const facts = lane.handshake?.facts
+  if (!facts) throw new GatewayError('INTERNAL', 'the lane is not open')
+  const { servers, clientInputMs, log } = parts
+  session.bridge = new SessionBridge(session, facts, {
+    lease: async () => (session.lane?.ready ? session.lane : leaseLane(servers, session)),
+    clientInputMs,
+    log,
+  })
+  if (session.standing) session.bridge.standing(true)
+  return session.bridge
+}
+
+/** Finds a lane again for a session whose client listens, until it is found or nobody listens any more. */
+export async function keepLane(servers: Servers, session: Session): Promise<void> {
+  while (session.state === 'open' && session.standing) {
+    try {
+      await leaseLane(servers, session)
+      return
+    } catch (thrown) {
+      if (!servers.get(session.serverName)) return
+      await Bun.sleep(retryMs(thrown))
+    }
+  }
 }
 
 /** The rare way: the session's lane is gone or being restored, so it is leased anew first. */
-async function sendLate(servers: Servers, session: Session, exchange: Exchange): Promise<void> {
+async function sendLate(parts: RelayParts, session: Session, exchange: Exchange): Promise<void> {
   try {
-    const lane = await leaseLane(servers, session)
+    const lane = await leaseLane(parts.servers, session)
     const connection = await lane.open()
-    if (exchange.done) return
-    exchange.connection = connection
-    lane.request(connection, session, exchange)
+    if (!exchange.done) sendOn(parts, session, lane, connection, exchange)
   } catch (thrown) {
     if (exchange.done) return
     exchange.failed(thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', reasonOf(thrown)))
@@ -80,7 +146,7 @@ async function sendLate(servers: Servers, session: Session, exchange: Exchange):
 export function tell(session: Session, message: MessageText): void {
   if (message.kind === 'response') session.respond(message)
   else if (message.method === 'notifications/cancelled') session.cancel(message)
-  else session.lane?.tell(session, message)
+  else if (session.lane?.era === 'legacy') session.lane.tell(session, message)
 }
 
 /** The 404 of a server that is not registered. */

@@ -15,15 +15,15 @@ export class ServerRequests {
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
 
-  /** Takes a request in and answers its text under an id of this session's; null when it was refused at the bound. */
-  add(message: MessageText, answer: (text: string) => void): string | null {
+  /** Takes a request in and answers it under an id of this session's; null when it was refused at the bound. */
+  add(message: MessageText, answer: (text: string) => void): { id: number; text: string } | null {
     if (this.#waiting.size >= WAITING_MAX) {
       refuse(message, answer, 'too many requests wait for the client')
       return null
     }
     const id = this.#nextId++
     this.#waiting.set(id, { message, answer, askedAtMs: Date.now() })
-    return withId(message, String(id))
+    return { id, text: withId(message, String(id)) }
   }
 
   /** Hands the client's response to the server under its own id; one to nothing that was asked changes nothing. */
@@ -44,6 +44,12 @@ export class ServerRequests {
       return replaceSpan(cancel.text, span, String(id))
     }
     return null
+  }
+
+  /** The gateway withdraws a question that it asked itself: the cancel for the client, or null when it is answered. */
+  takeBack(id: number): string | null {
+    if (!this.#waiting.delete(id)) return null
+    return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
   }
 
   /** Refuses what has waited too long. */

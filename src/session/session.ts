@@ -16,6 +16,7 @@ import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts
 import { Exchange, PostExchange } from './exchange.ts'
 import { ReplayRing } from './replay-ring.ts'
 import { refuse, ServerRequests } from './server-requests.ts'
+import type { SessionBridge } from './session-bridge.ts'
 
 export interface SessionSettings {
   readonly replayEventsMax: number
@@ -58,6 +59,8 @@ export class Session implements LaneMember {
   lastSeenMs = Date.now()
   state: 'opening' | 'open' | 'closed' = 'opening'
   lane: Lane | null = null
+  /** Set once the session uses a server of the other era. */
+  bridge: SessionBridge | null = null
   headers: Readonly<Record<string, string>> | undefined = undefined
   #initialize: MessageText | null = null
   #protocolVersion = ''
@@ -72,7 +75,11 @@ export class Session implements LaneMember {
   #nextChannel = STANDING_KEY + 1
   #shortHash: string | null = null
 
-  constructor(init: SessionInit, settings: SessionSettings) {
+  readonly #onLaneLost: (session: Session) => void
+
+  /** `onLaneLost` sees to a new lane for a session whose client still listens. */
+  constructor(init: SessionInit, settings: SessionSettings, onLaneLost: (session: Session) => void) {
+    this.#onLaneLost = onLaneLost
     this.id = init.id
     this.principalId = init.principalId
     this.serverName = init.serverName
@@ -137,7 +144,8 @@ export class Session implements LaneMember {
   cancel(message: MessageText): void {
     const span = paramSpan(message, 'requestId')
     const exchange = span && this.#exchanges.get(message.text.slice(span.start, span.end))
-    exchange?.connection?.cancel(exchange, message)
+    if (exchange?.canceller) exchange.canceller()
+    else exchange?.connection?.cancel(exchange, message)
   }
 
   // Channels and readers.
@@ -167,7 +175,13 @@ export class Session implements LaneMember {
     const stream = this.openReader(this.#standing(), lastEvent?.sequence ?? null)
     this.#standingReaders.push(stream)
     if (this.#standingReaders.length > STANDING_READERS_MAX) this.#standingReaders.shift()?.close()
+    this.bridge?.standing(true)
     return stream
+  }
+
+  /** True while the client has a stream for what belongs to no request. */
+  get standing(): boolean {
+    return this.#standingReaders.length > 0
   }
 
   /** The one stream of the 2024-11-05 face; it begins with the `endpoint` event and its end is the session's. */
@@ -199,11 +213,29 @@ export class Session implements LaneMember {
       refuse(message, answer, lacks ? `the client did not declare ${needed}` : 'the session has ended')
       return
     }
-    const text = this.#serverRequests.add(message, answer)
-    if (text === null) return
+    const asked = this.#serverRequests.add(message, answer)
+    if (!asked) return
     const carrier = call instanceof Exchange && call.carriesMessages ? call : this.#latestCarrier()
-    if (carrier) carrier.deliver(text)
-    else this.sendStanding(text)
+    if (carrier) carrier.deliver(asked.text)
+    else this.sendStanding(asked.text)
+  }
+
+  /** Asks the client for a bridge, on this exchange's stream; answers the question's id, null when it was refused. */
+  askBridged(message: MessageText, exchange: Exchange, answer: (text: string) => void): number | null {
+    const asked = this.#serverRequests.add(message, answer)
+    if (asked && exchange.carriesMessages) exchange.deliver(asked.text)
+    else if (asked) this.sendStanding(asked.text)
+    return asked?.id
+  }
+
+  /** Tells the client that a bridge's question is moot. */
+  takeBack(id: number): void {
+    const text = this.#serverRequests.takeBack(id)
+    if (text !== null) this.sendStanding(text)
+  }
+
+  laneLost(): void {
+    if (this.state !== 'closed' && this.#readers.size > 0) this.#onLaneLost(this)
   }
 
   withdraw(message: MessageText, requestIdText: string): void {
@@ -232,11 +264,13 @@ export class Session implements LaneMember {
     this.state = 'closed'
     this.#serverRequests.refuseAll('the session has ended')
     for (const exchange of [...this.#exchanges.values()]) {
-      const { connection } = exchange
+      const { connection, canceller } = exchange
       connection?.cancel(exchange, null)
       connection?.forget(exchange)
-      exchange.failed(error)
+      if (!exchange.done) exchange.failed(error)
+      canceller?.()
     }
+    this.bridge?.close()
     this.lane?.leave(this)
     this.lane = null
     for (const stream of [...this.#readers]) stream.close()
@@ -276,6 +310,8 @@ export class Session implements LaneMember {
       this.#readers.delete(ended)
       const at = this.#standingReaders.indexOf(ended)
       if (at >= 0) this.#standingReaders.splice(at, 1)
+      if (at >= 0 && this.#standingReaders.length === 0 && this.state !== 'closed')
+        this.bridge?.standing(false)
       this.lastSeenMs = Date.now()
       onEnd?.()
     })

@@ -19,6 +19,9 @@ export class Sessions {
   readonly #clientOf = new Map<string, string>()
   readonly #countByServer = new Map<string, number>()
 
+  /** Sees to a new lane for a session whose lane was lost; set by the composition root. */
+  onLaneLost: (session: Session) => void = () => {}
+
   constructor(settings: SessionsSettings) {
     this.#settings = settings
   }
@@ -47,7 +50,9 @@ export class Sessions {
         `this client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE`,
         30,
       )
-    const session = new Session({ ...init, id: crypto.randomUUID() }, this.#settings)
+    const session = new Session({ ...init, id: crypto.randomUUID() }, this.#settings, (lost) =>
+      this.onLaneLost(lost),
+    )
     this.#byId.set(session.id, session)
     this.#countByClient.set(client, ofClient + 1)
     this.#clientOf.set(session.id, client)

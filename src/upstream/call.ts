@@ -20,6 +20,8 @@ export abstract class Call {
   /** True when the result is a handle to something that goes on reporting progress (2025-11-25 tasks). */
   readonly outlivesAnswer: boolean = false
 
+  /** True for a subscription: it is silent for as long as nothing changes. */
+  endless = false
   /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
   headers: Readonly<Record<string, string>> | undefined = undefined
   upstreamId = 0

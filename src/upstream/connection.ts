@@ -188,7 +188,7 @@ export class Connection implements TransportReceiver {
         call.dropped()
         continue
       }
-      if (call instanceof OwnCall) continue
+      if (call.endless || call instanceof OwnCall) continue
       const idle = nowMs - call.lastActivityMs > this.#limits.callIdleMs
       if (!idle && nowMs - call.startedAtMs <= this.#limits.callTotalMs) continue
       const boundMs = idle ? this.#limits.callIdleMs : this.#limits.callTotalMs

@@ -23,6 +23,8 @@ export interface LaneMember {
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void
   /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
   withdraw(message: MessageText, requestIdText: string): void
+  /** The lane died under its clients; whoever waits for notifications must see to a new one. */
+  laneLost(): void
 }
 
 export interface LaneSettings {

@@ -151,18 +151,28 @@ export class Lane implements ConnectionOwner {
     return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
   }
 
-  /** Makes a legacy server log from this level up, on top of what others want. */
-  raiseLogLevel(member: LaneMember, level: string): void {
+  /** Makes a legacy server log from this level up for a stateless request; resolves when it has heard of it. */
+  raiseLogLevel(level: string): Promise<void> | undefined {
     const before = this.subscriptions.level
-    const wanted = this.subscriptions.setLevel(member, level)
-    if (wanted !== null && wanted !== before) this.#background('logging/setLevel', { level: wanted })
+    const wanted = this.subscriptions.raiseLevel(this, level)
+    if (wanted === null || wanted === before) return undefined
+    return this.#background('logging/setLevel', { level: wanted })
+  }
+
+  /** Asks here for what a session had asked for on a lane that is gone. */
+  carryOver(member: LaneMember, from: Lane): void {
+    const { uris, level } = from.subscriptions.of(member)
+    for (const uri of uris) this.subscribe(member, uri)
+    const before = this.subscriptions.level
+    const wanted = level && this.subscriptions.setLevel(member, level)
+    if (wanted && wanted !== before) void this.#background('logging/setLevel', { level: wanted })
   }
 
   /** Counts a subscription of a member that speaks for a stream of its own; the server hears of the first one. */
   subscribe(member: LaneMember, uri: string): void {
     const first = !this.subscriptions.uris().has(uri)
     this.subscriptions.add(member, uri)
-    if (first) this.#background('resources/subscribe', { uri })
+    if (first) void this.#background('resources/subscribe', { uri })
   }
 
   /** Sends one of a member's requests, keeping the books that sharing needs. */
@@ -237,6 +247,7 @@ export class Lane implements ConnectionOwner {
     this.#connection = null
     void connection.close(error)
     this.#host.laneClosed(this, error, true)
+    for (const member of this.members) member.laneLost()
   }
 
   noise(line: string): void {
@@ -304,16 +315,16 @@ export class Lane implements ConnectionOwner {
   }
 
   #unsubscribe(uri: string): void {
-    this.#background('resources/unsubscribe', { uri })
+    void this.#background('resources/unsubscribe', { uri })
   }
 
   /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */
-  #background(method: string, params: Record<string, unknown>): void {
-    this.ask(method, params, RESTORE_TIMEOUT_MS).catch((error: unknown) => {
-      this.#host.log.debug(
-        { mcp: this.#host.name, method, reason: reasonOf(error) },
-        'request of the gateway failed',
-      )
-    })
+  async #background(method: string, params: Record<string, unknown>): Promise<void> {
+    try {
+      await this.ask(method, params, RESTORE_TIMEOUT_MS)
+    } catch (thrown) {
+      const fields = { mcp: this.#host.name, method, reason: reasonOf(thrown) }
+      this.#host.log.debug(fields, 'request of the gateway failed')
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** Tools of one server, as the admin API and the tool filter see them. */
 import { GatewayError } from '../errors.ts'
-import { type MessageText, memberSpan, replaceSpan, skipValue, stringAt } from '../protocol/jsonrpc.ts'
+import { memberSpan, replaceSpan, skipValue, stringAt } from '../protocol/jsonrpc.ts'
 import type { ToolFilter } from '../registry/definition.ts'
 import { isRecord } from './call.ts'
 import type { ToolDescription } from './directory.ts'
@@ -46,10 +46,10 @@ export async function callTool(
 }
 
 /** A `tools/list` response without the tools that the filter hides; every other byte stays. */
-export function filterToolList(message: MessageText, text: string, filter: ToolFilter): string {
+export function filterToolList(text: string, filter: ToolFilter): string {
   const result = memberSpan(text, 0, 'result')
   const tools = result && memberSpan(text, result.start, 'tools')
-  if (!tools || message.failed || text[tools.start] !== '[') return text
+  if (!tools || text[tools.start] !== '[') return text
   const kept: string[] = []
   let at = tools.start + 1
   while (at < tools.end - 1) {

@@ -3,7 +3,6 @@
  * The server sees the sum; each client sees its own part.
  */
 import { type MessageText, paramString } from '../protocol/jsonrpc.ts'
-import type { LaneMember } from './lane-member.ts'
 
 /** RFC 5424 levels of the protocol, the most verbose first. */
 const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
@@ -11,24 +10,27 @@ const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'aler
 /** One client may subscribe to this many URIs; more are passed on but not counted. */
 const URIS_PER_MEMBER_MAX = 10_000
 
-export class Subscriptions {
-  readonly #urisOf = new Map<LaneMember, Set<string>>()
-  readonly #levelOf = new Map<LaneMember, number>()
+/** Whoever asks: a session, a listen stream, or the lane itself for stateless requests. */
+type Subscriber = object
 
-  add(member: LaneMember, uri: string): void {
+export class Subscriptions {
+  readonly #urisOf = new Map<Subscriber, Set<string>>()
+  readonly #levelOf = new Map<Subscriber, number>()
+
+  add(member: Subscriber, uri: string): void {
     const uris = this.#urisOf.get(member) ?? new Set()
     this.#urisOf.set(member, uris)
     if (uris.size < URIS_PER_MEMBER_MAX) uris.add(uri)
   }
 
   /** Answers true when nobody else needs the URI, so that the server must hear of it. */
-  remove(member: LaneMember, uri: string): boolean {
+  remove(member: Subscriber, uri: string): boolean {
     this.#urisOf.get(member)?.delete(uri)
     return !this.#anyone(uri)
   }
 
   /** Forgets a client; answers the URIs that nobody needs any more. */
-  drop(member: LaneMember): string[] {
+  drop(member: Subscriber): string[] {
     const uris = this.#urisOf.get(member)
     this.#urisOf.delete(member)
     this.#levelOf.delete(member)
@@ -43,11 +45,23 @@ export class Subscriptions {
   }
 
   /** Notes a client's level; answers the most verbose one, which the server should keep. */
-  setLevel(member: LaneMember, level: string): string | null {
+  setLevel(member: Subscriber, level: string): string | null {
     const rank = LEVELS.indexOf(level)
     if (rank < 0) return level
     this.#levelOf.set(member, rank)
     return this.level
+  }
+
+  /** Like `setLevel`, but never to a less verbose one: for calls that come and go and are filtered one by one. */
+  raiseLevel(member: Subscriber, level: string): string | null {
+    const rank = LEVELS.indexOf(level)
+    return rank >= (this.#levelOf.get(member) ?? LEVELS.length) ? this.level : this.setLevel(member, level)
+  }
+
+  /** What a client has asked for, to be asked for again elsewhere. */
+  of(member: Subscriber): { uris: readonly string[]; level: string | null } {
+    const level = LEVELS[this.#levelOf.get(member) ?? LEVELS.length] ?? null
+    return { uris: [...(this.#urisOf.get(member) ?? [])], level }
   }
 
   /** The most verbose level that anyone asked for, or null when nobody did. */
@@ -58,7 +72,7 @@ export class Subscriptions {
   }
 
   /** Whether a notification of the server's is for this client. */
-  wants(member: LaneMember, message: MessageText): boolean {
+  wants(member: Subscriber, message: MessageText): boolean {
     if (message.method === 'notifications/message') {
       const own = this.#levelOf.get(member)
       if (own === undefined) return this.#levelOf.size === 0 || this.#atLeast(message, 1)

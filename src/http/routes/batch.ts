@@ -31,7 +31,7 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
   }
   for (const message of requests)
     sendRequest(
-      parts.servers,
+      parts,
       session,
       new BatchExchange(session, server, message, idTextOf(message), parts.metrics, channel, answered),
     )

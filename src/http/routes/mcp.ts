@@ -4,6 +4,8 @@ import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '
 import { unknownServer } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Sessions } from '../../session/sessions.ts'
+import type { StatelessCall } from '../../session/stateless-call.ts'
+import type { StatelessCalls } from '../../session/stateless-calls.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { isRecord } from '../../upstream/call.ts'
@@ -15,6 +17,8 @@ import { replyRpcError } from '../reply.ts'
 
 export interface McpParts {
   readonly servers: Servers
+  readonly calls: StatelessCalls<StatelessCall>
+  readonly clientInputMs: number
   readonly sessions: Sessions
   readonly metrics: Metrics
   readonly log: Log

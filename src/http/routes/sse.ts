@@ -81,11 +81,7 @@ function take(
   else if (session.state === 'opening')
     session.sendStanding(`{"jsonrpc":"2.0","id":${idTextOf(message)},"result":{}}`)
   else
-    sendRequest(
-      parts.servers,
-      session,
-      new SseExchange(session, server, message, idTextOf(message), parts.metrics),
-    )
+    sendRequest(parts, session, new SseExchange(session, server, message, idTextOf(message), parts.metrics))
 }
 
 async function initialize(
@@ -96,7 +92,7 @@ async function initialize(
 ): Promise<void> {
   const message = oneMessage(inbound)
   try {
-    session.sendStanding(await initializeSession(parts.servers, session, message, inbound.body))
+    session.sendStanding(await initializeSession(parts, session, message, inbound.body))
   } catch (thrown) {
     const error =
       thrown instanceof GatewayError

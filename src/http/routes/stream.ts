@@ -6,6 +6,7 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { classify, type Rejection } from '../../protocol/classify.ts'
+import { claimedEra } from '../../protocol/eras.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { parseEventId } from '../../session/channel.ts'
 import { PostExchange } from '../../session/exchange.ts'
@@ -26,6 +27,7 @@ import {
   requestIdText,
   serverOf,
 } from './mcp.ts'
+import { answerModern } from './modern.ts'
 
 const SESSION_HEADER = 'mcp-session-id'
 
@@ -34,6 +36,11 @@ export function streamHandler(parts: McpParts): McpHandler {
     try {
       if (request.method === 'POST') return await post(parts, serverName, request, context)
       serverOf(parts, serverName, context)
+      if (claimsModern(request))
+        throw new GatewayError(
+          'METHOD_NOT_ALLOWED',
+          'this revision has no sessions and no GET stream; use POST',
+        )
       const session = sessionOf(parts, request, context, serverName)
       context.log.sessionId = session.shortHash
       if (request.method === 'GET') return standing(session, request)
@@ -55,7 +62,9 @@ async function post(
   try {
     return await route(parts, serverOf(parts, serverName, context), request, context, inbound)
   } catch (thrown) {
-    return mcpFailure(thrown, parts, context, requestIdText(inbound))
+    // A modern answer leaves out an id that could not be read; a legacy one says null (JSON-RPC 2.0).
+    const idText = requestIdText(inbound) ?? (claimsModern(request) ? undefined : null)
+    return mcpFailure(thrown, parts, context, idText)
   }
 }
 
@@ -72,8 +81,20 @@ async function route(
     body: inbound.body,
   })
   if (verdict.kind === 'rejection') throw rejected(verdict)
-  if (verdict.kind === 'modern')
-    throw new GatewayError('UNSUPPORTED_VERSION', 'this gateway does not speak that revision yet')
+  if (verdict.kind === 'modern') {
+    noteMessage(context, null, inbound)
+    // Nothing that a modern client may notify of travels on its own: cancelling is closing the response.
+    if (verdict.message === 'notification') return new Response(null, { status: 202 })
+    return answerModern(
+      parts,
+      server,
+      request,
+      context,
+      verdict,
+      oneMessage(inbound),
+      accepts(request, 'text/event-stream'),
+    )
+  }
   context.log.pair = 'legacy-legacy'
   if (verdict.method === 'initialize') return initialize(parts, server, context, inbound)
   const session = sessionOf(parts, request, context, server.name)
@@ -92,7 +113,7 @@ async function route(
     parts.metrics,
     accepts(request, 'text/event-stream'),
   )
-  sendRequest(parts.servers, session, exchange)
+  sendRequest(parts, session, exchange)
   const reply = await exchange.reply
   if (reply.kind === 'text') return replyRpcText(reply.text)
   return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, exchange.idText)
@@ -114,7 +135,7 @@ async function initialize(
   )
   noteMessage(context, session, inbound)
   try {
-    const text = await initializeSession(parts.servers, session, message, inbound.body)
+    const text = await initializeSession(parts, session, message, inbound.body)
     return replyRpcText(text, { [SESSION_HEADER]: session.id })
   } catch (thrown) {
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the session could not be opened'))
@@ -144,6 +165,12 @@ function sessionOf(parts: McpParts, request: Request, context: RequestContext, s
 function accepts(request: Request, type: 'text/event-stream'): boolean {
   const accept = request.headers.get('accept')
   return accept === null || accept.includes(type) || accept.includes('*/*') || accept.includes('text/*')
+}
+
+/** Whether the version header names a stateless revision. */
+function claimsModern(request: Request): boolean {
+  const version = request.headers.get('mcp-protocol-version')
+  return version !== null && claimedEra(version) === 'modern'
 }
 
 function rejected(rejection: Rejection): GatewayError {

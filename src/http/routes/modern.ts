@@ -1,0 +1,167 @@
+/**
+ * Requests of revision 2026-07-28: each stands alone, and is relayed or bridged by what the server speaks.
+ *
+ * Statuses: 200; 202 for a notification; 400 for what its envelope or headers get wrong, and for a missing
+ * capability; 404 for a method that does not exist; the gateway's own from the catalogue.
+ */
+import { GatewayError } from '../../errors.ts'
+import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
+import { salientText } from '../../protocol/bridge/questions.ts'
+import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
+import type { ModernRequestRoute } from '../../protocol/classify.ts'
+import { CLIENT_REQUESTS } from '../../protocol/eras.ts'
+import { checkParamHeaders, paramHeaders } from '../../protocol/headers.ts'
+import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
+import { askerFor } from '../../session/asker.ts'
+import { ListenCall } from '../../session/listen-call.ts'
+import { StatelessCall, type StatelessRequest } from '../../session/stateless-call.ts'
+import type { StatelessReply } from '../../session/stateless-response.ts'
+import type { Server, StatelessLease } from '../../upstream/server.ts'
+import { allowsTool } from '../../upstream/server-tools.ts'
+import type { RequestContext } from '../context.ts'
+import { replyJsonText } from '../reply.ts'
+import type { McpParts } from './mcp.ts'
+
+/** Answers one classified request. Rejects with a GatewayError. */
+export async function answerModern(
+  parts: McpParts,
+  server: Server,
+  request: Request,
+  context: RequestContext,
+  route: ModernRequestRoute,
+  message: MessageText,
+  acceptsStream: boolean,
+): Promise<Response> {
+  const stateless = readRequest(server, request, context, route, message, acceptsStream)
+  if (route.method === 'tools/call') requireTool(server, route)
+  const resumed = await resumedCall(parts, server, route, stateless)
+  if (resumed) {
+    context.log.pair = 'modern-legacy'
+    resumed.resume(stateless)
+    return responseOf(await resumed.reply)
+  }
+  const asker = askerFor(route.envelope, context.principal.id, server.identity)
+  const mayAsk = CLIENT_REQUESTS.modern.get(route.method)?.mayAsk === true
+  const listens = route.method === 'subscriptions/listen'
+  const lease = await server.leaseStateless(context.principal.id, listens ? null : asker, mayAsk)
+  context.log.pair = `modern-${lease.lane.era}`
+  return responseOf(await begin(parts, server, request, lease, route, stateless))
+}
+
+async function begin(
+  parts: McpParts,
+  server: Server,
+  request: Request,
+  lease: StatelessLease,
+  route: ModernRequestRoute,
+  stateless: StatelessRequest,
+): Promise<StatelessReply> {
+  try {
+    const facts = lease.lane.handshake?.facts
+    if (!facts) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
+    if (lease.lane.era === 'modern') {
+      const { method, idText, paramsText } = stateless
+      const headers = await paramHeadersOf(request, lease, route)
+      const relay = startRelay({
+        method,
+        idText,
+        paramsText,
+        params: route.params,
+        version: route.envelope.version,
+        paramHeaders: headers,
+      })
+      return await new StatelessCall(parts, server, lease, stateless, stepRelay, relay).reply
+    }
+    if (route.method === 'subscriptions/listen') {
+      const now = () => parts.servers.get(server.name)
+      return await new ListenCall(parts.calls, now, lease.lane, facts, stateless, route.params).reply
+    }
+    return await new StatelessCall(
+      parts,
+      server,
+      lease,
+      stateless,
+      stepModernCall,
+      startModernCall(stateless, facts),
+    ).reply
+  } catch (thrown) {
+    lease.giveBack()
+    throw thrown
+  }
+}
+
+function readRequest(
+  server: Server,
+  request: Request,
+  context: RequestContext,
+  route: ModernRequestRoute,
+  message: MessageText,
+  acceptsStream: boolean,
+): StatelessRequest {
+  const salient = salientText(route.method, route.params)
+  if (salient === null) throw new GatewayError('INVALID_PARAMS', 'the parameters nest too deep')
+  return {
+    method: route.method,
+    idText: idTextOf(message),
+    paramsText: message.text.slice(message.paramsStart, message.paramsEnd),
+    envelope: route.envelope,
+    binding: { principalId: context.principal.id, serverName: server.name, salient },
+    acceptsStream,
+    signal: request.signal,
+    forwardedHeaders: undefined,
+  }
+}
+
+/**
+ * The parked call that a retry belongs to, or null for a request that begins one. A state is the gateway's own
+ * only where the server is of the other era; a modern server's state is its own business.
+ */
+async function resumedCall(
+  parts: McpParts,
+  server: Server,
+  route: ModernRequestRoute,
+  stateless: StatelessRequest,
+): Promise<StatelessCall | null> {
+  const state = route.params['requestState']
+  if (state === undefined) return null
+  const { lane, giveBack } = await server.leaseStateless(stateless.binding.principalId, null, false)
+  giveBack()
+  if (lane.era === 'modern') return null
+  const call = typeof state === 'string' ? parts.calls.unpark(state, stateless.binding) : null
+  if (!call)
+    throw new GatewayError(
+      'INVALID_PARAMS',
+      'requestState is unknown, expired, used already or was given for another request; call again without it',
+    )
+  return call
+}
+
+/** The headers that a modern HTTP server wants of a call's arguments; those of the client are held to the body. */
+async function paramHeadersOf(
+  request: Request,
+  lease: StatelessLease,
+  route: ModernRequestRoute,
+): Promise<Record<string, string>> {
+  const name = route.params['name']
+  if (route.method !== 'tools/call' || typeof name !== 'string') return {}
+  const { tools } = lease.lane
+  const tool = tools.known(name) ?? (await tools.find(name).catch(() => null))
+  if (!tool || tool.marks.length === 0) return {}
+  const problem = checkParamHeaders(
+    (header) => request.headers.get(header),
+    tool.marks,
+    route.params['arguments'],
+  )
+  if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
+  return paramHeaders(tool.marks, route.params['arguments'])
+}
+
+function requireTool(server: Server, route: ModernRequestRoute): void {
+  const name = route.params['name']
+  if (typeof name === 'string' && !allowsTool(server.definition.toolFilter, name))
+    throw new GatewayError('INVALID_PARAMS', 'there is no such tool')
+}
+
+function responseOf(reply: StatelessReply): Response {
+  return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
+}

@@ -1,0 +1,73 @@
+/**
+ * Speaks on a legacy connection for the stateless clients of one principal with the same capabilities: what the
+ * server asks is handed to the request that made it ask.
+ */
+
+import type { Envelope } from '../protocol/envelope.ts'
+import { LATEST_LEGACY_VERSION } from '../protocol/eras.ts'
+import { idTextOf, type MessageText } from '../protocol/jsonrpc.ts'
+import type { Call } from '../upstream/call.ts'
+import { type GatewayIdentity, initializeRequest } from '../upstream/handshake.ts'
+import type { LaneMember } from '../upstream/lane-member.ts'
+import { Leg } from '../upstream/leg.ts'
+import { refuse } from './server-requests.ts'
+
+/** Capabilities that let a server ask something; the others of a modern client mean nothing to a legacy server. */
+const ASKABLE = ['sampling', 'elicitation', 'roots']
+/** Questions whose request is remembered, in case the server withdraws one. */
+const ASKED_MAX = 1_024
+
+/** The asker for a request's client; null when that client can be asked nothing. */
+export function askerFor(envelope: Envelope, principalId: string, identity: GatewayIdentity): Asker | null {
+  const declared = Object.entries(envelope.clientCapabilities).filter(([name]) => ASKABLE.includes(name))
+  if (declared.length === 0) return null
+  return new Asker(principalId, Object.fromEntries(declared), envelope.clientInfo ?? identity)
+}
+
+export class Asker implements LaneMember {
+  readonly id: string
+  readonly principalId: string
+  readonly interactive = true
+  readonly headers = undefined
+  readonly #capabilities: Readonly<Record<string, unknown>>
+  readonly #clientInfo: unknown
+  readonly #asked = new Map<string, Leg>()
+
+  constructor(principalId: string, capabilities: Readonly<Record<string, unknown>>, clientInfo: unknown) {
+    this.principalId = principalId
+    this.#capabilities = capabilities
+    this.#clientInfo = clientInfo
+    const digest = Bun.hash(JSON.stringify([capabilities, clientInfo])).toString(36)
+    this.id = `stateless ${principalId} ${digest}`
+  }
+
+  get initialize(): MessageText {
+    return initializeRequest(LATEST_LEGACY_VERSION, this.#clientInfo, this.#capabilities)
+  }
+
+  notify(message: MessageText, call: Call | null): void {
+    if (call instanceof Leg) call.notified(message, message.text)
+  }
+
+  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
+    if (!(call instanceof Leg) || this.#asked.size >= ASKED_MAX) {
+      refuse(message, answer, 'no request of a client is in flight that could be asked')
+      return
+    }
+    const id = idTextOf(message)
+    this.#asked.set(id, call)
+    call.asked(message, (text) => {
+      this.#asked.delete(id)
+      answer(text)
+    })
+  }
+
+  withdraw(_message: MessageText, requestIdText: string): void {
+    this.#asked.get(requestIdText)?.withdrawn(requestIdText)
+    this.#asked.delete(requestIdText)
+  }
+
+  laneLost(): void {
+    this.#asked.clear()
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The `requestState` of a parked call: a random name under a seal.
+ *
+ * What a state is good for is kept here, not in the token: the seal binds the name to the principal, the server,
+ * the method and its parameters, this instance and an expiry, so that a state that was lost, forged, replayed,
+ * borrowed or moved to another request opens nothing.
+ *
+ * Spec: 2026-07-28, basic/patterns/mrtr, Server Requirements 4 and 5.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** What a state is bound to. */
+export interface StateBinding {
+  readonly principalId: string
+  readonly serverName: string
+  /** Method and parameters in one spelling (protocol/bridge/questions.ts, `salientText`). */
+  readonly salient: string
+}
+
+const NAME_BYTES = 16
+const EXPIRY_CHARS = 12
+
+export class StateSeal {
+  readonly #key = randomBytes(32)
+
+  /** A new state; `name` is what it opens until `expiresAtMs`. */
+  seal(binding: StateBinding, expiresAtMs: number): { state: string; name: string } {
+    const name = randomBytes(NAME_BYTES).toString('hex')
+    const head = `${name}${expiresAtMs.toString(16).padStart(EXPIRY_CHARS, '0')}`
+    return { state: `${head}${this.#mac(head, binding)}`, name }
+  }
+
+  /** The name that a state opens, or null when it was not sealed for this, here, or is too old. */
+  open(state: string, binding: StateBinding, nowMs: number): string | null {
+    const headChars = NAME_BYTES * 2 + EXPIRY_CHARS
+    const head = state.slice(0, headChars)
+    const given = Buffer.from(state.slice(headChars))
+    const expected = Buffer.from(this.#mac(head, binding))
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null
+    if (Number.parseInt(head.slice(NAME_BYTES * 2), 16) < nowMs) return null
+    return head.slice(0, NAME_BYTES * 2)
+  }
+
+  #mac(head: string, { principalId, serverName, salient }: StateBinding): string {
+    return createHmac('sha256', this.#key)
+      .update(JSON.stringify([head, principalId, serverName, salient]))
+      .digest('hex')
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * One request of a stateless client on its way through a server of either era.
+ *
+ * running → answered, or running → parked → running → …: the call outlives the response that parked it, and
+ * the client's next request, which carries the sealed state, becomes its response.
+ */
+import { GatewayError, rpcErrorText } from '../errors.ts'
+import { inputRequiredResult } from '../protocol/bridge/questions.ts'
+import type { CallEffect, RpcFailure, Step } from '../protocol/bridge/types.ts'
+import type { Envelope } from '../protocol/envelope.ts'
+import { modernErrorStatus } from '../protocol/eras.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Connection } from '../upstream/connection.ts'
+import type { Server, StatelessLease } from '../upstream/server.ts'
+import { filterToolList } from '../upstream/server-tools.ts'
+import { CallDriver, notificationText, type StepFunction } from './call-driver.ts'
+import type { StateBinding } from './request-state.ts'
+import type { StatelessCalls, StatelessWork } from './stateless-calls.ts'
+import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
+
+/** One HTTP request of a stateless client, as the route read it. */
+export interface StatelessRequest {
+  readonly method: string
+  /** Raw JSON text of the id. */
+  readonly idText: string
+  readonly paramsText: string
+  readonly envelope: Envelope
+  readonly binding: StateBinding
+  readonly acceptsStream: boolean
+  /** Aborted when the client closes the connection before the response has begun. */
+  readonly signal: AbortSignal
+  readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
+}
+
+export interface StatelessParts {
+  readonly calls: StatelessCalls<StatelessCall>
+  readonly metrics: Metrics
+}
+
+/** The call of one of the machines: the relay between modern ends, or the bridge to a legacy server. */
+export class StatelessCall<State = unknown> extends CallDriver<State> implements StatelessWork {
+  readonly principalId: string
+  readonly serverName: string
+  readonly endless: boolean
+  protected readonly headers: Readonly<Record<string, string>> | undefined
+  readonly #parts: StatelessParts
+  readonly #server: Server
+  readonly #lease: StatelessLease
+  #request: StatelessRequest
+  #response: StatelessResponse
+  #begunMs = performance.now()
+  #open = false
+
+  /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
+  constructor(
+    parts: StatelessParts,
+    server: Server,
+    lease: StatelessLease,
+    request: StatelessRequest,
+    step: StepFunction<State>,
+    [state, effects]: Step<State, CallEffect>,
+  ) {
+    super(state, step, parts.calls.settings.clientInputMs)
+    this.#parts = parts
+    this.#server = server
+    this.#lease = lease
+    this.#request = request
+    this.principalId = request.binding.principalId
+    this.serverName = server.name
+    this.endless = request.method === 'subscriptions/listen'
+    this.headers = request.forwardedHeaders
+    this.#response = this.#respondTo(request)
+    this.begin(effects)
+  }
+
+  get reply(): Promise<StatelessReply> {
+    return this.#response.reply
+  }
+
+  /** The client came back with the answers: this request is now the call's response. */
+  resume(request: StatelessRequest): void {
+    this.#request = request
+    this.#response = this.#respondTo(request)
+    const { logLevel, clientCapabilities } = request.envelope
+    this.handle({ kind: 'retry', params: request.paramsText, logLevel, clientCapabilities })
+  }
+
+  sweep(nowMs: number): void {
+    this.#response.sweep(nowMs)
+  }
+
+  abort(error: GatewayError): void {
+    this.#finish(rpcErrorText(error, this.#request.idText), error.status, true)
+    this.handle({ kind: 'cancelled' })
+  }
+
+  protected connection(): Connection | null {
+    return this.#lease.lane.ready
+  }
+
+  protected answer(result: string): void {
+    this.#over()
+    const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`
+    const filter = this.#server.definition.toolFilter
+    this.#finish(
+      filter && this.#request.method === 'tools/list' ? filterToolList(text, filter) : text,
+      200,
+      false,
+    )
+  }
+
+  protected fail(failure: RpcFailure): void {
+    this.#over()
+    const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"error":${failure.text}}`
+    this.#finish(text, modernErrorStatus(failure.code), true)
+  }
+
+  protected end(): void {
+    this.#over()
+    this.#finish(null, 200, false)
+  }
+
+  protected notify(method: string, params: string | null): void {
+    this.#response.notify(notificationText(method, params))
+  }
+
+  protected perform(effect: CallEffect): Promise<void> | undefined {
+    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.raiseLogLevel(effect.level)
+    if (effect.kind === 'park') this.#park(effect.requests)
+    return undefined
+  }
+
+  #park(requests: string): void {
+    const state = this.#parts.calls.park(this as StatelessCall, this.#request.binding)
+    if (state === null) {
+      const error = new GatewayError(
+        'IN_FLIGHT_EXHAUSTED',
+        'too many calls wait for input of their client (limits.parked_calls_max)',
+      )
+      this.abort(error)
+      return
+    }
+    const result = inputRequiredResult(requests, state)
+    this.#finish(`{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`, 200, false)
+  }
+
+  #respondTo(request: StatelessRequest): StatelessResponse {
+    this.#parts.calls.add(this)
+    if (!this.endless) {
+      this.#server.callStarted()
+      this.#parts.metrics.requestStarted(this.serverName)
+    }
+    this.#open = true
+    this.#begunMs = performance.now()
+    const response = new StatelessResponse(request.acceptsStream, this.#parts.calls.settings)
+    response.onGone(() => {
+      this.#closeBooks(false)
+      this.handle({ kind: 'cancelled' })
+    })
+    request.signal.addEventListener('abort', () => response.gone(), { once: true })
+    return response
+  }
+
+  #finish(text: string | null, status: number, failed: boolean): void {
+    this.#closeBooks(failed)
+    this.#response.finish(text, status)
+  }
+
+  #closeBooks(failed: boolean): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#parts.calls.delete(this)
+    if (this.endless) return
+    const durationMs = performance.now() - this.#begunMs
+    this.#server.callEnded(durationMs, failed)
+    this.#parts.metrics.requestEnded(this.serverName, durationMs, failed)
+  }
+
+  #over(): void {
+    this.#parts.calls.forget(this as StatelessCall)
+    this.#lease.giveBack()
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Every request of a stateless client that is under way or parked: the owner of their state.
+ * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`.
+ */
+import { GatewayError } from '../errors.ts'
+import { type StateBinding, StateSeal } from './request-state.ts'
+import type { StatelessResponseSettings } from './stateless-response.ts'
+
+/** What the registry asks of a call, a subscription included. */
+export interface StatelessWork {
+  /** True for a subscription, which is no call that could be waited for. */
+  readonly endless: boolean
+  readonly principalId: string
+  readonly serverName: string
+  sweep(nowMs: number): void
+  /** Ends it: the client is told, upstream is told. */
+  abort(error: GatewayError): void
+}
+
+export interface StatelessSettings extends StatelessResponseSettings {
+  readonly parkedCallsMax: number
+  /** Bounds the subscriptions, which hold a stream open as sessions do. */
+  readonly sessionsMax: number
+  readonly clientInputMs: number
+}
+
+export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
+  readonly settings: StatelessSettings
+  readonly #work = new Set<StatelessWork>()
+  readonly #parked = new Map<string, Parked>()
+  readonly #seal = new StateSeal()
+  #endless = 0
+
+  constructor(settings: StatelessSettings) {
+    this.settings = settings
+  }
+
+  get parkedCount(): number {
+    return this.#parked.size
+  }
+
+  /** Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room. */
+  add(work: StatelessWork): void {
+    if (work.endless && ++this.#endless > this.settings.sessionsMax) {
+      this.#endless--
+      throw new GatewayError(
+        'SESSIONS_EXHAUSTED',
+        `the gateway has ${this.settings.sessionsMax} subscriptions (limits.sessions_max)`,
+        30,
+      )
+    }
+    this.#work.add(work)
+  }
+
+  delete(work: StatelessWork): void {
+    if (this.#work.delete(work) && work.endless) this.#endless--
+  }
+
+  /** Parks a call and answers the state that opens it once; null when there is no room. */
+  park(call: Parked, binding: StateBinding): string | null {
+    if (this.#parked.size >= this.settings.parkedCallsMax) return null
+    const { state, name } = this.#seal.seal(binding, Date.now() + this.settings.clientInputMs)
+    this.#parked.set(name, call)
+    return state
+  }
+
+  /** The call that a state was sealed for, once; null for every other state. */
+  unpark(state: string, binding: StateBinding): Parked | null {
+    const name = this.#seal.open(state, binding, Date.now())
+    const call = name === null ? undefined : this.#parked.get(name)
+    if (name === null || !call) return null
+    this.#parked.delete(name)
+    return call
+  }
+
+  /** A parked call is over. */
+  forget(call: Parked): void {
+    for (const [name, parked] of this.#parked) if (parked === call) this.#parked.delete(name)
+  }
+
+  sweep(nowMs: number): void {
+    for (const work of this.#work) work.sweep(nowMs)
+  }
+
+  /** Ends what this test picks. */
+  abortWhere(picks: (work: StatelessWork) => boolean, error: GatewayError): void {
+    for (const work of [...this.#work]) if (picks(work)) work.abort(error)
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The response to one request of revision 2026-07-28: one JSON object when the answer comes first, an event
+ * stream otherwise. It has no event ids, because such streams cannot be resumed, and its end is the cancel.
+ *
+ * Spec: 2026-07-28, basic/transports/streamable-http (Sending Messages), basic/patterns/cancellation.
+ */
+import { onOneLine } from '../protocol/jsonrpc.ts'
+import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts'
+
+/** What the HTTP response becomes. */
+export type StatelessReply =
+  | { readonly kind: 'text'; readonly status: number; readonly text: string }
+  | { readonly kind: 'stream'; readonly stream: EventStream }
+
+export interface StatelessResponseSettings {
+  readonly streamBufferBytesMax: number
+  readonly heartbeatMs: number
+  readonly streamAfterMs: number
+}
+
+export class StatelessResponse {
+  readonly reply: Promise<StatelessReply>
+  readonly #settings: StatelessResponseSettings
+  readonly #acceptsStream: boolean
+  readonly #begunMs = Date.now()
+  #resolve: ((reply: StatelessReply) => void) | null = null
+  #stream: EventStream | null = null
+  #finished = false
+  #onGone: () => void = () => {}
+
+  constructor(acceptsStream: boolean, settings: StatelessResponseSettings) {
+    this.#acceptsStream = acceptsStream
+    this.#settings = settings
+    this.reply = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  get finished(): boolean {
+    return this.#finished
+  }
+
+  /** Called once when the client closes the response before it has its answer. */
+  onGone(listener: () => void): void {
+    this.#onGone = listener
+  }
+
+  /** The client is gone before anything was sent. */
+  gone(): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.#resolve = null
+    this.#onGone()
+  }
+
+  /** A message that comes before the answer. A client that takes no stream goes without. */
+  notify(text: string): void {
+    if (this.#acceptsStream && !this.#finished) this.#open().write(eventFrame(onOneLine(text), null))
+  }
+
+  /** The answer, and the status that it has when it is all there is; null when there is nothing to say. */
+  finish(text: string | null, status: number): void {
+    if (this.#finished) return
+    this.#finished = true
+    if (this.#resolve && text !== null) this.#resolve({ kind: 'text', status, text })
+    else if (this.#resolve) {
+      // A stream that just ends says that there is no answer.
+      this.#open().close()
+    } else {
+      if (text !== null) this.#stream?.write(eventFrame(onOneLine(text), null))
+      this.#stream?.close()
+    }
+    this.#resolve = null
+  }
+
+  sweep(nowMs: number): void {
+    if (this.#stream) this.#stream.heartbeat(nowMs, this.#settings.heartbeatMs)
+    else if (this.#acceptsStream && !this.#finished && nowMs - this.#begunMs >= this.#settings.streamAfterMs)
+      this.#open()
+  }
+
+  #open(): EventStream {
+    if (this.#stream) return this.#stream
+    const stream = new EventStream(this.#settings.streamBufferBytesMax, null, EVENT_STREAM_HEADERS, () => {
+      if (this.#finished) return
+      this.#finished = true
+      this.#onGone()
+    })
+    this.#stream = stream
+    this.#resolve?.({ kind: 'stream', stream })
+    this.#resolve = null
+    return stream
+  }
+}
