@@ -30,3 +30,28 @@ export function isObject(value: unknown): value is JsonObject {
 export function isRequestId(value: unknown): value is RequestId {
   return typeof value === 'string' || Number.isInteger(value)
 }
+
+/**
+ * One spelling for equal values, whatever the order of their members: a key to compare by, not JSON.
+ * A list of work, not recursion: JSON.stringify takes seconds for a value nested deep, and then throws.
+ */
+export function canonicalText(root: unknown): string {
+  const parts: string[] = []
+  const pending: ({ readonly text: string } | { readonly value: unknown })[] = [{ value: root }]
+  for (let work = pending.pop(); work !== undefined; work = pending.pop()) {
+    if ('text' in work) parts.push(work.text)
+    else if (Array.isArray(work.value)) {
+      pending.push({ text: ']' })
+      for (let at = work.value.length - 1; at >= 0; at--)
+        pending.push({ text: ',' }, { value: work.value[at] })
+      pending.push({ text: '[' })
+    } else if (isObject(work.value)) {
+      pending.push({ text: '}' })
+      for (const key of Object.keys(work.value).sort().reverse()) {
+        pending.push({ text: ',' }, { value: work.value[key] }, { text: `${JSON.stringify(key)}:` })
+      }
+      pending.push({ text: '{' })
+    } else parts.push(JSON.stringify(work.value) ?? 'null')
+  }
+  return parts.join('')
+}

@@ -5,7 +5,7 @@
  * Spec: 2026-07-28, basic/patterns/mrtr, client/*; 2025-11-25, client/*.
  */
 import { META, SERVER_REQUESTS } from '../eras.ts'
-import { isObject, type JsonObject } from '../json.ts'
+import { canonicalText, isObject, type JsonObject } from '../json.ts'
 import { editObject, elementsOf, membersOf, memberText, parsed } from '../spans.ts'
 import type { RpcFailure } from './types.ts'
 
@@ -137,26 +137,4 @@ export function urlElicitations(failure: RpcFailure): ReadonlyMap<string, string
 export function salientText(method: string, params: JsonObject): string {
   const { _meta, inputResponses: _answers, requestState: _state, ...rest } = params
   return `${JSON.stringify(method)} ${canonicalText(rest)}`
-}
-
-/** A list of work, not recursion: JSON.stringify takes seconds for arguments nested deep, and then throws. */
-function canonicalText(root: unknown): string {
-  const parts: string[] = []
-  const pending: ({ readonly text: string } | { readonly value: unknown })[] = [{ value: root }]
-  for (let work = pending.pop(); work !== undefined; work = pending.pop()) {
-    if ('text' in work) parts.push(work.text)
-    else if (Array.isArray(work.value)) {
-      pending.push({ text: ']' })
-      for (let at = work.value.length - 1; at >= 0; at--)
-        pending.push({ text: ',' }, { value: work.value[at] })
-      pending.push({ text: '[' })
-    } else if (isObject(work.value)) {
-      pending.push({ text: '}' })
-      for (const key of Object.keys(work.value).sort().reverse()) {
-        pending.push({ text: ',' }, { value: work.value[key] }, { text: `${JSON.stringify(key)}:` })
-      }
-      pending.push({ text: '{' })
-    } else parts.push(JSON.stringify(work.value) ?? 'null')
-  }
-  return parts.join('')
 }
