@@ -225,7 +225,7 @@ export class Session implements LaneMember {
     const asked = this.#serverRequests.add(message, answer)
     if (asked && exchange.carriesMessages) exchange.deliver(asked.text)
     else if (asked) this.sendStanding(asked.text)
-    return asked?.id
+    return asked?.id ?? null
   }
 
   /** Tells the client that a bridge's question is moot. */
