@@ -16,6 +16,7 @@ import { adminRoutes } from './http/routes/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
+import type { ServerDefinition } from './registry/definition.ts'
 import { createMemoryStore } from './registry/memory.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
@@ -34,6 +35,8 @@ import { openWire } from './upstream/wire.ts'
 export interface Gateway {
   /** `http://host:port` of the listener, no trailing slash. */
   readonly url: string
+  /** The servers it began with: those of the file, then those of the store. */
+  readonly servers: readonly ServerDefinition[]
   /** Resolves when everything is closed, however that came about. */
   readonly stopped: Promise<void>
   /** Drains within the shutdown time-out, then closes. */
@@ -122,11 +125,12 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { config, log, access, listener } = parts
+  const { config, log, access, listener, servers } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
   return {
     url: listener.url,
+    servers: servers.list().map(({ definition }) => definition),
     stopped: stopped.promise,
     stop() {
       ending ??= end(parts, Date.now() + config.shutdownTimeoutMs).finally(stopped.resolve)

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import type { Gateway } from '../gateway.ts'
 import { version } from './version.ts'
 
 const order = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -24,18 +25,18 @@ export function say(
   }
 }
 
-/** Where it listens and which servers it has. */
-export function announce(url: string, { config, file }: LoadedConfig): void {
-  const names = config.servers.map(({ name }) => name)
+/** Where it listens, which servers it has, and how clients reach them. */
+export function announce({ url, servers }: Gateway, { config, file }: LoadedConfig): void {
   if (config.logging.format === 'json') {
+    const names = servers.map(({ name }) => name)
     say(config.logging, 'info', 'listening', { url, servers: names, config: file ?? '', version })
     return
   }
-  const servers = Object.fromEntries(
-    config.servers.map(({ name, transport }) => [name, `${url}/mcp-proxy/${name}/stream (${transport})`]),
-  )
+  const faces = servers.map(({ name, transport }) => [name, `${url}/mcp-proxy/${name}/stream (${transport})`])
   say(config.logging, 'info', `compozy ${version} listening on ${url}`, {
     config: file ?? 'none',
-    ...(names.length === 0 ? { servers: 'none in the file; POST /admin/mcps registers one' } : servers),
+    ...(faces.length === 0
+      ? { servers: 'none yet; see "compozy servers add --help"' }
+      : Object.fromEntries(faces)),
   })
 }

@@ -15,7 +15,7 @@ export async function serve(flags: FlagTexts): Promise<number> {
   })
   const ended = endOnSignals(started, { reload, logging: loaded.config.logging })
   const gateway = await started
-  announce(gateway.url, loaded)
+  announce(gateway, loaded)
   return ended
 }
 

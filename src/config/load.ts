@@ -98,8 +98,19 @@ async function configFile({ flags, environment, directory }: ConfigSources): Pro
   if (flag === '') throw new ConfigError('--config needs the path of a file', 2)
   if (flag !== undefined) return flag
   const named = await variable(environment, CONFIG_VARIABLE, directory)
-  if (named !== null) return String(named.raw)
+  if (named !== null) return pathIn(named)
   return existsSync(resolve(directory, DEFAULT_FILE)) ? DEFAULT_FILE : null
+}
+
+/** The twin of this one variable is easily taken for the configuration itself, whose text may hold secrets. */
+function pathIn({ raw, name }: Given): string {
+  const path = String(raw)
+  if (path.includes('\n') || path.length > 4096) {
+    throw new ConfigError(
+      `${name} must lead to the path of a configuration; to name the file itself, set ${CONFIG_VARIABLE}`,
+    )
+  }
+  return path
 }
 
 /** A list flag adds up when repeated; of any other flag the last one counts, as is usual. */

@@ -168,8 +168,17 @@ describe('variables that name files', () => {
       env: { MCP_PROXY_ADMIN_TOKENS: 'a', MCP_PROXY_ADMIN_TOKENS_FILE: 'empty' },
       message: 'MCP_PROXY_ADMIN_TOKENS and MCP_PROXY_ADMIN_TOKENS_FILE are both set; keep one of them',
     },
+    {
+      why: 'the configuration itself is given where its path belongs',
+      env: { COMPOZY_CONFIG_FILE: 'config' },
+      message:
+        'COMPOZY_CONFIG_FILE must lead to the path of a configuration; to name the file itself, set COMPOZY_CONFIG',
+    },
   ])('are refused when $why', async ({ env, message }) => {
-    expect(await fault({ files: { empty: '\n' }, env })).toEqual({ message, exitCode: 1 })
+    expect(await fault({ files: { empty: '\n', config: 'mcp_proxy:\n  port: 1\n' }, env })).toEqual({
+      message,
+      exitCode: 1,
+    })
   })
 })
 
