@@ -30,6 +30,7 @@ import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import type { Server } from './upstream/server.ts'
 import { Servers } from './upstream/servers.ts'
+import { Watchdog } from './upstream/watchdog.ts'
 import { openWire } from './upstream/wire.ts'
 
 export interface Gateway {
@@ -54,9 +55,11 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const store = openStore(config)
   const sessions = new Sessions({ ...config.limits, ...config.timeouts })
   const calls = new StatelessCalls<StatelessCall>({ ...config.limits, ...config.timeouts })
+  const watchdog = new Watchdog(log)
   const servers = openServers(
     config,
     log,
+    watchdog,
     (name) => {
       const error = new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
       sessions.closeWhere(({ serverName }) => serverName === name, error)
@@ -109,7 +112,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     calls.sweep(nowMs)
     servers.sweep(nowMs)
   })
-  return running({ config, log, access, store, sessions, calls, servers, listener, sweeper })
+  return running({ config, log, access, store, sessions, calls, servers, watchdog, listener, sweeper })
 }
 
 interface RunningParts {
@@ -120,6 +123,7 @@ interface RunningParts {
   readonly sessions: Sessions
   readonly calls: StatelessCalls<StatelessCall>
   readonly servers: Servers
+  readonly watchdog: Watchdog
   readonly listener: Listener
   readonly sweeper: Sweeper
 }
@@ -148,7 +152,7 @@ function running(parts: RunningParts): Gateway {
 const FLUSH_MS = 500
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, sessions, calls, servers, listener, sweeper } = parts
+  const { log, store, sessions, calls, servers, watchdog, listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = new GatewayError('DRAINING', 'the gateway is shutting down')
@@ -159,6 +163,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   calls.abortWhere(() => true, error)
   await Promise.all([servers.stop(error), listener.stop(Math.max(FLUSH_MS, untilMs - Date.now()))])
   sweeper.stop()
+  watchdog.close()
   store.close()
   log.info({}, 'stopped')
   await log.flush(FLUSH_MS)
@@ -201,6 +206,7 @@ function openStore(config: Config): DefinitionStore {
 function openServers(
   config: Config,
   log: Log,
+  watchdog: Watchdog,
   onRemoved: (name: string) => void,
   sessions: Sessions,
 ): Servers {
@@ -209,7 +215,7 @@ function openServers(
     {
       log,
       identity: { name: 'compozy-mcp-proxy', version },
-      createTransport: (definition) => openWire(definition, config),
+      createTransport: (definition) => openWire(definition, config, watchdog),
       processesMax: limits.processesMax,
       sessionCount: (name) => sessions.countOf(name),
       callIdleMs: timeouts.callIdleMs,

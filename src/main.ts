@@ -12,4 +12,8 @@ const compozy = defineCommand({
   },
 })
 
+// The gateway starts this program a second time, to end its children should it be killed itself.
+if (process.argv[2] === '__watchdog')
+  await import('./cli/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
+
 process.exit(await runCli(compozy, process.argv.slice(2)))

@@ -3,13 +3,17 @@ import type { Config } from '../config/schema.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { childEnvironment } from './transports/child-environment.ts'
 import { createSseTransport } from './transports/sse.ts'
-import { createStdioTransport } from './transports/stdio.ts'
+import { createStdioTransport, type GroupWatch } from './transports/stdio.ts'
 import { createStreamableHttpTransport } from './transports/streamable-http.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 import { checkUpstreamUrl } from './url-guard.ts'
 
 /** A transport for this server, not opened yet. */
-export function openWire(definition: ServerDefinition, config: Config): UpstreamTransport {
+export function openWire(
+  definition: ServerDefinition,
+  config: Config,
+  groupWatch: GroupWatch,
+): UpstreamTransport {
   const { limits, timeouts } = config
   if (definition.transport === 'stdio')
     return createStdioTransport({
@@ -21,7 +25,7 @@ export function openWire(definition: ServerDefinition, config: Config): Upstream
       inputQueueCharsMax: limits.lineBytesMax,
       stopGraceMs: timeouts.stopGraceMs,
       secrets: Object.values(definition.env),
-      groupWatch: null,
+      groupWatch,
     })
   const options = {
     url: definition.url,

@@ -14,7 +14,7 @@ export interface HttpOptions {
   readonly url: string
   /** Sent with every request to the origin of `url`, such as `Authorization`. */
   readonly headers: Readonly<Record<string, string>>
-  /** Rejects with a GatewayError when a URL may not be connected to. Asked on open and on each redirect. */
+  /** Rejects with a GatewayError when a URL may not be connected to. Asked on open, every half minute of use, and on each redirect. */
   readonly guardUrl?: (url: URL) => Promise<void>
   /** Longest JSON body or event. */
   readonly lineBytesMax: number
@@ -40,6 +40,8 @@ export interface HttpRequest {
 }
 
 const redirectsMax = 3
+/** How long an answer of `guardUrl` for the URL itself is trusted: a name may lead elsewhere later. */
+const guardedMsMax = 30_000
 /** Framing belongs to fetch; a definition that sets it would break the message or smuggle a second one. */
 const framingHeaders = new Set([
   'connection',
@@ -58,6 +60,7 @@ export class HttpWire {
   readonly url: URL
   readonly #definitionHeaders: Readonly<Record<string, string>>
   readonly #guardUrl: ((url: URL) => Promise<void>) | undefined
+  #guardedAtMs = Number.NEGATIVE_INFINITY
 
   /** Throws a GatewayError when the URL is not http or https. */
   constructor(options: HttpOptions) {
@@ -80,6 +83,7 @@ export class HttpWire {
   /** Rejects when the URL of the definition may not be connected to. */
   async check(): Promise<void> {
     await this.#guardUrl?.(this.url)
+    this.#guardedAtMs = performance.now()
   }
 
   /**
@@ -87,6 +91,7 @@ export class HttpWire {
    * GatewayError when there is none.
    */
   async request(request: HttpRequest): Promise<Response> {
+    if (performance.now() - this.#guardedAtMs > guardedMsMax) await this.check()
     let url = request.url ?? this.url
     for (let hop = 0; ; hop++) {
       const response = await this.#fetch(url, request)
