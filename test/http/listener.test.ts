@@ -109,7 +109,7 @@ describe('a slow peer', () => {
     const slow: McpHandler = async (request) => {
       const { readBodyText } = await import('../../src/http/body.ts')
       await readBodyText(request, 100)
-      await Bun.sleep(9000)
+      await Bun.sleep(6000)
       return new Response('late')
     }
     await using front = await startFront({ idleSeconds: 1, mcp: { stream: slow } })
