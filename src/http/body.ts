@@ -13,24 +13,22 @@ import { waitUntimed } from './context.ts'
  * Rejects with PAYLOAD_TOO_LARGE past `bodyBytesMax` bytes, with BAD_REQUEST when it cannot be read.
  */
 export async function readBodyText(request: Request, bodyBytesMax: number): Promise<string> {
-  const text = await readText(request, bodyBytesMax)
-  waitUntimed(request)
-  return text
-}
-
-async function readText(request: Request, bodyBytesMax: number): Promise<string> {
   const announced = request.headers.get('content-length')
+  let text = ''
   if (announced === null) {
     const { body } = request
-    return body === null ? '' : await readCounted(body, bodyBytesMax)
+    if (body !== null) text = await readCounted(body, bodyBytesMax)
+  } else {
+    // Bun has refused malformed lengths and takes no byte more than announced, so one call is enough.
+    if (!(Number(announced) <= bodyBytesMax)) throw tooLarge(bodyBytesMax)
+    try {
+      text = await request.text()
+    } catch (error) {
+      throw unreadable(error)
+    }
   }
-  // Bun has refused malformed lengths and takes no byte more than announced, so one call is enough.
-  if (!(Number(announced) <= bodyBytesMax)) throw tooLarge(bodyBytesMax)
-  try {
-    return await request.text()
-  } catch (error) {
-    throw unreadable(error)
-  }
+  waitUntimed(request)
+  return text
 }
 
 /** Whether much of a body may still be on its way after the answer, which Bun takes and throws away. */

@@ -8,6 +8,8 @@ export interface HostName {
   readonly port: string
   /** Lower case, as it stands in a URL. */
   readonly text: string
+  /** Only this machine can be meant. */
+  readonly loopback: boolean
 }
 
 /** RFC 3986 names and addresses only; no percent-encoding, no user info, and `_` because container names have it. */
@@ -19,10 +21,11 @@ export function parseHost(text: string): HostName | null {
   const lower = text.toLowerCase()
   const match = plain.exec(lower)
   if (match === null) return null
-  const [, name = '', literal = '', port = ''] = match
-  if (literal === '') return { name: name.endsWith('.') ? name.slice(0, -1) : name, port, text: lower }
-  const ip = parseIp(literal)
-  return ip === null ? null : { name: formatIp(ip), port, text: lower }
+  const [, written = '', literal = '', port = ''] = match
+  const ip = literal === '' ? null : parseIp(literal)
+  if (literal !== '' && ip === null) return null
+  const name = ip === null ? written.replace(/\.$/, '') : formatIp(ip)
+  return { name, port, text: lower, loopback: isLoopbackHost(name) }
 }
 
 /** `localhost`, or a loopback address: the names under which only this machine can be meant. */

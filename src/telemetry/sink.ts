@@ -34,6 +34,7 @@ class DescriptorSink implements LineSink {
   #pending: string[] = []
   #pendingSize = 0
   #inWrite: Buffer | null = null
+  #linesInWrite = 0
   #timer: ReturnType<typeof setTimeout> | null = null
   #droppedUnreported = 0
   #idle: (() => void)[] = []
@@ -48,9 +49,7 @@ class DescriptorSink implements LineSink {
     }
     this.#pending.push(lines)
     this.#pendingSize += lines.length
-    if (this.#inWrite !== null) return
-    if (this.#pendingSize >= flushSize) this.#start()
-    else this.#timer ??= setTimeout(() => this.#start(), gatherMs)
+    if (this.#inWrite === null) this.#schedule()
   }
 
   async flush(deadlineMs: number): Promise<boolean> {
@@ -65,6 +64,13 @@ class DescriptorSink implements LineSink {
     return await promise
   }
 
+  /** Writing at every chance would cost more than the lines themselves: a write wakes another thread. */
+  #schedule(): void {
+    if (this.#pending.length === 0 && this.#idle.length === 0) return
+    if (this.#pendingSize >= flushSize || this.#idle.length > 0) this.#start()
+    else this.#timer ??= setTimeout(() => this.#start(), gatherMs)
+  }
+
   #start(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
@@ -76,6 +82,7 @@ class DescriptorSink implements LineSink {
       this.#pending.push(droppedLine(this.#droppedUnreported))
       this.#droppedUnreported = 0
     }
+    this.#linesInWrite = this.#pending.length
     this.#inWrite = Buffer.from(this.#pending.join(''))
     this.#pending = []
     this.#pendingSize = 0
@@ -93,11 +100,11 @@ class DescriptorSink implements LineSink {
         return
       } else {
         // The reader has gone (EPIPE) or the disk is full: the service goes on without its log.
-        this.linesDropped++
+        this.linesDropped += this.#linesInWrite
         this.#inWrite = null
       }
-      if (this.#inWrite === null) this.#start()
-      else this.#continue()
+      if (this.#inWrite !== null) this.#continue()
+      else this.#schedule()
     })
   }
 }

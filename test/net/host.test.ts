@@ -18,7 +18,7 @@ describe('a Host', () => {
     { text: '0x7f.1', name: '0x7f.1', port: '', loopback: false },
     { text: '0.0.0.0', name: '0.0.0.0', port: '', loopback: false },
   ])('$text is $name', ({ text, name, port, loopback }) => {
-    expect(parseHost(text)).toEqual({ name, port, text: text.toLowerCase() })
+    expect(parseHost(text)).toEqual({ name, port, text: text.toLowerCase(), loopback })
     expect(isLoopbackHost(name)).toBe(loopback)
   })
 

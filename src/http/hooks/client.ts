@@ -1,7 +1,7 @@
 /** First hook: who is asking from where, and under which URL. It refuses nobody. */
 import type { PeerAddress } from '../../net/address.ts'
 import { type Forwarding, readForwarding } from '../../net/forwarded.ts'
-import { type HostName, isLoopbackHost } from '../../net/host.ts'
+import type { HostName } from '../../net/host.ts'
 import type { AccessRules } from './rules.ts'
 
 /** The forwarding chain of a request, read through the trusted proxies. */
@@ -16,7 +16,7 @@ export function settleClient(peer: PeerAddress | null, headers: Headers, rules: 
  */
 export function externalBaseOf(host: HostName | null, forwarding: Forwarding, rules: AccessRules): string {
   const asked = host?.text ?? 'localhost'
-  const base = rules.base?.loopback === true && !isLoopbackHost(host?.name ?? '') ? null : rules.base
+  const base = rules.base?.loopback === true && host?.loopback !== true ? null : rules.base
   const proto = forwarding.proto ?? base?.proto ?? 'http'
   return `${proto}://${forwarding.host ?? base?.host ?? asked}${forwarding.prefix ?? base?.prefix ?? ''}`
 }

@@ -6,7 +6,7 @@
  * the answers. Loopback alone is therefore no boundary (CONTRACT.md, "Access rules").
  */
 import { GatewayError } from '../../errors.ts'
-import { type HostName, isIpHost, isLoopbackHost } from '../../net/host.ts'
+import { type HostName, isIpHost } from '../../net/host.ts'
 import type { Area } from '../context.ts'
 import type { AccessRules } from './rules.ts'
 
@@ -19,7 +19,7 @@ const corsMaxAgeSeconds = '600'
 
 /** Refuses a Host that is not ours. Probes by address may ask for health: no page can be given an IP as its name. */
 export function checkHost(host: HostName, area: Area, rules: AccessRules): GatewayError | null {
-  if (isLoopbackHost(host.name)) return null
+  if (host.loopback) return null
   const { hosts } = rules
   if (hosts === null) {
     // Admin without tokens trusts the loopback peer, which a rebound name also has.

@@ -74,7 +74,7 @@ function readBase(text: string | null, errors: string[]): AccessRules['base'] {
     proto: url.protocol.slice(0, -1),
     host: url.host,
     prefix: url.pathname.replace(/\/+$/, ''),
-    loopback: isLoopbackHost(parseHost(url.host)?.name ?? ''),
+    loopback: parseHost(url.host)?.loopback === true,
   }
 }
 
