@@ -5,17 +5,26 @@
  * word. It reads the cap once, at process start, so the process replaces itself: same pid, same
  * descriptors, a few milliseconds.
  */
+import { existsSync } from 'node:fs'
+
 const VARIABLE = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
 const REQUESTS_MAX = 20_000
 
+/**
+ * The init of the container images. A pod whose `command` skips the image's entry point makes this
+ * program PID 1, and as that it would leave orphans of its children as zombies: init takes the place.
+ */
+const INIT = '/usr/bin/tini'
+
 /** Does not return when the process was replaced. A cap that somebody has set is left alone. */
 export function raiseFetchCap(): void {
-  if (process.env[VARIABLE] !== undefined || process.execve === undefined) return
+  const init = process.pid === 1 && existsSync(INIT) ? [INIT, '--'] : []
+  if ((process.env[VARIABLE] !== undefined && init.length === 0) || process.execve === undefined) return
   // A compiled program has a made-up script path at 1; from source it is the path of main.ts.
   const compiled = process.argv[1]?.startsWith('/$bunfs/') === true
   const args = compiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
-  process.execve(process.execPath, [process.execPath, ...args], {
+  process.execve(init[0] ?? process.execPath, [...init, process.execPath, ...args], {
     ...process.env,
-    [VARIABLE]: String(REQUESTS_MAX),
+    [VARIABLE]: process.env[VARIABLE] ?? String(REQUESTS_MAX),
   })
 }
