@@ -1,5 +1,5 @@
 /** The gateway behind nginx and Caddy, each with the shipped configuration, where they are installed. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join, resolve } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
@@ -10,6 +10,8 @@ import { type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { readText } from './repository.ts'
 import { publicBase, publicName, type ReverseProxy, reverseProxies } from './reverse-proxy.ts'
+
+setDefaultTimeout(60_000)
 
 const server = {
   name: 'raw',
