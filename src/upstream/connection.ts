@@ -71,11 +71,18 @@ export class Connection implements TransportReceiver {
     return this.#closedBy
   }
 
-  /** The only call in flight, or null when there are none or several: what lets a stray message be attributed. */
+  /**
+   * The only request of a client in flight, or null when there are none or several: what lets a message be
+   * attributed on a wire that does not say. The gateway's own requests and subscriptions cause nothing.
+   */
   soleCall(): Call | null {
-    if (this.#inFlight.size !== 1) return null
-    for (const call of this.#inFlight.values()) return call
-    return null
+    let sole: Call | null = null
+    for (const call of this.#inFlight.values()) {
+      if (call.endless || call instanceof OwnCall) continue
+      if (sole) return null
+      sole = call
+    }
+    return sole
   }
 
   /** The call in flight under this upstream id, or null. */

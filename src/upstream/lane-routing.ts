@@ -9,6 +9,7 @@ import type { Call } from './call.ts'
 import type { Connection } from './connection.ts'
 import type { Lane } from './lane.ts'
 import type { LaneMember } from './lane-member.ts'
+import { Leg } from './leg.ts'
 
 /** A request of the server's. */
 export function routeServerRequest(
@@ -21,8 +22,11 @@ export function routeServerRequest(
   if (message.method === 'ping') answer(`{"jsonrpc":"2.0","id":${idTextOf(message)},"result":{}}`)
   else if (lane.owner) lane.owner.ask(message, call ?? connection.soleCall(), answer)
   else {
+    // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
+    const cause = call ?? connection.soleCall()
     const refusal = new GatewayError('NO_CAPABLE_CLIENT', 'this connection speaks for no single client')
-    answer(rpcErrorText(refusal, idTextOf(message)))
+    if (cause instanceof Leg) cause.asked(message, answer)
+    else answer(rpcErrorText(refusal, idTextOf(message)))
   }
 }
 
