@@ -80,6 +80,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     metrics,
     log,
     bodyBytesMax: config.limits.bodyBytesMax,
+    access,
     clientInputMs: config.timeouts.clientInputMs,
   }
   sessions.onLaneLost = (session) => void keepLane(servers, session)

@@ -13,6 +13,7 @@ import type { Server } from '../../upstream/server.ts'
 import type { Servers } from '../../upstream/servers.ts'
 import { readBodyText } from '../body.ts'
 import type { RequestContext } from '../context.ts'
+import type { Access } from '../hooks/access.ts'
 import { replyRpcError } from '../reply.ts'
 
 export interface McpParts {
@@ -23,6 +24,7 @@ export interface McpParts {
   readonly metrics: Metrics
   readonly log: Log
   readonly bodyBytesMax: number
+  readonly access: Pick<Access, 'headersForUpstream'>
 }
 
 /** A body as read: its text on one line, its parsed form for decisions, and its spans when it is one message. */
@@ -88,6 +90,16 @@ export function mcpFailure(
     'request failed',
   )
   return replyRpcError(new GatewayError('INTERNAL', 'the gateway failed; its log says more'), idText)
+}
+
+/** The client's headers that the definition lets through to the server; undefined when there are none. */
+export function forwardedHeaders(
+  parts: McpParts,
+  server: Server,
+  request: Request,
+): Readonly<Record<string, string>> | undefined {
+  const { forwardHeaders } = server.definition
+  return forwardHeaders.length === 0 ? undefined : parts.access.headersForUpstream(request, forwardHeaders)
 }
 
 /** Whom the per-client session bound counts for: the token, or the address of those who need none. */

@@ -20,7 +20,7 @@ import type { Server, StatelessLease } from '../../upstream/server.ts'
 import { allowsTool } from '../../upstream/server-tools.ts'
 import type { RequestContext } from '../context.ts'
 import { replyJsonText } from '../reply.ts'
-import type { McpParts } from './mcp.ts'
+import { forwardedHeaders, type McpParts } from './mcp.ts'
 
 /** Answers one classified request. Rejects with a GatewayError. */
 export async function answerModern(
@@ -32,7 +32,7 @@ export async function answerModern(
   message: MessageText,
   acceptsStream: boolean,
 ): Promise<Response> {
-  const stateless = readRequest(server, request, context, route, message, acceptsStream)
+  const stateless = readRequest(parts, server, request, context, route, message, acceptsStream)
   if (route.method === 'tools/call') requireTool(server, route)
   const resumed = await resumedCall(parts, server, route, stateless)
   if (resumed) {
@@ -91,6 +91,7 @@ async function begin(
 }
 
 function readRequest(
+  parts: McpParts,
   server: Server,
   request: Request,
   context: RequestContext,
@@ -108,7 +109,7 @@ function readRequest(
     binding: { principalId: context.principal.id, serverName: server.name, salient },
     acceptsStream,
     signal: request.signal,
-    forwardedHeaders: undefined,
+    forwardedHeaders: forwardedHeaders(parts, server, request),
   }
 }
 

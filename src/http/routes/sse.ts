@@ -13,6 +13,7 @@ import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import {
   clientKey,
+  forwardedHeaders,
   type Inbound,
   type McpParts,
   mcpFailure,
@@ -58,7 +59,7 @@ export function messageHandler(parts: McpParts): McpHandler {
       const session = parts.sessions.find(id, context.principal.id, serverName)
       noteMessage(context, session, inbound)
       context.log.pair = 'legacy-legacy'
-      take(parts, server, session, context, inbound)
+      take(parts, server, session, context, inbound, forwardedHeaders(parts, server, request))
       return new Response('Accepted', { status: 202 })
     } catch (thrown) {
       return mcpFailure(thrown, parts, context, idText)
@@ -72,16 +73,25 @@ function take(
   session: Session,
   context: RequestContext,
   inbound: Inbound,
+  headers: Readonly<Record<string, string>> | undefined,
 ): void {
   const message = oneMessage(inbound)
-  if (message.kind !== 'request') tell(session, message)
-  else if (message.method === 'initialize') void initialize(parts, session, context, inbound)
-  else if (session.state === 'opening' && message.method !== 'ping')
-    throw new GatewayError('INVALID_REQUEST', 'send initialize first')
-  else if (session.state === 'opening')
-    session.sendStanding(`{"jsonrpc":"2.0","id":${idTextOf(message)},"result":{}}`)
-  else
-    sendRequest(parts, session, new SseExchange(session, server, message, idTextOf(message), parts.metrics))
+  if (message.kind !== 'request') {
+    tell(session, message)
+    return
+  }
+  if (message.method === 'initialize') {
+    session.headers = headers
+    void initialize(parts, session, context, inbound)
+    return
+  }
+  const idText = idTextOf(message)
+  if (session.state === 'open') {
+    const exchange = new SseExchange(session, server, message, idText, parts.metrics)
+    exchange.headers = headers
+    sendRequest(parts, session, exchange)
+  } else if (message.method === 'ping') session.sendStanding(`{"jsonrpc":"2.0","id":${idText},"result":{}}`)
+  else throw new GatewayError('INVALID_REQUEST', 'send initialize first')
 }
 
 async function initialize(

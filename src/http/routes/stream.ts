@@ -18,6 +18,7 @@ import { replyJson, replyRpcError, replyRpcText } from '../reply.ts'
 import { answerBatch } from './batch.ts'
 import {
   clientKey,
+  forwardedHeaders,
   type Inbound,
   type McpParts,
   mcpFailure,
@@ -96,7 +97,7 @@ async function route(
     )
   }
   context.log.pair = 'legacy-legacy'
-  if (verdict.method === 'initialize') return initialize(parts, server, context, inbound)
+  if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
   const session = sessionOf(parts, request, context, server.name)
   noteMessage(context, session, inbound)
   if (verdict.message === 'batch') return answerBatch(parts, server, session, inbound)
@@ -113,6 +114,7 @@ async function route(
     parts.metrics,
     accepts(request, 'text/event-stream'),
   )
+  exchange.headers = forwardedHeaders(parts, server, request)
   sendRequest(parts, session, exchange)
   const reply = await exchange.reply
   if (reply.kind === 'text') return replyRpcText(reply.text)
@@ -123,6 +125,7 @@ async function route(
 async function initialize(
   parts: McpParts,
   server: Server,
+  request: Request,
   context: RequestContext,
   inbound: Inbound,
 ): Promise<Response> {
@@ -133,6 +136,7 @@ async function initialize(
     { principalId: context.principal.id, serverName: server.name, face: 'stream' },
     clientKey(context),
   )
+  session.headers = forwardedHeaders(parts, server, request)
   noteMessage(context, session, inbound)
   try {
     const text = await initializeSession(parts, session, message, inbound.body)
