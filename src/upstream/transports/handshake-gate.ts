@@ -36,7 +36,10 @@ export class HandshakeGate {
   initializeSettled(accepted: boolean): void {
     if (this.#state !== 'initializing') return
     this.#enter(accepted ? 'announcing' : 'open')
-    if (accepted) this.#timer = setTimeout(() => this.announced(), announceWaitMs)
+    if (accepted) {
+      this.#timer = setTimeout(() => this.announced(), announceWaitMs)
+      this.#timer.unref()
+    }
     this.#release()
   }
 

@@ -26,16 +26,20 @@ export interface HttpSession {
   readonly origin: string
 }
 
-export interface HttpRequest {
-  readonly method: 'POST' | 'GET' | 'DELETE'
+/** What the headers of a request are made of. */
+interface HeaderSource {
   /** What the protocol itself says; wins over all other headers. */
   readonly protocolHeaders: Readonly<Record<string, string>>
   /** Headers of this one message, such as forwarded client headers; win over the definition's. */
   readonly messageHeaders?: Readonly<Record<string, string>> | undefined
-  readonly session?: HttpSession | null
+  readonly session?: HttpSession | null | undefined
+}
+
+export interface HttpRequest extends HeaderSource {
+  readonly method: 'POST' | 'GET' | 'DELETE'
   readonly body?: string
   readonly signal: AbortSignal
-  /** Where to send it; the URL of the definition when absent. Must be of the same origin. */
+  /** Where to send it; the URL of the definition when absent. */
   readonly url?: URL
 }
 
@@ -58,9 +62,13 @@ const crossOriginHeader = /^mcp-(?!session-id$)/
 
 export class HttpWire {
   readonly url: URL
+  readonly #href: string
+  readonly #origin: string
   readonly #definitionHeaders: Readonly<Record<string, string>>
   readonly #guardUrl: ((url: URL) => Promise<void>) | undefined
   #guardedAtMs = Number.NEGATIVE_INFINITY
+  /** The headers of the request before, which are those of nearly every request. */
+  #last: (HeaderSource & { readonly headers: Headers }) | null = null
 
   /** Throws a GatewayError when the URL is not http or https. */
   constructor(options: HttpOptions) {
@@ -76,6 +84,8 @@ export class HttpWire {
     url.password = ''
     url.hash = ''
     this.url = url
+    this.#href = url.href
+    this.#origin = url.origin
     this.#definitionHeaders = headers
     this.#guardUrl = options.guardUrl
   }
@@ -92,73 +102,85 @@ export class HttpWire {
    */
   async request(request: HttpRequest): Promise<Response> {
     if (performance.now() - this.#guardedAtMs > guardedMsMax) await this.check()
-    let url = request.url ?? this.url
+    let href = request.url?.href ?? this.#href
     for (let hop = 0; ; hop++) {
-      const response = await this.#fetch(url, request)
-      if (response.status !== 307 && response.status !== 308) return plain(response, url)
+      const response = await this.#fetch(href, request)
+      if (response.status === 307 || response.status === 308) {
+        href = await this.#redirected(response, href, hop)
+        continue
+      }
+      const encoding = response.headers.get('content-encoding')
+      if (encoding === null || encoding.toLowerCase() === 'identity') return response
       await discard(response)
-      const next = URL.parse(response.headers.get('location') ?? '', url.href)
-      if (next === null || hop >= redirectsMax) {
-        throw new GatewayError(
-          'UPSTREAM_ERROR',
-          `${this.url.host} redirects in a way that cannot be followed.`,
-        )
-      }
-      if (next.protocol !== 'https:' && (next.protocol !== 'http:' || url.protocol === 'https:')) {
-        throw new GatewayError(
-          'URL_FORBIDDEN',
-          `${this.url.host} redirects to ${next.protocol} which is refused.`,
-        )
-      }
-      next.username = ''
-      next.password = ''
-      await this.#guardUrl?.(next)
-      url = next
+      const details = `${this.url.host} compresses its answers although that was declined.`
+      throw new GatewayError('UPSTREAM_ERROR', details)
     }
   }
 
-  async #fetch(url: URL, request: HttpRequest): Promise<Response> {
+  /** Where a redirect leads, once it is known that the gateway may go there. */
+  async #redirected(response: Response, from: string, hop: number): Promise<string> {
+    const { host } = this.url
+    await discard(response)
+    const next = URL.parse(response.headers.get('location') ?? '', from)
+    if (next === null || hop >= redirectsMax) {
+      throw new GatewayError('UPSTREAM_ERROR', `${host} redirects in a way that cannot be followed.`)
+    }
+    if (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.startsWith('https:'))) {
+      throw new GatewayError('URL_FORBIDDEN', `${host} redirects to ${next.protocol} which is refused.`)
+    }
+    next.username = ''
+    next.password = ''
+    await this.#guardUrl?.(next)
+    return next.href
+  }
+
+  async #fetch(href: string, request: HttpRequest): Promise<Response> {
     const { method, body, signal } = request
     try {
-      return await fetch(url.href, {
+      return await fetch(href, {
         method,
-        headers: this.#headersFor(url, request),
+        headers: this.#headersFor(href, request),
         signal,
         redirect: 'manual',
         // The answer of a tool may take an hour; bounds on time belong to the connection.
         timeout: false,
         // Bytes are counted as they come: a small compressed body must not unfold into gigabytes.
         decompress: false,
-        ...(body === undefined ? {} : { body }),
+        body: body ?? null,
       } as RequestInit)
     } catch (thrown) {
-      throw networkError(url.href, thrown)
+      throw networkError(href, thrown)
     }
   }
 
-  #headersFor(url: URL, request: HttpRequest): Record<string, string> {
+  #headersFor(href: string, request: HttpRequest): Headers {
+    if (href !== this.#href) return this.#headersAt(URL.parse(href)?.origin ?? '', request)
     const { protocolHeaders, messageHeaders, session } = request
-    const headers: Record<string, string> = {}
-    if (url.origin === this.url.origin) {
-      Object.assign(headers, this.#definitionHeaders)
-      if (messageHeaders !== undefined) Object.assign(headers, lowerCased(messageHeaders))
-    } else if (messageHeaders !== undefined) {
-      for (const [name, value] of Object.entries(lowerCased(messageHeaders))) {
-        if (crossOriginHeader.test(name)) headers[name] = value
-      }
+    const last = this.#last
+    if (
+      last !== null &&
+      last.protocolHeaders === protocolHeaders &&
+      last.messageHeaders === messageHeaders &&
+      last.session === session
+    ) {
+      return last.headers
     }
-    Object.assign(headers, protocolHeaders)
-    if (session && session.origin === url.origin) headers['mcp-session-id'] = session.id
+    const headers = this.#headersAt(this.#origin, request)
+    this.#last = { protocolHeaders, messageHeaders, session, headers }
     return headers
   }
-}
 
-/** A response whose bytes are text. Compression was declined in every request. */
-async function plain(response: Response, url: URL): Promise<Response> {
-  const encoding = response.headers.get('content-encoding')
-  if (encoding === null || encoding.toLowerCase() === 'identity') return response
-  await discard(response)
-  throw new GatewayError('UPSTREAM_ERROR', `${url.host} compresses its answers although that was declined.`)
+  #headersAt(origin: string, { protocolHeaders, messageHeaders, session }: HeaderSource): Headers {
+    const headers: Record<string, string> = {}
+    const own = lowerCased(messageHeaders ?? {})
+    if (origin === this.#origin) Object.assign(headers, this.#definitionHeaders, own)
+    else {
+      for (const [name, value] of Object.entries(own)) if (crossOriginHeader.test(name)) headers[name] = value
+    }
+    Object.assign(headers, protocolHeaders)
+    if (session && session.origin === origin) headers['mcp-session-id'] = session.id
+    return new Headers(headers)
+  }
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
@@ -170,9 +192,17 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
   return lowered
 }
 
-function basicCredentials(url: URL): string {
-  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+function basicCredentials({ username, password }: URL): string {
+  const pair = `${percentDecoded(username)}:${percentDecoded(password)}`
   return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** What fetch reports, as data. The message of fetch itself may hold the URL. */
@@ -199,23 +229,24 @@ export async function discard(response: Response): Promise<void> {
  * body breaks off.
  */
 export async function readBody(response: Response, bodyBytesMax: number): Promise<string | null> {
+  const announced = response.headers.get('content-length')
+  if (announced !== null && Number(announced) > bodyBytesMax) {
+    await discard(response)
+    return null
+  }
   try {
-    return await readCapped(response, bodyBytesMax)
+    return announced === null ? await readCounted(response, bodyBytesMax) : await response.text()
   } catch (thrown) {
     throw networkError(response.url, thrown)
   }
 }
 
-async function readCapped(response: Response, bodyBytesMax: number): Promise<string | null> {
-  const announced = response.headers.get('content-length')
-  if (announced !== null && Number(announced) <= bodyBytesMax) return response.text()
-  if (announced !== null || response.body === null) {
-    await discard(response)
-    return announced === null ? '' : null
-  }
+/** For a body whose size nobody has announced. */
+async function readCounted({ body }: Response, bodyBytesMax: number): Promise<string | null> {
+  if (body === null) return ''
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
+  for await (const chunk of body as ReadableStream<Uint8Array>) {
     bytes += chunk.length
     // Leaving the loop cancels the body.
     if (bytes > bodyBytesMax) return null

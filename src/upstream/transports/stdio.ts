@@ -73,6 +73,15 @@ class StdioTransport implements UpstreamTransport {
 
   async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw new GatewayError('UPSTREAM_CLOSED', 'The start of the server was given up.')
+    try {
+      await this.#start(receiver)
+    } catch (thrown) {
+      this.#receiver = null
+      throw await spawnFailure(this.#options, thrown)
+    }
+  }
+
+  async #start(receiver: TransportReceiver): Promise<void> {
     const { command, args, env, cwd } = this.#options
     const child = spawn(command, args, {
       env,
@@ -85,22 +94,16 @@ class StdioTransport implements UpstreamTransport {
       child.once('spawn', resolve)
       child.on('error', reject)
     })
-    this.#attach(child, receiver)
-    try {
-      await started
-    } catch (thrown) {
-      this.#receiver = null
-      throw await spawnFailure(this.#options, thrown)
-    }
+    // Without descriptors left there are no streams either; the error that says so is still to come.
+    if (child.pid !== undefined) this.#attach(child, child.pid, receiver)
+    await started
   }
 
-  #attach(child: ChildProcessWithoutNullStreams, receiver: TransportReceiver): void {
+  #attach(child: ChildProcessWithoutNullStreams, pid: number, receiver: TransportReceiver): void {
     this.#child = child
     this.#receiver = receiver
-    if (child.pid !== undefined) {
-      this.#group = processGroup(child.pid)
-      this.#options.groupWatch?.watch(child.pid)
-    }
+    this.#group = processGroup(pid)
+    this.#options.groupWatch?.watch(pid)
     const noise = createServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
     this.#noise = noise
     this.#input = createChildInput(child.stdin, this.#options.inputQueueCharsMax)

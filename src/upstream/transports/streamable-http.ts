@@ -55,6 +55,8 @@ class StreamableHttpTransport implements UpstreamTransport {
   #receiver: TransportReceiver | null = null
   #session: HttpSession | null = null
   #protocolVersion: string | null = null
+  /** The same object from one message to the next, so that its headers are made once. */
+  #postHeaders: Readonly<Record<string, string>> = postHeaders
   #listening: AbortController | null = null
   #closing: Promise<void> | null = null
 
@@ -76,11 +78,13 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   initialized(protocolVersion: string): void {
     this.#protocolVersion = protocolVersion
+    this.#postHeaders = this.#protocolHeaders(postHeaders)
   }
 
   resetSession(): void {
     this.#session = null
     this.#protocolVersion = null
+    this.#postHeaders = postHeaders
     this.#listening?.abort()
     this.#listening = null
   }
@@ -131,7 +135,7 @@ class StreamableHttpTransport implements UpstreamTransport {
     try {
       const response = await wire.request({
         method: 'POST',
-        protocolHeaders: this.#protocolHeaders(postHeaders),
+        protocolHeaders: this.#postHeaders,
         session,
         messageHeaders: outgoing.headers,
         body: text,

@@ -12,6 +12,7 @@ import {
 } from '../../support/transport-recorder.ts'
 
 const faultServer = new URL('../../support/fault-stdio.ts', import.meta.url).pathname
+const outOfDescriptors = new URL('../../support/out-of-descriptors.ts', import.meta.url).pathname
 const open: UpstreamTransport[] = []
 
 afterEach(async () => {
@@ -260,6 +261,24 @@ describe('failing to start', () => {
       expect(recorder.events).toEqual([])
     })
   }
+
+  test('rejects, and nothing worse, when the system has no descriptors left', async () => {
+    const starved = Bun.spawn(
+      ['/bin/sh', '-c', 'ulimit -n 40; exec "$0" "$1"', process.execPath, outOfDescriptors],
+      { stdout: 'pipe', stderr: 'pipe' },
+    )
+    expect(await starved.stdout.text()).toBe(
+      'SERVER_UNAVAILABLE: cat could not be started: EMFILE.\nstill here\n',
+    )
+    expect(await starved.stderr.text()).toBe('')
+    expect(await starved.exited).toBe(0)
+  })
+
+  test('rejects as data what no process can be given', async () => {
+    const recorder = createRecorder()
+    const opening = transportOf({ args: ['a\0b'] }).open(recorder, new AbortController().signal)
+    expect(opening).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE' })
+  })
 })
 
 describe('close', () => {
