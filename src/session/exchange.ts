@@ -136,7 +136,7 @@ export class PostExchange extends Exchange {
   }
 
   deliver(text: string): void {
-    if (!this.#acceptsStream) this.member.sendStanding(text)
+    if (!this.#acceptsStream) this.member.streams.sendStanding(text)
     else this.#openChannel().send(text)
   }
 
@@ -155,22 +155,22 @@ export class PostExchange extends Exchange {
     if (this.#channel) {
       const last = error ? rpcErrorText(error, this.idText) : text
       if (last !== null) this.#channel.send(last)
-      this.member.finishChannel(this.#channel)
+      this.member.streams.finishChannel(this.#channel)
     } else if (error) resolve?.({ kind: 'error', error })
     else if (text !== null) resolve?.({ kind: 'text', text })
     else {
       // A cancelled call has no answer; an event stream that just ends says so.
-      const channel = this.member.newChannel()
-      resolve?.({ kind: 'stream', stream: this.member.openReader(channel, 0) })
-      this.member.finishChannel(channel)
+      const channel = this.member.streams.newChannel()
+      resolve?.({ kind: 'stream', stream: this.member.streams.openReader(channel, 0) })
+      this.member.streams.finishChannel(channel)
     }
   }
 
   #openChannel(): Channel {
     if (this.#channel) return this.#channel
-    const channel = this.member.newChannel()
+    const channel = this.member.streams.newChannel()
     this.#channel = channel
-    this.#resolve?.({ kind: 'stream', stream: this.member.openReader(channel, 0) })
+    this.#resolve?.({ kind: 'stream', stream: this.member.streams.openReader(channel, 0) })
     this.#resolve = null
     return channel
   }
@@ -214,11 +214,11 @@ export class SseExchange extends Exchange {
   }
 
   deliver(text: string): void {
-    this.member.sendStanding(text)
+    this.member.streams.sendStanding(text)
   }
 
   protected finish(text: string | null, error: GatewayError | null): void {
     const last = error ? rpcErrorText(error, this.idText) : text
-    if (last !== null) this.member.sendStanding(last)
+    if (last !== null) this.member.streams.sendStanding(last)
   }
 }

@@ -105,7 +105,7 @@ export class ListenCall implements StatelessWork, LaneMember {
         this.#response.notify(notificationText(effect.method, effect.params))
         return
       case 'subscribe':
-        this.#lane.subscribe(this, effect.uri)
+        this.#lane.demands.subscribe(this, effect.uri)
         return
       case 'unsubscribe':
         // Leaving the lane takes all of them back at once.
@@ -145,7 +145,7 @@ export class ListenCall implements StatelessWork, LaneMember {
         if (this.#listen.over) return
         this.#lane = lane
         lane.join(this)
-        for (const uri of this.#listen.uris) lane.subscribe(this, uri)
+        for (const uri of this.#listen.uris) lane.demands.subscribe(this, uri)
         before.leave(this)
         this.#handle({ kind: 'restarted' })
         return

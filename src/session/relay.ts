@@ -63,7 +63,7 @@ export async function leaseLane(servers: Servers, session: Session): Promise<Lan
   const before = session.lane
   const lane = await server.lease(session)
   if (before && before !== lane) {
-    lane.carryOver(session, before)
+    lane.demands.carryOver(session, before.demands)
     before.leave(session)
   }
   session.lane = lane
@@ -113,13 +113,13 @@ function bridgeOf(parts: RelayParts, session: Session, lane: Lane): SessionBridg
     clientInputMs,
     log,
   })
-  if (session.standing) session.bridge.standing(true)
+  if (session.streams.standing) session.bridge.standing(true)
   return session.bridge
 }
 
 /** Finds a lane again for a session whose client listens, until it is found or nobody listens any more. */
 export async function keepLane(servers: Servers, session: Session): Promise<void> {
-  while (session.state === 'open' && session.standing) {
+  while (session.state === 'open' && session.streams.standing) {
     try {
       await leaseLane(servers, session)
       return

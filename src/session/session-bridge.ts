@@ -102,7 +102,7 @@ export class SessionBridge {
         this.#take(effect.handle)?.refusedHere(effect.failure.text)
         return
       case 'notify':
-        this.#session.sendStanding(notificationText(effect.method, effect.params))
+        this.#session.streams.sendStanding(notificationText(effect.method, effect.params))
         return
       case 'openListen':
         void this.#open(effect.listen, effect.filter)

@@ -11,12 +11,10 @@ import type { Call } from '../upstream/call.ts'
 import { isRecord } from '../upstream/call.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { LaneMember } from '../upstream/lane-member.ts'
-import { Channel } from './channel.ts'
-import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts'
 import { Exchange, PostExchange } from './exchange.ts'
-import { ReplayRing } from './replay-ring.ts'
 import { refuse, ServerRequests } from './server-requests.ts'
 import type { SessionBridge } from './session-bridge.ts'
+import { SessionStreams } from './session-streams.ts'
 
 export interface SessionSettings {
   readonly replayEventsMax: number
@@ -36,12 +34,8 @@ export interface SessionInit {
   readonly face: Face
 }
 
-/** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
-const STANDING_READERS_MAX = 4
-const STANDING_KEY = 0
 /** From this revision on a stream begins with an event that only carries an id (SEP-1699). */
 const PRIMING_VERSION = '2025-11-25'
-const RETRY_MS = 1_000
 
 /** The capability that a client must have declared to be asked this. Methods not listed are passed on. */
 const CAPABILITY_OF: Readonly<Record<string, string>> = {
@@ -68,11 +62,8 @@ export class Session implements LaneMember {
   readonly #settings: SessionSettings
   readonly #exchanges = new Map<string, Exchange>()
   readonly #serverRequests = new ServerRequests()
-  readonly #ring: ReplayRing
-  readonly #channels = new Map<number, Channel>()
-  readonly #standingReaders: EventStream[] = []
-  readonly #readers = new Set<EventStream>()
-  #nextChannel = STANDING_KEY + 1
+  /** Everything that travels to the client outside a JSON body. */
+  readonly streams: SessionStreams
   #shortHash: string | null = null
 
   readonly #onLaneLost: (session: Session) => void
@@ -85,7 +76,7 @@ export class Session implements LaneMember {
     this.serverName = init.serverName
     this.face = init.face
     this.#settings = settings
-    this.#ring = new ReplayRing(settings)
+    this.streams = new SessionStreams(this, settings)
   }
 
   /** Notes what the client declared in its `initialize`. */
@@ -118,6 +109,11 @@ export class Session implements LaneMember {
     return this.face === 'stream' && this.#protocolVersion >= PRIMING_VERSION
   }
 
+  /** Notes that the client was heard or seen. */
+  touch(): void {
+    this.lastSeenMs = Date.now()
+  }
+
   /** For logs: names the session without giving it away. */
   get shortHash(): string {
     this.#shortHash ??= Bun.hash(this.id).toString(16).padStart(16, '0').slice(0, 12)
@@ -126,7 +122,7 @@ export class Session implements LaneMember {
 
   /** True while a client is plainly there: a stream is open or a call is in flight. */
   get busy(): boolean {
-    return this.#readers.size > 0 || this.#exchanges.size > 0
+    return this.streams.open || this.#exchanges.size > 0
   }
 
   // Exchanges.
@@ -148,62 +144,13 @@ export class Session implements LaneMember {
     else exchange?.connection?.cancel(exchange, message)
   }
 
-  // Channels and readers.
-
-  newChannel(): Channel {
-    const channel = new Channel(this.#nextChannel++, this.#ring)
-    this.#channels.set(channel.key, channel)
-    return channel
-  }
-
-  finishChannel(channel: Channel): void {
-    channel.finish()
-    this.#channels.delete(channel.key)
-  }
-
-  /** A response that reads a channel from behind the event with this sequence number. */
-  openReader(channel: Channel, afterSequence: number | null): EventStream {
-    const first = this.resumable ? `id: ${channel.primingId()}\nretry: ${RETRY_MS}\ndata: \n\n` : null
-    const stream = this.#openStream(first)
-    channel.attach(stream, afterSequence)
-    return stream
-  }
-
-  /** The client's GET: its standing stream, or, with `Last-Event-ID`, the stream that was cut. */
-  openStanding(lastEvent: { key: number; sequence: number } | null): EventStream {
-    if (lastEvent && lastEvent.key !== STANDING_KEY) return this.#resume(lastEvent.key, lastEvent.sequence)
-    const stream = this.openReader(this.#standing(), lastEvent?.sequence ?? null)
-    this.#standingReaders.push(stream)
-    if (this.#standingReaders.length > STANDING_READERS_MAX) this.#standingReaders.shift()?.close()
-    this.bridge?.standing(true)
-    return stream
-  }
-
-  /** True while the client has a stream for what belongs to no request. */
-  get standing(): boolean {
-    return this.#standingReaders.length > 0
-  }
-
-  /** The one stream of the 2024-11-05 face; it begins with the `endpoint` event and its end is the session's. */
-  openSse(endpoint: string, onEnd: () => void): EventStream {
-    const stream = this.#openStream(eventFrame(endpoint, null, 'endpoint'), onEnd)
-    this.#standingReaders.push(stream)
-    return stream
-  }
-
-  /** Sends on the session's standing stream, or keeps it until there is one. */
-  sendStanding(text: string): void {
-    if (this.face === 'stream') this.#standing().send(text)
-    else this.#standingReaders[0]?.write(eventFrame(text, null, 'message'))
-  }
-
   // LaneMember.
 
   notify(message: MessageText, call: Call | null): void {
     if (this.state === 'closed') return
     const exchange = call instanceof Exchange && call.member === this ? call : null
     if (exchange?.carriesMessages) exchange.deliver(message.text)
-    else this.sendStanding(message.text)
+    else this.streams.sendStanding(message.text)
   }
 
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
@@ -217,30 +164,30 @@ export class Session implements LaneMember {
     if (!asked) return
     const carrier = call instanceof Exchange && call.carriesMessages ? call : this.#latestCarrier()
     if (carrier) carrier.deliver(asked.text)
-    else this.sendStanding(asked.text)
+    else this.streams.sendStanding(asked.text)
   }
 
   /** Asks the client for a bridge, on this exchange's stream; answers the question's id, null when it was refused. */
   askBridged(message: MessageText, exchange: Exchange, answer: (text: string) => void): number | null {
     const asked = this.#serverRequests.add(message, answer)
     if (asked && exchange.carriesMessages) exchange.deliver(asked.text)
-    else if (asked) this.sendStanding(asked.text)
+    else if (asked) this.streams.sendStanding(asked.text)
     return asked?.id ?? null
   }
 
   /** Tells the client that a bridge's question is moot. */
   takeBack(id: number): void {
     const text = this.#serverRequests.takeBack(id)
-    if (text !== null) this.sendStanding(text)
+    if (text !== null) this.streams.sendStanding(text)
   }
 
   laneLost(): void {
-    if (this.state !== 'closed' && this.#readers.size > 0) this.#onLaneLost(this)
+    if (this.state !== 'closed' && this.streams.open) this.#onLaneLost(this)
   }
 
   withdraw(message: MessageText, requestIdText: string): void {
     const text = this.#serverRequests.withdraw(message, requestIdText)
-    if (text !== null) this.sendStanding(text)
+    if (text !== null) this.streams.sendStanding(text)
   }
 
   /** A response of the client's to a request of the server's. */
@@ -254,7 +201,7 @@ export class Session implements LaneMember {
     for (const exchange of this.#exchanges.values())
       if (exchange instanceof PostExchange && nowMs - exchange.startedAtMs >= streamAfterMs)
         exchange.openStream()
-    for (const stream of this.#readers) stream.heartbeat(nowMs, heartbeatMs)
+    this.streams.heartbeat(nowMs, heartbeatMs)
     this.#serverRequests.sweep(nowMs, clientInputMs)
   }
 
@@ -273,49 +220,12 @@ export class Session implements LaneMember {
     this.bridge?.close()
     this.lane?.leave(this)
     this.lane = null
-    for (const stream of [...this.#readers]) stream.close()
-    this.#channels.clear()
-    this.#ring.clear()
-  }
-
-  #standing(): Channel {
-    let channel = this.#channels.get(STANDING_KEY)
-    if (!channel) {
-      channel = new Channel(STANDING_KEY, this.#ring)
-      this.#channels.set(STANDING_KEY, channel)
-    }
-    return channel
-  }
-
-  /** Goes on with a request's stream where the client lost it; what is over is replayed and ended. */
-  #resume(key: number, sequence: number): EventStream {
-    const running = this.#channels.get(key)
-    if (running) return this.openReader(running, sequence)
-    const stream = this.#openStream(null)
-    for (const frame of this.#ring.after(key, sequence)) stream.write(frame)
-    stream.close()
-    return stream
+    this.streams.close()
   }
 
   #latestCarrier(): Exchange | null {
     let latest: Exchange | null = null
     for (const exchange of this.#exchanges.values()) if (exchange.carriesMessages) latest = exchange
     return latest
-  }
-
-  #openStream(first: string | null, onEnd?: () => void): EventStream {
-    const headers =
-      this.face === 'stream' ? { ...EVENT_STREAM_HEADERS, 'mcp-session-id': this.id } : EVENT_STREAM_HEADERS
-    const stream = new EventStream(this.#settings.streamBufferBytesMax, first, headers, (ended) => {
-      this.#readers.delete(ended)
-      const at = this.#standingReaders.indexOf(ended)
-      if (at >= 0) this.#standingReaders.splice(at, 1)
-      if (at >= 0 && this.#standingReaders.length === 0 && this.state !== 'closed')
-        this.bridge?.standing(false)
-      this.lastSeenMs = Date.now()
-      onEnd?.()
-    })
-    this.#readers.add(stream)
-    return stream
   }
 }

@@ -125,7 +125,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   }
 
   protected perform(effect: CallEffect): Promise<void> | undefined {
-    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.raiseLogLevel(effect.level)
+    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.demands.raiseLogLevel(effect.level)
     if (effect.kind === 'park') this.#park(effect.requests)
     return undefined
   }

@@ -18,6 +18,7 @@ import {
 } from '../protocol/jsonrpc.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type Call, OwnCall } from './call.ts'
+import { LingeringCalls } from './lingering-calls.ts'
 import type { TransportReceiver, UpstreamTransport } from './transports/transport.ts'
 
 /** What a connection asks of whoever leased it. Synchronous; must not throw. */
@@ -40,8 +41,6 @@ export interface CallLimits {
 
 /** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
 const CANCEL_GRACE_MS = 2_000
-/** Progress tokens of finished calls whose task goes on (2025-11-25, tasks). */
-const LINGERING_TOKENS_MAX = 256
 
 export class Connection implements TransportReceiver {
   readonly transport: UpstreamTransport
@@ -49,7 +48,7 @@ export class Connection implements TransportReceiver {
   readonly #limits: CallLimits
   readonly #log: Log
   readonly #inFlight = new Map<number, Call>()
-  readonly #lingering = new Map<number, Call>()
+  readonly #lingering = new LingeringCalls()
   #nextId = 1
   /** Set on modern HTTP connections. */
   cancelsByClosing = false
@@ -276,18 +275,9 @@ export class Connection implements TransportReceiver {
       return
     }
     this.#inFlight.delete(id)
-    if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed) this.#linger(id, call)
+    if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
+      this.#lingering.add(id, call)
     call.answered(message, withId(message, call.idText))
-  }
-
-  #linger(id: number, call: Call): void {
-    if (this.#lingering.size >= LINGERING_TOKENS_MAX) {
-      for (const oldest of this.#lingering.keys()) {
-        this.#lingering.delete(oldest)
-        break
-      }
-    }
-    this.#lingering.set(id, call)
   }
 
   #progress(message: MessageText): void {

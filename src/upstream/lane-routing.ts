@@ -71,7 +71,7 @@ function routeShared(lane: Lane, connection: Connection, message: MessageText, c
     const source = call ?? connection.soleCall()
     if (source) {
       if (!source.member) source.notified(message, message.text)
-      else if (lane.subscriptions.wants(source.member, message)) source.member.notify(message, source)
+      else if (lane.demands.wants(source.member, message)) source.member.notify(message, source)
       return
     }
   }
@@ -82,7 +82,7 @@ function routeShared(lane: Lane, connection: Connection, message: MessageText, c
 }
 
 function offer(lane: Lane, member: LaneMember, message: MessageText): void {
-  if (lane.subscriptions.wants(member, message)) member.notify(message, null)
+  if (lane.demands.wants(member, message)) member.notify(message, null)
 }
 
 function onePrincipal(lane: Lane): boolean {

@@ -9,9 +9,10 @@
  */
 import { GatewayError, reasonOf } from '../errors.ts'
 import { type Era, LATEST_LEGACY_VERSION } from '../protocol/eras.ts'
-import { type MessageText, paramString } from '../protocol/jsonrpc.ts'
+import type { MessageText } from '../protocol/jsonrpc.ts'
 import type { Call, OwnCall } from './call.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
+import { Demands } from './demands.ts'
 import {
   askModern,
   discoverServer,
@@ -22,7 +23,6 @@ import {
 } from './handshake.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { routeNotification, routeServerRequest } from './lane-routing.ts'
-import { Subscriptions } from './subscriptions.ts'
 import { ToolTable } from './tool-table.ts'
 
 /** What distinguishes one lane from another. */
@@ -42,7 +42,7 @@ export class Lane implements ConnectionOwner {
   readonly era: Era
   readonly owner: LaneMember | null
   readonly members = new Set<LaneMember>()
-  readonly subscriptions = new Subscriptions()
+  readonly demands = new Demands((method, params) => this.#background(method, params))
   /** What is known of a modern server's tools. */
   readonly tools = new ToolTable((params) => this.ask('tools/list', params, RESTORE_TIMEOUT_MS))
   readonly #host: LaneHost
@@ -99,8 +99,7 @@ export class Lane implements ConnectionOwner {
   leave(member: LaneMember): void {
     if (!this.members.delete(member)) return
     this.touch()
-    const connection = this.#connection
-    if (connection) for (const uri of this.subscriptions.drop(member)) this.#unsubscribe(uri)
+    this.demands.drop(member, this.#connection !== null)
     if (this.owner === member) void this.close(new GatewayError('UPSTREAM_CLOSED', 'the session has ended'))
   }
 
@@ -151,51 +150,12 @@ export class Lane implements ConnectionOwner {
     return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
   }
 
-  /** Makes a legacy server log from this level up for a stateless request; resolves when it has heard of it. */
-  raiseLogLevel(level: string): Promise<void> | undefined {
-    const before = this.subscriptions.level
-    const wanted = this.subscriptions.raiseLevel(this, level)
-    if (wanted === null || wanted === before) return undefined
-    return this.#background('logging/setLevel', { level: wanted })
-  }
-
-  /** Asks here for what a session had asked for on a lane that is gone. */
-  carryOver(member: LaneMember, from: Lane): void {
-    const { uris, level } = from.subscriptions.of(member)
-    for (const uri of uris) this.subscribe(member, uri)
-    const before = this.subscriptions.level
-    const wanted = level && this.subscriptions.setLevel(member, level)
-    if (wanted && wanted !== before) void this.#background('logging/setLevel', { level: wanted })
-  }
-
-  /** Counts a subscription of a member that speaks for a stream of its own; the server hears of the first one. */
-  subscribe(member: LaneMember, uri: string): void {
-    const first = !this.subscriptions.uris().has(uri)
-    this.subscriptions.add(member, uri)
-    if (first) void this.#background('resources/subscribe', { uri })
-  }
-
   /** Sends one of a member's requests, keeping the books that sharing needs. */
   request(connection: Connection, member: LaneMember, call: Call): void {
     if (!this.#announced) this.#announce(connection, INITIALIZED)
-    const { method, message } = call
-    if (method === 'logging/setLevel') {
-      const level = paramString(message, 'level')
-      const wanted = level && this.subscriptions.setLevel(member, level)
-      if (wanted && wanted !== level && !this.owner) {
-        // The server keeps the most verbose level that anyone asked for; each session is filtered to its own.
-        call.answeredHere('{}')
-        return
-      }
-    } else if (method === 'resources/subscribe' || method === 'resources/unsubscribe') {
-      const uri = paramString(message, 'uri')
-      if (uri !== null && method === 'resources/subscribe') this.subscriptions.add(member, uri)
-      else if (uri !== null && !this.subscriptions.remove(member, uri)) {
-        call.answeredHere('{}')
-        return
-      }
-    }
-    connection.request(call)
+    // What the server need not hear of, because others on this lane want more, is answered here.
+    if (this.demands.note(member, call.message, this.owner !== null)) connection.request(call)
+    else call.answeredHere('{}')
   }
 
   /** Passes a client's notification on, except those that a shared lane speaks for itself. */
@@ -303,19 +263,15 @@ export class Lane implements ConnectionOwner {
   async #restore(connection: Connection): Promise<void> {
     try {
       await this.#shakeHands(connection, this.#host.laneSettings.startTimeoutMs)
-      const { level } = this.subscriptions
+      const { level } = this.demands
       if (level) await connection.ask('logging/setLevel', { level }, RESTORE_TIMEOUT_MS)
-      for (const uri of this.subscriptions.uris())
+      for (const uri of this.demands.uris())
         await connection.ask('resources/subscribe', { uri }, RESTORE_TIMEOUT_MS)
     } catch (thrown) {
       const error =
         thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))
       this.closed(connection, error)
     }
-  }
-
-  #unsubscribe(uri: string): void {
-    void this.#background('resources/unsubscribe', { uri })
   }
 
   /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */

@@ -9,7 +9,7 @@
 import { GatewayError } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { ServerState } from './directory.ts'
+import type { ServerState, ServerStatus } from './directory.ts'
 
 const BACKOFF_CAP_MS = 60_000
 /** Uptime after which the next failure counts as the first one again. */
@@ -74,6 +74,23 @@ export class ServerHealth {
   disconnected(): void {
     this.retryAtMs = 0
     this.#enter('disconnected', null)
+  }
+
+  /** The figures of the status; `upTime` is in nanoseconds. */
+  figures(
+    nowMs: number,
+  ): Pick<
+    ServerStatus,
+    'status' | 'lastConnected' | 'lastError' | 'lastErrorTime' | 'reconnectAttempts' | 'upTime'
+  > {
+    return {
+      status: this.state,
+      lastConnected: this.lastConnected,
+      lastError: this.lastError,
+      lastErrorTime: this.lastErrorTime,
+      reconnectAttempts: this.attempts,
+      upTime: this.state === 'connected' ? (nowMs - this.connectedAtMs) * 1_000_000 : 0,
+    }
   }
 
   /** Resolves when the state is no longer `connecting`, or after `waitMs`. */

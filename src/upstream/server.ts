@@ -14,9 +14,10 @@ import type { Log } from '../telemetry/log.ts'
 import { CallCounters } from './call-counters.ts'
 import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
 import { EraMismatch, type GatewayIdentity } from './handshake.ts'
-import type { Lane, LaneRole } from './lane.ts'
+import type { Lane } from './lane.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { LanePool } from './lane-pool.ts'
+import { primaryOrder, primaryRole, sessionRole, statelessRole } from './lane-roles.ts'
 import { OutputTail } from './output-tail.ts'
 import { ServerHealth } from './server-health.ts'
 import type { ServerParts } from './server-parts.ts'
@@ -84,7 +85,9 @@ export class Server implements ServerEntry, LaneHost {
 
   /** The lane that serves this session, opened. Rejects with a GatewayError. */
   async lease(member: LaneMember): Promise<Lane> {
-    const lane = await this.#openInEra('legacy', (era) => this.#pool.get(this.#sessionRole(member, era)))
+    const lane = await this.#openInEra('legacy', (era) =>
+      this.#pool.get(sessionRole(this.definition, member, era)),
+    )
     lane.join(member)
     return lane
   }
@@ -99,15 +102,10 @@ export class Server implements ServerEntry, LaneHost {
     alone: boolean,
   ): Promise<StatelessLease> {
     const exclusive = alone && asker !== null && this.definition.transport !== 'streamable-http'
-    const role = (era: Era, position: number): LaneRole => {
-      if (era === 'modern') return { key: 'modern', era, owner: null, ownerAnnounces: false }
-      if (asker) return { key: `${asker.id} #${position}`, era, owner: asker, ownerAnnounces: false }
-      return { key: this.#plainKey(principalId), era, owner: null, ownerAnnounces: false }
-    }
     const lane = await this.#openInEra('modern', (era) =>
       exclusive && era === 'legacy'
-        ? this.#pool.take((position) => role(era, position))
-        : this.#pool.get(role(era, 0)),
+        ? this.#pool.take((position) => statelessRole(this.definition, principalId, asker, era, position))
+        : this.#pool.get(statelessRole(this.definition, principalId, asker, era, 0)),
     )
     lane.touch()
     return { lane, giveBack: () => this.#pool.giveBack(lane) }
@@ -122,16 +120,10 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   status(): ServerStatus {
-    const health = this.#health
     const facts = this.#primary?.handshake?.facts ?? null
     return {
       name: this.name,
-      status: health.state,
-      lastConnected: health.lastConnected,
-      lastError: health.lastError,
-      lastErrorTime: health.lastErrorTime,
-      reconnectAttempts: health.attempts,
-      upTime: health.state === 'connected' ? (Date.now() - health.connectedAtMs) * 1_000_000 : 0,
+      ...this.#health.figures(Date.now()),
       ...this.#counters.figures(),
       protocolVersion: facts?.version ?? null,
       era: facts?.era ?? null,
@@ -225,32 +217,6 @@ export class Server implements ServerEntry, LaneHost {
     this.#health.failed(error, Date.now())
   }
 
-  #sessionRole(member: LaneMember, era: Era): LaneRole {
-    if (era === 'modern') return { key: 'modern', era, owner: null, ownerAnnounces: false }
-    const { isolation, transport } = this.definition
-    const own = isolation === 'session' || transport !== 'stdio' || member.interactive
-    if (isolation !== 'shared' && own)
-      return { key: `session ${member.id}`, era, owner: member, ownerAnnounces: true }
-    return { key: this.#plainKey(member.principalId), era, owner: null, ownerAnnounces: false }
-  }
-
-  /** The lane of clients that cannot be asked anything. */
-  #plainKey(principalId: string): string {
-    return this.definition.isolation === 'shared' ? 'all' : `principal ${principalId}`
-  }
-
-  /** The primary lane is a lane that clients use too, where that gives nobody another one's state. */
-  #primaryRole(era: Era): LaneRole {
-    const { isolation } = this.definition
-    const key =
-      era === 'modern'
-        ? 'modern'
-        : isolation === 'shared' || (isolation === 'auto' && this.#parts.openAccess)
-          ? this.#plainKey('anonymous')
-          : 'gateway'
-    return { key, era, owner: null, ownerAnnounces: false }
-  }
-
   /** Opens a lane in the wanted era, or in the other one when the server does not speak it. */
   async #openInEra(wanted: Era, laneOf: (era: Era) => Lane): Promise<Lane> {
     await this.#untilReachable()
@@ -297,8 +263,8 @@ export class Server implements ServerEntry, LaneHost {
   async #connectPrimary(): Promise<void> {
     this.#health.connecting()
     let first: unknown = null
-    for (const era of this.#primaryOrder()) {
-      const lane = this.#pool.get(this.#primaryRole(era))
+    for (const era of primaryOrder(this.definition)) {
+      const lane = this.#pool.get(primaryRole(this.definition, this.#parts.openAccess, era))
       this.#primary = lane
       try {
         await lane.open()
@@ -316,15 +282,6 @@ export class Server implements ServerEntry, LaneHost {
     }
     if (this.#stopped) return
     this.#primaryFailed(first instanceof GatewayError ? first : new GatewayError('INTERNAL', reasonOf(first)))
-  }
-
-  /**
-   * Over HTTP a modern request is tried first, as the specification has it. Over stdio an old server may exit
-   * on anything before `initialize`, and a new one answers that with an error, so the old way comes first.
-   */
-  #primaryOrder(): readonly Era[] {
-    if (this.definition.transport === 'sse') return ['legacy']
-    return this.definition.transport === 'stdio' ? ['legacy', 'modern'] : ['modern', 'legacy']
   }
 
   /** A real round trip on the connection that calls use: no process and no session per probe. */

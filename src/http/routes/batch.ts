@@ -22,12 +22,12 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
   const requests = messages.filter((message) => message.kind === 'request')
   for (const message of messages) if (message.kind !== 'request') tell(session, message)
   if (requests.length === 0) return new Response(null, { status: 202 })
-  const channel = session.newChannel()
-  const stream = session.openReader(channel, 0)
+  const channel = session.streams.newChannel()
+  const stream = session.streams.openReader(channel, 0)
   let open = requests.length
   const answered = () => {
     open--
-    if (open === 0) session.finishChannel(channel)
+    if (open === 0) session.streams.finishChannel(channel)
   }
   for (const message of requests)
     sendRequest(

@@ -35,7 +35,7 @@ export function sseHandler(parts: McpParts): McpHandler {
       )
       context.log.sessionId = session.shortHash
       const endpoint = `${context.externalBase}/mcp-proxy/${serverName}/message?sessionId=${session.id}`
-      const stream = session.openSse(endpoint, () =>
+      const stream = session.streams.openSse(endpoint, () =>
         parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client closed its stream')),
       )
       return stream.response
@@ -90,7 +90,8 @@ function take(
     const exchange = new SseExchange(session, server, message, idText, parts.metrics)
     exchange.headers = headers
     sendRequest(parts, session, exchange)
-  } else if (message.method === 'ping') session.sendStanding(`{"jsonrpc":"2.0","id":${idText},"result":{}}`)
+  } else if (message.method === 'ping')
+    session.streams.sendStanding(`{"jsonrpc":"2.0","id":${idText},"result":{}}`)
   else throw new GatewayError('INVALID_REQUEST', 'send initialize first')
 }
 
@@ -102,7 +103,7 @@ async function initialize(
 ): Promise<void> {
   const message = oneMessage(inbound)
   try {
-    session.sendStanding(await initializeSession(parts, session, message, inbound.body))
+    session.streams.sendStanding(await initializeSession(parts, session, message, inbound.body))
   } catch (thrown) {
     const error =
       thrown instanceof GatewayError
@@ -113,6 +114,6 @@ async function initialize(
         { mcp: session.serverName, requestId: context.requestId, reason: reasonOf(thrown) },
         'request failed',
       )
-    session.sendStanding(rpcErrorText(error, idTextOf(message)))
+    session.streams.sendStanding(rpcErrorText(error, idTextOf(message)))
   }
 }

@@ -152,7 +152,7 @@ function standing(session: Session, request: Request): Response {
   if (!accepts(request, 'text/event-stream'))
     throw new GatewayError('NOT_ACCEPTABLE', 'GET opens an event stream; send Accept: text/event-stream')
   const last = request.headers.get('last-event-id')
-  return session.openStanding(last === null ? null : parseEventId(last)).response
+  return session.streams.openStanding(last === null ? null : parseEventId(last)).response
 }
 
 function sessionOf(parts: McpParts, request: Request, context: RequestContext, serverName: string): Session {

@@ -1,6 +1,6 @@
 /**
  * Who on one lane has asked for what: resource updates by URI, and log messages from a level up.
- * The server sees the sum; each client sees its own part.
+ * The server hears of the sum; each client is given its own part.
  */
 import { type MessageText, paramString } from '../protocol/jsonrpc.ts'
 
@@ -13,28 +13,81 @@ const URIS_PER_MEMBER_MAX = 10_000
 /** Whoever asks: a session, a listen stream, or the lane itself for stateless requests. */
 type Subscriber = object
 
-export class Subscriptions {
+export class Demands {
   readonly #urisOf = new Map<Subscriber, Set<string>>()
   readonly #levelOf = new Map<Subscriber, number>()
+  readonly #tell: (method: string, params: Record<string, unknown>) => Promise<void>
 
-  add(member: Subscriber, uri: string): void {
+  /** `tell` sends a request of the gateway's own to the server; it never rejects. */
+  constructor(tell: (method: string, params: Record<string, unknown>) => Promise<void>) {
+    this.#tell = tell
+  }
+
+  /** Notes what a client's own request asks for. False when the server need not hear of it; an `alone` client's it always hears. */
+  note(member: Subscriber, message: MessageText, alone: boolean): boolean {
+    const { method } = message
+    if (method === 'logging/setLevel') {
+      const level = paramString(message, 'level')
+      const sum = level && this.#setLevel(member, level)
+      return alone || !sum || sum === level
+    }
+    if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return true
+    const uri = paramString(message, 'uri')
+    if (uri === null) return true
+    if (method === 'resources/unsubscribe') return this.#remove(member, uri)
+    this.#add(member, uri)
+    return true
+  }
+
+  /** Subscribes for a member that has no request of its own; the server hears of the first one. */
+  subscribe(member: Subscriber, uri: string): void {
+    const first = !this.#anyone(uri)
+    this.#add(member, uri)
+    if (first) void this.#tell('resources/subscribe', { uri })
+  }
+
+  /**
+   * Makes the server log from this level up for requests that come and go and are filtered one by one; never
+   * less than before. Resolves when it has heard of it; undefined when it has already.
+   */
+  raiseLogLevel(level: string): Promise<void> | undefined {
+    const rank = LEVELS.indexOf(level)
+    if (rank < 0 || rank >= (this.#levelOf.get(this) ?? LEVELS.length)) return undefined
+    return this.#changeLevel(this, level)
+  }
+
+  /** Asks here for what a member had asked for on a lane that is gone. */
+  carryOver(member: Subscriber, from: Demands): void {
+    for (const uri of from.#urisOf.get(member) ?? []) this.subscribe(member, uri)
+    const level = LEVELS[from.#levelOf.get(member) ?? LEVELS.length]
+    if (level !== undefined) void this.#changeLevel(member, level)
+  }
+
+  #changeLevel(member: Subscriber, level: string): Promise<void> | undefined {
+    const before = this.level
+    const sum = this.#setLevel(member, level)
+    return sum === null || sum === before ? undefined : this.#tell('logging/setLevel', { level: sum })
+  }
+
+  #add(member: Subscriber, uri: string): void {
     const uris = this.#urisOf.get(member) ?? new Set()
     this.#urisOf.set(member, uris)
     if (uris.size < URIS_PER_MEMBER_MAX) uris.add(uri)
   }
 
   /** Answers true when nobody else needs the URI, so that the server must hear of it. */
-  remove(member: Subscriber, uri: string): boolean {
+  #remove(member: Subscriber, uri: string): boolean {
     this.#urisOf.get(member)?.delete(uri)
     return !this.#anyone(uri)
   }
 
-  /** Forgets a client; answers the URIs that nobody needs any more. */
-  drop(member: Subscriber): string[] {
+  /** Forgets a client; while the server is there, it hears of URIs that nobody needs any more. */
+  drop(member: Subscriber, serverIsThere: boolean): void {
     const uris = this.#urisOf.get(member)
     this.#urisOf.delete(member)
     this.#levelOf.delete(member)
-    return uris ? [...uris].filter((uri) => !this.#anyone(uri)) : []
+    if (!serverIsThere) return
+    for (const uri of uris ?? []) if (!this.#anyone(uri)) void this.#tell('resources/unsubscribe', { uri })
   }
 
   /** Every URI that somebody needs, once. */
@@ -45,23 +98,11 @@ export class Subscriptions {
   }
 
   /** Notes a client's level; answers the most verbose one, which the server should keep. */
-  setLevel(member: Subscriber, level: string): string | null {
+  #setLevel(member: Subscriber, level: string): string | null {
     const rank = LEVELS.indexOf(level)
     if (rank < 0) return level
     this.#levelOf.set(member, rank)
     return this.level
-  }
-
-  /** Like `setLevel`, but never to a less verbose one: for calls that come and go and are filtered one by one. */
-  raiseLevel(member: Subscriber, level: string): string | null {
-    const rank = LEVELS.indexOf(level)
-    return rank >= (this.#levelOf.get(member) ?? LEVELS.length) ? this.level : this.setLevel(member, level)
-  }
-
-  /** What a client has asked for, to be asked for again elsewhere. */
-  of(member: Subscriber): { uris: readonly string[]; level: string | null } {
-    const level = LEVELS[this.#levelOf.get(member) ?? LEVELS.length] ?? null
-    return { uris: [...(this.#urisOf.get(member) ?? [])], level }
   }
 
   /** The most verbose level that anyone asked for, or null when nobody did. */
