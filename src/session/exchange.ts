@@ -51,7 +51,7 @@ export abstract class Exchange extends Call {
     const token = progressTokenSpan(message)
     this.progressTokenText = token && message.text.slice(token.start, token.end)
     this.outlivesAnswer = this.method === 'tools/call' && paramSpan(message, 'task') !== null
-    server.callStarted()
+    server.counters.started()
     metrics.requestStarted(server.name)
     session.began(this)
   }
@@ -102,7 +102,7 @@ export abstract class Exchange extends Call {
   #end(failed: boolean): void {
     this.done = true
     const durationMs = performance.now() - this.#begunMs
-    this.server.callEnded(durationMs, failed)
+    this.server.counters.ended(durationMs, failed)
     this.#metrics.requestEnded(this.server.name, durationMs, failed)
     this.member.ended(this)
   }

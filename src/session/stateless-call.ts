@@ -147,7 +147,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   #respondTo(request: StatelessRequest): StatelessResponse {
     this.#parts.calls.add(this)
     if (!this.endless) {
-      this.#server.callStarted()
+      this.#server.counters.started()
       this.#parts.metrics.requestStarted(this.serverName)
     }
     this.#open = true
@@ -172,7 +172,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
     this.#parts.calls.delete(this)
     if (this.endless) return
     const durationMs = performance.now() - this.#begunMs
-    this.#server.callEnded(durationMs, failed)
+    this.#server.counters.ended(durationMs, failed)
     this.#parts.metrics.requestEnded(this.serverName, durationMs, failed)
   }
 

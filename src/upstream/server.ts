@@ -40,7 +40,8 @@ export class Server implements ServerEntry, LaneHost {
   readonly #pool: LanePool
   readonly #health: ServerHealth
   readonly #output: OutputTail
-  readonly #counters: CallCounters
+  /** Every call of a client's is counted in and out here. */
+  readonly counters: CallCounters
   /** Which eras the server has been seen to speak, or to refuse. Forgotten when it fails. */
   readonly #speaks = new Map<Era, boolean>()
   #primary: Lane | null = null
@@ -60,7 +61,7 @@ export class Server implements ServerEntry, LaneHost {
       startTimeoutMs: definition.startTimeoutMs,
     }
     this.#pool = new LanePool(this)
-    this.#counters = new CallCounters(definition.name, parts.inFlightMax)
+    this.counters = new CallCounters(definition.name, parts.inFlightMax)
     this.#output = new OutputTail(definition, parts.log)
     this.#health = new ServerHealth(definition, parts.log)
   }
@@ -111,20 +112,12 @@ export class Server implements ServerEntry, LaneHost {
     return { lane, giveBack: () => this.#pool.giveBack(lane) }
   }
 
-  callStarted(): void {
-    this.#counters.started()
-  }
-
-  callEnded(durationMs: number, failed: boolean): void {
-    this.#counters.ended(durationMs, failed)
-  }
-
   status(): ServerStatus {
     const facts = this.#primary?.handshake?.facts ?? null
     return {
       name: this.name,
       ...this.#health.figures(Date.now()),
-      ...this.#counters.figures(),
+      ...this.counters.figures(),
       protocolVersion: facts?.version ?? null,
       era: facts?.era ?? null,
       serverInfo: facts && parsed(memberText(facts.resultText, 'serverInfo') ?? facts.identity ?? 'null'),
@@ -147,7 +140,7 @@ export class Server implements ServerEntry, LaneHost {
     if (!allowsTool(this.definition.toolFilter, toolName))
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
     const lane = await this.#primaryLane()
-    this.callStarted()
+    this.counters.started()
     const startedAtMs = Date.now()
     let failed = true
     try {
@@ -155,13 +148,13 @@ export class Server implements ServerEntry, LaneHost {
       failed = false
       return result
     } finally {
-      this.callEnded(Date.now() - startedAtMs, failed)
+      this.counters.ended(Date.now() - startedAtMs, failed)
     }
   }
 
   /** Resolves when no call is in flight, or at `untilMs`. */
   finishCalls(untilMs: number): Promise<void> {
-    return this.#counters.untilIdle(untilMs)
+    return this.counters.untilIdle(untilMs)
   }
 
   /** Takes no new calls: this definition was replaced. */
