@@ -7,6 +7,8 @@ import type { Writable } from 'node:stream'
 export interface ChildInput {
   /** Queues one line. False when the queue is full: the line was not taken. */
   write(line: string): boolean
+  /** Writes what is queued and closes the pipe. */
+  end(): void
 }
 
 /**
@@ -31,16 +33,22 @@ export function createChildInput(stream: Writable, queueCharsMax: number): Child
     blocked = !stream.write(text)
   }
 
+  function end(): void {
+    stream.end(queued)
+    queued = ''
+  }
+
   function write(line: string): boolean {
     if (queued !== '' && queued.length + line.length > queueCharsMax) return false
     queued += line
     queued += '\n'
     if (!flushing && !blocked) {
       flushing = true
-      queueMicrotask(flush)
+      // A microtask would run after each request; this runs after all that have come in one turn.
+      setImmediate(flush)
     }
     return true
   }
 
-  return { write }
+  return { write, end }
 }

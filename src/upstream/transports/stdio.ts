@@ -214,7 +214,7 @@ class StdioTransport implements UpstreamTransport {
     if (child === null || group === null) return
     // What a stopping server still prints must not block its exit on a full pipe.
     child.stdout.resume()
-    child.stdin.end()
+    this.#input?.end()
     await group.stop(this.#options.stopGraceMs)
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
     this.#options.groupWatch?.forget(group.id)
