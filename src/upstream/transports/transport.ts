@@ -48,7 +48,10 @@ export interface UpstreamTransport {
   open(receiver: TransportReceiver, signal: AbortSignal): Promise<void>
   /** Queues one message. Order is kept on ordered wires (stdio, HTTP+SSE). Never throws. */
   send(outgoing: Outgoing): void
-  /** Called once the handshake is done: the negotiated version, for the HTTP headers and GET stream. */
+  /**
+   * Called with the negotiated version before `notifications/initialized` is sent, legacy era only: HTTP
+   * sends it as a header from then on, and opens the GET stream once that notification was taken.
+   */
   initialized(protocolVersion: string): void
   /** Forgets the upstream session so that a new `initialize` can be sent (after `sessionLost`). */
   resetSession(): void
@@ -57,6 +60,9 @@ export interface UpstreamTransport {
   /** Stops reading until `resume`, so that a flooding server blocks instead of filling memory. */
   pause(): void
   resume(): void
-  /** Ends the wire and everything behind it (session DELETE; stdin EOF, TERM, KILL of the group). */
+  /**
+   * Ends the wire and everything behind it (session DELETE; stdin EOF, TERM, KILL of the group). The
+   * receiver hears nothing more, not even `closed`.
+   */
   close(): Promise<void>
 }
