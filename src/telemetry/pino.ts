@@ -50,6 +50,10 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
 
 async function prettyEmitter(sink: LineSink): Promise<(line: string) => void> {
   const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({ colorize: process.stdout.isTTY === true, translateTime: 'SYS:HH:MM:ss.l' })
+  const pretty = prettyFactory({
+    colorize: process.stdout.isTTY === true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+  })
   return (line) => sink.write(pretty(line))
 }
