@@ -69,29 +69,41 @@ export async function discoverServer(
   timeoutMs: number,
 ): Promise<Handshake> {
   const overStdio = connection.transport.pid !== null
-  let outcome: ProbeOutcome
-  let responseText = ''
-  let failure: unknown = null
-  try {
-    const waitMs = overStdio ? Math.min(timeoutMs, DISCOVER_SILENCE_MS) : timeoutMs
-    const call = await askModern(connection, identity, LATEST_MODERN_VERSION, 'server/discover', {}, waitMs)
-    responseText = call.responseText
-    outcome = { kind: 'result', result: call.resultText }
-  } catch (thrown) {
-    failure = thrown
-    outcome = outcomeOf(thrown)
+  const waitMs = overStdio ? Math.min(timeoutMs, DISCOVER_SILENCE_MS) : timeoutMs
+  let probe = await probeOnce(connection, identity, waitMs)
+  let verdict = judgeProbe(probe.outcome, overStdio ? 'stdio' : 'http')
+  // A server may refuse the version of a first request and name it among those it speaks.
+  if (verdict.kind === 'unspoken' && verdict.versions.includes(LATEST_MODERN_VERSION)) {
+    probe = await probeOnce(connection, identity, waitMs)
+    verdict = judgeProbe(probe.outcome, overStdio ? 'stdio' : 'http')
   }
-  const verdict = judgeProbe(outcome, overStdio ? 'stdio' : 'http')
-  if (verdict.kind === 'modern' && verdict.facts) return { responseText, facts: verdict.facts }
+  if (verdict.kind === 'modern' && verdict.facts)
+    return { responseText: probe.responseText, facts: verdict.facts }
   if (verdict.kind === 'unspoken')
     throw new EraMismatch(
       'modern',
       `it speaks ${verdict.versions.join(', ')}, this gateway ${LATEST_MODERN_VERSION}`,
     )
   if (verdict.kind === 'legacy') throw new EraMismatch('modern', 'it knows no server/discover')
-  throw failure instanceof GatewayError
-    ? failure
-    : new GatewayError('UPSTREAM_ERROR', 'no usable answer to server/discover')
+  if (probe.failure instanceof GatewayError) throw probe.failure
+  throw new GatewayError('UPSTREAM_ERROR', 'no usable answer to server/discover')
+}
+
+async function probeOnce(
+  connection: Connection,
+  identity: GatewayIdentity,
+  waitMs: number,
+): Promise<{ outcome: ProbeOutcome; responseText: string; failure: unknown }> {
+  try {
+    const call = await askModern(connection, identity, LATEST_MODERN_VERSION, 'server/discover', {}, waitMs)
+    return {
+      outcome: { kind: 'result', result: call.resultText },
+      responseText: call.responseText,
+      failure: null,
+    }
+  } catch (thrown) {
+    return { outcome: outcomeOf(thrown), responseText: '', failure: thrown }
+  }
 }
 
 /** A modern request of the gateway's own, with the envelope and headers that each one must carry. */

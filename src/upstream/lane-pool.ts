@@ -33,17 +33,26 @@ export class LanePool {
    * to tell whose question a server asks. `role` is asked for the role of the n-th such lane.
    */
   take(role: (position: number) => LaneRole): Lane {
-    for (let position = 0; ; position++) {
-      const lane = this.get(role(position))
-      if (this.#taken.has(lane)) continue
-      this.#taken.add(lane)
-      return lane
-    }
+    const lane = this.#first(role, (found) => !this.#taken.has(found) && found.inFlightCount === 0)
+    this.#taken.add(lane)
+    return lane
+  }
+
+  /** A lane that no call has to itself: for requests during which a server asks nothing. */
+  besides(role: (position: number) => LaneRole): Lane {
+    return this.#first(role, (found) => !this.#taken.has(found))
   }
 
   giveBack(lane: Lane): void {
     this.#taken.delete(lane)
     lane.touch()
+  }
+
+  #first(role: (position: number) => LaneRole, fits: (lane: Lane) => boolean): Lane {
+    for (let position = 0; ; position++) {
+      const lane = this.get(role(position))
+      if (fits(lane)) return lane
+    }
   }
 
   forget(lane: Lane): void {

@@ -102,14 +102,15 @@ export class Server implements ServerEntry, LaneHost {
     asker: LaneMember | null,
     alone: boolean,
   ): Promise<StatelessLease> {
-    const exclusive = alone && asker !== null && this.definition.transport !== 'streamable-http'
-    const lane = await this.#openInEra('modern', (era) =>
-      exclusive && era === 'legacy'
-        ? this.#pool.take((position) => statelessRole(this.definition, principalId, asker, era, position))
-        : this.#pool.get(statelessRole(this.definition, principalId, asker, era, 0)),
-    )
+    const attributes = this.definition.transport === 'streamable-http'
+    const exclusive = alone && asker !== null && !attributes
+    const lane = await this.#openInEra('modern', (era) => {
+      const role = (position: number) => statelessRole(this.definition, principalId, asker, era, position)
+      if (era === 'modern' || asker === null || attributes) return this.#pool.get(role(0))
+      return exclusive ? this.#pool.take(role) : this.#pool.besides(role)
+    })
     lane.touch()
-    return { lane, giveBack: () => this.#pool.giveBack(lane) }
+    return { lane, giveBack: () => (exclusive ? this.#pool.giveBack(lane) : lane.touch()) }
   }
 
   status(): ServerStatus {
@@ -222,7 +223,6 @@ export class Server implements ServerEntry, LaneHost {
         this.#speaks.set(era, true)
         return lane
       } catch (thrown) {
-        this.#pool.giveBack(lane)
         if (!(thrown instanceof EraMismatch) || era === other) throw thrown
         this.#speaks.set(era, false)
       }
