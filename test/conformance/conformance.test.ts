@@ -13,9 +13,13 @@ afterAll(() => baselines[Symbol.asyncDispose]())
 
 const ways = [
   'http-legacy 2025-11-25 /stream',
-  'http-legacy 2025-11-25 /sse',
   // Starts a process for each client that the server may ask something, so one way of it is enough here.
   'stdio-legacy 2025-11-25 /stream',
+  // An old client of a new server, over the oldest transport.
+  'http-modern 2025-11-25 /sse',
+  'http-modern 2026-07-28 /stream',
+  // A new client of an old server.
+  'http-legacy 2026-07-28 /stream',
 ]
 
 describe('direct', () => {

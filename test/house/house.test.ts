@@ -105,6 +105,10 @@ describe('directions of imports', () => {
 })
 
 describe('dead files', () => {
+  test('src/main.ts reaches every file', () => {
+    expect(deadFiles(sources, ['src/main.ts'])).toEqual([])
+  })
+
   const living = {
     'src/main.ts': "const { serve } = await import('./cli/serve.ts')",
     'src/cli/serve.ts': "import type { A } from '../errors.ts'",

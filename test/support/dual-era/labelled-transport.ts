@@ -4,6 +4,9 @@
  * In 2026-07-28 a server names each input request; in the revisions before it a request has nothing
  * but its JSON-RPC id, which may be a string. With the name as id, a bridge can hand the name on,
  * and a client that answers by name is understood.
+ *
+ * A name stands for one open question only. When it is asked again on the same connection, the older
+ * question is withdrawn, as a dialogue is that a newer one replaces.
  */
 import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/server'
 
@@ -17,35 +20,50 @@ const namesByMessage: Readonly<Record<string, string>> = {
   'Generate a greeting': 'greeting',
 }
 
+type Send = Transport['send']
+type SendOptions = Parameters<Send>[1]
+
+/** An open question: under which id the server knows it, and where it was asked. */
+interface Question {
+  readonly id: RequestId
+  readonly options: SendOptions
+}
+
 /** Wraps a transport so that requests the fixture has a name for leave under that name. */
 export function labelled<T extends Transport>(inner: T): T {
-  const originals = new Map<RequestId, RequestId>()
-  const send = inner.send.bind(inner)
-  inner.send = (message, options) => {
+  const open = new Map<RequestId, Question>()
+  const send: Send = inner.send.bind(inner)
+  let receive: Transport['onmessage']
+  inner.send = async (message, options) => {
     const name = nameOf(message)
-    if (name === undefined || originals.has(name) || !('id' in message) || message.id === undefined) {
-      return send(message, options)
+    if (name === undefined || !('id' in message) || message.id === undefined) return send(message, options)
+    const older = open.get(name)
+    open.set(name, { id: message.id, options })
+    if (older) {
+      const params = { requestId: name, reason: 'asked again' }
+      await send({ jsonrpc: '2.0', method: 'notifications/cancelled', params }, older.options)
+      receive?.({ jsonrpc: '2.0', id: older.id, error: { code: -32000, message: 'asked again' } })
     }
-    originals.set(name, message.id)
     return send({ ...message, id: name } as JSONRPCMessage, options)
   }
-  let receive: Transport['onmessage']
   Object.defineProperty(inner, 'onmessage', {
     configurable: true,
-    get: () => receive,
+    get: (): Transport['onmessage'] =>
+      receive && ((message, extra) => receive?.(unlabelled(message, open), extra)),
     set(handler: Transport['onmessage']) {
-      receive = handler && ((message, extra) => handler(unlabelled(message, originals), extra))
+      receive = handler
     },
   })
   return inner
 }
 
-function unlabelled<M extends JSONRPCMessage>(message: M, originals: Map<RequestId, RequestId>): M {
+/** Puts the server's own id back into an answer before it reaches the server. */
+function unlabelled<M extends JSONRPCMessage>(message: M, open: Map<RequestId, Question>): M {
   if ('method' in message || message.id === undefined) return message
-  const original = originals.get(message.id)
-  if (original === undefined) return message
-  originals.delete(message.id)
-  return { ...message, id: original }
+  const question = open.get(message.id)
+  if (question === undefined) return message
+  open.delete(message.id)
+  return { ...message, id: question.id }
 }
 
 function nameOf(message: JSONRPCMessage): string | undefined {
