@@ -79,7 +79,7 @@ export class BridgedExchange extends CallDriver<LegacyCall> {
         return undefined
       }
       case 'learnTools':
-        this.#lane.tools.learn(effect.tools)
+        this.#exchange.server.tools.learn(effect.tools)
         for (const { name, reason } of effect.rejected)
           this.#log.warn({ mcp: this.#session.serverName, tool: name, reason }, 'tool left out')
         return undefined
@@ -101,7 +101,7 @@ export class BridgedExchange extends CallDriver<LegacyCall> {
   }
 
   async #refresh(name: string): Promise<void> {
-    const tool = await this.#lane.tools.find(name).catch(() => null)
+    const tool = await this.#exchange.server.tools.reread(name)
     this.handle({ kind: 'toolsRefreshed', tool })
   }
 }

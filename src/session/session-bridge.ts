@@ -66,7 +66,7 @@ export class SessionBridge {
     const name = exchange.method === 'tools/call' ? paramString(message, 'name') : null
     const ends = {
       client: this.#client(),
-      tool: (name === null ? null : lane.tools.known(name)) ?? null,
+      tool: (name === null ? null : exchange.server.tools.known(name)) ?? null,
       overHttp: lane.ready?.transport.pid === null,
     }
     new BridgedExchange(exchange, this.#session, lane, ends, this.#parts.clientInputMs, this.#parts.log)

@@ -23,7 +23,6 @@ import {
 } from './handshake.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { routeNotification, routeServerRequest } from './lane-routing.ts'
-import { ToolTable } from './tool-table.ts'
 
 /** What distinguishes one lane from another. */
 export interface LaneRole {
@@ -43,8 +42,6 @@ export class Lane implements ConnectionOwner {
   readonly owner: LaneMember | null
   readonly members = new Set<LaneMember>()
   readonly demands = new Demands((method, params) => this.#background(method, params))
-  /** What is known of a modern server's tools. */
-  readonly tools = new ToolTable((params) => this.ask('tools/list', params, RESTORE_TIMEOUT_MS))
   readonly #host: LaneHost
   readonly #ownerAnnounces: boolean
   #connection: Connection | null = null
@@ -178,6 +175,7 @@ export class Lane implements ConnectionOwner {
   }
 
   notification(connection: Connection, message: MessageText, call: Call | null): void {
+    if (message.method === 'notifications/tools/list_changed') this.#host.tools.forget()
     routeNotification(this, connection, message, call)
   }
 

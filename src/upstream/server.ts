@@ -17,12 +17,17 @@ import { EraMismatch, type GatewayIdentity } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { LanePool } from './lane-pool.ts'
+import { probeLane } from './lane-probe.ts'
 import { primaryOrder, primaryRole, sessionRole, statelessRole } from './lane-roles.ts'
 import { OutputTail } from './output-tail.ts'
 import { ServerHealth } from './server-health.ts'
 import type { ServerParts } from './server-parts.ts'
 import { allowsTool, callTool, listTools } from './server-tools.ts'
+import { ToolTable } from './tool-table.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
+
+/** Longest wait for a tool list that a call's headers are held to. */
+const TOOLS_LIST_MS = 10_000
 
 /** A lane that a stateless client's request may use until it is given back. */
 export interface StatelessLease {
@@ -36,6 +41,9 @@ export class Server implements ServerEntry, LaneHost {
   readonly log: Log
   readonly identity: GatewayIdentity
   readonly laneSettings
+  readonly tools = new ToolTable(async (params) =>
+    (await this.#primaryLane()).ask('tools/list', params, TOOLS_LIST_MS),
+  )
   readonly #parts: ServerParts
   readonly #pool: LanePool
   readonly #health: ServerHealth
@@ -208,6 +216,7 @@ export class Server implements ServerEntry, LaneHost {
   #primaryFailed(error: GatewayError): void {
     this.#primary = null
     this.#speaks.clear()
+    this.tools.forget()
     this.#health.failed(error, Date.now())
   }
 
@@ -237,7 +246,6 @@ export class Server implements ServerEntry, LaneHost {
 
   async #untilReachable(): Promise<void> {
     const health = this.#health
-    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
     if (health.state === 'connected') return
     if (health.state === 'connecting') await health.untilSettled(this.#parts.startWaitMs)
     if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
@@ -277,17 +285,9 @@ export class Server implements ServerEntry, LaneHost {
     this.#primaryFailed(first instanceof GatewayError ? first : new GatewayError('INTERNAL', reasonOf(first)))
   }
 
-  /** A real round trip on the connection that calls use: no process and no session per probe. */
   async #probe(lane: Lane): Promise<void> {
     this.#probing = true
-    let failure: string | null = null
-    try {
-      await lane.ask(lane.era === 'modern' ? 'server/discover' : 'ping', undefined, this.#parts.healthProbeMs)
-    } catch (thrown) {
-      // Any answer is a round trip, also one that says it knows no ping.
-      const silent = thrown instanceof GatewayError && thrown.code === 'UPSTREAM_TIMEOUT'
-      failure = silent ? `health probe failed: ${reasonOf(thrown)}` : null
-    }
+    const failure = await probeLane(lane, this.#parts.healthProbeMs)
     this.#probing = false
     this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
     if (this.#stopped || this.#primary !== lane || !lane.ready) return

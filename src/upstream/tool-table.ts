@@ -1,6 +1,6 @@
 /**
- * What a bridge must know of a modern server's tools: which arguments travel as headers, which results are
- * wrapped. Read when it is first needed, again when a call was refused for its headers.
+ * What the gateway must know of a server's tools: which arguments travel as headers, which results are wrapped.
+ * Read when it is first needed, again after a change and when a call was refused for its headers.
  */
 import { legacyTools } from '../protocol/bridge/results.ts'
 import type { ToolFacts } from '../protocol/bridge/types.ts'
@@ -9,12 +9,15 @@ import type { OwnCall } from './call.ts'
 /** Tools that are kept; those beyond are called without marks. */
 const TOOLS_MAX = 10_000
 const PAGES_MAX = 1_000
+/** A list is not read again sooner than this, whoever complains about it. */
+const REREAD_MS_MIN = 2_000
 
 export class ToolTable {
   readonly #ask: (params: Record<string, unknown> | undefined) => Promise<OwnCall>
   readonly #byName = new Map<string, ToolFacts>()
   #reading: Promise<void> | null = null
   #complete = false
+  #readAtMs = 0
 
   /** `ask` sends `tools/list` with these parameters. */
   constructor(ask: (params: Record<string, unknown> | undefined) => Promise<OwnCall>) {
@@ -33,13 +36,26 @@ export class ToolTable {
   /** The list may have changed. */
   forget(): void {
     this.#complete = false
+    this.#readAtMs = 0
+    this.#byName.clear()
   }
 
-  /** Reads every page once for all who wait. Rejects with a GatewayError. */
+  /** The tool, read first where it is not known. Null when there is none, or when the server gives no list. */
   async find(name: string): Promise<ToolFacts | null> {
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = null
-    })
+    const known = this.known(name)
+    return known === undefined ? this.reread(name) : known
+  }
+
+  /** Reads every page anew, once for all who wait, and answers the tool. */
+  async reread(name: string): Promise<ToolFacts | null> {
+    if (!this.#reading && Date.now() - this.#readAtMs >= REREAD_MS_MIN) {
+      this.#reading = this.#read()
+        .catch(() => {})
+        .finally(() => {
+          this.#readAtMs = Date.now()
+          this.#reading = null
+        })
+    }
     await this.#reading
     return this.#byName.get(name) ?? null
   }

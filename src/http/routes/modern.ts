@@ -40,28 +40,28 @@ export async function answerModern(
     resumed.resume(stateless)
     return responseOf(await resumed.reply)
   }
+  const headers = await paramHeadersOf(server, request, route)
   const asker = askerFor(route.envelope, context.principal.id, server.identity)
   const mayAsk = CLIENT_REQUESTS.modern.get(route.method)?.mayAsk === true
   const listens = route.method === 'subscriptions/listen'
   const lease = await server.leaseStateless(context.principal.id, listens ? null : asker, mayAsk)
   context.log.pair = `modern-${lease.lane.era}`
-  return responseOf(await begin(parts, server, request, lease, route, stateless))
+  return responseOf(await begin(parts, server, lease, route, stateless, headers))
 }
 
 async function begin(
   parts: McpParts,
   server: Server,
-  request: Request,
   lease: StatelessLease,
   route: ModernRequestRoute,
   stateless: StatelessRequest,
+  headers: Readonly<Record<string, string>>,
 ): Promise<StatelessReply> {
   try {
     const facts = lease.lane.handshake?.facts
     if (!facts) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
     if (lease.lane.era === 'modern') {
       const { method, idText, paramsText } = stateless
-      const headers = await paramHeadersOf(request, lease, route)
       const relay = startRelay({
         method,
         idText,
@@ -137,24 +137,27 @@ async function resumedCall(
   return call
 }
 
-/** The headers that a modern HTTP server wants of a call's arguments; those of the client are held to the body. */
+/**
+ * The headers that a call's arguments travel as, by the marks of its tool. Those that the client sent are held to
+ * the body, whatever the server speaks: here is where they end, and nobody behind the gateway could check them.
+ */
 async function paramHeadersOf(
+  server: Server,
   request: Request,
-  lease: StatelessLease,
   route: ModernRequestRoute,
 ): Promise<Record<string, string>> {
-  const name = route.params['name']
+  const { name, arguments: args } = route.params
   if (route.method !== 'tools/call' || typeof name !== 'string') return {}
-  const { tools } = lease.lane
-  const tool = tools.known(name) ?? (await tools.find(name).catch(() => null))
-  if (!tool || tool.marks.length === 0) return {}
-  const problem = checkParamHeaders(
-    (header) => request.headers.get(header),
-    tool.marks,
-    route.params['arguments'],
-  )
+  const read = (header: string) => request.headers.get(header)
+  let tool = await server.tools.find(name)
+  let problem = tool && checkParamHeaders(read, tool.marks, args)
+  if (problem !== null) {
+    // The tool may have changed since its list was read.
+    tool = await server.tools.reread(name)
+    problem = tool && checkParamHeaders(read, tool.marks, args)
+  }
   if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
-  return paramHeaders(tool.marks, route.params['arguments'])
+  return tool ? paramHeaders(tool.marks, args) : {}
 }
 
 function requireTool(server: Server, route: ModernRequestRoute): void {
