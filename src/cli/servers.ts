@@ -8,5 +8,6 @@ export const servers = defineCommand({
     remove: () => import('./servers/remove.ts').then(({ remove }) => remove),
     tools: () => import('./servers/tools.ts').then(({ tools }) => tools),
     call: () => import('./servers/call.ts').then(({ call }) => call),
+    try: () => import('./servers/try.ts').then(({ tryServer }) => tryServer),
   },
 })

@@ -48,6 +48,15 @@ describe('servers', () => {
     expect(stdout).not.toContain('\nmine')
   })
 
+  test('try connects as an MCP client on both faces, and exits with 1 where that fails', async () => {
+    const { exitCode, stdout } = await servers('try', 'from-file')
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^FACE +SERVER +TOOLS +RESOURCES +PROMPTS +MS +RESULT\nstream .* ok\nsse .* ok\n$/)
+    const missing = await servers('try', 'missing')
+    expect(missing.exitCode).toBe(1)
+    expect(missing.stdout).toContain('Server not found')
+  })
+
   test.each([
     { why: 'arguments one by one', args: ['echo', '--arg', 'message=hello'], stdout: 'Echo: hello\n' },
     { why: 'arguments as JSON', args: ['get-sum', '{"a":1,"b":2}'], stdout: 'The sum of 1 and 2 is 3.\n' },
