@@ -14,6 +14,8 @@ export interface BuildOptions {
   readonly outfile?: string
   /** Such as `bun-linux-arm64-musl`; by default the machine this runs on. */
   readonly target?: Bun.Build.CompileTarget
+  /** The runtime of that target, when it is already here; else the bundler fetches it. */
+  readonly runtime?: string
 }
 
 /**
@@ -48,14 +50,21 @@ const leaveOut: BunPlugin = {
   },
 }
 
-/** Rejects with the bundler's words when it fails. */
-export async function build({ outfile = defaultOutfile, target }: BuildOptions = {}): Promise<void> {
+/**
+ * Resolves with the paths of all files that went into it. Rejects with the bundler's words when it fails.
+ */
+export async function build({
+  outfile = defaultOutfile,
+  target,
+  runtime,
+}: BuildOptions = {}): Promise<string[]> {
   mkdirSync(dirname(outfile), { recursive: true })
-  await Bun.build({
+  const { metafile } = await Bun.build({
     entrypoints: [resolve(root, 'src/main.ts')],
     compile: {
       outfile,
       ...(target === undefined ? {} : { target }),
+      ...(runtime === undefined ? {} : { executablePath: runtime }),
       // Without these, files in the working directory could change or run what the gateway does.
       autoloadDotenv: false,
       autoloadBunfig: false,
@@ -69,9 +78,17 @@ export async function build({ outfile = defaultOutfile, target }: BuildOptions =
     format: 'esm',
     // Commands stay lazy: in one chunk, the imports of all of them would be resolved at every start.
     splitting: true,
-    define: { BUILD_COMMIT: JSON.stringify(commit()), BUILD_TIME: JSON.stringify(buildTime()) },
+    define: {
+      BUILD_COMMIT: JSON.stringify(commit()),
+      BUILD_TIME: JSON.stringify(buildTime()),
+      // In packages of the older module form the bundler would put the paths of this machine.
+      __dirname: '"/"',
+      __filename: '"/"',
+    },
     plugins: [leaveOut],
+    metafile: true,
   })
+  return Object.keys(metafile?.inputs ?? {})
 }
 
 function commit(): string {

@@ -8,14 +8,14 @@
 # need a missing program say so and are left out: a failure here is no reason to stop.
 set -eu
 
-packages='nginx-light:nginx'
+packages='nginx-light:nginx openssl:openssl'
 if [ "${1:-}" = images ]; then
-  packages="$packages buildah:buildah crun:crun debootstrap:debootstrap musl:ld-musl"
+  packages="$packages buildah:buildah crun:crun debootstrap:debootstrap debian-archive-keyring:keyring"
 fi
 
 has() {
   case $1 in
-    ld-musl) ls /lib/ld-musl-*.so.1 >/dev/null 2>&1 ;;
+    keyring) [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ;;
     *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
