@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { namedSettings } from '../../src/config/shape.ts'
 import { catalogue } from '../../src/errors.ts'
 import { deadFiles, emptyNames, lockedHosts, longFiles, missingTerms, wrongDirections } from './rules.ts'
 import { readTree, repository, type Tree } from './source-tree.ts'
@@ -196,13 +197,26 @@ describe('documents', () => {
     expect(lockedHosts('{\n  "a": "https://registry.example/a.tgz"\n}')).toEqual(['bun.lock:2 names a host'])
   })
 
-  test('docs/ARCHITECTURE.md names only files that are there, and codes that the catalogue has', () => {
+  test('docs/ARCHITECTURE.md names only files that are there, and answers that the catalogue has', () => {
     const text = readFileSync(join(repository, 'docs', 'ARCHITECTURE.md'), 'utf8')
     const paths = [...text.matchAll(/`((?:src|test)\/[\w./-]+)`/g)].map(([, path = '']) => path)
     expect(paths.length).toBeGreaterThan(20)
     expect(paths.filter((path) => !existsSync(join(repository, path)))).toEqual([])
-    const codes = [...text.matchAll(/`([A-Z]+(?:_[A-Z]+)+|INTERNAL|DRAINING|UNAUTHENTICATED)`/g)]
-    expect(codes.map(([, code = '']) => code).filter((code) => !(code in catalogue))).toEqual([])
+    const answers = [...text.matchAll(/(\d{3}) `([A-Z_]+)`/g)].map(([, status, code]) => `${status} ${code}`)
+    expect(answers.length).toBeGreaterThan(20)
+    const known = Object.entries(catalogue).map(([code, { status }]) => `${status} ${code}`)
+    expect(answers.filter((answer) => !known.includes(answer))).toEqual([])
+  })
+
+  test('README.md names every flag, with its variable and key', () => {
+    const flagged = namedSettings.flatMap(({ key, env, flag }) => (flag ? [`--${flag}`, env, key] : []))
+    expect(missingTerms(readFileSync(join(repository, 'README.md'), 'utf8'), flagged)).toEqual([])
+  })
+
+  test('docs/CONFIGURATION.md names every variable and key', () => {
+    const text = readFileSync(join(repository, 'docs', 'CONFIGURATION.md'), 'utf8')
+    const terms = namedSettings.flatMap(({ key, env }) => [key, env])
+    expect(missingTerms(text, terms)).toEqual([])
   })
 
   test('a term that a document leaves out is named', () => {
