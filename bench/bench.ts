@@ -33,7 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const options = readOptions(args)
   const directory = mkdtempSync(join(tmpdir(), 'compozy-bench-'))
-  const executable = resolve(options.executable ?? join(directory, 'compozy'))
+  const executable = resolve(options.executable ?? join(directory, 'bin/compozy'))
   if (options.executable === null) {
     console.log('building …')
     await build({ outfile: executable })
