@@ -246,5 +246,6 @@ function invalidRequest(message: string, idKnown: boolean): Rejection {
 
 function unsupportedVersion(requested: string, idKnown: boolean, era: Era = 'modern'): Rejection {
   const supported = era === 'modern' ? [...MODERN_VERSIONS] : [...ERA_OF_VERSION.keys()]
-  return reject('UNSUPPORTED_VERSION', 'Unsupported protocol version', idKnown, era, { supported, requested })
+  const message = `${quote(requested)} is not spoken here; this gateway speaks ${supported.join(', ')}`
+  return reject('UNSUPPORTED_VERSION', message, idKnown, era, { supported, requested })
 }

@@ -107,7 +107,11 @@ export class SessionStreams {
   /** Goes on with a request's stream where the client lost it; what is over is replayed and ended. */
   #resume(key: number, sequence: number): EventStream {
     const running = this.#channels.get(key)
-    if (running) return this.openReader(running, sequence)
+    if (running) {
+      // Its predecessor is of no more use, and half-open ones would pile up.
+      running.reader?.close()
+      return this.openReader(running, sequence)
+    }
     const stream = this.#openStream(null)
     for (const frame of this.#ring.after(key, sequence)) stream.write(frame)
     stream.close()

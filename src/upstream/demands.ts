@@ -26,17 +26,22 @@ export class Demands {
   /** Notes what a client's own request asks for. False when the server need not hear of it; an `alone` client's it always hears. */
   note(member: Subscriber, message: MessageText, alone: boolean): boolean {
     const { method } = message
-    if (method === 'logging/setLevel') {
-      const level = paramString(message, 'level')
-      const sum = level && this.#setLevel(member, level)
-      return alone || !sum || sum === level
-    }
+    if (method === 'logging/setLevel') return this.#noteLevel(member, paramString(message, 'level'), alone)
     if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return true
     const uri = paramString(message, 'uri')
     if (uri === null) return true
     if (method === 'resources/unsubscribe') return this.#remove(member, uri)
     this.#add(member, uri)
     return true
+  }
+
+  /** The client's own request serves where it says what all of them need; else the gateway says that, if it is new. */
+  #noteLevel(member: Subscriber, level: string | null, alone: boolean): boolean {
+    const before = this.level
+    const sum = level && this.#setLevel(member, level)
+    if (alone || !sum || sum === level) return true
+    if (sum !== before) void this.#tell('logging/setLevel', { level: sum })
+    return false
   }
 
   /** Subscribes for a member that has no request of its own; the server hears of the first one. */
@@ -81,12 +86,15 @@ export class Demands {
     return !this.#anyone(uri)
   }
 
-  /** Forgets a client; while the server is there, it hears of URIs that nobody needs any more. */
+  /** Forgets a client; while the server is there, it hears of what nobody needs any more. */
   drop(member: Subscriber, serverIsThere: boolean): void {
     const uris = this.#urisOf.get(member)
+    const before = this.level
     this.#urisOf.delete(member)
     this.#levelOf.delete(member)
     if (!serverIsThere) return
+    const { level } = this
+    if (level !== null && level !== before) void this.#tell('logging/setLevel', { level })
     for (const uri of uris ?? []) if (!this.#anyone(uri)) void this.#tell('resources/unsubscribe', { uri })
   }
 

@@ -17,6 +17,7 @@ export interface RawFixture extends AsyncDisposable {
 }
 
 export interface RawFixtureOptions {
+  /** The executable unless said otherwise: it is what users run. */
   readonly via?: GatewayForm
   /** Merged into `mcp_proxy` of the configuration. */
   readonly settings?: Readonly<Record<string, unknown>>
@@ -41,7 +42,7 @@ export async function startRawFixture(options: RawFixtureOptions = {}): Promise<
     { name: 'raw-http', transport: 'streamable-http', url: upstreamUrl, ...options.definition },
   ]
   const gateway = await startGatewayProcess({
-    via: options.via ?? 'source',
+    via: options.via ?? 'executable',
     config: { ...(options.settings && { mcp_proxy: options.settings }), mcps },
   })
   const url = (name: RawName) => gateway.face(name, 'stream')

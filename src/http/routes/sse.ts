@@ -56,7 +56,7 @@ export function messageHandler(parts: McpParts): McpHandler {
       const id = new URL(request.url).searchParams.get('sessionId')
       if (id === null)
         throw new GatewayError('SESSION_MISSING', 'post to the URL that the endpoint event named')
-      const session = parts.sessions.find(id, context.principal.id, serverName)
+      const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
       noteMessage(context, session, inbound)
       context.log.pair = 'legacy-legacy'
       take(parts, server, session, context, inbound, forwardedHeaders(parts, server, request))

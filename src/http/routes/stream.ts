@@ -162,13 +162,15 @@ function sessionOf(parts: McpParts, request: Request, context: RequestContext, s
       'SESSION_MISSING',
       'send the Mcp-Session-Id header that initialize was answered with',
     )
-  return parts.sessions.find(id, context.principal.id, serverName)
+  return parts.sessions.find(id, context.principal.id, serverName, 'stream')
 }
 
 /** Lenient as clients differ: no Accept header and `*` accept everything. */
 function accepts(request: Request, type: 'text/event-stream'): boolean {
   const accept = request.headers.get('accept')
-  return accept === null || accept.includes(type) || accept.includes('*/*') || accept.includes('text/*')
+  if (accept === null || accept.includes(type) || accept.includes('*/*')) return true
+  // Media types have no case (RFC 9110, 8.3.1).
+  return /text\/(event-stream|\*)/i.test(accept)
 }
 
 /** Whether the version header names a stateless revision. */

@@ -7,7 +7,9 @@ const bodyBytesMax = 64 * 1024 * 1024
 interface Session {
   readonly peer: Peer
   readonly streams: Map<RpcId, WritableStreamDefaultWriter<Uint8Array>>
-  standing: WritableStreamDefaultWriter<Uint8Array> | null
+  /** Written to from the start: what is said before the first GET waits for it. */
+  standing: WritableStreamDefaultWriter<Uint8Array>
+  unread: Response | null
 }
 
 /** Listens on a free port and gives the URL. */
@@ -40,16 +42,18 @@ function openSession(body: string, sessions: Map<string, Session>): string | nul
   if (!body.includes('"initialize"')) return null
   const id = crypto.randomUUID()
   const streams: Session['streams'] = new Map()
+  const { response, writer } = eventStream()
   const session: Session = {
     streams,
-    standing: null,
+    standing: writer,
+    unread: response,
     peer: new Peer(async (texts, related) => {
-      const writer = related === null ? session.standing : streams.get(related)
+      const target = related === null ? session.standing : streams.get(related)
       const frames = texts.map((text) => `event: message\ndata: ${text}\n\n`).join('')
-      await writer?.write(encoder.encode(frames)).catch(() => undefined)
+      await target?.write(encoder.encode(frames)).catch(() => undefined)
       if (related === null || !texts.some((text) => answers(text, related))) return
       streams.delete(related)
-      await writer?.close().catch(() => undefined)
+      await target?.close().catch(() => undefined)
     }, null),
   }
   sessions.set(id, session)
@@ -69,6 +73,9 @@ function post(session: Session, body: string): Response {
 }
 
 function stand(session: Session): Response {
+  const { unread } = session
+  session.unread = null
+  if (unread) return unread
   const { response, writer } = eventStream()
   session.standing = writer
   return response

@@ -36,6 +36,13 @@ const tools: Readonly<Record<string, Tool>> = {
     await finish(call, { done: true })
   },
 
+  /** Sends messages as they are given: on this call's stream, or where what belongs to no call goes. */
+  emit: async (call) => {
+    const texts = (call.args['messages'] as unknown[]).map((message) => JSON.stringify(message))
+    await call.peer.send(texts, call.args['apart'] === true ? null : call.id)
+    await finish(call, { sent: texts.length })
+  },
+
   /** Asks the client and reports the answer, result or error, with the time that it took. */
   ask: async (call) => {
     const startedAtMs = performance.now()
