@@ -17,6 +17,7 @@ import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import type { ServerDefinition } from './registry/definition.ts'
+import { secretValuesOf } from './registry/definition-wire.ts'
 import { createMemoryStore } from './registry/memory.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
@@ -30,6 +31,7 @@ import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import type { Server } from './upstream/server.ts'
 import { Servers } from './upstream/servers.ts'
+import { createMask } from './upstream/transports/mask.ts'
 import { Watchdog } from './upstream/watchdog.ts'
 import { openWire } from './upstream/wire.ts'
 
@@ -216,7 +218,8 @@ function openServers(
     {
       log,
       identity: { name: 'compozy-mcp-proxy', version },
-      createTransport: (definition) => openWire(definition, config, watchdog),
+      maskOf: (definition) => createMask(secretValuesOf(definition)),
+      createTransport: (definition) => openWire(definition, secretValuesOf(definition), config, watchdog),
       processesMax: limits.processesMax,
       sessionCount: (name) => sessions.countOf(name),
       callIdleMs: timeouts.callIdleMs,

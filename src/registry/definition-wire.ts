@@ -54,19 +54,47 @@ export function definitionToWire(definition: ServerDefinition): DefinitionWire {
  * standard error, its error messages). Short values are in it too; the caller judges what to replace.
  */
 export function secretValuesOf(definition: ServerDefinition): string[] {
-  const url = splitUrl(definition.url)
+  const maskedArgs = maskArgs(definition.args)
   const candidates = [
     ...Object.values(definition.env),
-    ...Object.values(definition.headers),
-    // `Bearer X`: X may be printed without its scheme.
-    ...Object.values(definition.headers).flatMap((value) => value.split(/\s+/).slice(1)),
+    ...Object.values(definition.headers).flatMap((value) => [value, ...headerParts(value)]),
     ...definition.authTokens,
-    ...(url?.userinfo?.split(':') ?? []),
-    ...(url?.query?.map((pair) => pair.slice(pair.indexOf('=') + 1)) ?? []),
-    ...(url?.path.filter((segment) => maskText(segment) !== segment) ?? []),
-    ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskArgs(definition.args)[index] ?? arg)),
+    ...urlSecrets(definition.url),
+    ...hiddenIn(definition.command, maskText(definition.command)),
+    ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskedArgs[index] ?? arg)),
   ]
   return [...new Set(candidates.filter((value) => value !== '' && maskValue(value) === MASK))]
+}
+
+/** `Bearer X` and `name=X; other=Y`: X may be printed without what stands before it. */
+function headerParts(value: string): string[] {
+  const parts = value.split(/[\s,;]+/).filter((part) => !/^(?:basic|bearer|digest|token)$/i.test(part))
+  return [...parts, ...parts.map((part) => part.slice(part.indexOf('=') + 1))]
+}
+
+/** Credentials as they are written, as a server reads them, and as they travel in a header. */
+function urlSecrets(text: string): string[] {
+  const url = splitUrl(text)
+  if (url === null) return []
+  const written = [
+    ...(url.userinfo?.split(':') ?? []),
+    ...(url.query?.map((pair) => pair.slice(pair.indexOf('=') + 1)) ?? []),
+    ...url.path.filter((segment) => maskText(segment) !== segment),
+    ...(url.fragment === null ? [] : [url.fragment]),
+  ]
+  const { username = '', password = '', searchParams } = URL.parse(text) ?? {}
+  const pair = [username, password].map(percentDecoded)
+  const travelling = username === '' ? [] : [...pair, Buffer.from(pair.join(':')).toString('base64')]
+  return [...written, ...travelling, ...(searchParams?.values() ?? [])]
+}
+
+/** The text itself where its escapes are none. */
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** What stands in `arg` where its masked form has a mask: exact for one mask, the whole for several. */

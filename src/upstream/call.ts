@@ -2,6 +2,10 @@
 import { GatewayError } from '../errors.ts'
 import { type MessageText, memberSpan } from '../protocol/jsonrpc.ts'
 import type { LaneMember } from './lane-member.ts'
+import type { Mask } from './transports/mask.ts'
+
+/** What is repeated of an error that a server answers: it goes into log lines and states. */
+const SAID_CHARS_MAX = 2_000
 
 /**
  * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the
@@ -53,14 +57,17 @@ export class OwnCall extends Call {
   readonly idText = '0'
   readonly progressTokenText = null
   readonly answer: Promise<Record<string, unknown>>
+  readonly #mask: Mask
   /** The whole response text as it came, and the text of its result. */
   responseText = ''
   resultText = ''
   #resolve: (result: Record<string, unknown>) => void = () => {}
   #reject: (error: GatewayError) => void = () => {}
 
-  constructor(method: string, message: MessageText) {
+  /** `mask` takes the server's secrets out of an error that it answers. */
+  constructor(method: string, message: MessageText, mask: Mask) {
     super()
+    this.#mask = mask
     this.method = method
     this.message = message
     this.answer = new Promise((resolve, reject) => {
@@ -81,9 +88,8 @@ export class OwnCall extends Call {
       return
     }
     const { code, message: said, data } = isRecord(response.error) ? response.error : {}
-    this.#reject(
-      new RpcAnswerError(this.method, Number(code ?? 0), typeof said === 'string' ? said : 'no result', data),
-    )
+    const shown = typeof said === 'string' ? this.#mask(said).slice(0, SAID_CHARS_MAX) : 'no result'
+    this.#reject(new RpcAnswerError(this.method, Number(code ?? 0), shown, data))
   }
 
   answeredHere(): void {
@@ -104,7 +110,7 @@ export class RpcAnswerError extends GatewayError {
   constructor(
     method: string,
     readonly upstreamRpcCode: number,
-    readonly upstreamMessage: string,
+    upstreamMessage: string,
     readonly upstreamData: unknown,
   ) {
     super('UPSTREAM_ERROR', `the server answered ${method} with error ${upstreamRpcCode}: ${upstreamMessage}`)

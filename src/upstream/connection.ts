@@ -31,6 +31,8 @@ export interface ConnectionOwner {
   sessionLost(connection: Connection, call: Call | null): void
   closed(connection: Connection, error: GatewayError): void
   noise(line: string): void
+  /** Takes the server's secrets out of a text for people. */
+  mask(text: string): string
 }
 
 export interface CallLimits {
@@ -140,7 +142,7 @@ export class Connection implements TransportReceiver {
     timeoutMs: number,
     headers?: Readonly<Record<string, string>>,
   ): Promise<OwnCall> {
-    const call = new OwnCall(message.method ?? '', message)
+    const call = new OwnCall(message.method ?? '', message, (said) => this.#owner.mask(said))
     call.headers = headers
     this.request(call)
     const timer = setTimeout(() => {
@@ -220,7 +222,7 @@ export class Connection implements TransportReceiver {
   message(text: string, requestId: number | null): void {
     const message = scanMessage(text)
     if (!message) {
-      this.noise(`not a JSON-RPC message: ${text.slice(0, 200)}`)
+      this.noise(`not a JSON-RPC message: ${text}`)
       return
     }
     if (message.kind === 'response') this.#settle(message)

@@ -6,6 +6,7 @@ import type { Call } from './call.ts'
 import type { GatewayIdentity } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import type { ToolTable } from './tool-table.ts'
+import type { Mask } from './transports/mask.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 
 /** A downstream session as its lane sees it. `session/session.ts` implements it. Calls must not throw. */
@@ -43,6 +44,8 @@ export interface LaneHost {
   createTransport(): UpstreamTransport
   readonly identity: GatewayIdentity
   noise(line: string): void
+  /** Takes the definition's secrets out of a text for people. */
+  readonly mask: Mask
   readonly tools: Pick<ToolTable, 'forget'>
   /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void

@@ -212,6 +212,10 @@ export class Lane implements ConnectionOwner {
     this.#host.noise(line)
   }
 
+  mask(text: string): string {
+    return this.#host.mask(text)
+  }
+
   async #connect(): Promise<Connection> {
     let connection: Connection | null = null
     try {

@@ -1,12 +1,15 @@
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { GatewayIdentity } from './handshake.ts'
+import type { Mask } from './transports/mask.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 
 /** What a server may use of the rest of the gateway. */
 export interface ServerParts {
   readonly log: Log
   readonly identity: GatewayIdentity
+  /** Takes the secrets of a definition out of texts for people. */
+  maskOf(definition: ServerDefinition): Mask
   createTransport(definition: ServerDefinition): UpstreamTransport
   /** Child processes of every server together. */
   processesInUse(): number

@@ -24,6 +24,7 @@ import { ServerHealth } from './server-health.ts'
 import type { ServerParts } from './server-parts.ts'
 import { allowsTool, callTool, listTools } from './server-tools.ts'
 import { ToolTable } from './tool-table.ts'
+import type { Mask } from './transports/mask.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 
 /** Longest wait for a tool list that a call's headers are held to. */
@@ -41,6 +42,7 @@ export class Server implements ServerEntry, LaneHost {
   readonly log: Log
   readonly identity: GatewayIdentity
   readonly laneSettings
+  readonly mask: Mask
   readonly tools = new ToolTable(async (params) =>
     (await this.#primaryLane()).ask('tools/list', params, TOOLS_LIST_MS),
   )
@@ -63,6 +65,7 @@ export class Server implements ServerEntry, LaneHost {
     this.#parts = parts
     this.log = parts.log
     this.identity = parts.identity
+    this.mask = parts.maskOf(definition)
     this.laneSettings = {
       callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
       callTotalMs: parts.callTotalMs,
@@ -70,7 +73,7 @@ export class Server implements ServerEntry, LaneHost {
     }
     this.#pool = new LanePool(this)
     this.counters = new CallCounters(definition.name, parts.inFlightMax)
-    this.#output = new OutputTail(definition, parts.log)
+    this.#output = new OutputTail(definition, this.mask, parts.log)
     this.#health = new ServerHealth(definition, parts.log)
   }
 

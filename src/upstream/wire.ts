@@ -8,9 +8,10 @@ import { createStreamableHttpTransport } from './transports/streamable-http.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
 import { checkUpstreamUrl } from './url-guard.ts'
 
-/** A transport for this server, not opened yet. */
+/** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
 export function openWire(
   definition: ServerDefinition,
+  secrets: readonly string[],
   config: Config,
   groupWatch: GroupWatch,
 ): UpstreamTransport {
@@ -24,13 +25,14 @@ export function openWire(
       lineBytesMax: limits.lineBytesMax,
       inputQueueCharsMax: limits.lineBytesMax,
       stopGraceMs: timeouts.stopGraceMs,
-      secrets: Object.values(definition.env),
+      secrets,
       groupWatch,
     })
   const options = {
     url: definition.url,
     headers: definition.headers,
     lineBytesMax: limits.lineBytesMax,
+    secrets,
     // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
     guardUrl: (url: URL) => checkUpstreamUrl(url, { privateUpstreams: config.security.privateUpstreams }),
   }

@@ -313,9 +313,11 @@ describe('DELETE /admin/mcps/{name}', () => {
     await using server = startAdminServer()
     await server.send('POST', '/admin/mcps', files)
     const order: string[] = []
+    const begun = Promise.withResolvers<void>()
     const gone = Promise.withResolvers<void>()
     const { remove, add } = server.directory
     server.directory.remove = async (name) => {
+      begun.resolve()
       await gone.promise
       await remove(name)
       order.push('removed')
@@ -325,6 +327,7 @@ describe('DELETE /admin/mcps/{name}', () => {
       return add(definition, origin)
     }
     const removal = server.send('DELETE', '/admin/mcps/files')
+    await begun.promise
     const again = server.send('POST', '/admin/mcps', files)
     await server.send('GET', '/admin/mcps')
     gone.resolve()

@@ -134,10 +134,18 @@ function viewOf(entry: ServerEntry): { definition: unknown; status: ServerStatus
     definition: definitionToWire(entry.definition),
     status: {
       ...status,
+      serverInfo: maskedStrings(status.serverInfo, mask),
       lastError: status.lastError === null ? null : mask(status.lastError),
       stderrTail: status.stderrTail.map(mask),
     },
   }
+}
+
+/** What a server says about itself may repeat what it was started with. */
+function maskedStrings(value: unknown, mask: (text: string) => string): unknown {
+  const text = JSON.stringify(value ?? null)
+  if (mask(text) === text) return value
+  return JSON.parse(text, (_key, member: unknown) => (typeof member === 'string' ? mask(member) : member))
 }
 
 function now(parts: AdminParts): string {

@@ -1,12 +1,13 @@
 /**
  * Reads the body of an HTTP error and decides what it means for the request that got it.
  *
- * Bodies are not shown: an error page may hold anything. Only the
- * message of a JSON-RPC error is, masked and cut.
+ * Bodies are not shown: an error page may hold anything, above all the headers of the request that it is
+ * about. Only a JSON-RPC error is, its message cut, and without the credentials that the server was sent.
  */
 import { GatewayError } from '../../errors.ts'
 import { memberSpan, replaceSpan, type Span } from '../../protocol/jsonrpc.ts'
 import { discard, mediaType, readBody } from './http-wire.ts'
+import type { Mask } from './mask.ts'
 
 /** What an HTTP error status means. */
 export type HttpFailure =
@@ -24,7 +25,7 @@ export interface FailedRequest {
   /** True when the request carried a session id. */
   readonly inSession: boolean
   readonly host: string
-  readonly mask: (text: string) => string
+  readonly mask: Mask
 }
 
 /** `response` has a status of 300 or more. Reads or cancels its body; rejects only when that breaks off. */
@@ -46,7 +47,7 @@ export async function readFailure(response: Response, failed: FailedRequest): Pr
   if (rpcError !== null) {
     if (failed.inSession && status === 400 && saysSessionUnknown(rpcError)) return { kind: 'sessionLost' }
     const text = asAnswer(rpcError, failed.requestId, status)
-    if (text !== null) return { kind: 'answer', text }
+    if (text !== null) return { kind: 'answer', text: withoutSecrets(text, failed.mask) }
   }
   const said = rpcError === null ? '' : `: ${failed.mask(rpcError.message).slice(0, shownCharsMax)}`
   return { kind: 'error', error: new HttpStatusError(status, `${host} answered HTTP ${status}${said}`) }
@@ -107,4 +108,12 @@ const sessionCodes = [-32000, -32001, -32600]
  */
 function saysSessionUnknown({ code, message }: RpcError): boolean {
   return sessionCodes.includes(code) && /\bsession\b/i.test(message)
+}
+
+/** The text itself where nothing is hidden in it, so that its digits and spelling stay. */
+function withoutSecrets(text: string, mask: Mask): string {
+  if (mask(text) === text) return text
+  return JSON.stringify(
+    JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? mask(value) : value)),
+  )
 }

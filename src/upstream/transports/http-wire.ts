@@ -8,6 +8,7 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
+import type { Mask } from './mask.ts'
 import { errorCode } from './process-group.ts'
 
 export interface HttpOptions {
@@ -18,6 +19,8 @@ export interface HttpOptions {
   readonly guardUrl?: (url: URL) => Promise<void>
   /** Longest JSON body or event. */
   readonly lineBytesMax: number
+  /** Values that are masked in errors. */
+  readonly secrets?: readonly string[]
 }
 
 /** A session that a server has issued. It is told to nobody but the origin that issued it. */
@@ -263,6 +266,6 @@ export function mediaType(response: Response): string {
 }
 
 /** Anything thrown, as an error that can be shown. */
-export function asGatewayError(thrown: unknown, mask: (text: string) => string): GatewayError {
+export function asGatewayError(thrown: unknown, mask: Mask): GatewayError {
   return thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', mask(reasonOf(thrown)))
 }

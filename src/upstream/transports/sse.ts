@@ -12,7 +12,7 @@ import { GatewayError } from '../../errors.ts'
 import { readEvents } from './event-body.ts'
 import { readFailure } from './http-failure.ts'
 import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType } from './http-wire.ts'
-import { createMask, httpSecrets } from './mask.ts'
+import { createMask, type Mask } from './mask.ts'
 import { messagesIn, requestIdOfAnswer } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
 import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
@@ -30,7 +30,7 @@ export function createSseTransport(options: HttpOptions): UpstreamTransport {
 class SseTransport implements UpstreamTransport {
   readonly pid = null
   readonly #options: HttpOptions
-  readonly #mask: (text: string) => string
+  readonly #mask: Mask
   readonly #readGate = new ReadGate()
   /** Aborts the stream and every POST. */
   readonly #ended = new AbortController()
@@ -43,7 +43,7 @@ class SseTransport implements UpstreamTransport {
 
   constructor(options: HttpOptions) {
     this.#options = options
-    this.#mask = createMask(httpSecrets(options.url, options.headers))
+    this.#mask = createMask(options.secrets ?? [])
   }
 
   /** Resolves once the server has announced where messages go. */

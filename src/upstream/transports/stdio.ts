@@ -12,7 +12,7 @@ import { stat } from 'node:fs/promises'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { createLineSplitter } from '../../protocol/line-frames.ts'
 import { type ChildInput, createChildInput } from './child-input.ts'
-import { createMask } from './mask.ts'
+import { createMask, type Mask } from './mask.ts'
 import { looksLikeObject, messagesIn, requestIdOfAnswer } from './message-text.ts'
 import { errorCode, type ProcessGroup, processGroup } from './process-group.ts'
 import { createServerNoise, type ServerNoise } from './server-noise.ts'
@@ -53,7 +53,7 @@ export function createStdioTransport(options: StdioOptions): UpstreamTransport {
 
 class StdioTransport implements UpstreamTransport {
   readonly #options: StdioOptions
-  readonly #mask: (text: string) => string
+  readonly #mask: Mask
   #receiver: TransportReceiver | null = null
   #child: ChildProcessWithoutNullStreams | null = null
   #group: ProcessGroup | null = null
@@ -77,7 +77,7 @@ class StdioTransport implements UpstreamTransport {
       await this.#start(receiver)
     } catch (thrown) {
       this.#receiver = null
-      throw await spawnFailure(this.#options, thrown)
+      throw await spawnFailure(this.#options, this.#mask, thrown)
     }
   }
 
@@ -232,8 +232,10 @@ function ended(
 }
 
 /** Says what is missing: the kernel reports a missing directory as a missing command. */
-async function spawnFailure(options: StdioOptions, thrown: unknown): Promise<GatewayError> {
-  const { command, cwd } = options
+async function spawnFailure(options: StdioOptions, mask: Mask, thrown: unknown): Promise<GatewayError> {
+  const { cwd } = options
+  // People put variables in front of a command, where they do not belong: `API_KEY=… npx`.
+  const command = mask(options.command)
   switch (errorCode(thrown)) {
     case 'ENOENT':
       if (cwd !== null && !(await isDirectory(cwd))) {
@@ -243,7 +245,7 @@ async function spawnFailure(options: StdioOptions, thrown: unknown): Promise<Gat
     case 'EACCES':
       return new GatewayError('COMMAND_NOT_FOUND', `${command} is not an executable file.`)
     default: {
-      const reason = errorCode(thrown) ?? createMask(options.secrets)(reasonOf(thrown))
+      const reason = errorCode(thrown) ?? mask(reasonOf(thrown))
       return new GatewayError('SERVER_UNAVAILABLE', `${command} could not be started: ${reason}.`)
     }
   }

@@ -21,7 +21,7 @@ import {
   mediaType,
   readBody,
 } from './http-wire.ts'
-import { createMask, httpSecrets } from './mask.ts'
+import { createMask, type Mask } from './mask.ts'
 import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
 import { keepListening } from './standing-stream.ts'
@@ -45,7 +45,7 @@ export function createStreamableHttpTransport(options: HttpOptions): UpstreamTra
 class StreamableHttpTransport implements UpstreamTransport {
   readonly pid = null
   readonly #options: HttpOptions
-  readonly #mask: (text: string) => string
+  readonly #mask: Mask
   readonly #handshake = new HandshakeGate((outgoing) => void this.#post(outgoing))
   readonly #readGate = new ReadGate()
   /** Everything that is on its way, to be aborted on close. */
@@ -62,7 +62,7 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   constructor(options: HttpOptions) {
     this.#options = options
-    this.#mask = createMask(httpSecrets(options.url, options.headers))
+    this.#mask = createMask(options.secrets ?? [])
   }
 
   async open(receiver: TransportReceiver, _signal: AbortSignal): Promise<void> {

@@ -468,6 +468,22 @@ describe('an HTTP error', () => {
       },
     },
     {
+      why: 'an answer that repeats the credentials of its request goes on without them',
+      answer: (request) =>
+        Response.json(
+          {
+            jsonrpc: '2.0',
+            id: request.message.id,
+            error: { code: -32602, message: 'bad', data: { headers: request.headers } },
+          },
+          { status: 400 },
+        ),
+      event: {
+        kind: 'message',
+        text: expect.stringContaining('"authorization":"Bearer ***"'),
+      },
+    },
+    {
       why: 'a page of anything is not shown',
       answer: () =>
         new Response('<html>stack trace with secrets', {
@@ -502,7 +518,10 @@ describe('an HTTP error', () => {
     test(`is read for what it means: ${why}`, async () => {
       await using http = server(answer)
       const session = await openSession(
-        transportTo(http.url, { headers: { Authorization: 'Bearer secret-key-1' } }),
+        transportTo(http.url, {
+          headers: { Authorization: 'Bearer secret-key-1' },
+          secrets: ['secret-key-1'],
+        }),
       )
       session.start('call')
       await session.recorder.until((seen): seen is typeof seen => session.recorder.events.indexOf(seen) === 1)
