@@ -116,10 +116,15 @@ export class GatewayError extends Error {
  * `"id":null`, undefined leaves the id out (2026-07-28: an id that could not be read).
  */
 export function rpcErrorText(error: GatewayError, idText: string | null | undefined): string {
-  const message = JSON.stringify(`${error.title}: ${error.details}`)
   const id = idText === undefined ? '' : `,"id":${idText}`
+  return `{"jsonrpc":"2.0"${id},"error":${rpcErrorObject(error)}}`
+}
+
+/** The `error` member of such a response, as JSON text. */
+export function rpcErrorObject(error: GatewayError): string {
+  const message = JSON.stringify(`${error.title}: ${error.details}`)
   const data = JSON.stringify({ ...error.data, code: error.code })
-  return `{"jsonrpc":"2.0"${id},"error":{"code":${error.rpcCode},"message":${message},"data":${data}}}`
+  return `{"code":${error.rpcCode},"message":${message},"data":${data}}`
 }
 
 /** The message of anything thrown, without a stack. */

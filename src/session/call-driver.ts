@@ -4,6 +4,7 @@
  * The machine (protocol/bridge) is pure; wires, time and clients are here. Events that arrive while effects
  * are carried out wait their turn, so that a machine is never entered twice.
  */
+import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, Outcome, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import type { Connection } from '../upstream/connection.ts'
 import { Leg, requestMessage } from '../upstream/leg.ts'
@@ -113,11 +114,10 @@ export abstract class CallDriver<State> {
     const message = requestMessage(method, params)
     const connection = this.connection()
     if (!message || !connection) {
-      const text = message ? 'the server connection is gone' : 'the parameters are malformed'
-      const failure = {
-        code: message ? -32003 : -32602,
-        text: JSON.stringify({ code: message ? -32003 : -32602, message: text }),
-      }
+      const error = message
+        ? new GatewayError('UPSTREAM_CLOSED', 'the connection to the server is gone')
+        : new GatewayError('INVALID_PARAMS', 'the parameters are malformed')
+      const failure = { code: error.rpcCode, text: rpcErrorObject(error) }
       this.handle({ kind: 'failure', failure, lost: true })
       return
     }

@@ -1,5 +1,5 @@
 /** One upstream request that a bridge has sent: what comes back for it becomes events of the bridge. */
-import type { GatewayError } from '../errors.ts'
+import { type GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEvent } from '../protocol/bridge/types.ts'
 import {
   idTextOf,
@@ -51,8 +51,8 @@ export class Leg extends Call {
   }
 
   failed(error: GatewayError): void {
-    const text = JSON.stringify({ code: error.rpcCode, message: `${error.title}: ${error.details}` })
-    this.#tell({ kind: 'failure', failure: { code: error.rpcCode, text }, lost: true })
+    const failure = { code: error.rpcCode, text: rpcErrorObject(error) }
+    this.#tell({ kind: 'failure', failure, lost: true })
   }
 
   dropped(): void {}

@@ -49,8 +49,9 @@ export class ServerHealth {
   /** The connection is lost or could not be had: plans the next attempt. */
   failed(error: GatewayError, nowMs: number): void {
     const { autoReconnect, maxReconnects, reconnectDelayMs } = this.#definition
-    const sustained = this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= SUSTAINED_UPTIME_MS
-    if (this.state === 'connected' && sustained) this.attempts = 0
+    if (this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= SUSTAINED_UPTIME_MS) this.attempts = 0
+    // An uptime counts once: failing to start again is no sign of health.
+    this.connectedAtMs = 0
     if (autoReconnect && (maxReconnects === 0 || this.attempts < maxReconnects)) {
       const grown = reconnectDelayMs * 2 ** Math.min(this.attempts, 16)
       const pauseMs = Math.min(grown, Math.max(BACKOFF_CAP_MS, reconnectDelayMs))

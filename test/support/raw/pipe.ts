@@ -1,8 +1,8 @@
 /** The raw server on stdin and stdout, one message a line. */
 import { Peer } from './peer.ts'
 
-/** Serves until stdin ends. */
-export function servePipe(): void {
+/** Serves until stdin ends. `heard` is told every message. */
+export function servePipe(heard: (text: string) => void): void {
   const write = (data: string | Uint8Array) =>
     new Promise<void>((resolve) => {
       process.stdout.write(data, () => resolve())
@@ -15,7 +15,9 @@ export function servePipe(): void {
       const line = Buffer.concat([...pieces, rest.subarray(0, end)]).toString('utf8')
       pieces = []
       rest = rest.subarray(end + 1)
-      if (line.trim() !== '') void peer.receive(line)
+      if (line.trim() === '') continue
+      heard(line)
+      void peer.receive(line)
     }
     if (rest.length > 0) pieces.push(rest)
   })

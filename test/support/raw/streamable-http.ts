@@ -12,16 +12,17 @@ interface Session {
   unread: Response | null
 }
 
-/** Listens on a free port and gives the URL. */
-export function serveStreamableHttp(): string {
+/** Listens on this port, 0 for a free one, and gives the URL. `heard` is told every body. */
+export function serveStreamableHttp(port: number, heard: (text: string) => void): string {
   const sessions = new Map<string, Session>()
   const server = Bun.serve({
     hostname: '127.0.0.1',
-    port: 0,
+    port,
     idleTimeout: 0,
     maxRequestBodySize: bodyBytesMax,
     fetch: async (request) => {
       const body = request.method === 'POST' ? await request.text() : ''
+      if (body !== '') heard(body)
       const id = request.headers.get('mcp-session-id') ?? openSession(body, sessions)
       const session = id === null ? undefined : sessions.get(id)
       if (id === null) return new Response('no session', { status: 400 })

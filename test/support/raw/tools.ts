@@ -1,4 +1,5 @@
 /** What the raw server's tools do. They exist to be caught losing, mixing or changing something. */
+import { closeSync, readdirSync, readlinkSync } from 'node:fs'
 import type { Peer, RpcId, RpcMessage } from './peer.ts'
 
 interface Call {
@@ -98,6 +99,39 @@ const tools: Readonly<Record<string, Tool>> = {
   trickle: async (call) => {
     const bytes = new TextEncoder().encode(`${resultText(call, { text: call.args['text'] })}\n`)
     for (const byte of bytes) await call.peer.writeBytes?.(Uint8Array.of(byte))
+  },
+
+  /** `count` notifications with `bytes` of text each, as fast as they are taken, then the result. */
+  torrent: async (call) => {
+    const text = 'x'.repeat(Number(call.args['bytes']))
+    for (let step = 1; step <= Number(call.args['count']); step++)
+      await call.peer.send([progress(call, step, text)], call.id)
+    await finish(call, { done: true })
+  },
+
+  /** Which process this is. */
+  pid: async (call) => {
+    await finish(call, { pid: process.pid })
+  },
+
+  /** Exits in the middle of the call, as a server does that thinks it is done. */
+  exit: async (call) => {
+    process.exit(Number(call.args['code']))
+  },
+
+  /** Closes its output and lives on. Only a pipe can. */
+  hush: async () => {
+    const output = readlinkSync('/proc/self/fd/1')
+    // The runtime holds a copy of the descriptor.
+    const same = (fd: string): boolean => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === output
+      } catch {
+        return false
+      }
+    }
+    for (const fd of readdirSync('/proc/self/fd').filter(same)) closeSync(Number(fd))
+    setInterval(() => {}, 60_000)
   },
 
   /** Prints what is no JSON, what is no JSON-RPC and an empty line, then answers. Only a pipe can. */

@@ -1,0 +1,49 @@
+/** What the kernel knows about a process, for tests that look for what was left behind. Linux only. */
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Resident memory in MiB; NaN once the process is gone. */
+export function rssMib(pid: number): number {
+  try {
+    const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return Number(kib) / 1024
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** Open descriptors; NaN once the process is gone. */
+export function descriptorCount(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** Every process below this one, in no order. Zombies count: somebody forgot to reap them. */
+export function descendants(root: number): number[] {
+  const childrenOf = new Map<number, number[]>()
+  for (const entry of readdirSync('/proc')) {
+    const parent = /^\d+$/.test(entry) ? Number(statOf(Number(entry))?.[1]) : Number.NaN
+    if (!Number.isNaN(parent)) childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), Number(entry)])
+  }
+  const found = [root]
+  for (const pid of found) found.push(...(childrenOf.get(pid) ?? []))
+  return found.slice(1)
+}
+
+/** True while the process exists and is no zombie. */
+export function alive(pid: number): boolean {
+  const state = statOf(pid)?.[0]
+  return state !== undefined && state !== 'Z' && state !== 'X'
+}
+
+/** State, parent, group …: what follows the command, which may itself hold spaces and parentheses. */
+function statOf(pid: number): string[] | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return null
+  }
+}
