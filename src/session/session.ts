@@ -65,6 +65,7 @@ export class Session implements LaneMember {
   /** Everything that travels to the client outside a JSON body. */
   readonly streams: SessionStreams
   #shortHash: string | null = null
+  readonly #whenGone = new Set<() => void>()
 
   readonly #onLaneLost: (session: Session) => void
 
@@ -181,6 +182,12 @@ export class Session implements LaneMember {
     if (text !== null) this.streams.sendStanding(text)
   }
 
+  whenGone(listener: () => void): () => void {
+    if (this.state === 'closed') listener()
+    else this.#whenGone.add(listener)
+    return () => this.#whenGone.delete(listener)
+  }
+
   laneLost(): void {
     if (this.state !== 'closed' && this.streams.open) this.#onLaneLost(this)
   }
@@ -217,6 +224,8 @@ export class Session implements LaneMember {
       if (!exchange.done) exchange.failed(error)
       canceller?.()
     }
+    for (const listener of this.#whenGone) listener()
+    this.#whenGone.clear()
     this.bridge?.close()
     this.lane?.leave(this)
     this.lane = null

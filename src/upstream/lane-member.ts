@@ -25,6 +25,8 @@ export interface LaneMember {
   ask(message: MessageText, call: Call | null, answer: (text: string) => void): void
   /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
   withdraw(message: MessageText, requestIdText: string): void
+  /** Calls `listener` once when the client is gone for good, at once if it is; the answer takes that back. */
+  whenGone?(listener: () => void): () => void
   /** The lane died under its clients; whoever waits for notifications must see to a new one. */
   laneLost(): void
 }

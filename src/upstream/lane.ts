@@ -22,6 +22,7 @@ import {
   initializeServer,
 } from './handshake.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
+import { LaneOpening } from './lane-opening.ts'
 import { routeNotification, routeServerRequest } from './lane-routing.ts'
 
 /** What distinguishes one lane from another. */
@@ -36,6 +37,10 @@ export interface LaneRole {
 
 const RESTORE_TIMEOUT_MS = 30_000
 
+function sessionEnded(): GatewayError {
+  return new GatewayError('UPSTREAM_CLOSED', 'the session has ended')
+}
+
 export class Lane implements ConnectionOwner {
   readonly key: string
   readonly era: Era
@@ -46,6 +51,7 @@ export class Lane implements ConnectionOwner {
   readonly #ownerAnnounces: boolean
   #connection: Connection | null = null
   #opening: Promise<Connection> | null = null
+  #attempt: LaneOpening | null = null
   #handshake: Handshake | null = null
   #announced = false
   #restoring: Promise<void> | null = null
@@ -92,12 +98,15 @@ export class Lane implements ConnectionOwner {
     this.members.add(member)
   }
 
-  /** Takes a client off; a lane that its owner leaves has no purpose and ends. */
+  /**
+   * Takes a client off. A lane that its owner leaves has no purpose and ends; with calls still in flight, on
+   * a server that was replaced, it is that server's to end once they have finished.
+   */
   leave(member: LaneMember): void {
     if (!this.members.delete(member)) return
     this.touch()
     this.demands.drop(member, this.#connection !== null)
-    if (this.owner === member) void this.close(new GatewayError('UPSTREAM_CLOSED', 'the session has ended'))
+    if (this.owner === member && this.inFlightCount === 0) void this.close(sessionEnded())
   }
 
   /** Notes that somebody used the lane without joining it. */
@@ -128,7 +137,8 @@ export class Lane implements ConnectionOwner {
       this.#host.laneClosed(this, error, true)
       return
     }
-    // Still opening: the attempt sees that it is retired and takes down what it has built.
+    // Still opening, which may take minutes: the attempt takes down what it has built.
+    this.#attempt?.giveUp(error)
     await this.#opening?.then(
       () => {},
       () => {},
@@ -217,26 +227,25 @@ export class Lane implements ConnectionOwner {
   }
 
   async #connect(): Promise<Connection> {
-    let connection: Connection | null = null
-    try {
-      const transport = this.#host.createTransport()
-      const { callIdleMs, callTotalMs, startTimeoutMs } = this.#host.laneSettings
-      connection = new Connection(transport, this, { callIdleMs, callTotalMs }, this.#host.log)
-      const deadlineMs = Date.now() + startTimeoutMs
-      await transport.open(connection, AbortSignal.timeout(startTimeoutMs))
-      await this.#shakeHands(connection, Math.max(1, deadlineMs - Date.now()))
-      if (this.#retired) throw new GatewayError('UPSTREAM_CLOSED', 'the server was removed while it started')
-      if (connection.closedBy) throw connection.closedBy
-      this.#connection = connection
-      return connection
-    } catch (thrown) {
-      const error =
-        thrown instanceof GatewayError ? thrown : new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
-      this.#retired = true
-      await connection?.close(error)
-      this.#host.laneClosed(this, error, false)
-      throw error
-    }
+    const { laneSettings, log } = this.#host
+    const attempt = new LaneOpening()
+    this.#attempt = attempt
+    const forgetOwner = this.owner?.whenGone?.(() => attempt.giveUp(sessionEnded()))
+    const error = await attempt.run(
+      laneSettings.startTimeoutMs,
+      () => new Connection(this.#host.createTransport(), this, laneSettings, log),
+      (connection, timeoutMs) => this.#shakeHands(connection, timeoutMs),
+      (connection) => {
+        this.#connection = connection
+      },
+    )
+    this.#attempt = null
+    forgetOwner?.()
+    if (error === null && this.#connection) return this.#connection
+    this.#retired = true
+    const reason = error ?? new GatewayError('UPSTREAM_CLOSED', 'the connection was closed')
+    this.#host.laneClosed(this, reason, false)
+    throw reason
   }
 
   async #shakeHands(connection: Connection, timeoutMs: number): Promise<void> {

@@ -1,18 +1,13 @@
 /** A server that dies with calls in flight: every caller is told, nothing is sent twice, the next call works. */
 import { expect, test } from 'bun:test'
-import { type Caller, callerWays, openCaller } from '../support/callers.ts'
+import { callerWays, openCaller } from '../support/callers.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
 import { alive } from '../support/process-facts.ts'
-import { rawStdio, statusOf, Tally, untilStatus } from '../support/supervised.ts'
+import { pidOf, rawStdio, statusOf, Tally, untilStatus } from '../support/supervised.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const callsInFlight = 50
 const reconnectDelay = '500ms'
-
-async function pidOf(caller: Caller): Promise<number> {
-  const { answer } = await caller.call('who', 'pid', {})
-  return Number((answer.result?.structuredContent as { pid?: number } | undefined)?.pid)
-}
 
 test.concurrent.each([...callerWays])(
   'kill -9 with fifty calls in flight (%s) fails each with its own id within a second, and none is sent again',

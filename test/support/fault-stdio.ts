@@ -73,6 +73,9 @@ function answer(request: Request): void {
       process.stderr.write(`cannot log in with ${process.env['API_TOKEN']}\n`)
       process.exit(9)
       break
+    case 'refuse':
+      writeAll(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32600,"message":"no handshake here"}}\n`)
+      return
     case 'environment':
       reply(id, process.env)
       return

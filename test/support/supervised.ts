@@ -1,6 +1,7 @@
 /** Servers for tests of supervision: how they are defined, how they fare, and what has reached them. */
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Caller } from './callers.ts'
 import { poll, type RunningGateway } from './gateway.ts'
 import type { TemporaryDirectory } from './temporary-directory.ts'
 
@@ -62,6 +63,12 @@ export async function untilStatus(
     throw new Error(`${thrown.message}; it is ${JSON.stringify(last)}`)
   })
   return last as unknown as ServerStatus
+}
+
+/** Which process of the raw server answers this caller. */
+export async function pidOf(caller: Caller): Promise<number> {
+  const { answer } = await caller.call('who', 'pid', {})
+  return Number((answer.result?.structuredContent as { pid?: number } | undefined)?.pid)
 }
 
 /** Every call that has reached a server, written down by the server itself as it came. */

@@ -138,12 +138,18 @@ async function initialize(
   )
   session.headers = forwardedHeaders(parts, server, request)
   noteMessage(context, session, inbound)
+  const giveUp = () =>
+    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the session could not be opened'))
+  // A client that is gone by now will never learn the session's id.
+  request.signal.addEventListener('abort', giveUp, { once: true })
   try {
     const text = await initializeSession(parts, session, message, inbound.body)
     return replyRpcText(text, { [SESSION_HEADER]: session.id })
   } catch (thrown) {
-    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the session could not be opened'))
+    giveUp()
     throw thrown
+  } finally {
+    request.signal.removeEventListener('abort', giveUp)
   }
 }
 
