@@ -38,14 +38,17 @@ RUN [ -x /usr/bin/tini-static ] || { \
 RUN mkdir -p /layout/usr/bin /layout/usr/local/bin /layout/usr/share/doc/compozy /state /home-of-nonroot && \
     cp /usr/bin/tini-static /layout/usr/bin/tini && \
     ln -s /compozy /layout/usr/local/bin/compozy
+# The published examples probe with wget: in the image that has none, the executable answers to that name.
+RUN mkdir -p /probe/usr/local/bin && ln -s /compozy /probe/usr/local/bin/wget
 COPY LICENSE /layout/usr/share/doc/compozy/
 COPY --from=build --chmod=0755 /compozy /layout/compozy
 
 
 FROM ${FULL_BASE} AS full
-RUN command -v python3 >/dev/null && command -v git >/dev/null && [ -d /etc/ssl/certs ] || { \
+RUN command -v python3 >/dev/null && command -v git >/dev/null && command -v wget >/dev/null && \
+    [ -d /etc/ssl/certs ] || { \
       apt-get update && \
-      apt-get install -y --no-install-recommends ca-certificates git python3 && \
+      apt-get install -y --no-install-recommends ca-certificates git python3 wget && \
       rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf/*-old /var/log/*; \
     }
 RUN groupadd --gid 65532 nonroot && \
@@ -75,6 +78,7 @@ CMD ["compozy", "mcp-proxy"]
 
 FROM ${DISTROLESS_BASE} AS distroless
 COPY --from=layout /layout/ /
+COPY --from=layout /probe/ /
 COPY --from=layout --chown=65532:65532 /state/ /var/lib/compozy/
 ENV COMPOZY_IMAGE=distroless \
     HOME=/home/nonroot \
@@ -83,6 +87,8 @@ ENV COMPOZY_IMAGE=distroless \
 LABEL org.opencontainers.image.title="compozy mcp-proxy" \
       org.opencontainers.image.description="Exposes MCP servers over HTTP" \
       org.opencontainers.image.licenses="MIT"
+# There is no shell; docker gives `HEALTHCHECK CMD wget … || exit 1` of an image made from this one to it.
+SHELL ["/compozy", "__shell"]
 USER 65532:65532
 # compozy.yaml is read from here when it is mounted.
 WORKDIR /etc/compozy

@@ -66,7 +66,8 @@ function packageCache(log: string): string {
   return cache
 }
 
-function uvVersion(): string {
+/** The version in the Dockerfile. */
+export function uvVersion(): string {
   const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8')
   const version = /^ARG UV_BASE=\S+:([\d.]+)$/m.exec(dockerfile)?.[1]
   if (version === undefined) throw new Error('the Dockerfile names no version of uv')

@@ -13,13 +13,16 @@ export interface ImageConfig {
   readonly ExposedPorts: Readonly<Record<string, unknown>>
   readonly StopSignal: string
   readonly Healthcheck: { readonly Test: readonly string[] }
+  /** What the shell form of an instruction is given to; null means `/bin/sh -c`. */
+  readonly Shell?: readonly string[] | null
 }
 
 export interface BuildImageOptions {
   readonly context: string
-  readonly target: string
+  /** The last stage when left out. */
+  readonly target?: string
   readonly tag: string
-  readonly buildArgs: Readonly<Record<string, string>>
+  readonly buildArgs?: Readonly<Record<string, string>>
   /** Host directories seen by the RUN steps only: `from:to`. */
   readonly volumes?: readonly string[]
   /** Folders that take the place of stages, by the stage's name. */
@@ -48,7 +51,9 @@ export class Buildah {
   }
 
   build(options: BuildImageOptions): void {
-    const args = Object.entries(options.buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`)
+    const args = Object.entries(options.buildArgs ?? {}).map(
+      ([name, value]) => `--build-arg=${name}=${value}`,
+    )
     const volumes = (options.volumes ?? []).map((volume) => `--volume=${volume}`)
     const stages = Object.entries(options.stages ?? {}).map(
       ([name, folder]) => `--build-context=${name}=${folder}`,
@@ -59,13 +64,18 @@ export class Buildah {
       '--pull-never',
       // The OCI format has no place for HEALTHCHECK.
       '--format=docker',
-      `--target=${options.target}`,
+      ...(options.target === undefined ? [] : [`--target=${options.target}`]),
       `--tag=${options.tag}`,
       ...args,
       ...volumes,
       ...stages,
       options.context,
     )
+  }
+
+  /** Gives an image one more name. */
+  tag(tag: string, name: string): void {
+    this.buildah('tag', tag, name)
   }
 
   exists(tag: string): boolean {

@@ -29,7 +29,7 @@ const NONROOT = 65_532
 /** What `base-debian12` is made of. */
 const distrolessPackages = ['base-files', 'ca-certificates', 'libc6', 'netbase', 'tzdata']
 /** Beside the minimal system: what the stages find already there, so that they install nothing. */
-const debianPackages = ['ca-certificates', 'git', 'nodejs', 'npm', 'python3', 'python3-venv', 'tini']
+const debianPackages = ['ca-certificates', 'git', 'nodejs', 'npm', 'python3', 'python3-venv', 'tini', 'wget']
 
 /** Traces of the machine that made it: its package source, its name server, its name, its logs. */
 const machineTraces = [
@@ -42,13 +42,23 @@ const machineTraces = [
   'var/log',
 ]
 
+/** The tag of a base: of what it is made, so that another recipe does not find the base of the old one. */
+export function baseTag(base: string, uvVersion: string): string {
+  return `localhost/compozy-base/${base}:${recipeOf(distrolessPackages, debianPackages, Bun.version, uvVersion)}`
+}
+
+function recipeOf(...parts: readonly unknown[]): string {
+  const text = JSON.stringify([RELEASE, ...parts])
+  return new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, 12)
+}
+
 /** Makes what is missing and returns the build arguments that select these bases. Needs root. */
 export function makeDebianBases(
   buildah: Buildah,
   directory: string,
   uvVersion: string,
 ): Record<string, string> {
-  const name = (base: string) => `localhost/compozy-base/${base}:latest`
+  const name = (base: string) => baseTag(base, uvVersion)
   const make = (base: string, fill: (root: string) => void): string => {
     if (!buildah.exists(name(base))) {
       console.log(`making the base image "${base}" …`)
@@ -72,7 +82,7 @@ export function makeDebianBases(
 
 /** Made once and unpacked from then on. */
 function debianRoot(root: string, directory: string, log: string): void {
-  const archive = join(directory, 'debian.tar')
+  const archive = join(directory, `debian-${recipeOf(debianPackages)}.tar`)
   if (!existsSync(archive)) {
     const made = mkdtempSync(join(directory, 'debootstrap-'))
     try {

@@ -4,6 +4,7 @@ import { duration } from '../config/values.ts'
 import { parseArguments } from './arguments.ts'
 import { findingFlags } from './config-flags.ts'
 import { localUrl, readConfiguration } from './configuration.ts'
+import { directWhenLocal } from './direct.ts'
 import { unreachableReason } from './unreachable.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
@@ -44,7 +45,8 @@ function healthUrl(base: string): string {
 
 /** A redirect counts as unhealthy: whatever answers there, it is not the gateway. */
 async function check(url: string, timeoutMs: number): Promise<void> {
-  const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) }).catch(
+  const signal = AbortSignal.timeout(timeoutMs)
+  const response = await fetch(url, { redirect: 'manual', signal, ...directWhenLocal(url) }).catch(
     (thrown: unknown) => {
       throw new CommandError(`${url} does not answer: ${unreachableReason(thrown)}`)
     },

@@ -6,16 +6,27 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Buildah, ImageConfig } from '../../scripts/images/buildah.ts'
-import { buildImages, type Target, tagOf, targets } from '../../scripts/images.ts'
+import { baseTag } from '../../scripts/images/debian-bases.ts'
+import { buildImages, type Target, tagOf, targets, uvVersion } from '../../scripts/images.ts'
 import { poll } from '../support/gateway.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { type Container, processTree, startContainer } from './container.ts'
+import { type Container, type ContainerOptions, processTree, startContainer } from './container.ts'
 import { type Door, inNetworkOf, openDoor } from './container-door.ts'
 import { finalStage } from './dockerfile.ts'
 import { leaksIn } from './leaks.ts'
-import { isAskedFor, repository } from './repository.ts'
+import {
+  referenceCompose,
+  referenceDeployment,
+  referenceDockerfile,
+  referenceImage,
+} from './reference-deployment.ts'
+import { at, isAskedFor, repository } from './repository.ts'
 
 setDefaultTimeout(120_000)
+
+type StartOptions = Pick<ContainerOptions, 'command' | 'env' | 'network'>
+
+const podContainers = ['spec', 'template', 'spec', 'containers'] as const
 
 const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
 
@@ -52,7 +63,7 @@ describe.if(isAskedFor('IMAGES'))('the images', () => {
         place[Symbol.dispose]()
       })
 
-      const start = (options: { command?: readonly string[]; network?: string } = {}) =>
+      const start = (options: StartOptions = {}) =>
         startContainer({ config, root, directory: place.path, ...options })
 
       test('is what the Dockerfile says', () => {
@@ -109,6 +120,44 @@ describe.if(isAskedFor('IMAGES'))('the images', () => {
         } finally {
           closeSync(held)
         }
+      })
+
+      test('does as base and under the probes of the published Docker and Compose examples', async () => {
+        using context = temporaryDirectory({ Dockerfile: referenceDockerfile })
+        buildah.tag(tagOf(target), referenceImage)
+        buildah.build({ context: context.path, tag: `localhost/derived:${target}` })
+        const derived = buildah.config(`localhost/derived:${target}`)
+        const [form, line = ''] = derived.Healthcheck.Test
+        expect(form).toBe('CMD-SHELL')
+        const compose = Bun.YAML.parse(referenceCompose)
+        const [, ...words] = at(compose, 'services', 'mcp-proxy', 'healthcheck', 'test') as string[]
+        const probes = [words, [...(derived.Shell ?? ['/bin/sh', '-c']), line]]
+
+        const command = [...derived.Entrypoint, ...derived.Cmd]
+        await using container = await start({ command })
+        await container.process.line((text) => text.includes('listening'))
+        for (const probe of probes) expect(container.exec(probe)).toMatchObject({ exitCode: 0 })
+
+        const empty = await start({ command: ['compozy', 'mcp-proxy', '--mcp-port', '6002'] })
+        await empty.process.line((text) => text.includes('listening'))
+        for (const probe of probes) expect(empty.exec(probe).exitCode).not.toBe(0)
+        await empty[Symbol.asyncDispose]()
+      })
+
+      test('serves under the command of the published Deployment, which skips the init', async () => {
+        const [published] = at(Bun.YAML.parse(referenceDeployment), ...podContainers) as {
+          command: string[]
+          env: { name: string; value: string }[]
+        }[]
+        await using container = await start({
+          command: published?.command ?? [],
+          env: published?.env.map(({ name, value }) => `${name}=${value}`) ?? [],
+        })
+        await using door = await openDoor(container, place.path)
+        expect((await door.fetch('/healthz')).status).toBe(200)
+        expect(readFileSync(`/proc/${container.pid}/comm`, 'utf8').trim()).toBe('tini')
+        process.kill(container.pid, 'SIGTERM')
+        expect(await container.process.exited).toBe(0)
       })
 
       test('lets a call in flight finish after SIGTERM, and exits with 0', async () => {
@@ -193,7 +242,7 @@ describe.if(isAskedFor('IMAGES'))('the images', () => {
 /** The layers of a base are Debian's own packages, which name Debian's servers and each other's authors. */
 function isOfBase(buildah: Buildah, target: Target, path: string): boolean {
   const base = target === 'distroless' ? 'distroless' : 'debian'
-  return buildah.layers(`localhost/compozy-base/${base}:latest`).some((digest) => path.endsWith(digest))
+  return buildah.layers(baseTag(base, uvVersion())).some((digest) => path.endsWith(digest))
 }
 
 /** The server's source goes in as an argument: nothing of the machine is mounted. */

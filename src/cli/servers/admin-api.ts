@@ -3,6 +3,7 @@ import type { ArgsDef } from 'citty'
 import { isRecord } from '../../config/tree.ts'
 import { findingFlags } from '../config-flags.ts'
 import { localUrl, readConfiguration } from '../configuration.ts'
+import { directWhenLocal } from '../direct.ts'
 import { unreachableReason } from '../unreachable.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 
@@ -68,6 +69,7 @@ async function send(
     // A redirect would carry the token somewhere else.
     redirect: 'manual',
     signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    ...directWhenLocal(base),
     headers: {
       accept: 'application/json',
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

@@ -1,0 +1,68 @@
+/**
+ * What the distroless image has under the names of two programs that it does not have: `wget`, and the
+ * shell that a `HEALTHCHECK CMD …` line is given to. Each answers the one use that health checks make
+ * of it. Everything else is refused with a sentence, so that nobody takes it for the real one.
+ */
+import { directWhenLocal } from './direct.ts'
+import { unreachableReason } from './unreachable.ts'
+
+/** Exit codes of wget: a command line it does not know, no answer, an answer that is an error. */
+const USAGE = 2
+const NO_ANSWER = 4
+const BAD_ANSWER = 8
+/** Of a shell whose command is not there. */
+const NO_COMMAND = 127
+
+/** When the command line names no other: longer than a health check usually waits. */
+const TIMEOUT_SECONDS = 10
+
+/** A single try is made whatever `--tries` says: whoever checks health asks again by itself. */
+const knownFlag = /^(?:--spider|-q|--quiet|-nv|--no-verbose|(?:-t|--tries=)\d+|(?:-T|--timeout=)\d{1,5})$/
+
+/** `wget ARGS`. Resolves with the exit code; never rejects. */
+export async function runWget(args: readonly string[]): Promise<number> {
+  const urls = args.filter((arg) => /^https?:\/\//.test(arg) && URL.canParse(arg))
+  const unknown = args.find((arg) => !urls.includes(arg) && !knownFlag.test(arg))
+  const [url] = urls
+  if (unknown !== undefined || url === undefined || urls.length > 1 || !args.includes('--spider')) {
+    const reason = unknown === undefined ? '' : `${unknown} is not known here; `
+    console.error(
+      `wget: ${reason}this is compozy, which knows of wget only --spider URL with -q, -nv, --tries=N, --timeout=SECONDS`,
+    )
+    return USAGE
+  }
+  const seconds = args.map((arg) => /^(?:-T|--timeout=)(\d+)$/.exec(arg)?.[1]).findLast(Number)
+  return ask(url, Number(seconds ?? TIMEOUT_SECONDS) * 1000)
+}
+
+async function ask(url: string, timeoutMs: number): Promise<number> {
+  try {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const { status } = await fetch(url, { method: 'HEAD', signal, ...directWhenLocal(url) })
+    if (status < 400) return 0
+    console.error(`wget: ${url} answered ${status}`)
+    return BAD_ANSWER
+  } catch (thrown) {
+    console.error(`wget: ${url} does not answer: ${unreachableReason(thrown)}`)
+    return NO_ANSWER
+  }
+}
+
+/** Runs `wget …` or `compozy …`, with or without `|| exit N`, as a shell would. */
+export async function runShellForm(
+  line: string,
+  compozy: (args: readonly string[]) => Promise<number>,
+): Promise<number> {
+  // No quotes, expansions, redirections or second commands: nothing that would need a real shell.
+  const [, command = '', args = '', exit] =
+    /^\s*(wget|compozy)((?:\s+[\w./:@%=+,-]+)*)\s*(?:\|\|\s*exit\s+(\d{1,3})\s*)?$/.exec(line) ?? []
+  if (command === '') {
+    console.error(
+      'compozy: this image has no shell; in its place only "compozy ..." and "wget --spider ..." are known, each with or without "|| exit N"',
+    )
+    return NO_COMMAND
+  }
+  const words = args.trim().split(/\s+/).filter(Boolean)
+  const code = command === 'wget' ? await runWget(words) : await compozy(words)
+  return code === 0 ? 0 : Number(exit ?? code)
+}
