@@ -19,7 +19,7 @@ WORKDIR /src
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production --ignore-scripts --no-progress
 COPY tsconfig.json LICENSE ./
-COPY scripts/build.ts scripts/
+COPY scripts/build.ts scripts/commit.ts scripts/
 COPY src src
 ARG COMPOZY_COMMIT
 ARG SOURCE_DATE_EPOCH

@@ -15,6 +15,7 @@ import { lockedPackages, packagesOf } from './build-all/lock.ts'
 import { fetchRuntimes } from './build-all/runtimes.ts'
 import { cycloneDx } from './build-all/sbom.ts'
 import { type ReleaseTarget, releaseTargets } from './build-all/targets.ts'
+import { commitOf } from './commit.ts'
 
 const root = resolve(import.meta.dir, '..')
 export const releaseDirectory = join(root, 'dist/release')
@@ -24,7 +25,9 @@ export const licencesFile = 'THIRD-PARTY-LICENSES.txt'
 
 /** Replaces what is in dist/release. */
 export async function buildAll(targets: readonly ReleaseTarget[] = releaseTargets): Promise<void> {
-  process.env['SOURCE_DATE_EPOCH'] ??= git('log', '-1', '--format=%ct')
+  const epochSeconds = process.env['SOURCE_DATE_EPOCH'] || commitOf(root)?.epochSeconds
+  if (epochSeconds === undefined) throw new Error('no commit to date this release by; set SOURCE_DATE_EPOCH')
+  process.env['SOURCE_DATE_EPOCH'] = epochSeconds
   const runtimeOf = fetchRuntimes(join(root, 'dist/runtimes'))
   rmSync(releaseDirectory, { recursive: true, force: true })
   mkdirSync(releaseDirectory, { recursive: true })
@@ -37,7 +40,7 @@ export async function buildAll(targets: readonly ReleaseTarget[] = releaseTarget
   }
   const packages = lockedPackages(readFileSync(join(root, 'bun.lock'), 'utf8'))
   const licences = licencesOf(packagesOf([...inputs], packages), root)
-  const time = new Date(Number(process.env['SOURCE_DATE_EPOCH']) * 1000).toISOString()
+  const time = new Date(Number(epochSeconds) * 1000).toISOString()
   write(sbomFile, cycloneDx({ version, runtimeVersion: Bun.version, time, licences }))
   write(licencesFile, licenceList(licences, root, Bun.version))
   write(sumsFile, sums([...targets.map(({ file }) => file), sbomFile, licencesFile]))
@@ -56,12 +59,6 @@ function sums(names: readonly string[]): string {
       return `${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}  ${name}\n`
     })
     .join('')
-}
-
-function git(...args: readonly string[]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(['git', ...args], { cwd: root })
-  if (exitCode !== 0) throw new Error(`git ${args.join(' ')}: ${stderr}`)
-  return stdout.toString().trim()
 }
 
 if (import.meta.main) {

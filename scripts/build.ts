@@ -1,11 +1,12 @@
 /**
  * Builds the single executable: `bun scripts/build.ts [--outfile FILE] [--target BUN_TARGET]`.
- * `COMPOZY_COMMIT` and `SOURCE_DATE_EPOCH` name commit and time where there is no git to ask.
+ * `COMPOZY_COMMIT` and `SOURCE_DATE_EPOCH` name commit and time where neither git nor its archive does.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { BunPlugin } from 'bun'
+import { commitOf } from './commit.ts'
 
 const root = resolve(import.meta.dir, '..')
 export const defaultOutfile = resolve(root, 'dist/compozy')
@@ -92,10 +93,8 @@ export async function build({
 }
 
 function commit(): string {
-  const given = process.env['COMPOZY_COMMIT']
-  if (given) return given.slice(0, 12)
-  const found = Bun.which('git') && Bun.spawnSync(['git', 'rev-parse', '--short', 'HEAD'], { cwd: root })
-  return found && found.exitCode === 0 ? found.stdout.toString().trim() : 'unknown'
+  const hash = process.env['COMPOZY_COMMIT'] || commitOf(root)?.hash
+  return hash?.slice(0, 12) ?? 'unknown'
 }
 
 function buildTime(): string {

@@ -9,6 +9,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { commitOf } from './commit.ts'
 import { Buildah } from './images/buildah.ts'
 import { makeDebianBases } from './images/debian-bases.ts'
 import { run } from './images/run.ts'
@@ -34,12 +35,11 @@ export function buildImages(options: ImagesOptions = {}): Buildah {
   mkdirSync(imagesDirectory, { recursive: true })
   const buildah = new Buildah(imagesDirectory)
   const { log } = buildah
-  const git = (...args: readonly string[]) => run(['git', ...args], { cwd: root, log })
   const bases = options.bases === 'registry' ? {} : makeDebianBases(buildah, imagesDirectory, uvVersion())
+  const commit = commitOf(root)
   const buildArgs = {
     ...bases,
-    COMPOZY_COMMIT: git('rev-parse', '--short', 'HEAD'),
-    SOURCE_DATE_EPOCH: git('log', '-1', '--format=%ct'),
+    ...(commit !== null && { COMPOZY_COMMIT: commit.hash, SOURCE_DATE_EPOCH: commit.epochSeconds }),
   }
   for (const target of options.targets ?? targets) {
     console.log(`building ${tagOf(target)} …`)
