@@ -48,7 +48,8 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const id = `compozy-${process.pid}-${++count}`
   const bundle = join(options.directory, id)
   mkdirSync(bundle, { recursive: true })
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(runtimeConfig(options)))
+  writeFileSync(join(bundle, 'hosts'), '127.0.0.1 localhost\n::1 localhost\n')
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(runtimeConfig(options, bundle)))
   const crun = [
     ...inUniformCgroups,
     ...['crun', '--cgroup-manager=disabled', '--root', join(options.directory, 'state')],
@@ -90,7 +91,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   }
 }
 
-function runtimeConfig({ config, root, command, env, network }: ContainerOptions): unknown {
+function runtimeConfig({ config, root, command, env, network }: ContainerOptions, bundle: string): unknown {
   const [uid, gid] = config.User.split(':').map(Number)
   const memory = (destination: string, ...options: readonly string[]) => ({
     destination,
@@ -114,6 +115,8 @@ function runtimeConfig({ config, root, command, env, network }: ContainerOptions
       { destination: '/proc', type: 'proc', source: 'proc' },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755'] },
       memory('/tmp', 'mode=1777'),
+      // As every runtime does.
+      { destination: '/etc/hosts', type: 'bind', source: join(bundle, 'hosts'), options: ['bind', 'ro'] },
       ...Object.keys(config.Volumes).map((path) => memory(path, 'mode=0700', `uid=${uid}`, `gid=${gid}`)),
     ],
     linux: {
