@@ -13,6 +13,13 @@ export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 }
 
+const mark = Symbol('event stream')
+
+/** Whether a response is one of these, which may go on for hours. Asking its headers would cost more. */
+export function isEventStream(response: Response): boolean {
+  return mark in response
+}
+
 const encoder = new TextEncoder()
 const COMMENT = encoder.encode(': ok\n\n')
 
@@ -41,7 +48,7 @@ export class EventStream {
     )
     if (first === null) this.#enqueue(COMMENT)
     else this.write(first)
-    this.response = new Response(body, { headers })
+    this.response = Object.assign(new Response(body, { headers }), { [mark]: true })
   }
 
   get open(): boolean {

@@ -31,8 +31,8 @@ export function openSink(fd: number): LineSink {
 
 class DescriptorSink implements LineSink {
   linesDropped = 0
-  #pending: string[] = []
-  #pendingSize = 0
+  #pending = ''
+  #linesPending = 0
   #inWrite: Buffer | null = null
   #linesInWrite = 0
   #timer: ReturnType<typeof setTimeout> | null = null
@@ -42,13 +42,13 @@ class DescriptorSink implements LineSink {
   constructor(readonly fd: number) {}
 
   write(lines: string): void {
-    if (this.#pendingSize + lines.length > pendingMax) {
+    if (this.#pending.length + lines.length > pendingMax) {
       this.linesDropped++
       this.#droppedUnreported++
       return
     }
-    this.#pending.push(lines)
-    this.#pendingSize += lines.length
+    this.#pending += lines
+    this.#linesPending++
     if (this.#inWrite === null) this.#schedule()
   }
 
@@ -66,26 +66,26 @@ class DescriptorSink implements LineSink {
 
   /** Writing at every chance would cost more than the lines themselves: a write wakes another thread. */
   #schedule(): void {
-    if (this.#pending.length === 0 && this.#idle.length === 0) return
-    if (this.#pendingSize >= flushSize || this.#idle.length > 0) this.#start()
+    if (this.#pending === '' && this.#idle.length === 0) return
+    if (this.#pending.length >= flushSize || this.#idle.length > 0) this.#start()
     else this.#timer ??= setTimeout(() => this.#start(), gatherMs)
   }
 
   #start(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#pending.length === 0) {
+    if (this.#pending === '') {
       for (const resolve of this.#idle.splice(0)) resolve()
       return
     }
     if (this.#droppedUnreported > 0) {
-      this.#pending.push(droppedLine(this.#droppedUnreported))
+      this.#pending += droppedLine(this.#droppedUnreported)
       this.#droppedUnreported = 0
     }
-    this.#linesInWrite = this.#pending.length
-    this.#inWrite = Buffer.from(this.#pending.join(''))
-    this.#pending = []
-    this.#pendingSize = 0
+    this.#linesInWrite = this.#linesPending
+    this.#inWrite = Buffer.from(this.#pending)
+    this.#pending = ''
+    this.#linesPending = 0
     this.#continue()
   }
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import type { McpHandler } from '../../src/http/context.ts'
+import { EVENT_STREAM_HEADERS, EventStream } from '../../src/session/event-stream.ts'
 import { rawRequest, sendRaw, startFront } from './front.ts'
 
 const path = '/mcp-proxy/files/stream'
@@ -183,12 +184,7 @@ describe('draining', () => {
 })
 
 const endlessStream: McpHandler = async () =>
-  new Response(
-    new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(': ok\n\n')) }),
-    {
-      headers: { 'content-type': 'text/event-stream' },
-    },
-  )
+  new EventStream(1024, null, EVENT_STREAM_HEADERS, () => {}).response
 
 describe('the access log', () => {
   test('has one line for each request, refused or served, with what is known of it', async () => {

@@ -53,8 +53,3 @@ export function recordMalformed(recorder: AccessRecorder, request: Request, resp
     code: 'BAD_REQUEST',
   })
 }
-
-/** Whether the body is server-sent events, which may go on for hours. */
-export function isEventStream(response: Response): boolean {
-  return response.headers.get('content-type')?.startsWith('text/event-stream') === true
-}

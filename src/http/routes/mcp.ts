@@ -42,15 +42,18 @@ export function serverOf(parts: McpParts, name: string, context: RequestContext)
   return server
 }
 
-/** Reads and parses a POST body. Rejects with a GatewayError (413, 415, parse error). */
-export async function readMessage(request: Request, bodyBytesMax: number): Promise<Inbound> {
+/** The body of a POST, read once. Rejects with a GatewayError (413, 415, 400 when it breaks off). */
+export function readBody(request: Request, bodyBytesMax: number): Promise<string> {
   const type = request.headers.get('content-type')
   // No type is let through for clients that send none; another one is a browser form or a mistake.
-  if (type !== null && !/^application\/(json|.+\+json)\b/i.test(type))
+  if (type !== null && type !== 'application/json' && !/^application\/(json|.+\+json)\b/i.test(type))
     throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'send Content-Type: application/json')
-  const text = onOneLine(await readBodyText(request, bodyBytesMax))
-  if (text.trim() === '')
-    throw new GatewayError('PARSE_ERROR', 'the body is empty; send one JSON-RPC message')
+  return readBodyText(request, bodyBytesMax)
+}
+
+/** Parses the body of this request. Throws PARSE_ERROR, or UNSUPPORTED_MEDIA_TYPE when it is compressed. */
+export function readMessage(request: Request, bodyText: string): Inbound {
+  const text = onOneLine(bodyText)
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -59,7 +62,8 @@ export async function readMessage(request: Request, bodyBytesMax: number): Promi
     const encoding = request.headers.get('content-encoding')
     if (encoding !== null && encoding !== 'identity')
       throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding')
-    throw new GatewayError('PARSE_ERROR', 'the body is not valid JSON')
+    const what = text.trim() === '' ? 'is empty; send one JSON-RPC message' : 'is not valid JSON'
+    throw new GatewayError('PARSE_ERROR', `the body ${what}`)
   }
   return { text, body, message: scanMessage(text) }
 }

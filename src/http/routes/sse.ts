@@ -19,6 +19,7 @@ import {
   mcpFailure,
   noteMessage,
   oneMessage,
+  readBody,
   readMessage,
   requestIdText,
   serverOf,
@@ -50,7 +51,7 @@ export function messageHandler(parts: McpParts): McpHandler {
   return async (request, context, serverName) => {
     let idText: string | null = null
     try {
-      const inbound = await readMessage(request, parts.bodyBytesMax)
+      const inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
       idText = requestIdText(inbound)
       const server = serverOf(parts, serverName, context)
       const id = new URL(request.url).searchParams.get('sessionId')

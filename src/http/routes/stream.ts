@@ -24,6 +24,7 @@ import {
   mcpFailure,
   noteMessage,
   oneMessage,
+  readBody,
   readMessage,
   requestIdText,
   serverOf,
@@ -33,23 +34,33 @@ import { answerModern } from './modern.ts'
 const SESSION_HEADER = 'mcp-session-id'
 
 export function streamHandler(parts: McpParts): McpHandler {
-  return async (request, context, serverName) => {
-    try {
-      if (request.method === 'POST') return await post(parts, serverName, request, context)
-      serverOf(parts, serverName, context)
-      if (claimsModern(request))
-        throw new GatewayError(
-          'METHOD_NOT_ALLOWED',
-          'this revision has no sessions and no GET stream; use POST',
-        )
-      const session = sessionOf(parts, request, context, serverName)
-      context.log.sessionId = session.shortHash
-      if (request.method === 'GET') return standing(session, request)
-      parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client ended the session'))
-      return replyJson(204, null)
-    } catch (thrown) {
-      return mcpFailure(thrown, parts, context, null)
-    }
+  return (request, context, serverName) =>
+    request.method === 'POST'
+      ? post(parts, serverName, request, context)
+      : sessionRequest(parts, serverName, request, context)
+}
+
+/** GET and DELETE, which only sessions have. */
+async function sessionRequest(
+  parts: McpParts,
+  serverName: string,
+  request: Request,
+  context: RequestContext,
+): Promise<Response> {
+  try {
+    serverOf(parts, serverName, context)
+    if (claimsModern(request))
+      throw new GatewayError(
+        'METHOD_NOT_ALLOWED',
+        'this revision has no sessions and no GET stream; use POST',
+      )
+    const session = sessionOf(parts, request, context, serverName)
+    context.log.sessionId = session.shortHash
+    if (request.method === 'GET') return standing(session, request)
+    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client ended the session'))
+    return replyJson(204, null)
+  } catch (thrown) {
+    return mcpFailure(thrown, parts, context, null)
   }
 }
 
@@ -59,23 +70,25 @@ async function post(
   request: Request,
   context: RequestContext,
 ): Promise<Response> {
-  const inbound = await readMessage(request, parts.bodyBytesMax)
+  let inbound: Inbound | null = null
   try {
+    inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
     return await route(parts, serverOf(parts, serverName, context), request, context, inbound)
   } catch (thrown) {
     // A modern answer leaves out an id that could not be read; a legacy one says null (JSON-RPC 2.0).
-    const idText = requestIdText(inbound) ?? (claimsModern(request) ? undefined : null)
+    const idText = (inbound && requestIdText(inbound)) ?? (claimsModern(request) ? undefined : null)
     return mcpFailure(thrown, parts, context, idText)
   }
 }
 
-async function route(
+/** Not asynchronous itself: a small call should cost as few turns of the promise queue as it can. */
+function route(
   parts: McpParts,
   server: Server,
   request: Request,
   context: RequestContext,
   inbound: Inbound,
-): Promise<Response> {
+): Response | Promise<Response> {
   const verdict = classify({
     httpMethod: 'POST',
     headers: (name) => request.headers.get(name),
@@ -116,6 +129,10 @@ async function route(
   )
   exchange.headers = forwardedHeaders(parts, server, request)
   sendRequest(parts, session, exchange)
+  return answerOf(exchange)
+}
+
+async function answerOf(exchange: PostExchange): Promise<Response> {
   const reply = await exchange.reply
   if (reply.kind === 'text') return replyRpcText(reply.text)
   return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, exchange.idText)
