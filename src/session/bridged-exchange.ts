@@ -19,6 +19,9 @@ import type { Session } from './session.ts'
 
 export class BridgedExchange extends CallDriver<LegacyCall> {
   protected readonly headers: Readonly<Record<string, string>> | undefined
+  protected readonly wantsLogs: boolean
+  protected readonly principalId: string
+  protected readonly audience: Session
   readonly #exchange: Exchange
   readonly #session: Session
   readonly #lane: Lane
@@ -40,6 +43,9 @@ export class BridgedExchange extends CallDriver<LegacyCall> {
     const [state, effects] = startLegacyCall({ method: exchange.method, paramsText }, ends)
     super(state, stepLegacyCall, clientInputMs)
     this.headers = exchange.headers
+    this.principalId = session.principalId
+    this.audience = session
+    this.wantsLogs = ends.client.logLevel !== null
     this.#exchange = exchange
     this.#session = session
     this.#lane = lane

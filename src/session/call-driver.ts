@@ -7,6 +7,7 @@
 import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, Outcome, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import type { Connection } from '../upstream/connection.ts'
+import type { LaneMember } from '../upstream/lane-member.ts'
 import { Leg, requestMessage } from '../upstream/leg.ts'
 
 export type StepFunction<State> = (state: State, event: CallEvent) => Step<State, CallEffect>
@@ -31,6 +32,11 @@ export abstract class CallDriver<State> {
 
   /** Where requests go now, or null when the wire is gone. */
   protected abstract connection(): Connection | null
+  /** Whether the client of the request wants log messages with it. */
+  protected abstract readonly wantsLogs: boolean
+  protected abstract readonly principalId: string
+  /** The session of the request, or null where there is none. */
+  protected abstract readonly audience: LaneMember | null
   /** Headers beside those of the machine. */
   protected abstract readonly headers: Readonly<Record<string, string>> | undefined
   protected abstract answer(result: string): void
@@ -126,6 +132,9 @@ export abstract class CallDriver<State> {
     })
     leg.headers = this.headers ? { ...this.headers, ...headers } : headers
     leg.endless = method === 'subscriptions/listen'
+    leg.logs = this.wantsLogs
+    leg.principalId = this.principalId
+    leg.audience = this.audience
     this.#leg = leg
     this.#legConnection = connection
     connection.request(leg)

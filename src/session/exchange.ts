@@ -45,6 +45,7 @@ export abstract class Exchange extends Call {
     this.method = message.method ?? ''
     this.message = message
     this.idText = idText
+    this.principalId = session.principalId
     this.member = session
     this.server = server
     this.#metrics = metrics

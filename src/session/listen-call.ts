@@ -10,7 +10,7 @@ import type { JsonObject } from '../protocol/json.ts'
 import { type MessageText, memberSpan } from '../protocol/jsonrpc.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { LaneMember } from '../upstream/lane-member.ts'
-import type { Server } from '../upstream/server.ts'
+import type { StatelessLease } from '../upstream/lane-pool.ts'
 import { notificationText } from './call-driver.ts'
 import { retryMs } from './lane-return.ts'
 import type { StatelessRequest } from './stateless-call.ts'
@@ -25,23 +25,23 @@ export class ListenCall implements StatelessWork, LaneMember {
   readonly endless = true
   readonly headers = undefined
   readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
-  readonly #server: () => Server | undefined
+  readonly #leaseAgain: () => Promise<StatelessLease> | undefined
   readonly #idText: string
   readonly #response: StatelessResponse
   #lane: Lane
   #listen: Listen
 
-  /** `server` answers the server as it is registered now, undefined once it is gone. */
+  /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
   constructor(
     calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>,
-    server: () => Server | undefined,
+    leaseAgain: () => Promise<StatelessLease> | undefined,
     lane: Lane,
     facts: ServerFacts,
     request: StatelessRequest,
     params: JsonObject,
   ) {
     this.#calls = calls
-    this.#server = server
+    this.#leaseAgain = leaseAgain
     this.#lane = lane
     this.#idText = request.idText
     this.principalId = request.binding.principalId
@@ -135,13 +135,13 @@ export class ListenCall implements StatelessWork, LaneMember {
   async #rejoin(): Promise<void> {
     const before = this.#lane
     while (!this.#listen.over) {
-      const server = this.#server()
-      if (!server) {
+      const lease = this.#leaseAgain()
+      if (!lease) {
         this.#handle({ kind: 'ended' })
         return
       }
       try {
-        const { lane } = await server.leaseStateless(this.principalId, null, false)
+        const { lane } = await lease
         if (this.#listen.over) return
         this.#lane = lane
         lane.join(this)

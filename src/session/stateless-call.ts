@@ -11,7 +11,8 @@ import type { Envelope } from '../protocol/envelope.ts'
 import { modernErrorStatus } from '../protocol/eras.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Connection } from '../upstream/connection.ts'
-import type { Server, StatelessLease } from '../upstream/server.ts'
+import type { StatelessLease } from '../upstream/lane-pool.ts'
+import type { Server } from '../upstream/server.ts'
 import { filterToolList } from '../upstream/server-tools.ts'
 import { CallDriver, notificationText, type StepFunction } from './call-driver.ts'
 import type { StateBinding } from './request-state.ts'
@@ -82,6 +83,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
     this.#request = request
     this.#response = this.#respondTo(request)
     const { logLevel, clientCapabilities } = request.envelope
+    if (this.leg) this.leg.logs = this.wantsLogs
     this.handle({ kind: 'retry', params: request.paramsText, logLevel, clientCapabilities })
   }
 
@@ -92,6 +94,12 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   abort(error: GatewayError): void {
     this.#finish(rpcErrorText(error, this.#request.idText), error.status, true)
     this.handle({ kind: 'cancelled' })
+  }
+
+  protected readonly audience = null
+
+  protected get wantsLogs(): boolean {
+    return this.#request.envelope.logLevel !== null
   }
 
   protected connection(): Connection | null {

@@ -26,6 +26,12 @@ export abstract class Call {
 
   /** True for a subscription: it is silent for as long as nothing changes. */
   endless = false
+  /** False when its client asked for no log messages, so that none can be its. */
+  logs = true
+  /** Whose request it is; null when it is the gateway's own. */
+  principalId: string | null = null
+  /** The session in which log messages may travel with any request; null where each has its own. */
+  audience: LaneMember | null = null
   /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
   headers: Readonly<Record<string, string>> | undefined = undefined
   upstreamId = 0

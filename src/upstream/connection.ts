@@ -72,18 +72,9 @@ export class Connection implements TransportReceiver {
     return this.#closedBy
   }
 
-  /**
-   * The only request of a client in flight, or null when there are none or several: what lets a message be
-   * attributed on a wire that does not say. The gateway's own requests and subscriptions cause nothing.
-   */
-  soleCall(): Call | null {
-    let sole: Call | null = null
-    for (const call of this.#inFlight.values()) {
-      if (call.endless || call instanceof OwnCall) continue
-      if (sole) return null
-      sole = call
-    }
-    return sole
+  /** Requests of clients in flight: the gateway's own and subscriptions cause nothing. */
+  *causes(): Iterable<Call> {
+    for (const call of this.#inFlight.values()) if (!call.endless && !(call instanceof OwnCall)) yield call
   }
 
   /** The call in flight under this upstream id, or null. */
@@ -185,6 +176,14 @@ export class Connection implements TransportReceiver {
   /** Drops a call without a word to anyone; its answer will be ignored. */
   forget(call: Call): void {
     if (this.#inFlight.get(call.upstreamId) === call) this.#inFlight.delete(call.upstreamId)
+  }
+
+  /** The server ended a subscription of its own accord: no answer follows it on the wire. */
+  endSubscription(upstreamId: number): void {
+    const call = this.#inFlight.get(upstreamId)
+    if (!call?.endless) return
+    this.#inFlight.delete(upstreamId)
+    call.answeredHere('{"resultType":"complete"}')
   }
 
   /** Fails what has waited too long and ends what was cancelled. Called by the lane's sweep. */

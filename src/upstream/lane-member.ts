@@ -48,6 +48,8 @@ export interface LaneHost {
   noise(line: string): void
   /** Takes the definition's secrets out of a text for people. */
   readonly mask: Mask
+  /** The lanes that speak for the same client as this one, itself included. */
+  peersOf(lane: Lane): Iterable<Lane>
   readonly tools: Pick<ToolTable, 'forget'>
   /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void

@@ -1,7 +1,14 @@
 /** Every lane of one server, those included that only finish what they have begun. */
 import type { GatewayError } from '../errors.ts'
-import { Lane, type LaneRole } from './lane.ts'
+import { Lane } from './lane.ts'
 import type { LaneHost } from './lane-member.ts'
+import type { LaneRole, StatelessUse } from './lane-roles.ts'
+
+/** A lane that a stateless client's request may use until it is given back. */
+export interface StatelessLease {
+  readonly lane: Lane
+  giveBack(): void
+}
 
 export class LanePool {
   readonly #host: LaneHost
@@ -29,18 +36,24 @@ export class LanePool {
   }
 
   /**
-   * A lane that nobody else's calls run on until it is given back: what a wire without attribution needs
-   * to tell whose question a server asks. `role` is asked for the role of the n-th such lane.
+   * The lane for a request on a wire without attribution. One during which the server may ask has it to itself
+   * until it is given back, others run beside it; a subscription stands on the first. `role` is asked for the
+   * role of the n-th such lane.
    */
-  take(role: (position: number) => LaneRole): Lane {
+  parted(use: StatelessUse, role: (position: number) => LaneRole): Lane {
+    if (use === 'listen') return this.get(role(0))
+    return use === 'ask' ? this.#take(role) : this.#first(role, (found) => !this.#taken.has(found))
+  }
+
+  #take(role: (position: number) => LaneRole): Lane {
     const lane = this.#first(role, (found) => !this.#taken.has(found) && found.inFlightCount === 0)
     this.#taken.add(lane)
     return lane
   }
 
-  /** A lane that no call has to itself: for requests during which a server asks nothing. */
-  besides(role: (position: number) => LaneRole): Lane {
-    return this.#first(role, (found) => !this.#taken.has(found))
+  /** Every lane that speaks for this owner. */
+  *ofOwner(ownerId: string): Iterable<Lane> {
+    for (const lane of this.#byKey.values()) if (lane.owner?.id === ownerId) yield lane
   }
 
   giveBack(lane: Lane): void {

@@ -7,8 +7,20 @@
  */
 import type { Era } from '../protocol/eras.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
-import type { LaneRole } from './lane.ts'
 import type { LaneMember } from './lane-member.ts'
+
+/** What distinguishes one lane from another. */
+export interface LaneRole {
+  readonly key: string
+  readonly era: Era
+  /** The one client that this lane speaks for, or null. */
+  readonly owner: LaneMember | null
+  /** True when the owner says `notifications/initialized` itself; else the lane says it at once. */
+  readonly ownerAnnounces: boolean
+}
+
+/** What a stateless request is to its lane: one during which the server may ask, a subscription, or neither. */
+export type StatelessUse = 'ask' | 'listen' | 'plain'
 
 /** The lane of a session. */
 export function sessionRole(definition: ServerDefinition, member: LaneMember, era: Era): LaneRole {
@@ -29,7 +41,7 @@ export function statelessRole(
   position: number,
 ): LaneRole {
   if (era === 'modern') return modernRole
-  return asker
+  return asker && definition.isolation !== 'shared'
     ? { key: `${asker.id} #${position}`, era, owner: asker, ownerAnnounces: false }
     : plainRole(plainKey(definition, principalId))
 }

@@ -23,17 +23,8 @@ import {
 } from './handshake.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { LaneOpening } from './lane-opening.ts'
+import type { LaneRole } from './lane-roles.ts'
 import { routeNotification, routeServerRequest } from './lane-routing.ts'
-
-/** What distinguishes one lane from another. */
-export interface LaneRole {
-  readonly key: string
-  readonly era: Era
-  /** The one client that this lane speaks for, or null. */
-  readonly owner: LaneMember | null
-  /** True when the owner says `notifications/initialized` itself; else the lane says it at once. */
-  readonly ownerAnnounces: boolean
-}
 
 const RESTORE_TIMEOUT_MS = 30_000
 
@@ -82,6 +73,11 @@ export class Lane implements ConnectionOwner {
 
   get inFlightCount(): number {
     return this.#connection?.inFlightCount ?? 0
+  }
+
+  /** This lane, and others on which the same stateless clients take turns. */
+  peers(): Iterable<Lane> {
+    return this.owner && !this.#ownerAnnounces ? this.#host.peersOf(this) : [this]
   }
 
   /** Opens the lane once; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */

@@ -16,9 +16,9 @@ import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
 import { EraMismatch, type GatewayIdentity } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
-import { LanePool } from './lane-pool.ts'
+import { LanePool, type StatelessLease } from './lane-pool.ts'
 import { probeLane } from './lane-probe.ts'
-import { primaryOrder, primaryRole, sessionRole, statelessRole } from './lane-roles.ts'
+import { primaryOrder, primaryRole, type StatelessUse, sessionRole, statelessRole } from './lane-roles.ts'
 import { OutputTail } from './output-tail.ts'
 import { ServerHealth } from './server-health.ts'
 import type { ServerParts } from './server-parts.ts'
@@ -29,12 +29,6 @@ import type { UpstreamTransport } from './transports/transport.ts'
 
 /** Longest wait for a tool list that a call's headers are held to. */
 const TOOLS_LIST_MS = 10_000
-
-/** A lane that a stateless client's request may use until it is given back. */
-export interface StatelessLease {
-  readonly lane: Lane
-  giveBack(): void
-}
 
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
@@ -106,19 +100,19 @@ export class Server implements ServerEntry, LaneHost {
 
   /**
    * A lane for one request of a stateless client. `asker` speaks for clients that can be asked something, or
-   * is null for those that cannot; `alone` is true when the server may ask during this request.
+   * is null for those that cannot. A subscription stands where such a client's calls go first.
    */
   async leaseStateless(
     principalId: string,
     asker: LaneMember | null,
-    alone: boolean,
+    use: StatelessUse,
   ): Promise<StatelessLease> {
-    const attributes = this.definition.transport === 'streamable-http'
-    const exclusive = alone && asker !== null && !attributes
+    const { isolation, transport } = this.definition
+    const parts = asker !== null && isolation !== 'shared' && transport !== 'streamable-http'
+    const exclusive = use === 'ask' && parts
     const lane = await this.#openInEra('modern', (era) => {
       const role = (position: number) => statelessRole(this.definition, principalId, asker, era, position)
-      if (era === 'modern' || asker === null || attributes) return this.#pool.get(role(0))
-      return exclusive ? this.#pool.take(role) : this.#pool.besides(role)
+      return era === 'legacy' && parts ? this.#pool.parted(use, role) : this.#pool.get(role(0))
     })
     lane.touch()
     return { lane, giveBack: () => (exclusive ? this.#pool.giveBack(lane) : lane.touch()) }
@@ -208,6 +202,10 @@ export class Server implements ServerEntry, LaneHost {
 
   noise(line: string): void {
     this.#output.add(line)
+  }
+
+  peersOf(lane: Lane): Iterable<Lane> {
+    return this.#pool.ofOwner(lane.owner?.id ?? '')
   }
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {

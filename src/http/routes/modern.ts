@@ -12,11 +12,13 @@ import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { CLIENT_REQUESTS } from '../../protocol/eras.ts'
 import { checkParamHeaders, paramHeaders } from '../../protocol/headers.ts'
 import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
-import { askerFor } from '../../session/asker.ts'
+import { type Asker, askerFor } from '../../session/asker.ts'
 import { ListenCall } from '../../session/listen-call.ts'
 import { StatelessCall, type StatelessRequest } from '../../session/stateless-call.ts'
 import type { StatelessReply } from '../../session/stateless-response.ts'
-import type { Server, StatelessLease } from '../../upstream/server.ts'
+import type { StatelessLease } from '../../upstream/lane-pool.ts'
+import type { StatelessUse } from '../../upstream/lane-roles.ts'
+import type { Server } from '../../upstream/server.ts'
 import { allowsTool } from '../../upstream/server-tools.ts'
 import type { RequestContext } from '../context.ts'
 import { replyJsonText } from '../reply.ts'
@@ -42,17 +44,21 @@ export async function answerModern(
   }
   const headers = await paramHeadersOf(server, request, route)
   const asker = askerFor(route.envelope, context.principal.id, server.identity)
-  const mayAsk = CLIENT_REQUESTS.modern.get(route.method)?.mayAsk === true
-  const listens = route.method === 'subscriptions/listen'
-  const lease = await server.leaseStateless(context.principal.id, listens ? null : asker, mayAsk)
+  const lease = await server.leaseStateless(context.principal.id, asker, useOf(route.method))
   context.log.pair = `modern-${lease.lane.era}`
-  return responseOf(await begin(parts, server, lease, route, stateless, headers))
+  return responseOf(await begin(parts, server, lease, asker, route, stateless, headers))
+}
+
+function useOf(method: string): StatelessUse {
+  if (method === 'subscriptions/listen') return 'listen'
+  return CLIENT_REQUESTS.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
 }
 
 async function begin(
   parts: McpParts,
   server: Server,
   lease: StatelessLease,
+  asker: Asker | null,
   route: ModernRequestRoute,
   stateless: StatelessRequest,
   headers: Readonly<Record<string, string>>,
@@ -73,8 +79,9 @@ async function begin(
       return await new StatelessCall(parts, server, lease, stateless, stepRelay, relay).reply
     }
     if (route.method === 'subscriptions/listen') {
-      const now = () => parts.servers.get(server.name)
-      return await new ListenCall(parts.calls, now, lease.lane, facts, stateless, route.params).reply
+      const { principalId } = stateless.binding
+      const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, asker, 'listen')
+      return await new ListenCall(parts.calls, again, lease.lane, facts, stateless, route.params).reply
     }
     return await new StatelessCall(
       parts,
@@ -125,7 +132,7 @@ async function resumedCall(
 ): Promise<StatelessCall | null> {
   const state = route.params['requestState']
   if (state === undefined) return null
-  const { lane, giveBack } = await server.leaseStateless(stateless.binding.principalId, null, false)
+  const { lane, giveBack } = await server.leaseStateless(stateless.binding.principalId, null, 'plain')
   giveBack()
   if (lane.era === 'modern') return null
   const call = typeof state === 'string' ? parts.calls.unpark(state, stateless.binding) : null

@@ -111,22 +111,8 @@ export function stepLegacyCall(call: LegacyCall, event: CallEvent): LegacyStep {
       return failAsking(call, 'The client did not answer in time')
     case 'cancelled':
       return cancel(call)
-    case 'serverRequest':
-      // The modern era has no such thing (basic/patterns); refuse it, so that the server does not wait.
-      return [
-        call,
-        [
-          {
-            kind: 'respondUpstream',
-            id: event.id,
-            outcome: {
-              kind: 'failure',
-              failure: rpcFailure(RPC.methodNotFound, 'Servers cannot send requests'),
-            },
-          },
-        ],
-      ]
     case 'retry':
+    case 'serverRequest':
     case 'serverWithdrew':
       return [call, []]
   }

@@ -55,11 +55,6 @@ export function stepRelay(relay: Relay, event: CallEvent): Step<Relay, CallEffec
       return [over, [{ kind: 'fail', failure: event.failure }]]
     case 'notification':
       return [relay, [{ kind: 'notify', method: event.method, params: ownParams(relay, event.params) }]]
-    case 'serverRequest': {
-      // The modern era has no such thing (basic/patterns); refuse it, so that the server does not wait.
-      const failure = rpcFailure(RPC.methodNotFound, 'Servers cannot send requests')
-      return [relay, [{ kind: 'respondUpstream', id: event.id, outcome: { kind: 'failure', failure } }]]
-    }
     case 'cancelled':
       return [over, [{ kind: 'cancelUpstream' }, { kind: 'end' }]]
     default:

@@ -1,0 +1,67 @@
+/** The matrix as it is printed and as it stands in the README. */
+
+/** One cell: null when it works, else why not. */
+export type Outcome = string | null
+
+/** `outcomes.get(client)?.get(server)?.get(feature)` */
+export type Outcomes = ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, Outcome>>>
+
+/** A cell that cannot work, and what makes it so. */
+export interface Impossible {
+  readonly client: string
+  readonly server: string
+  readonly feature: string
+  readonly reason: string
+  /** The clause that leaves no way. */
+  readonly clause: string
+}
+
+export const markers = { begin: '<!-- sdk-matrix -->', end: '<!-- /sdk-matrix -->' } as const
+
+/** Every cell, for a terminal. */
+export function wholeTable(outcomes: Outcomes): string {
+  const rows: string[][] = []
+  for (const [client, servers] of outcomes)
+    for (const [server, cells] of servers)
+      rows.push([client, server, ...[...cells.values()].map((outcome) => (outcome === null ? '✓' : '✗'))])
+  const features = rows.length === 0 ? [] : featuresOf(outcomes)
+  return markdown(['client', 'server', ...features], rows)
+}
+
+/** Clients against servers: how many of the features work, and which cannot. */
+export function readmeTable(outcomes: Outcomes, impossible: readonly Impossible[]): string {
+  const clients = [...outcomes.keys()]
+  const servers = [...(outcomes.values().next().value?.keys() ?? [])]
+  const features = featuresOf(outcomes)
+  const rows = servers.map((server) => [
+    server,
+    ...clients.map((client) => {
+      const cells = [...(outcomes.get(client)?.get(server)?.values() ?? [])]
+      return `${cells.filter((outcome) => outcome === null).length} of ${cells.length}`
+    }),
+  ])
+  const exceptions = impossible.map(
+    ({ client, server, feature, reason, clause }) =>
+      `- ${feature}, ${client} client, ${server} server: ${reason} (${clause}).`,
+  )
+  const list = `Features: ${features.join(', ')}.`
+  return [markdown(['server ↓ client →', ...clients], rows), list, ...exceptions].join('\n\n')
+}
+
+/** The part of a document between the markers, or null when it has none. */
+export function between(document: string): string | null {
+  const begin = document.indexOf(markers.begin)
+  const end = document.indexOf(markers.end)
+  return begin < 0 || end < begin ? null : document.slice(begin + markers.begin.length, end).trim()
+}
+
+function featuresOf(outcomes: Outcomes): string[] {
+  const [servers] = outcomes.values()
+  const [cells] = servers?.values() ?? []
+  return [...(cells?.keys() ?? [])]
+}
+
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
