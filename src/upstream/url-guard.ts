@@ -6,8 +6,8 @@
  * are resolved and every address is judged, because a harmless name may lead to a forbidden address.
  * Called at registration, and by the HTTP transports before each connect and each redirect.
  *
- * A name server could still answer differently a moment later, when the connection is made; judging
- * at each connect keeps that window to the time between two lookups.
+ * A name server could answer differently a moment later, when the connection is made: the transports
+ * connect to the addresses that were judged here (`transports/guarded-routes.ts`).
  */
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
@@ -76,10 +76,10 @@ function ranges(rows: readonly (readonly [string, string])[]): Ranges {
 }
 
 /**
- * Resolves when the URL may be connected to. Rejects with URL_FORBIDDEN when it may not be, and with
- * SERVER_UNAVAILABLE when its host cannot be resolved within 5 s.
+ * Resolves with the addresses of the URL's host when it may be connected to. Rejects with URL_FORBIDDEN
+ * when it may not be, and with SERVER_UNAVAILABLE when its host cannot be resolved within 5 s.
  */
-export async function checkUpstreamUrl(url: URL, policy: UrlPolicy): Promise<void> {
+export async function checkUpstreamUrl(url: URL, policy: UrlPolicy): Promise<readonly string[]> {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new GatewayError('URL_FORBIDDEN', `A server's URL must be http or https, not ${url.protocol}`)
   }
@@ -95,6 +95,7 @@ export async function checkUpstreamUrl(url: URL, policy: UrlPolicy): Promise<voi
     const why = reasonAgainst(address, policy)
     if (why !== null) throw refusal(host, address, why)
   }
+  return addresses
 }
 
 function refusal(host: string, address: string, why: string): GatewayError {

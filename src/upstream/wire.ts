@@ -28,13 +28,18 @@ export function openWire(
       secrets,
       groupWatch,
     })
+  // An outgoing proxy makes the connection, and looks at names to let it through.
+  const proxied = Boolean(process.env['http_proxy'] ?? process.env['HTTP_PROXY'])
   const options = {
     url: definition.url,
     headers: definition.headers,
     lineBytesMax: limits.lineBytesMax,
     secrets,
     // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
-    guardUrl: (url: URL) => checkUpstreamUrl(url, { privateUpstreams: config.security.privateUpstreams }),
+    guardUrl: async (url: URL) => {
+      const addresses = await checkUpstreamUrl(url, { privateUpstreams: config.security.privateUpstreams })
+      return proxied ? undefined : addresses
+    },
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
 }

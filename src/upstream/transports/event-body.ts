@@ -1,6 +1,6 @@
 /** Reads the event stream in the body of one response. */
 import { createSseParser, type SseParser, type SseSink } from '../../protocol/sse-frames.ts'
-import { networkError } from './http-wire.ts'
+import { networkError, urlOf } from './http-wire.ts'
 import type { ReadGate } from './read-gate.ts'
 
 /** What a stream has said about resuming it; outlives the responses that carried it. */
@@ -54,6 +54,6 @@ async function nextChunk(
   try {
     return (await reader.read()).value ?? null
   } catch (thrown) {
-    throw networkError(response.url, thrown)
+    throw networkError(urlOf(response), thrown)
   }
 }

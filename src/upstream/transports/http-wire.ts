@@ -8,6 +8,8 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
+import { definitionHeaders, lowerCased } from './definition-headers.ts'
+import { GuardedRoutes, type Route, type UrlGuard } from './guarded-routes.ts'
 import type { Mask } from './mask.ts'
 import { errorCode } from './process-group.ts'
 
@@ -15,8 +17,8 @@ export interface HttpOptions {
   readonly url: string
   /** Sent with every request to the origin of `url`, such as `Authorization`. */
   readonly headers: Readonly<Record<string, string>>
-  /** Rejects with a GatewayError when a URL may not be connected to. Asked on open, every half minute of use, and on each redirect. */
-  readonly guardUrl?: (url: URL) => Promise<void>
+  /** Asked on open, every half minute of use, and on each redirect. */
+  readonly guardUrl?: UrlGuard
   /** Longest JSON body or event. */
   readonly lineBytesMax: number
   /** Values that are masked in errors. */
@@ -47,31 +49,16 @@ export interface HttpRequest extends HeaderSource {
 }
 
 const redirectsMax = 3
-/** How long an answer of `guardUrl` for the URL itself is trusted: a name may lead elsewhere later. */
-const guardedMsMax = 30_000
-/** Framing belongs to fetch; a definition that sets it would break the message or smuggle a second one. */
-const framingHeaders = new Set([
-  'connection',
-  'content-length',
-  'host',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 /** What may follow a redirect to another origin, beside the protocol's own headers. */
 const crossOriginHeader = /^mcp-(?!session-id$)/
 
 export class HttpWire {
   readonly url: URL
-  readonly #href: string
   readonly #origin: string
   readonly #definitionHeaders: Readonly<Record<string, string>>
-  readonly #guardUrl: ((url: URL) => Promise<void>) | undefined
-  #guardedAtMs = Number.NEGATIVE_INFINITY
+  readonly #routes: GuardedRoutes
   /** The headers of the request before, which are those of nearly every request. */
-  #last: (HeaderSource & { readonly headers: Headers }) | null = null
+  #last: (HeaderSource & { readonly route: Route; readonly headers: Headers }) | null = null
 
   /** Throws a GatewayError when the URL is not http or https. */
   constructor(options: HttpOptions) {
@@ -79,24 +66,18 @@ export class HttpWire {
     if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
       throw new GatewayError('DEFINITION_INVALID', 'The url of the server must be an http or https URL.')
     }
-    const headers = lowerCased(options.headers)
-    if (url.username !== '' && headers['authorization'] === undefined) {
-      headers['authorization'] = basicCredentials(url)
-    }
+    this.#definitionHeaders = definitionHeaders(options.headers, url)
     url.username = ''
     url.password = ''
     url.hash = ''
     this.url = url
-    this.#href = url.href
     this.#origin = url.origin
-    this.#definitionHeaders = headers
-    this.#guardUrl = options.guardUrl
+    this.#routes = new GuardedRoutes(options.guardUrl)
   }
 
   /** Rejects when the URL of the definition may not be connected to. */
   async check(): Promise<void> {
-    await this.#guardUrl?.(this.url)
-    this.#guardedAtMs = performance.now()
+    await this.#routes.judge(this.url)
   }
 
   /**
@@ -104,12 +85,15 @@ export class HttpWire {
    * GatewayError when there is none.
    */
   async request(request: HttpRequest): Promise<Response> {
-    if (performance.now() - this.#guardedAtMs > guardedMsMax) await this.check()
-    let href = request.url?.href ?? this.#href
+    let url = request.url ?? this.url
+    // Once off the origin, credentials stay off: a redirect back would let a stranger choose what they open.
+    let trusted = url === this.url || url.origin === this.#origin
     for (let hop = 0; ; hop++) {
-      const response = await this.#fetch(href, request)
+      const route = this.#routes.known(url) ?? (await this.#routes.judge(url))
+      const response = await this.#fetch(url, route, this.#headersFor(url, route, trusted, request), request)
       if (response.status === 307 || response.status === 308) {
-        href = await this.#redirected(response, href, hop)
+        url = await this.#redirected(response, url, hop)
+        trusted &&= url.origin === this.#origin
         continue
       }
       const encoding = response.headers.get('content-encoding')
@@ -120,102 +104,114 @@ export class HttpWire {
     }
   }
 
-  /** Where a redirect leads, once it is known that the gateway may go there. */
-  async #redirected(response: Response, from: string, hop: number): Promise<string> {
+  /** Where a redirect leads, as far as that can be told without looking up its name. */
+  async #redirected(response: Response, from: URL, hop: number): Promise<URL> {
     const { host } = this.url
     await discard(response)
-    const next = URL.parse(response.headers.get('location') ?? '', from)
+    const next = URL.parse(response.headers.get('location') ?? '', from.href)
     if (next === null || hop >= redirectsMax) {
       throw new GatewayError('UPSTREAM_ERROR', `${host} redirects in a way that cannot be followed.`)
     }
-    if (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.startsWith('https:'))) {
+    if (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.protocol === 'https:')) {
       throw new GatewayError('URL_FORBIDDEN', `${host} redirects to ${next.protocol} which is refused.`)
     }
     next.username = ''
     next.password = ''
-    await this.#guardUrl?.(next)
-    return next.href
+    return next
   }
 
-  async #fetch(href: string, request: HttpRequest): Promise<Response> {
-    const { method, body, signal } = request
-    try {
-      return await fetch(href, {
-        method,
-        headers: this.#headersFor(href, request),
-        signal,
-        redirect: 'manual',
-        // The answer of a tool may take an hour; bounds on time belong to the connection.
-        timeout: false,
-        // Bytes are counted as they come: a small compressed body must not unfold into gigabytes.
-        decompress: false,
-        body: body ?? null,
-      } as RequestInit)
-    } catch (thrown) {
-      throw networkError(href, thrown)
+  /** One try per address, and the next one only when nothing was sent to the one before. */
+  async #fetch(
+    url: URL,
+    { hrefs }: Route,
+    headers: Headers,
+    { method, body, signal }: HttpRequest,
+  ): Promise<Response> {
+    for (let at = 0; ; at++) {
+      const href = hrefs[at] ?? url.href
+      try {
+        const response = await fetch(href, {
+          method,
+          headers,
+          signal,
+          redirect: 'manual',
+          // The answer of a tool may take an hour; bounds on time belong to the connection.
+          timeout: false,
+          // Bytes are counted as they come: a small compressed body must not unfold into gigabytes.
+          decompress: false,
+          body: body ?? null,
+        } as RequestInit)
+        ;(response as Carrier)[asked] = url
+        return response
+      } catch (thrown) {
+        if (at + 1 < hrefs.length && neverConnected.has(errorCode(thrown) ?? '')) {
+          this.#routes.demote(url, href)
+          continue
+        }
+        this.#routes.forget(url)
+        throw networkError(url, thrown)
+      }
     }
   }
 
-  #headersFor(href: string, request: HttpRequest): Headers {
-    if (href !== this.#href) return this.#headersAt(URL.parse(href)?.origin ?? '', request)
+  #headersFor(url: URL, route: Route, trusted: boolean, request: HttpRequest): Headers {
+    if (url !== this.url) return this.#headersAt(url.origin, route, trusted, request)
     const { protocolHeaders, messageHeaders, session } = request
     const last = this.#last
     if (
       last !== null &&
+      last.route === route &&
       last.protocolHeaders === protocolHeaders &&
       last.messageHeaders === messageHeaders &&
       last.session === session
     ) {
       return last.headers
     }
-    const headers = this.#headersAt(this.#origin, request)
-    this.#last = { protocolHeaders, messageHeaders, session, headers }
+    const headers = this.#headersAt(this.#origin, route, trusted, request)
+    this.#last = { route, protocolHeaders, messageHeaders, session, headers }
     return headers
   }
 
-  #headersAt(origin: string, { protocolHeaders, messageHeaders, session }: HeaderSource): Headers {
+  #headersAt(
+    origin: string,
+    { host }: Route,
+    trusted: boolean,
+    { protocolHeaders, messageHeaders, session }: HeaderSource,
+  ): Headers {
     const headers: Record<string, string> = {}
     const own = lowerCased(messageHeaders ?? {})
-    if (origin === this.#origin) Object.assign(headers, this.#definitionHeaders, own)
+    if (trusted) Object.assign(headers, this.#definitionHeaders, own)
     else {
       for (const [name, value] of Object.entries(own)) if (crossOriginHeader.test(name)) headers[name] = value
     }
     Object.assign(headers, protocolHeaders)
     if (session && session.origin === origin) headers['mcp-session-id'] = session.id
+    if (host !== null) headers['host'] = host
     return new Headers(headers)
   }
 }
 
-function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const lowered: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    const lower = name.toLowerCase()
-    if (!framingHeaders.has(lower)) lowered[lower] = value
-  }
-  return lowered
-}
+/** What the system says when it could not even connect, so that nothing was sent. */
+const neverConnected: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+])
 
-function basicCredentials({ username, password }: URL): string {
-  const pair = `${percentDecoded(username)}:${percentDecoded(password)}`
-  return `Basic ${Buffer.from(pair).toString('base64')}`
-}
+const asked = Symbol('asked')
+type Carrier = Response & { [asked]?: URL }
 
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
+/** The URL that a response is an answer to, with its name where the connection was made to an address. */
+export function urlOf(response: Response): URL {
+  return (response as Carrier)[asked] ?? new URL(response.url)
 }
 
 /** What fetch reports, as data. The message of fetch itself may hold the URL. */
-export function networkError(url: string, thrown: unknown): GatewayError {
+export function networkError(url: URL, thrown: unknown): GatewayError {
   const code = errorCode(thrown)
   const reason = code ?? (thrown instanceof Error ? thrown.name : 'unknown reason')
-  return new GatewayError(
-    'UPSTREAM_CLOSED',
-    `The connection to ${URL.parse(url)?.host ?? 'the server'} failed (${reason}).`,
-  )
+  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host} failed (${reason}).`)
 }
 
 /** Gives the connection of a response back without reading what it still holds. */
@@ -240,7 +236,7 @@ export async function readBody(response: Response, bodyBytesMax: number): Promis
   try {
     return announced === null ? await readCounted(response, bodyBytesMax) : await response.text()
   } catch (thrown) {
-    throw networkError(response.url, thrown)
+    throw networkError(urlOf(response), thrown)
   }
 }
 

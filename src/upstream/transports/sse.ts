@@ -11,7 +11,7 @@
 import { GatewayError } from '../../errors.ts'
 import { readEvents } from './event-body.ts'
 import { readFailure } from './http-failure.ts'
-import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType } from './http-wire.ts'
+import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType, urlOf } from './http-wire.ts'
 import { createMask, type Mask } from './mask.ts'
 import { messagesIn, requestIdOfAnswer } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
@@ -71,7 +71,7 @@ class SseTransport implements UpstreamTransport {
   }
 
   async #refusal(response: Response): Promise<GatewayError> {
-    const { host } = URL.parse(response.url) ?? { host: 'The server' }
+    const { host } = urlOf(response)
     if (response.status < 300) {
       await discard(response)
       return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
@@ -83,6 +83,7 @@ class SseTransport implements UpstreamTransport {
 
   /** Reads the stream to its end in the background; resolves with the `endpoint` event. */
   #follow(response: Response, receiver: TransportReceiver): Promise<void> {
+    const streamUrl = urlOf(response)
     return new Promise((resolve, reject) => {
       const sink = {
         event: (type: string, data: string): void => {
@@ -90,8 +91,8 @@ class SseTransport implements UpstreamTransport {
             this.#event(type, data)
             return
           }
-          const endpoint = sameOrigin(data.trim(), response.url)
-          if (endpoint === null) reject(foreignEndpoint(response.url))
+          const endpoint = sameOrigin(data.trim(), streamUrl)
+          if (endpoint === null) reject(foreignEndpoint(streamUrl))
           else if (this.#endpoint === null) {
             this.#endpoint = endpoint
             this.#receiver = receiver
@@ -101,7 +102,7 @@ class SseTransport implements UpstreamTransport {
         oversized: (head: string, tail: string): void => this.#oversized(head, tail),
       }
       const cursor = { lastEventId: '', retryMs: null }
-      const { host } = URL.parse(response.url) ?? { host: 'The server' }
+      const { host } = urlOf(response)
       const ended = (error: GatewayError): void => {
         reject(error)
         this.#fail(error)
@@ -219,15 +220,14 @@ class SseTransport implements UpstreamTransport {
   }
 }
 
-function sameOrigin(endpoint: string, streamUrl: string): URL | null {
-  const url = URL.parse(endpoint, streamUrl)
-  if (url === null || url.origin !== URL.parse(streamUrl)?.origin) return null
+function sameOrigin(endpoint: string, streamUrl: URL): URL | null {
+  const url = URL.parse(endpoint, streamUrl.href)
+  if (url === null || url.origin !== streamUrl.origin) return null
   url.username = ''
   url.password = ''
   return url
 }
 
-function foreignEndpoint(streamUrl: string): GatewayError {
-  const host = URL.parse(streamUrl)?.host ?? 'The server'
+function foreignEndpoint({ host }: URL): GatewayError {
   return new GatewayError('URL_FORBIDDEN', `${host} announced an endpoint of another origin; it is not used.`)
 }

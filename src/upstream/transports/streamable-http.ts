@@ -20,6 +20,7 @@ import {
   HttpWire,
   mediaType,
   readBody,
+  urlOf,
 } from './http-wire.ts'
 import { createMask, type Mask } from './mask.ts'
 import { messagesIn } from './message-text.ts'
@@ -157,7 +158,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   #welcome(response: Response): void {
     const id = response.headers.get('mcp-session-id')
     if (response.ok && id !== null && sessionIdForm.test(id)) {
-      this.#session = { id, origin: URL.parse(response.url)?.origin ?? '' }
+      this.#session = { id, origin: urlOf(response).origin }
     }
     this.#handshake.initializeSettled(response.ok)
   }
@@ -277,5 +278,5 @@ function notAnAnswer(response: Response, what: string): GatewayError {
 }
 
 function hostOf(response: Response): string {
-  return URL.parse(response.url)?.host ?? 'The server'
+  return urlOf(response).host
 }

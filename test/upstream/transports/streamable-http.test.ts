@@ -665,9 +665,10 @@ describe('a redirect', () => {
       () => new Response(null, { status: 307, headers: { location: 'http://169.254.169.254/x' } }),
     )
     const asked: string[] = []
-    const guardUrl = async (url: URL): Promise<void> => {
+    const guardUrl = async (url: URL): Promise<undefined> => {
       asked.push(url.hostname)
       if (url.hostname === '169.254.169.254') throw new GatewayError('URL_FORBIDDEN', 'no')
+      return undefined
     }
     const { recorder, start } = await openTransport(transportTo(http.url, { guardUrl }))
     start('call')
@@ -675,6 +676,22 @@ describe('a redirect', () => {
     expect(asked).toEqual(['127.0.0.1', '169.254.169.254'])
     const refused = transportTo('http://169.254.169.254/mcp', { guardUrl })
     expect(openTransport(refused)).rejects.toMatchObject({ code: 'URL_FORBIDDEN' })
+  })
+
+  test('that comes back to the origin brings no credentials back with it', async () => {
+    await using other = startFaultHttp(
+      () => new Response(null, { status: 307, headers: { location: `${http.origin}/chosen` } }),
+    )
+    await using http = startFaultHttp((request) =>
+      request.path === '/mcp'
+        ? new Response(null, { status: 307, headers: { location: `${other.origin}/mcp` } })
+        : jsonAnswer(request),
+    )
+    const session = await openTransport(transportTo(http.url, { headers }))
+    await session.call('call')
+    expect(http.seen.map(({ path }) => path)).toEqual(['/mcp', '/chosen'])
+    expect(http.seen[0]?.headers['x-key']).toBe('k')
+    expect(JSON.stringify(http.seen[1]?.headers)).not.toMatch(/secret-key-1|a=b|x-key/)
   })
 
   test('to something that is not the web is refused', async () => {

@@ -1,0 +1,48 @@
+/** The headers that a definition adds to every request to its server. */
+
+/** Framing belongs to fetch; a definition that sets it would break the message or smuggle a second one. */
+const framingHeaders = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Credentials in the URL become a header, unless the definition says another one. */
+export function definitionHeaders(
+  headers: Readonly<Record<string, string>>,
+  url: URL,
+): Record<string, string> {
+  const lowered = lowerCased(headers)
+  if (url.username !== '' && lowered['authorization'] === undefined) {
+    lowered['authorization'] = basicCredentials(url)
+  }
+  return lowered
+}
+
+/** Headers by their names in lower case, without those that frame the message. */
+export function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const lowered: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase()
+    if (!framingHeaders.has(lower)) lowered[lower] = value
+  }
+  return lowered
+}
+
+function basicCredentials({ username, password }: URL): string {
+  const pair = `${percentDecoded(username)}:${percentDecoded(password)}`
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
