@@ -2,10 +2,16 @@
  * Which headers of a client request travel to the MCP server: only those that the server's
  * definition lists, and even of those never one that belongs to this hop or opens this gateway.
  *
+ * `Authorization` may be listed, for servers that know their users by it. It then carries what the
+ * client has for that server; one that carries a token of the gateway stays here.
+ *
  * Pure. CONTRACT.md, "Access rules"; RFC 9110, section 7.6.1.
  */
 
-/** Headers that no list can send on: they belong to the connection, to the message, or to the gateway's own transport. */
+/**
+ * Headers that no list can send on: they belong to the connection, to the message, or to the gateway's own
+ * transport. A cookie is what a browser attaches by itself for the gateway's host.
+ */
 const never = new Set([
   'connection',
   'keep-alive',
@@ -22,10 +28,17 @@ const never = new Set([
   'content-type',
   'accept',
   'accept-encoding',
+  'cookie',
+  'cookie2',
   'expect',
+  'forwarded',
+  'http2-settings',
   'origin',
   'last-event-id',
 ])
+
+/** Texts of one value that are looked at; no credential is a list of more. */
+const textsMax = 256
 
 /** Whether a `forwardHeaders` entry can ever have an effect. The `Mcp-*` names are the transport's own. */
 export function isForwardable(name: string): boolean {
@@ -55,9 +68,28 @@ export function headersForUpstream(
   return sent
 }
 
-/** A token may stand alone, behind a scheme (`Bearer x`), in a list, or as a cookie's value. */
+/**
+ * A token may stand alone, behind a scheme (`Bearer x`), in a list, or behind a name. Each look costs a
+ * digest, so a value of endless parts is held back instead of looked through.
+ */
 function carriesOwnToken(value: string, isOwnToken: (text: string) => boolean): boolean {
-  return isOwnToken(value) || value.split(/[\s,;="]+/).some((part) => part !== '' && isOwnToken(part))
+  const texts = new Set([value])
+  // A token holds neither a space nor a comma, but may hold every other separator itself (`abc==`).
+  for (const word of value.split(/[\s,]+/)) {
+    for (const pair of [word, ...word.split(';')]) {
+      texts.add(pair)
+      texts.add(unquoted(pair.slice(pair.search(/[=:]/) + 1)))
+    }
+    for (const part of word.split(/[;="':]+/)) texts.add(part)
+    if (texts.size > textsMax) return true
+  }
+  texts.delete('')
+  for (const text of texts) if (isOwnToken(text)) return true
+  return false
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^["']|["']$/g, '')
 }
 
 function connectionNames(header: string | null): readonly string[] {

@@ -2,6 +2,7 @@
  * The rules of a definition that a schema cannot say: what belongs together, and what must never
  * stand in a command line, a header or a URL. Pure; called with input that already fits the schema.
  */
+import { isForwardable } from '../net/header-policy.ts'
 import type { DefinitionWire } from './definition-schema.ts'
 import { formatDuration, parseDuration } from './duration.ts'
 import { isMasked } from './mask.ts'
@@ -28,29 +29,6 @@ const framingHeaders: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
-])
-
-/**
- * Never forwarded, listed or not. `authorization` carries the gateway's own token on this hop, and
- * the specification forbids passing on a token that was issued for somebody else; `cookie` is what
- * a browser attaches by itself for the gateway's host. The rest is written by the relay: a client's
- * copy would contradict the gateway's session, version or body.
- */
-const unforwardableHeaders: ReadonlySet<string> = new Set([
-  ...framingHeaders,
-  'accept',
-  'accept-encoding',
-  'authorization',
-  'content-encoding',
-  'content-type',
-  'cookie',
-  'forwarded',
-  'last-event-id',
-  'mcp-method',
-  'mcp-name',
-  'mcp-protocol-version',
-  'mcp-session-id',
-  'origin',
 ])
 
 /** Every broken rule, in the order of the fields. */
@@ -147,8 +125,5 @@ function headerProblems(headers: Readonly<Record<string, string>>, add: Add): vo
 }
 
 function forwardReason(name: string): string | null {
-  if (unforwardableHeaders.has(name) || name.startsWith('mcp-param-')) {
-    return 'is never forwarded: it belongs to the connection with the gateway'
-  }
-  return null
+  return isForwardable(name) ? null : 'is never forwarded: it belongs to the connection with the gateway'
 }

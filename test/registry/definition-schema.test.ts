@@ -309,8 +309,13 @@ describe('client headers that may go upstream', () => {
     ])
   })
 
+  test('may be Authorization, for servers that know their users by it', () => {
+    expect(definitionOf({ ...http, forwardHeaders: ['Authorization'] }).forwardHeaders).toEqual([
+      'authorization',
+    ])
+  })
+
   test.each([
-    { name: 'Authorization', why: "it carries the gateway's own token" },
     { name: 'Cookie', why: 'browsers attach it unasked' },
     { name: 'Proxy-Authorization', why: 'it is for the next hop' },
     { name: 'Host', why: 'it names the gateway' },
