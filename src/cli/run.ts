@@ -19,7 +19,7 @@ interface Found {
 /** Resolves with the exit code; never rejects. */
 export async function runCli(root: CommandDef, argv: readonly string[]): Promise<number> {
   try {
-    const { command, path, args } = await find(root, ['compozy'], argv)
+    const { command, path, args } = await find(root, ['compozy'], asFlag(argv))
     const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
     if (path.length === 1 && flags.some((arg) => arg === '--version' || arg === '-v')) {
       console.log(versionLine())
@@ -52,6 +52,13 @@ async function find(command: CommandDef, path: readonly string[], args: readonly
   throw new UsageError(
     `unknown command "${name}"; ${nearest === null ? `known: ${known.join(', ')}` : `did you mean ${nearest}?`}`,
   )
+}
+
+/** `compozy help servers add` is `compozy servers add --help`, as other programs have taught people. */
+function asFlag(argv: readonly string[]): readonly string[] {
+  const [first, ...rest] = argv
+  if (first === 'help') return [...rest, '--help']
+  return first === 'version' && rest.length === 0 ? ['--version'] : argv
 }
 
 function isQuestion(arg: string): boolean {

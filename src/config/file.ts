@@ -42,7 +42,7 @@ const parsers: Readonly<Record<string, Parser>> = {
  */
 export async function readTree(path: string, shown: string): Promise<ReadFile> {
   const parse = parsers[extname(path).toLowerCase()]
-  const { text, changedAt } = await readStamped(path, shown)
+  const { text, changedAt } = await readStamped(path, shown, true)
   if (parse === undefined) {
     throw new ConfigError(`${shown}: a configuration file ends in .yaml, .yml, .json, .jsonc or .toml`)
   }
@@ -57,13 +57,19 @@ export async function readTree(path: string, shown: string): Promise<ReadFile> {
 
 /** The text of a file of bounded size; errors name it as `shown`. */
 export async function readText(path: string, shown: string): Promise<string> {
-  return (await readStamped(path, shown)).text
+  return (await readStamped(path, shown, false)).text
 }
 
-async function readStamped(path: string, shown: string): Promise<{ text: string; changedAt: string }> {
+/** `again` is true for what a reload reads a second time: a pipe has nothing to give then, and would be waited for. */
+async function readStamped(
+  path: string,
+  shown: string,
+  again: boolean,
+): Promise<{ text: string; changedAt: string }> {
   try {
     const found = await stat(path)
     if (found.isDirectory()) throw new ConfigError(`${shown} is a directory, not a file`)
+    if (again && !found.isFile()) throw new ConfigError(`${shown} is a pipe or a device, not a file`)
     if (found.size > FILE_BYTES_MAX) throw new ConfigError(`${shown} is larger than ${FILE_BYTES_MAX} bytes`)
     const text = await readFile(path, 'utf8')
     return { text: text.replace(/^\uFEFF/, ''), changedAt: found.mtime.toISOString() }

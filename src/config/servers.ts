@@ -10,6 +10,7 @@ import type { Problem } from '../registry/problems.ts'
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
 import { readTree } from './file.ts'
+import { namedSettings } from './shape.ts'
 import { isRecord } from './tree.ts'
 
 export interface PlacedDefinition {
@@ -109,6 +110,11 @@ function withDirectory(definition: Record<string, unknown>, file: string): Recor
 /** Other products share this file, so an unknown key at the top is no error; a near miss is suspicious. */
 function nearRoots(tree: Record<string, unknown>, shown: string): string[] {
   const roots = ['mcp_proxy', 'mcps', 'mcpServers']
+  // A file without any of ours may be another product's, or one of ours that lacks its first line.
+  if (!roots.some((root) => root in tree)) {
+    const astray = Object.keys(tree).find((key) => namedSettings.some((named) => named.key === key))
+    if (astray !== undefined) return [`${shown}: ${astray} is passed over; did you mean mcp_proxy.${astray}?`]
+  }
   const fold = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '')
   return Object.keys(tree).flatMap((key) => {
     const meant = roots.find((root) => root !== key && fold(root) === fold(key))

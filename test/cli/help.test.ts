@@ -20,11 +20,13 @@ describe.each([...gatewayForms])('as %s', (via) => {
     const expected = `^compozy ${version} \\(${built}bun ${Bun.version}\\)\\n$`
     expect(await page('--version')).toMatch(new RegExp(expected))
     expect(await page('-v')).toMatch(new RegExp(expected))
+    expect(await page('version')).toMatch(new RegExp(expected))
   })
 
   test.each([
     { args: ['--help'], why: 'the flag' },
     { args: ['-h'], why: 'its short form' },
+    { args: ['help'], why: 'the word' },
     { args: [], why: 'no word at all' },
   ])('lists the commands for $why', async ({ args }) => {
     const text = await page(...args)
@@ -42,6 +44,10 @@ describe.each([...gatewayForms])('as %s', (via) => {
     expect(text).toContain('env MCP_PROXY_DEBUG, default false')
     expect(text).toContain('env MCP_PROXY_PORT, default 6001')
     expect(text).toContain('--mcp-import <file>')
+  })
+
+  test('help COMMAND is COMMAND --help', async () => {
+    expect(await page('help', 'servers', 'add')).toBe(await page('servers', 'add', '--help'))
   })
 
   test.each(['servers', 'config', 'healthcheck', 'config print', 'servers add', 'servers call'])(

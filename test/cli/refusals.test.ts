@@ -137,6 +137,26 @@ const rows: readonly Row[] = [
     line: '. is a directory, not a file',
   },
   {
+    why: 'a device as file',
+    args: ['mcp-proxy', '--config', '/dev/null'],
+    exitCode: 1,
+    line: '/dev/null is a pipe or a device, not a file',
+  },
+  {
+    why: 'a file that would be run to be read',
+    args: ['mcp-proxy', '--config', 'compozy.ts'],
+    files: { 'compozy.ts': 'export default {}' },
+    exitCode: 1,
+    line: 'compozy.ts: a configuration file ends in .yaml, .yml, .json, .jsonc or .toml',
+  },
+  {
+    why: 'a file without extension',
+    args: ['mcp-proxy', '--config', 'compozy'],
+    files: { compozy: 'mcp_proxy: {}' },
+    exitCode: 1,
+    line: 'compozy: a configuration file ends in .yaml, .yml, .json, .jsonc or .toml',
+  },
+  {
     why: 'an address of another machine',
     args: ['mcp-proxy', '--mcp-host', '192.0.2.1'],
     exitCode: 1,

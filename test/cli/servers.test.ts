@@ -90,6 +90,11 @@ describe('servers', () => {
       stderr: /^compozy: Server not found: .+ \(HTTP 404\)\n$/,
     },
     {
+      why: 'the tools of an unknown server',
+      args: ['tools', 'nope'],
+      stderr: /^compozy: Server not found: .+ \(HTTP 404\)\n$/,
+    },
+    {
       why: 'a missing command',
       args: ['add', 'x', '--', 'no-such-command-here'],
       stderr: /^compozy: Command not found: .+ \(HTTP 422\)\n$/,

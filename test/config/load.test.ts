@@ -353,6 +353,11 @@ describe('warnings', () => {
       files: yaml('mcp-proxy: { port: 1 }'),
       warning: 'compozy.yaml: mcp-proxy is passed over; did you mean mcp_proxy?',
     },
+    {
+      why: 'a setting at the top of a file that has no group of ours',
+      files: yaml('port: 7001'),
+      warning: 'compozy.yaml: port is passed over; did you mean mcp_proxy.port?',
+    },
   ])('$why', async ({ warning, ...given }) => {
     expect((await load(given)).warnings).toEqual([warning])
   })

@@ -15,6 +15,8 @@ export const tools = defineCommand({
     const { flags, positionals } = parseArguments(rawArgs, args)
     const [name] = positionals
     const api = await adminApi(flags)
+    // An unknown name is told at once, not after every other server has listed its tools.
+    if (name !== undefined) await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
     const answer = await api.request('GET', '/tools')
     const found = recordsIn(answer['tools']).filter(({ mcpName }) => name === undefined || mcpName === name)
     if (wantsJson(flags)) console.log(JSON.stringify({ ...answer, tools: found }, null, 2))
