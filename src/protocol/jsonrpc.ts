@@ -111,6 +111,15 @@ export function paramSpan(message: MessageText, key: string): Span | null {
   return memberSpan(message.text, message.paramsStart, key)
 }
 
+/**
+ * Whether one of these members of `params` stands twice. JSON.parse reads the last one and other readers the
+ * first, so what was checked and what is executed could differ.
+ */
+export function repeatsParam(message: MessageText, keys: readonly string[]): boolean {
+  const spans = new Array<number>(keys.length * 2).fill(-1)
+  return message.paramsStart >= 0 && scanObject(message.text, message.paramsStart, keys, spans) < 0
+}
+
 /** A member of `params` as a string, or null when it is absent or of another type. */
 export function paramString(message: MessageText, key: string): string | null {
   const span = paramSpan(message, key)

@@ -27,6 +27,7 @@ export class ListenCall implements StatelessWork, LaneMember {
   readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
   readonly #leaseAgain: () => Promise<StatelessLease> | undefined
   readonly #idText: string
+  readonly #signal: () => AbortSignal
   readonly #response: StatelessResponse
   #lane: Lane
   #listen: Listen
@@ -47,9 +48,10 @@ export class ListenCall implements StatelessWork, LaneMember {
     this.principalId = request.binding.principalId
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`
-    this.#response = new StatelessResponse(request.acceptsStream, calls.settings)
-    this.#response.onGone(() => this.#handle({ kind: 'closed' }))
-    request.signal.addEventListener('abort', () => this.#response.gone(), { once: true })
+    this.#signal = request.signal
+    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, () =>
+      this.#handle({ kind: 'closed' }),
+    )
     calls.add(this)
     lane.join(this)
     const [listen, effects] = startListen(request.idText, params, facts)
@@ -77,6 +79,10 @@ export class ListenCall implements StatelessWork, LaneMember {
 
   laneLost(): void {
     void this.#rejoin()
+  }
+
+  watchClient(): void {
+    this.#response.watch(this.#signal)
   }
 
   sweep(nowMs: number): void {

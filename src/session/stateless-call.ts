@@ -28,8 +28,8 @@ export interface StatelessRequest {
   readonly envelope: Envelope
   readonly binding: StateBinding
   readonly acceptsStream: boolean
-  /** Aborted when the client closes the connection before the response has begun. */
-  readonly signal: AbortSignal
+  /** Aborted when the client closes the connection before the response has begun. Costly to ask for. */
+  signal(): AbortSignal
   readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
 }
 
@@ -85,6 +85,10 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
     const { logLevel, clientCapabilities } = request.envelope
     if (this.leg) this.leg.logs = this.wantsLogs
     this.handle({ kind: 'retry', params: request.paramsText, logLevel, clientCapabilities })
+  }
+
+  watchClient(): void {
+    this.#response.watch(() => this.#request.signal())
   }
 
   sweep(nowMs: number): void {
@@ -160,13 +164,10 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
     }
     this.#open = true
     this.#begunMs = performance.now()
-    const response = new StatelessResponse(request.acceptsStream, this.#parts.calls.settings)
-    response.onGone(() => {
+    return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, () => {
       this.#closeBooks(false)
       this.handle({ kind: 'cancelled' })
     })
-    request.signal.addEventListener('abort', () => response.gone(), { once: true })
-    return response
   }
 
   #finish(text: string | null, status: number, failed: boolean): void {

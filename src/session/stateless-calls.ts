@@ -13,6 +13,8 @@ export interface StatelessWork {
   readonly principalId: string
   readonly serverName: string
   sweep(nowMs: number): void
+  /** Begins to notice when its client is gone. */
+  watchClient(): void
   /** Ends it: the client is told, upstream is told. */
   abort(error: GatewayError): void
 }
@@ -24,11 +26,19 @@ export interface StatelessSettings extends StatelessResponseSettings {
   readonly clientInputMs: number
 }
 
+/**
+ * Watching a client costs more than relaying its call, and most calls are answered sooner than this. Well
+ * below the 100 ms within which a cancel should reach its server.
+ */
+const WATCH_AFTER_MS = 25
+
 export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   readonly settings: StatelessSettings
   readonly #work = new Set<StatelessWork>()
   readonly #parked = new Map<string, Parked>()
   readonly #seal = new StateSeal()
+  /** Work whose client is not watched yet. */
+  #young: StatelessWork[] = []
   #endless = 0
 
   constructor(settings: StatelessSettings) {
@@ -50,6 +60,13 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
       )
     }
     this.#work.add(work)
+    if (this.#young.push(work) === 1) setTimeout(() => this.#watchClients(), WATCH_AFTER_MS)
+  }
+
+  #watchClients(): void {
+    const young = this.#young
+    this.#young = []
+    for (const work of young) if (this.#work.has(work)) work.watchClient()
   }
 
   delete(work: StatelessWork): void {

@@ -26,11 +26,13 @@ export class StatelessResponse {
   #resolve: ((reply: StatelessReply) => void) | null = null
   #stream: EventStream | null = null
   #finished = false
-  #onGone: () => void = () => {}
+  readonly #onGone: () => void
 
-  constructor(acceptsStream: boolean, settings: StatelessResponseSettings) {
+  /** `onGone` is called once when the client closes the response before it has its answer. */
+  constructor(acceptsStream: boolean, settings: StatelessResponseSettings, onGone: () => void) {
     this.#acceptsStream = acceptsStream
     this.#settings = settings
+    this.#onGone = onGone
     this.reply = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -40,13 +42,15 @@ export class StatelessResponse {
     return this.#finished
   }
 
-  /** Called once when the client closes the response before it has its answer. */
-  onGone(listener: () => void): void {
-    this.#onGone = listener
+  /** Begins to notice when the client is gone before anything was sent, or has gone already. */
+  watch(signal: () => AbortSignal): void {
+    if (this.#finished) return
+    const closed = signal()
+    if (closed.aborted) this.#gone()
+    else closed.addEventListener('abort', () => this.#gone(), { once: true })
   }
 
-  /** The client is gone before anything was sent. */
-  gone(): void {
+  #gone(): void {
     if (this.#finished) return
     this.#finished = true
     this.#resolve = null

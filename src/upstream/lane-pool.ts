@@ -2,7 +2,7 @@
 import type { GatewayError } from '../errors.ts'
 import { Lane } from './lane.ts'
 import type { LaneHost } from './lane-member.ts'
-import type { LaneRole, StatelessUse } from './lane-roles.ts'
+import { type LaneRole, modernRole, type StatelessUse } from './lane-roles.ts'
 
 /** A lane that a stateless client's request may use until it is given back. */
 export interface StatelessLease {
@@ -33,6 +33,12 @@ export class LanePool {
     const lane = new Lane(this.#host, role)
     this.#byKey.set(role.key, lane)
     return lane
+  }
+
+  /** The lane of all modern requests when it can take one right now, else null. */
+  readyModern(): Lane | null {
+    const lane = this.#byKey.get(modernRole.key)
+    return lane?.ready ? lane : null
   }
 
   /**

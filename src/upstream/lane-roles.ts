@@ -64,7 +64,7 @@ export function primaryOrder({ transport }: ServerDefinition): readonly Era[] {
 }
 
 /** Every request on it says whose it is, so one connection is enough. */
-const modernRole: LaneRole = { key: 'modern', era: 'modern', owner: null, ownerAnnounces: false }
+export const modernRole: LaneRole = { key: 'modern', era: 'modern', owner: null, ownerAnnounces: false }
 
 function plainRole(key: string): LaneRole {
   return { key, era: 'legacy', owner: null, ownerAnnounces: false }

@@ -118,6 +118,11 @@ export class Server implements ServerEntry, LaneHost {
     return { lane, giveBack: () => (exclusive ? this.#pool.giveBack(lane) : lane.touch()) }
   }
 
+  /** The lane that takes a stateless client's request without a wait, or null where one must be leased. */
+  modernLane(): Lane | null {
+    return this.#pool.readyModern()
+  }
+
   status(): ServerStatus {
     const facts = this.#primary?.handshake?.facts ?? null
     return {
@@ -225,7 +230,8 @@ export class Server implements ServerEntry, LaneHost {
   async #openInEra(wanted: Era, laneOf: (era: Era) => Lane): Promise<Lane> {
     await this.#untilReachable()
     const other: Era = wanted === 'legacy' ? 'modern' : 'legacy'
-    const order = this.#mayspeak(wanted) ? [wanted, other] : [other]
+    const never = wanted === 'modern' && this.definition.transport === 'sse'
+    const order = never || this.#speaks.get(wanted) === false ? [other] : [wanted, other]
     for (const era of order) {
       const lane = laneOf(era)
       try {
@@ -240,20 +246,14 @@ export class Server implements ServerEntry, LaneHost {
     throw this.#health.unavailable(Date.now())
   }
 
-  #mayspeak(era: Era): boolean {
-    if (era === 'modern' && this.definition.transport === 'sse') return false
-    return this.#speaks.get(era) !== false
-  }
-
   async #untilReachable(): Promise<void> {
-    const health = this.#health
-    if (health.state === 'connected') return
-    if (health.state === 'connecting') await health.untilSettled(this.#parts.startWaitMs)
+    if (this.#health.state === 'connected') return
+    if (this.#health.state === 'connecting') await this.#health.untilSettled(this.#parts.startWaitMs)
     if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
     if (this.#primary?.ready) return
     if (this.#health.state === 'connecting')
       throw new GatewayError('SERVER_STARTING', `${this.name} is still starting; try again`, 5)
-    throw health.unavailable(Date.now())
+    throw this.#health.unavailable(Date.now())
   }
 
   async #primaryLane(): Promise<Lane> {
@@ -272,9 +272,8 @@ export class Server implements ServerEntry, LaneHost {
         await lane.open()
         if (this.#stopped) return
         this.#speaks.set(era, true)
-        const nowMs = Date.now()
-        this.#nextProbeMs = nowMs + this.definition.healthCheckIntervalMs
-        this.#health.connected(nowMs)
+        this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
+        this.#health.connected(Date.now())
         return
       } catch (thrown) {
         first ??= thrown

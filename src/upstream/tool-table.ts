@@ -40,12 +40,6 @@ export class ToolTable {
     this.#byName.clear()
   }
 
-  /** The tool, read first where it is not known. Null when there is none, or when the server gives no list. */
-  async find(name: string): Promise<ToolFacts | null> {
-    const known = this.known(name)
-    return known === undefined ? this.reread(name) : known
-  }
-
   /** Reads every page anew, once for all who wait, and answers the tool. */
   async reread(name: string): Promise<ToolFacts | null> {
     if (!this.#reading && Date.now() - this.#readAtMs >= REREAD_MS_MIN) {

@@ -6,16 +6,19 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
-import { salientText } from '../../protocol/bridge/questions.ts'
+import { DECISIVE_PARAMS, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { CLIENT_REQUESTS } from '../../protocol/eras.ts'
-import { checkParamHeaders, paramHeaders } from '../../protocol/headers.ts'
-import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
+import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
+import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
 import { type Asker, askerFor } from '../../session/asker.ts'
 import { ListenCall } from '../../session/listen-call.ts'
+import { RelayedCall } from '../../session/relayed-call.ts'
+import type { StateBinding } from '../../session/request-state.ts'
 import { StatelessCall, type StatelessRequest } from '../../session/stateless-call.ts'
 import type { StatelessReply } from '../../session/stateless-response.ts'
+import type { Lane } from '../../upstream/lane.ts'
 import type { StatelessLease } from '../../upstream/lane-pool.ts'
 import type { StatelessUse } from '../../upstream/lane-roles.ts'
 import type { Server } from '../../upstream/server.ts'
@@ -24,29 +27,45 @@ import type { RequestContext } from '../context.ts'
 import { replyJsonText } from '../reply.ts'
 import { forwardedHeaders, type McpParts } from './mcp.ts'
 
-/** Answers one classified request. Rejects with a GatewayError. */
-export async function answerModern(
-  parts: McpParts,
-  server: Server,
-  request: Request,
-  context: RequestContext,
-  route: ModernRequestRoute,
-  message: MessageText,
-  acceptsStream: boolean,
-): Promise<Response> {
-  const stateless = readRequest(parts, server, request, context, route, message, acceptsStream)
+/** One classified request and everything that answering it takes. */
+export interface ModernRequest {
+  readonly parts: McpParts
+  readonly server: Server
+  readonly request: Request
+  readonly context: RequestContext
+  readonly route: ModernRequestRoute
+  readonly message: MessageText
+  readonly acceptsStream: boolean
+}
+
+/** Something inside these is the gateway's to change even between modern ends (protocol/bridge/relay.ts). */
+const OWN_RESULT: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen'])
+const NO_HEADERS: Readonly<Record<string, string>> = {}
+
+/** Answers it. Rejects with a GatewayError, or throws one. */
+export function answerModern(modern: ModernRequest): Promise<Response> {
+  const { server, route } = modern
   if (route.method === 'tools/call') requireTool(server, route)
-  const resumed = await resumedCall(parts, server, route, stateless)
+  // The usual way to a modern server waits for nothing but the answer.
+  const lane = OWN_RESULT.has(route.method) ? null : server.modernLane()
+  const headers = lane && knownParamHeaders(modern)
+  return lane && headers ? relay(modern, lane, headers) : answerOnLease(modern)
+}
+
+async function answerOnLease(modern: ModernRequest): Promise<Response> {
+  const { server, context, route } = modern
+  const resumed = await resumedCall(modern)
   if (resumed) {
     context.log.pair = 'modern-legacy'
-    resumed.resume(stateless)
+    resumed.resume(statelessRequest(modern))
     return responseOf(await resumed.reply)
   }
-  const headers = await paramHeadersOf(server, request, route)
+  const headers = await paramHeadersOf(modern)
   const asker = askerFor(route.envelope, context.principal.id, server.identity)
   const lease = await server.leaseStateless(context.principal.id, asker, useOf(route.method))
+  if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method)) return relay(modern, lease.lane, headers)
   context.log.pair = `modern-${lease.lane.era}`
-  return responseOf(await begin(parts, server, lease, asker, route, stateless, headers))
+  return responseOf(await begin(modern, lease, asker, headers))
 }
 
 function useOf(method: string): StatelessUse {
@@ -54,15 +73,43 @@ function useOf(method: string): StatelessUse {
   return CLIENT_REQUESTS.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
 }
 
+/** From a modern client to a modern server: the text as it came. */
+async function relay(
+  { parts, server, request, context, route, message, acceptsStream }: ModernRequest,
+  lane: Lane,
+  paramHeaders: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const connection = lane.ready
+  if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
+  if (repeatsParam(message, DECISIVE_PARAMS))
+    throw new GatewayError('INVALID_PARAMS', 'params name something twice')
+  context.log.pair = 'modern-modern'
+  lane.touch()
+  const call = new RelayedCall(parts, server, connection, {
+    message,
+    principalId: context.principal.id,
+    acceptsStream,
+    logs: route.envelope.logLevel !== null,
+    signal: () => request.signal,
+    headers: connection.cancelsByClosing
+      ? {
+          ...forwardedHeaders(parts, server, request),
+          ...paramHeaders,
+          ...mirroredHeaders({ method: route.method, params: route.params, version: route.envelope.version }),
+        }
+      : undefined,
+  })
+  return responseOf(await call.reply)
+}
+
 async function begin(
-  parts: McpParts,
-  server: Server,
+  modern: ModernRequest,
   lease: StatelessLease,
   asker: Asker | null,
-  route: ModernRequestRoute,
-  stateless: StatelessRequest,
   headers: Readonly<Record<string, string>>,
 ): Promise<StatelessReply> {
+  const { parts, server, route } = modern
+  const stateless = statelessRequest(modern)
   try {
     const facts = lease.lane.handshake?.facts
     if (!facts) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
@@ -83,59 +130,47 @@ async function begin(
       const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, asker, 'listen')
       return await new ListenCall(parts.calls, again, lease.lane, facts, stateless, route.params).reply
     }
-    return await new StatelessCall(
-      parts,
-      server,
-      lease,
-      stateless,
-      stepModernCall,
-      startModernCall(stateless, facts),
-    ).reply
+    const call = startModernCall(stateless, facts)
+    return await new StatelessCall(parts, server, lease, stateless, stepModernCall, call).reply
   } catch (thrown) {
     lease.giveBack()
     throw thrown
   }
 }
 
-function readRequest(
-  parts: McpParts,
-  server: Server,
-  request: Request,
-  context: RequestContext,
-  route: ModernRequestRoute,
-  message: MessageText,
-  acceptsStream: boolean,
-): StatelessRequest {
-  const salient = salientText(route.method, route.params)
-  if (salient === null) throw new GatewayError('INVALID_PARAMS', 'the parameters nest too deep')
+function statelessRequest(modern: ModernRequest): StatelessRequest {
+  const { parts, server, request, route, message, acceptsStream } = modern
   return {
     method: route.method,
     idText: idTextOf(message),
     paramsText: message.text.slice(message.paramsStart, message.paramsEnd),
     envelope: route.envelope,
-    binding: { principalId: context.principal.id, serverName: server.name, salient },
+    binding: bindingOf(modern),
     acceptsStream,
-    signal: request.signal,
+    signal: () => request.signal,
     forwardedHeaders: forwardedHeaders(parts, server, request),
   }
+}
+
+/** What a parked call is bound to. */
+function bindingOf({ server, context, route }: ModernRequest): StateBinding {
+  const salient = salientText(route.method, route.params)
+  if (salient === null) throw new GatewayError('INVALID_PARAMS', 'the parameters nest too deep')
+  return { principalId: context.principal.id, serverName: server.name, salient }
 }
 
 /**
  * The parked call that a retry belongs to, or null for a request that begins one. A state is the gateway's own
  * only where the server is of the other era; a modern server's state is its own business.
  */
-async function resumedCall(
-  parts: McpParts,
-  server: Server,
-  route: ModernRequestRoute,
-  stateless: StatelessRequest,
-): Promise<StatelessCall | null> {
+async function resumedCall(modern: ModernRequest): Promise<StatelessCall | null> {
+  const { parts, server, context, route } = modern
   const state = route.params['requestState']
   if (state === undefined) return null
-  const { lane, giveBack } = await server.leaseStateless(stateless.binding.principalId, null, 'plain')
+  const { lane, giveBack } = await server.leaseStateless(context.principal.id, null, 'plain')
   giveBack()
   if (lane.era === 'modern') return null
-  const call = typeof state === 'string' ? parts.calls.unpark(state, stateless.binding) : null
+  const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
   if (!call)
     throw new GatewayError(
       'INVALID_PARAMS',
@@ -148,23 +183,32 @@ async function resumedCall(
  * The headers that a call's arguments travel as, by the marks of its tool. Those that the client sent are held to
  * the body, whatever the server speaks: here is where they end, and nobody behind the gateway could check them.
  */
-async function paramHeadersOf(
-  server: Server,
-  request: Request,
-  route: ModernRequestRoute,
-): Promise<Record<string, string>> {
+async function paramHeadersOf(modern: ModernRequest): Promise<Readonly<Record<string, string>>> {
+  const { server, request, route } = modern
+  const known = knownParamHeaders(modern)
+  if (known) return known
   const { name, arguments: args } = route.params
-  if (route.method !== 'tools/call' || typeof name !== 'string') return {}
   const read = (header: string) => request.headers.get(header)
-  let tool = await server.tools.find(name)
-  let problem = tool && checkParamHeaders(read, tool.marks, args)
-  if (problem !== null) {
-    // The tool may have changed since its list was read.
-    tool = await server.tools.reread(name)
-    problem = tool && checkParamHeaders(read, tool.marks, args)
-  }
+  // Not known yet, or changed since its list was read.
+  const tool = await server.tools.reread(String(name))
+  const problem = tool && checkParamHeaders(read, tool.marks, args)
   if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
-  return tool ? paramHeaders(tool.marks, args) : {}
+  return tool ? paramHeaders(tool.marks, args) : NO_HEADERS
+}
+
+/** The same from what is known already; null when the tool must be looked up first. */
+function knownParamHeaders({
+  server,
+  request,
+  route,
+}: ModernRequest): Readonly<Record<string, string>> | null {
+  const { name, arguments: args } = route.params
+  if (route.method !== 'tools/call' || typeof name !== 'string') return NO_HEADERS
+  const tool = server.tools.known(name)
+  if (tool === undefined) return null
+  if (tool === null || tool.marks.length === 0) return NO_HEADERS
+  const problem = checkParamHeaders((header) => request.headers.get(header), tool.marks, args)
+  return problem === null ? paramHeaders(tool.marks, args) : null
 }
 
 function requireTool(server: Server, route: ModernRequestRoute): void {

@@ -99,15 +99,9 @@ function route(
     noteMessage(context, null, inbound)
     // Nothing that a modern client may notify of travels on its own: cancelling is closing the response.
     if (verdict.message === 'notification') return new Response(null, { status: 202 })
-    return answerModern(
-      parts,
-      server,
-      request,
-      context,
-      verdict,
-      oneMessage(inbound),
-      accepts(request, 'text/event-stream'),
-    )
+    const message = oneMessage(inbound)
+    const acceptsStream = accepts(request, 'text/event-stream')
+    return answerModern({ parts, server, request, context, route: verdict, message, acceptsStream })
   }
   context.log.pair = 'legacy-legacy'
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)

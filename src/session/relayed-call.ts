@@ -1,0 +1,137 @@
+/**
+ * One request of a stateless client on a server of its own era: passed on as the text it came as, both ways.
+ * Between equal ends there is nothing to decide, so no machine runs here.
+ */
+import { type GatewayError, rpcErrorText } from '../errors.ts'
+import { modernErrorStatus, RPC } from '../protocol/eras.ts'
+import { idTextOf, type MessageText, memberSpan, progressTokenSpan } from '../protocol/jsonrpc.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { Call } from '../upstream/call.ts'
+import type { Connection } from '../upstream/connection.ts'
+import type { Server } from '../upstream/server.ts'
+import { filterToolList } from '../upstream/server-tools.ts'
+import type { StatelessCalls, StatelessWork } from './stateless-calls.ts'
+import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
+
+/** What a call needs of its HTTP request. */
+export interface RelayedRequest {
+  readonly message: MessageText
+  readonly principalId: string
+  readonly acceptsStream: boolean
+  /** Its client wants log messages. */
+  readonly logs: boolean
+  /** Aborted when the client closes the connection before the response has begun. Costly to ask for. */
+  signal(): AbortSignal
+  /** Headers for a server over HTTP. */
+  readonly headers: Readonly<Record<string, string>> | undefined
+}
+
+export interface RelayedParts {
+  readonly calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
+  readonly metrics: Metrics
+}
+
+export class RelayedCall extends Call implements StatelessWork {
+  readonly method: string
+  readonly message: MessageText
+  readonly idText: string
+  readonly progressTokenText: string | null
+  readonly member = null
+  override readonly principalId: string
+  readonly serverName: string
+  readonly #parts: RelayedParts
+  readonly #server: Server
+  readonly #connection: Connection
+  readonly #signal: () => AbortSignal
+  readonly #response: StatelessResponse
+  readonly #begunMs = performance.now()
+  #open = true
+
+  /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
+  constructor(parts: RelayedParts, server: Server, connection: Connection, request: RelayedRequest) {
+    super()
+    const { message } = request
+    this.method = message.method ?? ''
+    this.message = message
+    this.idText = idTextOf(message)
+    this.headers = request.headers
+    this.logs = request.logs
+    const token = progressTokenSpan(message)
+    this.progressTokenText = token && message.text.slice(token.start, token.end)
+    this.principalId = request.principalId
+    this.serverName = server.name
+    this.#parts = parts
+    this.#server = server
+    this.#connection = connection
+    this.#signal = request.signal
+    server.counters.started()
+    parts.metrics.requestStarted(server.name)
+    parts.calls.add(this)
+    this.#response = new StatelessResponse(request.acceptsStream, parts.calls.settings, () => {
+      this.#closeBooks(false)
+      connection.cancel(this, null)
+    })
+    connection.request(this)
+  }
+
+  get reply(): Promise<StatelessReply> {
+    return this.#response.reply
+  }
+
+  watchClient(): void {
+    this.#response.watch(this.#signal)
+  }
+
+  sweep(nowMs: number): void {
+    this.#response.sweep(nowMs)
+  }
+
+  abort(error: GatewayError): void {
+    this.#finish(rpcErrorText(error, this.idText), error.status, true)
+    this.#connection.cancel(this, null)
+  }
+
+  notified(_message: MessageText, text: string): void {
+    this.#response.notify(text)
+  }
+
+  answered(message: MessageText, text: string): void {
+    const filter = this.#server.definition.toolFilter
+    const shown = filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
+    this.#finish(shown, message.failed ? modernErrorStatus(errorCodeOf(message)) : 200, message.failed)
+  }
+
+  answeredHere(resultText: string): void {
+    this.#finish(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`, 200, false)
+  }
+
+  failed(error: GatewayError): void {
+    this.#finish(rpcErrorText(error, this.idText), modernErrorStatus(error.rpcCode), true)
+  }
+
+  dropped(): void {
+    this.#finish(null, 200, false)
+  }
+
+  #finish(text: string | null, status: number, failed: boolean): void {
+    this.#closeBooks(failed)
+    this.#response.finish(text, status)
+  }
+
+  #closeBooks(failed: boolean): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#parts.calls.delete(this)
+    const durationMs = performance.now() - this.#begunMs
+    this.#server.counters.ended(durationMs, failed)
+    this.#parts.metrics.requestEnded(this.serverName, durationMs, failed)
+  }
+}
+
+/** The code of an error response; that of an internal error where there is none. */
+function errorCodeOf({ text }: MessageText): number {
+  const error = memberSpan(text, 0, 'error')
+  const code = error && memberSpan(text, error.start, 'code')
+  const number = code ? Number(text.slice(code.start, code.end)) : Number.NaN
+  return Number.isNaN(number) ? RPC.internalError : number
+}
