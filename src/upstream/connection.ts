@@ -18,28 +18,9 @@ import {
 } from '../protocol/jsonrpc.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type Call, OwnCall } from './call.ts'
+import type { CallLimits, ConnectionOwner } from './connection-owner.ts'
 import { LingeringCalls } from './lingering-calls.ts'
 import type { TransportReceiver, UpstreamTransport } from './transports/transport.ts'
-
-/** What a connection asks of whoever leased it. Synchronous; must not throw. */
-export interface ConnectionOwner {
-  /** A request of the server's; `call` is the client's request that caused it, when that is known. */
-  serverRequest(connection: Connection, message: MessageText, call: Call | null): void
-  /** A notification that no table of the connection claims. */
-  notification(connection: Connection, message: MessageText, call: Call | null): void
-  /** The upstream session is gone (HTTP 404); `call` was not delivered and may be sent again. */
-  sessionLost(connection: Connection, call: Call | null): void
-  closed(connection: Connection, error: GatewayError): void
-  noise(line: string): void
-  /** Takes the server's secrets out of a text for people. */
-  mask(text: string): string
-}
-
-export interface CallLimits {
-  /** Longest silence of a call; progress starts it anew. */
-  readonly callIdleMs: number
-  readonly callTotalMs: number
-}
 
 /** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
 const CANCEL_GRACE_MS = 2_000
@@ -236,6 +217,7 @@ export class Connection implements TransportReceiver {
     this.#inFlight.delete(requestId)
     if (call.cancelledAtMs > 0) call.dropped()
     else call.failed(error)
+    if (error.code === 'SERVER_UNAVAILABLE' || error.code === 'UPSTREAM_CLOSED') this.#owner.requestLost()
   }
 
   interrupted(requestId: number): void {

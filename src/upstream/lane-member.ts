@@ -45,6 +45,10 @@ export interface LaneHost {
   /** A transport ready to be opened, or a GatewayError when the process limit is reached. */
   createTransport(): UpstreamTransport
   readonly identity: GatewayIdentity
+  /** True while nobody answers at the server's address: calls are refused instead of sent. */
+  readonly unreachable: boolean
+  /** A request could not be brought to the server, or its answer not back. */
+  doubt(): void
   noise(line: string): void
   /** Takes the definition's secrets out of a text for people. */
   readonly mask: Mask

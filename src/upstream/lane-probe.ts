@@ -1,14 +1,38 @@
 /** The health probe: a real round trip on the connection that calls use, so that it costs no process and no session. */
-import { GatewayError, reasonOf } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
+import { EraMismatch } from './handshake.ts'
 import type { Lane } from './lane.ts'
+import { HttpStatusError } from './transports/http-failure.ts'
 
-/** Null when the server answered within the time, whatever it said; else why it counts as silent. */
-export async function probeLane(lane: Lane, timeoutMs: number): Promise<string | null> {
+export interface ProbeFailure {
+  /**
+   * `silent`: no answer in time; it may wake up. `unreachable`: nobody is there to answer. `changed`: another
+   * server answers, of another era.
+   */
+  readonly kind: 'silent' | 'unreachable' | 'changed'
+  readonly error: GatewayError
+}
+
+/** What a reverse proxy answers in place of a server that it cannot reach. */
+const PROXY_STATUSES = [502, 503, 504]
+
+/** Null when the server answered within the time, whatever it said; else what is wrong. */
+export async function probeLane(lane: Lane, timeoutMs: number): Promise<ProbeFailure | null> {
   try {
-    await lane.ask(lane.era === 'modern' ? 'server/discover' : 'ping', undefined, timeoutMs)
+    await lane.probe(timeoutMs)
     return null
   } catch (thrown) {
-    const silent = thrown instanceof GatewayError && thrown.code === 'UPSTREAM_TIMEOUT'
-    return silent ? `health probe failed: ${reasonOf(thrown)}` : null
+    if (!(thrown instanceof GatewayError)) return null
+    const kind = kindOf(thrown)
+    const error = new GatewayError(thrown.code, `health probe failed: ${thrown.details}`)
+    return kind && { kind, error }
   }
+}
+
+function kindOf(error: GatewayError): ProbeFailure['kind'] | null {
+  if (error instanceof EraMismatch) return 'changed'
+  if (error instanceof HttpStatusError)
+    return PROXY_STATUSES.includes(error.upstreamStatus) ? 'unreachable' : null
+  if (error.code === 'UPSTREAM_TIMEOUT') return 'silent'
+  return error.code === 'UPSTREAM_CLOSED' || error.code === 'SERVER_UNAVAILABLE' ? 'unreachable' : null
 }

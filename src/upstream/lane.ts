@@ -11,7 +11,8 @@ import { GatewayError, reasonOf } from '../errors.ts'
 import { type Era, LATEST_LEGACY_VERSION } from '../protocol/eras.ts'
 import type { MessageText } from '../protocol/jsonrpc.ts'
 import type { Call, OwnCall } from './call.ts'
-import { Connection, type ConnectionOwner } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionOwner } from './connection-owner.ts'
 import { Demands } from './demands.ts'
 import {
   askModern,
@@ -23,10 +24,9 @@ import {
 } from './handshake.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { LaneOpening } from './lane-opening.ts'
+import { OWN_REQUEST_MS, restoreSession } from './lane-restore.ts'
 import type { LaneRole } from './lane-roles.ts'
 import { routeNotification, routeServerRequest } from './lane-routing.ts'
-
-const RESTORE_TIMEOUT_MS = 30_000
 
 function sessionEnded(): GatewayError {
   return new GatewayError('UPSTREAM_CLOSED', 'the session has ended')
@@ -59,7 +59,12 @@ export class Lane implements ConnectionOwner {
 
   /** The connection when it can take a call right now, else null: the hot path asks this first. */
   get ready(): Connection | null {
-    return this.#retired || this.#restoring ? null : this.#connection
+    return this.#retired || this.#restoring || this.#host.unreachable ? null : this.#connection
+  }
+
+  /** True from the end of the handshake to the end of the connection, whether or not calls can be sent now. */
+  get established(): boolean {
+    return this.#connection !== null
   }
 
   /** What the beginning of the connection settled; null before. */
@@ -135,10 +140,7 @@ export class Lane implements ConnectionOwner {
     }
     // Still opening, which may take minutes: the attempt takes down what it has built.
     this.#attempt?.giveUp(error)
-    await this.#opening?.then(
-      () => {},
-      () => {},
-    )
+    await this.#opening?.catch(() => {})
   }
 
   /** A request of the gateway's own, in the words of the lane's era. Rejects with a GatewayError. */
@@ -151,6 +153,12 @@ export class Lane implements ConnectionOwner {
     if (this.era === 'legacy') return connection.ask(method, params, timeoutMs)
     const version = this.#handshake?.facts.version ?? ''
     return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
+  }
+
+  /** One round trip that proves that the server answers. Rejects with a GatewayError when it does not. */
+  async probe(timeoutMs: number): Promise<void> {
+    if (this.era === 'legacy') await this.ask('ping', undefined, timeoutMs)
+    else this.#handshake = await discoverServer(await this.open(), this.#host.identity, timeoutMs)
   }
 
   /** Sends one of a member's requests, keeping the books that sharing needs. */
@@ -187,12 +195,9 @@ export class Lane implements ConnectionOwner {
 
   sessionLost(connection: Connection, call: Call | null): void {
     if (this.#connection !== connection) return
-    if (!this.#restoring) {
-      connection.transport.resetSession()
-      this.#restoring = this.#restore(connection).finally(() => {
-        this.#restoring = null
-      })
-    }
+    this.#restoring ??= this.#restore(connection).finally(() => {
+      this.#restoring = null
+    })
     if (!call) return
     if (call.resent) {
       connection.requestFailed(
@@ -203,6 +208,10 @@ export class Lane implements ConnectionOwner {
     }
     call.resent = true
     void this.#restoring.then(() => connection.resend(call))
+  }
+
+  requestLost(): void {
+    this.#host.doubt()
   }
 
   closed(connection: Connection, error: GatewayError): void {
@@ -266,25 +275,19 @@ export class Lane implements ConnectionOwner {
     connection.send(text, 'notifications/initialized')
   }
 
-  /** Initialises again after the upstream lost its session, and puts back what the session had set. */
   async #restore(connection: Connection): Promise<void> {
-    try {
-      await this.#shakeHands(connection, this.#host.laneSettings.startTimeoutMs)
-      const { level } = this.demands
-      if (level) await connection.ask('logging/setLevel', { level }, RESTORE_TIMEOUT_MS)
-      for (const uri of this.demands.uris())
-        await connection.ask('resources/subscribe', { uri }, RESTORE_TIMEOUT_MS)
-    } catch (thrown) {
-      const error =
-        thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))
-      this.closed(connection, error)
-    }
+    connection.transport.resetSession()
+    const { startTimeoutMs } = this.#host.laneSettings
+    const error = await restoreSession(connection, this.demands, () =>
+      this.#shakeHands(connection, startTimeoutMs),
+    )
+    if (error) this.closed(connection, error)
   }
 
   /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */
   async #background(method: string, params: Record<string, unknown>): Promise<void> {
     try {
-      await this.ask(method, params, RESTORE_TIMEOUT_MS)
+      await this.ask(method, params, OWN_REQUEST_MS)
     } catch (thrown) {
       const fields = { mcp: this.#host.name, method, reason: reasonOf(thrown) }
       this.#host.log.debug(fields, 'request of the gateway failed')

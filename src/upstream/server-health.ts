@@ -63,8 +63,8 @@ export class ServerHealth {
   }
 
   /** The connection is there and the server does not answer on it; nothing is torn down, it may wake up. */
-  silent(reason: string): void {
-    if (this.state === 'connected') this.#enter('error', new GatewayError('UPSTREAM_TIMEOUT', reason))
+  silent(error: GatewayError): void {
+    if (this.state === 'connected') this.#enter('error', error)
   }
 
   /** It answers again on the connection that it had all along. */

@@ -1,12 +1,12 @@
 /**
- * One registered MCP server: its lanes and its supervision (server-health.ts decides, this does).
+ * One registered MCP server: its lanes, and who may use which. supervisor.ts keeps it alive.
  *
  * The primary lane is opened at once and kept: it proves that the server works, answers the admin API and the
  * health probe, and serves open clients. Other lanes are opened when a client needs one, in the era that the
  * client speaks wherever the server speaks it too. When the primary fails, calls are refused with the time
  * until the next attempt.
  */
-import { GatewayError, reasonOf } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import type { Era } from '../protocol/eras.ts'
 import { memberText, parsed } from '../protocol/spans.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
@@ -17,12 +17,11 @@ import { EraMismatch, type GatewayIdentity } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import type { LaneHost, LaneMember } from './lane-member.ts'
 import { LanePool, type StatelessLease } from './lane-pool.ts'
-import { probeLane } from './lane-probe.ts'
-import { primaryOrder, primaryRole, type StatelessUse, sessionRole, statelessRole } from './lane-roles.ts'
+import { type StatelessUse, sessionRole, statelessRole } from './lane-roles.ts'
 import { OutputTail } from './output-tail.ts'
-import { ServerHealth } from './server-health.ts'
 import type { ServerParts } from './server-parts.ts'
 import { allowsTool, callTool, listTools } from './server-tools.ts'
+import { Supervisor } from './supervisor.ts'
 import { ToolTable } from './tool-table.ts'
 import type { Mask } from './transports/mask.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
@@ -38,20 +37,14 @@ export class Server implements ServerEntry, LaneHost {
   readonly laneSettings
   readonly mask: Mask
   readonly tools = new ToolTable(async (params) =>
-    (await this.#primaryLane()).ask('tools/list', params, TOOLS_LIST_MS),
+    (await this.#supervisor.primaryLane()).ask('tools/list', params, TOOLS_LIST_MS),
   )
   readonly #parts: ServerParts
   readonly #pool: LanePool
-  readonly #health: ServerHealth
+  readonly #supervisor: Supervisor
   readonly #output: OutputTail
   /** Every call of a client's is counted in and out here. */
   readonly counters: CallCounters
-  /** Which eras the server has been seen to speak, or to refuse. Forgotten when it fails. */
-  readonly #speaks = new Map<Era, boolean>()
-  #primary: Lane | null = null
-  #stopped = false
-  #nextProbeMs = 0
-  #probing = false
 
   constructor(definition: ServerDefinition, origin: 'file' | 'store', parts: ServerParts) {
     this.definition = definition
@@ -68,7 +61,12 @@ export class Server implements ServerEntry, LaneHost {
     this.#pool = new LanePool(this)
     this.counters = new CallCounters(definition.name, parts.inFlightMax)
     this.#output = new OutputTail(definition, this.mask, parts.log)
-    this.#health = new ServerHealth(definition, parts.log)
+    this.#supervisor = new Supervisor({
+      definition,
+      parts,
+      laneOf: (role) => this.#pool.get(role),
+      lost: () => this.tools.forget(),
+    })
   }
 
   get name(): string {
@@ -82,11 +80,11 @@ export class Server implements ServerEntry, LaneHost {
 
   /** Begins connecting in the background. */
   start(): void {
-    void this.#connectPrimary()
+    this.#supervisor.start()
   }
 
   settled(): boolean {
-    return this.#health.settled
+    return this.#supervisor.health.settled
   }
 
   /** The lane that serves this session, opened. Rejects with a GatewayError. */
@@ -124,10 +122,10 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   status(): ServerStatus {
-    const facts = this.#primary?.handshake?.facts ?? null
+    const facts = this.#supervisor.primary?.handshake?.facts ?? null
     return {
       name: this.name,
-      ...this.#health.figures(Date.now()),
+      ...this.#supervisor.health.figures(Date.now()),
       ...this.counters.figures(),
       protocolVersion: facts?.version ?? null,
       era: facts?.era ?? null,
@@ -140,7 +138,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   async listTools(): Promise<ToolDescription[]> {
-    const tools = await listTools(await this.#primaryLane(), this.laneSettings.callIdleMs)
+    const tools = await listTools(await this.#supervisor.primaryLane(), this.laneSettings.callIdleMs)
     return tools.filter((tool) => allowsTool(this.definition.toolFilter, tool.name))
   }
 
@@ -150,7 +148,7 @@ export class Server implements ServerEntry, LaneHost {
   ): Promise<Record<string, unknown>> {
     if (!allowsTool(this.definition.toolFilter, toolName))
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
-    const lane = await this.#primaryLane()
+    const lane = await this.#supervisor.primaryLane()
     this.counters.started()
     const startedAtMs = Date.now()
     let failed = true
@@ -170,26 +168,22 @@ export class Server implements ServerEntry, LaneHost {
 
   /** Takes no new calls: this definition was replaced. */
   retire(): void {
-    this.#stopped = true
-    this.#health.disconnected()
+    this.#supervisor.stop()
     this.#pool.retireAll()
   }
 
   /** Ends every lane at once; calls in flight fail with this error. */
   async stop(error: GatewayError): Promise<void> {
-    this.#stopped = true
-    this.#health.disconnected()
+    this.#supervisor.stop()
     await this.#pool.closeAll(error)
   }
 
   /** Time's passing: expiry of calls and idle lanes, the next attempt, the next probe. */
   sweep(nowMs: number): void {
     for (const lane of this.#pool.sweep(nowMs, this.#parts.laneIdleMs))
-      if (lane !== this.#primary) void lane.close(new GatewayError('UPSTREAM_CLOSED', 'the lane was idle'))
-    if (this.#stopped) return
-    if (this.#health.retryAtMs > 0 && nowMs >= this.#health.retryAtMs) void this.#connectPrimary()
-    const due = this.definition.healthCheckEnabled && nowMs >= this.#nextProbeMs
-    if (due && !this.#probing && this.#primary?.ready) void this.#probe(this.#primary)
+      if (lane !== this.#supervisor.primary)
+        void lane.close(new GatewayError('UPSTREAM_CLOSED', 'the lane was idle'))
+    this.#supervisor.sweep(nowMs)
   }
 
   // For the lanes.
@@ -215,83 +209,33 @@ export class Server implements ServerEntry, LaneHost {
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {
     this.#pool.forget(lane)
-    if (lane !== this.#primary || this.#stopped || !wasReady) return
-    this.#primaryFailed(error)
+    this.#supervisor.laneClosed(lane, error, wasReady)
   }
 
-  #primaryFailed(error: GatewayError): void {
-    this.#primary = null
-    this.#speaks.clear()
-    this.tools.forget()
-    this.#health.failed(error, Date.now())
+  get unreachable(): boolean {
+    return this.#supervisor.unreachable
+  }
+
+  doubt(): void {
+    this.#supervisor.doubt()
   }
 
   /** Opens a lane in the wanted era, or in the other one when the server does not speak it. */
   async #openInEra(wanted: Era, laneOf: (era: Era) => Lane): Promise<Lane> {
-    await this.#untilReachable()
+    await this.#supervisor.untilReachable()
     const other: Era = wanted === 'legacy' ? 'modern' : 'legacy'
-    const never = wanted === 'modern' && this.definition.transport === 'sse'
-    const order = never || this.#speaks.get(wanted) === false ? [other] : [wanted, other]
+    const order = this.#supervisor.mayspeak(wanted) ? [wanted, other] : [other]
     for (const era of order) {
       const lane = laneOf(era)
       try {
         await lane.open()
-        this.#speaks.set(era, true)
+        this.#supervisor.spoke(era, true)
         return lane
       } catch (thrown) {
         if (!(thrown instanceof EraMismatch) || era === other) throw thrown
-        this.#speaks.set(era, false)
+        this.#supervisor.spoke(era, false)
       }
     }
-    throw this.#health.unavailable(Date.now())
-  }
-
-  async #untilReachable(): Promise<void> {
-    if (this.#health.state === 'connected') return
-    if (this.#health.state === 'connecting') await this.#health.untilSettled(this.#parts.startWaitMs)
-    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${this.name} was removed`)
-    if (this.#primary?.ready) return
-    if (this.#health.state === 'connecting')
-      throw new GatewayError('SERVER_STARTING', `${this.name} is still starting; try again`, 5)
-    throw this.#health.unavailable(Date.now())
-  }
-
-  async #primaryLane(): Promise<Lane> {
-    await this.#untilReachable()
-    if (!this.#primary?.ready) throw this.#health.unavailable(Date.now())
-    return this.#primary
-  }
-
-  async #connectPrimary(): Promise<void> {
-    this.#health.connecting()
-    let first: unknown = null
-    for (const era of primaryOrder(this.definition)) {
-      const lane = this.#pool.get(primaryRole(this.definition, this.#parts.openAccess, era))
-      this.#primary = lane
-      try {
-        await lane.open()
-        if (this.#stopped) return
-        this.#speaks.set(era, true)
-        this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
-        this.#health.connected(Date.now())
-        return
-      } catch (thrown) {
-        first ??= thrown
-        if (!(thrown instanceof EraMismatch)) break
-        this.#speaks.set(era, false)
-      }
-    }
-    if (this.#stopped) return
-    this.#primaryFailed(first instanceof GatewayError ? first : new GatewayError('INTERNAL', reasonOf(first)))
-  }
-
-  async #probe(lane: Lane): Promise<void> {
-    this.#probing = true
-    const failure = await probeLane(lane, this.#parts.healthProbeMs)
-    this.#probing = false
-    this.#nextProbeMs = Date.now() + this.definition.healthCheckIntervalMs
-    if (this.#stopped || this.#primary !== lane || !lane.ready) return
-    if (failure === null) this.#health.awake()
-    else this.#health.silent(failure)
+    throw this.#supervisor.unavailable()
   }
 }

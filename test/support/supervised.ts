@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Caller } from './callers.ts'
 import { poll, type RunningGateway } from './gateway.ts'
+import { type RunningProcess, startProcess } from './process.ts'
 import type { TemporaryDirectory } from './temporary-directory.ts'
 
 const rawServer = resolve(import.meta.dir, 'raw-server.ts')
@@ -100,5 +101,43 @@ export class Tally {
     } catch {
       return ''
     }
+  }
+}
+
+/** The raw server over HTTP, which can be killed and started again where it was. */
+export class RestartableHttp implements AsyncDisposable {
+  url = ''
+  #process: RunningProcess | null = null
+  readonly #args: readonly string[]
+
+  private constructor(args: readonly string[]) {
+    this.#args = args
+  }
+
+  static async start(args: readonly string[] = []): Promise<RestartableHttp> {
+    const server = new RestartableHttp(args)
+    await server.start()
+    return server
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
+  /** Listens at the port that it had, or at a free one the first time. */
+  async start(): Promise<void> {
+    const port = this.url === '' ? '0' : new URL(this.url).port
+    const command = [process.execPath, rawServer, '--transport', 'http', '--port', port, ...this.#args]
+    this.#process = startProcess({ command })
+    const line = await this.#process.line((text) => text.startsWith('{"url"'))
+    this.url = (JSON.parse(line) as { url: string }).url
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill()
   }
 }

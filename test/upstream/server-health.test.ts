@@ -6,6 +6,7 @@ import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { ServerHealth } from '../../src/upstream/server-health.ts'
 
 const lost = new GatewayError('UPSTREAM_CLOSED', 'it was lost')
+const silence = new GatewayError('UPSTREAM_TIMEOUT', 'no answer')
 const minuteMs = 60_000
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -65,7 +66,7 @@ describe('the pause before the next attempt', () => {
     for (let n = 0; n < 3; n++) attempt(health)
     health.connecting()
     health.connected(1000)
-    if (silentBefore) health.silent('no answer')
+    if (silentBefore) health.silent(silence)
     health.failed(lost, 1000 + upMs)
     expect(health.attempts).toBe(attempts)
     // An uptime counts once: failing to start again is no sign of health.
@@ -104,8 +105,8 @@ describe('the state', () => {
     health.connecting()
     health.connected(0)
     health.awake()
-    health.silent('no answer')
-    health.silent('no answer')
+    health.silent(silence)
+    health.silent(silence)
     health.awake()
     health.failed(lost, 0)
     health.disconnected()
@@ -125,7 +126,7 @@ describe('the state', () => {
     health.connecting()
     health.connected(1_000)
     expect(health.figures(3_000).upTime).toBe(2_000_000_000)
-    health.silent('no answer')
+    health.silent(silence)
     expect(health.figures(3_000).upTime).toBe(0)
   })
 })

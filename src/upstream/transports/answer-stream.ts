@@ -7,7 +7,7 @@
  *
  * Spec: 2025-11-25, Transports, Sending Messages 6 and Resumability. The modern era has no resumption.
  */
-import { GatewayError } from '../../errors.ts'
+import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { idTextOf, scanMessage, withId } from '../../protocol/jsonrpc.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
 import { discard, mediaType } from './http-wire.ts'
@@ -22,6 +22,9 @@ export const reconnectMinMs = 100
 const fruitlessResumesMax = 5
 /** A server should end the stream after its answer; one that does not is cut off after this. */
 const afterAnswerMs = 1_000
+
+/** A server that restarts is out of reach for a moment; it may resume its streams all the same. */
+const unreached: readonly ErrorCode[] = ['UPSTREAM_CLOSED', 'SERVER_UNAVAILABLE']
 
 export interface AnswerStream {
   readonly requestId: number
@@ -95,7 +98,7 @@ async function resumed(stream: AnswerStream, lastEventId: string): Promise<Respo
   try {
     response = await stream.resume(lastEventId)
   } catch (thrown) {
-    if (thrown instanceof GatewayError && thrown.code === 'UPSTREAM_CLOSED') return null
+    if (thrown instanceof GatewayError && unreached.includes(thrown.code)) return null
     throw thrown
   }
   if (response.status === 200 && mediaType(response) === 'text/event-stream') return response

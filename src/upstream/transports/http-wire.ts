@@ -207,11 +207,17 @@ export function urlOf(response: Response): URL {
   return (response as Carrier)[asked] ?? new URL(response.url)
 }
 
+/** Seconds after which a server that could not be reached may be tried again, when nothing better is known. */
+const retryAfterSeconds = 1
+
 /** What fetch reports, as data. The message of fetch itself may hold the URL. */
 export function networkError(url: URL, thrown: unknown): GatewayError {
   const code = errorCode(thrown)
+  const { host } = url
+  if (neverConnected.has(code ?? ''))
+    return new GatewayError('SERVER_UNAVAILABLE', `${host} cannot be reached (${code}).`, retryAfterSeconds)
   const reason = code ?? (thrown instanceof Error ? thrown.name : 'unknown reason')
-  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host} failed (${reason}).`)
+  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${host} failed (${reason}).`)
 }
 
 /** Gives the connection of a response back without reading what it still holds. */

@@ -51,8 +51,8 @@ describe('a name that was judged', () => {
     const failed = await recorder.until((event) => event.kind === 'requestFailed')
     expect(failed).toMatchObject({
       error: {
-        code: 'UPSTREAM_CLOSED',
-        details: 'The connection to upstream.invalid:1 failed (ECONNREFUSED).',
+        code: 'SERVER_UNAVAILABLE',
+        details: 'upstream.invalid:1 cannot be reached (ECONNREFUSED).',
       },
     })
   })

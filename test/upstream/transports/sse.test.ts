@@ -147,7 +147,7 @@ describe('opening', () => {
   }
 
   test('rejects when nobody listens', async () => {
-    expect((await openError(transportTo('http://127.0.0.1:1/sse'))).code).toBe('UPSTREAM_CLOSED')
+    expect((await openError(transportTo('http://127.0.0.1:1/sse'))).code).toBe('SERVER_UNAVAILABLE')
   })
 
   test('rejects when the signal says so, and leaves nothing open', async () => {
