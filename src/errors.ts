@@ -22,6 +22,8 @@ export const catalogue = {
   INVALID_REQUEST: row(400, -32600, 'downstream', false, 'Invalid request'),
   BATCH_UNSUPPORTED: row(400, -32600, 'downstream', false, 'Batches are not accepted'),
   INVALID_PARAMS: row(400, -32602, 'downstream', false, 'Invalid params'),
+  /** Of a stateless request whose envelope is right: 400 is for the envelope (2026-07-28, basic/index, `_meta`). */
+  PARAMS_REFUSED: row(200, -32602, 'downstream', false, 'Invalid params'),
   METHOD_NOT_FOUND: row(404, -32601, 'downstream', false, 'Method not found'),
   HEADER_MISMATCH: row(400, -32020, 'downstream', false, 'Header mismatch'),
   MISSING_CAPABILITY: row(400, -32021, 'downstream', false, 'Missing client capability'),

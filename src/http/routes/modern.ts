@@ -1,8 +1,8 @@
 /**
  * Requests of revision 2026-07-28: each stands alone, and is relayed or bridged by what the server speaks.
  *
- * Statuses: 200; 202 for a notification; 400 for what its envelope or headers get wrong, and for a missing
- * capability; 404 for a method that does not exist; the gateway's own from the catalogue.
+ * Statuses: 200, also for most errors; 202 for a notification; 400 for what its envelope or headers get wrong,
+ * and for a missing capability; 404 for a method that does not exist; the gateway's own from the catalogue.
  */
 import { GatewayError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
@@ -82,7 +82,7 @@ async function relay(
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, DECISIVE_PARAMS))
-    throw new GatewayError('INVALID_PARAMS', 'params name something twice')
+    throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
   context.log.pair = 'modern-modern'
   lane.touch()
   const call = new RelayedCall(parts, server, connection, {
@@ -155,7 +155,7 @@ function statelessRequest(modern: ModernRequest): StatelessRequest {
 /** What a parked call is bound to. */
 function bindingOf({ server, context, route }: ModernRequest): StateBinding {
   const salient = salientText(route.method, route.params)
-  if (salient === null) throw new GatewayError('INVALID_PARAMS', 'the parameters nest too deep')
+  if (salient === null) throw new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep')
   return { principalId: context.principal.id, serverName: server.name, salient }
 }
 
@@ -173,7 +173,7 @@ async function resumedCall(modern: ModernRequest): Promise<StatelessCall | null>
   const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
   if (!call)
     throw new GatewayError(
-      'INVALID_PARAMS',
+      'PARAMS_REFUSED',
       'requestState is unknown, expired, used already or was given for another request; call again without it',
     )
   return call
@@ -214,7 +214,7 @@ function knownParamHeaders({
 function requireTool(server: Server, route: ModernRequestRoute): void {
   const name = route.params['name']
   if (typeof name === 'string' && !allowsTool(server.definition.toolFilter, name))
-    throw new GatewayError('INVALID_PARAMS', 'there is no such tool')
+    throw new GatewayError('PARAMS_REFUSED', 'there is no such tool')
 }
 
 function responseOf(reply: StatelessReply): Response {
