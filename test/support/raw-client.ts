@@ -153,7 +153,7 @@ export class RawClient implements AsyncDisposable {
     return {
       ...headersOf(this.options),
       'mcp-session-id': this.sessionId,
-      'mcp-protocol-version': this.options.version ?? '2025-11-25',
+      'mcp-protocol-version': String(this.greeting.result?.['protocolVersion']),
     }
   }
 
