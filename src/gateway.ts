@@ -30,7 +30,7 @@ import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import type { Server } from './upstream/server.ts'
-import { Servers } from './upstream/servers.ts'
+import { Servers, type ServersListener } from './upstream/servers.ts'
 import { createMask } from './upstream/transports/mask.ts'
 import { Watchdog } from './upstream/watchdog.ts'
 import { openWire } from './upstream/wire.ts'
@@ -62,10 +62,13 @@ export async function startGateway(config: Config): Promise<Gateway> {
     config,
     log,
     watchdog,
-    (name) => {
-      const error = new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
-      sessions.closeWhere(({ serverName }) => serverName === name, error)
-      calls.abortWhere(({ serverName }) => serverName === name, error)
+    {
+      removed(name) {
+        const error = new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
+        sessions.closeWhere(({ serverName }) => serverName === name, error)
+        calls.abortWhere(({ serverName }) => serverName === name, error)
+      },
+      replaced: () => endUnadmitted(access, sessions, calls),
     },
     sessions,
   )
@@ -73,7 +76,10 @@ export async function startGateway(config: Config): Promise<Gateway> {
     servers: () => servers.list().map(gaugesOf),
     linesDropped: () => log.linesDropped,
   })
-  const access = openAccess(rules, servers, sessions, calls)
+  const access = createAccess(rules, {
+    of: (name) => servers.get(name)?.definition.authTokens ?? [],
+    names: () => servers.list().map(({ name }) => name),
+  })
   const state = { draining: false }
   const parts: McpParts = {
     servers,
@@ -132,7 +138,7 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { config, log, access, listener, servers } = parts
+  const { config, log, access, listener, servers, sessions, calls } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
   return {
@@ -148,6 +154,7 @@ function running(parts: RunningParts): Gateway {
     },
     reload(changed) {
       access.reload(rulesOf({ ...config, ...pickReloadable(changed) }, log))
+      endUnadmitted(access, sessions, calls)
     },
   }
 }
@@ -183,23 +190,11 @@ function rulesOf(config: Config, log: Log): AccessRules {
   return compiled.rules
 }
 
-function openAccess(
-  rules: AccessRules,
-  servers: Servers,
-  sessions: Sessions,
-  calls: StatelessCalls<StatelessCall>,
-): Access {
-  const access = createAccess(rules, {
-    of: (name) => servers.get(name)?.definition.authTokens ?? [],
-    names: () => servers.list().map(({ name }) => name),
-  })
-  access.onPrincipalsRevoked((ids) => {
-    const gone = new Set(ids)
-    const error = new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked')
-    sessions.closeWhere(({ principalId }) => gone.has(principalId), error)
-    calls.abortWhere(({ principalId }) => gone.has(principalId), error)
-  })
-  return access
+/** Ends what tokens had opened that open nothing any more, streams and calls included. */
+function endUnadmitted(access: Access, sessions: Sessions, calls: StatelessCalls<StatelessCall>): void {
+  const error = new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked')
+  sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
+  calls.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
 }
 
 function openStore(config: Config): DefinitionStore {
@@ -210,7 +205,7 @@ function openServers(
   config: Config,
   log: Log,
   watchdog: Watchdog,
-  onRemoved: (name: string) => void,
+  listener: ServersListener,
   sessions: Sessions,
 ): Servers {
   const { limits, timeouts } = config
@@ -230,7 +225,7 @@ function openServers(
       inFlightMax: limits.inFlightPerServerMax,
       openAccess: config.auth.globalTokens.length === 0,
     },
-    onRemoved,
+    listener,
   )
 }
 

@@ -5,17 +5,24 @@ import type { ServerDirectory } from './directory.ts'
 import { Server } from './server.ts'
 import type { ServerParts } from './server-parts.ts'
 
+/** Told of what concerns the clients of a server. */
+export interface ServersListener {
+  /** It is gone, and so are its sessions. */
+  removed(name: string): void
+  /** It goes on under another definition, perhaps with other tokens. */
+  replaced(name: string): void
+}
+
 export class Servers implements ServerDirectory {
   readonly #parts: ServerParts
   readonly #byName = new Map<string, Server>()
   /** Replaced servers that still finish calls. */
   readonly #draining = new Set<Server>()
-  readonly #onRemoved: (name: string) => void
+  readonly #listener: ServersListener
 
-  /** `onRemoved` ends the sessions of a server that is gone. */
-  constructor(parts: Omit<ServerParts, 'processesInUse'>, onRemoved: (name: string) => void) {
+  constructor(parts: Omit<ServerParts, 'processesInUse'>, listener: ServersListener) {
     this.#parts = { ...parts, processesInUse: () => this.processes }
-    this.#onRemoved = onRemoved
+    this.#listener = listener
   }
 
   list(): readonly Server[] {
@@ -47,6 +54,7 @@ export class Servers implements ServerDirectory {
     this.#byName.set(definition.name, server)
     server.start()
     void this.#drain(old)
+    this.#listener.replaced(definition.name)
     return server
   }
 
@@ -55,7 +63,7 @@ export class Servers implements ServerDirectory {
     if (!server) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${name}`)
     this.#byName.delete(name)
     const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${name} was removed`))
-    this.#onRemoved(name)
+    this.#listener.removed(name)
     await stopped
   }
 

@@ -8,12 +8,11 @@ import { rulesWith, type SettingsChange, settingsWith, startFront } from './fron
 const tokens = (...globalTokens: string[]): SettingsChange => ({ auth: { globalTokens } })
 const path = '/mcp-proxy/files/stream'
 
-function revokedBy(before: SettingsChange, after: SettingsChange): readonly string[] {
-  const access = createAccess(rulesWith(before), { of: () => [], names: () => [] })
-  const revoked: string[] = []
-  access.onPrincipalsRevoked((ids) => revoked.push(...ids))
-  access.reload(rulesWith(after))
-  return revoked
+/** Whether a session of this principal, at this server, may go on under the rules. */
+function admits(rules: SettingsChange, principalId: string, own: readonly string[] = []): boolean {
+  const access = createAccess(rulesWith(), { of: () => own, names: () => ['files'] })
+  access.reload(rulesWith(rules))
+  return access.admits(principalId, 'files')
 }
 
 describe('reloading the rules', () => {
@@ -35,24 +34,47 @@ describe('reloading the rules', () => {
   })
 
   test.each([
-    { why: 'a token is gone', before: tokens('a', 'b'), after: tokens('b'), gone: [principalIdOf('a')] },
-    { why: 'all are kept', before: tokens('a', 'b'), after: tokens('b', 'a', 'c'), gone: [] },
+    { why: 'its token is kept', rules: tokens('a', 'b'), who: principalIdOf('a'), own: [], stays: true },
+    { why: 'its token is gone', rules: tokens('b'), who: principalIdOf('a'), own: [], stays: false },
     {
-      why: 'all are gone and everybody may come',
-      before: tokens('a'),
-      after: tokens(),
-      gone: [principalIdOf('a')],
+      why: 'no token is asked for any more',
+      rules: tokens(),
+      who: principalIdOf('a'),
+      own: [],
+      stays: false,
     },
-    { why: 'tokens are asked for at last', before: tokens(), after: tokens('a'), gone: ['anonymous'] },
-    { why: 'it stays open', before: tokens(), after: tokens(), gone: [] },
+    { why: 'tokens are asked for at last', rules: tokens('a'), who: 'anonymous', own: [], stays: false },
+    { why: 'it stays open', rules: tokens(), who: 'anonymous', own: [], stays: true },
     {
-      why: 'a token is for admins from now on',
-      before: tokens('a', 'b'),
-      after: { auth: { globalTokens: ['b'], adminTokens: ['a'] } },
-      gone: [principalIdOf('a')],
+      why: 'the server has tokens of its own now',
+      rules: tokens(),
+      who: 'anonymous',
+      own: ['s'],
+      stays: false,
     },
-  ])('ends sessions of exactly those who may no longer come: $why', ({ before, after, gone }) => {
-    expect(revokedBy(before, after)).toEqual(gone)
+    {
+      why: 'the server still takes its token',
+      rules: tokens('b'),
+      who: principalIdOf('a'),
+      own: ['a'],
+      stays: true,
+    },
+    {
+      why: 'the server took another one',
+      rules: tokens('b'),
+      who: principalIdOf('a'),
+      own: ['s'],
+      stays: false,
+    },
+    {
+      why: 'its token is for admins from now on',
+      rules: { auth: { globalTokens: ['b'], adminTokens: ['a'] } },
+      who: principalIdOf('a'),
+      own: [],
+      stays: false,
+    },
+  ])('ends exactly the sessions of those who may no longer come: $why', ({ rules, who, own, stays }) => {
+    expect(admits(rules, who, own)).toBe(stays)
   })
 
   test('does not refill the rate of a client', async () => {

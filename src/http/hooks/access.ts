@@ -35,10 +35,10 @@ export interface Admission {
 export interface Access {
   /** Runs the hooks. `socketAddress` is the peer as the socket names it, null on a unix socket. */
   admit(request: Request, target: Target, socketAddress: string | null): Admission
-  /** Takes new rules for all requests from now on and reports principals whose token is gone. */
+  /** Takes new rules for all requests from now on. */
   reload(rules: AccessRules): void
-  /** Called with the ids of principals that no token opens any more: their sessions must end. */
-  onPrincipalsRevoked(listener: (ids: readonly string[]) => void): void
+  /** Whether a request of this principal to this server could still be let in; else its sessions must end. */
+  admits(principalId: string, server: string): boolean
   /** The client headers that a server's `forwardHeaders` lets through; never one with a gateway token. */
   headersForUpstream(request: Request, listed: readonly string[]): Record<string, string>
 }
@@ -56,7 +56,6 @@ class AccessChain implements Access {
   readonly #servers: ServerTokens
   /** Digests of a server's tokens, kept as long as its definition keeps the list. */
   readonly #tables = new WeakMap<readonly string[], TokenTable>()
-  readonly #revokedListeners: ((ids: readonly string[]) => void)[] = []
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
   #lastHostText = ''
@@ -102,18 +101,17 @@ class AccessChain implements Access {
   }
 
   reload(rules: AccessRules): void {
-    const before = this.#clientIds()
     const rate = limiterOf(rules)
     // An unchanged limit keeps its buckets: a reload must not refill them.
     if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
     this.#rules = rules
-    const now = new Set(this.#clientIds())
-    const revoked = before.filter((id) => !now.has(id))
-    if (revoked.length > 0) for (const listener of this.#revokedListeners) listener(revoked)
   }
 
-  onPrincipalsRevoked(listener: (ids: readonly string[]) => void): void {
-    this.#revokedListeners.push(listener)
+  admits(principalId: string, server: string): boolean {
+    const { global } = this.#rules
+    const own = this.#tableOf(server)
+    if (global.size === 0 && own.size === 0) return principalId === anonymous.id
+    return global.holds(principalId) || own.holds(principalId)
   }
 
   headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> {
@@ -177,12 +175,6 @@ class AccessChain implements Access {
     if (this.#rules.global.find(digest) !== null) return true
     for (const name of this.#servers.names()) if (this.#tableOf(name).find(digest) !== null) return true
     return false
-  }
-
-  /** Principals that the rules let in to every server; an open gateway lets in everybody as `anonymous`. */
-  #clientIds(): readonly string[] {
-    const { global } = this.#rules
-    return global.size === 0 ? [anonymous.id] : global.ids()
   }
 }
 

@@ -51,7 +51,8 @@ export class TokenTable {
     return found
   }
 
-  ids(): readonly string[] {
-    return this.#rows.map((row) => row.principal.id)
+  /** Whether one of its tokens makes this principal. */
+  holds(principalId: string): boolean {
+    return this.#rows.some((row) => row.principal.id === principalId)
   }
 }
