@@ -5,6 +5,7 @@
 import { type CommandDef, runCommand } from 'citty'
 import { reasonOf } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
+import { printable } from '../telemetry/printable.ts'
 import { helpPage, resolved } from './help.ts'
 import { UsageError } from './usage-error.ts'
 import { versionLine } from './version.ts'
@@ -66,7 +67,7 @@ function isQuestion(arg: string): boolean {
 }
 
 function report(thrown: unknown, debug: boolean): number {
-  const reason = reasonOf(thrown).replaceAll(/\s*\n\s*/g, ' ')
+  const reason = printable(reasonOf(thrown).replaceAll(/\s*\n\s*/g, ' '))
   console.error(`compozy: ${reason}`)
   if (debug && thrown instanceof Error) console.error(thrown.stack)
   if (!(thrown instanceof Error)) return 1

@@ -1,6 +1,8 @@
-/** Rows under headings, columns two spaces apart, nothing behind the last one. */
+import { printable } from '../telemetry/printable.ts'
+
+/** Rows under headings, columns two spaces apart, nothing behind the last one. Cells may come from a server. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [headings, ...rows]
+  const all = [headings, ...rows.map((row) => row.map(printable))]
   const widths = headings.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
   return all
     .map((row) =>

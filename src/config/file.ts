@@ -11,6 +11,8 @@ import { isRecord } from './tree.ts'
 
 /** A configuration beyond this is a mistake, such as a log or a device given as `--config`. */
 const FILE_BYTES_MAX = 8 * 1024 * 1024
+/** An alias of YAML stands for all that it names, so a page of them can unfold into more than memory holds, or into itself. */
+const VALUES_MAX = 1_000_000
 
 /** A place in a text, both counted from 1. */
 interface Fault {
@@ -52,7 +54,23 @@ export async function readTree(path: string, shown: string): Promise<ReadFile> {
   })
   if (tree === null || tree === undefined) return { tree: {}, changedAt }
   if (!isRecord(tree)) throw new ConfigError(`${shown}:1:1: the file must hold a map of keys`)
+  if (unfoldsBeyond(tree, VALUES_MAX)) {
+    throw new ConfigError(`${shown}:1:1: the aliases of the file unfold into more than ${VALUES_MAX} values`)
+  }
   return { tree, changedAt }
+}
+
+/** Whether a tree holds more values than that, each counted as often as it is reached. */
+function unfoldsBeyond(tree: unknown, valuesMax: number): boolean {
+  const pending: unknown[] = [tree]
+  let values = 0
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    const members = typeof value === 'object' && value !== null ? Object.values(value) : []
+    values += members.length
+    if (values > valuesMax) return true
+    for (const member of members) if (typeof member === 'object' && member !== null) pending.push(member)
+  }
+  return false
 }
 
 /** The text of a file of bounded size; errors name it as `shown`. */
@@ -103,8 +121,19 @@ async function parseYaml(text: string): Promise<unknown> {
     const mark: unknown = Reflect.get(thrown, 'mark')
     const reason: unknown = Reflect.get(thrown, 'reason')
     if (!isRecord(mark) || typeof reason !== 'string') throw thrown
-    throw new SyntaxFault({ line: Number(mark['line']) + 1, column: Number(mark['column']) + 1, reason })
+    throw new SyntaxFault({
+      line: Number(mark['line']) + 1,
+      column: Number(mark['column']) + 1,
+      reason: withoutValue(reason),
+    })
   }
+}
+
+/** A token that begins with `*` or `!` is an alias or a tag to YAML, and its error repeats the token. */
+function withoutValue(reason: string): string {
+  return reason
+    .replace(/^(unidentified alias) .*/s, '$1; quote a value that begins with *')
+    .replace(/^(unknown \w+ tag) .*/s, '$1; quote a value that begins with !')
 }
 
 async function parseToml(text: string): Promise<unknown> {

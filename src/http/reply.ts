@@ -24,10 +24,14 @@ const jsonHeaders = new Headers({ 'content-type': 'application/json', ...securit
 const bareHeaders = new Headers(security)
 const okJson: ResponseInit = { status: 200, headers: jsonHeaders }
 
-/** A JSON answer. `value` must be serialisable; a 204 takes `null` and has no body. */
+/** A JSON answer. `value` must be serialisable. */
 export function replyJson(status: number, value: unknown, headers?: ReplyHeaders): Response {
-  if (status === 204) return withHeaders(new Response(null, { status, headers: bareHeaders }), headers)
   return jsonText(status, JSON.stringify(value), headers)
+}
+
+/** An answer without a body, such as 202 for a notification and 204. */
+export function replyEmpty(status: 202 | 204): Response {
+  return new Response(null, { status, headers: bareHeaders })
 }
 
 /** A text answer of another content type, such as the Prometheus page. */

@@ -5,6 +5,7 @@
  * 10 µs. Field names and order are those of pino's lines, so that readers see one format.
  */
 import type { LogLevel } from './log.ts'
+import { printableJson } from './printable.ts'
 
 export interface AccessEntry {
   readonly method: string
@@ -55,5 +56,5 @@ const plain = /^[\w./:-]*$/
 
 function quote(text: string): string {
   if (text.length <= textMax && plain.test(text)) return `"${text}"`
-  return JSON.stringify(text.length > textMax ? `${text.slice(0, textMax)}…` : text)
+  return printableJson(JSON.stringify(text.length > textMax ? `${text.slice(0, textMax)}…` : text))
 }

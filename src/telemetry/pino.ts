@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { type AccessEntry, accessLevel, accessLine } from './access-line.ts'
 import { isoFormatter } from './iso-time.ts'
 import type { LogFields, LogFormat, LogThreshold, ProcessLog } from './log.ts'
+import { printableJson } from './printable.ts'
 import { type LineSink, openSink } from './sink.ts'
 
 export interface LogOptions {
@@ -28,7 +29,7 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${isoTime(Date.now())}"`,
     },
-    { write: emit },
+    { write: (line: string) => emit(printableJson(line)) },
   )
   const lowest = rank[options.level]
   return {
@@ -55,5 +56,6 @@ async function prettyEmitter(sink: LineSink): Promise<(line: string) => void> {
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
   })
-  return (line) => sink.write(pretty(line))
+  // Once more: the printer has read the escapes back into characters.
+  return (line) => sink.write(printableJson(pretty(line)))
 }

@@ -122,7 +122,7 @@ export class Supervisor {
   async #connect(): Promise<void> {
     const { definition, parts } = this.#server
     this.health.connecting()
-    let first: unknown = null
+    let failure: unknown = null
     for (const era of primaryOrder(definition)) {
       const lane = this.#server.laneOf(primaryRole(definition, parts.openAccess, era))
       this.#primary = lane
@@ -133,13 +133,14 @@ export class Supervisor {
         this.#connected()
         return
       } catch (thrown) {
-        first ??= thrown
+        // `initialize` is what nearly every server knows, so its refusal says most.
+        if (failure === null || era === 'legacy') failure = thrown
         if (!(thrown instanceof EraMismatch)) break
         this.#speaks.set(era, false)
       }
     }
     if (this.#stopped) return
-    this.#failed(first instanceof GatewayError ? first : new GatewayError('INTERNAL', reasonOf(first)))
+    this.#failed(failure instanceof GatewayError ? failure : new GatewayError('INTERNAL', reasonOf(failure)))
   }
 
   /** An attempt to get through to a server that was out of reach, on the connection that is there. */

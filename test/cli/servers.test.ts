@@ -1,5 +1,6 @@
 /** `compozy servers`: a person at a terminal registers a server, looks around and calls a tool. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { jsonAnswer, startFaultHttp, welcome } from '../support/fault-http.ts'
 import { type RunningGateway, repository, startGatewayProcess } from '../support/gateway.ts'
 import { type Finished, runCommand } from './run-command.ts'
 
@@ -46,6 +47,42 @@ describe('servers', () => {
     const { stdout } = await servers('tools', 'from-file')
     expect(lineOf(stdout, 'from-file')).toEqual(['from-file', 'echo', 'Echoes back the input string'])
     expect(stdout).not.toContain('\nmine')
+  })
+
+  test('prints nothing that a server could use against the terminal of whoever looks', async () => {
+    const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eend'
+    await using http = startFaultHttp((request) => {
+      const { method, id } = request.message
+      if (method === 'initialize') return welcome(request)
+      if (method === 'server/discover') return new Response(null, { status: 404 })
+      if (method === 'tools/list')
+        return jsonAnswer(request, {
+          tools: [{ name: `t${hostile}`, description: hostile, inputSchema: {} }],
+        })
+      if (method !== 'tools/call') return null
+      const error = { code: -32602, message: hostile }
+      return Response.json({ jsonrpc: '2.0', id, error })
+    })
+    await using refusing = startFaultHttp(({ message: { id } }) =>
+      Response.json({ jsonrpc: '2.0', id, error: { code: -32000, message: hostile } }),
+    )
+    const outputs = [
+      await servers('add', 'hostile', '--server-url', http.url),
+      await servers('add', 'refusing', '--server-url', refusing.url),
+      await servers('list'),
+      await servers('list', '--json'),
+      await servers('tools', 'hostile'),
+      await servers('tools', 'hostile', '--json'),
+      await servers('call', 'hostile', 't'),
+      await servers('call', 'hostile', 't', '--json'),
+      await servers('try', 'hostile'),
+    ]
+    const text = outputs.map(({ stdout, stderr }) => stdout + stderr).join('')
+    expect(text.match(/end/g)?.length).toBeGreaterThanOrEqual(8)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
+    expect(text).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/)
+    await servers('remove', 'hostile')
+    await servers('remove', 'refusing')
   })
 
   test('try connects as an MCP client on both faces, and exits with 1 where that fails', async () => {

@@ -31,6 +31,9 @@ async function fault(given: Given): Promise<{ message: string; exitCode: number 
 }
 
 const yaml = (text: string): Readonly<Record<string, string>> => ({ 'compozy.yaml': text })
+/** Lists of ten aliases to the list before: a page of text that stands for 10 to the power of its lines. */
+const multiplying = (lines: number): string =>
+  Array.from({ length: lines }, (_, n) => `a${n + 1}: &a${n + 1} [${Array(10).fill(`*a${n}`)}]\n`).join('')
 const portFile = yaml('mcp_proxy: { port: 3 }')
 
 describe('precedence', () => {
@@ -287,6 +290,26 @@ describe('what is refused', () => {
       why: 'a key given twice',
       files: yaml('mcp_proxy:\n  port: 1\n  port: 2\n'),
       message: 'compozy.yaml:3:3: duplicated mapping key',
+    },
+    {
+      why: 'a secret that YAML takes for an alias',
+      files: yaml('mcp_proxy:\n  auth: { admin_tokens: [*swordfish] }\n'),
+      message: 'compozy.yaml:2:27: unidentified alias; quote a value that begins with *',
+    },
+    {
+      why: 'a secret that YAML takes for a tag',
+      files: yaml('mcp_proxy:\n  auth: { admin_tokens: [!swordfish] }\n'),
+      message: 'compozy.yaml:2:26: unknown scalar tag; quote a value that begins with !',
+    },
+    {
+      why: 'aliases that unfold without end',
+      files: yaml(`a0: &a0 [x]\n${multiplying(30)}`),
+      message: 'compozy.yaml:1:1: the aliases of the file unfold into more than 1000000 values',
+    },
+    {
+      why: 'an alias inside itself',
+      files: yaml('mcps: &all [*all]'),
+      message: 'compozy.yaml:1:1: the aliases of the file unfold into more than 1000000 values',
     },
     {
       why: 'broken JSON',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/errors.ts'
 import { attachContext, contextOf, type RequestContext } from '../../src/http/context.ts'
 import {
+  replyEmpty,
   replyError,
   replyErrorIn,
   replyJson,
@@ -74,7 +75,7 @@ describe('a reply', () => {
   })
 
   test('204 has no body', async () => {
-    const reply = replyJson(204, null)
+    const reply = replyEmpty(204)
     expect(reply.status).toBe(204)
     expect(await reply.text()).toBe('')
   })

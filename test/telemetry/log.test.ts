@@ -29,6 +29,25 @@ async function logTo(options: Omit<LogOptions, 'sink'>) {
 }
 
 describe('the log', () => {
+  test.each(['json', 'pretty'] as const)(
+    'in %s lets nothing through that moves a cursor or turns the text around',
+    async (format) => {
+      const { log, sink } = await logTo({ level: 'debug', format })
+      const hostile = 'a\u001b[31m\u009b2J\r\nmsg\u007f\u202e\u2028'
+      log.info({ line: hostile }, 'server output')
+      log.access({ ...request, path: hostile, tool: hostile, rpcMethod: hostile })
+      for (const line of sink.lines) {
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
+        expect(line.trimEnd()).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u202e]/)
+      }
+      expect(sink.lines).toHaveLength(2)
+      if (format === 'json')
+        expect(sink.lines.map((line) => (JSON.parse(line) as { line?: string; tool?: string }).line)).toEqual(
+          [hostile, undefined],
+        )
+    },
+  )
+
   test('writes one JSON object a line, with level as a word, time in ISO 8601 and msg', async () => {
     const { log, sink } = await logTo({ level: 'debug', format: 'json' })
     log.debug({ a: 1 }, 'first')

@@ -1,8 +1,9 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { isRecord } from '../../config/tree.ts'
+import { printable } from '../../telemetry/printable.ts'
 import { type CommandArguments, parseArguments } from '../arguments.ts'
 import { UsageError } from '../usage-error.ts'
-import { type AdminApi, adminApi, adminFlags, cell, firstLine, wantsJson } from './admin-api.ts'
+import { type AdminApi, adminApi, adminFlags, asJson, cell, firstLine, wantsJson } from './admin-api.ts'
 
 /** A download by npx may take minutes; the gateway goes on with it. */
 const SETTLE_MS_MAX = 10_000
@@ -49,7 +50,7 @@ export const add = defineCommand({
     await api.request('POST', '/mcps', definition)
     const name = cell(definition['name'])
     const entry = await settled(api, name)
-    console.log(wantsJson(given.flags) ? JSON.stringify(entry, null, 2) : `added ${name}: ${stateOf(entry)}`)
+    console.log(wantsJson(given.flags) ? asJson(entry) : printable(`added ${name}: ${stateOf(entry)}`))
     return 0
   },
 })

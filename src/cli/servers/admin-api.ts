@@ -1,6 +1,7 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
 import type { ArgsDef } from 'citty'
 import { isRecord } from '../../config/tree.ts'
+import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags } from '../config-flags.ts'
 import { localUrl, readConfiguration } from '../configuration.ts'
 import { directWhenLocal } from '../direct.ts'
@@ -51,6 +52,11 @@ export async function adminApi(flags: Flags): Promise<AdminApi> {
 /** True for `--json`. */
 export function wantsJson(flags: Flags): boolean {
   return flags['json']?.at(-1) === 'true'
+}
+
+/** JSON for programs, and safe for a terminal all the same. */
+export function asJson(value: unknown): string {
+  return printableJson(JSON.stringify(value, null, 2))
 }
 
 interface Call {

@@ -1,8 +1,9 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { isRecord } from '../../config/tree.ts'
+import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
-import { adminApi, adminFlags, wantsJson } from './admin-api.ts'
+import { adminApi, adminFlags, asJson, wantsJson } from './admin-api.ts'
 
 const args: ArgsDef = {
   server: { type: 'positional', description: 'Name of the server.' },
@@ -29,7 +30,7 @@ export const call = defineCommand({
     const toolArguments = { ...objectIn(json), ...pairs(flags['arg'] ?? []) }
     const api = await adminApi(flags)
     const answer = await api.request('POST', '/tools/call', { mcpName, toolName, arguments: toolArguments })
-    if (wantsJson(flags)) console.log(JSON.stringify(answer, null, 2))
+    if (wantsJson(flags)) console.log(asJson(answer))
     if (typeof answer['error'] === 'string') throw new CommandError(`${toolName} failed: ${answer['error']}`)
     if (!wantsJson(flags)) console.log(shown(answer['result']))
     return 0
@@ -64,5 +65,5 @@ function parsed(text: string): unknown {
 }
 
 function shown(result: unknown): string {
-  return typeof result === 'string' ? result : JSON.stringify(result, null, 2)
+  return typeof result === 'string' ? printable(result) : asJson(result)
 }

@@ -2,7 +2,7 @@ import { defineCommand } from 'citty'
 import { isRecord } from '../../config/tree.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
-import { adminApi, adminFlags, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
+import { adminApi, adminFlags, asJson, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
 
 export const list = defineCommand({
   meta: { name: 'list', description: 'Lists the servers with their state.' },
@@ -11,7 +11,7 @@ export const list = defineCommand({
     const { flags } = parseArguments(rawArgs, adminFlags)
     const api = await adminApi(flags)
     const answer = await api.request('GET', '/mcps')
-    console.log(wantsJson(flags) ? JSON.stringify(answer, null, 2) : asTable(answer))
+    console.log(wantsJson(flags) ? asJson(answer) : asTable(answer))
     return 0
   },
 })

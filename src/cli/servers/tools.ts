@@ -1,7 +1,8 @@
 import { type ArgsDef, defineCommand } from 'citty'
+import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
-import { adminApi, adminFlags, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
+import { adminApi, adminFlags, asJson, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
 
 const args: ArgsDef = {
   name: { type: 'positional', required: false, description: 'Only the tools of this server.' },
@@ -19,10 +20,10 @@ export const tools = defineCommand({
     if (name !== undefined) await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
     const answer = await api.request('GET', '/tools')
     const found = recordsIn(answer['tools']).filter(({ mcpName }) => name === undefined || mcpName === name)
-    if (wantsJson(flags)) console.log(JSON.stringify({ ...answer, tools: found }, null, 2))
+    if (wantsJson(flags)) console.log(asJson({ ...answer, tools: found }))
     else console.log(asTable(found))
     // Said on stderr, so that the table stays a table.
-    for (const line of failures(answer['errors'])) console.error(`compozy: ${line}`)
+    for (const line of failures(answer['errors'])) console.error(`compozy: ${printable(line)}`)
     return 0
   },
 })

@@ -8,6 +8,7 @@
 import { GatewayError } from '../../errors.ts'
 import { type HostName, isIpHost } from '../../net/host.ts'
 import type { Area } from '../context.ts'
+import { replyEmpty } from '../reply.ts'
 import type { AccessRules } from './rules.ts'
 
 const corsMethods = 'GET, POST, PUT, DELETE, HEAD'
@@ -67,7 +68,7 @@ function isOwnOrigin(origin: string, host: HostName, externalBase: string): bool
 export function preflight(request: Request, origin: string | null, rules: AccessRules): Response | null {
   if (request.method !== 'OPTIONS' || origin === null || !rules.origins.has(origin)) return null
   if (request.headers.get('access-control-request-method') === null) return null
-  const response = new Response(null, { status: 204 })
+  const response = replyEmpty(204)
   allowOrigin(response, origin)
   response.headers.set('access-control-allow-methods', corsMethods)
   response.headers.set('access-control-allow-headers', corsRequestHeaders)

@@ -25,11 +25,25 @@ export async function passGate(definition: ServerDefinition, parts: GateParts): 
 }
 
 /**
- * Variables that make an allowed program run other code than its own. They are refused only while the
- * allow-list is in force; without it any program may be registered anyway.
+ * Variables that make an allowed program run other code than its own, by loader or interpreter. They are
+ * refused only while the allow-list is in force; without it any program may be registered anyway. `HOME`
+ * and its like lead a program to start-up files.
  */
-const programChanging =
-  /^(?:PATH|LD_.*|DYLD_.*|GCONV_PATH|NODE_OPTIONS|NODE_PATH|BUN_.*|PYTHON(?:PATH|HOME|STARTUP)|PERL5(?:LIB|OPT|DB)|RUBY(?:OPT|LIB)|JAVA_TOOL_OPTIONS|BASH_ENV|ENV)$/i
+const programChanging = new RegExp(
+  `^(?:${[
+    'PATH|HOME|ZDOTDIR|XDG_(?:CONFIG|DATA)_(?:HOME|DIRS)|SHELL|ENV|BASH_.*|SHELLOPTS|BASHOPTS|PS4|IFS',
+    'LD_.*|DYLD_.*|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(?:CONF|ENGINES|MODULES)',
+    'NODE_(?:OPTIONS|PATH|REPL_EXTERNAL_MODULE)|ELECTRON_RUN_AS_NODE|BUN_.*|DENO_(?:DIR|INSTALL_ROOT)',
+    'NPM_CONFIG_(?:NODE_OPTIONS|SCRIPT_SHELL|(?:GLOBAL|USER)CONFIG|PREFIX)',
+    'PYTHON(?:PATH|HOME|STARTUP|INSPECT|BREAKPOINT|USERBASE|WARNINGS|EXECUTABLE|PYCACHEPREFIX|PLATLIBDIR)',
+    'PERL5(?:LIB|OPT|DB)|PERLLIB|RUBY(?:OPT|LIB)|BUNDLE_GEMFILE|GEM_(?:HOME|PATH)|PHPRC|PHP_INI_SCAN_DIR|LUA_.*',
+    '_?JAVA_(?:TOOL_)?OPTIONS|JDK_JAVA_OPTIONS|CLASSPATH',
+    '(?:DOTNET|CORECLR|COR)_(?:STARTUP_HOOKS|ADDITIONAL_DEPS|SHARED_STORE|ROOT|PROFILER.*|ENABLE_PROFILING)',
+    'GIT_(?:SSH.*|EXTERNAL_DIFF|CONFIG.*|EXEC_PATH|TEMPLATE_DIR|PROXY_COMMAND|ASKPASS)|SSH_ASKPASS.*',
+    '(?:.*_)?(?:EDITOR|VISUAL|PAGER|BROWSER)',
+  ].join('|')})$`,
+  'i',
+)
 
 async function checkCommand(definition: ServerDefinition, parts: GateParts): Promise<void> {
   const { stdio, commands } = parts.admin

@@ -8,7 +8,7 @@ import { sentenceOf } from '../../registry/problems.ts'
 import type { ServerEntry, ServerStatus } from '../../upstream/directory.ts'
 import { createMask } from '../../upstream/transports/mask.ts'
 import { contextOf } from '../context.ts'
-import { replyJson } from '../reply.ts'
+import { replyEmpty, replyJson } from '../reply.ts'
 import type { AdminParts } from './admin.ts'
 import { readJson } from './admin-body.ts'
 import { passGate } from './admin-gate.ts'
@@ -87,7 +87,7 @@ async function remove(parts: AdminParts, request: Request, name: string): Promis
   parts.store.delete(name)
   await parts.directory.remove(name)
   audit(parts, request, { action: 'delete', name, before: definition, after: null })
-  return replyJson(204, null)
+  return replyEmpty(204)
 }
 
 /** The entry of a name, or SERVER_UNKNOWN. A name is never used as a path or a query, only looked up. */

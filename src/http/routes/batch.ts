@@ -6,6 +6,7 @@ import { BatchExchange } from '../../session/exchange.ts'
 import { sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
+import { replyEmpty } from '../reply.ts'
 import type { Inbound, McpParts } from './mcp.ts'
 
 const BATCH_MESSAGES_MAX = 100
@@ -21,7 +22,7 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
   const messages = split(inbound.text)
   const requests = messages.filter((message) => message.kind === 'request')
   for (const message of messages) if (message.kind !== 'request') tell(session, message)
-  if (requests.length === 0) return new Response(null, { status: 202 })
+  if (requests.length === 0) return replyEmpty(202)
   const channel = session.streams.newChannel()
   const stream = session.streams.openReader(channel, 0)
   let open = requests.length

@@ -11,6 +11,7 @@ import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
+import { replyText } from '../reply.ts'
 import {
   clientKey,
   forwardedHeaders,
@@ -61,7 +62,7 @@ export function messageHandler(parts: McpParts): McpHandler {
       noteMessage(context, session, inbound)
       context.log.pair = 'legacy-legacy'
       take(parts, server, session, context, inbound, forwardedHeaders(parts, server, request))
-      return new Response('Accepted', { status: 202 })
+      return replyText(202, 'Accepted', 'text/plain')
     } catch (thrown) {
       return mcpFailure(thrown, parts, context, idText)
     }

@@ -14,7 +14,7 @@ import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
-import { replyJson, replyRpcError, replyRpcText } from '../reply.ts'
+import { replyEmpty, replyRpcError, replyRpcText } from '../reply.ts'
 import { answerBatch } from './batch.ts'
 import {
   clientKey,
@@ -58,7 +58,7 @@ async function sessionRequest(
     context.log.sessionId = session.shortHash
     if (request.method === 'GET') return standing(session, request)
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client ended the session'))
-    return replyJson(204, null)
+    return replyEmpty(204)
   } catch (thrown) {
     return mcpFailure(thrown, parts, context, null)
   }
@@ -98,7 +98,7 @@ function route(
   if (verdict.kind === 'modern') {
     noteMessage(context, null, inbound)
     // Nothing that a modern client may notify of travels on its own: cancelling is closing the response.
-    if (verdict.message === 'notification') return new Response(null, { status: 202 })
+    if (verdict.message === 'notification') return replyEmpty(202)
     const message = oneMessage(inbound)
     const acceptsStream = accepts(request, 'text/event-stream')
     return answerModern({ parts, server, request, context, route: verdict, message, acceptsStream })
@@ -111,7 +111,7 @@ function route(
   const message = oneMessage(inbound)
   if (message.kind !== 'request') {
     tell(session, message)
-    return new Response(null, { status: 202 })
+    return replyEmpty(202)
   }
   const exchange = new PostExchange(
     session,
