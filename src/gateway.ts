@@ -160,6 +160,8 @@ function running(parts: RunningParts): Gateway {
 }
 
 const FLUSH_MS = 500
+/** Servers and sockets may take this long to close even when the shutdown time-out is over. */
+const CLOSE_MS = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
   const { log, store, sessions, calls, servers, watchdog, listener, sweeper } = parts
@@ -171,7 +173,10 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   await servers.finishCalls(untilMs)
   sessions.closeWhere(() => true, error)
   calls.abortWhere(() => true, error)
-  await Promise.all([servers.stop(error), listener.stop(Math.max(FLUSH_MS, untilMs - Date.now()))])
+  const closeMs = Math.max(CLOSE_MS, untilMs - Date.now())
+  const closed = Promise.all([servers.stop(error), listener.stop(closeMs)]).then(() => true)
+  if (!(await Promise.race([closed, Bun.sleep(closeMs + 50).then(() => false)])))
+    log.warn({}, 'some processes do not end by themselves; the watchdog ends them')
   sweeper.stop()
   watchdog.close()
   store.close()
