@@ -12,7 +12,7 @@ import type { Lane } from '../upstream/lane.ts'
 import type { LaneMember } from '../upstream/lane-member.ts'
 import type { StatelessLease } from '../upstream/lane-pool.ts'
 import { notificationText } from './call-driver.ts'
-import { retryMs } from './lane-return.ts'
+import { LaneLosses, retryMs } from './lane-return.ts'
 import type { StatelessRequest } from './stateless-call.ts'
 import type { StatelessCalls, StatelessWork } from './stateless-calls.ts'
 import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
@@ -30,6 +30,7 @@ export class ListenCall implements StatelessWork, LaneMember {
   readonly #signal: () => AbortSignal
   readonly #response: StatelessResponse
   #lane: Lane
+  readonly #laneLosses = new LaneLosses()
   #listen: Listen
 
   /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
@@ -140,6 +141,7 @@ export class ListenCall implements StatelessWork, LaneMember {
   /** The server was lost: waits until it is back, asks for the same again and says that all may have changed. */
   async #rejoin(): Promise<void> {
     const before = this.#lane
+    await Bun.sleep(this.#laneLosses.pauseMs(Date.now()))
     while (!this.#listen.over) {
       const lease = this.#leaseAgain()
       if (!lease) {

@@ -119,7 +119,8 @@ function bridgeOf(parts: RelayParts, session: Session, lane: Lane): SessionBridg
 
 /** Finds a lane again for a session whose client listens, until it is found or nobody listens any more. */
 export async function keepLane(servers: Servers, session: Session): Promise<void> {
-  while (session.state === 'open' && session.streams.standing) {
+  await Bun.sleep(session.laneLosses.pauseMs(Date.now()))
+  while (session.state === 'open' && session.streams.standing && !session.lane?.ready) {
     try {
       await leaseLane(servers, session)
       return

@@ -12,6 +12,7 @@ import { isRecord } from '../upstream/call.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { LaneMember } from '../upstream/lane-member.ts'
 import { Exchange, PostExchange } from './exchange.ts'
+import { LaneLosses } from './lane-return.ts'
 import { refuse, ServerRequests } from './server-requests.ts'
 import type { SessionBridge } from './session-bridge.ts'
 import { SessionStreams } from './session-streams.ts'
@@ -66,6 +67,7 @@ export class Session implements LaneMember {
   readonly streams: SessionStreams
   #shortHash: string | null = null
   readonly #whenGone = new Set<() => void>()
+  readonly laneLosses = new LaneLosses()
 
   readonly #onLaneLost: (session: Session) => void
 

@@ -12,8 +12,8 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 describe('a server that takes its time to start', () => {
   /** Starts once the file is there. */
   function slowStart(name: string, flag: string, extra: Record<string, unknown> = {}) {
-    const { args, command } = rawStdio(name) as unknown as { command: string; args: string[] }
-    const script = `while [ ! -e ${flag} ]; do sleep 0.05; done; exec ${command} ${args.join(' ')}`
+    const { args } = rawStdio(name)
+    const script = `while [ ! -e ${flag} ]; do sleep 0.05; done; exec ${process.execPath} ${args.join(' ')}`
     return { name, transport: 'stdio', command: 'sh', args: ['-c', script], ...extra }
   }
 
@@ -141,8 +141,8 @@ describe('nothing is left of a start', () => {
     using directory = temporaryDirectory()
     const flag = join(directory.path, 'started')
     // The first process serves the gateway itself; every later one never answers.
-    const { args, command } = rawStdio('twice') as unknown as { command: string; args: string[] }
-    const script = `if [ -e ${flag} ]; then cat >/dev/null; else touch ${flag}; exec ${command} ${args.join(' ')}; fi`
+    const { args } = rawStdio('twice')
+    const script = `if [ -e ${flag} ]; then cat >/dev/null; else touch ${flag}; exec ${process.execPath} ${args.join(' ')}; fi`
     await using gateway = await startGatewayProcess({
       via: 'executable',
       config: {

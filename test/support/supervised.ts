@@ -22,7 +22,7 @@ export interface ServerStatus {
   readonly stderrTail: readonly string[]
 }
 
-type Definition = Readonly<Record<string, unknown>> & { readonly name: string }
+type Definition = Readonly<Record<string, unknown>> & { readonly name: string; readonly args: string[] }
 
 /** The raw server over a pipe. */
 export function rawStdio(
