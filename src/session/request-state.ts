@@ -7,14 +7,20 @@
  *
  * Spec: 2026-07-28, basic/patterns/mrtr, Server Requirements 4 and 5.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** What a state is bound to. */
 export interface StateBinding {
   readonly principalId: string
   readonly serverName: string
-  /** Method and parameters in one spelling (protocol/bridge/questions.ts, `salientText`). */
-  readonly salient: string
+  /** Digest of method and parameters in one spelling. */
+  readonly digest: string
+}
+
+/** Binds to a request (`salient` is that of protocol/bridge/questions.ts) without keeping its parameters. */
+export function bindState(principalId: string, serverName: string, salient: string): StateBinding {
+  const digest = createHash('sha256').update(salient).digest('base64')
+  return { principalId, serverName, digest }
 }
 
 const NAME_BYTES = 16
@@ -41,9 +47,9 @@ export class StateSeal {
     return head.slice(0, NAME_BYTES * 2)
   }
 
-  #mac(head: string, { principalId, serverName, salient }: StateBinding): string {
+  #mac(head: string, { principalId, serverName, digest }: StateBinding): string {
     return createHmac('sha256', this.#key)
-      .update(JSON.stringify([head, principalId, serverName, salient]))
+      .update(JSON.stringify([head, principalId, serverName, digest]))
       .digest('hex')
   }
 }

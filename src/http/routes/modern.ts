@@ -15,7 +15,7 @@ import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc
 import { type Asker, askerFor } from '../../session/asker.ts'
 import { ListenCall } from '../../session/listen-call.ts'
 import { RelayedCall } from '../../session/relayed-call.ts'
-import type { StateBinding } from '../../session/request-state.ts'
+import { bindState, type StateBinding } from '../../session/request-state.ts'
 import { StatelessCall, type StatelessRequest } from '../../session/stateless-call.ts'
 import type { StatelessReply } from '../../session/stateless-response.ts'
 import type { Lane } from '../../upstream/lane.ts'
@@ -156,7 +156,7 @@ function statelessRequest(modern: ModernRequest): StatelessRequest {
 function bindingOf({ server, context, route }: ModernRequest): StateBinding {
   const salient = salientText(route.method, route.params)
   if (salient === null) throw new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep')
-  return { principalId: context.principal.id, serverName: server.name, salient }
+  return bindState(context.principal.id, server.name, salient)
 }
 
 /**

@@ -1,0 +1,135 @@
+/**
+ * Stateless clients that listen to one server with sessions: the changes that each asked for, under its own
+ * listen id, and nothing of the other's.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { poll } from '../support/gateway.ts'
+import { callModern, Listening, type ModernPost, SUBSCRIPTION_ID } from '../support/modern-client.ts'
+import type { RpcId, RpcMessage } from '../support/raw-client.ts'
+import { type RawFixture, type RawName, startRawFixture } from '../support/raw-fixture.ts'
+
+const names: readonly RawName[] = ['raw-stdio', 'raw-http']
+const toolsChanged = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' }
+let fixture: RawFixture
+
+beforeAll(async () => {
+  fixture = await startRawFixture({ settings: { auth: { global_tokens: ['token-of-ada', 'token-of-bob'] } } })
+}, 30_000)
+afterAll(() => fixture[Symbol.asyncDispose]())
+
+const updated = (uri: string) => ({
+  jsonrpc: '2.0',
+  method: 'notifications/resources/updated',
+  params: { uri, _meta: { 'vendor/kept': 12 } },
+})
+
+/** What one client is to hear: method and URI, under which id. */
+function heardBy({ messages }: Listening): unknown[] {
+  return messages.map(({ method, params }) => [method, params?.['uri'] ?? null, idOf(params)])
+}
+
+function idOf(params: RpcMessage['params']): unknown {
+  return (params?.['_meta'] as Record<string, unknown> | undefined)?.[SUBSCRIPTION_ID]
+}
+
+async function emit(name: RawName, messages: readonly unknown[], post: ModernPost): Promise<void> {
+  await callModern(fixture.url(name), 'emit', { messages, apart: true }, { id: 'emit', ...post })
+}
+
+describe.each(names)('%s', (name) => {
+  const clients: { first: ModernPost & { id: RpcId }; second: ModernPost & { id: RpcId }; why: string }[] = [
+    { why: 'same number', first: { id: 7 }, second: { id: 7 } },
+    { why: 'a number and the same as a string', first: { id: 7 }, second: { id: '7' } },
+    {
+      why: 'clients that can be asked things',
+      first: { id: 'a"b', capabilities: { elicitation: {} } },
+      second: { id: 2 ** 53 - 1, capabilities: { elicitation: {} } },
+    },
+  ]
+
+  test.each(clients)('two listeners with $why', async ({ first, second }) => {
+    const token = 'token-of-ada'
+    const everything = { toolsListChanged: true, promptsListChanged: true, resourceSubscriptions: ['r://1'] }
+    const post = { ...first, token }
+    await using ada = await Listening.open(fixture.url(name), everything, post)
+    await using bob = await Listening.open(
+      fixture.url(name),
+      { toolsListChanged: true, resourceSubscriptions: ['r://2'] },
+      { ...second, token },
+    )
+    await poll('the acknowledgements', async () => ada.messages.length + bob.messages.length === 2)
+    await emit(name, [updated('r://1'), updated('r://2'), updated('r://3'), toolsChanged], post)
+    await poll('the changes', async () => ada.messages.length >= 3 && bob.messages.length >= 3)
+    const acknowledged = 'notifications/subscriptions/acknowledged'
+    expect(heardBy(ada)).toEqual([
+      [acknowledged, null, first.id],
+      ['notifications/resources/updated', 'r://1', first.id],
+      [toolsChanged.method, null, first.id],
+    ])
+    expect(heardBy(bob)).toEqual([
+      [acknowledged, null, second.id],
+      ['notifications/resources/updated', 'r://2', second.id],
+      [toolsChanged.method, null, second.id],
+    ])
+    // Narrowed to what the server announces: it has no prompts.
+    expect(ada.messages[0]?.params?.['notifications']).toEqual({
+      toolsListChanged: true,
+      resourceSubscriptions: ['r://1'],
+    })
+    expect(ada.messages[1]?.params?.['_meta']).toEqual({ [SUBSCRIPTION_ID]: first.id, 'vendor/kept': 12 })
+  })
+
+  test('the server hears of each URI once, and that it is no longer wanted when the last one leaves', async () => {
+    const post = { token: 'token-of-ada' }
+    const uri = `r://${crypto.randomUUID()}`
+    const received = async () => {
+      const { answer } = await callModern(fixture.url(name), 'received', { part: uri }, post)
+      const found = answer.result?.structuredContent as { found: { text: string }[] }
+      const methods = found.found.map(({ text }) => (JSON.parse(text) as RpcMessage).method ?? '')
+      return methods.filter((method) => method.startsWith('resources/'))
+    }
+    const first = await Listening.open(fixture.url(name), { resourceSubscriptions: [uri] }, post)
+    const second = await Listening.open(fixture.url(name), { resourceSubscriptions: [uri] }, post)
+    await poll('the subscription', async () => (await received()).length > 0)
+    expect(await received()).toEqual(['resources/subscribe'])
+    await first[Symbol.asyncDispose]()
+    await emit(name, [updated(uri)], post)
+    await poll('the update', async () => second.messages.length === 2)
+    expect(await received()).toEqual(['resources/subscribe'])
+    await second[Symbol.asyncDispose]()
+    await poll('the end of it', async () => (await received()).length === 2)
+    expect(await received()).toEqual(['resources/subscribe', 'resources/unsubscribe'])
+  })
+})
+
+test('what belongs to a call stays with the call', async () => {
+  const post = { token: 'token-of-ada', logLevel: 'debug' }
+  await using listening = await Listening.open(fixture.url('raw-http'), { toolsListChanged: true }, post)
+  const messages = [
+    { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'for the call' } },
+    toolsChanged,
+  ]
+  const { before } = await callModern(fixture.url('raw-http'), 'emit', { messages }, post)
+  await poll('the change', async () => listening.messages.length === 2)
+  expect(before.map(({ method }) => method)).toEqual(['notifications/message'])
+  expect(heardBy(listening).at(-1)).toEqual([toolsChanged.method, null, 1])
+})
+
+test('the stream ends with a result of its own when the server is removed', async () => {
+  const definition = { name: 'passing', transport: 'streamable-http', url: '' }
+  const { definition: raw } = (await (await fixture.gateway.admin('/mcps/raw-http')).json()) as {
+    definition: { url: string }
+  }
+  await fixture.gateway.register({ ...definition, url: raw.url })
+  const listening = await Listening.open(
+    fixture.gateway.face('passing', 'stream'),
+    { toolsListChanged: true },
+    { id: 'bye', token: 'token-of-bob' },
+  )
+  await fixture.gateway.admin('/mcps/passing', { method: 'DELETE' })
+  await listening.ended
+  expect(listening.messages.at(-1)).toMatchObject({
+    id: 'bye',
+    result: { resultType: 'complete', _meta: { [SUBSCRIPTION_ID]: 'bye' } },
+  })
+})
