@@ -1,0 +1,141 @@
+/** How many processes stand behind how many clients, who shares one, and what happens at the bounds. */
+import { describe, expect, test } from 'bun:test'
+import { poll } from '../support/gateway.ts'
+import { type OpenOptions, RawClient } from '../support/raw-client.ts'
+import { type RawFixture, startRawFixture } from '../support/raw-fixture.ts'
+
+const tokens = { auth: { global_tokens: ['token-of-ada', 'token-of-bob'] } }
+const able: OpenOptions = { capabilities: { sampling: {} } }
+
+interface Status {
+  readonly processes: number
+  readonly sessions: number
+}
+
+async function statusOf(fixture: RawFixture, name = 'raw-stdio'): Promise<Status> {
+  const answer = await fixture.gateway.admin(`/mcps/${name}`)
+  return ((await answer.json()) as { status: Status }).status
+}
+
+/** Which of these clients speak through one process: those that see each other's marks. */
+async function groupsOf(clients: readonly RawClient[]): Promise<number[][]> {
+  const marks = await Promise.all(
+    clients.map(async (client) => {
+      const mark = crypto.randomUUID()
+      await client.call('mark', 'echo', { secret: mark })
+      return mark
+    }),
+  )
+  return Promise.all(
+    clients.map(async (client) => {
+      const seen: number[] = []
+      for (const [index, part] of marks.entries()) {
+        const { found } = await client.call<{ found: unknown[] }>('look', 'received', { part })
+        if (found.length > 0) seen.push(index)
+      }
+      return seen
+    }),
+  )
+}
+
+describe('isolation', () => {
+  const ada: OpenOptions = { token: 'token-of-ada' }
+  const bob: OpenOptions = { token: 'token-of-bob' }
+  const clients = [ada, ada, bob, { ...ada, ...able }, { ...ada, ...able }]
+
+  test.each<{ isolation: string; why: string; groups: number[][] }>([
+    {
+      isolation: 'auto',
+      why: 'plain clients of one principal share, able ones have their own',
+      groups: [[0, 1], [0, 1], [2], [3], [4]],
+    },
+    { isolation: 'session', why: 'everybody has their own', groups: [[0], [1], [2], [3], [4]] },
+    {
+      isolation: 'shared',
+      why: 'everybody shares',
+      groups: Array.from({ length: 5 }, () => [0, 1, 2, 3, 4]),
+    },
+  ])(
+    '$isolation over a pipe: $why',
+    async ({ isolation, groups }) => {
+      await using fixture = await startRawFixture({ settings: tokens, definition: { isolation } })
+      const opened = await Promise.all(clients.map((options) => fixture.open('raw-stdio', options)))
+      expect(await groupsOf(opened)).toEqual(groups)
+      const { processes, sessions } = await statusOf(fixture)
+      const lanes = new Set(groups.map((group) => group.join())).size
+      expect(sessions).toBe(5)
+      // The gateway's own, which nobody uses unless everybody does, comes on top.
+      expect(processes).toBe(isolation === 'shared' ? 1 : lanes + 1)
+      // Over HTTP a session of its own costs the server little.
+      const remote = await Promise.all(
+        clients.slice(0, 2).map((options) => fixture.open('raw-http', options)),
+      )
+      expect(await groupsOf(remote)).toEqual(
+        isolation === 'shared'
+          ? [
+              [0, 1],
+              [0, 1],
+            ]
+          : [[0], [1]],
+      )
+      await Promise.all([...opened, ...remote].map((client) => client.close()))
+    },
+    30_000,
+  )
+})
+
+describe('bounds', () => {
+  test('past so many processes a client is told 503 and when to come back; others go on', async () => {
+    await using fixture = await startRawFixture({ settings: { limits: { processes_max: 2 } } })
+    await using first = await fixture.open('raw-stdio', able)
+    const refused = await RawClient.open(fixture.url('raw-stdio'), able).catch(
+      ({ message }: Error) => message,
+    )
+    expect(refused).toStartWith('503 ')
+    expect(refused).toContain('limits.processes_max')
+    // A client that can share does.
+    await using plain = await fixture.open('raw-stdio')
+    expect(await plain.call(1, 'echo', { secret: 's' })).toEqual({ secret: 's' })
+    await first.close()
+    await poll('the process to end', async () => (await statusOf(fixture)).processes === 1)
+    await using second = await fixture.open('raw-stdio', able)
+    expect(await second.call(1, 'echo', { secret: 's' })).toEqual({ secret: 's' })
+  }, 20_000)
+
+  test('past so many calls in flight a call is 429 with Retry-After; slow calls do not block the others', async () => {
+    await using fixture = await startRawFixture({ settings: { limits: { in_flight_per_server_max: 3 } } })
+    await using client = await fixture.open('raw-stdio')
+    const slow = (id: number, mark: string) => client.callTool(id, 'slow', { ms: 700, mark })
+    const calls = [slow(1, 'one'), slow(2, 'two')]
+    await poll('both to arrive', async () => {
+      const { found } = await client.call<{ found: unknown[] }>('look', 'received', { part: '"slow"' })
+      return found.length === 2
+    })
+    const third = slow(3, 'three')
+    await poll('the third to count', async () => (await tooMany(client)) === 429)
+    const full = await client.post('{"jsonrpc":"2.0","id":4,"method":"x-vendor/reverse"}')
+    expect(full.status).toBe(429)
+    expect(Number(full.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await full.json()).toMatchObject({ id: 4, error: { data: { code: 'IN_FLIGHT_EXHAUSTED' } } })
+    for (const { answer } of await Promise.all([...calls, third]))
+      expect(answer.result?.structuredContent).toEqual({ slept: 700 })
+    expect(await tooMany(client)).toBe(200)
+  }, 20_000)
+
+  test('a connection that nobody uses is closed, and a client that comes back gets a new one', async () => {
+    await using fixture = await startRawFixture({ settings: { ...tokens, timeouts: { lane_idle: '300ms' } } })
+    const before = (await statusOf(fixture)).processes
+    await using client = await fixture.open('raw-stdio', { token: 'token-of-ada' })
+    expect((await statusOf(fixture)).processes).toBe(before + 1)
+    await client.close()
+    await poll('the process to end', async () => (await statusOf(fixture)).processes === before)
+    await using again = await fixture.open('raw-stdio', { token: 'token-of-ada' })
+    expect(await again.call(1, 'echo', { secret: 's' })).toEqual({ secret: 's' })
+  }, 20_000)
+})
+
+async function tooMany(client: RawClient): Promise<number> {
+  const response = await client.post('{"jsonrpc":"2.0","id":"count","method":"x-vendor/reverse"}')
+  await response.arrayBuffer()
+  return response.status
+}
