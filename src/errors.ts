@@ -17,6 +17,12 @@ interface CatalogueRow {
   readonly title: string
 }
 
+/**
+ * Codes of the gateway's own are -31000 minus the HTTP status: the range from -32000 to -32019 is closed to new
+ * ones, -32002 means "resource not found" to clients before 2026-07-28 and must not be sent to later ones, and
+ * the rest down to -32099 belongs to the specification (2026-07-28, basic/index, Error Codes). -32001 is what
+ * SDKs say for a session that is unknown.
+ */
 export const catalogue = {
   PARSE_ERROR: row(400, -32700, 'downstream', false, 'Parse error'),
   INVALID_REQUEST: row(400, -32600, 'downstream', false, 'Invalid request'),
@@ -32,25 +38,25 @@ export const catalogue = {
   NOT_ACCEPTABLE: row(406, -32600, 'downstream', false, 'Not acceptable'),
   SESSION_MISSING: row(400, -32600, 'downstream', false, 'Session id required'),
   SESSION_UNKNOWN: row(404, -32001, 'downstream', false, 'Session not found'),
-  SERVER_UNKNOWN: row(404, -32001, 'downstream', false, 'Server not found'),
-  SERVER_STARTING: row(503, -32002, 'upstream', true, 'Server is starting'),
-  SERVER_UNAVAILABLE: row(503, -32002, 'upstream', true, 'Server is not available'),
-  UPSTREAM_CLOSED: row(502, -32003, 'upstream', true, 'Server connection closed'),
-  UPSTREAM_TIMEOUT: row(504, -32004, 'upstream', true, 'Server did not answer in time'),
-  UPSTREAM_ERROR: row(502, -32005, 'upstream', true, 'Server gave an invalid answer'),
-  UPSTREAM_UNAUTHORIZED: row(502, -32005, 'upstream', false, 'Server refused the gateway credentials'),
+  SERVER_UNKNOWN: row(404, -31404, 'downstream', false, 'Server not found'),
+  SERVER_STARTING: row(503, -31503, 'upstream', true, 'Server is starting'),
+  SERVER_UNAVAILABLE: row(503, -31503, 'upstream', true, 'Server is not available'),
+  UPSTREAM_CLOSED: row(502, -31502, 'upstream', true, 'Server connection closed'),
+  UPSTREAM_TIMEOUT: row(504, -31504, 'upstream', true, 'Server did not answer in time'),
+  UPSTREAM_ERROR: row(502, -31502, 'upstream', true, 'Server gave an invalid answer'),
+  UPSTREAM_UNAUTHORIZED: row(502, -31502, 'upstream', false, 'Server refused the gateway credentials'),
   NO_CAPABLE_CLIENT: row(400, -32603, 'upstream', false, 'No client can answer this request'),
   PAYLOAD_TOO_LARGE: row(413, -32600, 'downstream', false, 'Request body too large'),
-  RATE_LIMITED: row(429, -32006, 'downstream', true, 'Too many requests'),
-  SESSIONS_EXHAUSTED: row(429, -32006, 'downstream', true, 'Too many sessions'),
-  PROCESSES_EXHAUSTED: row(503, -32006, 'internal', true, 'Too many child processes'),
-  IN_FLIGHT_EXHAUSTED: row(429, -32006, 'downstream', true, 'Too many requests in flight'),
+  RATE_LIMITED: row(429, -31429, 'downstream', true, 'Too many requests'),
+  SESSIONS_EXHAUSTED: row(429, -31429, 'downstream', true, 'Too many sessions'),
+  PROCESSES_EXHAUSTED: row(503, -31503, 'internal', true, 'Too many child processes'),
+  IN_FLIGHT_EXHAUSTED: row(429, -31429, 'downstream', true, 'Too many requests in flight'),
   UNAUTHENTICATED: row(401, -32600, 'downstream', false, 'Authentication required'),
   ADMIN_FORBIDDEN: row(403, -32600, 'downstream', false, 'Admin access denied'),
   ADDRESS_FORBIDDEN: row(403, -32600, 'downstream', false, 'Address not allowed'),
   HOST_FORBIDDEN: row(421, -32600, 'downstream', false, 'Host not allowed'),
   ORIGIN_FORBIDDEN: row(403, -32600, 'downstream', false, 'Origin not allowed'),
-  NOT_FOUND: row(404, -32001, 'downstream', false, 'Not found'),
+  NOT_FOUND: row(404, -31404, 'downstream', false, 'Not found'),
   METHOD_NOT_ALLOWED: row(405, -32600, 'downstream', false, 'Method not allowed'),
   BAD_REQUEST: row(400, -32600, 'downstream', false, 'Bad request'),
   DEFINITION_INVALID: row(400, -32602, 'downstream', false, 'Invalid server definition'),
@@ -59,7 +65,7 @@ export const catalogue = {
   COMMAND_NOT_FOUND: row(422, -32602, 'downstream', false, 'Command not found'),
   COMMAND_FORBIDDEN: row(403, -32600, 'downstream', false, 'Command not allowed'),
   URL_FORBIDDEN: row(422, -32602, 'downstream', false, 'URL not allowed'),
-  DRAINING: row(503, -32002, 'internal', true, 'Gateway is shutting down'),
+  DRAINING: row(503, -31503, 'internal', true, 'Gateway is shutting down'),
   INTERNAL: row(500, -32603, 'internal', false, 'Internal error'),
 } as const satisfies Record<string, CatalogueRow>
 

@@ -52,7 +52,7 @@ const bad: readonly Bad[] = [
     body: ping,
     path: '/mcp-proxy/nobody/stream',
     status: 404,
-    code: -32001,
+    code: -31404,
     id: 7,
   },
   {

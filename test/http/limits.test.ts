@@ -236,7 +236,7 @@ describe('the rate', () => {
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(await answer.json()).toMatchObject({
       jsonrpc: '2.0',
-      error: { code: -32006, data: { code: 'RATE_LIMITED' } },
+      error: { code: -31429, data: { code: 'RATE_LIMITED' } },
     })
     expect(await (await front.send('/admin/mcps')).json()).toMatchObject({ code: 'RATE_LIMITED' })
     expect((await front.send('/healthz')).status).toBe(200)

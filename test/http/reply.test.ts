@@ -35,7 +35,7 @@ describe('a reply', () => {
     const body = await replyRpcError(error, id).text()
     expect(JSON.parse(body)).toMatchObject({
       jsonrpc: '2.0',
-      error: { code: -32002, data: { code: 'SERVER_STARTING' } },
+      error: { code: -31503, data: { code: 'SERVER_STARTING' } },
     })
     if (text !== '') expect(body).toContain(text)
     else expect(body).not.toContain('"id"')

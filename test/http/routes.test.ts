@@ -132,7 +132,7 @@ describe('the MCP endpoints', () => {
     expect(answer.status).toBe(404)
     expect(await answer.json()).toMatchObject({
       jsonrpc: '2.0',
-      error: { code: -32001, data: { code: 'NOT_FOUND' } },
+      error: { code: -31404, data: { code: 'NOT_FOUND' } },
     })
   })
 
