@@ -38,8 +38,9 @@ RUN [ -x /usr/bin/tini-static ] || { \
 RUN mkdir -p /layout/usr/bin /layout/usr/local/bin /layout/usr/share/doc/compozy /state /home-of-nonroot && \
     cp /usr/bin/tini-static /layout/usr/bin/tini && \
     ln -s /compozy /layout/usr/local/bin/compozy
-# The published examples probe with wget: in the image that has none, the executable answers to that name.
-RUN mkdir -p /probe/usr/local/bin && ln -s /compozy /probe/usr/local/bin/wget
+# The published examples probe with wget, and in a line that runtimes give to a shell. In the image that has
+# neither, the executable answers to both names, for health checks only.
+RUN mkdir -p /stand-ins && ln -s /compozy /stand-ins/wget && ln -s /compozy /stand-ins/sh
 COPY LICENSE /layout/usr/share/doc/compozy/
 COPY --from=build --chmod=0755 /compozy /layout/compozy
 
@@ -78,7 +79,7 @@ CMD ["compozy", "mcp-proxy"]
 
 FROM ${DISTROLESS_BASE} AS distroless
 COPY --from=layout /layout/ /
-COPY --from=layout /probe/ /
+COPY --from=layout /stand-ins/ /bin/
 COPY --from=layout --chown=65532:65532 /state/ /var/lib/compozy/
 ENV COMPOZY_IMAGE=distroless \
     HOME=/home/nonroot \
@@ -87,8 +88,6 @@ ENV COMPOZY_IMAGE=distroless \
 LABEL org.opencontainers.image.title="compozy mcp-proxy" \
       org.opencontainers.image.description="Exposes MCP servers over HTTP" \
       org.opencontainers.image.licenses="MIT"
-# There is no shell; docker gives `HEALTHCHECK CMD wget … || exit 1` of an image made from this one to it.
-SHELL ["/compozy", "__shell"]
 USER 65532:65532
 # compozy.yaml is read from here when it is mounted.
 WORKDIR /etc/compozy

@@ -17,13 +17,11 @@ if (process.argv[2] === '__watchdog')
   await import('./cli/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
 
 const args = process.argv.slice(2)
-// In the image without wget and shell the executable stands in for both; see cli/wget.ts.
-if (/(?:^|\/)wget$/.test(process.argv0)) {
-  process.exit(await import('./cli/wget.ts').then(({ runWget }) => runWget(args)))
-}
-if (args[0] === '__shell') {
-  const { runShellForm } = await import('./cli/wget.ts')
-  process.exit(await runShellForm(args.slice(1).join(' '), (words) => runCli(compozy, words)))
+// In the image without wget and shell the executable stands in for both.
+const [, standIn] = /(?:^|\/)(wget|sh)$/.exec(process.argv0) ?? []
+if (standIn !== undefined) {
+  const { runShell, runWget } = await import('./cli/stand-ins.ts')
+  process.exit(await (standIn === 'wget' ? runWget(args) : runShell(args, (words) => runCli(compozy, words))))
 }
 
 process.exit(await runCli(compozy, args))

@@ -13,8 +13,6 @@ export interface ImageConfig {
   readonly ExposedPorts: Readonly<Record<string, unknown>>
   readonly StopSignal: string
   readonly Healthcheck: { readonly Test: readonly string[] }
-  /** What the shell form of an instruction is given to; null means `/bin/sh -c`. */
-  readonly Shell?: readonly string[] | null
 }
 
 export interface BuildImageOptions {

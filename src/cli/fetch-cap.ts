@@ -16,14 +16,17 @@ const REQUESTS_MAX = 20_000
  */
 const INIT = '/usr/bin/tini'
 
-/** Does not return when the process was replaced. A cap that somebody has set is left alone. */
-export function raiseFetchCap(): void {
+/**
+ * Does not return when the process was replaced, by one with these arguments. A cap that somebody has set
+ * is left alone.
+ */
+export function raiseFetchCap(args: readonly string[]): void {
   const init = process.pid === 1 && existsSync(INIT) ? [INIT, '--'] : []
   if ((process.env[VARIABLE] !== undefined && init.length === 0) || process.execve === undefined) return
   // A compiled program has a made-up script path at 1; from source it is the path of main.ts.
   const compiled = process.argv[1]?.startsWith('/$bunfs/') === true
-  const args = compiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
-  process.execve(init[0] ?? process.execPath, [...init, process.execPath, ...args], {
+  const script = compiled ? [] : [...process.execArgv, ...process.argv.slice(1, 2)]
+  process.execve(init[0] ?? process.execPath, [...init, process.execPath, ...script, ...args], {
     ...process.env,
     [VARIABLE]: process.env[VARIABLE] ?? String(REQUESTS_MAX),
   })

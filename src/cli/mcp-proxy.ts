@@ -17,7 +17,7 @@ export const mcpProxy = defineCommand({
   args: gatewayFlags,
   async run({ rawArgs }) {
     const { flags } = parseArguments(rawArgs, gatewayFlags)
-    raiseFetchCap()
+    raiseFetchCap(['mcp-proxy', ...rawArgs])
     const { serve } = await import('./serve.ts')
     return serve(flags)
   },

@@ -30,6 +30,11 @@ export async function findCommand(command: string, place: CommandPlace): Promise
   return null
 }
 
+/** Whether a program of the small image is one in name only: its health checks find these two. */
+export function isStandIn(file: string): boolean {
+  return /\/(?:sh|wget)$/.test(file)
+}
+
 async function isExecutable(file: string): Promise<boolean> {
   try {
     await access(file, constants.X_OK)

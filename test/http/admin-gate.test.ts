@@ -10,6 +10,7 @@ afterAll(() => rmSync(place, { recursive: true }))
 const bin = join(place, 'bin')
 mkdirSync(join(bin, 'folder'), { recursive: true })
 writeFileSync(join(bin, 'tool'), '#!/bin/sh\n', { mode: 0o755 })
+writeFileSync(join(bin, 'sh'), '#!/bin/sh\n', { mode: 0o755 })
 writeFileSync(join(bin, 'plain'), 'text', { mode: 0o644 })
 
 const environment = { PATH: bin }
@@ -51,6 +52,18 @@ const rows: Row[] = [
     body: { ...stdio, command: 'npx' },
     status: 422,
     says: 'full image',
+  },
+  {
+    why: 'the shell that the small image has in name only',
+    options: { environment: { ...environment, COMPOZY_IMAGE: 'distroless' } },
+    body: { ...stdio, command: 'sh' },
+    status: 422,
+    says: 'full image',
+  },
+  {
+    why: 'the shell elsewhere',
+    body: { ...stdio, command: 'sh' },
+    status: 201,
   },
   {
     why: 'a command that its own PATH has not',

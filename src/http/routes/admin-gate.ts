@@ -8,7 +8,7 @@ import type { Config } from '../../config/schema.ts'
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { maskText } from '../../registry/mask.ts'
-import { commandMissing, findCommand } from '../../upstream/command-lookup.ts'
+import { commandMissing, findCommand, isStandIn } from '../../upstream/command-lookup.ts'
 import { checkUpstreamUrl, type UrlPolicy } from '../../upstream/url-guard.ts'
 
 export interface GateParts {
@@ -74,7 +74,8 @@ async function checkCommand(definition: ServerDefinition, parts: GateParts): Pro
   const { PATH: ownPath } = definition.env
   const { PATH: gatewayPath, COMPOZY_IMAGE: image } = parts.environment
   const cwd = definition.cwd ?? process.cwd()
-  if ((await findCommand(definition.command, { path: ownPath ?? gatewayPath, cwd })) === null) {
+  const file = await findCommand(definition.command, { path: ownPath ?? gatewayPath, cwd })
+  if (file === null || (image === 'distroless' && isStandIn(file))) {
     throw new GatewayError('COMMAND_NOT_FOUND', commandMissing(shown, image))
   }
 }

@@ -11,6 +11,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { createLineSplitter } from '../../protocol/line-frames.ts'
+import { commandMissing } from '../command-lookup.ts'
 import { type ChildInput, createChildInput } from './child-input.ts'
 import { createMask, type Mask } from './mask.ts'
 import { looksLikeObject, messagesIn, requestIdOfAnswer } from './message-text.ts'
@@ -241,7 +242,7 @@ async function spawnFailure(options: StdioOptions, mask: Mask, thrown: unknown):
       if (cwd !== null && !(await isDirectory(cwd))) {
         return new GatewayError('COMMAND_NOT_FOUND', `The working directory ${cwd} does not exist.`)
       }
-      return new GatewayError('COMMAND_NOT_FOUND', `${command} is not installed, or not in PATH.`)
+      return new GatewayError('COMMAND_NOT_FOUND', commandMissing(command, process.env['COMPOZY_IMAGE']))
     case 'EACCES':
       return new GatewayError('COMMAND_NOT_FOUND', `${command} is not an executable file.`)
     default: {

@@ -262,6 +262,19 @@ describe('failing to start', () => {
     })
   }
 
+  test('names the image that has the command, inside the one that has none', async () => {
+    process.env['COMPOZY_IMAGE'] = 'distroless'
+    try {
+      const transport = transportOf({ command: 'no-such-command' })
+      const opening = transport.open(createRecorder(), new AbortController().signal)
+      expect(await opening.then(String, (thrown: unknown) => (thrown as GatewayError).details)).toContain(
+        'full image',
+      )
+    } finally {
+      delete process.env['COMPOZY_IMAGE']
+    }
+  })
+
   test('rejects, and nothing worse, when the system has no descriptors left', async () => {
     const starved = Bun.spawn(
       ['/bin/sh', '-c', 'ulimit -n 40; exec "$0" "$1"', process.execPath, outOfDescriptors],

@@ -1,7 +1,7 @@
 /**
- * What the distroless image has under the names of two programs that it does not have: `wget`, and the
- * shell that a `HEALTHCHECK CMD …` line is given to. Each answers the one use that health checks make
- * of it. Everything else is refused with a sentence, so that nobody takes it for the real one.
+ * What the distroless image has under the names of two programs that it does not have: `wget`, and `sh`,
+ * which container runtimes give a `HEALTHCHECK CMD …` line to. Each answers the one use that health
+ * checks make of it. Everything else is refused with a sentence, so that nobody takes it for the real one.
  */
 import { directWhenLocal } from './direct.ts'
 import { unreachableReason } from './unreachable.ts'
@@ -48,17 +48,20 @@ async function ask(url: string, timeoutMs: number): Promise<number> {
   }
 }
 
-/** Runs `wget …` or `compozy …`, with or without `|| exit N`, as a shell would. */
-export async function runShellForm(
-  line: string,
+/**
+ * `sh -c LINE`: runs `wget …` or `compozy …`, with or without `|| exit N`. Resolves with the exit code;
+ * never rejects.
+ */
+export async function runShell(
+  [flag, line = '', ...rest]: readonly string[],
   compozy: (args: readonly string[]) => Promise<number>,
 ): Promise<number> {
   // No quotes, expansions, redirections or second commands: nothing that would need a real shell.
-  const [, command = '', args = '', exit] =
+  const [, command, args = '', exit] =
     /^\s*(wget|compozy)((?:\s+[\w./:@%=+,-]+)*)\s*(?:\|\|\s*exit\s+(\d{1,3})\s*)?$/.exec(line) ?? []
-  if (command === '') {
+  if (flag !== '-c' || rest.length > 0 || command === undefined) {
     console.error(
-      'compozy: this image has no shell; in its place only "compozy ..." and "wget --spider ..." are known, each with or without "|| exit N"',
+      'sh: this image has no shell; in its place only "compozy ..." and "wget --spider ..." are known, each with or without "|| exit N". The full image has one.',
     )
     return NO_COMMAND
   }

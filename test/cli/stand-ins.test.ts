@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { commandOf, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
+import { startProcess } from '../support/process.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const place = temporaryDirectory()
@@ -11,7 +12,7 @@ let gateway: RunningGateway
 let port: string
 
 beforeAll(async () => {
-  symlinkSync(compozy, join(place.path, 'wget'))
+  for (const name of ['wget', 'sh']) symlinkSync(compozy, join(place.path, name))
   gateway = await startGatewayProcess({ via: 'executable' })
   port = new URL(gateway.url).port
 })
@@ -76,7 +77,7 @@ describe('under the name wget', () => {
   })
 })
 
-describe('in place of a shell', () => {
+describe('under the name sh', () => {
   test.each([
     {
       line: 'wget --no-verbose --tries=1 --spider http://localhost:PORT/healthz || exit 1',
@@ -88,7 +89,7 @@ describe('in place of a shell', () => {
     { line: 'compozy healthcheck --mcp-port PORT||exit 3', exitCode: 0, why: 'the own health check' },
     { line: ' compozy healthcheck --mcp-port 1 || exit 3 ', exitCode: 3, why: 'its failure' },
   ])('runs $why', async ({ line, exitCode }) => {
-    expect((await run([compozy, '__shell', line])).exitCode).toBe(exitCode)
+    expect((await run(['sh', '-c', line])).exitCode).toBe(exitCode)
   })
 
   test.each([
@@ -100,9 +101,28 @@ describe('in place of a shell', () => {
     "compozy 'healthcheck'",
     '',
   ])('refuses, whole, what would need a real one: %s', async (line) => {
-    const outcome = await run([compozy, '__shell', line])
+    const outcome = await run(['sh', '-c', line])
     expect(outcome).toMatchObject({ exitCode: 127, stdout: '' })
     expect(outcome.stderr).toContain('this image has no shell')
+  })
+
+  test.each([
+    { args: [] },
+    { args: ['-i'] },
+    { args: ['-c'] },
+    { args: ['-c', 'compozy --version', 'more'] },
+  ])('is no shell for a person either: $args', async ({ args }) => {
+    expect(await run(['sh', ...args])).toMatchObject({ exitCode: 127, stdout: '' })
+  })
+
+  test('runs the gateway of a CMD that is one line', async () => {
+    await using running = startProcess({
+      command: ['sh', '-c', 'compozy mcp-proxy --mcp-port 0 --mcp-log-format json'],
+      cwd: place.path,
+      env: { PATH: place.path, HOME: place.path },
+    })
+    await running.line((line) => line.includes('listening'))
+    expect(await running.stop()).toBe(0)
   })
 })
 
