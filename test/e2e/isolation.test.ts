@@ -84,6 +84,23 @@ describe('isolation', () => {
   )
 })
 
+test('a process that speaks for everybody may ask nobody: a question is an error at once, a ping is answered', async () => {
+  await using fixture = await startRawFixture({ definition: { isolation: 'shared' } })
+  await using client = await fixture.open('raw-stdio', { ...able, answer: () => ({ said: 'never' }) })
+  for (const method of ['sampling/createMessage', 'elicitation/create', 'roots/list', 'x-vendor/ask']) {
+    const { error, tookMs } = await client.call<{ error: unknown; tookMs: number }>(method, 'ask', { method })
+    expect(error).toMatchObject({ code: -32603 })
+    expect(tookMs).toBeLessThan(1_000)
+  }
+  expect(await client.call('ping', 'ask', { method: 'ping' })).toMatchObject({ result: {}, error: null })
+  expect(client.asked).toEqual([])
+  // The server has been told of no capability, whatever this client can do.
+  const { found } = await client.call<{ found: { text: string }[] }>('look', 'received', {
+    part: '"initialize"',
+  })
+  expect(found.every(({ text }) => text.includes('"capabilities":{}'))).toBe(true)
+}, 20_000)
+
 describe('bounds', () => {
   test('past so many processes a client is told 503 and when to come back; others go on', async () => {
     await using fixture = await startRawFixture({ settings: { limits: { processes_max: 2 } } })
