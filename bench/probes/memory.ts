@@ -40,8 +40,8 @@ export async function measureIdleMemory(
     const idleSessions: { sessions: number; mib: number | null }[] = []
     const endpoints = tokens.map((token) => gateway.place('stdio', 'stream', token))
     for (const sessions of counts) {
-      // A thousand sessions are one client's; more come from as many clients as need be.
-      const clients = endpoints.slice(0, Math.ceil(sessions / 1000))
+      // A client may have a thousand sessions; those that have theirs already open no more.
+      const clients = endpoints.slice(Math.floor(held.length / 1000), Math.ceil(sessions / 1000))
       await openIdleSessions(clients, sessions - held.length, held)
       await Bun.sleep(settleMs)
       idleSessions.push({ sessions, mib: rssMib(gateway.process.pid) })

@@ -5,6 +5,7 @@
  * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
+import type { MessagePieces } from '../protocol/large-answer.ts'
 import type { Area } from './context.ts'
 
 /** Extra response headers, set over the built-in ones. */
@@ -70,6 +71,11 @@ export function replyErrorIn(area: Area, error: GatewayError, headers?: ReplyHea
 /** A ready JSON-RPC text, forwarded byte for byte with status 200. */
 export function replyRpcText(text: string, headers?: ReplyHeaders): Response {
   return withHeaders(new Response(text, okJson), headers)
+}
+
+/** A ready JSON-RPC message in the bytes in which it came. A Blob of pieces is joined once, by the runtime. */
+export function replyRpcBytes(pieces: MessagePieces): Response {
+  return new Response(new Blob([...pieces]), okJson)
 }
 
 /** A ready JSON text with any status. */

@@ -7,12 +7,18 @@
  *
  * Spec: 2025-11-25, Transports, stdio. Cases: test/protocol/line-frames.test.ts
  */
+import { largeAnswerBytesMin, type MessagePieces } from './large-answer.ts'
 import { edgeBytes, PartialLine } from './partial-line.ts'
 
 /** Who gets the lines. */
 export interface LineSink {
   /** One line without its line break. May be empty. */
   line(text: string): void
+  /**
+   * Instead of `line` for one of `largeAnswerBytesMin` bytes and more that came in several chunks: its bytes,
+   * not decoded.
+   */
+  large?(pieces: MessagePieces): void
   /** The current line has passed `lineBytesMax` and is being skipped: its first characters. Once a line. */
   overflow(head: string): void
   /** The skipped line has ended: its last characters and its whole size. Once a line. */
@@ -44,6 +50,8 @@ export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSp
   function finish(bytes: Buffer): void {
     carry(bytes)
     if (partial.oversized) sink.skipped(partial.tail, partial.length)
+    else if (sink.large && partial.length >= largeAnswerBytesMin && partial.length <= lineBytesMax)
+      sink.large(withoutReturn(partial.pieces()))
     else emit(partial.view())
     partial.clear()
   }
@@ -93,6 +101,12 @@ export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSp
   }
 
   return { push, end }
+}
+
+function withoutReturn(pieces: Uint8Array[]): Uint8Array[] {
+  const last = pieces.at(-1)
+  if (last?.at(-1) === carriageReturn) pieces.splice(-1, 1, last.subarray(0, -1))
+  return pieces
 }
 
 /** `text` is a run of whole lines without the last line break. */

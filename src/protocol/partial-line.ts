@@ -94,6 +94,14 @@ export class PartialLine {
     return Buffer.concat(this.#pieces)
   }
 
+  /** The line as the pieces in which it came, which are the caller's from then on. Empty when it is oversized. */
+  pieces(): Uint8Array[] {
+    this.#closeSlab()
+    const pieces = this.#pieces
+    this.#pieces = []
+    return pieces
+  }
+
   /** Starts the next line. */
   clear(): void {
     this.#length = 0

@@ -7,6 +7,7 @@
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
 import { type MessageText, paramSpan, progressTokenSpan } from '../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../protocol/large-answer.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Call } from '../upstream/call.ts'
 import type { Connection } from '../upstream/connection.ts'
@@ -19,6 +20,7 @@ import type { Session } from './session.ts'
 /** What the HTTP response to a POST becomes. */
 export type PostReply =
   | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'bytes'; readonly pieces: MessagePieces }
   | { readonly kind: 'stream'; readonly stream: EventStream }
   | { readonly kind: 'error'; readonly error: GatewayError }
 
@@ -59,6 +61,8 @@ export abstract class Exchange extends Call {
 
   /** Sends the answer or a failure on; `text` is null when there is nothing to say (a cancelled call). */
   protected abstract finish(text: string | null, error: GatewayError | null): void
+  /** Sends an answer on that was not decoded; only where `takesBytes`. */
+  protected finishLarge(_pieces: MessagePieces): void {}
   /** A message that belongs to this exchange and is not its answer. */
   abstract deliver(text: string): void
   /** True while messages for its client can travel with this exchange. */
@@ -71,6 +75,11 @@ export abstract class Exchange extends Call {
   answered(message: MessageText, text: string): void {
     this.#end(message.failed)
     this.finish(this.#filtered(text), null)
+  }
+
+  override answeredLarge(pieces: MessagePieces): void {
+    this.#end(false)
+    this.finishLarge(pieces)
   }
 
   answeredHere(resultText: string): void {
@@ -92,6 +101,11 @@ export abstract class Exchange extends Call {
   dropped(): void {
     this.#end(false)
     this.finish(null, null)
+  }
+
+  /** A tool list is filtered, and a task's handle is looked into. */
+  protected get relaysUnread(): boolean {
+    return !this.outlivesAnswer && (this.method !== 'tools/list' || !this.server.definition.toolFilter)
   }
 
   /** Hides from a tool list what the server's `toolFilter` hides. */
@@ -144,6 +158,15 @@ export class PostExchange extends Exchange {
   /** Turns the response into an event stream, so that a client that waits sees a first byte. */
   openStream(): void {
     if (this.#resolve && this.#acceptsStream) this.#openChannel()
+  }
+
+  override get takesBytes(): boolean {
+    return this.#resolve !== null && this.relaysUnread
+  }
+
+  protected override finishLarge(pieces: MessagePieces): void {
+    this.#resolve?.({ kind: 'bytes', pieces })
+    this.#resolve = null
   }
 
   override interrupted(): void {

@@ -5,6 +5,7 @@
 import { type GatewayError, rpcErrorText } from '../errors.ts'
 import { modernErrorStatus, RPC } from '../protocol/eras.ts'
 import { idTextOf, type MessageText, memberSpan, progressTokenSpan } from '../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../protocol/large-answer.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Call } from '../upstream/call.ts'
 import type { Connection } from '../upstream/connection.ts'
@@ -99,6 +100,15 @@ export class RelayedCall extends Call implements StatelessWork {
     const filter = this.#server.definition.toolFilter
     const shown = filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
     this.#finish(shown, message.failed ? modernErrorStatus(errorCodeOf(message)) : 200, message.failed)
+  }
+
+  override get takesBytes(): boolean {
+    return this.#response.takesBytes && (this.method !== 'tools/list' || !this.#server.definition.toolFilter)
+  }
+
+  override answeredLarge(pieces: MessagePieces): void {
+    this.#closeBooks(false)
+    this.#response.finishLarge(pieces)
   }
 
   answeredHere(resultText: string): void {

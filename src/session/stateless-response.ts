@@ -5,11 +5,13 @@
  * Spec: 2026-07-28, basic/transports/streamable-http (Sending Messages), basic/patterns/cancellation.
  */
 import { onOneLine } from '../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../protocol/large-answer.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts'
 
 /** What the HTTP response becomes. */
 export type StatelessReply =
   | { readonly kind: 'text'; readonly status: number; readonly text: string }
+  | { readonly kind: 'bytes'; readonly pieces: MessagePieces }
   | { readonly kind: 'stream'; readonly stream: EventStream }
 
 export interface StatelessResponseSettings {
@@ -74,6 +76,18 @@ export class StatelessResponse {
       if (text !== null) this.#stream?.write(eventFrame(onOneLine(text), null))
       this.#stream?.close()
     }
+    this.#resolve = null
+  }
+
+  /** True while `finishLarge` may be called instead of `finish`. */
+  get takesBytes(): boolean {
+    return this.#resolve !== null
+  }
+
+  /** The answer of a request that went well, not decoded. */
+  finishLarge(pieces: MessagePieces): void {
+    this.#finished = true
+    this.#resolve?.({ kind: 'bytes', pieces })
     this.#resolve = null
   }
 

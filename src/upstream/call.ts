@@ -1,6 +1,7 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../errors.ts'
 import { type MessageText, memberSpan } from '../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../protocol/large-answer.ts'
 import type { LaneMember } from './lane-member.ts'
 import type { Mask } from './transports/mask.ts'
 
@@ -46,6 +47,12 @@ export abstract class Call {
   abstract notified(message: MessageText, text: string): void
   /** The final response, with the client's id. */
   abstract answered(message: MessageText, text: string): void
+  /** True while `answeredLarge` may be called instead of `answered`. */
+  get takesBytes(): boolean {
+    return false
+  }
+  /** The final response, with the client's id and not decoded. It is no error. */
+  answeredLarge(_pieces: MessagePieces): void {}
   abstract failed(error: GatewayError): void
   /** The gateway answers in the server's place; `resultText` is the JSON text of the result. */
   abstract answeredHere(resultText: string): void

@@ -16,6 +16,7 @@ import {
   scanMessage,
   withId,
 } from '../protocol/jsonrpc.ts'
+import { largeAnswer, type MessagePieces, replaceBytes } from '../protocol/large-answer.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type Call, OwnCall } from './call.ts'
 import type { CallLimits, ConnectionOwner } from './connection-owner.ts'
@@ -209,6 +210,15 @@ export class Connection implements TransportReceiver {
     else if (message.kind === 'request') this.#owner.serverRequest(this, message, this.callOf(requestId))
     else if (message.method === 'notifications/progress') this.#progress(message)
     else this.#owner.notification(this, message, this.callOf(requestId))
+  }
+
+  large(pieces: MessagePieces): boolean {
+    const answer = largeAnswer(pieces)
+    const call = answer && this.#inFlight.get(answer.id)
+    if (!answer || !call?.takesBytes) return false
+    this.#inFlight.delete(answer.id)
+    call.answeredLarge(replaceBytes(pieces, answer.idStart, answer.idEnd, call.idText))
+    return true
   }
 
   requestFailed(requestId: number, error: GatewayError): void {

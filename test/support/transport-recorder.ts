@@ -69,6 +69,8 @@ export function createRecorder(): TransportRecorder {
       return JSON.parse((await until(isAnswer, waitMs)).text) as Record<string, unknown>
     },
     message: (text, requestId) => record({ kind: 'message', text, requestId }),
+    // Never taken, so that every message is recorded as a text.
+    large: () => false,
     requestFailed: (requestId, error) => record({ kind: 'requestFailed', requestId, error }),
     sessionLost: (requestId) => record({ kind: 'sessionLost', requestId }),
     closed: (error) => record({ kind: 'closed', error }),

@@ -24,7 +24,7 @@ import type { StatelessUse } from '../../upstream/lane-roles.ts'
 import type { Server } from '../../upstream/server.ts'
 import { allowsTool } from '../../upstream/server-tools.ts'
 import type { RequestContext } from '../context.ts'
-import { replyJsonText } from '../reply.ts'
+import { replyJsonText, replyRpcBytes } from '../reply.ts'
 import { forwardedHeaders, type McpParts } from './mcp.ts'
 
 /** One classified request and everything that answering it takes. */
@@ -218,5 +218,6 @@ function requireTool(server: Server, route: ModernRequestRoute): void {
 }
 
 function responseOf(reply: StatelessReply): Response {
+  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
   return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
 }

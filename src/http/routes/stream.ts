@@ -14,7 +14,7 @@ import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
-import { replyEmpty, replyRpcError, replyRpcText } from '../reply.ts'
+import { replyEmpty, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
 import { answerBatch } from './batch.ts'
 import {
   clientKey,
@@ -129,6 +129,7 @@ function route(
 async function answerOf(exchange: PostExchange): Promise<Response> {
   const reply = await exchange.reply
   if (reply.kind === 'text') return replyRpcText(reply.text)
+  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
   return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, exchange.idText)
 }
 

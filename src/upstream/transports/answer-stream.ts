@@ -9,9 +9,10 @@
  */
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { idTextOf, scanMessage, withId } from '../../protocol/jsonrpc.ts'
+import { requestIdOfAnswer } from '../../protocol/large-answer.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
 import { discard, mediaType } from './http-wire.ts'
-import { messagesIn, requestIdOfAnswer } from './message-text.ts'
+import { messagesIn } from './message-text.ts'
 import type { ReadGate } from './read-gate.ts'
 
 /** Delay before a reconnect for which the server asked for none. */

@@ -8,6 +8,7 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
+import { type MessagePieces, textOf } from '../../protocol/large-answer.ts'
 import { definitionHeaders, lowerCased } from './definition-headers.ts'
 import { GuardedRoutes, type Route, type UrlGuard } from './guarded-routes.ts'
 import type { Mask } from './mask.ts'
@@ -229,35 +230,37 @@ export async function discard(response: Response): Promise<void> {
   }
 }
 
-/**
- * The text of a body, or null when it is larger than `bodyBytesMax`. Rejects with a GatewayError when the
- * body breaks off.
- */
+/** The text of a body, or null when it is larger than `bodyBytesMax`. Rejects as `readPieces` does. */
 export async function readBody(response: Response, bodyBytesMax: number): Promise<string | null> {
+  const pieces = await readPieces(response, bodyBytesMax)
+  return pieces && textOf(pieces)
+}
+
+/** The bytes of a body, or null for more than `bodyBytesMax`. Rejects with a GatewayError when it breaks off. */
+export async function readPieces(response: Response, bodyBytesMax: number): Promise<MessagePieces | null> {
   const announced = response.headers.get('content-length')
   if (announced !== null && Number(announced) > bodyBytesMax) {
     await discard(response)
     return null
   }
   try {
-    return announced === null ? await readCounted(response, bodyBytesMax) : await response.text()
+    return announced === null ? await readCounted(response, bodyBytesMax) : [await response.bytes()]
   } catch (thrown) {
     throw networkError(urlOf(response), thrown)
   }
 }
 
 /** For a body whose size nobody has announced. */
-async function readCounted({ body }: Response, bodyBytesMax: number): Promise<string | null> {
-  if (body === null) return ''
-  const chunks: Uint8Array[] = []
+async function readCounted({ body }: Response, bodyBytesMax: number): Promise<MessagePieces | null> {
+  const pieces: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of body as ReadableStream<Uint8Array>) {
-    bytes += chunk.length
+  for await (const piece of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += piece.length
     // Leaving the loop cancels the body.
     if (bytes > bodyBytesMax) return null
-    chunks.push(chunk)
+    pieces.push(piece)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return pieces
 }
 
 /** The media type of a response, lower case, without parameters. */

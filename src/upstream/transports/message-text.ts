@@ -54,16 +54,3 @@ function elementsOf(text: string): string[] {
   }
   return elements
 }
-
-const idFirst = /^\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(\d{1,15})\s*,\s*"(?:result|error)"/
-const resultFirst = /^\s*\{\s*"(?:result|error)"/
-const idLast = /"id"\s*:\s*(\d{1,15})\s*\}\s*$/
-
-/**
- * Whose answer a text was, of which only the first and the last characters are known: SDKs write the
- * id either right at the start or as the very last member. null when that cannot be said for certain.
- */
-export function requestIdOfAnswer(head: string, tail: string): number | null {
-  const found = idFirst.exec(head) ?? (resultFirst.test(head) ? idLast.exec(tail) : null)
-  return found === null ? null : Number(found[1])
-}

@@ -9,11 +9,12 @@
  * Spec: 2024-11-05, Transports, HTTP with SSE. Cases: test/upstream/transports/sse.test.ts
  */
 import { GatewayError } from '../../errors.ts'
+import { requestIdOfAnswer } from '../../protocol/large-answer.ts'
 import { readEvents } from './event-body.ts'
 import { readFailure } from './http-failure.ts'
 import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType, urlOf } from './http-wire.ts'
 import { createMask, type Mask } from './mask.ts'
-import { messagesIn, requestIdOfAnswer } from './message-text.ts'
+import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
 import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
 

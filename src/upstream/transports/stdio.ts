@@ -10,11 +10,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { GatewayError, reasonOf } from '../../errors.ts'
+import { type MessagePieces, requestIdOfAnswer, textOf } from '../../protocol/large-answer.ts'
 import { createLineSplitter } from '../../protocol/line-frames.ts'
 import { commandMissing } from '../command-lookup.ts'
 import { type ChildInput, createChildInput } from './child-input.ts'
 import { createMask, type Mask } from './mask.ts'
-import { looksLikeObject, messagesIn, requestIdOfAnswer } from './message-text.ts'
+import { looksLikeObject, messagesIn } from './message-text.ts'
 import { errorCode, type ProcessGroup, processGroup } from './process-group.ts'
 import { createServerNoise, type ServerNoise } from './server-noise.ts'
 import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
@@ -111,6 +112,7 @@ class StdioTransport implements UpstreamTransport {
     let skippedHead = ''
     const splitter = createLineSplitter(this.#options.lineBytesMax, {
       line: (text) => this.#line(text),
+      large: (pieces) => this.#large(pieces),
       overflow: (head) => {
         skippedHead = head
         noise.line(`(a line of more than ${this.#options.lineBytesMax} bytes on stdout was skipped)`)
@@ -136,6 +138,10 @@ class StdioTransport implements UpstreamTransport {
       if (messages === null) this.#noise?.line(text)
       else for (const message of messages) receiver.message(message, null)
     }
+  }
+
+  #large(pieces: MessagePieces): void {
+    if (this.#receiver?.large(pieces, null) !== true) this.#line(textOf(pieces))
   }
 
   #answerTooLarge(requestId: number | null): void {

@@ -9,6 +9,7 @@
  * Cases: test/upstream/transports/streamable-http.test.ts
  */
 import { GatewayError } from '../../errors.ts'
+import { largeAnswerBytesMin, lengthOf, textOf } from '../../protocol/large-answer.ts'
 import { readAnswerStream } from './answer-stream.ts'
 import { HandshakeGate } from './handshake-gate.ts'
 import { readFailure } from './http-failure.ts'
@@ -19,7 +20,7 @@ import {
   type HttpSession,
   HttpWire,
   mediaType,
-  readBody,
+  readPieces,
   urlOf,
 } from './http-wire.ts'
 import { createMask, type Mask } from './mask.ts'
@@ -199,10 +200,12 @@ class StreamableHttpTransport implements UpstreamTransport {
         resume: (lastEventId) => this.#get(lastEventId, session, controller.signal),
       })
     } else if (type.endsWith('json')) {
-      const body = await readBody(response, lineBytesMax)
-      const messages = body === null ? null : messagesIn(body.trim())
+      const pieces = await readPieces(response, lineBytesMax)
+      const large = pieces !== null && lengthOf(pieces) >= largeAnswerBytesMin
+      if (large && this.#receiver?.large(pieces, requestId) === true) return false
+      const messages = pieces && messagesIn(textOf(pieces).trim())
       if (messages === null)
-        throw notAnAnswer(response, body === null ? `more than ${lineBytesMax} bytes` : 'no JSON object')
+        throw notAnAnswer(response, pieces ? 'no JSON object' : `more than ${lineBytesMax} bytes`)
       for (const message of messages) this.#receiver?.message(message, requestId)
     } else {
       await discard(response)

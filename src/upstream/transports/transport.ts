@@ -6,6 +6,7 @@
  * every failure reaches the connection through its receiver.
  */
 import type { GatewayError } from '../../errors.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
 
 /** What a transport tells its connection. Calls are synchronous and must not throw. */
 export interface TransportReceiver {
@@ -15,6 +16,11 @@ export interface TransportReceiver {
    * wire carries no such attribution (stdio, HTTP+SSE, a standing GET stream).
    */
   message(text: string, requestId: number | null): void
+  /**
+   * A message of `largeAnswerBytesMin` bytes and more, not decoded. False when it is not taken in this form:
+   * then it must come again as a text.
+   */
+  large(pieces: MessagePieces, requestId: number | null): boolean
   /** The request with this upstream id will get no answer; it may or may not have been delivered. */
   requestFailed(requestId: number, error: GatewayError): void
   /**

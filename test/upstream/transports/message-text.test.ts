@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import {
-  looksLikeObject,
-  messagesIn,
-  requestIdOfAnswer,
-} from '../../../src/upstream/transports/message-text.ts'
+import { looksLikeObject, messagesIn } from '../../../src/upstream/transports/message-text.ts'
 
 describe('a line on stdout is taken for a message', () => {
   const rows: { why: string; text: string; taken: boolean }[] = [
@@ -43,43 +39,6 @@ describe('a text holds', () => {
   for (const { why, text, messages } of rows) {
     test(why, () => {
       expect(messagesIn(text)).toEqual(messages)
-    })
-  }
-})
-
-describe('of an oversized answer the id is', () => {
-  const rows: { why: string; head: string; tail: string; id: number | null }[] = [
-    { why: 'read from its start', head: '{"jsonrpc":"2.0","id":7,"result":{"x', tail: 'xx"}}', id: 7 },
-    { why: 'read from its end', head: '{"result":{"x', tail: 'x"},"jsonrpc":"2.0","id":8}', id: 8 },
-    { why: 'read with spaces', head: '{ "jsonrpc": "2.0", "id": 9, "error": {', tail: '}}', id: 9 },
-    {
-      why: 'unknown for a request of the server, which counts its own ids',
-      head: '{"method":"sampling/createMessage","params":{',
-      tail: '},"jsonrpc":"2.0","id":7}',
-      id: null,
-    },
-    {
-      why: 'unknown for a request that names its id first',
-      head: '{"jsonrpc":"2.0","id":7,"method":"m","params":{',
-      tail: '}}',
-      id: null,
-    },
-    {
-      why: 'unknown when the end is inside the result',
-      head: '{"result":{"x',
-      tail: '"id":7},"more":1}',
-      id: null,
-    },
-    {
-      why: 'unknown when it is no integer of ours',
-      head: '{"jsonrpc":"2.0","id":"a","result":{',
-      tail: '}}',
-      id: null,
-    },
-  ]
-  for (const { why, head, tail, id } of rows) {
-    test(why, () => {
-      expect(requestIdOfAnswer(head, tail)).toBe(id)
     })
   }
 })

@@ -1,0 +1,115 @@
+/**
+ * Recognises a large response in its bytes and gives it another id, without decoding or parsing the
+ * megabytes between: SDKs write the id either right at the start or as the very last member.
+ *
+ * Pure, never throws. What is not recognised for certain is answered null and goes the usual way, as text.
+ * Cases: test/protocol/large-answer.test.ts
+ */
+
+/** One message as the pieces in which its bytes came, in order. */
+export type MessagePieces = readonly Uint8Array[]
+
+/** From this size on decoding, joining and encoding a text costs more than all the rest of a call. */
+export const largeAnswerBytesMin = 64 * 1024
+
+/** How much of each end is looked at. */
+const edgeBytes = 256
+
+const idFirst = /^(\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*)(\d{1,15})\s*,\s*"(result|error)"/
+const resultFirst = /^\s*\{\s*"(result|error)"/
+/** The comma keeps out a key that merely ends in `\"id"`. */
+const idLast = /,\s*"id"\s*:\s*(\d{1,15})(\s*\}\s*)$/
+const objectEnd = /\}\s*$/
+
+/** Whose answer a message is, seen from its two ends. */
+interface Ends {
+  readonly id: number
+  readonly failed: boolean
+  /** Where the digits begin: from the start of the message, or from its end when negative. */
+  readonly at: number
+  readonly digits: number
+}
+
+function readEnds(head: string, tail: string): Ends | null {
+  const first = idFirst.exec(head)
+  if (first !== null) {
+    const [, before = '', digits = '', member] = first
+    return { id: Number(digits), failed: member === 'error', at: before.length, digits: digits.length }
+  }
+  const result = resultFirst.exec(head)
+  const last = result && idLast.exec(tail)
+  if (!result || !last) return null
+  const [, digits = '', after = ''] = last
+  const at = -after.length - digits.length
+  return { id: Number(digits), failed: result[1] === 'error', at, digits: digits.length }
+}
+
+/**
+ * Whose answer a text was, of which only the first and the last characters are known. null when that
+ * cannot be said for certain.
+ */
+export function requestIdOfAnswer(head: string, tail: string): number | null {
+  return readEnds(head, tail)?.id ?? null
+}
+
+/** A large response that is no error, and where its id stands in its bytes. */
+export interface LargeAnswer {
+  readonly id: number
+  readonly idStart: number
+  readonly idEnd: number
+}
+
+/** Recognises one; null for everything else, and for what carries an id at both ends. */
+export function largeAnswer(pieces: MessagePieces): LargeAnswer | null {
+  const bytes = lengthOf(pieces)
+  const tail = edge(pieces, bytes - edgeBytes, bytes)
+  const ends = readEnds(edge(pieces, 0, edgeBytes), tail)
+  if (ends === null || ends.failed || !objectEnd.test(tail)) return null
+  if (ends.at >= 0 && idLast.test(tail)) return null
+  const idStart = ends.at < 0 ? bytes + ends.at : ends.at
+  return { id: ends.id, idStart, idEnd: idStart + ends.digits }
+}
+
+const encoder = new TextEncoder()
+
+/** The same message with the bytes from `start` to `end` replaced. */
+export function replaceBytes(
+  pieces: MessagePieces,
+  start: number,
+  end: number,
+  replacement: string,
+): Uint8Array[] {
+  const before = sliceOf(pieces, 0, start)
+  return [...before, encoder.encode(replacement), ...sliceOf(pieces, end, lengthOf(pieces))]
+}
+
+/** The text of a message; bytes that are no UTF-8 become U+FFFD. */
+export function textOf(pieces: MessagePieces): string {
+  const [only, second] = pieces
+  const whole = only && second === undefined ? Buffer.from(only.buffer, only.byteOffset, only.length) : null
+  return (whole ?? Buffer.concat(pieces)).toString('utf8')
+}
+
+/** The number of bytes in all pieces. */
+export function lengthOf(pieces: MessagePieces): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
+}
+
+function* sliceOf(pieces: MessagePieces, start: number, end: number): Iterable<Uint8Array> {
+  let at = 0
+  for (const piece of pieces) {
+    const from = Math.max(0, start - at)
+    const to = Math.min(piece.length, end - at)
+    if (from < to) yield piece.subarray(from, to)
+    at += piece.length
+  }
+}
+
+/** One character a byte: the patterns match ASCII alone, so a place in the text is a place in the bytes. */
+function edge(pieces: MessagePieces, start: number, end: number): string {
+  let text = ''
+  for (const piece of sliceOf(pieces, Math.max(0, start), end)) text += String.fromCharCode(...piece)
+  return text
+}
