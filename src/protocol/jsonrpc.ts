@@ -255,3 +255,11 @@ function skipSpace(text: string, from: number): number {
 function isIdStart(code: number): boolean {
   return code === QUOTE || code === 45 || (code >= 48 && code <= 57)
 }
+
+/** The code of an error response; null where there is none. */
+export function errorCodeOf({ text }: MessageText): number | null {
+  const error = memberSpan(text, 0, 'error')
+  const code = error && memberSpan(text, error.start, 'code')
+  const number = code ? Number(text.slice(code.start, code.end)) : Number.NaN
+  return Number.isNaN(number) ? null : number
+}

@@ -21,6 +21,7 @@ import type { Exchange } from './exchange.ts'
 import { retryMs } from './lane-return.ts'
 import type { Session } from './session.ts'
 import { SessionBridge } from './session-bridge.ts'
+import { isStray, passStray } from './stray-notification.ts'
 
 export interface RelayParts {
   readonly servers: Servers
@@ -148,6 +149,7 @@ export function tell(session: Session, message: MessageText): void {
   if (message.kind === 'response') session.respond(message)
   else if (message.method === 'notifications/cancelled') session.cancel(message)
   else if (session.lane?.era === 'legacy') session.lane.tell(session, message)
+  else if (session.lane && isStray(message.method)) passStray(session.lane, message.method, message)
 }
 
 /** The 404 of a server that is not registered. */

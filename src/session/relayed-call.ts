@@ -4,7 +4,7 @@
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
 import { modernErrorStatus, RPC } from '../protocol/eras.ts'
-import { idTextOf, type MessageText, memberSpan, progressTokenSpan } from '../protocol/jsonrpc.ts'
+import { errorCodeOf, idTextOf, type MessageText, progressTokenSpan } from '../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../protocol/large-answer.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Call } from '../upstream/call.ts'
@@ -99,7 +99,11 @@ export class RelayedCall extends Call implements StatelessWork {
   answered(message: MessageText, text: string): void {
     const filter = this.#server.definition.toolFilter
     const shown = filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
-    this.#finish(shown, message.failed ? modernErrorStatus(errorCodeOf(message)) : 200, message.failed)
+    this.#finish(
+      shown,
+      message.failed ? modernErrorStatus(errorCodeOf(message) ?? RPC.internalError) : 200,
+      message.failed,
+    )
   }
 
   override get takesBytes(): boolean {
@@ -136,12 +140,4 @@ export class RelayedCall extends Call implements StatelessWork {
     this.#server.counters.ended(durationMs, failed)
     this.#parts.metrics.requestEnded(this.serverName, durationMs, failed)
   }
-}
-
-/** The code of an error response; that of an internal error where there is none. */
-function errorCodeOf({ text }: MessageText): number {
-  const error = memberSpan(text, 0, 'error')
-  const code = error && memberSpan(text, error.start, 'code')
-  const number = code ? Number(text.slice(code.start, code.end)) : Number.NaN
-  return Number.isNaN(number) ? RPC.internalError : number
 }

@@ -152,7 +152,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
       this.abort(error)
       return
     }
-    const result = inputRequiredResult(requests, state)
+    const result = inputRequiredResult(requests, state, this.#lease.lane.handshake?.facts.identity ?? null)
     this.#finish(`{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`, 200, false)
   }
 

@@ -5,8 +5,9 @@
  * back, type and digits kept, when the answer or its progress comes. SDKs count both from 0, so without the
  * map one client would get another's answer. Nothing else in a message is changed.
  */
-import { GatewayError } from '../errors.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
 import {
+  errorCodeOf,
   idTextOf,
   type MessageText,
   memberSpan,
@@ -23,6 +24,10 @@ import type { CallLimits, ConnectionOwner } from './connection-owner.ts'
 import { LingeringCalls } from './lingering-calls.ts'
 import type { TransportReceiver, UpstreamTransport } from './transports/transport.ts'
 
+/** Failures after which it is worth a look whether the server is there, and still of its era. */
+const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
+/** What servers with sessions answer to a request outside of one; stateless ones should not use these codes. */
+const SESSION_CODES: ReadonlySet<number> = new Set([-32000, -32001])
 /** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
 const CANCEL_GRACE_MS = 2_000
 
@@ -131,8 +136,9 @@ export class Connection implements TransportReceiver {
   }
 
   /** Sends a notification or a response as it is. */
-  send(text: string, method: string | null): void {
-    if (!this.#closedBy) this.transport.send({ text, requestId: null, method })
+  send(text: string, method: string | null, headers?: Readonly<Record<string, string>>): void {
+    const outgoing = { text, requestId: null, method }
+    if (!this.#closedBy) this.transport.send(headers ? { ...outgoing, headers } : outgoing)
   }
 
   /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
@@ -227,7 +233,7 @@ export class Connection implements TransportReceiver {
     this.#inFlight.delete(requestId)
     if (call.cancelledAtMs > 0) call.dropped()
     else call.failed(error)
-    if (error.code === 'SERVER_UNAVAILABLE' || error.code === 'UPSTREAM_CLOSED') this.#owner.requestLost()
+    if (DOUBTFUL.has(error.code)) this.#owner.requestLost()
   }
 
   interrupted(requestId: number): void {
@@ -268,6 +274,8 @@ export class Connection implements TransportReceiver {
       return
     }
     this.#inFlight.delete(id)
+    if (this.cancelsByClosing && message.failed && SESSION_CODES.has(errorCodeOf(message) ?? 0))
+      this.#owner.requestLost()
     if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
       this.#lingering.add(id, call)
     call.answered(message, withId(message, call.idText))

@@ -142,10 +142,16 @@ describe('what a modern client declares to a legacy server', () => {
 })
 
 test('input_required is a result with its questions and its state', () => {
-  expect(JSON.parse(inputRequiredResult('{"a":{"method":"roots/list","params":{}}}', 's"'))).toEqual({
+  const requests = '{"a":{"method":"roots/list","params":{}}}'
+  const result = {
     resultType: 'input_required',
     inputRequests: { a: { method: 'roots/list', params: {} } },
     requestState: 's"',
+  }
+  expect(JSON.parse(inputRequiredResult(requests, 's"', null))).toEqual(result)
+  expect(JSON.parse(inputRequiredResult(requests, 's"', '{"name":"n","version":"1"}'))).toEqual({
+    ...result,
+    _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'n', version: '1' } },
   })
 })
 

@@ -115,9 +115,15 @@ export function clientKey(context: RequestContext): string {
   return context.principal.role === 'anonymous' ? `address ${context.client ?? 'unix'}` : context.principal.id
 }
 
+/** Puts a session into the access log, and which eras it joins. */
+export function noteSession(context: RequestContext, session: Session): void {
+  context.log.sessionId = session.shortHash
+  context.log.pair = session.bridge ? 'legacy-modern' : 'legacy-legacy'
+}
+
 /** Puts into the access log what is known of a message. */
 export function noteMessage(context: RequestContext, session: Session | null, inbound: Inbound): void {
-  if (session) context.log.sessionId = session.shortHash
+  if (session) noteSession(context, session)
   const { message, body } = inbound
   if (message?.method == null) return
   context.log.rpcMethod = message.method.slice(0, 128)

@@ -18,13 +18,14 @@ import { RelayedCall } from '../../session/relayed-call.ts'
 import { bindState, type StateBinding } from '../../session/request-state.ts'
 import { StatelessCall, type StatelessRequest } from '../../session/stateless-call.ts'
 import type { StatelessReply } from '../../session/stateless-response.ts'
+import { isStray, passStray } from '../../session/stray-notification.ts'
 import type { Lane } from '../../upstream/lane.ts'
 import type { StatelessLease } from '../../upstream/lane-pool.ts'
 import type { StatelessUse } from '../../upstream/lane-roles.ts'
 import type { Server } from '../../upstream/server.ts'
 import { allowsTool } from '../../upstream/server-tools.ts'
 import type { RequestContext } from '../context.ts'
-import { replyJsonText, replyRpcBytes } from '../reply.ts'
+import { replyEmpty, replyJsonText, replyRpcBytes } from '../reply.ts'
 import { forwardedHeaders, type McpParts } from './mcp.ts'
 
 /** One classified request and everything that answering it takes. */
@@ -46,6 +47,11 @@ const NO_HEADERS: Readonly<Record<string, string>> = {}
 export function answerModern(modern: ModernRequest): Promise<Response> {
   const { server, route } = modern
   if (route.method === 'tools/call') requireTool(server, route)
+  if (route.method === 'subscriptions/listen' && !modern.acceptsStream)
+    throw new GatewayError(
+      'NOT_ACCEPTABLE',
+      'a subscription is an event stream; send Accept: text/event-stream',
+    )
   // The usual way to a modern server waits for nothing but the answer.
   const lane = OWN_RESULT.has(route.method) ? null : server.modernLane()
   const headers = lane && knownParamHeaders(modern)
@@ -73,6 +79,20 @@ function useOf(method: string): StatelessUse {
   return CLIENT_REQUESTS.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
 }
 
+/** Takes a notification. What the revision defines means nothing here: cancelling is closing the response. */
+export async function tellModern(
+  server: Server,
+  context: RequestContext,
+  message: MessageText,
+): Promise<Response> {
+  if (isStray(message.method)) {
+    const { lane, giveBack } = await server.leaseStateless(context.principal.id, null, 'plain')
+    passStray(lane, message.method, message)
+    giveBack()
+  }
+  return replyEmpty(202)
+}
+
 /** From a modern client to a modern server: the text as it came. */
 async function relay(
   { parts, server, request, context, route, message, acceptsStream }: ModernRequest,
@@ -94,6 +114,7 @@ async function relay(
     headers: connection.cancelsByClosing
       ? {
           ...forwardedHeaders(parts, server, request),
+          ...strayParamHeaders(request, route),
           ...paramHeaders,
           ...mirroredHeaders({ method: route.method, params: route.params, version: route.envelope.version }),
         }
@@ -209,6 +230,18 @@ function knownParamHeaders({
   if (tool === null || tool.marks.length === 0) return NO_HEADERS
   const problem = checkParamHeaders((header) => request.headers.get(header), tool.marks, args)
   return problem === null ? paramHeaders(tool.marks, args) : null
+}
+
+/**
+ * `Mcp-Param-*` headers that no known mark accounts for go on as they came: the server may know them, and checks
+ * them (streamable-http, Server Behavior for Custom Headers). Those that marks account for are set anew.
+ */
+function strayParamHeaders(request: Request, route: ModernRequestRoute): Record<string, string> {
+  const found: Record<string, string> = {}
+  if (route.method !== 'tools/call') return found
+  for (const name of request.headers.keys())
+    if (name.startsWith('mcp-param-')) found[name] = request.headers.get(name) ?? ''
+  return found
 }
 
 function requireTool(server: Server, route: ModernRequestRoute): void {

@@ -60,7 +60,6 @@ export function messageHandler(parts: McpParts): McpHandler {
         throw new GatewayError('SESSION_MISSING', 'post to the URL that the endpoint event named')
       const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
       noteMessage(context, session, inbound)
-      context.log.pair = 'legacy-legacy'
       take(parts, server, session, context, inbound, forwardedHeaders(parts, server, request))
       return replyText(202, 'Accepted', 'text/plain')
     } catch (thrown) {

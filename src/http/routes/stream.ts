@@ -23,13 +23,14 @@ import {
   type McpParts,
   mcpFailure,
   noteMessage,
+  noteSession,
   oneMessage,
   readBody,
   readMessage,
   requestIdText,
   serverOf,
 } from './mcp.ts'
-import { answerModern } from './modern.ts'
+import { answerModern, tellModern } from './modern.ts'
 
 const SESSION_HEADER = 'mcp-session-id'
 
@@ -97,13 +98,11 @@ function route(
   if (verdict.kind === 'rejection') throw rejected(verdict)
   if (verdict.kind === 'modern') {
     noteMessage(context, null, inbound)
-    // Nothing that a modern client may notify of travels on its own: cancelling is closing the response.
-    if (verdict.message === 'notification') return replyEmpty(202)
     const message = oneMessage(inbound)
+    if (verdict.message === 'notification') return tellModern(server, context, message)
     const acceptsStream = accepts(request, 'text/event-stream')
     return answerModern({ parts, server, request, context, route: verdict, message, acceptsStream })
   }
-  context.log.pair = 'legacy-legacy'
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
   const session = sessionOf(parts, request, context, server.name)
   noteMessage(context, session, inbound)
@@ -156,6 +155,7 @@ async function initialize(
   request.signal.addEventListener('abort', giveUp, { once: true })
   try {
     const text = await initializeSession(parts, session, message, inbound.body)
+    noteSession(context, session)
     return replyRpcText(text, { [SESSION_HEADER]: session.id })
   } catch (thrown) {
     giveUp()

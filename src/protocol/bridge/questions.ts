@@ -79,9 +79,10 @@ export function inputRequests(entries: Iterable<readonly [key: string, request: 
   return `{${members.join(',')}}`
 }
 
-/** The result that asks the client; `state` is what it must send back. */
-export function inputRequiredResult(requests: string, state: string): string {
-  return `{"resultType":"input_required","inputRequests":${requests},"requestState":${JSON.stringify(state)}}`
+/** The result that asks the client; `state` is what it must send back, `identity` the server's name and version. */
+export function inputRequiredResult(requests: string, state: string, identity: string | null): string {
+  const signature = identity === null ? '' : `,"_meta":{${JSON.stringify(META.serverInfo)}:${identity}}`
+  return `{"resultType":"input_required","inputRequests":${requests},"requestState":${JSON.stringify(state)}${signature}}`
 }
 
 /**

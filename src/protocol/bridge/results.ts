@@ -32,6 +32,9 @@ export interface ClientFacts {
   readonly logLevel: Envelope['logLevel']
 }
 
+/** What a legacy request may carry by chance and a modern server would take for its own. */
+const MODERN_ONLY = ['task', 'inputResponses', 'requestState']
+
 /** A legacy request's parameters for a modern server: the envelope added, task augmentation removed. */
 export function modernParams(params: string | null, client: ClientFacts): string | null {
   const meta = (params === null ? null : memberText(params, '_meta')) ?? '{}'
@@ -46,7 +49,7 @@ export function modernParams(params: string | null, client: ClientFacts): string
   })
   if (own === null) return null
   return editObject(params === null || params === 'null' ? '{}' : params, {
-    drop: (key) => key === 'task',
+    drop: (key) => MODERN_ONLY.includes(key),
     set: { _meta: own },
   })
 }

@@ -22,6 +22,8 @@ const shownCharsMax = 300
 
 export interface FailedRequest {
   readonly requestId: number | null
+  /** True when nothing but the era of the server is asked: an outage must not be taken for an answer. */
+  readonly probing?: boolean
   /** True when the request carried a session id. */
   readonly inSession: boolean
   readonly host: string
@@ -46,7 +48,8 @@ export async function readFailure(response: Response, failed: FailedRequest): Pr
   const rpcError = body === null ? null : readRpcError(body)
   if (rpcError !== null) {
     if (failed.inSession && status === 400 && saysSessionUnknown(rpcError)) return { kind: 'sessionLost' }
-    const text = asAnswer(rpcError, failed.requestId, status)
+    const silent = failed.probing === true && status >= 500
+    const text = silent ? null : asAnswer(rpcError, failed.requestId, status)
     if (text !== null) return { kind: 'answer', text: withoutSecrets(text, failed.mask) }
   }
   const said = rpcError === null ? '' : `: ${failed.mask(rpcError.message).slice(0, shownCharsMax)}`

@@ -180,7 +180,7 @@ class StreamableHttpTransport implements UpstreamTransport {
     controller: AbortController,
   ): Promise<boolean> {
     const { requestId } = outgoing
-    if (response.status >= 300) return this.#readFailure(response, requestId, session)
+    if (response.status >= 300) return this.#readFailure(response, outgoing, session)
     if (requestId === null) {
       await discard(response)
       return false
@@ -216,12 +216,16 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   async #readFailure(
     response: Response,
-    requestId: number | null,
+    { requestId, method }: Outgoing,
     session: HttpSession | null,
   ): Promise<boolean> {
-    const host = hostOf(response)
-    const inSession = session !== null
-    const failure = await readFailure(response, { requestId, inSession, host, mask: this.#mask })
+    const failure = await readFailure(response, {
+      requestId,
+      probing: method === 'server/discover',
+      inSession: session !== null,
+      host: hostOf(response),
+      mask: this.#mask,
+    })
     if (failure.kind === 'error') this.#fail(requestId, failure.error)
     else if (failure.kind === 'answer') this.#receiver?.message(failure.text, requestId)
     else if (this.#session !== null && this.#session !== session) return true
