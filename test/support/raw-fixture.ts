@@ -6,6 +6,11 @@ import { type OpenOptions, RawClient } from './raw-client.ts'
 
 const server = resolve(import.meta.dir, 'raw-server.ts')
 
+/** `command` and `args` of the raw server on stdio, for a definition. */
+export function commandOfRawServer(): { command: string; args: string[] } {
+  return { command: process.execPath, args: [server] }
+}
+
 /** The names under which the raw server is registered: once for each transport. */
 export type RawName = 'raw-stdio' | 'raw-http'
 
