@@ -3,6 +3,7 @@
  *
  * Its first byte leaves at once, because intermediaries and clients wait for it; a comment goes out while it
  * is silent. A reader that does not keep up is cut off at the bound, so that it costs itself and not memory.
+ * The bound is for what waits already: a single message may be larger, and reaches a reader that keeps up.
  */
 
 /** Headers of every event stream: nothing on the way may buffer, transform or compress it. */
@@ -88,6 +89,12 @@ export class EventStream {
   #enqueue(bytes: Uint8Array): boolean {
     const controller = this.#controller
     if (!controller) return false
+    const queuedBytes = HIGH_WATER_BYTES - (controller.desiredSize ?? HIGH_WATER_BYTES)
+    if (queuedBytes >= this.#bufferBytesMax) {
+      this.#ended()
+      controller.error(new Error('the reader does not keep up'))
+      return false
+    }
     try {
       controller.enqueue(bytes)
     } catch {
@@ -95,11 +102,7 @@ export class EventStream {
       return false
     }
     this.lastWriteMs = Date.now()
-    const queuedBytes = HIGH_WATER_BYTES - (controller.desiredSize ?? HIGH_WATER_BYTES)
-    if (queuedBytes <= this.#bufferBytesMax) return true
-    this.#ended()
-    controller.error(new Error('the reader does not keep up'))
-    return false
+    return true
   }
 
   #ended(): void {

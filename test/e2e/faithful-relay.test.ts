@@ -72,6 +72,13 @@ describe.each(names)('%s', (name) => {
     expect(text.length).toBe(10 * MIB)
   }, 30_000)
 
+  test('a result on an event stream may be larger than what may wait for a slow reader', async () => {
+    const { before, answer } = await client.callTool('larger', 'large', { bytes: 20 * MIB }, 'token')
+    expect(before).toHaveLength(1)
+    const { text } = (answer.result?.structuredContent ?? {}) as { text?: string }
+    expect(text?.length).toBe(20 * MIB)
+  }, 30_000)
+
   test('an argument of 10 MB passes when the limit is raised', async () => {
     const text = 'ü'.repeat(5 * MIB)
     const measured = await client.call('measure', 'measure', { text })

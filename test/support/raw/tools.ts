@@ -84,8 +84,9 @@ const tools: Readonly<Record<string, Tool>> = {
     await call.peer.send([text], call.id)
   },
 
-  /** `bytes` of text. */
+  /** `bytes` of text; a progress notification first when a token came. */
   large: async (call) => {
+    if (call.progressToken !== undefined) await call.peer.send([progress(call, 1)], call.id)
     await finish(call, { text: 'x'.repeat(Number(call.args['bytes'])) })
   },
 
