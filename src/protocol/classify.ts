@@ -67,7 +67,8 @@ export interface Rejection {
 
 /** Classifies one HTTP message. */
 export function classify(inbound: InboundMessage): Route | Rejection {
-  if (inbound.httpMethod !== 'POST') return legacyRoute(inbound, 'none', null, false)
+  if (inbound.httpMethod !== 'POST')
+    return legacyRoute(inbound.headers('mcp-protocol-version'), 'none', null, false)
   const body = inbound.body
   if (Array.isArray(body)) return classifyBatch(inbound, body)
   if (!isObject(body) || body.jsonrpc !== '2.0')
@@ -95,7 +96,7 @@ function classifyRequest(
   if (claim === null || initialize) {
     const header = inbound.headers('mcp-protocol-version')
     if (header === null || claimedEra(header) === 'legacy')
-      return legacyRoute(inbound, 'request', method, true)
+      return legacyRoute(header, 'request', method, true)
     if (initialize) {
       return reject(
         'HEADER_MISMATCH',
@@ -135,7 +136,7 @@ function classifyNotification(
   const header = inbound.headers('mcp-protocol-version')
   const claimed = claim === null ? header : claim[META.protocolVersion]
   if (claim === null && (header === null || claimedEra(header) === 'legacy')) {
-    return legacyRoute(inbound, 'notification', method, false)
+    return legacyRoute(header, 'notification', method, false)
   }
   if (typeof claimed !== 'string')
     return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`, false)
@@ -162,7 +163,7 @@ function classifyNotification(
 function classifyResponse(inbound: InboundMessage, body: JsonObject): Route | Rejection {
   if (!isResponse(body))
     return invalidRequest('The body is neither a request, a notification nor a response', false)
-  return legacyRoute(inbound, 'response', null, false)
+  return legacyRoute(inbound.headers('mcp-protocol-version'), 'response', null, false)
 }
 
 /** Batches exist in 2025-03-26 only, so one modern element makes the whole array unservable. */
@@ -180,17 +181,16 @@ function classifyBatch(inbound: InboundMessage, batch: readonly unknown[]): Rout
       return invalidRequest('A request of revision 2026-07-28 or later cannot stand in a batch', false)
     }
   }
-  return legacyRoute(inbound, 'batch', null, false)
+  return legacyRoute(inbound.headers('mcp-protocol-version'), 'batch', null, false)
 }
 
 /** A legacy version header that names an unknown revision is refused (2025-06-18, Protocol Version Header). */
 function legacyRoute(
-  inbound: InboundMessage,
+  header: string | null,
   message: LegacyRoute['message'],
   method: string | null,
   idKnown: boolean,
 ): LegacyRoute | Rejection {
-  const header = inbound.headers('mcp-protocol-version')
   // initialize negotiates in its body, and GET and DELETE of a later revision are told 405 by their era.
   const known = header === null || method === 'initialize' || message === 'none' || ERA_OF_VERSION.has(header)
   if (!known) return unsupportedVersion(header, idKnown, 'legacy')

@@ -69,13 +69,16 @@ interface MirroredRequest {
 /** Checks `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a request; a contradiction outranks an absence. */
 export function checkMirroredHeaders(headers: HeaderReader, request: MirroredRequest): HeaderProblem | null {
   const name = nameOf(request.method, request.params)
+  const versionHeader = headers('mcp-protocol-version')
+  const methodHeader = headers('mcp-method')
+  const nameHeader = name === null ? null : headers('mcp-name')
   return (
-    contradiction('MCP-Protocol-Version', headers('mcp-protocol-version'), request.version) ??
-    contradiction('Mcp-Method', headers('mcp-method'), request.method) ??
-    (name === null ? null : contradictoryName(headers('mcp-name'), name.value)) ??
-    absence('MCP-Protocol-Version', headers('mcp-protocol-version')) ??
-    absence('Mcp-Method', headers('mcp-method')) ??
-    (name === null || name.value === null || name.optional ? null : absence('Mcp-Name', headers('mcp-name')))
+    contradiction('MCP-Protocol-Version', versionHeader, request.version) ??
+    contradiction('Mcp-Method', methodHeader, request.method) ??
+    (name === null ? null : contradictoryName(nameHeader, name.value)) ??
+    absence('MCP-Protocol-Version', versionHeader) ??
+    absence('Mcp-Method', methodHeader) ??
+    (name === null || name.value === null || name.optional ? null : absence('Mcp-Name', nameHeader))
   )
 }
 

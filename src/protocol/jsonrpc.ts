@@ -102,6 +102,8 @@ export function memberSpan(text: string, objectStart: number, key: string): Span
 
 /** Where `params._meta.progressToken` of a request stands. */
 export function progressTokenSpan(message: MessageText): Span | null {
+  // Most requests have none. A backslash may spell the key in another way, and then it must be found too.
+  if (!message.text.includes('progressToken') && !message.text.includes('\\')) return null
   const meta = memberSpan(message.text, message.paramsStart, '_meta')
   return meta && memberSpan(message.text, meta.start, 'progressToken')
 }
@@ -245,6 +247,8 @@ function skipScalar(text: string, at: number): number {
 
 function skipSpace(text: string, from: number): number {
   let at = from
+  // Nearly always there is none.
+  if (text.charCodeAt(at) > 32) return at
   for (;;) {
     const code = text.charCodeAt(at)
     if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at

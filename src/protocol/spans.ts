@@ -15,8 +15,26 @@ export interface Member {
   readonly valueEnd: number
 }
 
-/** The members of the object that `text` is, in order; null when it is no object. */
-export function membersOf(text: string): Member[] | null {
+/** Longer texts are not remembered: a memory must not hold on to megabytes. */
+const rememberedCharsMax = 4096
+let lastText = ''
+let lastMembers: readonly Member[] | null = null
+
+/**
+ * The members of the object that `text` is, in order; null when it is no object. A bridge asks several
+ * things about one text in a row, so the last answer is remembered.
+ */
+export function membersOf(text: string): readonly Member[] | null {
+  if (text === lastText) return lastMembers
+  const members = scanMembers(text)
+  if (text.length <= rememberedCharsMax) {
+    lastText = text
+    lastMembers = members
+  }
+  return members
+}
+
+function scanMembers(text: string): Member[] | null {
   const members: Member[] = []
   let at = skipSpace(text, 0)
   if (text[at] !== '{') return null

@@ -13,14 +13,31 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 export interface StateBinding {
   readonly principalId: string
   readonly serverName: string
-  /** Digest of method and parameters in one spelling. */
-  readonly digest: string
+  /** Digest of method and parameters in one spelling; null when they nest too deep for one. */
+  readonly digest: string | null
 }
 
-/** Binds to a request (`salient` is that of protocol/bridge/questions.ts) without keeping its parameters. */
-export function bindState(principalId: string, serverName: string, salient: string): StateBinding {
-  const digest = createHash('sha256').update(salient).digest('base64')
-  return { principalId, serverName, digest }
+/**
+ * Binds to a request; `salient` is that of protocol/bridge/questions.ts, asked for when a state is sealed or
+ * opened, which few requests come to. From then on the parameters are not kept.
+ */
+export function bindState(
+  principalId: string,
+  serverName: string,
+  salient: () => string | null,
+): StateBinding {
+  let ask: (() => string | null) | null = salient
+  let digest: string | null = null
+  return {
+    principalId,
+    serverName,
+    get digest() {
+      const text = ask?.() ?? null
+      ask = null
+      if (text !== null) digest = createHash('sha256').update(text).digest('base64')
+      return digest
+    },
+  }
 }
 
 const NAME_BYTES = 16
@@ -38,6 +55,7 @@ export class StateSeal {
 
   /** The name that a state opens, or null when it was not sealed for this, here, or is too old. */
   open(state: string, binding: StateBinding, nowMs: number): string | null {
+    if (binding.digest === null) return null
     const headChars = NAME_BYTES * 2 + EXPIRY_CHARS
     const head = state.slice(0, headChars)
     const given = Buffer.from(state.slice(headChars))

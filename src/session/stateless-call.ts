@@ -143,6 +143,10 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   }
 
   #park(requests: string): void {
+    if (this.#request.binding.digest === null) {
+      this.abort(new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep'))
+      return
+    }
     const state = this.#parts.calls.park(this as StatelessCall, this.#request.binding)
     if (state === null) {
       const error = new GatewayError(

@@ -46,8 +46,8 @@ export function accessLine(entry: AccessEntry, time: string): string {
   if (entry.mcp !== undefined) line += `,"mcp":${quote(entry.mcp)}`
   if (entry.rpcMethod !== undefined) line += `,"rpcMethod":${quote(entry.rpcMethod)}`
   if (entry.tool !== undefined) line += `,"tool":${quote(entry.tool)}`
-  if (entry.sessionId !== undefined) line += `,"sessionId":${quote(entry.sessionId)}`
-  if (entry.pair !== undefined) line += `,"pair":${quote(entry.pair)}`
+  if (entry.sessionId !== undefined) line += `,"sessionId":"${entry.sessionId}"`
+  if (entry.pair !== undefined) line += `,"pair":"${entry.pair}"`
   return `${line},"msg":"request"}\n`
 }
 

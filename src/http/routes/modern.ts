@@ -175,9 +175,7 @@ function statelessRequest(modern: ModernRequest): StatelessRequest {
 
 /** What a parked call is bound to. */
 function bindingOf({ server, context, route }: ModernRequest): StateBinding {
-  const salient = salientText(route.method, route.params)
-  if (salient === null) throw new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep')
-  return bindState(context.principal.id, server.name, salient)
+  return bindState(context.principal.id, server.name, () => salientText(route.method, route.params))
 }
 
 /**
