@@ -1,6 +1,6 @@
 /** The log of the process: pino for what happens, a hand-built line for each request, one sink for both. */
 import { pino } from 'pino'
-import { type AccessEntry, accessLevel, accessLine } from './access-line.ts'
+import { type AccessEntry, accessFormatter, accessLevel } from './access-line.ts'
 import { isoFormatter } from './iso-time.ts'
 import type { LogFields, LogFormat, LogThreshold, ProcessLog } from './log.ts'
 import { printableJson } from './printable.ts'
@@ -21,6 +21,7 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
   const sink = options.sink ?? openSink(1)
   const emit = options.format === 'pretty' ? await prettyEmitter(sink) : (line: string) => sink.write(line)
   const isoTime = isoFormatter()
+  const accessLine = accessFormatter()
   const logger = pino(
     {
       level: options.level,

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type AccessEntry, accessLevel, accessLine } from '../../src/telemetry/access-line.ts'
+import { type AccessEntry, accessFormatter, accessLevel } from '../../src/telemetry/access-line.ts'
 import { isoFormatter } from '../../src/telemetry/iso-time.ts'
+
+/** One formatter for all tests: what it remembers of one line must not show in another. */
+const accessLine = accessFormatter()
 
 const entry: AccessEntry = {
   method: 'POST',
