@@ -160,6 +160,38 @@ describe('headers', () => {
   })
 })
 
+// The executable gives a head and a body 30 s to arrive; test/http/listener.test.ts does the same in seconds.
+describe.skipIf(process.env['SLOW_PEERS'] === undefined)('a slow peer', () => {
+  test.concurrent.each([
+    { why: 'says nothing', first: '', piece: '' },
+    { why: 'sends a header a second', first: 'GET /healthz HTTP/1.1\r\n', piece: 'X-A: b\r\n' },
+    {
+      why: 'sends its body a byte a second',
+      first: rawRequest('POST /mcp-proxy/files/stream', ['Host: localhost', client, 'Content-Length: 999']),
+      piece: 'a',
+    },
+  ])(
+    'that $why is cut off within a minute, while a hundred others are served',
+    async ({ first, piece }) => {
+      const slow = Array.from({ length: 50 }, () => {
+        const socket = connect(port, '127.0.0.1', () => socket.write(first))
+        socket.on('error', () => {}).resume()
+        const sending = setInterval(() => socket.write(piece), 1_000)
+        return new Promise<void>((resolve) =>
+          socket.on('close', () => {
+            clearInterval(sending)
+            resolve()
+          }),
+        )
+      })
+      await Promise.all(Array.from({ length: 100 }, servesOn))
+      await Promise.all(slow)
+      await servesOn()
+    },
+    90_000,
+  )
+})
+
 describe('another protocol', () => {
   const upgrade = (...lines: string[]) => rawRequest('GET /admin/mcps', ['Host: localhost', ...lines])
   test.each([
