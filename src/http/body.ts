@@ -32,7 +32,9 @@ export async function readBodyText(request: Request, bodyBytesMax: number): Prom
 }
 
 /** Whether much of a body may still be on its way after the answer, which Bun takes and throws away. */
-export function hasUnreadBody(request: Request): boolean {
+export function hasUnreadBody(request: Request, response: Response): boolean {
+  // A body that was begun was read to its end, unless it was too large.
+  if (request.bodyUsed && response.status !== 413) return false
   const { headers } = request
   return headers.get('transfer-encoding') !== null || Number(headers.get('content-length')) > leftoverBytesMax
 }

@@ -50,9 +50,11 @@ const idleSecondsDefault = 30
 const streamIdleSeconds = 120
 /**
  * How long the rest of a refused body may go on arriving, to be thrown away. Closing at once would
- * reset the connection under a client that is still sending, and many then never see the answer.
+ * reset the connection under a client that is still sending, and many then never see the answer. Bun
+ * counts in steps of four seconds and the first may begin anywhere: up to 4 may mean at once, 5 to 8 means
+ * no less than 4.
  */
-const refusedBodySeconds = 1
+const refusedBodySeconds = 5
 /** Bun's own cap answers before the hooks and without our error form, so it stands far behind ours. */
 const bodyBytesBackstop = 2 ** 40
 
@@ -183,7 +185,7 @@ class FrontDoor {
   }
 
   #secondsAfter(request: Request, response: Response, stream: boolean): number {
-    if (response.status >= 400 && hasUnreadBody(request)) return refusedBodySeconds
+    if (response.status >= 400 && hasUnreadBody(request, response)) return refusedBodySeconds
     return stream ? streamIdleSeconds : this.idleSeconds
   }
 }

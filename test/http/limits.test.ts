@@ -103,6 +103,17 @@ describe('a refused body', () => {
     20_000,
   )
 
+  test.concurrent('may go on arriving for a while, whenever it is refused', async () => {
+    await using front = await startFront({ settings: secured })
+    const head = rawRequest(`POST ${path}`, ['Host: localhost', 'Content-Length: 1048576'])
+    // Begun at ten moments of the four seconds in which the runtime counts.
+    const refused = Array.from({ length: 10 }, async (_, index) => {
+      await Bun.sleep(index * 400)
+      return stillOpen(front.port, head + 'a'.repeat(1000), 1_000)
+    })
+    expect(await Promise.all(refused)).toEqual(Array(10).fill({ status: '401', open: true }))
+  }, 20_000)
+
   test('of a few bytes leaves the connection open for the next request', async () => {
     await using front = await startFront({ settings: secured })
     const refused = rawRequest(`POST ${path}`, ['Host: localhost', 'Content-Length: 5'], 'hello')
@@ -111,6 +122,25 @@ describe('a refused body', () => {
     expect(text).toStartWith('HTTP/1.1 401 ')
   })
 })
+
+/** What is answered to these bytes, and whether the connection is open so long after. */
+function stillOpen(port: number, bytes: string, afterMs: number): Promise<{ status: string; open: boolean }> {
+  const { promise, resolve } = Promise.withResolvers<{ status: string; open: boolean }>()
+  const socket = connect(port, '127.0.0.1')
+  let status = ''
+  const finish = (open: boolean) => {
+    resolve({ status, open })
+    socket.destroy()
+  }
+  socket.on('data', (data) => {
+    status ||= data.toString('latin1').slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length)
+    setTimeout(finish, afterMs, true)
+  })
+  socket.on('close', () => finish(false))
+  socket.on('error', () => finish(false))
+  socket.write(bytes)
+  return promise
+}
 
 /** Sends a chunk every few milliseconds until the gateway has had enough; what it answered meanwhile. */
 function sendForEver(port: number, head: string): Promise<string> {
