@@ -16,6 +16,7 @@ import { adminRoutes } from './http/routes/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
+import { IdleMemory } from './idle-memory.ts'
 import type { ServerDefinition } from './registry/definition.ts'
 import { secretValuesOf } from './registry/definition-wire.ts'
 import { createMemoryStore } from './registry/memory.ts'
@@ -116,10 +117,15 @@ export async function startGateway(config: Config): Promise<Gateway> {
   for (const definition of config.servers) servers.add(definition, 'file')
   addStored(servers, store, log)
   const sweeper = new Sweeper()
+  const idleMemory = new IdleMemory({
+    rssBytes: () => process.memoryUsage.rss(),
+    collect: () => Bun.gc(true),
+  })
   sweeper.add((nowMs) => {
     sessions.sweep(nowMs)
     calls.sweep(nowMs)
     servers.sweep(nowMs)
+    idleMemory.sweep(servers.inFlight, sessions.ended, nowMs)
   })
   return running({ config, log, access, store, sessions, calls, servers, watchdog, listener, sweeper })
 }

@@ -72,6 +72,12 @@ export class HttpSocket {
     this.#socket?.end()
   }
 
+  /** Breaks the connection off, whatever is under way. */
+  destroy(): void {
+    this.#answer = null
+    this.#socket?.terminate()
+  }
+
   lost(reason: string): void {
     const waiting = this.#answer
     this.#answer = null

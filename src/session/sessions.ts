@@ -18,6 +18,8 @@ export class Sessions {
   readonly #countByClient = new Map<string, number>()
   readonly #clientOf = new Map<string, string>()
   readonly #countByServer = new Map<string, number>()
+  /** How many have ended since the start. */
+  ended = 0
 
   /** Sees to a new lane for a session whose lane was lost; set by the composition root. */
   onLaneLost: (session: Session) => void = () => {}
@@ -82,6 +84,7 @@ export class Sessions {
 
   close(session: Session, error: GatewayError): void {
     if (!this.#byId.delete(session.id)) return
+    this.ended++
     const client = this.#clientOf.get(session.id) ?? ''
     this.#clientOf.delete(session.id)
     decrement(this.#countByClient, client)

@@ -117,7 +117,8 @@ export class Lane implements ConnectionOwner {
 
   /** True when nobody has used it for that long. */
   idleFor(nowMs: number, idleMs: number): boolean {
-    return this.members.size === 0 && this.inFlightCount === 0 && nowMs - this.#usedAtMs > idleMs
+    const waitedFor = this.#attempt !== null || this.members.size > 0 || this.inFlightCount > 0
+    return !waitedFor && nowMs - this.#usedAtMs > idleMs
   }
 
   /** Takes no new calls; those in flight go on. */
@@ -245,6 +246,7 @@ export class Lane implements ConnectionOwner {
       },
     )
     this.#attempt = null
+    this.touch()
     forgetOwner?.()
     if (error === null && this.#connection) return this.#connection
     this.#retired = true

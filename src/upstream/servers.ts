@@ -38,6 +38,11 @@ export class Servers implements ServerDirectory {
     return this.#all().reduce((sum, server) => sum + server.processes, 0)
   }
 
+  /** Calls in flight at all servers together. */
+  get inFlight(): number {
+    return this.#all().reduce((sum, server) => sum + server.counters.inFlight, 0)
+  }
+
   add(definition: ServerDefinition, origin: 'file' | 'store'): Server {
     if (this.#byName.has(definition.name))
       throw new GatewayError('DEFINITION_EXISTS', `a server named ${definition.name} is already registered`)

@@ -28,7 +28,14 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     session: 'values',
     upstream: 'values',
   },
-  gateway: { ...everywhere, ...data, http: 'values', session: 'values', upstream: 'values' },
+  gateway: {
+    ...everywhere,
+    ...data,
+    'idle-memory': 'values',
+    http: 'values',
+    session: 'values',
+    upstream: 'values',
+  },
   http: { ...everywhere, ...data, session: 'values', upstream: 'values' },
   session: { ...everywhere, config: 'types', registry: 'types', upstream: 'values' },
   upstream: { ...everywhere, config: 'types', registry: 'types' },
@@ -39,6 +46,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   errors: {},
   telemetry: {},
   sweeper: {},
+  'idle-memory': {},
 }
 
 /** Packages that one room owns, so that the others stay ignorant of them. */

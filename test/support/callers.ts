@@ -54,7 +54,7 @@ function modernCaller(url: URL): Caller {
         'mcp-name': name,
       }
       return outcomeOf(
-        await fetch(url, { method: 'POST', headers, body: callText(id, name, args, envelope) }),
+        await fetch(url, { method: 'POST', headers, body: callText(id, name, args, statelessEnvelope) }),
         id,
       )
     },
@@ -63,7 +63,8 @@ function modernCaller(url: URL): Caller {
   }
 }
 
-const envelope = {
+/** What every request of a client without a session carries in its `_meta`. */
+export const statelessEnvelope = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientInfo': { name: 'raw-caller', version: '1.0.0' },
   'io.modelcontextprotocol/clientCapabilities': {},

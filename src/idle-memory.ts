@@ -1,0 +1,65 @@
+/**
+ * Gives memory back when the work is over.
+ *
+ * The collector is driven by allocation: after a thousand clients have vanished, or after a flood, what they
+ * took would stay resident until somebody comes again (measured: 97 MiB instead of 78 after a thousand sessions,
+ * 216 instead of 90 after sixty thousand cancelled calls). A full collection stops everything for 10 to 30 ms,
+ * so it waits for a second without calls, and for enough to give back.
+ */
+
+/** The process itself, as far as this needs it. */
+export interface ProcessMemory {
+  rssBytes(): number
+  /** A full collection, which returns when it is done. */
+  collect(): void
+}
+
+/** Sweeps in a row without a call in flight: about a second. */
+const IDLE_SWEEPS = 4
+/** Growth since the last collection that makes the next one worth it. */
+const GROWTH_MIN = 1.1
+const GROWTH_BYTES_MIN = 4 * 1024 * 1024
+/** Sessions that have ended: what they leave was resident before, so it is no growth. */
+const ENDED_SESSIONS_MIN = 100
+/** Between two collections; the allocator takes a moment to hand back what was collected. */
+const PAUSE_MS = 5_000
+
+export class IdleMemory {
+  readonly #memory: ProcessMemory
+  #idleSweeps = 0
+  /** What the process needs by itself, as last seen. */
+  #floorBytes: number
+  #endedSessionsSeen = 0
+  /** What was resident before the last collection, until it is known what that gave back. */
+  #beforeBytes: number | null = null
+  #nextMs = 0
+
+  constructor(memory: ProcessMemory) {
+    this.#memory = memory
+    this.#floorBytes = memory.rssBytes()
+  }
+
+  /** `endedSessions`: how many have ended since the start. */
+  sweep(callsInFlight: number, endedSessions: number, nowMs: number): void {
+    this.#idleSweeps = callsInFlight > 0 ? 0 : this.#idleSweeps + 1
+    if (this.#idleSweeps < IDLE_SWEEPS || nowMs < this.#nextMs) return
+    this.#nextMs = nowMs + PAUSE_MS
+    const rssBytes = this.#memory.rssBytes()
+    if (this.#beforeBytes === null) {
+      const grown = rssBytes > Math.max(this.#floorBytes * GROWTH_MIN, this.#floorBytes + GROWTH_BYTES_MIN)
+      if (grown || endedSessions - this.#endedSessionsSeen >= ENDED_SESSIONS_MIN) this.#collect(rssBytes)
+    } else if (this.#beforeBytes - rssBytes >= GROWTH_BYTES_MIN) {
+      // What was still in use then, such as calls that had just been cancelled, may be free now.
+      this.#collect(rssBytes)
+    } else {
+      this.#beforeBytes = null
+      this.#floorBytes = rssBytes
+    }
+    if (this.#beforeBytes !== null) this.#endedSessionsSeen = endedSessions
+  }
+
+  #collect(rssBytes: number): void {
+    this.#beforeBytes = rssBytes
+    this.#memory.collect()
+  }
+}
