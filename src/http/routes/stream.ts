@@ -50,11 +50,7 @@ async function sessionRequest(
 ): Promise<Response> {
   try {
     serverOf(parts, serverName, context)
-    if (claimsModern(request))
-      throw new GatewayError(
-        'METHOD_NOT_ALLOWED',
-        'this revision has no sessions and no GET stream; use POST',
-      )
+    if (claimsModern(request)) return refuseSession()
     const session = sessionOf(parts, request, context, serverName)
     context.log.sessionId = session.shortHash
     if (request.method === 'GET') return standing(session, request)
@@ -63,6 +59,11 @@ async function sessionRequest(
   } catch (thrown) {
     return mcpFailure(thrown, parts, context, null)
   }
+}
+
+function refuseSession(): Response {
+  const reason = 'this revision has no sessions and no GET stream; use POST'
+  return replyRpcError(new GatewayError('METHOD_NOT_ALLOWED', reason), undefined, { allow: 'POST' })
 }
 
 async function post(
