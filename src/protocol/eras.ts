@@ -138,6 +138,15 @@ export const MODERN_ERROR_CODES: ReadonlySet<number> = new Set([
   RPC.unsupportedVersion,
 ])
 
+/**
+ * Errors by which a client over HTTP may suspect that its server is of the other era. Servers with sessions answer
+ * -32000 or -32001 to a request outside of one; a stateless server should use neither.
+ */
+export const FOREIGN_ERRORS: Readonly<Record<Era, ReadonlySet<number>>> = {
+  legacy: MODERN_ERROR_CODES,
+  modern: new Set([-32000, -32001]),
+}
+
 /** One request method that a client may send. */
 export interface ClientRequestRow {
   /** The parameter that `Mcp-Name` mirrors on modern HTTP. */

@@ -6,6 +6,7 @@
  * map one client would get another's answer. Nothing else in a message is changed.
  */
 import { type ErrorCode, GatewayError } from '../errors.ts'
+import { FOREIGN_ERRORS } from '../protocol/eras.ts'
 import {
   errorCodeOf,
   idTextOf,
@@ -26,8 +27,6 @@ import type { TransportReceiver, UpstreamTransport } from './transports/transpor
 
 /** Failures after which it is worth a look whether the server is there, and still of its era. */
 const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
-/** What servers with sessions answer to a request outside of one; stateless ones should not use these codes. */
-const SESSION_CODES: ReadonlySet<number> = new Set([-32000, -32001])
 /** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
 const CANCEL_GRACE_MS = 2_000
 
@@ -137,8 +136,7 @@ export class Connection implements TransportReceiver {
 
   /** Sends a notification or a response as it is. */
   send(text: string, method: string | null, headers?: Readonly<Record<string, string>>): void {
-    const outgoing = { text, requestId: null, method }
-    if (!this.#closedBy) this.transport.send(headers ? { ...outgoing, headers } : outgoing)
+    if (!this.#closedBy) this.transport.send({ text, requestId: null, method, ...(headers && { headers }) })
   }
 
   /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
@@ -274,11 +272,15 @@ export class Connection implements TransportReceiver {
       return
     }
     this.#inFlight.delete(id)
-    if (this.cancelsByClosing && message.failed && SESSION_CODES.has(errorCodeOf(message) ?? 0))
-      this.#owner.requestLost()
+    if (message.failed && this.#saysOtherEra(message)) this.#owner.requestLost()
     if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
       this.#lingering.add(id, call)
     call.answered(message, withId(message, call.idText))
+  }
+
+  #saysOtherEra(message: MessageText): boolean {
+    const own = this.cancelsByClosing ? 'modern' : 'legacy'
+    return this.transport.pid === null && FOREIGN_ERRORS[own].has(errorCodeOf(message) ?? 0)
   }
 
   #progress(message: MessageText): void {

@@ -57,7 +57,7 @@ export async function initializeServer(
     throw refused ? new EraMismatch('legacy', thrown.details) : thrown
   }
   const facts = factsOfInitialize(call.resultText)
-  if (!facts) throw new GatewayError('UPSTREAM_ERROR', 'the answer to initialize names no protocolVersion')
+  if (!facts) throw new EraMismatch('legacy', 'the answer to initialize names no protocolVersion')
   connection.transport.initialized(facts.version)
   return { responseText: call.responseText, facts }
 }

@@ -1,5 +1,7 @@
 /** The health probe: a real round trip on the connection that calls use, so that it costs no process and no session. */
 import { GatewayError } from '../errors.ts'
+import { MODERN_ERROR_CODES } from '../protocol/eras.ts'
+import { RpcAnswerError } from './call.ts'
 import { EraMismatch } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import { HttpStatusError } from './transports/http-failure.ts'
@@ -31,6 +33,8 @@ export async function probeLane(lane: Lane, timeoutMs: number): Promise<ProbeFai
 
 function kindOf(error: GatewayError): ProbeFailure['kind'] | null {
   if (error instanceof EraMismatch) return 'changed'
+  // An answer at last, but one that only a stateless server gives.
+  if (error instanceof RpcAnswerError) return MODERN_ERROR_CODES.has(error.upstreamRpcCode) ? 'changed' : null
   if (error instanceof HttpStatusError)
     return PROXY_STATUSES.includes(error.upstreamStatus) ? 'unreachable' : null
   if (error.code === 'UPSTREAM_TIMEOUT') return 'silent'

@@ -17,6 +17,8 @@ export function startModernUpstream(options: ModernUpstreamOptions = {}): FaultH
     if (request.method !== 'POST') return new Response(null, { status: 405 })
     const own = await answer?.(request)
     if (own) return own
+    if (request.message.method === 'initialize')
+      return rpcError(request, -32022, 400, { supported: ['2026-07-28'], requested: '2025-11-25' })
     if (request.message.id === undefined) return new Response(null, { status: 202 })
     const complete = {
       resultType: 'complete',

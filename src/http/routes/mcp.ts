@@ -118,7 +118,7 @@ export function clientKey(context: RequestContext): string {
 /** Puts a session into the access log, and which eras it joins. */
 export function noteSession(context: RequestContext, session: Session): void {
   context.log.sessionId = session.shortHash
-  context.log.pair = session.bridge ? 'legacy-modern' : 'legacy-legacy'
+  if (session.state !== 'opening') context.log.pair = session.bridge ? 'legacy-modern' : 'legacy-legacy'
 }
 
 /** Puts into the access log what is known of a message. */
