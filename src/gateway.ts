@@ -41,6 +41,8 @@ export interface Gateway {
   readonly url: string
   /** The servers it began with: those of the file, then those of the store. */
   readonly servers: readonly ServerDefinition[]
+  /** HTTP requests so far. */
+  readonly requestCount: number
   /** Resolves when everything is closed, however that came about. */
   readonly stopped: Promise<void>
   /** Drains within the shutdown time-out, then closes. */
@@ -150,6 +152,9 @@ function running(parts: RunningParts): Gateway {
   return {
     url: listener.url,
     servers: servers.list().map(({ definition }) => definition),
+    get requestCount() {
+      return listener.requestCount
+    },
     stopped: stopped.promise,
     stop() {
       ending ??= end(parts, Date.now() + config.shutdownTimeoutMs).finally(stopped.resolve)

@@ -1,9 +1,10 @@
 /**
- * Gives back the pages of the program that only its start needed: two thirds of what an idle gateway would
- * hold resident. They are clean pages of the executable's file, so the kernel maps again whatever is used later.
+ * Gives memory back that a quiet gateway does not use: garbage of its heap, and the pages of the program that
+ * only its start or a busy time needed, which are two thirds of what it would hold resident. These are clean
+ * pages of the executable's file, so the kernel maps again whatever is used later.
  *
- * Linux only, and only where the C library can be called; elsewhere, and whenever anything is not as expected,
- * it does nothing.
+ * Pages are given back on Linux only, and only where the C library can be called; elsewhere, and whenever
+ * anything is not as expected, nothing happens.
  */
 import { readFileSync } from 'node:fs'
 
@@ -13,8 +14,31 @@ const libraries = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1
 /** Smaller mappings are not worth the call. */
 const residentKibMin = 1024
 
+/** How often it is asked whether the gateway is quiet. */
+const LOOK_EVERY_MS = 3_000
+/** So few requests between two looks are the probes of a platform, not work that a pause would disturb. */
+const QUIET_REQUESTS_MAX = 10
+/** Less work than this between two times leaves nothing behind that would be worth 50 ms. */
+const WORK_REQUESTS_MIN = 1_000
+
+/** Gives back once after the start, and then in each quiet time that follows work. Keeps no process alive. */
+export function giveBackWhenQuiet(requestCount: () => number): void {
+  let countAtLook = requestCount()
+  let countAtLast: number | null = null
+  const timer = setInterval(() => {
+    const count = requestCount()
+    const quiet = count - countAtLook <= QUIET_REQUESTS_MAX
+    countAtLook = count
+    if (!quiet || (countAtLast !== null && count - countAtLast < WORK_REQUESTS_MIN)) return
+    countAtLast = count
+    Bun.gc(true)
+    void giveBackPages()
+  }, LOOK_EVERY_MS)
+  timer.unref()
+}
+
 /** Resolves when it is done, or when there is nothing that can be done. Blocks for about 15 ms. */
-export async function giveBackStartPages(): Promise<void> {
+export async function giveBackPages(): Promise<void> {
   if (process.platform !== 'linux') return
   try {
     const ranges = cleanFileRanges(readFileSync('/proc/self/smaps', 'utf8'))

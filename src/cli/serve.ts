@@ -3,12 +3,9 @@ import type { FlagTexts, LoadedConfig } from '../config/load.ts'
 import { startGateway } from '../gateway.ts'
 import { announce } from './announce.ts'
 import { readConfiguration } from './configuration.ts'
-import { giveBackStartPages } from './resident-pages.ts'
+import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'
 import { CommandError } from './usage-error.ts'
-
-/** By then the servers of most files have started, and what starting takes is no longer used. */
-const START_PAGES_AFTER_MS = 3_000
 
 /** Resolves with the exit code of the process. Throws what kept the gateway from starting. */
 export async function serve(flags: FlagTexts): Promise<number> {
@@ -20,7 +17,7 @@ export async function serve(flags: FlagTexts): Promise<number> {
   const ended = endOnSignals(started, { reload, logging: loaded.config.logging })
   const gateway = await started
   announce(gateway, loaded)
-  setTimeout(() => void giveBackStartPages(), START_PAGES_AFTER_MS).unref()
+  giveBackWhenQuiet(() => gateway.requestCount)
   return ended
 }
 

@@ -1,11 +1,11 @@
 /** The hidden command that the gateway starts itself with; see upstream/watchdog.ts. */
 import { endOrphans } from '../upstream/orphan-killer.ts'
-import { giveBackStartPages } from './resident-pages.ts'
+import { giveBackPages } from './resident-pages.ts'
 
 /** Does not return: ends the process when there is nothing left to watch. */
 export async function runWatchdog(): Promise<never> {
   const orphansEnded = endOrphans(Bun.stdin.stream())
-  await giveBackStartPages()
+  await giveBackPages()
   await orphansEnded
   process.exit(0)
 }

@@ -39,6 +39,8 @@ export interface Listener {
   readonly port: number
   /** `http://host:port`, without trailing slash. */
   readonly url: string
+  /** Requests so far, refused ones included. */
+  readonly requestCount: number
   /** From now on every request but health is answered 503; the port stays open so that probes see it. */
   drain(): void
   /** Closes the port, waits for answers under way, and cuts what is left after `deadlineMs`. */
@@ -84,6 +86,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   return {
     port,
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
+    get requestCount() {
+      return door.requestCount
+    },
     drain() {
       options.state.draining = true
     },
@@ -119,6 +124,7 @@ function bindFailure(host: string, port: number, error: unknown): Error {
 /** One request from accept to answer. */
 class FrontDoor {
   readonly idleSeconds: number
+  requestCount = 0
   readonly #options: ListenerOptions
 
   constructor(options: ListenerOptions) {
@@ -127,6 +133,7 @@ class FrontDoor {
   }
 
   serve(request: Request, server: Server<undefined>): Response | Promise<Response> {
+    this.requestCount++
     const target = readTarget(request.url)
     if (target === null) return this.#refuseMalformed(request)
     // Asked before the first await: Bun forgets the peer once the handler has yielded.
