@@ -81,7 +81,7 @@ export function sendRequest(parts: RelayParts, session: Session, exchange: Excha
   if (
     filter &&
     exchange.method === 'tools/call' &&
-    !allowsTool(filter, paramString(exchange.message, 'name') ?? '')
+    !allowsTool(filter, paramString(exchange.message, 'name'))
   )
     exchange.refusedHere('{"code":-32602,"message":"Unknown tool"}')
   else if (session.lane?.ready) sendOn(parts, session, session.lane, session.lane.ready, exchange)

@@ -9,10 +9,13 @@ import type { Lane } from './lane.ts'
 /** A server that hands out pages without end is stopped here. */
 const TOOL_PAGES_MAX = 1_000
 
-/** Whether a filter lets a tool through; no filter lets everything through. */
-export function allowsTool(filter: ToolFilter | null, toolName: string): boolean {
+/**
+ * Whether a filter lets a tool through; no filter lets everything through. `null` is a name that cannot be
+ * told (given twice, or no text): the server might read one that is hidden, so no filter lets it through.
+ */
+export function allowsTool(filter: ToolFilter | null, toolName: string | null): boolean {
   if (!filter) return true
-  return filter.list.includes(toolName) === (filter.mode === 'allow')
+  return toolName !== null && filter.list.includes(toolName) === (filter.mode === 'allow')
 }
 
 /** Every page of `tools/list`. Rejects with a GatewayError, also when the server's cursors go in circles. */
@@ -62,7 +65,7 @@ export function filterToolList(text: string, filter: ToolFilter): string {
     if (end < 0) return text
     const name = memberSpan(text, at, 'name')
     const toolName = name && stringAt(text, name.start, name.end)
-    if (toolName === null || allowsTool(filter, toolName)) kept.push(text.slice(at, end))
+    if (allowsTool(filter, toolName)) kept.push(text.slice(at, end))
     at = end
   }
   return replaceSpan(text, tools, `[${kept.join(',')}]`)

@@ -244,7 +244,7 @@ function strayParamHeaders(request: Request, route: ModernRequestRoute): Record<
 
 function requireTool(server: Server, route: ModernRequestRoute): void {
   const name = route.params['name']
-  if (typeof name === 'string' && !allowsTool(server.definition.toolFilter, name))
+  if (!allowsTool(server.definition.toolFilter, typeof name === 'string' ? name : null))
     throw new GatewayError('PARAMS_REFUSED', 'there is no such tool')
 }
 
