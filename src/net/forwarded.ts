@@ -32,6 +32,11 @@ const hopsMax = 64
 const markers = [
   'x-forwarded-for',
   'forwarded',
+  'forwarded-for',
+  'x-forwarded',
+  'x-forwarded-by',
+  'x-forwarded-scheme',
+  'x-forwarded-ssl',
   'x-forwarded-host',
   'x-forwarded-proto',
   'x-forwarded-prefix',
@@ -44,6 +49,14 @@ const markers = [
   'true-client-ip',
   'cf-connecting-ip',
   'fastly-client-ip',
+  'fly-client-ip',
+  'do-connecting-ip',
+  'x-azure-clientip',
+  'x-appengine-user-ip',
+  'x-envoy-external-address',
+  'x-original-host',
+  'x-original-url',
+  'cdn-loop',
   'via',
 ] as const
 

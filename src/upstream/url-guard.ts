@@ -51,18 +51,24 @@ const forbidden = ranges([
   ['ff00::/8', 'a multicast address'],
 ])
 
-/** Fine for most gateways, which sit next to their servers; refused on request. */
-const privateNetworks = ranges([
-  ['10.0.0.0/8', 'a private address'],
-  ['100.64.0.0/10', 'a carrier-internal address'],
+const loopback = ranges([
   ['127.0.0.0/8', 'a loopback address'],
-  ['172.16.0.0/12', 'a private address'],
-  ['192.0.0.0/24', 'a protocol-internal address'],
-  ['192.168.0.0/16', 'a private address'],
-  ['198.18.0.0/15', 'a benchmarking address'],
   ['::1/128', 'a loopback address'],
-  ['fc00::/7', 'a private address'],
 ])
+
+/** Fine for most gateways, which sit next to their servers; refused on request. */
+const privateNetworks = [
+  ...loopback,
+  ...ranges([
+    ['10.0.0.0/8', 'a private address'],
+    ['100.64.0.0/10', 'a carrier-internal address'],
+    ['172.16.0.0/12', 'a private address'],
+    ['192.0.0.0/24', 'a protocol-internal address'],
+    ['192.168.0.0/16', 'a private address'],
+    ['198.18.0.0/15', 'a benchmarking address'],
+    ['fc00::/7', 'a private address'],
+  ]),
+]
 
 type Ranges = readonly { readonly why: string; readonly block: BlockList }[]
 
@@ -78,24 +84,56 @@ function ranges(rows: readonly (readonly [string, string])[]): Ranges {
 /**
  * Resolves with the addresses of the URL's host when it may be connected to. Rejects with URL_FORBIDDEN
  * when it may not be, and with SERVER_UNAVAILABLE when its host cannot be resolved within 5 s.
+ *
+ * `from` is the URL that redirects here. A server may redirect outwards or to its like, never further in: who
+ * registers a URL inside means it, while a stranger's redirect inside is an attack, the worst of them one on
+ * the gateway's own admin API, which trusts this machine.
  */
-export async function checkUpstreamUrl(url: URL, policy: UrlPolicy): Promise<readonly string[]> {
+export async function checkUpstreamUrl(
+  url: URL,
+  policy: UrlPolicy,
+  from: URL | null = null,
+): Promise<readonly string[]> {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new GatewayError('URL_FORBIDDEN', `A server's URL must be http or https, not ${url.protocol}`)
   }
-  // The URL parser has already turned 0xa9fea9fe, 2852039166, 0251.0376.… and full-width digits into
-  // dotted form, so what is judged here is what will be connected to.
-  const host = url.hostname
-    .toLowerCase()
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.+$/, '')
+  const host = hostOf(url)
   if (metadataNames.has(host)) throw refusal(host, host, 'a metadata service of a cloud')
-  const addresses = isIP(host) === 0 ? await resolveHost(host, policy) : [host]
+  const addresses = await addressesOf(host, policy)
   for (const address of addresses) {
     const why = reasonAgainst(address, policy)
     if (why !== null) throw refusal(host, address, why)
   }
+  if (from !== null) {
+    const outermost = Math.min(...(await addressesOf(hostOf(from), policy)).map(depthOf))
+    const inner = addresses.find((address) => depthOf(address) > outermost)
+    if (inner !== undefined) {
+      const details = `${from.host} redirects to ${host}, which lies further in (${inner}). The gateway does not follow.`
+      throw new GatewayError('URL_FORBIDDEN', details)
+    }
+  }
   return addresses
+}
+
+/**
+ * The URL parser has already turned 0xa9fea9fe, 2852039166, 0251.0376.… and full-width digits into dotted
+ * form, so what is judged here is what will be connected to.
+ */
+function hostOf(url: URL): string {
+  return url.hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.+$/, '')
+}
+
+async function addressesOf(host: string, policy: UrlPolicy): Promise<readonly string[]> {
+  return isIP(host) === 0 ? await resolveHost(host, policy) : [host]
+}
+
+/** 0 outside, 1 in a private network, 2 on this machine. */
+function depthOf(address: string): number {
+  if (isIn(address, loopback) !== null) return 2
+  return isIn(address, privateNetworks) === null ? 0 : 1
 }
 
 function refusal(host: string, address: string, why: string): GatewayError {
@@ -132,18 +170,25 @@ async function systemResolve(host: string): Promise<readonly string[]> {
 
 /** Why an address is refused, or null. An address that cannot be read is refused, too. */
 function reasonAgainst(address: string, policy: UrlPolicy): string | null {
-  // `fe80::1%eth0`: the zone names an interface of this machine.
-  const bare = address.split('%', 1)[0] ?? ''
-  const family = isIP(bare)
-  if (family === 0) return 'not an address'
-  const candidates = family === 6 ? [bare, ...embeddedIpv4(bare)] : [bare]
-  const refused = policy.privateUpstreams === 'refused' ? [...forbidden, ...privateNetworks] : forbidden
+  if (isIP(withoutZone(address)) === 0) return 'not an address'
+  return isIn(address, policy.privateUpstreams === 'refused' ? [...forbidden, ...privateNetworks] : forbidden)
+}
+
+/** What the range that an address lies in is; null when it lies in none of them. */
+function isIn(address: string, ranges: Ranges): string | null {
+  const bare = withoutZone(address)
+  const candidates = isIP(bare) === 6 ? [bare, ...embeddedIpv4(bare)] : [bare]
   for (const candidate of candidates) {
     const version = isIP(candidate) === 6 ? 'ipv6' : 'ipv4'
-    const found = refused.find(({ block }) => block.check(candidate, version))
+    const found = ranges.find(({ block }) => block.check(candidate, version))
     if (found !== undefined) return found.why
   }
   return null
+}
+
+/** `fe80::1%eth0`: the zone names an interface of this machine. */
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? ''
 }
 
 /** The IPv4 addresses that routers and kernels read out of an IPv6 one. */

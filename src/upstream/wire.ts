@@ -36,8 +36,9 @@ export function openWire(
     lineBytesMax: limits.lineBytesMax,
     secrets,
     // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
-    guardUrl: async (url: URL) => {
-      const addresses = await checkUpstreamUrl(url, { privateUpstreams: config.security.privateUpstreams })
+    guardUrl: async (url: URL, from: URL | null) => {
+      const { privateUpstreams } = config.security
+      const addresses = await checkUpstreamUrl(url, { privateUpstreams }, from)
       return proxied ? undefined : addresses
     },
   }

@@ -138,3 +138,38 @@ describe('names', () => {
     expect(await verdict('http://user:swordfish@169.254.169.254/?k=swordfish')).not.toContain('swordfish')
   })
 })
+
+describe('a redirect', () => {
+  const names: Readonly<Record<string, readonly string[]>> = {
+    'outside.example': ['203.0.113.1'],
+    'inside.example': ['10.0.0.1'],
+    'here.example': ['127.0.0.1'],
+    'both.example': ['203.0.113.1', '127.0.0.1'],
+  }
+  const resolve = async (host: string) => names[host] ?? []
+
+  test.each([
+    { from: 'outside.example', to: 'outside.example', follows: true, why: 'to its like' },
+    { from: 'inside.example', to: 'outside.example', follows: true, why: 'outwards' },
+    { from: 'here.example', to: 'here.example', follows: true, why: 'on this machine' },
+    { from: 'here.example', to: 'inside.example', follows: true, why: 'from this machine to the network' },
+    { from: 'inside.example', to: '192.168.1.1', follows: true, why: 'within private networks' },
+    { from: 'outside.example', to: 'inside.example', follows: false, why: 'into a private network' },
+    { from: 'outside.example', to: '127.0.0.1', follows: false, why: 'to this machine' },
+    { from: 'outside.example', to: '[::1]', follows: false, why: 'to this machine over IPv6' },
+    { from: 'outside.example', to: '[::ffff:127.0.0.1]', follows: false, why: 'to this machine, mapped' },
+    { from: 'outside.example', to: '2130706433', follows: false, why: 'to this machine as one number' },
+    { from: 'inside.example', to: 'here.example', follows: false, why: 'from the network to this machine' },
+    { from: 'outside.example', to: 'both.example', follows: false, why: 'to a name that also leads in' },
+    { from: 'both.example', to: 'here.example', follows: false, why: 'from a name that also leads out' },
+  ])('$why ($from to $to) is followed: $follows', async ({ from, to, follows }) => {
+    const policy: UrlPolicy = { privateUpstreams: 'allowed', resolve }
+    const judging = checkUpstreamUrl(new URL(`http://${to}/`), policy, new URL(`http://${from}/`))
+    if (follows) expect(await judging).not.toEqual([])
+    else
+      expect(judging).rejects.toMatchObject({
+        code: 'URL_FORBIDDEN',
+        details: expect.stringContaining('further in'),
+      })
+  })
+})

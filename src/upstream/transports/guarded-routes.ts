@@ -10,9 +10,10 @@ import { isIP } from 'node:net'
 
 /**
  * Rejects with a GatewayError when a URL may not be connected to. Answers the addresses that its name has;
- * none when the connection is somebody else's to make, such as an outgoing proxy's.
+ * none when the connection is somebody else's to make, such as an outgoing proxy's. `from` is the URL that
+ * redirects here.
  */
-export type UrlGuard = (url: URL) => Promise<readonly string[] | undefined>
+export type UrlGuard = (url: URL, from: URL | null) => Promise<readonly string[] | undefined>
 
 /** Where requests to one URL go. */
 export interface Route {
@@ -29,7 +30,6 @@ interface Judgement {
 
 interface JudgedRoute extends Route {
   hrefs: readonly string[]
-  readonly origin: string
   readonly atMs: number
 }
 
@@ -40,6 +40,7 @@ const originsMax = 16
 
 export class GuardedRoutes {
   readonly #guard: UrlGuard | undefined
+  /** By origin, and by the origin that redirected there. */
   readonly #byOrigin = new Map<string, Judgement>()
   readonly #byUrl = new WeakMap<URL, JudgedRoute>()
 
@@ -54,21 +55,20 @@ export class GuardedRoutes {
   }
 
   /** The way to a URL, its origin judged anew when that was long ago. Rejects when it may not be taken. */
-  async judge(url: URL): Promise<Route> {
-    const { origin } = url
-    let judgement = this.#byOrigin.get(origin)
+  async judge(url: URL, from: URL | null = null): Promise<Route> {
+    const key = keyOf(url, from)
+    let judgement = this.#byOrigin.get(key)
     if (judgement === undefined || performance.now() - judgement.atMs > judgedMsMax) {
-      const addresses = (await this.#guard?.(url)) ?? []
+      const addresses = (await this.#guard?.(url, from)) ?? []
       judgement = { addresses: ipv4First(addresses), atMs: performance.now() }
       if (this.#byOrigin.size >= originsMax) this.#byOrigin.clear()
-      this.#byOrigin.set(origin, judgement)
+      this.#byOrigin.set(key, judgement)
     }
     const pinned = url.protocol === 'http:' && isIP(bare(url.hostname)) === 0
     const hrefs = pinned ? judgement.addresses.map((address) => pinnedHref(url, address)) : []
     const route: JudgedRoute = {
       hrefs: hrefs.length === 0 ? [url.href] : hrefs,
       host: hrefs.length === 0 ? null : url.host,
-      origin,
       atMs: judgement.atMs,
     }
     this.#byUrl.set(url, route)
@@ -82,10 +82,14 @@ export class GuardedRoutes {
   }
 
   /** The origin failed: its name is looked up again before the next request. */
-  forget(url: URL): void {
-    this.#byOrigin.delete(url.origin)
+  forget(url: URL, from: URL | null = null): void {
+    this.#byOrigin.delete(keyOf(url, from))
     this.#byUrl.delete(url)
   }
+}
+
+function keyOf(url: URL, from: URL | null): string {
+  return from === null || from.origin === url.origin ? url.origin : `${from.origin} ${url.origin}`
 }
 
 /** fetch would try both families at once; one at a time, IPv4 is the one that hardly ever ends nowhere. */

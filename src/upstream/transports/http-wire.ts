@@ -89,11 +89,13 @@ export class HttpWire {
     let url = request.url ?? this.url
     // Once off the origin, credentials stay off: a redirect back would let a stranger choose what they open.
     let trusted = url === this.url || url.origin === this.#origin
+    let from: URL | null = null
     for (let hop = 0; ; hop++) {
-      const route = this.#routes.known(url) ?? (await this.#routes.judge(url))
+      const route = this.#routes.known(url) ?? (await this.#routes.judge(url, from))
       const response = await this.#fetch(url, route, this.#headersFor(url, route, trusted, request), request)
       if (response.status === 307 || response.status === 308) {
-        url = await this.#redirected(response, url, hop)
+        from = url
+        url = await this.#redirected(response, from, hop)
         trusted &&= url.origin === this.#origin
         continue
       }

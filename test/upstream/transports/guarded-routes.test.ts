@@ -132,6 +132,20 @@ describe('the way to a URL', () => {
     expect((await routes.judge(url)).hrefs).toEqual(['http://192.0.2.2/a'])
   })
 
+  test('is judged by where a redirect to it comes from', async () => {
+    const asked: string[] = []
+    const routes = new GuardedRoutes(async (url, from) => {
+      asked.push(`${from?.host ?? 'nowhere'} → ${url.host}`)
+      return ['192.0.2.1']
+    })
+    const [a, b] = [new URL('http://a.example/'), new URL('http://b.example/')]
+    await routes.judge(b)
+    await routes.judge(b, a)
+    await routes.judge(new URL('http://b.example/other'), a)
+    await routes.judge(new URL('http://b.example/other'), b)
+    expect(asked).toEqual(['nowhere → b.example', 'a.example → b.example'])
+  })
+
   test('is not there when the guard refuses', async () => {
     const routes = new GuardedRoutes(async () => {
       throw new GatewayError('URL_FORBIDDEN', 'no')
