@@ -239,6 +239,7 @@ function openServers(
       healthProbeMs: timeouts.healthProbeMs,
       startWaitMs: timeouts.startWaitMs,
       inFlightMax: limits.inFlightPerServerMax,
+      lanesPerClientMax: limits.sessionsPerClientMax,
       openAccess: config.auth.globalTokens.length === 0,
     },
     listener,

@@ -10,7 +10,13 @@ import {
   stepLegacySession,
 } from '../protocol/bridge/legacy-session.ts'
 import { type ClientFacts, modernParams } from '../protocol/bridge/results.ts'
-import type { ServerFacts, SessionEffect, SessionEvent, SessionTimer } from '../protocol/bridge/types.ts'
+import type {
+  ServerFacts,
+  SessionEffect,
+  SessionEvent,
+  SessionTimer,
+  ToolFacts,
+} from '../protocol/bridge/types.ts'
 import { mirroredHeaders } from '../protocol/headers.ts'
 import { isObject } from '../protocol/json.ts'
 import { type MessageText, paramString } from '../protocol/jsonrpc.ts'
@@ -64,12 +70,24 @@ export class SessionBridge {
       return
     }
     const name = exchange.method === 'tools/call' ? paramString(message, 'name') : null
-    const ends = {
-      client: this.#client(),
-      tool: (name === null ? null : exchange.server.tools.known(name)) ?? null,
-      overHttp: lane.ready?.transport.pid === null,
-    }
+    const overHttp = lane.ready?.transport.pid === null
+    const tool = name === null ? null : exchange.server.tools.known(name)
+    if (name !== null && tool === undefined && overHttp) void this.#lookUp(exchange, lane, name)
+    else this.#begin(exchange, lane, tool ?? null, overHttp)
+  }
+
+  #begin(exchange: Exchange, lane: Lane, tool: ToolFacts | null, overHttp: boolean): void {
+    const ends = { client: this.#client(), tool, overHttp }
     new BridgedExchange(exchange, this.#session, lane, ends, this.#parts.clientInputMs, this.#parts.log)
+  }
+
+  /** Nobody has read the tool's schema yet, but its marked arguments must travel as headers too. */
+  async #lookUp(exchange: Exchange, lane: Lane, name: string): Promise<void> {
+    exchange.canceller = () => {
+      if (!exchange.done) exchange.dropped()
+    }
+    const tool = await exchange.server.tools.reread(name)
+    if (!exchange.done) this.#begin(exchange, lane, tool, true)
   }
 
   /** Whether the client has a stream for what belongs to no request. */

@@ -35,6 +35,8 @@ export interface LaneSettings {
   readonly callIdleMs: number
   readonly callTotalMs: number
   readonly startTimeoutMs: number
+  /** Connections that speak for the stateless clients of one principal; each set of capabilities has its own. */
+  readonly lanesPerClientMax: number
 }
 
 /** What a lane needs of the server it belongs to. */

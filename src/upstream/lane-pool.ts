@@ -1,7 +1,7 @@
 /** Every lane of one server, those included that only finish what they have begun. */
-import type { GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { Lane } from './lane.ts'
-import type { LaneHost } from './lane-member.ts'
+import type { LaneHost, LaneMember } from './lane-member.ts'
 import { type LaneRole, modernRole, type StatelessUse } from './lane-roles.ts'
 
 /** A lane that a stateless client's request may use until it is given back. */
@@ -30,9 +30,24 @@ export class LanePool {
     const found = this.#byKey.get(role.key)
     if (found && !found.retired) return found
     if (found) this.#leaving.add(found)
+    if (role.owner && !role.ownerAnnounces) this.#admit(role.owner)
     const lane = new Lane(this.#host, role)
     this.#byKey.set(role.key, lane)
     return lane
+  }
+
+  /** A client may call itself something else with every request; each name would be a connection of its own. */
+  #admit({ principalId }: LaneMember): void {
+    const { lanesPerClientMax } = this.#host.laneSettings
+    let count = 0
+    for (const { owner, ownerAnnounces } of this.#byKey.values())
+      if (owner && !ownerAnnounces && owner.principalId === principalId) count++
+    if (count >= lanesPerClientMax)
+      throw new GatewayError(
+        'SESSIONS_EXHAUSTED',
+        `this client has ${count} sessions with the server (limits.sessions_per_client_max)`,
+        30,
+      )
   }
 
   /** The lane of all modern requests when it can take one right now, else null. */

@@ -39,7 +39,7 @@ export class Lane implements ConnectionOwner {
   readonly members = new Set<LaneMember>()
   readonly demands = new Demands((method, params) => this.#background(method, params))
   readonly #host: LaneHost
-  readonly #ownerAnnounces: boolean
+  readonly ownerAnnounces: boolean
   #connection: Connection | null = null
   #opening: Promise<Connection> | null = null
   #attempt: LaneOpening | null = null
@@ -54,7 +54,7 @@ export class Lane implements ConnectionOwner {
     this.key = role.key
     this.era = role.era
     this.owner = role.owner
-    this.#ownerAnnounces = role.ownerAnnounces
+    this.ownerAnnounces = role.ownerAnnounces
   }
 
   /** The connection when it can take a call right now, else null: the hot path asks this first. */
@@ -82,7 +82,7 @@ export class Lane implements ConnectionOwner {
 
   /** This lane, and others on which the same stateless clients take turns. */
   peers(): Iterable<Lane> {
-    return this.owner && !this.#ownerAnnounces ? this.#host.peersOf(this) : [this]
+    return this.owner && !this.ownerAnnounces ? this.#host.peersOf(this) : [this]
   }
 
   /** Opens the lane once; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */
@@ -266,7 +266,7 @@ export class Lane implements ConnectionOwner {
       this.owner?.initialize ?? initializeRequest(LATEST_LEGACY_VERSION, this.#host.identity, {})
     this.#handshake = await initializeServer(connection, initialize, this.owner?.headers, timeoutMs)
     // A client's own lane waits for the client's word; a lane that comes back has heard it already.
-    if (this.#ownerAnnounces && !this.#announced) return
+    if (this.ownerAnnounces && !this.#announced) return
     this.#announced = false
     this.#announce(connection, INITIALIZED)
   }

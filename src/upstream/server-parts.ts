@@ -22,6 +22,7 @@ export interface ServerParts {
   readonly healthProbeMs: number
   readonly startWaitMs: number
   readonly inFlightMax: number
+  readonly lanesPerClientMax: number
   /** True when no client token is configured: the primary lane then serves the anonymous clients. */
   readonly openAccess: boolean
 }

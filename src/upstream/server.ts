@@ -57,6 +57,7 @@ export class Server implements ServerEntry, LaneHost {
       callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
       callTotalMs: parts.callTotalMs,
       startTimeoutMs: definition.startTimeoutMs,
+      lanesPerClientMax: parts.lanesPerClientMax,
     }
     this.#pool = new LanePool(this)
     this.counters = new CallCounters(definition.name, parts.inFlightMax)

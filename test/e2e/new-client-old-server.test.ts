@@ -70,7 +70,12 @@ beforeAll(async () => {
     const result = method === 'initialize' ? initializeResult : (results[method] ?? { contents: [] })
     return Response.json({ jsonrpc: '2.0', id, result })
   })
-  fixture = await startRawFixture({ settings: { auth: { global_tokens: ['token-of-ada', 'token-of-bob'] } } })
+  fixture = await startRawFixture({
+    settings: {
+      auth: { global_tokens: ['token-of-ada', 'token-of-bob'] },
+      limits: { sessions_per_client_max: 8 },
+    },
+  })
   await fixture.gateway.register({ name: 'old', transport: 'streamable-http', url: old.url })
 }, 30_000)
 afterAll(async () => {
@@ -407,6 +412,29 @@ describe.each(names)('%s', (name) => {
       expect(Number((await cancelOf())?.receivedAtMs) - closedAtMs).toBeLessThan(100)
     },
   )
+})
+
+test('a client that is somebody else with every request runs into a bound, and others do not', async () => {
+  const call = (name: string, post: ModernPost) =>
+    callModern(
+      fixture.url('raw-http'),
+      'echo',
+      { secret: name },
+      {
+        ...post,
+        capabilities: { sampling: {} },
+        meta: { 'io.modelcontextprotocol/clientInfo': { name, version: '1' } },
+      },
+    )
+  const statuses: number[] = []
+  for (let index = 0; index < 12; index++) statuses.push((await call(`name ${index}`, ada)).status)
+  expect(new Set(statuses)).toEqual(new Set([200, 429]))
+  expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(8)
+  const known = await call('name 0', ada)
+  expect(known.status).toBe(200)
+  expect((await call('name 99', bob)).status).toBe(200)
+  const { status, answer } = await call('name 98', ada)
+  expect({ status, data: answer.error?.data }).toEqual({ status: 429, data: { code: 'SESSIONS_EXHAUSTED' } })
 })
 
 test('the log says which eras a request joined', async () => {

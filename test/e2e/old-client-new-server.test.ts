@@ -160,6 +160,17 @@ describe('a request', () => {
     expect(headers).not.toHaveProperty('mcp-session-id')
   })
 
+  test('has its header arguments also where nobody has read the tools yet', async () => {
+    const name = `fresh${crypto.randomUUID().slice(0, 8)}`
+    await gateway.register({ name, transport: 'streamable-http', url: upstream.url })
+    await using client = await RawClient.open(gateway.face(name, 'stream'))
+    const lists = clientRequests(upstream, 'tools/list').length
+    await Promise.all([1, 2].map((id) => client.callTool(id, 'deploy', { region: 'eu' })))
+    const calls = clientRequests(upstream, 'tools/call').slice(-2)
+    expect(calls.map(({ headers }) => headers['mcp-param-region'])).toEqual(['eu', 'eu'])
+    expect(clientRequests(upstream, 'tools/list').length - lists).toBe(1)
+  })
+
   test('a method that nobody has heard of goes through, and its result and error come back', async () => {
     answer = (request) =>
       request.message.method === 'x-vendor/none'
