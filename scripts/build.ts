@@ -82,6 +82,8 @@ export async function build({
     define: {
       BUILD_COMMIT: JSON.stringify(commit()),
       BUILD_TIME: JSON.stringify(buildTime()),
+      // The bundler would take the builder's own: a release built under test would be another program.
+      'process.env.NODE_ENV': '"production"',
       // In packages of the older module form the bundler would put the paths of this machine.
       __dirname: '"/"',
       __filename: '"/"',

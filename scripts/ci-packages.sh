@@ -3,18 +3,25 @@
 #
 #   scripts/ci-packages.sh          what a usual run of the tests uses
 #   scripts/ci-packages.sh images   also what building and running the images takes
+#   scripts/ci-packages.sh release  also what running the executables of other platforms takes
 #
 # Does nothing when everything is present, so it costs little on a machine that is kept. Tests that
 # need a missing program say so and are left out: a failure here is no reason to stop.
 set -eu
 
 packages='nginx-light:nginx openssl:openssl'
+# Where services are started as they are installed, both would want port 80, and the second would fail.
+[ -d /run/systemd/system ] || packages="$packages caddy:caddy"
 if [ "${1:-}" = images ]; then
   packages="$packages buildah:buildah crun:crun debootstrap:debootstrap debian-archive-keyring:keyring"
+fi
+if [ "${1:-}" = release ]; then
+  packages="$packages crun:crun debian-archive-keyring:keyring qemu-user-static:qemu-aarch64-static libc6-arm64-cross:arm64"
 fi
 
 has() {
   case $1 in
+    arm64) [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] ;;
     keyring) [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ;;
     *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
   esac

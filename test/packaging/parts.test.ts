@@ -112,6 +112,25 @@ describe('the parts of the executable', () => {
   })
 })
 
+test('the same sources give the same executable, whatever the environment of the builder', async () => {
+  const sums = ['test', 'development'].map(async (mode) => {
+    using place = temporaryDirectory()
+    const outfile = join(place.path, 'compozy')
+    const { exited } = Bun.spawn([process.execPath, 'scripts/build.ts', '--outfile', outfile], {
+      cwd: repository,
+      env: { ...process.env, NODE_ENV: mode, COMPOZY_COMMIT: 'abc1234', SOURCE_DATE_EPOCH: '1767225600' },
+      stdout: 'ignore',
+    })
+    expect(await exited).toBe(0)
+    const { stdout } = Bun.spawnSync([outfile, '--version'])
+    const built = `commit abc1234, built 2026-01-01T00:00:00Z, bun ${Bun.version}`
+    expect(stdout.toString()).toBe(`compozy ${version} (${built})\n`)
+    return new Bun.CryptoHasher('sha256').update(readFileSync(outfile)).digest('hex')
+  })
+  const [first, second] = await Promise.all(sums)
+  expect(first).toBe(second ?? '')
+}, 60_000)
+
 test('the executable holds no path, host or token of the machine that built it', () => {
   const [executable = ''] = commandOf('executable')
   expect(leaksIn(readFileSync(executable), readFileSync(process.execPath))).toEqual([])

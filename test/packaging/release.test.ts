@@ -1,10 +1,10 @@
 /**
  * A whole release, built here: formats, sums, documents, and the executables that this machine can run.
  * Takes about a minute and fetches the runtimes of seven platforms; asked for with COMPOZY_TEST_RELEASE=1.
- * The musl executable runs only where root, crun, apt and pip are to be had.
+ * The musl executable runs only where root, crun, apt and pip are to be had, the one for arm64 where qemu is.
  */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fetchRuntimes } from '../../scripts/build-all/runtimes.ts'
 import { type ReleaseTarget, releaseTargets } from '../../scripts/build-all/targets.ts'
@@ -26,6 +26,10 @@ const canRunMusl =
   isX64Linux &&
   process.getuid?.() === 0 &&
   ['crun', 'apt-get', 'python3'].every((name) => programPath(name) !== null)
+
+/** Debian: qemu-user-static, libc6-arm64-cross. */
+const emulator = isX64Linux ? programPath('qemu-aarch64-static') : null
+const arm64Libraries = '/usr/aarch64-linux-gnu'
 
 describe.if(isAskedFor('RELEASE'))('a release', () => {
   let runtimeOf: (target: ReleaseTarget) => string
@@ -84,6 +88,26 @@ describe.if(isAskedFor('RELEASE'))('a release', () => {
     expect(await (await fetch(`${line.url}/healthz`)).json()).toEqual({ status: 'ok' })
     expect(await running.stop()).toBe(0)
   })
+
+  test.if(emulator !== null && existsSync(arm64Libraries))(
+    'linux-arm64 says what it is, and serves, under emulation',
+    async () => {
+      using place = temporaryDirectory()
+      const emulated = [emulator ?? '', '-L', arm64Libraries, join(releaseDirectory, fileOf('linux-arm64'))]
+      expect(Bun.spawnSync([...emulated, '--version']).stdout.toString()).toMatch(
+        /^compozy .* bun 1\.4\.5\)\n$/,
+      )
+      await using running = startProcess({
+        command: [...emulated, 'mcp-proxy', '--mcp-port', '0'],
+        cwd: place.path,
+        // A cap that is set already: the emulator does not follow a program that replaces itself.
+        env: { HOME: place.path, BUN_CONFIG_MAX_HTTP_REQUESTS: '20000' },
+      })
+      const line = JSON.parse(await running.line((text) => text.includes('listening'))) as { url: string }
+      expect(await (await fetch(`${line.url}/healthz`)).json()).toEqual({ status: 'ok' })
+      expect(await running.stop()).toBe(0)
+    },
+  )
 
   test.if(canRunMusl)(
     'linux-x64-musl serves in a root with nothing but musl and the C++ library',

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { scripts } from '../../package.json'
 import { releaseTargets } from '../../scripts/build-all/targets.ts'
-import { at, readText, readYaml, repository } from './repository.ts'
+import { at, programPath, readText, readYaml, repository } from './repository.ts'
 
 interface Step {
   readonly uses?: string
@@ -78,4 +78,13 @@ test('an image is made of the executable of its processor', () => {
     { arch: 'arm64', target: 'linux-arm64', runner: 'ubuntu-24.04-arm' },
   ])
   for (const { target } of include as { target: string }[]) expect(names).toContain(target)
+})
+
+/** `go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12`. */
+const actionlint = programPath('actionlint')
+
+test.if(actionlint !== null)('actionlint has nothing to say about the workflows', () => {
+  const files = ['ci', 'release'].map((name) => join(repository, `.github/workflows/${name}.yml`))
+  const { exitCode, stdout, stderr } = Bun.spawnSync([actionlint ?? '', ...files])
+  expect({ exitCode, said: `${stdout}${stderr}` }).toEqual({ exitCode: 0, said: '' })
 })
