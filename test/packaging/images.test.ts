@@ -20,7 +20,7 @@ import {
   referenceDockerfile,
   referenceImage,
 } from './reference-deployment.ts'
-import { at, isAskedFor, repository } from './repository.ts'
+import { at, isAskedFor } from './repository.ts'
 
 setDefaultTimeout(120_000)
 
@@ -261,8 +261,3 @@ async function outcome(container: Container): Promise<{ exitCode: number; output
   const exitCode = await container.process.exited
   return { exitCode, output: container.process.lines().join('\n') }
 }
-
-test.if(isAskedFor('IMAGES'))('the sources that go into an image are listed one by one', () => {
-  const ignored = readFileSync(join(repository, '.dockerignore'), 'utf8').split('\n')
-  expect(ignored.filter((line) => line !== '' && !line.startsWith('#'))[0]).toBe('*')
-})
