@@ -5,7 +5,7 @@
  * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
-import type { MessagePieces } from '../protocol/large-answer.ts'
+import { lengthOf, type MessagePieces } from '../protocol/large-answer.ts'
 import type { Area } from './context.ts'
 
 /** Extra response headers, set over the built-in ones. */
@@ -73,9 +73,17 @@ export function replyRpcText(text: string, headers?: ReplyHeaders): Response {
   return withHeaders(new Response(text, okJson), headers)
 }
 
-/** A ready JSON-RPC message in the bytes in which it came. A Blob of pieces is joined once, by the runtime. */
+/** A ready JSON-RPC message in the bytes in which it came: joining its pieces first costs a third more. */
 export function replyRpcBytes(pieces: MessagePieces): Response {
-  return new Response(new Blob([...pieces]), okJson)
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(piece)
+      controller.close()
+    },
+  })
+  const response = new Response(body, okJson)
+  response.headers.set('content-length', String(lengthOf(pieces)))
+  return response
 }
 
 /** A ready JSON text with any status. */
