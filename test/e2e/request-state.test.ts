@@ -41,6 +41,7 @@ function start(name: string, clientInput = '1m'): Promise<RunningGateway> {
       mcp_proxy: {
         auth: { global_tokens: ['token-of-ada', 'token-of-bob'] },
         timeouts: { client_input: clientInput },
+        limits: { parked_calls_max: 3 },
       },
       mcps: [server('one'), server('two')],
     },
@@ -231,5 +232,26 @@ describe('a requestState', () => {
     const { answer } = await call(hasty, parked.args, retryOf(parked))
     expect(answer.error?.code).toBe(-32602)
     expect(callsOf(parked.mark, 'hasty')).toBe(1)
+  })
+
+  test('has its room: what finds none is refused, and its server is told at once', async () => {
+    const parked = [await park(other), await park(other), await park(other)]
+    const mark = crypto.randomUUID()
+    const args = { method: 'elicitation/create', params: question, mark }
+    const { answer, status } = await call(other, args, {})
+    expect({ status, data: answer.error?.data }).toEqual({
+      status: 429,
+      data: { code: 'IN_FLIGHT_EXHAUSTED' },
+    })
+    const lines = () => readFileSync(tallyOf('other', 'one'), 'utf8').trim().split('\n')
+    const { id } = JSON.parse(lines().find((line) => line.includes(mark)) ?? '{}')
+    await poll('the cancel', async () =>
+      lines().some((line) => line.includes('notifications/cancelled') && line.includes(`:${id}`)),
+    )
+    // Room is made by whoever comes back.
+    const [first] = parked
+    if (first === undefined) throw new Error('unreachable')
+    expect((await call(other, first.args, retryOf(first))).answer.error).toBeUndefined()
+    await park(other)
   })
 })

@@ -348,6 +348,15 @@ describe('CORS', () => {
     expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
   })
 
+  test('headers of tool arguments are allowed by the names that are asked for, and no other ones', async () => {
+    await using front = await startFront({ settings })
+    const asked = ['mcp-param-region', 'Mcp-Param-Zone', 'x-other', 'mcp-param-', 'mcp-param-a b', 'cookie']
+    const headers = { ...ask, 'access-control-request-headers': asked.join(', ') }
+    const answer = await front.send('/mcp-proxy/files/stream', { method: 'OPTIONS', headers })
+    const allowed = (answer.headers.get('access-control-allow-headers') ?? '').split(', ')
+    expect(asked.filter((name) => allowed.includes(name))).toEqual(['mcp-param-region', 'Mcp-Param-Zone'])
+  })
+
   test('a preflight from anywhere else is refused', async () => {
     await using front = await startFront({ settings })
     const headers = { ...ask, origin: 'https://evil.example' }

@@ -14,6 +14,9 @@ import type { AccessRules } from './rules.ts'
 const corsMethods = 'GET, POST, PUT, DELETE, HEAD'
 const corsRequestHeaders =
   'Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name'
+/** 2026-07-28, basic/transports/streamable-http, Custom Headers from Tool Parameters. */
+const paramHeader = /^mcp-param-[\w!#$%&'*+.^`|~-]{1,100}$/i
+const paramHeadersMax = 64
 const corsExposed = 'Mcp-Session-Id, Mcp-Protocol-Version, Retry-After, WWW-Authenticate'
 /** Ten minutes: browsers ask again after that at the latest. */
 const corsMaxAgeSeconds = '600'
@@ -71,9 +74,19 @@ export function preflight(request: Request, origin: string | null, rules: Access
   const response = replyEmpty(204)
   allowOrigin(response, origin)
   response.headers.set('access-control-allow-methods', corsMethods)
-  response.headers.set('access-control-allow-headers', corsRequestHeaders)
+  const asked = request.headers.get('access-control-request-headers')
+  response.headers.set(
+    'access-control-allow-headers',
+    [corsRequestHeaders, ...paramHeadersIn(asked)].join(', '),
+  )
   response.headers.set('access-control-max-age', corsMaxAgeSeconds)
   return response
+}
+
+/** Tools name the headers that their arguments travel in, so these are allowed as they are asked for. */
+function paramHeadersIn(asked: string | null): string[] {
+  const names = (asked ?? '').split(',').map((name) => name.trim())
+  return names.filter((name) => paramHeader.test(name)).slice(0, paramHeadersMax)
 }
 
 /** Lets the page of a listed origin read this answer. */
