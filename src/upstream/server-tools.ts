@@ -8,6 +8,8 @@ import type { Lane } from './lane.ts'
 
 /** A server that hands out pages without end is stopped here. */
 const TOOL_PAGES_MAX = 1_000
+/** Characters of all pages together: each may be as large as one message. */
+export const TOOL_LIST_CHARS_MAX = 64 * 1024 * 1024
 
 /**
  * Whether a filter lets a tool through; no filter lets everything through. `null` is a name that cannot be
@@ -23,9 +25,13 @@ export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDesc
   const tools: ToolDescription[] = []
   const seen = new Set<string>()
   let cursor: string | null = null
+  let chars = 0
   for (let page = 0; page < TOOL_PAGES_MAX; page++) {
     const asked = await lane.ask('tools/list', cursor === null ? undefined : { cursor }, timeoutMs)
     const result = await asked.answer
+    chars += asked.resultText.length
+    if (chars > TOOL_LIST_CHARS_MAX)
+      throw new GatewayError('UPSTREAM_ERROR', `tools/list is larger than ${TOOL_LIST_CHARS_MAX} characters`)
     for (const tool of Array.isArray(result['tools']) ? result['tools'] : [])
       if (isRecord(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
     const next = result['nextCursor']

@@ -5,6 +5,7 @@
 import { legacyTools } from '../protocol/bridge/results.ts'
 import type { ToolFacts } from '../protocol/bridge/types.ts'
 import type { OwnCall } from './call.ts'
+import { TOOL_LIST_CHARS_MAX } from './server-tools.ts'
 
 /** Tools that are kept; those beyond are called without marks. */
 const TOOLS_MAX = 10_000
@@ -57,10 +58,12 @@ export class ToolTable {
   async #read(): Promise<void> {
     const tools: ToolFacts[] = []
     let cursor: string | null = null
-    for (let page = 0; page < PAGES_MAX; page++) {
+    let chars = 0
+    for (let page = 0; page < PAGES_MAX && tools.length < TOOLS_MAX && chars <= TOOL_LIST_CHARS_MAX; page++) {
       const call: OwnCall = await this.#ask(cursor === null ? undefined : { cursor })
+      chars += call.resultText.length
       const list = legacyTools(call.resultText, true)
-      if (list) tools.push(...list.tools)
+      for (const tool of list?.tools ?? []) tools.push(tool)
       const next: unknown = (await call.answer)['nextCursor']
       if (typeof next !== 'string' || next === cursor) break
       cursor = next

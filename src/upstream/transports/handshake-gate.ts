@@ -23,6 +23,10 @@ export class HandshakeGate {
     this.#post = post
   }
 
+  get heldCount(): number {
+    return this.#held.length
+  }
+
   send(outgoing: Outgoing): void {
     if (outgoing.method === 'initialize') this.#enter('initializing')
     else if (this.#holds(outgoing)) {

@@ -16,7 +16,13 @@ import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType, urlOf }
 import { createMask, type Mask } from './mask.ts'
 import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
-import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
+import {
+  droppedNote,
+  type Outgoing,
+  type TransportReceiver,
+  type UpstreamTransport,
+  unansweredMax,
+} from './transport.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the
@@ -131,6 +137,10 @@ class SseTransport implements UpstreamTransport {
 
   send(outgoing: Outgoing): void {
     if (this.#receiver === null) return
+    if (outgoing.requestId === null && this.#queue.length >= unansweredMax) {
+      this.#receiver.noise(droppedNote(outgoing))
+      return
+    }
     this.#queue.push(outgoing)
     if (!this.#sending) void this.#sendAll()
   }

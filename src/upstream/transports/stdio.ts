@@ -18,7 +18,7 @@ import { createMask, type Mask } from './mask.ts'
 import { looksLikeObject, messagesIn } from './message-text.ts'
 import { errorCode, type ProcessGroup, processGroup } from './process-group.ts'
 import { createServerNoise, type ServerNoise } from './server-noise.ts'
-import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
+import { droppedNote, type Outgoing, type TransportReceiver, type UpstreamTransport } from './transport.ts'
 
 /** Told which process groups must not outlive the gateway (`upstream/watchdog.ts`). */
 export interface GroupWatch {
@@ -154,9 +154,7 @@ class StdioTransport implements UpstreamTransport {
     if (this.#receiver === null || this.#input === null) return
     if (this.#input.write(outgoing.text)) return
     if (outgoing.requestId === null) {
-      this.#noise?.line(
-        `(${outgoing.method ?? 'a response'} was dropped: the server does not read its input)`,
-      )
+      this.#noise?.line(droppedNote(outgoing))
       return
     }
     const details = 'The server does not read its input; try again later.'

@@ -27,7 +27,13 @@ import { createMask, type Mask } from './mask.ts'
 import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
 import { keepListening } from './standing-stream.ts'
-import type { Outgoing, TransportReceiver, UpstreamTransport } from './transport.ts'
+import {
+  droppedNote,
+  type Outgoing,
+  type TransportReceiver,
+  type UpstreamTransport,
+  unansweredMax,
+} from './transport.ts'
 
 /** The server may take this long to end its session; the gateway does not wait longer. */
 const deleteMsMax = 2_000
@@ -75,7 +81,11 @@ class StreamableHttpTransport implements UpstreamTransport {
   }
 
   send(outgoing: Outgoing): void {
-    if (this.#receiver !== null) this.#handshake.send(outgoing)
+    if (this.#receiver === null) return
+    const unanswered = this.#open.size - this.#requests.size + this.#handshake.heldCount
+    if (outgoing.requestId === null && unanswered >= unansweredMax)
+      this.#receiver.noise(droppedNote(outgoing))
+    else this.#handshake.send(outgoing)
   }
 
   initialized(protocolVersion: string): void {

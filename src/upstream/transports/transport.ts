@@ -72,3 +72,15 @@ export interface UpstreamTransport {
    */
   close(): Promise<void>
 }
+
+/**
+ * Notifications and answers that may be on their way over HTTP, or wait for it, at a time. Requests are
+ * bounded at the gateway's door; without this a client that only notifies could fill the memory of the
+ * gateway while a server does not listen.
+ */
+export const unansweredMax = 256
+
+/** What is said of one that found no room. */
+export function droppedNote({ method }: Outgoing): string {
+  return `(${method ?? 'a response'} was dropped: the server does not take its messages)`
+}

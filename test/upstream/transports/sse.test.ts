@@ -206,6 +206,18 @@ describe('messages', () => {
   })
 })
 
+describe('a flood of notifications', () => {
+  test('is cut off at a bound while the server takes none of them', async () => {
+    await using fault = server('/message', () => new Promise(() => {}))
+    const session = await openTransport(transportTo(fault.http.url))
+    for (let sent = 0; sent < 300; sent++) session.notify('notifications/flood')
+    const dropped = session.recorder.events.filter((event) => event.kind === 'noise')
+    // One is on its way, the bound waits.
+    expect(dropped).toHaveLength(300 - 256 - 1)
+    expect(JSON.stringify(dropped[0])).toContain('notifications/flood was dropped')
+  })
+})
+
 describe('failing', () => {
   test('a POST that is refused fails its request; the wire stays', async () => {
     await using fault = server('/m', (request) =>

@@ -704,6 +704,21 @@ describe('a redirect', () => {
   })
 })
 
+describe('a flood of notifications', () => {
+  test('is cut off at a bound while the server takes none of them', async () => {
+    const never = new Promise<Response>(() => {})
+    await using http = startFaultHttp((request) =>
+      request.message.method === 'notifications/flood' ? never : (welcome(request) ?? jsonAnswer(request)),
+    )
+    const session = await openSession(transportTo(http.url))
+    for (let sent = 0; sent < 300; sent++) session.notify('notifications/flood')
+    const dropped = session.recorder.events.filter((event) => event.kind === 'noise')
+    // `notifications/initialized` may still be on its way.
+    expect([300 - 256, 300 - 255]).toContain(dropped.length)
+    expect(JSON.stringify(dropped[0])).toContain('notifications/flood was dropped')
+  })
+})
+
 describe('giving up', () => {
   const never = (): Promise<Response> => new Promise(() => {})
 
