@@ -85,15 +85,14 @@ describe('reading the configuration again', () => {
     expect([await ask(), await ask('192.0.2.7')]).toEqual([200, 200])
     await reload(rules(['192.0.2.1/24'], []), 'read again', 1)
     expect([await ask(), await ask('192.0.2.7')]).toEqual([403, 403])
-    expect(gateway.lines().join('\n')).toContain(
-      '192.0.2.1/24\\" has host bits set; taken as the network 192.0.2.0/24',
-    )
+    const taken = '192.0.2.1/24\\" has host bits set; taken as the network 192.0.2.0/24'
+    await gateway.process.line((line) => line.includes(taken))
     await reload(rules(['192.0.2.0/24'], ['127.0.0.1']), 'read again', 2)
     expect([await ask(), await ask('192.0.2.7'), await ask('192.0.2.7, 203.0.113.1')]).toEqual([
       403, 200, 403,
     ])
     await reload(rules(['10.0.0.0/33'], []), 'not taken', 1)
-    expect(gateway.lines().join('\n')).toContain('10.0.0.0/33')
+    await gateway.process.line((line) => line.includes('10.0.0.0/33'))
     expect([await ask(), await ask('192.0.2.7')]).toEqual([403, 200])
   })
 })
