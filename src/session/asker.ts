@@ -1,8 +1,8 @@
 /**
- * Speaks on a legacy connection for the stateless clients of one principal with the same capabilities: what the
- * server asks is handed to the request that made it ask.
+ * Speaks on a legacy connection for the stateless clients of one principal with the same capabilities and the same
+ * forwarded headers: what the server asks is handed to the request that made it ask.
  */
-
+import { createHash } from 'node:crypto'
 import type { Envelope } from '../protocol/envelope.ts'
 import { LATEST_LEGACY_VERSION } from '../protocol/eras.ts'
 import { idTextOf, type MessageText } from '../protocol/jsonrpc.ts'
@@ -17,28 +17,44 @@ const ASKABLE = ['sampling', 'elicitation', 'roots']
 /** Questions whose request is remembered, in case the server withdraws one. */
 const ASKED_MAX = 1_024
 
-/** The asker for a request's client; null when that client can be asked nothing. */
-export function askerFor(envelope: Envelope, principalId: string, identity: GatewayIdentity): Asker | null {
+/**
+ * The asker for a request's client; null when one connection can speak for all such clients of the principal:
+ * this one can be asked nothing, and forwards no `headers` by which the server may know its user.
+ */
+export function askerFor(
+  envelope: Envelope,
+  principalId: string,
+  identity: GatewayIdentity,
+  headers: Readonly<Record<string, string>> | undefined,
+): Asker | null {
   const declared = Object.entries(envelope.clientCapabilities).filter(([name]) => ASKABLE.includes(name))
-  if (declared.length === 0) return null
-  return new Asker(principalId, Object.fromEntries(declared), envelope.clientInfo ?? identity)
+  if (declared.length === 0 && headers === undefined) return null
+  return new Asker(principalId, Object.fromEntries(declared), envelope.clientInfo ?? identity, headers)
 }
 
 export class Asker implements LaneMember {
   readonly id: string
   readonly principalId: string
-  readonly interactive = true
-  readonly headers = undefined
+  readonly interactive: boolean
+  readonly headers: Readonly<Record<string, string>> | undefined
   readonly #capabilities: Readonly<Record<string, unknown>>
   readonly #clientInfo: unknown
   readonly #asked = new Map<string, Leg>()
 
-  constructor(principalId: string, capabilities: Readonly<Record<string, unknown>>, clientInfo: unknown) {
+  constructor(
+    principalId: string,
+    capabilities: Readonly<Record<string, unknown>>,
+    clientInfo: unknown,
+    headers: Readonly<Record<string, string>> | undefined,
+  ) {
     this.principalId = principalId
+    this.interactive = Object.keys(capabilities).length > 0
+    this.headers = headers
     this.#capabilities = capabilities
     this.#clientInfo = clientInfo
-    const digest = Bun.hash(JSON.stringify([capabilities, clientInfo])).toString(36)
-    this.id = `stateless ${principalId} ${digest}`
+    // Not to be made equal to another one on purpose: what shares an id shares a session.
+    const self = JSON.stringify([capabilities, clientInfo, headers])
+    this.id = `stateless ${principalId} ${createHash('sha256').update(self).digest('base64')}`
   }
 
   get initialize(): MessageText {

@@ -164,11 +164,11 @@ export class SessionBridge {
         else this.#ended(listen)
       })
       const params = parsed(message.text.slice(message.paramsStart, message.paramsEnd))
-      leg.headers = mirroredHeaders({
-        method: message.method ?? '',
-        params: isObject(params) ? params : {},
-        version: this.#facts.version,
-      })
+      const request = { method: message.method ?? '', params: isObject(params) ? params : {} }
+      leg.headers = {
+        ...this.#session.headers,
+        ...mirroredHeaders({ ...request, version: this.#facts.version }),
+      }
       leg.endless = true
       this.#listens.set(listen, { leg, connection })
       connection.request(leg)

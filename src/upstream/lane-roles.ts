@@ -24,8 +24,8 @@ export type StatelessUse = 'ask' | 'listen' | 'plain'
 
 /** The lane of a session. */
 export function sessionRole(definition: ServerDefinition, member: LaneMember, era: Era): LaneRole {
-  if (era === 'modern') return modernRole
   const { isolation, transport } = definition
+  if (era === 'modern' && (isolation !== 'session' || transport !== 'stdio')) return modernRole
   const own = isolation === 'session' || transport !== 'stdio' || member.interactive
   return isolation !== 'shared' && own
     ? { key: `session ${member.id}`, era, owner: member, ownerAnnounces: true }

@@ -107,7 +107,7 @@ export class Server implements ServerEntry, LaneHost {
     use: StatelessUse,
   ): Promise<StatelessLease> {
     const { isolation, transport } = this.definition
-    const parts = asker !== null && isolation !== 'shared' && transport !== 'streamable-http'
+    const parts = asker?.interactive === true && isolation !== 'shared' && transport !== 'streamable-http'
     const exclusive = use === 'ask' && parts
     const lane = await this.#openInEra('modern', (era) => {
       const role = (position: number) => statelessRole(this.definition, principalId, asker, era, position)

@@ -113,7 +113,7 @@ describe('over HTTP', () => {
       wall: (request: SeenRequest) => rpcBody(request, -32603, status),
     })),
   ]
-  test.each(walls)(
+  test.concurrent.each(walls)(
     '$why says nothing: no handshake is tried, and the server is asked again',
     async ({ wall }) => {
       await using server = startServer('modern')

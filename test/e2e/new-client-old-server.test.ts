@@ -105,8 +105,9 @@ describe('server/discover', () => {
   test('is answered from what initialize had said, with tasks hidden and the rest as it was', async () => {
     // Whoever comes first has a connection opened for what follows.
     await askModern(oldUrl(), 'server/discover', ada)
-    await old.request(({ message }) => message.method === 'notifications/initialized', 2)
-    const before = old.seen.length
+    // Only requests count: the end of that handshake and its GET may still be on their way.
+    const requests = () => old.seen.filter(({ message }) => message.id !== undefined).length
+    const before = requests()
     const { answer } = await askModern(oldUrl(), 'server/discover', { ...ada, id: 'd' })
     const { protocolVersion: _, serverInfo, capabilities, ...rest } = initializeResult
     const { tasks: __, extensions, ...others } = capabilities
@@ -119,7 +120,7 @@ describe('server/discover', () => {
       ttlMs: 0,
       cacheScope: 'private',
     })
-    expect(old.seen).toHaveLength(before)
+    expect(requests()).toBe(before)
   })
 })
 

@@ -4,7 +4,7 @@
  *   bun test/support/modern-raw-server.ts --tally FILE [--legacy error|exit]
  *
  * Every message that arrives is appended to the tally. `--legacy` says what it does with `initialize`.
- * Tools: `mirror` gives the request back as it came; `wait` is silent until it is cancelled; `ask` wants input
+ * Tools: `mirror` gives the request back as it came, and who got it; `wait` is silent until it is cancelled; `ask` wants input
  * `rounds` times; `say` writes the given messages, then answers; `tear` ends every subscription.
  */
 import { appendFileSync } from 'node:fs'
@@ -85,7 +85,7 @@ function call(id: RpcId, { params }: Message, text: string): void {
       listens.clear()
       return
     default:
-      answer(id, { content: [], structuredContent: { text } })
+      answer(id, { content: [], structuredContent: { text, pid: process.pid } })
   }
 }
 

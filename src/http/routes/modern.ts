@@ -59,19 +59,22 @@ export function answerModern(modern: ModernRequest): Promise<Response> {
 }
 
 async function answerOnLease(modern: ModernRequest): Promise<Response> {
-  const { server, context, route } = modern
-  const resumed = await resumedCall(modern)
+  const { parts, server, request, context, route } = modern
+  const headers =
+    server.definition.transport === 'stdio' ? undefined : forwardedHeaders(parts, server, request)
+  const asker = askerFor(route.envelope, context.principal.id, server.identity, headers)
+  const resumed = await resumedCall(modern, asker)
   if (resumed) {
     context.log.pair = 'modern-legacy'
     resumed.resume(statelessRequest(modern))
     return responseOf(await resumed.reply)
   }
-  const headers = await paramHeadersOf(modern)
-  const asker = askerFor(route.envelope, context.principal.id, server.identity)
+  const paramHeaders = await paramHeadersOf(modern)
   const lease = await server.leaseStateless(context.principal.id, asker, useOf(route.method))
-  if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method)) return relay(modern, lease.lane, headers)
+  if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method))
+    return relay(modern, lease.lane, paramHeaders)
   context.log.pair = `modern-${lease.lane.era}`
-  return responseOf(await begin(modern, lease, asker, headers))
+  return responseOf(await begin(modern, lease, asker, paramHeaders))
 }
 
 function useOf(method: string): StatelessUse {
@@ -182,20 +185,19 @@ function bindingOf({ server, context, route }: ModernRequest): StateBinding {
  * The parked call that a retry belongs to, or null for a request that begins one. A state is the gateway's own
  * only where the server is of the other era; a modern server's state is its own business.
  */
-async function resumedCall(modern: ModernRequest): Promise<StatelessCall | null> {
+async function resumedCall(modern: ModernRequest, asker: Asker | null): Promise<StatelessCall | null> {
   const { parts, server, context, route } = modern
   const state = route.params['requestState']
   if (state === undefined) return null
-  const { lane, giveBack } = await server.leaseStateless(context.principal.id, null, 'plain')
+  const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
+  if (call) return call
+  const { lane, giveBack } = await server.leaseStateless(context.principal.id, asker, 'plain')
   giveBack()
   if (lane.era === 'modern') return null
-  const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
-  if (!call)
-    throw new GatewayError(
-      'PARAMS_REFUSED',
-      'requestState is unknown, expired, used already or was given for another request; call again without it',
-    )
-  return call
+  throw new GatewayError(
+    'PARAMS_REFUSED',
+    'requestState is unknown, expired, used already or was given for another request; call again without it',
+  )
 }
 
 /**
