@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { printed, start } from './child-process.ts'
-import { measure } from './measure.ts'
+import { measure, type Sample } from './measure.ts'
 import { EchoServers } from './subjects/echo-servers.ts'
 import { gatewayCommand, stdioServer, tokens } from './subjects/gateway.ts'
 import { workloads } from './workloads.ts'
@@ -77,11 +77,11 @@ async function main([id = 'stdio', seconds = '5']: readonly string[]): Promise<v
     await printed(gateway, /"to":"connected"/)
     const url = `${base}/mcp-proxy/${workload.upstream}/${workload.face}`
     const target = { url, face: workload.face, token: tokens[0] ?? '', pid: gateway.pid }
-    const sample = await measure(target, workload, { seconds: Number(seconds), warmUpSeconds: 2 })
+    const sample = await measure(target, workload, { seconds: Number(seconds), warmUpSeconds: 0 })
     await gateway.stop()
     const [file = ''] = readdirSync(profiles)
     const profile: unknown = JSON.parse(readFileSync(join(profiles, file), 'utf8'))
-    print(workload.title, sample.cpuUsPerRequest ?? 0, shares(profile as Profile))
+    print(workload.title, sample, shares(profile as Profile))
   } finally {
     await echo.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -108,25 +108,25 @@ function shares({ nodes, samples, timeDeltas }: Profile): Map<string, number> {
   return byFile
 }
 
-function print(title: string, cpuUs: number, byFile: ReadonlyMap<string, number>): void {
+function print(title: string, sample: Sample, byFile: ReadonlyMap<string, number>): void {
   const rows = steps.map((step) => ({ ...step, us: 0, names: new Set<string>() }))
-  let inside = 0
   for (const [file, us] of byFile) {
     const row = rows.find(({ files }) => files.test(file))
     if (row === undefined) continue
-    row.us += us
+    row.us += us / sample.requests
     row.names.add(file)
-    inside += us
   }
-  console.log(`${title}: ${cpuUs.toFixed(1)} µs of CPU per call, profiler on\n`)
-  console.log(
-    '| step | files, the costliest first | share of the gateway\u2019s own code |\n| --- | --- | --- |',
-  )
+  const own = rows.reduce((sum, { us }) => sum + us, 0)
+  const cpu = (sample.cpuUsPerRequest ?? 0).toFixed(1)
+  console.log(`${title}: ${cpu} µs of CPU per call in all, profiler on\n`)
+  console.log('| step | files, the costliest first | µs per call | |\n| --- | --- | ---: | ---: |')
   for (const { title: step, us, names } of rows) {
-    const files = [...names].sort((a, b) => (byFile.get(b) ?? 0) - (byFile.get(a) ?? 0)).slice(0, 4)
+    const files = [...names].sort((a, b) => (byFile.get(b) ?? 0) - (byFile.get(a) ?? 0)).slice(0, 3)
     const shown = files.map((file) => `\`src/${file}\``).join(', ')
-    if (us > 0) console.log(`| ${step} | ${shown} | ${((us / inside) * 100).toFixed(1)} % |`)
+    if (us > 0.01)
+      console.log(`| ${step} | ${shown} | ${us.toFixed(2)} | ${((us / own) * 100).toFixed(0)} % |`)
   }
+  console.log(`| all of them | | ${own.toFixed(2)} | |`)
 }
 
 await main(process.argv.slice(2))
