@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { testServer } from '../conformance/suite.ts'
 import { type RawAnswer, rawRequest, sendRaw, startFront } from '../http/front.ts'
 import {
   adminWords,
@@ -303,6 +304,21 @@ describe('the executable without admin tokens', () => {
     },
   )
 })
+
+test('the official suite finds /stream protected against DNS rebinding, in every revision that asks', async () => {
+  await using plain = await startGatewayProcess({
+    via: 'executable',
+    config: { mcps: [{ name: 'files', transport: 'stdio', ...commandOfRawServer() }] },
+  })
+  for (const requirements of ['2025-11-25', '2026-07-28'] as const) {
+    const verdicts = await testServer(plain.face('files', 'stream').href, requirements, [
+      'dns-rebinding-protection',
+    ])
+    const checks = verdicts.get('dns-rebinding-protection') ?? []
+    expect(checks.length).toBeGreaterThan(0)
+    expect(checks.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
+  }
+}, 30_000)
 
 /** Pushes a chunked body of that size, or as much as the gateway takes; the status that it gave meanwhile. */
 function pushBody(to: number, head: string, bytesMax: number): Promise<number> {
