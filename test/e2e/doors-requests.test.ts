@@ -305,6 +305,60 @@ describe('the executable without admin tokens', () => {
   )
 })
 
+describe('every answer that is no stream', () => {
+  const body = (message: object) => ({ method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', ...message }) })
+  const authorized = { authorization: `Bearer ${clientToken}` }
+  const origin = 'https://app.example'
+
+  test('forbids sniffing, caching and framing, with a body and without', async () => {
+    await using open = await startGatewayProcess({
+      via: 'executable',
+      config: {
+        mcp_proxy: { security: { allowed_origins: [origin] }, storage: { type: 'memory' } },
+        mcps: [{ name: 'files', transport: 'stdio', ...commandOfRawServer() }],
+      },
+    })
+    const params = {
+      protocolVersion: '2025-06-18',
+      capabilities: {},
+      clientInfo: { name: 'c', version: '1' },
+    }
+    const face = '/mcp-proxy/files/stream'
+    const greeting = await fetch(open.url + face, body({ id: 1, method: 'initialize', params }))
+    const session = { 'mcp-session-id': greeting.headers.get('mcp-session-id') ?? '' }
+    const preflight = { origin, 'access-control-request-method': 'POST' }
+    const definition = { name: 'mine', transport: 'stdio', ...commandOfRawServer() }
+    const answers: readonly (readonly [number, Response])[] = [
+      [200, greeting],
+      [
+        202,
+        await fetch(open.url + face, { ...body({ method: 'notifications/initialized' }), headers: session }),
+      ],
+      [204, await fetch(open.url + face, { method: 'DELETE', headers: session })],
+      [404, await fetch(open.url + face, { method: 'DELETE', headers: session })],
+      [204, await fetch(open.url + face, { method: 'OPTIONS', headers: preflight })],
+      [
+        403,
+        await fetch(open.url + face, {
+          method: 'OPTIONS',
+          headers: { ...preflight, origin: 'https://evil.example' },
+        }),
+      ],
+      [201, await open.admin('/mcps', { method: 'POST', body: definition })],
+      [204, await open.admin('/mcps/mine', { method: 'DELETE' })],
+      [405, await open.admin('/mcps', { method: 'PATCH' })],
+      [200, await fetch(`${open.url}/metrics`)],
+      [404, await fetch(`${open.url}/nothing`, { headers: authorized })],
+    ]
+    for (const [status, { status: got, headers }] of answers) {
+      expect(got).toBe(status)
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'")
+    }
+  })
+})
+
 test('the official suite finds /stream protected against DNS rebinding, in every revision that asks', async () => {
   await using plain = await startGatewayProcess({
     via: 'executable',

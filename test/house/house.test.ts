@@ -5,7 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { namedSettings } from '../../src/config/shape.ts'
 import { catalogue } from '../../src/errors.ts'
-import { deadFiles, emptyNames, lockedHosts, longFiles, missingTerms, wrongDirections } from './rules.ts'
+import {
+  deadFiles,
+  emptyNames,
+  lockedHosts,
+  longFiles,
+  missingTerms,
+  rowsUnder,
+  unheldRules,
+  wrongDirections,
+} from './rules.ts'
 import { readTree, repository, type Tree } from './source-tree.ts'
 
 const sources = readTree('src')
@@ -206,6 +215,22 @@ describe('documents', () => {
     expect(answers.length).toBeGreaterThan(20)
     const known = Object.entries(catalogue).map(([code, { status }]) => `${status} ${code}`)
     expect(answers.filter((answer) => !known.includes(answer))).toEqual([])
+  })
+
+  test('docs/SECURITY.md names for each rule the tests that hold it, and they are there', () => {
+    const text = readFileSync(join(repository, 'docs', 'SECURITY.md'), 'utf8')
+    const rules = rowsUnder(text, 'rule')
+    expect(rules.length).toBeGreaterThan(25)
+    expect(unheldRules(rules, (path) => existsSync(join(repository, path)))).toEqual([])
+  })
+
+  test('a rule without a test, and one whose test is gone, are named', () => {
+    const document =
+      '| who | can |\n| --- | --- |\n| a | b |\n\n| rule | held by |\n| --- | --- |\n| one | |\n| two | `test/a.test.ts`, `test/b.test.ts` |\n'
+    expect(unheldRules(rowsUnder(document, 'rule'), (path) => path === 'test/a.test.ts')).toEqual([
+      'one: no test holds it',
+      'two: test/b.test.ts is not there',
+    ])
   })
 
   test('README.md names every flag, with its variable and key', () => {

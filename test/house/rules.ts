@@ -153,3 +153,32 @@ export function lockedHosts(lockFile: string): string[] {
 export function missingTerms(document: string, terms: readonly string[]): string[] {
   return terms.filter((term) => !document.includes(term)).map((term) => `${term} is not mentioned`)
 }
+
+/** The rows of every table whose first heading is this one, as the cells between the bars. */
+export function rowsUnder(document: string, heading: string): string[][] {
+  const rows: string[][] = []
+  let within = false
+  for (const line of document.split('\n')) {
+    const cells = line.startsWith('|')
+      ? line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim())
+      : null
+    if (cells === null) within = false
+    else if (cells[0] === heading) within = true
+    else if (within && !/^-+$/.test(cells[0] ?? '')) rows.push(cells)
+  }
+  return rows
+}
+
+/** Rules (first cell) whose last cell names no test file, or one that is not there. */
+export function unheldRules(rules: readonly string[][], exists: (path: string) => boolean): string[] {
+  return rules.flatMap((cells) => {
+    const paths = [...(cells.at(-1) ?? '').matchAll(/`(test\/[\w./-]+\.test\.ts)`/g)].map(
+      ([, path = '']) => path,
+    )
+    if (paths.length === 0) return [`${cells[0]}: no test holds it`]
+    return paths.filter((path) => !exists(path)).map((path) => `${cells[0]}: ${path} is not there`)
+  })
+}

@@ -133,6 +133,17 @@ describe('compiling the rules', () => {
   })
 })
 
+test('warns of a token that makes admins of clients', () => {
+  const warningsOf = (adminTokens: readonly string[]) => {
+    const compiled = compileRules(settingsWith({ auth: { globalTokens: ['a', 'b'], adminTokens } }))
+    return compiled.ok ? compiled.warnings : expect.unreachable()
+  }
+  expect(warningsOf(['c'])).toEqual([])
+  expect(warningsOf(['c', 'b'])).toEqual([
+    expect.stringContaining('auth.global_tokens and in auth.admin_tokens'),
+  ])
+})
+
 test('headers go upstream when listed, and never with a token of this gateway', () => {
   const rules = rulesWith({ auth: { globalTokens: ['global'], adminTokens: ['admin'] } })
   const access = createAccess(rules, {

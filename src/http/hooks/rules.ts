@@ -105,9 +105,17 @@ function readHosts(
   return hosts
 }
 
-function exposureWarnings(settings: AccessSettings): readonly string[] {
-  if (isLoopbackHost(settings.host) || settings.auth.globalTokens.length > 0) return []
-  return [
-    `listening on ${settings.host} without auth.global_tokens: everyone who reaches this address can use every server`,
-  ]
+function exposureWarnings({ host, auth }: AccessSettings): readonly string[] {
+  const warnings: string[] = []
+  if (!isLoopbackHost(host) && auth.globalTokens.length === 0) {
+    warnings.push(
+      `listening on ${host} without auth.global_tokens: everyone who reaches this address can use every server`,
+    )
+  }
+  if (auth.globalTokens.some((token) => auth.adminTokens.includes(token))) {
+    warnings.push(
+      'a token stands in auth.global_tokens and in auth.admin_tokens: every client that has it can administer the gateway',
+    )
+  }
+  return warnings
 }
