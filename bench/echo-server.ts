@@ -1,9 +1,10 @@
 /**
  * The smallest MCP server that answers both protocol eras, so that a benchmark of a gateway measures the
- * gateway. One tool, `echo`: `{text}` comes back, `{size}` makes an answer of that many characters.
+ * gateway. One tool, `echo`: `{text}` comes back, `{size}` makes an answer of that many characters,
+ * `{delayMs}` makes it late.
  *
  *   bun bench/echo-server.ts stdio [both|legacy|modern]
- *   bun bench/echo-server.ts http [both|legacy|modern]     prints its port; Streamable HTTP, JSON answers
+ *   bun bench/echo-server.ts http [both|legacy|modern [PORT]]   prints its port; Streamable HTTP, JSON answers
  *   bun bench/echo-server.ts sse                           prints its port; HTTP+SSE of 2024-11-05
  */
 
@@ -22,12 +23,12 @@ interface Message {
   readonly method?: string
   readonly params?: {
     readonly protocolVersion?: string
-    readonly arguments?: { readonly text?: string; readonly size?: number }
+    readonly arguments?: { readonly text?: string; readonly size?: number; readonly delayMs?: number }
     readonly _meta?: Readonly<Record<string, unknown>>
   }
 }
 
-const [wire, eras = 'both'] = process.argv.slice(2)
+const [wire, eras = 'both', port = '0'] = process.argv.slice(2)
 const payloads = new Map<number, string>()
 
 function payloadOf(size: number): string {
@@ -77,8 +78,8 @@ function answerTo(message: Message): Record<string, unknown> {
 }
 
 function serveHttp(): void {
-  const { port } = Bun.serve({
-    port: 0,
+  const server = Bun.serve({
+    port: Number(port),
     hostname: '127.0.0.1',
     idleTimeout: 0,
     async fetch(request) {
@@ -86,10 +87,12 @@ function serveHttp(): void {
       const message = (await request.json()) as Message
       if (message.id === undefined) return new Response(null, { status: 202 })
       const session = message.method === 'initialize' ? { 'mcp-session-id': crypto.randomUUID() } : {}
+      const delayMs = message.params?.arguments?.delayMs ?? 0
+      if (delayMs > 0) await Bun.sleep(delayMs)
       return Response.json(answerTo(message), { headers: session })
     },
   })
-  console.log(port)
+  console.log(server.port)
 }
 
 function serveSse(): void {
@@ -146,6 +149,14 @@ async function serveStdio(): Promise<void> {
       pieces = []
       const message = JSON.parse(line) as Message
       if (message.id === undefined || message.method === undefined) continue
+      const delayMs = message.params?.arguments?.delayMs ?? 0
+      if (delayMs > 0) {
+        setTimeout(() => {
+          output.write(`${JSON.stringify(answerTo(message))}\n`)
+          output.flush()
+        }, delayMs)
+        continue
+      }
       output.write(`${JSON.stringify(answerTo(message))}\n`)
       if (flushing) continue
       flushing = true
