@@ -24,6 +24,7 @@ export function parseArguments(
 ): CommandArguments {
   const flags: Record<string, string[]> = {}
   const positionals: string[] = []
+  const places = Object.entries(definitions).filter(([, { type }]) => type === 'positional')
   const names = Object.keys(definitions).filter((name) => definitions[name]?.type !== 'positional')
   const end = args.indexOf('--')
   const { tokens } = parseArgs({
@@ -33,18 +34,25 @@ export function parseArguments(
     tokens: true,
   })
   for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind === 'positional') {
+      if (positionals.length === places.length) {
+        throw new UsageError(strayWord(token.value, args[token.index - 1], names, takesRest && end === -1))
+      }
+      positionals.push(token.value)
+    }
     if (token.kind !== 'option') continue
     const definition = names.includes(token.name) ? definitions[token.name] : undefined
-    if (definition === undefined) throw new UsageError(unknownFlag(token.rawName, names))
+    if (definition === undefined)
+      throw new UsageError(unknownFlag(token.rawName, args[token.index] ?? '', names))
     const texts = flags[token.name] ?? []
     flags[token.name] = texts
     texts.push(givenValue(token.name, definition, token.value, token.inlineValue ?? false))
   }
   if (end !== -1 && !takesRest) throw new UsageError('nothing may stand behind --')
-  const known = Object.values(definitions).filter(({ type }) => type === 'positional').length
-  const stray = positionals[known]
-  if (stray !== undefined) throw new UsageError(`unexpected argument "${stray}"`)
+  const missing = places.slice(positionals.length).find(([, { required }]) => required !== false)
+  if (missing !== undefined) {
+    throw new UsageError(`${missing[0].toUpperCase()} is missing; --help shows how the command is written`)
+  }
   return { flags, positionals, rest: end === -1 ? null : args.slice(end + 1) }
 }
 
@@ -60,10 +68,36 @@ function givenValue(name: string, definition: ArgDef, value: string | undefined,
   if (value === undefined || (!inline && value.startsWith('--'))) {
     throw new UsageError(`--${name} needs a value: --${name} <${definition.valueHint ?? 'text'}>`)
   }
+  if (definition.type === 'enum' && definition.options?.includes(value) === false) {
+    throw new UsageError(`--${name} must be one of ${definition.options.join(', ')}, got "${value}"`)
+  }
   return value
 }
 
-function unknownFlag(rawName: string, names: readonly string[]): string {
+/** @param before the argument in front of it. */
+function strayWord(
+  word: string,
+  before: string | undefined,
+  names: readonly string[],
+  wantsCommand: boolean,
+): string {
+  const said = `unexpected argument "${word}"`
+  // Editors and web pages turn two hyphens into one dash.
+  if (/^[\u2012-\u2015\u2212]/.test(word)) return `${said}; a flag begins with two plain hyphens: --`
+  if (before !== undefined && names.includes(before.slice(2)) && /^(?:true|false)$/.test(word)) {
+    return `${said}; write ${before}=${word}`
+  }
+  return wantsCommand ? `${said}; a command stands behind two hyphens: -- ${word}` : said
+}
+
+/** @param written the whole argument: a long flag with one hyphen reads as a bundle of short ones. */
+function unknownFlag(rawName: string, written: string, names: readonly string[]): string {
+  const [bare = ''] = written.replace(/^-+/, '').split('=')
+  const endings = names.filter((name) => name === bare || name.endsWith(`-${bare}`))
+  const [ending] = endings
+  if (ending !== undefined && endings.length === 1) {
+    return `unknown flag ${written.split('=')[0]}; did you mean --${ending}?`
+  }
   const nearest = nearestName(rawName, names)
   return `unknown flag ${rawName}${nearest === null ? '; --help lists all flags' : `; did you mean --${nearest}?`}`
 }

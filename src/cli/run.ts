@@ -2,7 +2,7 @@
  * Runs one command line: finds the command, answers `--help` and `--version`, and turns whatever goes
  * wrong into one line on stderr and an exit code. A stack is shown only to those who ask with `--debug`.
  */
-import { type CommandDef, runCommand } from 'citty'
+import type { CommandDef, ParsedArgs } from 'citty'
 import { reasonOf } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
 import { printable } from '../telemetry/printable.ts'
@@ -22,7 +22,7 @@ export async function runCli(root: CommandDef, argv: readonly string[]): Promise
   try {
     const { command, path, args } = await find(root, ['compozy'], asFlag(argv))
     const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
-    if (path.length === 1 && flags.some((arg) => arg === '--version' || arg === '-v')) {
+    if (flags.some((arg) => arg === '--version' || (arg === '-v' && path.length === 1))) {
       console.log(versionLine())
       return 0
     }
@@ -30,7 +30,8 @@ export async function runCli(root: CommandDef, argv: readonly string[]): Promise
       console.log(await helpPage(command, path))
       return 0
     }
-    const { result } = await runCommand(command, { rawArgs: [...args] })
+    // citty's own way to run a command parses the line again, by laxer rules than ours.
+    const result: unknown = await command.run({ rawArgs: [...args], args: {} as ParsedArgs, cmd: command })
     return typeof result === 'number' ? result : 0
   } catch (thrown) {
     return report(thrown, argv.includes('--debug'))
@@ -41,6 +42,7 @@ async function find(command: CommandDef, path: readonly string[], args: readonly
   const subCommands = await resolved(command.subCommands)
   const [name, ...rest] = args
   if (subCommands === undefined || name === undefined || isQuestion(name)) return { command, path, args }
+  if (name === 'help' && path.length > 1) return find(command, path, [...rest, '--help'])
   const known = Object.keys(subCommands)
   const sub = known.includes(name) ? await resolved(subCommands[name]) : undefined
   if (sub !== undefined) return find(sub, [...path, name], rest)
@@ -71,7 +73,6 @@ function report(thrown: unknown, debug: boolean): number {
   console.error(`compozy: ${reason}`)
   if (debug && thrown instanceof Error) console.error(thrown.stack)
   if (!(thrown instanceof Error)) return 1
-  const missing = thrown.name === 'CLIError'
   const exitCode: unknown = Reflect.get(thrown, 'exitCode')
-  return missing ? 2 : typeof exitCode === 'number' ? exitCode : 1
+  return typeof exitCode === 'number' ? exitCode : 1
 }

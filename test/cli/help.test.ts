@@ -47,7 +47,10 @@ describe.each([...gatewayForms])('as %s', (via) => {
   })
 
   test('help COMMAND is COMMAND --help', async () => {
-    expect(await page('help', 'servers', 'add')).toBe(await page('servers', 'add', '--help'))
+    const text = await page('servers', 'add', '--help')
+    expect(await page('help', 'servers', 'add')).toBe(text)
+    expect(await page('servers', 'help', 'add')).toBe(text)
+    expect(await page('servers', 'list', '--version')).toBe(await page('--version'))
   })
 
   test.each(['servers', 'config', 'healthcheck', 'config print', 'servers add', 'servers call'])(

@@ -44,6 +44,54 @@ const rows: readonly Row[] = [
     exitCode: 2,
     line: '--debug is a switch and takes no value but true or false, got "loud"',
   },
+  {
+    why: 'a flag without its prefix',
+    args: ['mcp-proxy', '--port', '9000'],
+    exitCode: 2,
+    line: 'unknown flag --port; did you mean --mcp-port?',
+  },
+  {
+    why: 'a long flag with one hyphen',
+    args: ['mcp-proxy', '-mcp-port=9000'],
+    exitCode: 2,
+    line: 'unknown flag -mcp-port; did you mean --mcp-port?',
+  },
+  {
+    why: 'a flag whose hyphens an editor has joined',
+    args: ['mcp-proxy', '\u2014mcp-port', '9000'],
+    exitCode: 2,
+    line: 'unexpected argument "\u2014mcp-port"; a flag begins with two plain hyphens: --',
+  },
+  {
+    why: 'a switch with its value in a word of its own',
+    args: ['servers', 'list', '--json', 'false'],
+    exitCode: 2,
+    line: 'unexpected argument "false"; write --json=false',
+  },
+  {
+    why: 'a command, but no name',
+    args: ['servers', 'add', '--', 'cat'],
+    exitCode: 2,
+    line: 'NAME is missing; --help shows how the command is written',
+  },
+  {
+    why: 'a command without the hyphens in front of it',
+    args: ['servers', 'add', 'files', 'npx', '-y', 'server'],
+    exitCode: 2,
+    line: 'unexpected argument "npx"; a command stands behind two hyphens: -- npx',
+  },
+  {
+    why: 'a transport of another name',
+    args: ['servers', 'add', 'docs', '--transport', 'http', '--server-url', 'http://127.0.0.1/'],
+    exitCode: 2,
+    line: '--transport must be one of stdio, sse, streamable-http, got "http"',
+  },
+  {
+    why: 'a definition that no gateway would take, with none running',
+    args: ['servers', 'add', 'docs', '--server-url', 'example.com/mcp'],
+    exitCode: 2,
+    line: 'url: must be an http or https URL',
+  },
   { why: 'a stray word', args: ['mcp-proxy', 'start'], exitCode: 2, line: 'unexpected argument "start"' },
   {
     why: 'words behind --',
@@ -67,7 +115,7 @@ const rows: readonly Row[] = [
     why: 'a missing word',
     args: ['servers', 'remove'],
     exitCode: 2,
-    line: 'Missing required positional argument: NAME',
+    line: 'NAME is missing; --help shows how the command is written',
   },
   {
     why: 'a port that is no number',

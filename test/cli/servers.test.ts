@@ -91,7 +91,22 @@ describe('servers', () => {
     expect(stdout).toMatch(/^FACE +SERVER +TOOLS +RESOURCES +PROMPTS +MS +RESULT\nstream .* ok\nsse .* ok\n$/)
     const missing = await servers('try', 'missing')
     expect(missing.exitCode).toBe(1)
-    expect(missing.stdout).toContain('Server not found')
+    expect(missing.stdout).toMatch(/^stream +Server not found: there is no server named "missing"/m)
+    expect(missing.stdout).toMatch(/^sse +Server not found: there is no server named "missing"/m)
+  })
+
+  test('add takes a header as curl does, and tools exits with 1 for the one server that does not answer', async () => {
+    await using closed = startFaultHttp(
+      ({ headers }) => new Response(null, { status: headers['x-key'] === 'a=b' ? 503 : 401 }),
+    )
+    const added = await servers('add', 'closed', '--server-url', closed.url, '--header', 'X-Key: a=b')
+    expect(added.stdout).toStartWith('added closed: error, ')
+    expect(added.stdout).toContain('503')
+    const { exitCode, stderr } = await servers('tools', 'closed')
+    expect(exitCode).toBe(1)
+    expect(stderr).toStartWith('compozy: closed: ')
+    expect((await servers('tools')).exitCode).toBe(0)
+    await servers('remove', 'closed')
   })
 
   test.each([

@@ -1,5 +1,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { isRecord } from '../../config/tree.ts'
+import { parseDefinition } from '../../registry/definition-schema.ts'
+import { sentenceOf } from '../../registry/problems.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { type CommandArguments, parseArguments } from '../arguments.ts'
 import { UsageError } from '../usage-error.ts'
@@ -13,7 +15,8 @@ const args: ArgsDef = {
   name: { type: 'positional', description: 'Name for the server, as it will stand in URLs.' },
   'server-url': { type: 'string', valueHint: 'url', description: 'URL of a server that speaks HTTP.' },
   transport: {
-    type: 'string',
+    type: 'enum',
+    options: ['stdio', 'sse', 'streamable-http'],
     valueHint: 'stdio|sse|streamable-http',
     description: 'How to reach it.\ndefault: stdio with a command, streamable-http with a URL',
   },
@@ -25,7 +28,8 @@ const args: ArgsDef = {
   },
   description: { type: 'string', valueHint: 'text', description: 'What the server is for.' },
   isolation: {
-    type: 'string',
+    type: 'enum',
+    options: ['auto', 'session', 'shared'],
     valueHint: 'auto|session|shared',
     description: 'Whether clients share a connection to it.\ndefault auto',
   },
@@ -46,6 +50,9 @@ export const add = defineCommand({
   async run({ rawArgs }) {
     const given = parseArguments(rawArgs, args, true)
     const definition = definitionOf(given)
+    // The gateway says the same, but a slip on the command line should not need one to be found.
+    const checked = parseDefinition(definition, { now: new Date().toISOString() })
+    if (!checked.ok) throw new UsageError(sentenceOf(checked.problems))
     const api = await adminApi(given.flags)
     await api.request('POST', '/mcps', definition)
     const name = cell(definition['name'])
@@ -82,20 +89,24 @@ function definitionOf({ flags, positionals, rest }: CommandArguments): Record<st
     name,
     transport: flags['transport']?.at(-1) ?? (command === undefined ? 'streamable-http' : 'stdio'),
     ...(command === undefined ? { url } : { command, args: commandArgs }),
-    ...(flags['env'] === undefined ? {} : { env: pairs('env', flags['env']) }),
-    ...(flags['header'] === undefined ? {} : { headers: pairs('header', flags['header']) }),
+    ...(flags['env'] === undefined ? {} : { env: pairs('env', flags['env'], /=/) }),
+    ...(flags['header'] === undefined ? {} : { headers: pairs('header', flags['header'], /=|: */) }),
     ...last('description', 'description'),
     ...last('isolation', 'isolation'),
     ...last('start-timeout', 'startTimeout'),
   }
 }
 
-/** The value is not repeated in the error: it may be a secret. */
-function pairs(flag: string, texts: readonly string[]): Record<string, string> {
+/**
+ * The value is not repeated in the error: it may be a secret.
+ *
+ * @param separator what stands first between name and value; a header may be written as for curl.
+ */
+function pairs(flag: string, texts: readonly string[], separator: RegExp): Record<string, string> {
   const entries = texts.map((text) => {
-    const equals = text.indexOf('=')
-    if (equals < 1) throw new UsageError(`--${flag} must have the form NAME=VALUE`)
-    return [text.slice(0, equals), text.slice(equals + 1)] as const
+    const found = separator.exec(text)
+    if (found === null || found.index < 1) throw new UsageError(`--${flag} must have the form NAME=VALUE`)
+    return [text.slice(0, found.index), text.slice(found.index + found[0].length)] as const
   })
   return Object.fromEntries(entries)
 }

@@ -1,5 +1,6 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
 import type { ArgsDef } from 'citty'
+import type { Config } from '../../config/schema.ts'
 import { isRecord } from '../../config/tree.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags } from '../config-flags.ts'
@@ -35,18 +36,22 @@ export interface AdminApi {
 
 /** Finds the gateway through `--url` and `--token`, or through the configuration. */
 export async function adminApi(flags: Flags): Promise<AdminApi> {
-  const url = flags['url']?.at(-1)
   const token = flags['token']?.at(-1)
-  const config = url !== undefined && token !== undefined ? null : (await readConfiguration(flags)).config
-  const base = url ?? (config === null ? null : localUrl(config))
+  const given = flags['url'] !== undefined && token !== undefined
+  const config = given ? null : (await readConfiguration(flags)).config
+  const base = gatewayUrl(flags, config)
+  const bearer = token ?? config?.auth.adminTokens[0]
+  return { request: (method, path, body) => send(base, bearer, { method, path, body }) }
+}
+
+/** The base URL of `--url` or of the configuration, without a slash at its end. */
+export function gatewayUrl(flags: Flags, config: Config | null): string {
+  const base = flags['url']?.at(-1) ?? (config === null ? null : localUrl(config))
   if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
   if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {
     throw new UsageError(`--url must be an http or https URL, got "${base}"`)
   }
-  const bearer = token ?? config?.auth.adminTokens[0]
-  return {
-    request: (method, path, body) => send(base.replace(/\/+$/, ''), bearer, { method, path, body }),
-  }
+  return base.replace(/\/+$/, '')
 }
 
 /** True for `--json`. */
@@ -87,11 +92,14 @@ async function send(
   })
   const text = await response.text()
   const answer = parsed(text)
-  if (response.ok) return answer ?? {}
+  if (response.ok && (answer !== null || text === '')) return answer ?? {}
   const { error, details } = answer ?? {}
   const reason = [error, details].filter((part) => typeof part === 'string' && part !== '').join(': ')
+  const hint = response.status === 401 ? ' Give one with --token.' : ''
   throw new CommandError(
-    reason === '' ? `${base} answered ${response.status}` : `${reason} (HTTP ${response.status})`,
+    reason === ''
+      ? `${base} is no gateway, or not its base URL: it answered ${response.status}`
+      : `${reason}${hint} (HTTP ${response.status})`,
   )
 }
 

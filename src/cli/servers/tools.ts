@@ -23,8 +23,9 @@ export const tools = defineCommand({
     if (wantsJson(flags)) console.log(asJson({ ...answer, tools: found }))
     else console.log(asTable(found))
     // Said on stderr, so that the table stays a table.
-    for (const line of failures(answer['errors'])) console.error(`compozy: ${printable(line)}`)
-    return 0
+    const failed = failures(answer['errors']).filter(([server]) => name === undefined || server === name)
+    for (const [server, reason] of failed) console.error(`compozy: ${printable(`${server}: ${reason}`)}`)
+    return name !== undefined && failed.length > 0 ? 1 : 0
   },
 })
 
@@ -38,12 +39,10 @@ function asTable(found: readonly Record<string, unknown>[]): string {
   return table(['SERVER', 'TOOL', 'DESCRIPTION'], rows)
 }
 
-/** Servers that did not answer: a map by name, or a list of objects with a name. */
-function failures(errors: unknown): string[] {
+/** Servers that did not answer, each with the reason: a map by name, or a list of objects with a name. */
+function failures(errors: unknown): (readonly [string, string])[] {
   if (Array.isArray(errors)) {
-    return recordsIn(errors).map(
-      (error) => `${cell(error['mcpName'] ?? error['name'])}: ${cell(error['error'])}`,
-    )
+    return recordsIn(errors).map((error) => [cell(error['mcpName'] ?? error['name']), cell(error['error'])])
   }
-  return Object.entries(errors ?? {}).map(([name, reason]) => `${name}: ${cell(reason)}`)
+  return Object.entries(errors ?? {}).map(([name, reason]) => [name, cell(reason)])
 }

@@ -3,13 +3,15 @@
  * that agent would find. The SDK is loaded for this command alone.
  */
 import { type ArgsDef, defineCommand } from 'citty'
+import { isRecord } from '../../config/tree.ts'
 import { reasonOf } from '../../errors.ts'
 import { parseArguments } from '../arguments.ts'
 import { findingFlags } from '../config-flags.ts'
-import { localUrl, readConfiguration } from '../configuration.ts'
+import { readConfiguration } from '../configuration.ts'
+import { directWhenLocal } from '../direct.ts'
 import { table } from '../table.ts'
-import { CommandError, UsageError } from '../usage-error.ts'
 import { version } from '../version.ts'
+import { firstLine, gatewayUrl } from './admin-api.ts'
 
 const args: ArgsDef = {
   name: { type: 'positional', required: true, description: 'Name of the server.' },
@@ -32,9 +34,7 @@ export const tryServer = defineCommand({
   async run({ rawArgs }) {
     const { flags, positionals } = parseArguments(rawArgs, args)
     const { config } = await readConfiguration(flags)
-    const base = (flags['url']?.at(-1) ?? localUrl(config))?.replace(/\/+$/, '')
-    if (base === undefined) throw new CommandError('the configured port is 0; name the gateway with --url')
-    if (!URL.canParse(base)) throw new UsageError(`--url must be an http or https URL, got "${base}"`)
+    const base = gatewayUrl(flags, config)
     const token = flags['token']?.at(-1) ?? config.auth.globalTokens[0]
     const name = encodeURIComponent(positionals[0] ?? '')
     const rows = [await tryFace(base, name, 'stream', token), await tryFace(base, name, 'sse', token)]
@@ -67,8 +67,17 @@ async function tryFace(
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const client = new Client({ name: 'compozy', version }, { capabilities: {} })
   const begunMs = performance.now()
+  let refusal: string | null = null
+  // The SDK's errors hold the raw body of a refusal, or nothing but its status.
+  const listening = async (input: string | URL, init?: RequestInit): Promise<Response> => {
+    const response = await fetch(input, { ...init, ...directWhenLocal(base) })
+    if (response.ok) return response
+    const text = await response.text()
+    refusal = refusalIn(text) ?? refusal
+    return new Response(text, response)
+  }
   try {
-    const transport = new transports(url, { requestInit: { headers } })
+    const transport = new transports(url, { requestInit: { headers }, fetch: listening })
     // The SDK's own types disagree under exactOptionalPropertyTypes; at run time they are one.
     await client.connect(transport as Parameters<typeof client.connect>[0])
     const has = client.getServerCapabilities()
@@ -82,11 +91,20 @@ async function tryFace(
     )
     return { ok: true, cells }
   } catch (thrown) {
-    return {
-      ok: false,
-      cells: [face, '', '', '', '', '', reasonOf(thrown).split('\n')[0]?.slice(0, 200) ?? ''],
-    }
+    const reason = refusal ?? reasonOf(thrown).replace(/^MCP error -?\d+: /, '')
+    return { ok: false, cells: [face, '', '', '', '', '', firstLine(reason, 200)] }
   } finally {
     await client.close()
+  }
+}
+
+/** What the gateway said in the body of a refusal; null when that is no JSON-RPC error. */
+function refusalIn(text: string): string | null {
+  try {
+    const body: unknown = JSON.parse(text)
+    const error = isRecord(body) ? body['error'] : undefined
+    return isRecord(error) && typeof error['message'] === 'string' ? error['message'] : null
+  } catch {
+    return null
   }
 }
