@@ -27,12 +27,12 @@ export interface ReadFile {
   readonly changedAt: string
 }
 
-type Parser = (text: string) => Promise<unknown>
+type Parser = (text: string, comments: boolean) => Promise<unknown>
 
 const parsers: Readonly<Record<string, Parser>> = {
   '.yaml': parseYaml,
   '.yml': parseYaml,
-  '.json': async (text) => parseJson(text, false),
+  '.json': async (text, comments) => parseJson(text, comments),
   '.jsonc': async (text) => parseJson(text, true),
   '.toml': parseToml,
 }
@@ -41,14 +41,15 @@ const parsers: Readonly<Record<string, Parser>> = {
  * The map at the top of a file; an empty file is an empty map.
  *
  * @param shown the path as the person wrote it, for errors: `file:line:column: reason`.
+ * @param comments whether plain JSON may hold comments and trailing commas, as editors write it.
  */
-export async function readTree(path: string, shown: string): Promise<ReadFile> {
+export async function readTree(path: string, shown: string, comments = false): Promise<ReadFile> {
   const parse = parsers[extname(path).toLowerCase()]
   const { text, changedAt } = await readStamped(path, shown, true)
   if (parse === undefined) {
     throw new ConfigError(`${shown}: a configuration file ends in .yaml, .yml, .json, .jsonc or .toml`)
   }
-  const tree = await parse(text).catch((thrown: unknown) => {
+  const tree = await parse(text, comments).catch((thrown: unknown) => {
     const { line, column, reason } = thrown instanceof SyntaxFault ? thrown.fault : unplaced(thrown)
     throw new ConfigError(`${shown}:${line}:${column}: ${reason}`)
   })

@@ -83,7 +83,11 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
     origins,
     file,
     serverOrigins: new Map(definitions.map(({ definition, place }) => [definition.name, place])),
-    warnings: [...fromEnvironment.warnings, ...fromFile.warnings],
+    warnings: [
+      ...fromEnvironment.warnings,
+      ...fromFile.warnings,
+      ...(file === null ? astray(directory) : []),
+    ],
   }
 }
 
@@ -100,6 +104,16 @@ async function configFile({ flags, environment, directory }: ConfigSources): Pro
   const named = await variable(environment, CONFIG_VARIABLE, directory)
   if (named !== null) return pathIn(named)
   return existsSync(resolve(directory, DEFAULT_FILE)) ? DEFAULT_FILE : null
+}
+
+/** A file that someone has most likely meant for the gateway, which does not read it unasked. */
+function astray(directory: string): string[] {
+  const name = ['compozy.yml', 'compozy.json', 'compozy.jsonc', 'compozy.toml'].find((near) =>
+    existsSync(resolve(directory, near)),
+  )
+  return name === undefined
+    ? []
+    : [`${name} is passed over: only ${DEFAULT_FILE} is read unasked; name it with --config ${name}`]
 }
 
 /** The twin of this one variable is easily taken for the configuration itself, whose text may hold secrets. */

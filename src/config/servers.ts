@@ -51,7 +51,7 @@ export async function importedDefinitions(
   for (const shown of files) {
     if (shown === '') throw new ConfigError('--mcp-import needs the path of a file', 2)
     const path = resolve(directory, shown)
-    const { tree, changedAt } = await readTree(path, shown)
+    const { tree, changedAt } = await readTree(path, shown, true)
     const key = ['mcpServers', 'servers'].find((name) => tree[name] !== undefined)
     if (key === undefined) throw new ConfigError(`${shown}: has no mcpServers map`)
     definitions.push(...clientForm(tree[key], key, { environment, path, shown, changedAt }))

@@ -6,7 +6,7 @@ import { type AnyElysia, Elysia } from 'elysia'
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ProcessMetrics } from '../telemetry/metrics.ts'
-import { contextOf, type McpHandlers } from './context.ts'
+import { type Area, contextOf, type McpHandlers } from './context.ts'
 import { replyErrorIn } from './reply.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
 import { mcpRoutes } from './routes/mcp-endpoints.ts'
@@ -67,7 +67,7 @@ function answerError(
 ): Response {
   const context = contextOf(request)
   const methods = context.area === 'unknown' ? [] : methodsOf(context.path)
-  const error = errorOf(code, thrown, methods)
+  const error = errorOf(code, thrown, methods, context.area)
   context.log.code = error.code
   if (error.code === 'INTERNAL') {
     log.error(
@@ -79,11 +79,19 @@ function answerError(
   return replyErrorIn(context.area, error, headers)
 }
 
-function errorOf(code: unknown, thrown: unknown, methods: readonly string[]): GatewayError {
+function errorOf(code: unknown, thrown: unknown, methods: readonly string[], area: Area): GatewayError {
   if (thrown instanceof GatewayError) return thrown
   if (code === 'NOT_FOUND') {
-    if (methods.length === 0) return new GatewayError('NOT_FOUND', 'The gateway has no such path.')
+    if (methods.length === 0) return new GatewayError('NOT_FOUND', noSuchPath(area))
     return new GatewayError('METHOD_NOT_ALLOWED', `This path takes ${methods.join(', ')}.`)
   }
   return new GatewayError('INTERNAL', 'The gateway failed to answer this request; its log says more.')
+}
+
+/** People paste the address without the face, or without anything behind the port. */
+function noSuchPath(area: Area): string {
+  const servers = 'an MCP server is at /mcp-proxy/{name}/stream or /mcp-proxy/{name}/sse'
+  const admin = 'the admin API at /admin/mcps and /admin/tools'
+  const known = area === 'mcp' ? servers : area === 'admin' ? admin : `${servers}, ${admin}`
+  return `The gateway has no such path; ${known}.`
 }

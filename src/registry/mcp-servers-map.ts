@@ -63,6 +63,7 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
   for (const [name, server] of entries) {
     if (!isRecord(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
     else if (isSwitchedOff(server)) skipped.push(name)
+    else if (isEmpty(server)) problems.push({ field: name, reason: 'needs a command or a url' })
     else {
       const transport = transportOf(server)
       if (transport === null) {
@@ -78,6 +79,11 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
 
 function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, unknown>>): boolean {
   return disabled === true || enabled === false || isActive === false
+}
+
+/** Nothing that says how to reach it, nor a misspelt field that would better be named. */
+function isEmpty(server: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(server).every((key) => clientOnlyKeys.has(key) && key !== 'serverUrl')
 }
 
 /** Without a type, a URL means Streamable HTTP: HTTP+SSE is the older wire and must be asked for. */

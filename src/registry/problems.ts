@@ -54,6 +54,11 @@ function reasonFor(error: ValueError): string {
       return unexpected(error)
     case ValueErrorType.Object:
       return error.path === '' ? 'must be an object' : `must be ${description || 'an object'}`
+    case ValueErrorType.String:
+      // A file may write 3000 or true; which text was meant (0x10, 1.10, yes) only its author knows.
+      return ['number', 'boolean'].includes(typeof error.value)
+        ? 'must be a string; put it in quotes'
+        : `must be ${description || 'a string'}`
     default:
       return `must be ${description || 'something else'}`
   }

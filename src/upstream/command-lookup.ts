@@ -45,14 +45,18 @@ async function isExecutable(file: string): Promise<boolean> {
 }
 
 /**
- * What to tell a person whose command is missing. `shown` is the command as it may be repeated,
- * `image` the value of `COMPOZY_IMAGE`: the small image has no launchers, and the cure is the other one.
+ * What to tell a person whose command is missing. `shown` is the command as it may be repeated, `cwd` where
+ * a relative one begins, `image` the value of `COMPOZY_IMAGE`: the small image has no launchers, and the cure
+ * is the other one.
  */
-export function commandMissing(shown: string, image: string | undefined): string {
+export function commandMissing(shown: string, cwd: string, image: string | undefined): string {
   if (image === 'distroless') {
     return `${shown} is not in this image, which carries no launchers. Use the full image (tag "full"), which has node, npx, uv, python and git, or register the server over HTTP.`
   }
   if (/\s/.test(shown))
     return `${shown} is not a program. Put the program in "command" and the rest in "args".`
+  if (shown.includes('/')) {
+    return `${shown} is no executable file on the gateway's machine${isAbsolute(shown) ? '' : `, seen from ${cwd}`}.`
+  }
   return `${shown} is not installed on the gateway's machine, or not in its PATH. Install it, or give its full path.`
 }

@@ -381,6 +381,12 @@ describe('warnings', () => {
       files: yaml('port: 7001'),
       warning: 'compozy.yaml: port is passed over; did you mean mcp_proxy.port?',
     },
+    {
+      why: 'a file of another ending, which is not read unasked',
+      files: { 'compozy.yml': 'mcp_proxy: { port: 1 }' },
+      warning:
+        'compozy.yml is passed over: only compozy.yaml is read unasked; name it with --config compozy.yml',
+    },
   ])('$why', async ({ warning, ...given }) => {
     expect((await load(given)).warnings).toEqual([warning])
   })

@@ -74,13 +74,28 @@ mcpServers:
     const { config, serverOrigins } = await load(
       {
         ...yaml('mcps: [{ name: a, transport: stdio, command: a }]'),
-        'claude.json': '{"mcpServers": {"b": {"command": "b"}}}',
+        'claude.json': '{"mcpServers": {\n// as editors write it\n"b": {"command": "b"},}}',
         'vscode.json': '{"servers": {"c": {"type": "http", "url": "https://c.example/"}}}',
       },
       ['claude.json', 'vscode.json'],
     )
     expect(config.servers.map(({ name }) => name)).toEqual(['a', 'b', 'c'])
     expect(serverOrigins.get('c')).toBe('vscode.json: servers.c')
+  })
+
+  test('a reference in the form of editors reads the same variable', async () => {
+    using directory = temporaryDirectory(
+      yaml(
+        'mcpServers: { a: { command: a, env: { A: "${env:KEY}", B: "$${env:KEY}", C: "$${input:KEY}" } } }',
+      ),
+    )
+    const { config } = await loadConfig({
+      flags: {},
+      environment: { KEY: 'v' },
+      directory: directory.path,
+      terminal: false,
+    })
+    expect(config.servers[0]?.env).toEqual({ A: 'v', B: '${env:KEY}', C: '${input:KEY}' })
   })
 
   test('a relative working directory is taken from the place of the file', async () => {
@@ -135,14 +150,30 @@ mcpServers:
       message:
         'compozy.yaml: mcps[0].headers.X: the environment variable UNSET is not set; set it or write ${UNSET:-default}',
     },
+    {
+      why: 'a value that only an editor could ask for',
+      text: 'mcpServers: { a: { command: a, env: { KEY: "${input:key}" } } }',
+      message:
+        'compozy.yaml: mcpServers.a.env.KEY: ${input:…} asks the user of an editor, and there is none here; write ${NAME} and set that variable',
+    },
+    {
+      why: 'a number where only text can be passed on',
+      text: 'mcpServers: { a: { command: a, env: { PORT: 3000 } } }',
+      message: 'compozy.yaml: mcpServers.a.env.PORT must be a string; put it in quotes',
+    },
+    {
+      why: 'a server without an address',
+      text: 'mcpServers: { a: { type: http, disabled: false } }',
+      message: 'compozy.yaml: mcpServers.a needs a command or a url',
+    },
   ])('refuses $why and says where', async ({ text, message }) => {
-    expect(load(yaml(text))).rejects.toThrow(message)
+    await expect(load(yaml(text))).rejects.toThrow(message)
   })
 
   test.each([
     { why: 'a file without servers', files: { 'x.json': '{}' }, message: 'x.json: has no mcpServers map' },
     { why: 'a missing file', files: {}, message: 'cannot read x.json: no such file' },
   ])('refuses to import $why', async ({ files, message }) => {
-    expect(load(files, ['x.json'])).rejects.toThrow(message)
+    await expect(load(files, ['x.json'])).rejects.toThrow(message)
   })
 })

@@ -132,7 +132,11 @@ describe('the MCP endpoints', () => {
     expect(answer.status).toBe(404)
     expect(await answer.json()).toMatchObject({
       jsonrpc: '2.0',
-      error: { code: -31404, data: { code: 'NOT_FOUND' } },
+      error: {
+        code: -31404,
+        message: expect.stringContaining('/mcp-proxy/{name}/stream'),
+        data: { code: 'NOT_FOUND' },
+      },
     })
   })
 

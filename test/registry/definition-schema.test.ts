@@ -186,7 +186,7 @@ describe('what does not fit is refused by the name of its field', () => {
     {
       why: 'arguments that are no texts',
       input: { ...stdio, args: ['a', 1] },
-      says: 'args[1]: must be a string of at most 32768 characters',
+      says: 'args[1]: must be a string; put it in quotes',
     },
     {
       why: 'too many arguments',
@@ -203,7 +203,7 @@ describe('what does not fit is refused by the name of its field', () => {
     {
       why: 'a number in env',
       input: { ...stdio, env: { A: 1 } },
-      says: 'env.A: must be a string of at most 65536 characters',
+      says: 'env.A: must be a string; put it in quotes',
     },
     {
       why: 'NUL in the command',

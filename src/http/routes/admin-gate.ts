@@ -76,7 +76,7 @@ async function checkCommand(definition: ServerDefinition, parts: GateParts): Pro
   const cwd = definition.cwd ?? process.cwd()
   const file = await findCommand(definition.command, { path: ownPath ?? gatewayPath, cwd })
   if (file === null || (image === 'distroless' && isStandIn(file))) {
-    throw new GatewayError('COMMAND_NOT_FOUND', commandMissing(shown, image))
+    throw new GatewayError('COMMAND_NOT_FOUND', commandMissing(shown, cwd, image))
   }
 }
 

@@ -246,7 +246,10 @@ async function spawnFailure(options: StdioOptions, mask: Mask, thrown: unknown):
       if (cwd !== null && !(await isDirectory(cwd))) {
         return new GatewayError('COMMAND_NOT_FOUND', `The working directory ${cwd} does not exist.`)
       }
-      return new GatewayError('COMMAND_NOT_FOUND', commandMissing(command, process.env['COMPOZY_IMAGE']))
+      return new GatewayError(
+        'COMMAND_NOT_FOUND',
+        commandMissing(command, cwd ?? process.cwd(), process.env['COMPOZY_IMAGE']),
+      )
     case 'EACCES':
       return new GatewayError('COMMAND_NOT_FOUND', `${command} is not an executable file.`)
     default: {

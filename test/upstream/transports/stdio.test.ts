@@ -238,7 +238,7 @@ describe('failing to start', () => {
     {
       why: 'no such path',
       options: { command: '/no/such/command' },
-      details: '/no/such/command is not installed',
+      details: '/no/such/command is no executable file',
     },
     { why: 'a directory', options: { command: '/tmp' }, details: '/tmp is not an executable file' },
     {
