@@ -66,8 +66,11 @@ export async function startGateway(config: Config): Promise<Gateway> {
     log,
     watchdog,
     {
+      leaving(name) {
+        calls.abortWhere(({ endless, serverName }) => endless && serverName === name, removalOf(name))
+      },
       removed(name) {
-        const error = new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
+        const error = removalOf(name)
         sessions.closeWhere(({ serverName }) => serverName === name, error)
         calls.abortWhere(({ serverName }) => serverName === name, error)
       },
@@ -204,6 +207,10 @@ function rulesOf(config: Config, log: Log): AccessRules {
   if (!compiled.ok) throw new Error(compiled.errors.join('; '))
   for (const warning of compiled.warnings) log.warn({}, warning)
   return compiled.rules
+}
+
+function removalOf(name: string): GatewayError {
+  return new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
 }
 
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */

@@ -14,7 +14,7 @@ import type { StatelessLease } from '../upstream/lane-pool.ts'
 import { notificationText } from './call-driver.ts'
 import { LaneLosses, retryMs } from './lane-return.ts'
 import type { StatelessRequest } from './stateless-call.ts'
-import type { StatelessCalls, StatelessWork } from './stateless-calls.ts'
+import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './stateless-calls.ts'
 import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
 
 export class ListenCall implements StatelessWork, LaneMember {
@@ -92,7 +92,7 @@ export class ListenCall implements StatelessWork, LaneMember {
 
   abort(error: GatewayError): void {
     if (this.#listen.over) return
-    if (error.code === 'DRAINING' || error.code === 'SERVER_UNKNOWN') {
+    if (ENDS_WELL.has(error.code)) {
       this.#handle({ kind: 'ended' })
       return
     }

@@ -5,6 +5,7 @@
  * the client's next request, which carries the sealed state, becomes its response.
  */
 import { GatewayError, rpcErrorText } from '../errors.ts'
+import { stamped } from '../protocol/bridge/listen.ts'
 import { inputRequiredResult } from '../protocol/bridge/questions.ts'
 import type { CallEffect, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import type { Envelope } from '../protocol/envelope.ts'
@@ -16,7 +17,7 @@ import type { Server } from '../upstream/server.ts'
 import { filterToolList } from '../upstream/server-tools.ts'
 import { CallDriver, notificationText, type StepFunction } from './call-driver.ts'
 import type { StateBinding } from './request-state.ts'
-import type { StatelessCalls, StatelessWork } from './stateless-calls.ts'
+import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './stateless-calls.ts'
 import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
 
 /** One HTTP request of a stateless client, as the route read it. */
@@ -96,7 +97,12 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   }
 
   abort(error: GatewayError): void {
-    this.#finish(rpcErrorText(error, this.#request.idText), error.status, true)
+    const { idText } = this.#request
+    // A subscription that ends with its server or the gateway ends well (basic/patterns/subscriptions).
+    if (this.endless && ENDS_WELL.has(error.code)) {
+      const result = stamped('{"resultType":"complete"}', idText)
+      this.#finish(`{"jsonrpc":"2.0","id":${idText},"result":${result}}`, 200, false)
+    } else this.#finish(rpcErrorText(error, idText), error.status, true)
     this.handle({ kind: 'cancelled' })
   }
 

@@ -2,9 +2,12 @@
  * Every request of a stateless client that is under way or parked: the owner of their state.
  * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`.
  */
-import { GatewayError } from '../errors.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
 import { type StateBinding, StateSeal } from './request-state.ts'
 import type { StatelessResponseSettings } from './stateless-response.ts'
+
+/** A subscription that ends for one of these ends well: its client is told so, and need not come back. */
+export const ENDS_WELL: ReadonlySet<ErrorCode> = new Set(['DRAINING', 'SERVER_UNKNOWN'])
 
 /** What the registry asks of a call, a subscription included. */
 export interface StatelessWork {

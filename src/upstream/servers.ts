@@ -9,6 +9,8 @@ import type { ServerParts } from './server-parts.ts'
 export interface ServersListener {
   /** It is gone, and so are its sessions. */
   removed(name: string): void
+  /** It is about to be: what can end well should do so now. */
+  leaving(name: string): void
   /** It goes on under another definition, perhaps with other tokens. */
   replaced(name: string): void
 }
@@ -67,6 +69,7 @@ export class Servers implements ServerDirectory {
     const server = this.#byName.get(name)
     if (!server) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${name}`)
     this.#byName.delete(name)
+    this.#listener.leaving(name)
     const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${name} was removed`))
     this.#listener.removed(name)
     await stopped

@@ -3,7 +3,8 @@
  * listen id, and nothing of the other's.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { poll } from '../support/gateway.ts'
+import { resolve } from 'node:path'
+import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { callModern, Listening, type ModernPost, SUBSCRIPTION_ID } from '../support/modern-client.ts'
 import type { RpcId, RpcMessage } from '../support/raw-client.ts'
 import { type RawFixture, type RawName, startRawFixture } from '../support/raw-fixture.ts'
@@ -132,21 +133,53 @@ test('what belongs to a call stays with the call', async () => {
   expect(heardBy(listening).at(-1)).toEqual([toolsChanged.method, null, 1])
 })
 
-test('the stream ends with a result of its own when the server is removed', async () => {
-  const definition = { name: 'passing', transport: 'streamable-http', url: '' }
-  const { definition: raw } = (await (await fixture.gateway.admin('/mcps/raw-http')).json()) as {
-    definition: { url: string }
+describe('a subscription ends with a result, at a server of either era', () => {
+  const pipeServer = resolve(import.meta.dir, '../support/modern-raw-server.ts')
+  const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
+  const servers = { new: pipeServer, old: rawServer }
+  const start = () =>
+    startGatewayProcess({
+      via: 'executable',
+      config: {
+        mcps: Object.entries(servers).map(([name, path]) => ({
+          name,
+          transport: 'stdio',
+          command: process.execPath,
+          args: [path],
+        })),
+      },
+    })
+  const listen = async (gateway: RunningGateway) => {
+    const open = Object.keys(servers).map((name) =>
+      Listening.open(gateway.face(name, 'stream'), { toolsListChanged: true }, { id: 'bye' }),
+    )
+    const listening = await Promise.all(open)
+    await poll('the acknowledgements', async () => listening.every(({ messages }) => messages.length === 1))
+    return listening
   }
-  await fixture.gateway.register({ ...definition, url: raw.url })
-  const listening = await Listening.open(
-    fixture.gateway.face('passing', 'stream'),
-    { toolsListChanged: true },
-    { id: 'bye', token: 'token-of-bob' },
-  )
-  await fixture.gateway.admin('/mcps/passing', { method: 'DELETE' })
-  await listening.ended
-  expect(listening.messages.at(-1)).toMatchObject({
-    id: 'bye',
-    result: { resultType: 'complete', _meta: { [SUBSCRIPTION_ID]: 'bye' } },
+  const expectEnds = async (listening: readonly Listening[]) => {
+    for (const { messages, ended } of listening) {
+      await ended
+      const meta = (messages.at(-1)?.result?.['_meta'] ?? {}) as Record<string, unknown>
+      expect(messages.at(-1)).toMatchObject({ id: 'bye', result: { resultType: 'complete' } })
+      expect(meta[SUBSCRIPTION_ID]).toBe('bye')
+    }
+  }
+
+  test('when the gateway stops', async () => {
+    const gateway = await start()
+    const listening = await listen(gateway)
+    expect(await gateway.stop()).toBe(0)
+    await expectEnds(listening)
+  })
+
+  test('when the server is removed', async () => {
+    // Those of the file cannot be removed, so these are registered.
+    await using gateway = await startGatewayProcess({ via: 'executable' })
+    for (const [name, path] of Object.entries(servers))
+      await gateway.register({ name, transport: 'stdio', command: process.execPath, args: [path] })
+    const listening = await listen(gateway)
+    for (const name of Object.keys(servers)) await gateway.admin(`/mcps/${name}`, { method: 'DELETE' })
+    await expectEnds(listening)
   })
 })
