@@ -1,6 +1,7 @@
 /** What the command line refuses: one clear line on stderr, the right exit code, nothing half-started. */
 import { describe, expect, test } from 'bun:test'
 import { gatewayForms } from '../support/gateway.ts'
+import { processesOf } from '../support/process-facts.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { runCommand } from './run-command.ts'
 
@@ -229,9 +230,11 @@ describe.each([...gatewayForms])('as %s', (via) => {
 
   test('refuses a taken port, and leaves no server behind that it had begun to start', async () => {
     await using taken = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
+    // Nobody else on this machine sleeps for exactly so long.
+    const seconds = `6001.${process.pid}`
     using directory = temporaryDirectory({
       'compozy.yaml': JSON.stringify({
-        mcps: [{ name: 'a', transport: 'stdio', command: 'sleep', args: ['6001.6001'] }],
+        mcps: [{ name: 'a', transport: 'stdio', command: 'sleep', args: [seconds] }],
       }),
     })
     const finished = await runCommand(['mcp-proxy', '--mcp-port', String(taken.port)], {
@@ -243,7 +246,7 @@ describe.each([...gatewayForms])('as %s', (via) => {
       stdout: '',
       stderr: `compozy: port ${taken.port} is taken on 127.0.0.1; choose another with --mcp-port\n`,
     })
-    expect(Bun.spawnSync(['pgrep', '-f', 'sleep 6001.6001']).stdout.toString()).toBe('')
+    expect(processesOf('sleep', seconds)).toEqual([])
   })
 
   test('shows a stack only with --debug', async () => {

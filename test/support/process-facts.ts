@@ -32,6 +32,22 @@ export function descendants(root: number): number[] {
   return found.slice(1)
 }
 
+/** The processes of this machine that were started with exactly these words. */
+export function processesOf(...words: readonly string[]): number[] {
+  const wanted = `${words.join('\0')}\0`
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && commandLine(entry) === wanted)
+    .map(Number)
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 /** True while the process exists and is no zombie. */
 export function alive(pid: number): boolean {
   const state = statOf(pid)?.[0]
