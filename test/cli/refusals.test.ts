@@ -91,7 +91,7 @@ const rows: readonly Row[] = [
     why: 'a definition that no gateway would take, with none running',
     args: ['servers', 'add', 'docs', '--server-url', 'example.com/mcp'],
     exitCode: 2,
-    line: 'url: must be an http or https URL',
+    line: '--server-url must be an http or https URL',
   },
   { why: 'a stray word', args: ['mcp-proxy', 'start'], exitCode: 2, line: 'unexpected argument "start"' },
   {

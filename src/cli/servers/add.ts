@@ -1,7 +1,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { isRecord } from '../../config/tree.ts'
 import { parseDefinition } from '../../registry/definition-schema.ts'
-import { sentenceOf } from '../../registry/problems.ts'
+import type { Problem } from '../../registry/problems.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { type CommandArguments, parseArguments } from '../arguments.ts'
 import { UsageError } from '../usage-error.ts'
@@ -52,7 +52,7 @@ export const add = defineCommand({
     const definition = definitionOf(given)
     // The gateway says the same, but a slip on the command line should not need one to be found.
     const checked = parseDefinition(definition, { now: new Date().toISOString() })
-    if (!checked.ok) throw new UsageError(sentenceOf(checked.problems))
+    if (!checked.ok) throw new UsageError(asWritten(checked.problems))
     const api = await adminApi(given.flags)
     await api.request('POST', '/mcps', definition)
     const name = cell(definition['name'])
@@ -61,6 +61,22 @@ export const add = defineCommand({
     return 0
   },
 })
+
+/** Where the fields of a definition stand on the command line, when not under their own name. */
+const places: Readonly<Record<string, string>> = {
+  name: 'NAME',
+  url: '--server-url',
+  startTimeout: '--start-timeout',
+  env: '--env',
+  headers: '--header',
+}
+
+/** The first problem, in the words of the command line: whoever mends it will see the next. */
+function asWritten([problem]: readonly Problem[]): string {
+  if (problem === undefined) return 'the definition cannot be read'
+  const [root = '', ...below] = problem.field.split('.')
+  return `${[places[root] ?? root, ...below].join(' ')} ${problem.reason}`
+}
 
 /** The entry once it is connected or known to fail; as it is when that takes longer than a person waits. */
 async function settled(api: AdminApi, name: string): Promise<Record<string, unknown>> {
