@@ -33,10 +33,17 @@ export interface LineSplitter {
 
 const newline = 0x0a
 const carriageReturn = 0x0d
-/** `lineBytesMax` counts the bytes of one line without its line break. */
-export function createLineSplitter(lineBytesMax: number, sink: LineSink): LineSplitter {
+/**
+ * `lineBytesMax` counts the bytes of one line without its line break. A line that comes in pieces and cannot be
+ * JSON is skipped from `noiseBytesMax` on: nobody would want the rest.
+ */
+export function createLineSplitter(
+  lineBytesMax: number,
+  sink: LineSink,
+  noiseBytesMax = lineBytesMax,
+): LineSplitter {
   // One byte of slack for the `\r` of a line break whose `\n` has not come yet.
-  const partial = new PartialLine(lineBytesMax + 1)
+  const partial = new PartialLine(lineBytesMax + 1, noiseBytesMax + 1)
 
   /** Bytes of the current line that do not end it. */
   function carry(bytes: Buffer): void {

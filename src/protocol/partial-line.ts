@@ -14,8 +14,14 @@ const nothing = Buffer.alloc(0)
 /** How much of an oversized line is kept at each end. */
 export const edgeBytes = 256
 
+/** What JSON-RPC may begin with: an object, a batch, white space. */
+const mayBeJson: ReadonlySet<number> = new Set([...'{[ \t\r'].map((character) => character.charCodeAt(0)))
+
 export class PartialLine {
   readonly #lineBytesMax: number
+  readonly #noiseBytesMax: number
+  /** Of the current line. */
+  #bytesMax: number
   #pieces: Uint8Array[] = []
   #slab: Buffer = nothing
   #slabLength = 0
@@ -24,8 +30,11 @@ export class PartialLine {
   #head = ''
   #tail: Buffer = nothing
 
-  constructor(lineBytesMax: number) {
+  /** `noiseBytesMax` is the cap of a line whose first byte shows that it is no JSON. */
+  constructor(lineBytesMax: number, noiseBytesMax = lineBytesMax) {
     this.#lineBytesMax = lineBytesMax
+    this.#noiseBytesMax = Math.min(noiseBytesMax, lineBytesMax)
+    this.#bytesMax = lineBytesMax
   }
 
   get length(): number {
@@ -33,7 +42,7 @@ export class PartialLine {
   }
 
   get oversized(): boolean {
-    return this.#length > this.#lineBytesMax
+    return this.#length > this.#bytesMax
   }
 
   /** The first characters of an oversized line. */
@@ -47,7 +56,9 @@ export class PartialLine {
   }
 
   add(bytes: Uint8Array): void {
-    if (this.#length + bytes.length > this.#lineBytesMax) this.#skip(bytes)
+    if (this.#length === 0 && bytes.length > 0)
+      this.#bytesMax = mayBeJson.has(bytes[0] ?? 0) ? this.#lineBytesMax : this.#noiseBytesMax
+    if (this.#length + bytes.length > this.#bytesMax) this.#skip(bytes)
     else this.#store(bytes)
     this.#length += bytes.length
   }

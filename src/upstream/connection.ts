@@ -22,6 +22,7 @@ import { largeAnswer, type MessagePieces, replaceBytes } from '../protocol/large
 import type { Log } from '../telemetry/log.ts'
 import { type Call, OwnCall } from './call.ts'
 import type { CallLimits, ConnectionOwner } from './connection-owner.ts'
+import { FloodGuard } from './flood-guard.ts'
 import { LingeringCalls } from './lingering-calls.ts'
 import type { TransportReceiver, UpstreamTransport } from './transports/transport.ts'
 
@@ -41,12 +42,16 @@ export class Connection implements TransportReceiver {
   /** Set on modern HTTP connections. */
   cancelsByClosing = false
   #closedBy: GatewayError | null = null
+  readonly #flood: FloodGuard
 
   constructor(transport: UpstreamTransport, owner: ConnectionOwner, limits: CallLimits, log: Log) {
     this.transport = transport
     this.#owner = owner
     this.#limits = limits
     this.#log = log
+    this.#flood = new FloodGuard(transport, () =>
+      this.noise('(more output than anybody asked for: from here on it is read slowly)'),
+    )
   }
 
   get inFlightCount(): number {
@@ -97,41 +102,6 @@ export class Connection implements TransportReceiver {
     if (token && token.start < message.idStart) text = replaceSpan(text, token, idText)
     const outgoing = { text, requestId: call.upstreamId, method: call.method }
     this.transport.send(headers ? { ...outgoing, headers } : outgoing)
-  }
-
-  /** Sends a request of the gateway's own and waits for its result. */
-  async ask(
-    method: string,
-    params: Record<string, unknown> | undefined,
-    timeoutMs: number,
-    headers?: Readonly<Record<string, string>>,
-  ): Promise<OwnCall> {
-    const message = scanMessage(
-      JSON.stringify({ jsonrpc: '2.0', id: 0, method, ...(params ? { params } : {}) }),
-    )
-    if (!message) throw new GatewayError('INTERNAL', `cannot form ${method}`)
-    return this.askText(message, timeoutMs, headers)
-  }
-
-  /** Like `ask`, with a message that a client wrote (its `initialize`). */
-  async askText(
-    message: MessageText,
-    timeoutMs: number,
-    headers?: Readonly<Record<string, string>>,
-  ): Promise<OwnCall> {
-    const call = new OwnCall(message.method ?? '', message, (said) => this.#owner.mask(said))
-    call.headers = headers
-    this.request(call)
-    const timer = setTimeout(() => {
-      this.#inFlight.delete(call.upstreamId)
-      call.failed(new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${timeoutMs} ms`))
-    }, timeoutMs)
-    try {
-      await call.answer
-    } finally {
-      clearTimeout(timer)
-    }
-    return call
   }
 
   /** Sends a notification or a response as it is. */
@@ -206,14 +176,22 @@ export class Connection implements TransportReceiver {
 
   message(text: string, requestId: number | null): void {
     const message = scanMessage(text)
-    if (!message) {
-      this.noise(`not a JSON-RPC message: ${text}`)
-      return
-    }
-    if (message.kind === 'response') this.#settle(message)
-    else if (message.kind === 'request') this.#owner.serverRequest(this, message, this.callOf(requestId))
-    else if (message.method === 'notifications/progress') this.#progress(message)
-    else this.#owner.notification(this, message, this.callOf(requestId))
+    if (message?.kind === 'response' ? this.#settle(message) : this.#unasked(text, message, requestId)) return
+    this.unasked(text.length)
+  }
+
+  unasked(bytes: number): void {
+    this.#flood.charge(bytes)
+  }
+
+  /** Everything but answers. True for what belongs to a call in flight, and is so expected. */
+  #unasked(text: string, message: MessageText | null, requestId: number | null): boolean {
+    const call = this.callOf(requestId)
+    if (message === null) this.noise(`not a JSON-RPC message: ${text}`)
+    else if (message.kind === 'request') this.#owner.serverRequest(this, message, call)
+    else if (message.method === 'notifications/progress') return this.#progress(message)
+    else this.#owner.notification(this, message, call)
+    return call !== null
   }
 
   large(pieces: MessagePieces): boolean {
@@ -253,8 +231,14 @@ export class Connection implements TransportReceiver {
     this.#owner.noise(line)
   }
 
+  /** Takes the server's secrets out of a text for people. */
+  mask(text: string): string {
+    return this.#owner.mask(text)
+  }
+
   #end(error: GatewayError): void {
     this.#closedBy ??= error
+    this.#flood.stop()
     const calls = [...this.#inFlight.values()]
     this.#inFlight.clear()
     this.#lingering.clear()
@@ -264,18 +248,20 @@ export class Connection implements TransportReceiver {
     }
   }
 
-  #settle(message: MessageText): void {
+  /** False for an answer that no call waits for. */
+  #settle(message: MessageText): boolean {
     const id = integerOf(idTextOf(message))
     const call = this.#inFlight.get(id)
     if (!call) {
       this.#log.debug({ upstreamId: id }, 'answer to no call in flight')
-      return
+      return false
     }
     this.#inFlight.delete(id)
     if (message.failed && this.#saysOtherEra(message)) this.#owner.requestLost()
     if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
       this.#lingering.add(id, call)
     call.answered(message, withId(message, call.idText))
+    return true
   }
 
   #saysOtherEra(message: MessageText): boolean {
@@ -283,13 +269,15 @@ export class Connection implements TransportReceiver {
     return this.transport.pid === null && FOREIGN_ERRORS[own].has(errorCodeOf(message) ?? 0)
   }
 
-  #progress(message: MessageText): void {
+  /** False for progress of no call in flight. */
+  #progress(message: MessageText): boolean {
     const span = memberSpan(message.text, message.paramsStart, 'progressToken')
     const id = span ? integerOf(message.text.slice(span.start, span.end)) : -1
     const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
-    if (!span || !call || call.progressTokenText === null) return
+    if (!span || !call || call.progressTokenText === null) return false
     call.lastActivityMs = Date.now()
     call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
+    return true
   }
 }
 

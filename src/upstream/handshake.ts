@@ -13,6 +13,7 @@ import { mirroredHeaders } from '../protocol/headers.ts'
 import { type MessageText, scanMessage } from '../protocol/jsonrpc.ts'
 import { type OwnCall, RpcAnswerError } from './call.ts'
 import type { Connection } from './connection.ts'
+import { ask, askText } from './own-requests.ts'
 import { HttpStatusError } from './transports/http-failure.ts'
 
 /** What the beginning of a connection settled. */
@@ -50,7 +51,7 @@ export async function initializeServer(
 ): Promise<Handshake> {
   let call: OwnCall
   try {
-    call = await connection.askText(initialize, timeoutMs, headers)
+    call = await askText(connection, initialize, timeoutMs, headers)
   } catch (thrown) {
     const refused =
       thrown instanceof RpcAnswerError || (thrown instanceof HttpStatusError && thrown.upstreamStatus < 500)
@@ -121,7 +122,7 @@ export function askModern(
     [META.clientCapabilities]: {},
   }
   const own = { ...params, _meta: envelope }
-  return connection.ask(method, own, timeoutMs, mirroredHeaders({ method, params: own, version }))
+  return ask(connection, method, own, timeoutMs, mirroredHeaders({ method, params: own, version }))
 }
 
 /** The `initialize` of a connection that nobody's capabilities stand behind. */

@@ -2,6 +2,7 @@
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import type { Demands } from './demands.ts'
+import { ask } from './own-requests.ts'
 
 /** Longest wait for a request of the gateway's own that no client waits for. */
 export const OWN_REQUEST_MS = 30_000
@@ -15,8 +16,8 @@ export async function restoreSession(
   try {
     await shakeHands()
     const { level } = demands
-    if (level) await connection.ask('logging/setLevel', { level }, OWN_REQUEST_MS)
-    for (const uri of demands.uris()) await connection.ask('resources/subscribe', { uri }, OWN_REQUEST_MS)
+    if (level) await ask(connection, 'logging/setLevel', { level }, OWN_REQUEST_MS)
+    for (const uri of demands.uris()) await ask(connection, 'resources/subscribe', { uri }, OWN_REQUEST_MS)
     return null
   } catch (thrown) {
     return thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))

@@ -27,6 +27,7 @@ import { LaneOpening } from './lane-opening.ts'
 import { OWN_REQUEST_MS, restoreSession } from './lane-restore.ts'
 import type { LaneRole } from './lane-roles.ts'
 import { routeNotification, routeServerRequest } from './lane-routing.ts'
+import { ask } from './own-requests.ts'
 
 function sessionEnded(): GatewayError {
   return new GatewayError('UPSTREAM_CLOSED', 'the session has ended')
@@ -151,7 +152,7 @@ export class Lane implements ConnectionOwner {
     timeoutMs: number,
   ): Promise<OwnCall> {
     const connection = await this.open()
-    if (this.era === 'legacy') return connection.ask(method, params, timeoutMs)
+    if (this.era === 'legacy') return ask(connection, method, params, timeoutMs)
     const version = this.#handshake?.facts.version ?? ''
     return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
   }

@@ -72,6 +72,26 @@ describe('lines', () => {
     expect(split([Buffer.from('a\n')], 100, true).lines).toEqual(['a'])
   })
 
+  test.each([
+    { why: 'begins like no JSON', line: 'x'.repeat(50), skipped: true },
+    { why: 'may be an object', line: `{${'x'.repeat(50)}`, skipped: false },
+    { why: 'may be a batch', line: `[${'x'.repeat(50)}`, skipped: false },
+    { why: 'may be an object behind white space', line: ` \t\r{${'x'.repeat(50)}`, skipped: false },
+  ])('a long line that $why is kept or skipped by what it can be', ({ line, skipped }) => {
+    const seen: string[] = []
+    const splitter = createLineSplitter(
+      100,
+      {
+        line: (text) => seen.push(text),
+        overflow: () => seen.push('skips'),
+        skipped() {},
+      },
+      20,
+    )
+    for (const chunk of byteByByte(`${line}\nnext\n`)) splitter.push(chunk)
+    expect(seen).toEqual(skipped ? ['skips', 'next'] : [line, 'next'])
+  })
+
   test('does not keep a view of a chunk that its owner writes over', () => {
     const chunk = Buffer.from('par')
     const seen: string[] = []

@@ -19,6 +19,11 @@ function reply(id: number, result: unknown): void {
 }
 
 function writeAll(text: string): void {
+  // Where the pipe is shared with a flood, only the stream knows whose turn it is.
+  if (mode === 'flood-and-answer' || mode === 'garbage-flood') {
+    process.stdout.write(text)
+    return
+  }
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length; ) at += writeSome(bytes, at)
 }
@@ -101,6 +106,20 @@ switch (mode) {
     const line = `${JSON.stringify({ jsonrpc: '2.0', method: 'flood', params: { fill: 'x'.repeat(1000) } })}\n`
     const lines = line.repeat(64)
     for (;;) writeAll(lines)
+  }
+  case 'flood-and-answer':
+  case 'garbage-flood':
+  case 'endless-line': {
+    const line =
+      mode === 'garbage-flood'
+        ? `${'all work and no play makes a dull server '.repeat(25)}\n`
+        : `${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x'.repeat(1000) } })}\n`
+    const chunk = Buffer.from(mode === 'endless-line' ? 'x'.repeat(65_536) : line.repeat(64))
+    const flood = (): void => {
+      process.stdout.write(chunk, () => setImmediate(flood))
+    }
+    setTimeout(flood, 300)
+    break
   }
   case 'deaf':
     process.stdout.write('{"jsonrpc":"2.0","method":"ready"}\n')

@@ -58,6 +58,7 @@ export function createRecorder(): TransportRecorder {
 
   return {
     events,
+    unasked() {},
     until,
     of: <K extends TransportEvent['kind']>(kind: K) => events.filter(isKind(kind)),
     async answerTo(id, waitMs) {

@@ -10,10 +10,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { GatewayError, reasonOf } from '../../errors.ts'
-import { type MessagePieces, requestIdOfAnswer, textOf } from '../../protocol/large-answer.ts'
-import { createLineSplitter } from '../../protocol/line-frames.ts'
+import { type MessagePieces, textOf } from '../../protocol/large-answer.ts'
 import { commandMissing } from '../command-lookup.ts'
+import { FloodGuard } from '../flood-guard.ts'
 import { type ChildInput, createChildInput } from './child-input.ts'
+import { readChildOutput } from './child-output.ts'
 import { createMask, type Mask } from './mask.ts'
 import { looksLikeObject, messagesIn } from './message-text.ts'
 import { errorCode, type ProcessGroup, processGroup } from './process-group.ts'
@@ -61,6 +62,7 @@ class StdioTransport implements UpstreamTransport {
   #group: ProcessGroup | null = null
   #input: ChildInput | null = null
   #noise: ServerNoise | null = null
+  #talk: FloodGuard | null = null
   #exited = false
   #stopping: Promise<void> | null = null
 
@@ -106,22 +108,23 @@ class StdioTransport implements UpstreamTransport {
     this.#receiver = receiver
     this.#group = processGroup(pid)
     this.#options.groupWatch?.watch(pid)
+    const talk = new FloodGuard(child.stderr)
+    this.#talk = talk
     const noise = createServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
     this.#noise = noise
     this.#input = createChildInput(child.stdin, this.#options.inputQueueCharsMax)
-    let skippedHead = ''
-    const splitter = createLineSplitter(this.#options.lineBytesMax, {
+    readChildOutput(child.stdout, this.#options.lineBytesMax, {
+      listening: () => this.#receiver !== null,
       line: (text) => this.#line(text),
       large: (pieces) => this.#large(pieces),
-      overflow: (head) => {
-        skippedHead = head
-        noise.line(`(a line of more than ${this.#options.lineBytesMax} bytes on stdout was skipped)`)
-      },
-      skipped: (tail) => this.#answerTooLarge(requestIdOfAnswer(skippedHead, tail)),
+      noise: (line) => noise.line(line),
+      unasked: (bytes) => this.#receiver?.unasked(bytes),
+      answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
     })
-    child.stdout.on('data', (chunk: Buffer) => splitter.push(chunk))
-    child.stdout.on('end', () => splitter.end())
-    child.stderr.on('data', (chunk: Buffer) => noise.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => {
+      noise.push(chunk)
+      talk.charge(chunk.length)
+    })
     child.stdout.on('error', () => this.#pipeBroke('output'))
     child.stderr.on('error', () => {})
     child.stdin.on('error', () => this.#pipeBroke('input'))
@@ -135,8 +138,10 @@ class StdioTransport implements UpstreamTransport {
     if (looksLikeObject(text)) receiver.message(text, null)
     else {
       const messages = messagesIn(text)
-      if (messages === null) this.#noise?.line(text)
-      else for (const message of messages) receiver.message(message, null)
+      if (messages === null) {
+        this.#noise?.line(text)
+        receiver.unasked(text.length)
+      } else for (const message of messages) receiver.message(message, null)
     }
   }
 
@@ -185,6 +190,7 @@ class StdioTransport implements UpstreamTransport {
   ): Promise<void> {
     this.#exited = true
     child.stdout.resume()
+    this.#talk?.stop()
     await Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), Bun.sleep(drainMs)])
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
     this.#fail(`The server process ${how}`)
@@ -219,6 +225,7 @@ class StdioTransport implements UpstreamTransport {
     if (child === null || group === null) return
     // What a stopping server still prints must not block its exit on a full pipe.
     child.stdout.resume()
+    this.#talk?.stop()
     this.#input?.end()
     await group.stop(this.#options.stopGraceMs)
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()

@@ -32,6 +32,8 @@ export interface TransportReceiver {
   sessionLost(requestId: number | null): void
   /** The wire is gone for good; sent once, after which the transport is silent. */
   closed(error: GatewayError): void
+  /** So many bytes came that are no message of any kind. */
+  unasked(bytes: number): void
   /** A line for the server's own log: stderr, or stdout noise that is not JSON. */
   noise(line: string): void
 }
