@@ -305,6 +305,51 @@ describe('the executable without admin tokens', () => {
   )
 })
 
+describe('the endpoint event', () => {
+  const own = /^event: endpoint\ndata: (\S+)\/mcp-proxy\/files\/message\?sessionId=[0-9a-f-]{36}\n\n/m
+  const hostile = [
+    ['X-Forwarded-Prefix: //evil.example'],
+    ['X-Forwarded-Prefix: /a/../../evil'],
+    ['X-Forwarded-Prefix: /a%0d%0aevent:x'],
+    ['X-Forwarded-Prefix: /a\u0085\u00a0b'],
+    ['X-Forwarded-Prefix: \\\\evil.example'],
+    ['X-Forwarded-Host: evil.example/x?'],
+    ['X-Forwarded-Host: user@evil.example'],
+    ['X-Forwarded-Host: evil.example#'],
+    ['X-Forwarded-Proto: javascript'],
+    ['Forwarded: for=192.0.2.1;host="evil.example/x";proto=data'],
+  ]
+
+  let proxied: RunningGateway
+  beforeAll(async () => {
+    proxied = await startGatewayProcess({
+      via: 'executable',
+      config: {
+        mcp_proxy: { base_url: 'https://gw.example/tools', security: { trusted_proxies: ['127.0.0.1'] } },
+        mcps: [{ name: 'files', transport: 'stdio', ...commandOfRawServer() }],
+      },
+    })
+  })
+  afterAll(() => proxied?.stop())
+
+  test.each(hostile.map((lines) => ({ lines })))(
+    'names this gateway and stays one line, whatever a proxy hands through: $lines',
+    async ({ lines }) => {
+      const to = Number(new URL(proxied.url).port)
+      const request = rawRequest('GET /mcp-proxy/files/sse', ['Host: localhost', ...lines])
+      const { text } = await sendRaw(to, request, (so) => so.includes('sessionId='))
+      expect(own.exec(text.replaceAll('\r\n', '\n'))?.[1]).toBe('https://gw.example/tools')
+    },
+  )
+
+  test('heeds no stranger', async () => {
+    const lines = ['X-Forwarded-Prefix: /p', 'X-Forwarded-Host: evil.example', 'X-Forwarded-Proto: https']
+    const request = rawRequest('GET /mcp-proxy/files/sse', ['Host: localhost', client, ...lines])
+    const { text } = await sendRaw(port, request, (so) => so.includes('sessionId='))
+    expect(own.exec(text.replaceAll('\r\n', '\n'))?.[1]).toBe('http://localhost')
+  })
+})
+
 describe('every answer that is no stream', () => {
   const body = (message: object) => ({ method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', ...message }) })
   const authorized = { authorization: `Bearer ${clientToken}` }
