@@ -9,7 +9,7 @@
 # need a missing program say so and are left out: a failure here is no reason to stop.
 set -eu
 
-packages='nginx-light:nginx openssl:openssl'
+packages='nginx-light:nginx openssl:openssl curl:curl git:git'
 # Where services are started as they are installed, both would want port 80, and the second would fail.
 [ -d /run/systemd/system ] || packages="$packages caddy:caddy"
 if [ "${1:-}" = images ]; then
