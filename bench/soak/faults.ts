@@ -1,6 +1,8 @@
 /** What goes wrong on purpose, for real: one of these every ten seconds. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { RawClient } from '../../test/support/raw-client.ts'
+import { requestText, SlowReader } from '../../test/support/slow-reader.ts'
 import { printed, type Started, start } from '../child-process.ts'
 import { openHttpSocket } from '../load/http-socket.ts'
 
@@ -37,7 +39,10 @@ export class HttpUpstream {
 function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
   return children
-    .filter((child) => child !== '' && readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('echo-server'))
+    .filter(
+      (child) =>
+        child !== '' && readFileSync(`/proc/${child}/cmdline`, 'utf8').match(/echo-server|raw-server/),
+    )
     .map(Number)
 }
 
@@ -94,6 +99,20 @@ export const faults: Readonly<Record<string, Fault>> = {
     await fetch(`${url}/admin/mcps`, { method: 'POST', headers, body: JSON.stringify(definition) })
     await Bun.sleep(3_000)
     await fetch(`${url}/admin/mcps/flood`, { method: 'DELETE' })
+  },
+  'a client that reads one byte a second': async ({ url }) => {
+    const endpoint = new URL(`${url}/mcp-proxy/raw/stream`)
+    const client = await RawClient.open(endpoint)
+    const params = {
+      name: 'torrent',
+      arguments: { count: 800, bytes: 65_536 },
+      _meta: { progressToken: 1 },
+    }
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })
+    const reader = new SlowReader(endpoint, requestText(endpoint, client.headers(), body)).slowDown()
+    await Promise.race([reader.cut, Bun.sleep(8_000)])
+    reader.destroy()
+    await client.close()
   },
   'garbage on the socket': async ({ url }) => {
     for (let n = 0; n < 50; n++) {

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from '../../scripts/build.ts'
+import { rawStdio } from '../../test/support/supervised.ts'
 import { printed, rssMib, start } from '../child-process.ts'
 import { stdioServer } from '../subjects/gateway.ts'
 import { type FaultTargets, faults, HttpUpstream } from './faults.ts'
@@ -42,6 +43,7 @@ async function soak(): Promise<boolean> {
     stdioServer('stdio', 'both'),
     stdioServer('stdio-legacy', 'legacy'),
     stdioServer('stdio-modern', 'modern'),
+    rawStdio('raw'),
     { name: 'http', transport: 'streamable-http', url: `http://127.0.0.1:${http.port}/mcp` },
   ].map((server) => ({ ...server, reconnectDelay: '500ms', healthCheckInterval: '5s' }))
   const config = {
@@ -130,6 +132,7 @@ function report(
     date: new Date().toISOString(),
     minutes,
     calls: traffic.calls,
+    resumedOrCancelled: traffic.detours,
     wrongAnswers: traffic.wrong.length,
     faults: Object.fromEntries(told),
     rssMibPerMinute: Math.round(slope * 1000) / 1000,

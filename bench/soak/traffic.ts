@@ -4,6 +4,7 @@
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { connectV1, connectV2 } from '../../test/support/sdk-clients.ts'
+import { cancelled, type Detour, resumed } from './detours.ts'
 
 /** What the traffic has come to since the last look. */
 export interface TrafficWindow {
@@ -49,7 +50,11 @@ const kinds: readonly Connect[] = [
   modern('http'),
   modern('stdio-legacy'),
   legacy('stdio-modern'),
+  legacy('extra'),
 ]
+
+/** Kept up at the raw server, which the faults hit like the others. */
+const detours: readonly Detour[] = [resumed, cancelled]
 
 /** A client ends its session after this many calls, and the next one comes. */
 const CALLS_MAX = 40
@@ -60,6 +65,8 @@ const LARGE = 200_000
 
 export class Traffic {
   calls = 0
+  /** Of these calls, those that were resumed or cancelled. */
+  detours = 0
   wrong: string[] = []
   window: TrafficWindow = { latenciesMs: [], failed: 0 }
   readonly #base: string
@@ -69,6 +76,7 @@ export class Traffic {
   constructor(base: string) {
     this.#base = base
     for (const connect of kinds) this.#clients.push(this.#comeAndGo(connect))
+    for (const detour of detours) this.#clients.push(this.#takeDetours(detour))
   }
 
   /** The figures since the last call of this. */
@@ -93,6 +101,23 @@ export class Traffic {
         this.window.failed++
         await Bun.sleep(200)
       }
+    }
+  }
+
+  async #takeDetours(detour: Detour): Promise<void> {
+    const url = new URL(`${this.#base}/mcp-proxy/raw/stream`)
+    while (!this.#over) {
+      try {
+        const late = Bun.sleep(CALL_MS_MAX).then(() => 'no answer in time')
+        const fault = await Promise.race([detour(url), late])
+        this.calls++
+        this.detours++
+        if (fault !== null) this.wrong.push(fault)
+      } catch {
+        this.window.failed++
+        await Bun.sleep(200)
+      }
+      await Bun.sleep(THINK_MS)
     }
   }
 
