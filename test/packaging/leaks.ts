@@ -1,7 +1,7 @@
 /** What must not travel from the machine that builds to those that run: its paths, hosts and tokens. */
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { repository } from './repository.ts'
+import { programPath, repository } from './repository.ts'
 
 export interface Leak {
   readonly what: string
@@ -14,7 +14,11 @@ const registrySettings = ['npm config get registry', 'python3 -m pip config get 
 /** Paths and addresses of this machine, and the registry of its settings. */
 function traces(): string[] {
   const hosts = registrySettings.flatMap((command) => {
-    const { exitCode, stdout } = Bun.spawnSync(command.split(' '), { stderr: 'ignore' })
+    const [program = '', ...args] = command.split(' ')
+    const path = programPath(program)
+    // Without that package manager there is no registry of its settings either.
+    if (path === null) return []
+    const { exitCode, stdout } = Bun.spawnSync([path, ...args], { stderr: 'ignore' })
     const url = exitCode === 0 ? URL.parse(stdout.toString().trim()) : null
     return url === null ? [] : [url.hostname]
   })
