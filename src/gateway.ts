@@ -28,7 +28,7 @@ import type { StatelessCall } from './session/stateless-call.ts'
 import { StatelessCalls } from './session/stateless-calls.ts'
 import { Sweeper } from './sweeper.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
-import { createMetrics, type ServerGauges } from './telemetry/metrics.ts'
+import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import type { Server } from './upstream/server.ts'
 import { Servers, type ServersListener } from './upstream/servers.ts'
@@ -61,9 +61,14 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const sessions = new Sessions({ ...config.limits, ...config.timeouts })
   const calls = new StatelessCalls<StatelessCall>({ ...config.limits, ...config.timeouts })
   const watchdog = new Watchdog(log)
+  const metrics = createMetrics({
+    servers: () => servers.list().map(gaugesOf),
+    linesDropped: () => log.linesDropped,
+  })
   const servers = openServers(
     config,
     log,
+    metrics,
     watchdog,
     {
       leaving(name) {
@@ -78,10 +83,6 @@ export async function startGateway(config: Config): Promise<Gateway> {
     },
     sessions,
   )
-  const metrics = createMetrics({
-    servers: () => servers.list().map(gaugesOf),
-    linesDropped: () => log.linesDropped,
-  })
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition.authTokens ?? [],
     names: () => servers.list().map(({ name }) => name),
@@ -91,7 +92,6 @@ export async function startGateway(config: Config): Promise<Gateway> {
     servers,
     calls,
     sessions,
-    metrics,
     log,
     bodyBytesMax: config.limits.bodyBytesMax,
     access,
@@ -227,6 +227,7 @@ function openStore(config: Config): DefinitionStore {
 function openServers(
   config: Config,
   log: Log,
+  metrics: Metrics,
   watchdog: Watchdog,
   listener: ServersListener,
   sessions: Sessions,
@@ -235,6 +236,7 @@ function openServers(
   return new Servers(
     {
       log,
+      metrics,
       identity: { name: 'compozy-mcp-proxy', version },
       maskOf: (definition) => createMask(secretValuesOf(definition)),
       createTransport: (definition) => openWire(definition, secretValuesOf(definition), config, watchdog),

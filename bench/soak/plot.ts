@@ -36,7 +36,7 @@ export function soakPlot(points: readonly SoakPoint[], caption: string): string 
     ].join('\n')
   })
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" height="${total}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" height="${total}" role="img" aria-label="${caption}">`,
     '<style>text{font:12px system-ui,sans-serif;fill:#57606a}@media(prefers-color-scheme:dark){text{fill:#9aa4b2}}</style>',
     `<text x="8" y="16">${caption}; ${last.toFixed(0)} minutes from left to right</text>`,
     ...panels,

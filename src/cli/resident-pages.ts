@@ -1,10 +1,10 @@
 /**
- * Gives memory back that a quiet gateway does not use: garbage of its heap, and the pages of the program that
- * only its start or a busy time needed, which are two thirds of what it would hold resident. These are clean
- * pages of the executable's file, so the kernel maps again whatever is used later.
+ * Gives back the pages of the program that only its start or a busy time needed: half of what a quiet gateway
+ * would hold resident. They are clean pages of the executable's file, so the kernel maps again whatever is used
+ * later. What the heap holds is another matter (idle-memory.ts).
  *
- * Pages are given back on Linux only, and only where the C library can be called; elsewhere, and whenever
- * anything is not as expected, nothing happens.
+ * On Linux only, and only where the C library can be called; elsewhere, and whenever anything is not as
+ * expected, nothing happens.
  */
 import { readFileSync } from 'node:fs'
 
@@ -18,7 +18,7 @@ const residentKibMin = 1024
 const LOOK_EVERY_MS = 3_000
 /** So few requests between two looks are the probes of a platform, not work that a pause would disturb. */
 const QUIET_REQUESTS_MAX = 10
-/** Less work than this between two times leaves nothing behind that would be worth 50 ms. */
+/** Less work than this between two times leaves nothing behind that would be worth 15 ms. */
 const WORK_REQUESTS_MIN = 1_000
 
 /** Gives back once after the start, and then in each quiet time that follows work. Keeps no process alive. */
@@ -31,7 +31,6 @@ export function giveBackWhenQuiet(requestCount: () => number): void {
     countAtLook = count
     if (!quiet || (countAtLast !== null && count - countAtLast < WORK_REQUESTS_MIN)) return
     countAtLast = count
-    Bun.gc(true)
     void giveBackPages()
   }, LOOK_EVERY_MS)
   timer.unref()

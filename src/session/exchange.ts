@@ -8,7 +8,6 @@
 import { type GatewayError, rpcErrorText } from '../errors.ts'
 import { type MessageText, paramSpan, progressTokenSpan } from '../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../protocol/large-answer.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 import { Call } from '../upstream/call.ts'
 import type { Connection } from '../upstream/connection.ts'
 import type { Server } from '../upstream/server.ts'
@@ -33,7 +32,6 @@ export abstract class Exchange extends Call {
   override readonly outlivesAnswer: boolean
   readonly member: Session
   readonly server: Server
-  readonly #metrics: Metrics
   readonly #begunMs = performance.now()
   connection: Connection | null = null
   /** How a bridged request is cancelled; null when the connection's in-flight table knows it. */
@@ -42,7 +40,7 @@ export abstract class Exchange extends Call {
   done = false
 
   /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
-  constructor(session: Session, server: Server, message: MessageText, idText: string, metrics: Metrics) {
+  constructor(session: Session, server: Server, message: MessageText, idText: string) {
     super()
     this.method = message.method ?? ''
     this.message = message
@@ -50,12 +48,10 @@ export abstract class Exchange extends Call {
     this.principalId = session.principalId
     this.member = session
     this.server = server
-    this.#metrics = metrics
     const token = progressTokenSpan(message)
     this.progressTokenText = token && message.text.slice(token.start, token.end)
     this.outlivesAnswer = this.method === 'tools/call' && paramSpan(message, 'task') !== null
     server.counters.started()
-    metrics.requestStarted(server.name)
     session.began(this)
   }
 
@@ -118,7 +114,6 @@ export abstract class Exchange extends Call {
     this.done = true
     const durationMs = performance.now() - this.#begunMs
     this.server.counters.ended(durationMs, failed)
-    this.#metrics.requestEnded(this.server.name, durationMs, failed)
     this.member.ended(this)
   }
 }
@@ -136,10 +131,9 @@ export class PostExchange extends Exchange {
     server: Server,
     message: MessageText,
     idText: string,
-    metrics: Metrics,
     acceptsStream: boolean,
   ) {
-    super(session, server, message, idText, metrics)
+    super(session, server, message, idText)
     this.#acceptsStream = acceptsStream
     this.reply = new Promise((resolve) => {
       this.#resolve = resolve
@@ -211,11 +205,10 @@ export class BatchExchange extends Exchange {
     server: Server,
     message: MessageText,
     idText: string,
-    metrics: Metrics,
     channel: Channel,
     done: () => void,
   ) {
-    super(session, server, message, idText, metrics)
+    super(session, server, message, idText)
     this.#channel = channel
     this.#done = done
   }

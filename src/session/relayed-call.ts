@@ -6,7 +6,6 @@ import { type GatewayError, rpcErrorText } from '../errors.ts'
 import { modernErrorStatus, RPC } from '../protocol/eras.ts'
 import { errorCodeOf, idTextOf, type MessageText, progressTokenSpan } from '../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../protocol/large-answer.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 import { Call } from '../upstream/call.ts'
 import type { Connection } from '../upstream/connection.ts'
 import type { Server } from '../upstream/server.ts'
@@ -27,11 +26,6 @@ export interface RelayedRequest {
   readonly headers: Readonly<Record<string, string>> | undefined
 }
 
-export interface RelayedParts {
-  readonly calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
-  readonly metrics: Metrics
-}
-
 export class RelayedCall extends Call implements StatelessWork {
   readonly method: string
   readonly message: MessageText
@@ -40,7 +34,7 @@ export class RelayedCall extends Call implements StatelessWork {
   readonly member = null
   override readonly principalId: string
   readonly serverName: string
-  readonly #parts: RelayedParts
+  readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
   readonly #server: Server
   readonly #connection: Connection
   readonly #signal: () => AbortSignal
@@ -49,7 +43,12 @@ export class RelayedCall extends Call implements StatelessWork {
   #open = true
 
   /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
-  constructor(parts: RelayedParts, server: Server, connection: Connection, request: RelayedRequest) {
+  constructor(
+    calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>,
+    server: Server,
+    connection: Connection,
+    request: RelayedRequest,
+  ) {
     super()
     const { message } = request
     this.method = message.method ?? ''
@@ -61,14 +60,13 @@ export class RelayedCall extends Call implements StatelessWork {
     this.progressTokenText = token && message.text.slice(token.start, token.end)
     this.principalId = request.principalId
     this.serverName = server.name
-    this.#parts = parts
+    this.#calls = calls
     this.#server = server
     this.#connection = connection
     this.#signal = request.signal
     server.counters.started()
-    parts.metrics.requestStarted(server.name)
-    parts.calls.add(this)
-    this.#response = new StatelessResponse(request.acceptsStream, parts.calls.settings, () => {
+    calls.add(this)
+    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, () => {
       this.#closeBooks(false)
       connection.cancel(this, null)
     })
@@ -135,9 +133,8 @@ export class RelayedCall extends Call implements StatelessWork {
   #closeBooks(failed: boolean): void {
     if (!this.#open) return
     this.#open = false
-    this.#parts.calls.delete(this)
+    this.#calls.delete(this)
     const durationMs = performance.now() - this.#begunMs
     this.#server.counters.ended(durationMs, failed)
-    this.#parts.metrics.requestEnded(this.serverName, durationMs, failed)
   }
 }

@@ -10,7 +10,6 @@ import { inputRequiredResult } from '../protocol/bridge/questions.ts'
 import type { CallEffect, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import type { Envelope } from '../protocol/envelope.ts'
 import { modernErrorStatus } from '../protocol/eras.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 import type { Connection } from '../upstream/connection.ts'
 import type { StatelessLease } from '../upstream/lane-pool.ts'
 import type { Server } from '../upstream/server.ts'
@@ -36,7 +35,6 @@ export interface StatelessRequest {
 
 export interface StatelessParts {
   readonly calls: StatelessCalls<StatelessCall>
-  readonly metrics: Metrics
 }
 
 /** The call of one of the machines: the relay between modern ends, or the bridge to a legacy server. */
@@ -168,10 +166,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
 
   #respondTo(request: StatelessRequest): StatelessResponse {
     this.#parts.calls.add(this)
-    if (!this.endless) {
-      this.#server.counters.started()
-      this.#parts.metrics.requestStarted(this.serverName)
-    }
+    if (!this.endless) this.#server.counters.started()
     this.#open = true
     this.#begunMs = performance.now()
     return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, () => {
@@ -192,7 +187,6 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
     if (this.endless) return
     const durationMs = performance.now() - this.#begunMs
     this.#server.counters.ended(durationMs, failed)
-    this.#parts.metrics.requestEnded(this.serverName, durationMs, failed)
   }
 
   #over(): void {

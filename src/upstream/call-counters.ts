@@ -1,19 +1,22 @@
-/** How many calls one server has, had and failed. */
+/** How many calls one server has, had and failed: for its status, and for the metrics of the process. */
 import { GatewayError } from '../errors.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { ServerStatus } from './directory.ts'
 
 export class CallCounters {
   readonly #name: string
   readonly #inFlightMax: number
+  readonly #metrics: Metrics
   #inFlight = 0
   #total = 0
   #failed = 0
   #durationMs = 0
   #idleWaiters: (() => void)[] = []
 
-  constructor(name: string, inFlightMax: number) {
+  constructor(name: string, inFlightMax: number, metrics: Metrics) {
     this.#name = name
     this.#inFlightMax = inFlightMax
+    this.#metrics = metrics
   }
 
   get inFlight(): number {
@@ -30,12 +33,14 @@ export class CallCounters {
       )
     this.#inFlight++
     this.#total++
+    this.#metrics.requestStarted(this.#name)
   }
 
   ended(durationMs: number, failed: boolean): void {
     this.#inFlight--
     this.#durationMs += durationMs
     if (failed) this.#failed++
+    this.#metrics.requestEnded(this.#name, durationMs, failed)
     if (this.#inFlight > 0) return
     for (const wake of this.#idleWaiters) wake()
     this.#idleWaiters = []

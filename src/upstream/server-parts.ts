@@ -1,5 +1,6 @@
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { GatewayIdentity } from './handshake.ts'
 import type { Mask } from './transports/mask.ts'
 import type { UpstreamTransport } from './transports/transport.ts'
@@ -7,6 +8,7 @@ import type { UpstreamTransport } from './transports/transport.ts'
 /** What a server may use of the rest of the gateway. */
 export interface ServerParts {
   readonly log: Log
+  readonly metrics: Metrics
   readonly identity: GatewayIdentity
   /** Takes the secrets of a definition out of texts for people. */
   maskOf(definition: ServerDefinition): Mask

@@ -60,7 +60,7 @@ export class Server implements ServerEntry, LaneHost {
       lanesPerClientMax: parts.lanesPerClientMax,
     }
     this.#pool = new LanePool(this)
-    this.counters = new CallCounters(definition.name, parts.inFlightMax)
+    this.counters = new CallCounters(definition.name, parts.inFlightMax, parts.metrics)
     this.#output = new OutputTail(definition, this.mask, parts.log)
     this.#supervisor = new Supervisor({
       definition,

@@ -34,7 +34,7 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
     sendRequest(
       parts,
       session,
-      new BatchExchange(session, server, message, idTextOf(message), parts.metrics, channel, answered),
+      new BatchExchange(session, server, message, idTextOf(message), channel, answered),
     )
   return stream.response
 }

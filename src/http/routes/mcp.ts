@@ -7,7 +7,6 @@ import type { Sessions } from '../../session/sessions.ts'
 import type { StatelessCall } from '../../session/stateless-call.ts'
 import type { StatelessCalls } from '../../session/stateless-calls.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { Metrics } from '../../telemetry/metrics.ts'
 import { isRecord } from '../../upstream/call.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { Servers } from '../../upstream/servers.ts'
@@ -21,7 +20,6 @@ export interface McpParts {
   readonly calls: StatelessCalls<StatelessCall>
   readonly clientInputMs: number
   readonly sessions: Sessions
-  readonly metrics: Metrics
   readonly log: Log
   readonly bodyBytesMax: number
   readonly access: Pick<Access, 'headersForUpstream'>

@@ -108,7 +108,7 @@ async function relay(
     throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
   context.log.pair = 'modern-modern'
   lane.touch()
-  const call = new RelayedCall(parts, server, connection, {
+  const call = new RelayedCall(parts.calls, server, connection, {
     message,
     principalId: context.principal.id,
     acceptsStream,

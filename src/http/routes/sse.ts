@@ -88,7 +88,7 @@ function take(
   }
   const idText = idTextOf(message)
   if (session.state === 'open') {
-    const exchange = new SseExchange(session, server, message, idText, parts.metrics)
+    const exchange = new SseExchange(session, server, message, idText)
     exchange.headers = headers
     sendRequest(parts, session, exchange)
   } else if (message.method === 'ping')

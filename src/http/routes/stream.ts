@@ -118,7 +118,6 @@ function route(
     server,
     message,
     idTextOf(message),
-    parts.metrics,
     accepts(request, 'text/event-stream'),
   )
   exchange.headers = forwardedHeaders(parts, server, request)
