@@ -126,7 +126,7 @@ export class HttpWire {
   /** One try per address, and the next one only when nothing was sent to the one before. */
   async #fetch(
     url: URL,
-    { hrefs }: Route,
+    { hrefs, host }: Route,
     headers: Headers,
     { method, body, signal }: HttpRequest,
   ): Promise<Response> {
@@ -144,7 +144,8 @@ export class HttpWire {
           decompress: false,
           body: body ?? null,
         } as RequestInit)
-        ;(response as Carrier)[asked] = url
+        // Elsewhere the response itself knows its URL.
+        if (host !== null) (response as Carrier)[asked] = url
         return response
       } catch (thrown) {
         if (at + 1 < hrefs.length && neverConnected.has(errorCode(thrown) ?? '')) {
