@@ -141,7 +141,7 @@ function report(
   }
   const folder = resolve(import.meta.dir, minutes >= 15 ? '../results' : '../../dist/bench')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'soak.json'), `${JSON.stringify({ ...summary, points }, null, 1)}\n`)
+  writeFileSync(join(folder, 'soak.json'), `${JSON.stringify({ ...summary, points }, null, 2)}\n`)
   const caption = `${traffic.calls.toLocaleString('en')} calls, ${traffic.wrong.length} wrong answers, a fault every 10 s`
   writeFileSync(join(folder, 'soak.svg'), soakPlot(points, caption))
   console.log(JSON.stringify(summary, null, 2))
