@@ -245,7 +245,8 @@ function skipScalar(text: string, at: number): number {
   return end === at ? -1 : end
 }
 
-function skipSpace(text: string, from: number): number {
+/** Index of the first character from `from` on that is no JSON white space. */
+export function skipSpace(text: string, from: number): number {
   let at = from
   // Nearly always there is none.
   if (text.charCodeAt(at) > 32) return at

@@ -5,7 +5,7 @@
  * Pure, never throws; text that is not what a function expects gives null. A member that stands twice is
  * one member: editing it leaves one, so that no two readers of the result can see different values.
  */
-import { skipValue } from './jsonrpc.ts'
+import { skipSpace, skipValue } from './jsonrpc.ts'
 
 /** One member of an object: its name and the places of the whole member and of its value. */
 export interface Member {
@@ -146,14 +146,5 @@ export function parsed(text: string): unknown {
     return JSON.parse(text)
   } catch {
     return undefined
-  }
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from
-  for (;;) {
-    const code = text.charCodeAt(at)
-    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at
-    at++
   }
 }

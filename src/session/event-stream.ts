@@ -22,7 +22,7 @@ export function isEventStream(response: Response): boolean {
 }
 
 /**
- * The runtime sets aside memory by this mark for as long as a stream is open: 13 KB more for each at 16 MiB
+ * The runtime sets aside memory by this mark for as long as a stream is open: 11 KB more for each at 16 MiB
  * than at 1 KiB. The bound on what may wait is therefore kept here, by hand.
  */
 const HIGH_WATER_BYTES = 1024

@@ -110,6 +110,7 @@ describe('a slow peer', () => {
     const slow: McpHandler = async (request) => {
       const { readBodyText } = await import('../../src/http/body.ts')
       await readBodyText(request, 100)
+      // Longer than the limit of one second and the four-second clock by which the runtime looks for it.
       await Bun.sleep(6000)
       return new Response('late')
     }
