@@ -34,7 +34,7 @@ export async function driveWithSockets(options: LoadOptions, sessionId: string |
   }
   const text = callText(options.era, options.argumentsText)
   const startedMs = performance.now()
-  const run = new Run(text, startedMs, startedMs + options.seconds * 1000)
+  const run = new Run(text, startedMs, options.seconds * 1000)
   const { ratePerSecond, connections } = options
   const pauseMs = ratePerSecond === null ? 0 : (connections / ratePerSecond) * 1000
   await Promise.all(
@@ -52,22 +52,27 @@ class Run {
   errors = 0
   readonly #text: CallText
   readonly #startMs: number
-  readonly #endMs: number
+  readonly #durationMs: number
   #nextId = 1
 
-  constructor(text: CallText, startMs: number, endMs: number) {
+  constructor(text: CallText, startMs: number, durationMs: number) {
     this.#text = text
     this.#startMs = startMs
-    this.#endMs = endMs
+    this.#durationMs = durationMs
   }
 
   async flatOut(caller: Caller): Promise<void> {
-    while (performance.now() < this.#endMs) if (!(await this.#once(caller))) return
+    const endMs = this.#startMs + this.#durationMs
+    while (performance.now() < endMs) if (!(await this.#once(caller))) return
   }
 
-  /** Latency counts from the moment that the plan names, so that a stalled server cannot slow the plan down. */
+  /**
+   * Latency counts from the moment that the plan names, so that a stalled server cannot slow the plan down.
+   * How many calls the plan has must not hang on the clock's fractions: it is reckoned from zero.
+   */
   async paced(caller: Caller, pauseMs: number, phase: number): Promise<void> {
-    for (let dueMs = this.#startMs + pauseMs * phase; dueMs < this.#endMs; dueMs += pauseMs) {
+    for (let n = 0; (n + phase) * pauseMs < this.#durationMs; n++) {
+      const dueMs = this.#startMs + (n + phase) * pauseMs
       const waitMs = dueMs - performance.now()
       if (waitMs > 0) await Bun.sleep(waitMs)
       if (!(await this.#once(caller, Math.min(dueMs, performance.now())))) return
