@@ -17,6 +17,8 @@ export function retryMs(thrown: unknown): number {
  * comes next; without a pause it would be started as fast as the machine can.
  */
 export class LaneLosses {
+  /** True while a new lane is looked for. */
+  seeking = false
   #inARow = 0
   #lastMs = 0
 

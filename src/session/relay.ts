@@ -120,16 +120,23 @@ function bridgeOf(parts: RelayParts, session: Session, lane: Lane): SessionBridg
 
 /** Finds a lane again for a session whose client listens, until it is found or nobody listens any more. */
 export async function keepLane(servers: Servers, session: Session): Promise<void> {
-  await Bun.sleep(session.laneLosses.pauseMs(Date.now()))
-  while (session.state === 'open' && session.streams.standing && !session.lane?.ready) {
+  const { laneLosses, streams } = session
+  if (laneLosses.seeking) return
+  laneLosses.seeking = true
+  let waitMs = laneLosses.pauseMs(Date.now())
+  for (;;) {
+    await Bun.sleep(waitMs)
+    if (session.state !== 'open' || !streams.standing || session.lane?.ready) break
     try {
       await leaseLane(servers, session)
-      return
+      if (session.lane?.ready) break
+      waitMs = laneLosses.pauseMs(Date.now())
     } catch (thrown) {
-      if (!servers.get(session.serverName)) return
-      await Bun.sleep(retryMs(thrown))
+      if (!servers.get(session.serverName)) break
+      waitMs = retryMs(thrown)
     }
   }
+  laneLosses.seeking = false
 }
 
 /** The rare way: the session's lane is gone or being restored, so it is leased anew first. */

@@ -68,7 +68,7 @@ export class SessionStreams {
     const stream = this.openReader(this.#standing(), lastEvent?.sequence ?? null)
     this.#standingReaders.push(stream)
     if (this.#standingReaders.length > STANDING_READERS_MAX) this.#standingReaders.shift()?.close()
-    this.#session.bridge?.standing(true)
+    this.#session.listens()
     return stream
   }
 

@@ -190,6 +190,12 @@ export class Session implements LaneMember {
     return () => this.#whenGone.delete(listener)
   }
 
+  /** The client listens from now on; a server that was lost while nobody did would go on being silent. */
+  listens(): void {
+    this.bridge?.standing(true)
+    if (this.lane && !this.lane.established) this.#onLaneLost(this)
+  }
+
   laneLost(): void {
     if (this.state !== 'closed' && this.streams.open) this.#onLaneLost(this)
   }

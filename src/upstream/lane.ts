@@ -96,8 +96,13 @@ export class Lane implements ConnectionOwner {
     return this.#opening
   }
 
+  /**
+   * Takes a client on. A server may greet and die in one turn of the event loop, before anybody could join:
+   * who comes after that hears of the loss at once, and would otherwise wait for ever.
+   */
   join(member: LaneMember): void {
     this.members.add(member)
+    if (this.#connection === null) member.laneLost()
   }
 
   /**

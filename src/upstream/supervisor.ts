@@ -128,7 +128,8 @@ export class Supervisor {
       this.#primary = lane
       try {
         await lane.open()
-        if (this.#stopped) return
+        // Lost again already: `laneClosed` has seen to it.
+        if (this.#stopped || this.#primary !== lane) return
         this.#speaks.set(era, true)
         this.#connected()
         return

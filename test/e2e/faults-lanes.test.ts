@@ -86,23 +86,46 @@ test.concurrent('a client that never lets go loses its session at the absolute a
   await poll('the end of its process', async () => !alive(pid), 2_500)
 })
 
-test.concurrent('a process for one client that dies again and again is started with growing pauses', async () => {
+const deaths = [
+  { how: 'as soon as it has greeted', mode: 'answer-and-exit' },
+  // On a busy machine the gateway reads the greeting and the end of its process in one turn.
+  { how: 'before its greeting is read', mode: 'answer-and-exit-unseen' },
+]
+for (const { how, mode } of deaths) {
+  test.concurrent(`a process for one client that dies ${how}, again and again, is started with growing pauses`, async () => {
+    using directory = temporaryDirectory()
+    const flag = join(directory.path, 'starts')
+    // The first process, the gateway's own, lives; those of clients die.
+    const lives = rawStdio('raw').args.join(' ')
+    const dies = faultStdio('raw', mode).args.join(' ')
+    const script = `if [ -e ${flag} ]; then date +%s%3N >>${flag}; exec ${process.execPath} ${dies}; fi; touch ${flag}; exec ${process.execPath} ${lives}`
+    await using gateway = await startGatewayProcess({
+      via: 'executable',
+      config: { mcps: [{ name: 'raw', transport: 'stdio', command: 'sh', args: ['-c', script] }] },
+    })
+    const client = await RawClient.open(gateway.face('raw', 'stream'), interactive)
+    await client.stand()
+    const startsMs = () => readFileSync(flag, 'utf8').trim().split('\n').map(Number)
+    await poll('four starts', async () => startsMs().length >= 4)
+    const [, second = 0, third = 0, fourth = 0] = startsMs()
+    expect(third - second).toBeGreaterThanOrEqual(500)
+    expect(fourth - third).toBeGreaterThanOrEqual(1_000)
+    expect(await statusOf(gateway, 'raw')).toMatchObject({ status: 'connected' })
+  })
+}
+
+test.concurrent('a server that is gone before its greeting is read is started again and again', async () => {
   using directory = temporaryDirectory()
-  const flag = join(directory.path, 'starts')
-  // The first process, the gateway's own, lives; those of clients die as soon as they are greeted.
-  const lives = rawStdio('raw').args.join(' ')
-  const dies = faultStdio('raw', 'answer-and-exit').args.join(' ')
-  const script = `if [ -e ${flag} ]; then date +%s%3N >>${flag}; exec ${process.execPath} ${dies}; fi; touch ${flag}; exec ${process.execPath} ${lives}`
+  const starts = join(directory.path, 'starts')
+  const dies = faultStdio('raw', 'answer-and-exit-unseen').args.join(' ')
+  const script = `echo . >>${starts}; exec ${process.execPath} ${dies}`
   await using gateway = await startGatewayProcess({
     via: 'executable',
-    config: { mcps: [{ name: 'raw', transport: 'stdio', command: 'sh', args: ['-c', script] }] },
+    config: {
+      mcps: [
+        { name: 'raw', transport: 'stdio', command: 'sh', args: ['-c', script], reconnectDelay: '100ms' },
+      ],
+    },
   })
-  const client = await RawClient.open(gateway.face('raw', 'stream'), interactive)
-  await client.stand()
-  const startsMs = () => readFileSync(flag, 'utf8').trim().split('\n').map(Number)
-  await poll('four starts', async () => startsMs().length >= 4)
-  const [, second = 0, third = 0, fourth = 0] = startsMs()
-  expect(third - second).toBeGreaterThanOrEqual(500)
-  expect(fourth - third).toBeGreaterThanOrEqual(1_000)
-  expect(await statusOf(gateway, 'raw')).toMatchObject({ status: 'connected' })
+  await poll('three starts', async () => readFileSync(starts, 'utf8').trim().split('\n').length >= 3)
 })
