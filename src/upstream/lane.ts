@@ -58,7 +58,7 @@ export class Lane implements ConnectionOwner {
     this.ownerAnnounces = role.ownerAnnounces
   }
 
-  /** The connection when it can take a call right now, else null: the hot path asks this first. */
+  /** The connection when it can take a call right now, else null. */
   get ready(): Connection | null {
     return this.#retired || this.#restoring || this.#host.unreachable ? null : this.#connection
   }
@@ -96,10 +96,7 @@ export class Lane implements ConnectionOwner {
     return this.#opening
   }
 
-  /**
-   * Takes a client on. A server may greet and die in one turn of the event loop, before anybody could join:
-   * who comes after that hears of the loss at once, and would otherwise wait for ever.
-   */
+  /** Takes a client on. A server may greet and die before anybody could join: who does then hears so at once. */
   join(member: LaneMember): void {
     this.members.add(member)
     if (this.#connection === null) member.laneLost()
@@ -188,8 +185,6 @@ export class Lane implements ConnectionOwner {
     else if (method !== 'notifications/progress' && method !== 'notifications/roots/list_changed')
       connection.send(text, method)
   }
-
-  // What the connection reports.
 
   serverRequest(connection: Connection, message: MessageText, call: Call | null): void {
     routeServerRequest(this, connection, message, call)

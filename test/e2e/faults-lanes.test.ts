@@ -119,7 +119,7 @@ test.concurrent('a server that is gone before its greeting is read is started ag
   const starts = join(directory.path, 'starts')
   const dies = faultStdio('raw', 'answer-and-exit-unseen').args.join(' ')
   const script = `echo . >>${starts}; exec ${process.execPath} ${dies}`
-  await using gateway = await startGatewayProcess({
+  await using _gateway = await startGatewayProcess({
     via: 'executable',
     config: {
       mcps: [
