@@ -6,10 +6,10 @@ import { type AnyElysia, Elysia } from 'elysia'
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ProcessMetrics } from '../telemetry/metrics.ts'
-import { type Area, contextOf, type McpHandlers } from './context.ts'
+import { type Area, contextOf, type McpHandlers, type RequestContext } from './context.ts'
 import { replyErrorIn } from './reply.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
-import { mcpRoutes } from './routes/mcp-endpoints.ts'
+import { mcpRoutes, streamServerOf } from './routes/mcp-endpoints.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 
 export interface AppParts extends HealthParts {
@@ -22,7 +22,8 @@ export interface AppParts extends HealthParts {
 
 /** What the listener needs of the app, and what tests enumerate. */
 export interface App {
-  fetch(request: Request): Response | Promise<Response>
+  /** Never rejects; `context` is what the hooks have settled about the request. */
+  fetch(request: Request, context: RequestContext): Response | Promise<Response>
   readonly routes: readonly { readonly method: string; readonly path: string }[]
 }
 
@@ -35,7 +36,14 @@ export function createApp(parts: AppParts): App {
     .use(parts.admin) //                    /admin/mcps…  /admin/tools…
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
   const methodsOf = routeTable(app.routes)
-  return { fetch: (request) => app.fetch(request), routes: app.routes }
+  return {
+    fetch(request, context) {
+      // The one route of nearly all requests needs no router: its way through Elysia costs as much as its relay.
+      const server = request.method === 'POST' ? streamServerOf(context.path) : null
+      return server === null ? app.fetch(request) : parts.mcp.stream(request, context, server)
+    },
+    routes: app.routes,
+  }
 }
 
 type MethodsOf = (path: string) => readonly string[]

@@ -6,7 +6,7 @@
  * as it arrives and dropped at the bound.
  */
 import { GatewayError, reasonOf } from '../errors.ts'
-import { waitUntimed } from './context.ts'
+import { noteBodyRead } from './context.ts'
 
 /**
  * The body as text (UTF-8; invalid bytes become U+FFFD, a leading byte order mark is dropped).
@@ -27,7 +27,7 @@ export async function readBodyText(request: Request, bodyBytesMax: number): Prom
       throw unreadable(error)
     }
   }
-  waitUntimed(request)
+  noteBodyRead(request)
   return text
 }
 

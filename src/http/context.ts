@@ -39,6 +39,10 @@ export interface RequestContext {
   readonly startedAtMs: number
   /** Set by the listener; null in tests that have no socket. */
   idleTimer?: IdleTimer | null
+  /** True once the body has arrived: from then on the request may wait as long as its answer takes. */
+  bodyRead: boolean
+  /** True while the connection has no time limit. */
+  untimed: boolean
   /** Fields of the access log that routes fill in as they learn them. */
   readonly log: {
     mcp?: string
@@ -61,12 +65,10 @@ export function attachContext(request: Request, context: RequestContext): void {
   ;(request as Carrier)[key] = context
 }
 
-/**
- * Lets a request wait without a time limit. Called once its body has arrived: until then the timer
- * bounds how long a client may take to send it, and a call to a server may take as long as it takes.
- */
-export function waitUntimed(request: Request): void {
-  ;(request as Carrier)[key]?.idleTimer?.timeout(request, 0)
+/** Notes that the body of a request has arrived (long-waits.ts). */
+export function noteBodyRead(request: Request): void {
+  const context = (request as Carrier)[key]
+  if (context !== undefined) context.bodyRead = true
 }
 
 /** The context of an admitted request. Throws INTERNAL when the hooks never saw it, which no route may survive. */

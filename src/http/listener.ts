@@ -8,12 +8,14 @@ import type { Server } from 'bun'
 import { GatewayError, reasonOf } from '../errors.ts'
 import { isEventStream } from '../session/event-stream.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { App } from './app.ts'
 import { hasUnreadBody } from './body.ts'
-import { attachContext, type RequestContext, waitUntimed } from './context.ts'
+import { attachContext, type RequestContext } from './context.ts'
 import type { Access } from './hooks/access.ts'
 import { type AccessRecorder, recordAnswer, recordMalformed } from './hooks/access-log.ts'
 import { allowOrigin } from './hooks/origin.ts'
 import { readTarget } from './hooks/target.ts'
+import { LongWaits } from './long-waits.ts'
 import { replyError, replyErrorIn } from './reply.ts'
 
 /** Whether the gateway is on its way out. One object, shared with the health routes. */
@@ -27,7 +29,7 @@ export interface ListenerOptions {
   /** 0 picks a free one. */
   readonly port: number
   readonly access: Access
-  readonly app: { fetch(request: Request): Response | Promise<Response> }
+  readonly app: Pick<App, 'fetch'>
   readonly log: Log & AccessRecorder['log']
   readonly metrics: AccessRecorder['metrics']
   readonly state: ServingState
@@ -99,6 +101,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       await Promise.race([server.stop(false), deadline.promise])
       clearTimeout(timer)
       await server.stop(true)
+      door.close()
     },
   }
 }
@@ -126,10 +129,12 @@ class FrontDoor {
   readonly idleSeconds: number
   requestCount = 0
   readonly #options: ListenerOptions
+  readonly #longWaits: LongWaits
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.idleSeconds = options.idleSeconds ?? idleSecondsDefault
+    this.#longWaits = new LongWaits(this.idleSeconds)
   }
 
   serve(request: Request, server: Server<undefined>): Response | Promise<Response> {
@@ -146,9 +151,11 @@ class FrontDoor {
     if (this.#options.state.draining && context.area !== 'health') {
       return this.#refuse(request, context, new GatewayError('DRAINING', 'The gateway is shutting down.'))
     }
-    // A body's arrival stays timed; `readBodyText` lifts the limit once it is there.
-    if (request.method !== 'POST') waitUntimed(request)
     return this.#answer(request, context)
+  }
+
+  close(): void {
+    this.#longWaits.stop()
   }
 
   /** Last resort: something threw outside every route. */
@@ -158,8 +165,9 @@ class FrontDoor {
   }
 
   #answer(request: Request, context: RequestContext): Response | Promise<Response> {
-    const outcome = this.#options.app.fetch(request)
+    const outcome = this.#options.app.fetch(request, context)
     if (outcome instanceof Response) return this.#finish(request, context, outcome)
+    this.#longWaits.add(request, context)
     return outcome.then(
       (response) => this.#finish(request, context, response),
       (error) => this.#finish(request, context, this.fail(error)),
@@ -185,8 +193,10 @@ class FrontDoor {
   #finish(request: Request, context: RequestContext, response: Response): Response {
     if (context.corsOrigin != null) allowOrigin(response, context.corsOrigin)
     const stream = isEventStream(response)
-    // The limit that a waiting call had lifted would otherwise stay off while the connection idles.
-    context.idleTimer?.timeout(request, this.#secondsAfter(request, response, stream))
+    this.#longWaits.delete(request)
+    const seconds = this.#secondsAfter(request, response, stream)
+    // A limit that was lifted would otherwise stay off while the connection idles.
+    if (context.untimed || seconds !== this.idleSeconds) context.idleTimer?.timeout(request, seconds)
     recordAnswer(this.#options, request, response, context, stream)
     return response
   }

@@ -12,6 +12,8 @@ export interface AccessEntry {
   /** Without the query string, which may hold secrets. */
   readonly path: string
   readonly status: number
+  /** When the answer's head was known, in milliseconds since the epoch. */
+  readonly atMs: number
   /** From the request's arrival to its response head; the whole exchange unless `stream`. */
   readonly durationMs: number
   readonly clientIp: string | null

@@ -1,6 +1,7 @@
 /** The log of the process: pino for what happens, a hand-built line for each request, one sink for both. */
 import { pino } from 'pino'
 import { type AccessEntry, accessFormatter, accessLevel } from './access-line.ts'
+import { AccessQueue } from './access-queue.ts'
 import { isoFormatter } from './iso-time.ts'
 import type { LogFields, LogFormat, LogThreshold, ProcessLog } from './log.ts'
 import { printableJson } from './printable.ts'
@@ -22,6 +23,9 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
   const emit = options.format === 'pretty' ? await prettyEmitter(sink) : (line: string) => sink.write(line)
   const isoTime = isoFormatter()
   const accessLine = accessFormatter()
+  const accesses = new AccessQueue((entries) => {
+    for (const entry of entries) emit(accessLine(entry, isoTime(entry.atMs)))
+  })
   const logger = pino(
     {
       level: options.level,
@@ -30,7 +34,12 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${isoTime(Date.now())}"`,
     },
-    { write: (line: string) => emit(printableJson(line)) },
+    {
+      write(line: string) {
+        accesses.drain()
+        emit(printableJson(line))
+      },
+    },
   )
   const lowest = rank[options.level]
   return {
@@ -39,12 +48,13 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     warn: (fields: LogFields, message: string) => logger.warn(fields, message),
     error: (fields: LogFields, message: string) => logger.error(fields, message),
     access(entry: AccessEntry) {
-      if (rank[accessLevel(entry.status)] >= lowest) emit(accessLine(entry, isoTime(Date.now())))
+      if (rank[accessLevel(entry.status)] >= lowest) accesses.add(entry)
     },
     get linesDropped() {
       return sink.linesDropped
     },
     async flush(deadlineMs) {
+      accesses.drain()
       await sink.flush(deadlineMs)
     },
   }

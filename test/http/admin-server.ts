@@ -82,6 +82,8 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
         externalBase: 'http://127.0.0.1',
         principal: { id: 't:0123456789abcdef', role: 'admin' },
         startedAtMs: 0,
+        bodyRead: false,
+        untimed: false,
         log,
       })
       return app.fetch(request)

@@ -3,13 +3,14 @@
  * directory that starts nothing and MCP handlers that only say that they were reached.
  */
 import { connect } from 'node:net'
+import { GatewayError } from '../../src/errors.ts'
 import { createApp } from '../../src/http/app.ts'
 import { readBodyText } from '../../src/http/body.ts'
 import type { McpHandler, McpHandlers, RequestContext } from '../../src/http/context.ts'
 import { type Access, createAccess } from '../../src/http/hooks/access.ts'
 import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
 import { type Listener, startListener } from '../../src/http/listener.ts'
-import { replyJson } from '../../src/http/reply.ts'
+import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin.ts'
 import { createMemoryStore } from '../../src/registry/memory.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
@@ -142,8 +143,13 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
 function echoHandler(bodyBytesMax: number, reached: RequestContext[]): McpHandler {
   return async (request, context, name) => {
     reached.push(context)
-    const body = request.method === 'POST' ? await readBodyText(request, bodyBytesMax) : ''
-    return replyJson(200, { name, body, principal: context.principal, base: context.externalBase })
+    try {
+      const body = request.method === 'POST' ? await readBodyText(request, bodyBytesMax) : ''
+      return replyJson(200, { name, body, principal: context.principal, base: context.externalBase })
+    } catch (thrown) {
+      if (thrown instanceof GatewayError) return replyRpcError(thrown, null)
+      throw thrown
+    }
   }
 }
 

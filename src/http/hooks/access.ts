@@ -86,6 +86,8 @@ class AccessChain implements Access {
       startedAtMs,
       corsOrigin: origin !== null && rules.origins.has(origin) ? origin : null,
       idleTimer: null,
+      bodyRead: request.method !== 'POST',
+      untimed: false,
       log: {},
     }
     if (host === null) {

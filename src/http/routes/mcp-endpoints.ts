@@ -6,6 +6,13 @@ import { contextOf, type McpHandler, type McpHandlers } from '../context.ts'
 /** The names that a definition may have; anything else cannot be a server's and goes no further. */
 const serverName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
+/** The server of `/mcp-proxy/{name}/stream`, exactly; null for every other path. */
+export function streamServerOf(path: string): string | null {
+  if (!path.startsWith('/mcp-proxy/') || !path.endsWith('/stream')) return null
+  const name = path.slice(11, -7)
+  return serverName.test(name) ? name : null
+}
+
 /** The route group. `parse: 'none'`: the handlers read the body themselves, once and within its bound. */
 export function mcpRoutes(handlers: McpHandlers) {
   const raw = { parse: 'none' } as const
