@@ -1,8 +1,9 @@
 /**
- * The access log line, built by hand.
+ * The access log line, built by hand and as bytes.
  *
- * One line per request makes this the hottest part of the log: measured 0.6 µs against pino's 6 to
- * 10 µs. Field names and order are those of pino's lines, so that readers see one format.
+ * One line per request makes this the hottest part of the log. Strings would be allocated, joined, and read again
+ * long after they have left the processor's caches, which costs several times what writing the bytes down at
+ * once does. Field names and order are those of pino's lines, so that readers see one format.
  */
 import type { LogLevel } from './log.ts'
 import { printableJson } from './printable.ts'
@@ -12,8 +13,6 @@ export interface AccessEntry {
   /** Without the query string, which may hold secrets. */
   readonly path: string
   readonly status: number
-  /** When the answer's head was known, in milliseconds since the epoch. */
-  readonly atMs: number
   /** From the request's arrival to its response head; the whole exchange unless `stream`. */
   readonly durationMs: number
   readonly clientIp: string | null
@@ -32,51 +31,121 @@ export interface AccessEntry {
 /** Client-made texts are cut here, so that one request cannot write a 16 KB line. */
 const textMax = 256
 
+/** Five such texts, each character as an escape of six bytes, and the rest of the line. */
+export const accessLineBytesMax = 5 * 6 * (textMax + 1) + 1024
+
 /** Our own failures are errors; a 503 is a state that passes, so it warns. Clients' mistakes are their own. */
 export function accessLevel(status: number): LogLevel {
   if (status < 500) return 'info'
   return status === 503 ? 'warn' : 'error'
 }
 
-/**
- * Makes lines, with their line break; `time` is ISO 8601. It remembers the parts that the line before had as
- * well, because a busy gateway answers the same few calls again and again.
- */
-export function accessFormatter(): (entry: AccessEntry, time: string) => string {
-  let last: AccessEntry | null = null
-  let level = ''
-  let target = ''
-  let call = ''
-  return (entry, time) => {
+/** Remembers the parts that the line before had as well: a busy gateway answers the same few calls again and again. */
+export class AccessLines {
+  #last: AccessEntry | null = null
+  #level = none
+  #target = none
+  #client = none
+  #call = none
+  #end = none
+
+  /**
+   * Writes the line of an entry, with its line break; answers where it ends. There must be room for
+   * `accessLineBytesMax`. `time` is ISO 8601 and, as the entry's own ids are, ASCII.
+   */
+  write(entry: AccessEntry, time: string, buffer: Buffer, start: number): number {
+    this.#remember(entry)
+    let at = copy(this.#level, buffer, start)
+    at = writeAscii(time, buffer, at)
+    at = copy(this.#target, buffer, at)
+    at = writeMs(entry.durationMs, buffer, at)
+    at = copy(this.#client, buffer, at)
+    at = writeAscii(entry.requestId, buffer, at)
+    at = copy(this.#call, buffer, at)
+    if (entry.sessionId !== undefined) {
+      at = copy(session, buffer, at)
+      at = writeAscii(entry.sessionId, buffer, at)
+    }
+    return copy(this.#end, buffer, at)
+  }
+
+  /** The same line as a text. */
+  text(entry: AccessEntry, time: string): string {
+    const buffer = Buffer.allocUnsafe(accessLineBytesMax)
+    return buffer.toString('utf8', 0, this.write(entry, time, buffer, 0))
+  }
+
+  #remember(entry: AccessEntry): void {
+    const last = this.#last
+    this.#last = entry
     if (last?.status !== entry.status || last.path !== entry.path || last.method !== entry.method) {
-      level = `{"level":"${accessLevel(entry.status)}","time":"`
-      target = flat(
+      this.#level = Buffer.from(`{"level":"${accessLevel(entry.status)}","time":"`)
+      this.#target = Buffer.from(
         `","method":${quote(entry.method)},"path":${quote(entry.path)},"status":${entry.status},"durationMs":`,
       )
     }
-    if (last?.tool !== entry.tool || last?.rpcMethod !== entry.rpcMethod || last?.mcp !== entry.mcp)
-      call = flat(field('mcp', entry.mcp) + field('rpcMethod', entry.rpcMethod) + field('tool', entry.tool))
-    last = entry
-    const durationMs = Math.round(entry.durationMs * 1000) / 1000
-    const client = entry.clientIp === null ? 'null' : `"${entry.clientIp}"`
-    let line = `${level}${time}${target}${durationMs},"clientIp":${client},"requestId":"${entry.requestId}"`
-    if (entry.stream) line += ',"stream":true'
-    if (entry.code !== undefined) line += `,"code":"${entry.code}"`
-    line += call
-    if (entry.sessionId !== undefined) line += `,"sessionId":"${entry.sessionId}"`
-    if (entry.pair !== undefined) line += `,"pair":"${entry.pair}"`
-    return `${line},"msg":"request"}\n`
+    if (last === null || last.clientIp !== entry.clientIp) {
+      const client = entry.clientIp === null ? 'null' : `"${entry.clientIp}"`
+      this.#client = Buffer.from(`,"clientIp":${client},"requestId":"`)
+    }
+    if (
+      last === null ||
+      last.stream !== entry.stream ||
+      last.code !== entry.code ||
+      last.tool !== entry.tool ||
+      last.rpcMethod !== entry.rpcMethod ||
+      last.mcp !== entry.mcp
+    )
+      this.#call = Buffer.from(
+        `"${entry.stream ? ',"stream":true' : ''}${field('code', entry.code)}${field('mcp', entry.mcp)}${field('rpcMethod', entry.rpcMethod)}${field('tool', entry.tool)}`,
+      )
+    if (
+      last === null ||
+      last.pair !== entry.pair ||
+      (last.sessionId === undefined) !== (entry.sessionId === undefined)
+    ) {
+      const quoteEnd = entry.sessionId === undefined ? '' : '"'
+      this.#end = Buffer.from(`${quoteEnd}${field('pair', entry.pair)},"msg":"request"}\n`)
+    }
   }
+}
+
+const none = Buffer.alloc(0)
+const session = Buffer.from(',"sessionId":"')
+
+function copy(part: Buffer, buffer: Buffer, at: number): number {
+  buffer.set(part, at)
+  return at + part.length
+}
+
+/** For a few characters faster than a call of the runtime's. */
+function writeAscii(text: string, buffer: Buffer, at: number): number {
+  const { length } = text
+  for (let index = 0; index < length; index++) buffer[at + index] = text.charCodeAt(index)
+  return at + length
+}
+
+const ZERO = 0x30
+const POINT = 0x2e
+
+/** To the microsecond, without zeros at its end. */
+function writeMs(durationMs: number, buffer: Buffer, start: number): number {
+  const us = Math.max(0, Math.round(durationMs * 1000))
+  const whole = Math.floor(us / 1000)
+  let at = start
+  if (whole < 10) buffer[at++] = ZERO + whole
+  else at = writeAscii(String(whole), buffer, at)
+  const rest = us - whole * 1000
+  if (rest === 0) return at
+  buffer[at++] = POINT
+  buffer[at++] = ZERO + Math.floor(rest / 100)
+  if (rest % 100 !== 0) buffer[at++] = ZERO + (Math.floor(rest / 10) % 10)
+  if (rest % 10 !== 0) buffer[at++] = ZERO + (rest % 10)
+  return at
 }
 
 function field(name: string, text: string | undefined): string {
   return text === undefined ? '' : `,"${name}":${quote(text)}`
-}
-
-/** A joined string is kept as a tree of its parts until somebody reads it: read once here, not in every line. */
-function flat(text: string): string {
-  text.charCodeAt(0)
-  return text
 }
 
 /** Most texts are plain words, and a test for that costs a fraction of the full escaping. */

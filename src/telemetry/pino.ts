@@ -1,7 +1,6 @@
 /** The log of the process: pino for what happens, a hand-built line for each request, one sink for both. */
 import { pino } from 'pino'
-import { type AccessEntry, accessFormatter, accessLevel } from './access-line.ts'
-import { AccessQueue } from './access-queue.ts'
+import { type AccessEntry, AccessLines, accessLevel, accessLineBytesMax } from './access-line.ts'
 import { isoFormatter } from './iso-time.ts'
 import type { LogFields, LogFormat, LogThreshold, ProcessLog } from './log.ts'
 import { printableJson } from './printable.ts'
@@ -20,12 +19,10 @@ const rank: Readonly<Record<LogThreshold, number>> = { debug: 20, info: 30, warn
 /** Opens the log. Asynchronous only because the pretty printer is loaded when it is asked for. */
 export async function createLog(options: LogOptions): Promise<ProcessLog> {
   const sink = options.sink ?? openSink(1)
-  const emit = options.format === 'pretty' ? await prettyEmitter(sink) : (line: string) => sink.write(line)
+  const pretty = options.format === 'pretty' ? await prettyPrinter() : null
+  const emit = (line: string) => sink.write(pretty ? pretty(line) : line)
   const isoTime = isoFormatter()
-  const accessLine = accessFormatter()
-  const accesses = new AccessQueue((entries) => {
-    for (const entry of entries) emit(accessLine(entry, isoTime(entry.atMs)))
-  })
+  const accessLines = new AccessLines()
   const logger = pino(
     {
       level: options.level,
@@ -34,12 +31,7 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${isoTime(Date.now())}"`,
     },
-    {
-      write(line: string) {
-        accesses.drain()
-        emit(printableJson(line))
-      },
-    },
+    { write: (line: string) => emit(printableJson(line)) },
   )
   const lowest = rank[options.level]
   return {
@@ -48,19 +40,23 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     warn: (fields: LogFields, message: string) => logger.warn(fields, message),
     error: (fields: LogFields, message: string) => logger.error(fields, message),
     access(entry: AccessEntry) {
-      if (rank[accessLevel(entry.status)] >= lowest) accesses.add(entry)
+      if (rank[accessLevel(entry.status)] < lowest) return
+      if (pretty) emit(accessLines.text(entry, isoTime(Date.now())))
+      else {
+        const room = sink.room(accessLineBytesMax)
+        room?.filled(accessLines.write(entry, isoTime(Date.now()), room.buffer, room.start))
+      }
     },
     get linesDropped() {
       return sink.linesDropped
     },
     async flush(deadlineMs) {
-      accesses.drain()
       await sink.flush(deadlineMs)
     },
   }
 }
 
-async function prettyEmitter(sink: LineSink): Promise<(line: string) => void> {
+async function prettyPrinter(): Promise<(line: string) => string> {
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({
     colorize: process.stdout.isTTY === true,
@@ -68,5 +64,5 @@ async function prettyEmitter(sink: LineSink): Promise<(line: string) => void> {
     singleLine: true,
   })
   // Once more: the printer has read the escapes back into characters.
-  return (line) => sink.write(printableJson(pretty(line)))
+  return (line) => printableJson(pretty(line))
 }

@@ -4,6 +4,9 @@
  * A log must never stop the service. Writes are asynchronous, one at a time; lines that come
  * meanwhile wait in memory up to a bound, and past the bound they are dropped and counted. (A
  * synchronous write to a pipe whose reader stalls was measured to freeze the process.)
+ *
+ * Lines are kept as bytes in buffers that are used again: half a megabyte of new strings a second would be work
+ * for the collector and leave the processor's caches before they are written.
  */
 import { write } from 'node:fs'
 
@@ -11,17 +14,29 @@ import { write } from 'node:fs'
 const gatherMs = 20
 /** A descriptor that is full is tried again after this long. */
 const retryMs = 50
-/** Bytes (as UTF-16 units) that may wait for a slow reader. */
-const pendingMax = 4 * 1024 * 1024
+/** What may wait for a slow reader. */
+const pendingBytesMax = 4 * 1024 * 1024
 /** Bytes handed to one write: enough to be cheap, little enough to be torn rarely. */
-const flushSize = 64 * 1024
+const flushBytes = 64 * 1024
+/** Room for the line that passes that mark. */
+const bufferBytes = 2 * flushBytes
 
 export interface LineSink {
   /** Takes one or more whole lines, each with its line break. */
   write(lines: string): void
+  /** Where a line of at most `bytesMax` bytes may be written down and then handed over; null when it is dropped. */
+  room(bytesMax: number): Room | null
   readonly linesDropped: number
   /** Resolves true once everything is written, false when `deadlineMs` pass first. */
   flush(deadlineMs: number): Promise<boolean>
+}
+
+/** Good until the next call of the sink. */
+export interface Room {
+  readonly buffer: Buffer
+  readonly start: number
+  /** The line is written down and ends here. */
+  filled(end: number): void
 }
 
 /** Opens a sink on a descriptor that somebody else owns; it is never closed here. */
@@ -29,12 +44,22 @@ export function openSink(fd: number): LineSink {
   return new DescriptorSink(fd)
 }
 
-class DescriptorSink implements LineSink {
+/** Lines in the order in which they came. */
+interface Lines {
+  readonly buffer: Buffer
+  bytes: number
+  count: number
+}
+
+class DescriptorSink implements LineSink, Room {
   linesDropped = 0
-  #pending = ''
-  #linesPending = 0
-  #inWrite: Buffer | null = null
-  #linesInWrite = 0
+  #filling: Lines = emptyLines(bufferBytes)
+  #waiting: Lines[] = []
+  #waitingBytes = 0
+  #inWrite: Lines | null = null
+  #written = 0
+  /** What was written last, to be filled again. */
+  #spare: Lines | null = null
   #timer: ReturnType<typeof setTimeout> | null = null
   #droppedUnreported = 0
   #idle: (() => void)[] = []
@@ -42,13 +67,36 @@ class DescriptorSink implements LineSink {
   constructor(readonly fd: number) {}
 
   write(lines: string): void {
-    if (this.#pending.length + lines.length > pendingMax) {
+    if (this.room(Buffer.byteLength(lines)) === null) return
+    this.filled(this.start + this.buffer.write(lines, this.start))
+  }
+
+  room(bytesMax: number): Room | null {
+    const { bytes, buffer } = this.#filling
+    if (this.#waitingBytes + bytes + bytesMax > pendingBytesMax) {
       this.linesDropped++
       this.#droppedUnreported++
-      return
+      return null
     }
-    this.#pending += lines
-    this.#linesPending++
+    if (bytes + bytesMax > buffer.length) {
+      this.#waiting.push(this.#filling)
+      this.#waitingBytes += bytes
+      this.#fillAnother(bytesMax)
+    }
+    return this
+  }
+
+  get buffer(): Buffer {
+    return this.#filling.buffer
+  }
+
+  get start(): number {
+    return this.#filling.bytes
+  }
+
+  filled(end: number): void {
+    this.#filling.bytes = end
+    this.#filling.count++
     if (this.#inWrite === null) this.#schedule()
   }
 
@@ -64,49 +112,77 @@ class DescriptorSink implements LineSink {
     return await promise
   }
 
+  #fillAnother(bytesMin: number): void {
+    const fits = this.#spare !== null && this.#spare.buffer.length >= bytesMin
+    this.#filling = fits && this.#spare !== null ? this.#spare : emptyLines(Math.max(bufferBytes, bytesMin))
+    this.#spare = null
+  }
+
   /** Writing at every chance would cost more than the lines themselves: a write wakes another thread. */
   #schedule(): void {
-    if (this.#pending === '' && this.#idle.length === 0) return
-    if (this.#pending.length >= flushSize || this.#idle.length > 0) this.#start()
-    else this.#timer ??= setTimeout(() => this.#start(), gatherMs)
+    const full = this.#waiting.length > 0 || this.#filling.bytes >= flushBytes
+    if (full || this.#idle.length > 0) this.#start()
+    else if (this.#filling.bytes > 0) this.#timer ??= setTimeout(() => this.#start(), gatherMs)
   }
 
   #start(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#pending === '') {
+    if (this.#droppedUnreported > 0) this.#reportDropped()
+    const lines = this.#next()
+    if (lines === null) {
       for (const resolve of this.#idle.splice(0)) resolve()
       return
     }
-    if (this.#droppedUnreported > 0) {
-      this.#pending += droppedLine(this.#droppedUnreported)
-      this.#droppedUnreported = 0
-    }
-    this.#linesInWrite = this.#linesPending
-    this.#inWrite = Buffer.from(this.#pending)
-    this.#pending = ''
-    this.#linesPending = 0
-    this.#continue()
+    this.#inWrite = lines
+    this.#written = 0
+    this.#continue(lines)
   }
 
-  #continue(): void {
-    const buffer = this.#inWrite
-    if (buffer === null) return
-    write(this.fd, buffer, 0, buffer.byteLength, null, (error, written) => {
-      if (error === null) {
-        this.#inWrite = written < buffer.byteLength ? buffer.subarray(written) : null
-      } else if (error.code === 'EAGAIN' || error.code === 'EINTR') {
-        setTimeout(() => this.#continue(), retryMs)
-        return
+  #next(): Lines | null {
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) {
+      this.#waitingBytes -= waiting.bytes
+      return waiting
+    }
+    const lines = this.#filling
+    if (lines.bytes === 0) return null
+    this.#fillAnother(bufferBytes)
+    return lines
+  }
+
+  /** Behind the last line that found room. */
+  #reportDropped(): void {
+    const { buffer, bytes } = this.#filling
+    const text = droppedLine(this.#droppedUnreported)
+    if (bytes + text.length > buffer.length) return
+    this.#filling.bytes += buffer.write(text, bytes)
+    this.#droppedUnreported = 0
+  }
+
+  #continue(lines: Lines): void {
+    const rest = lines.bytes - this.#written
+    write(this.fd, lines.buffer, this.#written, rest, null, (error, written) => {
+      if (error === null && written < rest) {
+        this.#written += written
+        this.#continue(lines)
+      } else if (error?.code === 'EAGAIN' || error?.code === 'EINTR') {
+        setTimeout(() => this.#continue(lines), retryMs)
       } else {
         // The reader has gone (EPIPE) or the disk is full: the service goes on without its log.
-        this.linesDropped += this.#linesInWrite
+        if (error !== null) this.linesDropped += lines.count
+        lines.bytes = 0
+        lines.count = 0
+        if (lines.buffer.length === bufferBytes) this.#spare = lines
         this.#inWrite = null
+        this.#schedule()
       }
-      if (this.#inWrite !== null) this.#continue()
-      else this.#schedule()
     })
   }
+}
+
+function emptyLines(bytesMax: number): Lines {
+  return { buffer: Buffer.allocUnsafeSlow(bytesMax), bytes: 0, count: 0 }
 }
 
 function droppedLine(count: number): string {

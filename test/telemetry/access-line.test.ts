@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type AccessEntry, accessFormatter, accessLevel } from '../../src/telemetry/access-line.ts'
+import {
+  type AccessEntry,
+  AccessLines,
+  accessLevel,
+  accessLineBytesMax,
+} from '../../src/telemetry/access-line.ts'
 import { isoFormatter } from '../../src/telemetry/iso-time.ts'
 
-/** One formatter for all tests: what it remembers of one line must not show in another. */
-const accessLine = accessFormatter()
+/** One for all tests: what it remembers of one line must not show in another. */
+const lines = new AccessLines()
+const accessLine = (entry: AccessEntry, time: string): string => lines.text(entry, time)
 
 const entry: AccessEntry = {
   method: 'POST',
   path: '/mcp-proxy/files/stream',
   status: 200,
-  atMs: 0,
   durationMs: 1.23456,
   clientIp: '192.0.2.1',
   requestId: 'ab-1',
@@ -39,7 +44,7 @@ describe('an access line', () => {
     expect(JSON.parse(accessLine(full, time))).toEqual({
       level: 'info',
       time,
-      ...Object.fromEntries(Object.entries(full).filter(([name]) => name !== 'atMs')),
+      ...full,
       durationMs: 1.235,
       msg: 'request',
     })
@@ -54,6 +59,57 @@ describe('an access line', () => {
         const parsed = JSON.parse(line) as { tool: string; path: string }
         if (tool.length <= 256) expect(parsed.tool).toBe(tool)
         if (path.length <= 256) expect(parsed.path).toBe(path)
+      }),
+    )
+  })
+
+  test('with the longest texts that there can be fits into its room', () => {
+    const long = '\u2028'.repeat(1000)
+    const texts = { method: long, path: long, mcp: long, rpcMethod: long, tool: long }
+    const rest = {
+      clientIp: '1'.repeat(45),
+      sessionId: 'f'.repeat(12),
+      code: 'X'.repeat(40),
+      pair: 'legacy-modern',
+    }
+    const line = accessLine({ ...entry, ...texts, ...rest, stream: true, durationMs: 1e15 / 3 }, time)
+    expect(JSON.parse(line)).toMatchObject({ ...rest, msg: 'request' })
+    expect(Buffer.byteLength(line)).toBeLessThan(accessLineBytesMax)
+    expect(line.length).toBeGreaterThan(5 * 6 * 256)
+  })
+
+  test('says how long it took as JavaScript would write it', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.double({ min: 0, max: 20, noNaN: true }), fc.double({ min: 0, max: 1e9, noNaN: true })),
+        (durationMs) => {
+          const text = /"durationMs":([^,]+),/.exec(accessLine({ ...entry, durationMs }, time))?.[1]
+          expect(text).toBe(String(Math.round(durationMs * 1000) / 1000))
+        },
+      ),
+    )
+  })
+
+  test('remembers nothing of the line before that is not its own', () => {
+    const text = fc.constantFrom(undefined, 'a', 'b')
+    const change = fc.record({
+      code: text,
+      mcp: text,
+      rpcMethod: text,
+      tool: text,
+      sessionId: text,
+      pair: text,
+      stream: fc.boolean(),
+      clientIp: fc.constantFrom(null, '192.0.2.1', '192.0.2.2'),
+      status: fc.constantFrom(200, 500),
+      path: fc.constantFrom('/a', '/b'),
+    })
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 8 }), (changes) => {
+        for (const changed of changes)
+          expect(accessLine({ ...entry, ...changed }, time)).toBe(
+            new AccessLines().text({ ...entry, ...changed }, time),
+          )
       }),
     )
   })

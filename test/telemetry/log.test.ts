@@ -6,13 +6,11 @@ import { join } from 'node:path'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createLog, type LogOptions } from '../../src/telemetry/pino.ts'
 import { type LineSink, openSink } from '../../src/telemetry/sink.ts'
-import { poll } from '../support/gateway.ts'
 
 const request: AccessEntry = {
   method: 'GET',
   path: '/healthz',
   status: 200,
-  atMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   durationMs: 1,
   clientIp: '127.0.0.1',
   requestId: 'r-1',
@@ -22,7 +20,15 @@ const request: AccessEntry = {
 /** A sink that keeps its lines. */
 function memorySink(): LineSink & { lines: string[] } {
   const lines: string[] = []
-  return { lines, write: (text) => void lines.push(text), linesDropped: 0, flush: async () => true }
+  const buffer = Buffer.alloc(64 * 1024)
+  const filled = (end: number) => void lines.push(buffer.toString('utf8', 0, end))
+  return {
+    lines,
+    write: (text) => void lines.push(text),
+    room: () => ({ buffer, start: 0, filled }),
+    linesDropped: 0,
+    flush: async () => true,
+  }
 }
 
 async function logTo(options: Omit<LogOptions, 'sink'>) {
@@ -38,7 +44,6 @@ describe('the log', () => {
       const hostile = 'a\u001b[31m\u009b2J\r\nmsg\u007f\u202e\u2028'
       log.info({ line: hostile }, 'server output')
       log.access({ ...request, path: hostile, tool: hostile, rpcMethod: hostile })
-      await log.flush(0)
       for (const line of sink.lines) {
         // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
         expect(line.trimEnd()).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u202e]/)
@@ -72,27 +77,7 @@ describe('the log', () => {
   test('has access lines in the same form', async () => {
     const { log, sink } = await logTo({ level: 'info', format: 'json' })
     log.access(request)
-    await log.flush(0)
-    expect(JSON.parse(sink.lines[0] ?? '')).toMatchObject({
-      level: 'info',
-      time: '2026-01-02T03:04:05.006Z',
-      path: '/healthz',
-      msg: 'request',
-    })
-  })
-
-  test('keeps its lines in order, access lines too, and writes those soon by itself', async () => {
-    const { log, sink } = await logTo({ level: 'info', format: 'json' })
-    const messages = () => sink.lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
-    for (let n = 0; n < 3; n++) log.access(request)
-    expect(messages()).toEqual([])
-    log.info({}, 'after three')
-    expect(messages()).toEqual(['request', 'request', 'request', 'after three'])
-    log.access(request)
-    await poll('the last line', async () => sink.lines.length === 5)
-    // A burst does not wait for its time.
-    for (let n = 0; n < 1000; n++) log.access(request)
-    expect(sink.lines.length).toBeGreaterThan(800)
+    expect(JSON.parse(sink.lines[0] ?? '')).toMatchObject({ level: 'info', path: '/healthz', msg: 'request' })
   })
 
   test.each([
@@ -109,7 +94,6 @@ describe('the log', () => {
     log.error({}, 'x')
     log.access(request)
     log.access({ ...request, status: 500 })
-    await log.flush(0)
     expect(sink.lines).toHaveLength(count)
   })
 
@@ -117,7 +101,6 @@ describe('the log', () => {
     const { log, sink } = await logTo({ level: 'info', format: 'pretty' })
     log.info({ server: 'files' }, 'connected')
     log.access(request)
-    await log.flush(0)
     const text = sink.lines.join('')
     expect(text).toContain('INFO')
     expect(text).toContain('connected')
