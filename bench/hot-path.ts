@@ -19,7 +19,7 @@ const repository = resolve(import.meta.dir, '..')
 /** The steps of a request, in order; the first pattern that fits a file takes it. */
 const steps: readonly { readonly title: string; readonly files: RegExp }[] = [
   { title: 'accept, answer, idle timer', files: /^http\/(listener|context|reply)\.ts/ },
-  { title: 'hooks: client, host, token, limits', files: /^(http\/hooks\/(?!access-log)|net\/)/ },
+  { title: 'hooks: client, host, token, limits', files: /^(http\/hooks\/(?!access-log)|net\/(?!http1-))/ },
   { title: 'access log and metrics', files: /^(telemetry\/|http\/hooks\/access-log\.ts)/ },
   {
     title: 'route, read the body, parse it once',
@@ -35,7 +35,7 @@ const steps: readonly { readonly title: string; readonly files: RegExp }[] = [
   { title: 'lane, connection, id map', files: /^upstream\/[^/]+\.ts/ },
   {
     title: 'transport: pipe or HTTP',
-    files: /^(upstream\/transports\/|protocol\/(line-frames|partial-line|sse-frames)\.ts)/,
+    files: /^(upstream\/transports\/|net\/http1-|protocol\/(line-frames|partial-line|sse-frames)\.ts)/,
   },
 ]
 

@@ -35,6 +35,7 @@ export function openWire(
     headers: definition.headers,
     lineBytesMax: limits.lineBytesMax,
     secrets,
+    proxied,
     // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
     guardUrl: async (url: URL, from: URL | null) => {
       const { privateUpstreams } = config.security

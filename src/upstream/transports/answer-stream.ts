@@ -10,8 +10,9 @@
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { idTextOf, scanMessage, withId } from '../../protocol/jsonrpc.ts'
 import { requestIdOfAnswer } from '../../protocol/large-answer.ts'
+import { type Cancellation, wait } from './cancellation.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
-import { discard, mediaType } from './http-wire.ts'
+import { type HttpAnswer, mediaType } from './http-answer.ts'
 import { messagesIn } from './message-text.ts'
 import type { ReadGate } from './read-gate.ts'
 
@@ -31,7 +32,7 @@ export interface AnswerStream {
   readonly requestId: number
   readonly eventBytesMax: number
   readonly gate: ReadGate
-  readonly controller: AbortController
+  readonly cancellation: Cancellation
   readonly host: string
   /** One message of the stream. */
   message(text: string): void
@@ -40,26 +41,26 @@ export interface AnswerStream {
   /** GET with this `Last-Event-ID`; rejects with a GatewayError. */
   /** The server cut the stream and it will be resumed. */
   interrupted(): void
-  resume(lastEventId: string): Promise<Response>
+  resume(lastEventId: string): Promise<HttpAnswer>
 }
 
 /** Resolves when the answer was delivered, or reported as failed. Rejects with a GatewayError when it will not come. */
-export async function readAnswerStream(first: Response, stream: AnswerStream): Promise<void> {
+export async function readAnswerStream(first: HttpAnswer, stream: AnswerStream): Promise<void> {
   const cursor: StreamCursor = { lastEventId: '', retryMs: null }
   let answered = false
   let timer: ReturnType<typeof setTimeout> | null = null
 
   function settled(): void {
     answered = true
-    timer ??= setTimeout(() => stream.controller.abort(), afterAnswerMs)
+    timer ??= setTimeout(() => stream.cancellation.cancel(), afterAnswerMs)
   }
 
   function event(type: string, data: string): void {
     if (type !== 'message' || data === '') return
     for (const text of messagesIn(data.trim()) ?? []) {
-      const answer = asAnswer(text, stream.requestId)
-      if (answer !== null) settled()
-      stream.message(answer ?? text)
+      const answering = asAnswer(text, stream.requestId)
+      if (answering !== null) settled()
+      stream.message(answering ?? text)
     }
   }
 
@@ -69,13 +70,13 @@ export async function readAnswerStream(first: Response, stream: AnswerStream): P
     settled()
   }
 
-  let response: Response | null = first
+  let answer: HttpAnswer | null = first
   let seenEventId = ''
   let fruitless = 0
   try {
     for (;;) {
-      if (response !== null) {
-        await readEvents(response, stream.eventBytesMax, stream.gate, cursor, { event, oversized }).catch(
+      if (answer !== null) {
+        await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, { event, oversized }).catch(
           ignore,
         )
       }
@@ -85,8 +86,9 @@ export async function readAnswerStream(first: Response, stream: AnswerStream): P
       if (fruitless >= fruitlessResumesMax) throw endedEarly(stream, 'resuming brought nothing new')
       seenEventId = cursor.lastEventId
       stream.interrupted()
-      await wait(delayMs(cursor, fruitless), stream.controller.signal)
-      response = await resumed(stream, cursor.lastEventId)
+      const due = await wait(delayMs(cursor, fruitless), stream.cancellation)
+      if (!due) throw endedEarly(stream, 'it is not waited for any more')
+      answer = await resumed(stream, cursor.lastEventId)
     }
   } finally {
     if (timer !== null) clearTimeout(timer)
@@ -94,18 +96,19 @@ export async function readAnswerStream(first: Response, stream: AnswerStream): P
 }
 
 /** The resumed stream, or null when it may be tried again. Rejects when the server refuses to resume. */
-async function resumed(stream: AnswerStream, lastEventId: string): Promise<Response | null> {
-  let response: Response
+async function resumed(stream: AnswerStream, lastEventId: string): Promise<HttpAnswer | null> {
+  let answer: HttpAnswer
   try {
-    response = await stream.resume(lastEventId)
+    answer = await stream.resume(lastEventId)
   } catch (thrown) {
     if (thrown instanceof GatewayError && unreached.includes(thrown.code)) return null
     throw thrown
   }
-  if (response.status === 200 && mediaType(response) === 'text/event-stream') return response
-  await discard(response)
-  if (response.status >= 500 || response.status === 429) return null
-  throw endedEarly(stream, `resuming it was answered with HTTP ${response.status}`)
+  const { status } = answer
+  if (status === 200 && mediaType(answer) === 'text/event-stream') return answer
+  answer.discard()
+  if (status >= 500 || status === 429) return null
+  throw endedEarly(stream, `resuming it was answered with HTTP ${status}`)
 }
 
 function delayMs({ retryMs }: StreamCursor, fruitless: number): number {
@@ -131,19 +134,3 @@ function endedEarly({ host }: AnswerStream, why: string): GatewayError {
 
 /** A broken stream is resumed like one that ended; an aborted one is noticed by the caller. */
 function ignore(): void {}
-
-/** Waits, or rejects at once when the signal is aborted. */
-export function wait(waitMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }, waitMs)
-    signal.addEventListener('abort', stop, { once: true })
-  })
-}

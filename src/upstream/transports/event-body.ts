@@ -1,6 +1,6 @@
 /** Reads the event stream in the body of one response. */
 import { createSseParser, type SseParser, type SseSink } from '../../protocol/sse-frames.ts'
-import { networkError, urlOf } from './http-wire.ts'
+import type { HttpAnswer } from './http-answer.ts'
 import type { ReadGate } from './read-gate.ts'
 
 /** What a stream has said about resuming it; outlives the responses that carried it. */
@@ -15,17 +15,16 @@ export interface StreamCursor {
 const retryMsMax = 10 * 60_000
 
 /**
- * Resolves when the stream ends; rejects with a GatewayError when it breaks. An aborted signal of the
- * request ends it. Reads one chunk at a time, and none while the gate is shut.
+ * Resolves when the stream ends; rejects with a GatewayError when it breaks, or its request is cancelled.
+ * Reads one chunk at a time, and none while the gate is shut.
  */
 export async function readEvents(
-  response: Response,
+  answer: HttpAnswer,
   eventBytesMax: number,
   gate: ReadGate,
   cursor: StreamCursor,
   sink: Pick<SseSink, 'event' | 'oversized'>,
 ): Promise<void> {
-  if (response.body === null) return
   const parser: SseParser = createSseParser(eventBytesMax, {
     event(type, data) {
       if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
@@ -36,24 +35,13 @@ export async function readEvents(
     },
     oversized: (head, tail) => sink.oversized(head, tail),
   })
-  const reader = response.body.getReader()
   for (;;) {
     if (gate.passed !== null) await gate.passed
-    const chunk = await nextChunk(reader, response)
+    const next = answer.next()
+    const chunk = next instanceof Promise ? await next : next
     if (chunk === null) break
     parser.push(chunk)
     // Also ids of events without data count.
     if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
-  }
-}
-
-async function nextChunk(
-  reader: { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> },
-  response: Response,
-): Promise<Uint8Array | null> {
-  try {
-    return (await reader.read()).value ?? null
-  } catch (thrown) {
-    throw networkError(urlOf(response), thrown)
   }
 }

@@ -6,7 +6,7 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { memberSpan, replaceSpan, type Span } from '../../protocol/jsonrpc.ts'
-import { discard, mediaType, readBody } from './http-wire.ts'
+import { type HttpAnswer, mediaType, readBody } from './http-answer.ts'
 import type { Mask } from './mask.ts'
 
 /** What an HTTP error status means. */
@@ -30,21 +30,21 @@ export interface FailedRequest {
   readonly mask: Mask
 }
 
-/** `response` has a status of 300 or more. Reads or cancels its body; rejects only when that breaks off. */
-export async function readFailure(response: Response, failed: FailedRequest): Promise<HttpFailure> {
-  const { status } = response
+/** `answer` has a status of 300 or more. Reads or discards its body; rejects only when that breaks off. */
+export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Promise<HttpFailure> {
+  const { status } = answer
   const { host } = failed
   if (status === 404 && failed.inSession) {
-    await discard(response)
+    answer.discard()
     return { kind: 'sessionLost' }
   }
   if (status === 401 || status === 403) {
-    await discard(response)
+    answer.discard()
     const details = `${host} answered HTTP ${status}: check the credentials in the headers of this server.`
     return { kind: 'error', error: new GatewayError('UPSTREAM_UNAUTHORIZED', details) }
   }
-  const body = mediaType(response) === 'application/json' ? await readBody(response, errorBodyBytesMax) : null
-  if (body === null) await discard(response)
+  const body = mediaType(answer) === 'application/json' ? await readBody(answer, errorBodyBytesMax) : null
+  if (body === null) answer.discard()
   const rpcError = body === null ? null : readRpcError(body)
   if (rpcError !== null) {
     if (failed.inSession && status === 400 && saysSessionUnknown(rpcError)) return { kind: 'sessionLost' }

@@ -10,9 +10,11 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { requestIdOfAnswer } from '../../protocol/large-answer.ts'
+import { Cancellation } from './cancellation.ts'
 import { readEvents } from './event-body.ts'
+import { type HttpAnswer, mediaType } from './http-answer.ts'
 import { readFailure } from './http-failure.ts'
-import { asGatewayError, discard, type HttpOptions, HttpWire, mediaType, urlOf } from './http-wire.ts'
+import { asGatewayError, type HttpOptions, HttpWire } from './http-wire.ts'
 import { createMask, type Mask } from './mask.ts'
 import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
@@ -30,6 +32,8 @@ import {
  */
 const headStartMs = 200
 
+const postHeaders = { 'content-type': 'application/json', 'accept-encoding': 'identity' } as const
+
 export function createSseTransport(options: HttpOptions): UpstreamTransport {
   return new SseTransport(options)
 }
@@ -39,14 +43,18 @@ class SseTransport implements UpstreamTransport {
   readonly #options: HttpOptions
   readonly #mask: Mask
   readonly #readGate = new ReadGate()
-  /** Aborts the stream and every POST. */
-  readonly #ended = new AbortController()
+  /** Ends the stream and every POST. */
+  readonly #ended = new Cancellation()
   #wire: HttpWire | null = null
   #receiver: TransportReceiver | null = null
   #endpoint: URL | null = null
-  #protocolVersion: string | null = null
+  /** The same object from one message to the next, so that its headers are made once. */
+  #postHeaders: Readonly<Record<string, string>> = postHeaders
   #queue: Outgoing[] = []
-  #sending = false
+  /** The POST that the next one waits for, and since when (`performance.now()`). */
+  #ahead: Outgoing | null = null
+  #aheadSinceMs = 0
+  #headStart: ReturnType<typeof setTimeout> | null = null
 
   constructor(options: HttpOptions) {
     this.#options = options
@@ -57,18 +65,19 @@ class SseTransport implements UpstreamTransport {
   async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
     const wire = new HttpWire(this.#options)
     await wire.check()
-    const giveUp = (): void => this.#ended.abort()
+    const giveUp = (): void => this.#ended.cancel()
     signal.addEventListener('abort', giveUp, { once: true })
     try {
       const protocolHeaders = { accept: 'text/event-stream', 'accept-encoding': 'identity' }
-      const response = await wire.request({ method: 'GET', protocolHeaders, signal: this.#ended.signal })
-      if (response.status !== 200 || mediaType(response) !== 'text/event-stream') {
-        throw await this.#refusal(response)
+      const answer = await wire.request({ method: 'GET', protocolHeaders, cancellation: this.#ended })
+      if (answer.status !== 200 || mediaType(answer) !== 'text/event-stream') {
+        throw await this.#refusal(answer)
       }
       this.#wire = wire
-      await this.#follow(response, receiver)
+      await this.#follow(answer, receiver)
     } catch (thrown) {
-      this.#ended.abort()
+      this.#ended.cancel()
+      wire.close()
       if (signal.aborted)
         throw new GatewayError('UPSTREAM_TIMEOUT', `${wire.url.host} opened no event stream in time.`)
       throw asGatewayError(thrown, this.#mask)
@@ -77,20 +86,20 @@ class SseTransport implements UpstreamTransport {
     }
   }
 
-  async #refusal(response: Response): Promise<GatewayError> {
-    const { host } = urlOf(response)
-    if (response.status < 300) {
-      await discard(response)
+  async #refusal(answer: HttpAnswer): Promise<GatewayError> {
+    const { host } = answer.url
+    if (answer.status < 300) {
+      answer.discard()
       return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
     }
-    const failure = await readFailure(response, { requestId: null, inSession: false, host, mask: this.#mask })
+    const failure = await readFailure(answer, { requestId: null, inSession: false, host, mask: this.#mask })
     if (failure.kind === 'error') return failure.error
-    return new GatewayError('UPSTREAM_ERROR', `${host} answered HTTP ${response.status}`)
+    return new GatewayError('UPSTREAM_ERROR', `${host} answered HTTP ${answer.status}`)
   }
 
   /** Reads the stream to its end in the background; resolves with the `endpoint` event. */
-  #follow(response: Response, receiver: TransportReceiver): Promise<void> {
-    const streamUrl = urlOf(response)
+  #follow(answer: HttpAnswer, receiver: TransportReceiver): Promise<void> {
+    const streamUrl = answer.url
     return new Promise((resolve, reject) => {
       const sink = {
         event: (type: string, data: string): void => {
@@ -109,12 +118,12 @@ class SseTransport implements UpstreamTransport {
         oversized: (head: string, tail: string): void => this.#oversized(head, tail),
       }
       const cursor = { lastEventId: '', retryMs: null }
-      const { host } = urlOf(response)
+      const { host } = streamUrl
       const ended = (error: GatewayError): void => {
         reject(error)
         this.#fail(error)
       }
-      readEvents(response, this.#options.lineBytesMax, this.#readGate, cursor, sink).then(
+      readEvents(answer, this.#options.lineBytesMax, this.#readGate, cursor, sink).then(
         () => ended(new GatewayError('UPSTREAM_CLOSED', `${host} ended the event stream.`)),
         (thrown: unknown) => ended(asGatewayError(thrown, this.#mask)),
       )
@@ -142,49 +151,49 @@ class SseTransport implements UpstreamTransport {
       return
     }
     this.#queue.push(outgoing)
-    if (!this.#sending) void this.#sendAll()
-  }
-
-  async #sendAll(): Promise<void> {
-    this.#sending = true
-    for (let outgoing = this.#queue.shift(); outgoing !== undefined; outgoing = this.#queue.shift()) {
-      const posted = this.#post(outgoing)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const headStart = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, headStartMs)
-      })
-      await Promise.race([posted, headStart])
-      clearTimeout(timer)
+    if (this.#ahead === null) this.#sendNext()
+    else {
+      this.#headStart ??= setTimeout(
+        () => this.#sendNext(),
+        Math.max(0, this.#aheadSinceMs + headStartMs - performance.now()),
+      )
     }
-    this.#sending = false
   }
 
-  async #post({ text, requestId, headers }: Outgoing): Promise<void> {
+  /** Called when the POST ahead was answered, or has had its head start. */
+  #sendNext(): void {
+    if (this.#headStart !== null) clearTimeout(this.#headStart)
+    const next = this.#queue.shift() ?? null
+    this.#ahead = next
+    this.#headStart = this.#queue.length === 0 ? null : setTimeout(() => this.#sendNext(), headStartMs)
+    if (next === null) return
+    this.#aheadSinceMs = performance.now()
+    void this.#post(next)
+  }
+
+  async #post(outgoing: Outgoing): Promise<void> {
     const [wire, url] = [this.#wire, this.#endpoint]
+    const { text, requestId, headers } = outgoing
     if (wire === null || url === null || this.#receiver === null) return
-    const protocolHeaders: Record<string, string> = {
-      'content-type': 'application/json',
-      'accept-encoding': 'identity',
-    }
-    if (this.#protocolVersion !== null) protocolHeaders['mcp-protocol-version'] = this.#protocolVersion
     try {
-      const response = await wire.request({
+      const answer = await wire.request({
         method: 'POST',
         url,
-        protocolHeaders,
+        protocolHeaders: this.#postHeaders,
         messageHeaders: headers,
         body: text,
-        signal: this.#ended.signal,
+        cancellation: this.#ended,
       })
-      if (response.status < 300) await discard(response)
-      else await this.#refused(response, requestId, url.host)
+      if (answer.status < 300) answer.discard()
+      else await this.#refused(answer, requestId, url.host)
     } catch (thrown) {
       this.#failRequest(requestId, asGatewayError(thrown, this.#mask))
     }
+    if (this.#ahead === outgoing) this.#sendNext()
   }
 
-  async #refused(response: Response, requestId: number | null, host: string): Promise<void> {
-    const failure = await readFailure(response, { requestId, inSession: true, host, mask: this.#mask })
+  async #refused(answer: HttpAnswer, requestId: number | null, host: string): Promise<void> {
+    const failure = await readFailure(answer, { requestId, inSession: true, host, mask: this.#mask })
     if (failure.kind === 'answer') this.#receiver?.message(failure.text, null)
     else if (failure.kind === 'error') this.#failRequest(requestId, failure.error)
     else
@@ -206,7 +215,7 @@ class SseTransport implements UpstreamTransport {
   }
 
   initialized(protocolVersion: string): void {
-    this.#protocolVersion = protocolVersion
+    this.#postHeaders = { ...postHeaders, 'mcp-protocol-version': protocolVersion }
   }
 
   /** The session is the stream; it ends with it. */
@@ -226,7 +235,9 @@ class SseTransport implements UpstreamTransport {
   async close(): Promise<void> {
     this.#receiver = null
     this.#queue = []
-    this.#ended.abort()
+    if (this.#headStart !== null) clearTimeout(this.#headStart)
+    this.#ended.cancel()
+    this.#wire?.close()
     this.#readGate.open()
   }
 }

@@ -6,9 +6,10 @@
  *
  * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
  */
-import { reconnectMinMs, wait } from './answer-stream.ts'
+import { reconnectMinMs } from './answer-stream.ts'
+import { type Cancellation, wait } from './cancellation.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
-import { discard, mediaType } from './http-wire.ts'
+import { type HttpAnswer, mediaType } from './http-answer.ts'
 import { messagesIn } from './message-text.ts'
 import type { ReadGate } from './read-gate.ts'
 
@@ -21,9 +22,9 @@ const healthyMs = 10_000
 export interface StandingStream {
   readonly eventBytesMax: number
   readonly gate: ReadGate
-  readonly signal: AbortSignal
+  readonly cancellation: Cancellation
   /** GET, with `Last-Event-ID` unless it is empty. */
-  get(lastEventId: string): Promise<Response>
+  get(lastEventId: string): Promise<HttpAnswer>
   message(text: string): void
   /** An event over the cap was left out. */
   oversized(): void
@@ -31,7 +32,7 @@ export interface StandingStream {
   sessionLost(): void
 }
 
-/** Resolves when the stream is not offered, the session is lost or the signal is aborted. Never rejects. */
+/** Resolves when the stream is not offered, the session is lost or it is cancelled. Never rejects. */
 export async function keepListening(stream: StandingStream): Promise<void> {
   const cursor: StreamCursor = { lastEventId: '', retryMs: null }
   let offered = false
@@ -44,17 +45,17 @@ export async function keepListening(stream: StandingStream): Promise<void> {
     },
     oversized: () => stream.oversized(),
   }
-  while (!stream.signal.aborted) {
+  while (!stream.cancellation.happened) {
     const startedMs = performance.now()
     try {
-      const response = await stream.get(cursor.lastEventId)
-      if (response.status === 200 && mediaType(response) === 'text/event-stream') {
+      const answer = await stream.get(cursor.lastEventId)
+      if (answer.status === 200 && mediaType(answer) === 'text/event-stream') {
         offered = true
-        await readEvents(response, stream.eventBytesMax, stream.gate, cursor, sink)
+        await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, sink)
       } else {
-        await discard(response)
-        if (refused(response.status)) {
-          if (offered && !stream.signal.aborted) stream.sessionLost()
+        answer.discard()
+        if (refused(answer.status)) {
+          if (offered && !stream.cancellation.happened) stream.sessionLost()
           return
         }
       }
@@ -64,7 +65,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
     if (performance.now() - startedMs >= healthyMs) failures = 0
     const backoffMs = Math.min(backoffMinMs * 2 ** Math.min(failures++, 10), backoffMaxMs)
     const delayMs = cursor.retryMs === null ? backoffMs : Math.max(cursor.retryMs, reconnectMinMs)
-    await wait(delayMs, stream.signal).catch(() => {})
+    await wait(delayMs, stream.cancellation)
   }
 }
 

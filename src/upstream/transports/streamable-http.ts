@@ -9,23 +9,17 @@
  * Cases: test/upstream/transports/streamable-http.test.ts
  */
 import { GatewayError } from '../../errors.ts'
-import { largeAnswerBytesMin, lengthOf, textOf } from '../../protocol/large-answer.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { readAnswerStream } from './answer-stream.ts'
+import { Cancellation } from './cancellation.ts'
 import { HandshakeGate } from './handshake-gate.ts'
+import { type HttpAnswer, mediaType } from './http-answer.ts'
 import { readFailure } from './http-failure.ts'
-import {
-  asGatewayError,
-  discard,
-  type HttpOptions,
-  type HttpSession,
-  HttpWire,
-  mediaType,
-  readPieces,
-  urlOf,
-} from './http-wire.ts'
+import { asGatewayError, type HttpOptions, HttpWire } from './http-wire.ts'
+import { deliverJson, notAnAnswer } from './json-answer.ts'
 import { createMask, type Mask } from './mask.ts'
-import { messagesIn } from './message-text.ts'
 import { ReadGate } from './read-gate.ts'
+import type { HttpSession } from './request-headers.ts'
 import { keepListening } from './standing-stream.ts'
 import {
   droppedNote,
@@ -56,16 +50,16 @@ class StreamableHttpTransport implements UpstreamTransport {
   readonly #mask: Mask
   readonly #handshake = new HandshakeGate((outgoing) => void this.#post(outgoing))
   readonly #readGate = new ReadGate()
-  /** Everything that is on its way, to be aborted on close. */
-  readonly #open = new Set<AbortController>()
-  readonly #requests = new Map<number, AbortController>()
+  /** Everything that is on its way, to be cancelled on close: requests by their id, and the rest. */
+  readonly #requests = new Map<number, Cancellation>()
+  readonly #unanswered = new Set<Cancellation>()
   #wire: HttpWire | null = null
   #receiver: TransportReceiver | null = null
   #session: HttpSession | null = null
   #protocolVersion: string | null = null
   /** The same object from one message to the next, so that its headers are made once. */
   #postHeaders: Readonly<Record<string, string>> = postHeaders
-  #listening: AbortController | null = null
+  #listening: Cancellation | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: HttpOptions) {
@@ -82,7 +76,7 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   send(outgoing: Outgoing): void {
     if (this.#receiver === null) return
-    const unanswered = this.#open.size - this.#requests.size + this.#handshake.heldCount
+    const unanswered = this.#unanswered.size + this.#handshake.heldCount
     if (outgoing.requestId === null && unanswered >= unansweredMax)
       this.#receiver.noise(droppedNote(outgoing))
     else this.#handshake.send(outgoing)
@@ -97,12 +91,12 @@ class StreamableHttpTransport implements UpstreamTransport {
     this.#session = null
     this.#protocolVersion = null
     this.#postHeaders = postHeaders
-    this.#listening?.abort()
+    this.#listening?.cancel()
     this.#listening = null
   }
 
   abort(requestId: number): void {
-    if (!this.#handshake.withdraw(requestId)) this.#requests.get(requestId)?.abort()
+    if (!this.#handshake.withdraw(requestId)) this.#requests.get(requestId)?.cancel()
   }
 
   pause(): void {
@@ -121,15 +115,21 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   async #end(): Promise<void> {
     this.#handshake.close()
-    this.#listening?.abort()
-    for (const controller of this.#open) controller.abort()
+    this.#listening?.cancel()
+    for (const request of this.#requests.values()) request.cancel()
+    for (const message of this.#unanswered) message.cancel()
     this.#readGate.open()
+    await this.#endSession()
+    this.#wire?.close()
+  }
+
+  async #endSession(): Promise<void> {
     const session = this.#session
     if (this.#wire === null || session === null) return
     try {
-      const signal = AbortSignal.timeout(deleteMsMax)
+      const cancellation = Cancellation.after(deleteMsMax)
       const protocolHeaders = this.#protocolHeaders(acceptBoth)
-      await discard(await this.#wire.request({ method: 'DELETE', protocolHeaders, session, signal }))
+      ;(await this.#wire.request({ method: 'DELETE', protocolHeaders, session, cancellation })).discard()
     } catch {
       // The server expires the session by itself; nobody is left to tell.
     }
@@ -139,39 +139,39 @@ class StreamableHttpTransport implements UpstreamTransport {
     const wire = this.#wire
     if (wire === null) return
     const { requestId, text, method } = outgoing
-    const controller = new AbortController()
-    this.#open.add(controller)
-    if (requestId !== null) this.#requests.set(requestId, controller)
+    const cancellation = new Cancellation()
+    if (requestId === null) this.#unanswered.add(cancellation)
+    else this.#requests.set(requestId, cancellation)
     const session = method === 'initialize' ? null : this.#session
     let again = false
     try {
-      const response = await wire.request({
+      const answer = await wire.request({
         method: 'POST',
         protocolHeaders: this.#postHeaders,
         session,
         messageHeaders: outgoing.headers,
         body: text,
-        signal: controller.signal,
+        cancellation,
       })
-      if (method === 'initialize') this.#welcome(response)
-      again = await this.#read(response, outgoing, session, controller)
+      if (method === 'initialize') this.#welcome(answer)
+      const read = this.#read(answer, outgoing, session, cancellation)
+      again = typeof read === 'boolean' ? read : await read
     } catch (thrown) {
-      if (!controller.signal.aborted) this.#fail(requestId, asGatewayError(thrown, this.#mask))
+      if (!cancellation.happened) this.#fail(requestId, asGatewayError(thrown, this.#mask))
     } finally {
-      this.#open.delete(controller)
-      if (requestId !== null && this.#requests.get(requestId) === controller) this.#requests.delete(requestId)
+      if (requestId === null) this.#unanswered.delete(cancellation)
+      else if (this.#requests.get(requestId) === cancellation) this.#requests.delete(requestId)
       this.#afterPost(outgoing)
     }
     if (again) this.send(outgoing)
   }
 
   /** `initialize` was answered: whatever the answer says, its headers hold the session. */
-  #welcome(response: Response): void {
-    const id = response.headers.get('mcp-session-id')
-    if (response.ok && id !== null && sessionIdForm.test(id)) {
-      this.#session = { id, origin: urlOf(response).origin }
-    }
-    this.#handshake.initializeSettled(response.ok)
+  #welcome(answer: HttpAnswer): void {
+    const accepted = answer.status < 300
+    const id = answer.header('mcp-session-id')
+    if (accepted && id !== null && sessionIdForm.test(id)) this.#session = { id, origin: answer.url.origin }
+    this.#handshake.initializeSettled(accepted)
   }
 
   #afterPost({ method, text }: Outgoing): void {
@@ -182,58 +182,65 @@ class StreamableHttpTransport implements UpstreamTransport {
     } else if (method === 'notifications/cancelled') this.#endCancelled(text)
   }
 
-  /** True when the request was not delivered and should be sent again in the session that exists now. */
-  async #read(
-    response: Response,
+  /**
+   * True when the request was not delivered and should be sent again in the session that exists now. Answers
+   * at once where all has come: most answers are small.
+   */
+  #read(
+    answer: HttpAnswer,
     outgoing: Outgoing,
     session: HttpSession | null,
-    controller: AbortController,
-  ): Promise<boolean> {
+    cancellation: Cancellation,
+  ): boolean | Promise<boolean> {
     const { requestId } = outgoing
-    if (response.status >= 300) return this.#readFailure(response, outgoing, session)
+    if (answer.status >= 300) return this.#readFailure(answer, outgoing, session)
     if (requestId === null) {
-      await discard(response)
+      answer.discard()
       return false
     }
-    const { lineBytesMax } = this.#options
-    const type = mediaType(response)
-    if (type === 'text/event-stream') {
-      await readAnswerStream(response, {
-        requestId,
-        eventBytesMax: lineBytesMax,
-        gate: this.#readGate,
-        controller,
-        host: hostOf(response),
-        message: (text) => this.#receiver?.message(text, requestId),
-        failed: (error) => this.#fail(requestId, error),
-        interrupted: () => this.#receiver?.interrupted?.(requestId),
-        resume: (lastEventId) => this.#get(lastEventId, session, controller.signal),
-      })
-    } else if (type.endsWith('json')) {
-      const pieces = await readPieces(response, lineBytesMax)
-      const large = pieces !== null && lengthOf(pieces) >= largeAnswerBytesMin
-      if (large && this.#receiver?.large(pieces, requestId) === true) return false
-      const messages = pieces && messagesIn(textOf(pieces).trim())
-      if (messages === null)
-        throw notAnAnswer(response, pieces ? 'no JSON object' : `more than ${lineBytesMax} bytes`)
-      for (const message of messages) this.#receiver?.message(message, requestId)
-    } else {
-      await discard(response)
-      throw notAnAnswer(response, `HTTP ${response.status} and ${type === '' ? 'no content type' : type}`)
+    const type = mediaType(answer)
+    if (type.endsWith('json')) {
+      const { lineBytesMax } = this.#options
+      const pieces = answer.pieces(lineBytesMax)
+      const take = (all: MessagePieces | null): boolean =>
+        deliverJson(answer, all, lineBytesMax, requestId, this.#receiver)
+      return pieces instanceof Promise ? pieces.then(take) : take(pieces)
     }
+    if (type === 'text/event-stream') return this.#readStream(answer, requestId, session, cancellation)
+    answer.discard()
+    throw notAnAnswer(answer, `HTTP ${answer.status} and ${type === '' ? 'no content type' : type}`)
+  }
+
+  async #readStream(
+    answer: HttpAnswer,
+    requestId: number,
+    session: HttpSession | null,
+    cancellation: Cancellation,
+  ): Promise<boolean> {
+    await readAnswerStream(answer, {
+      requestId,
+      eventBytesMax: this.#options.lineBytesMax,
+      gate: this.#readGate,
+      cancellation,
+      host: answer.url.host,
+      message: (text) => this.#receiver?.message(text, requestId),
+      failed: (error) => this.#fail(requestId, error),
+      interrupted: () => this.#receiver?.interrupted?.(requestId),
+      resume: (lastEventId) => this.#get(lastEventId, session, cancellation),
+    })
     return false
   }
 
   async #readFailure(
-    response: Response,
+    answer: HttpAnswer,
     { requestId, method }: Outgoing,
     session: HttpSession | null,
   ): Promise<boolean> {
-    const failure = await readFailure(response, {
+    const failure = await readFailure(answer, {
       requestId,
       probing: method === 'server/discover',
       inSession: session !== null,
-      host: hostOf(response),
+      host: answer.url.host,
       mask: this.#mask,
     })
     if (failure.kind === 'error') this.#fail(requestId, failure.error)
@@ -248,11 +255,12 @@ class StreamableHttpTransport implements UpstreamTransport {
     else this.#receiver?.requestFailed(requestId, error)
   }
 
-  #get(lastEventId: string, session: HttpSession | null, signal: AbortSignal): Promise<Response> {
+  #get(lastEventId: string, session: HttpSession | null, cancellation: Cancellation): Promise<HttpAnswer> {
     const wire = this.#wire
     if (wire === null) return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'The wire is closed.'))
     const headers = lastEventId === '' ? acceptEvents : { ...acceptEvents, 'last-event-id': lastEventId }
-    return wire.request({ method: 'GET', protocolHeaders: this.#protocolHeaders(headers), session, signal })
+    const protocolHeaders = this.#protocolHeaders(headers)
+    return wire.request({ method: 'GET', protocolHeaders, session, cancellation })
   }
 
   #protocolHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -262,14 +270,14 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   #listen(): void {
     if (this.#receiver === null || this.#listening !== null || this.#protocolVersion === null) return
-    const controller = new AbortController()
+    const cancellation = new Cancellation()
     const session = this.#session
-    this.#listening = controller
+    this.#listening = cancellation
     void keepListening({
       eventBytesMax: this.#options.lineBytesMax,
       gate: this.#readGate,
-      signal: controller.signal,
-      get: (lastEventId) => this.#get(lastEventId, session, controller.signal),
+      cancellation,
+      get: (lastEventId) => this.#get(lastEventId, session, cancellation),
       message: (text) => this.#receiver?.message(text, null),
       oversized: () => this.#receiver?.noise('(an event over the size limit was left out)'),
       sessionLost: () => this.#receiver?.sessionLost(null),
@@ -282,18 +290,9 @@ class StreamableHttpTransport implements UpstreamTransport {
    */
   #endCancelled(text: string): void {
     const requestId = Number(/"requestId"\s*:\s*"?(\d{1,15})/.exec(text)?.[1] ?? Number.NaN)
-    const controller = this.#requests.get(requestId)
-    if (controller === undefined) return
-    const timer = setTimeout(() => controller.abort(), afterCancelMs)
+    const request = this.#requests.get(requestId)
+    if (request === undefined) return
+    const timer = setTimeout(() => request.cancel(), afterCancelMs)
     timer.unref()
   }
-}
-
-function notAnAnswer(response: Response, what: string): GatewayError {
-  const details = `${hostOf(response)} answered with ${what} where a JSON-RPC message was due.`
-  return new GatewayError('UPSTREAM_ERROR', details)
-}
-
-function hostOf(response: Response): string {
-  return urlOf(response).host
 }
