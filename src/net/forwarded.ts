@@ -71,9 +71,9 @@ export function readForwarding(
   headers: HeaderSource,
   trusted: CidrSet,
 ): Forwarding {
-  if (peer === null || trusted.size === 0) return direct(peer)
+  if (peer === null || trusted.size === 0) return directFrom(peer)
   const peerIp = parseIp(peer)
-  if (peerIp === null || !trusted.contains(peerIp)) return direct(peer)
+  if (peerIp === null || !trusted.contains(peerIp)) return directFrom(peer)
 
   const list = headers.get('x-forwarded-for')
   const standard = headers.get('forwarded')
@@ -106,7 +106,8 @@ interface Walk {
   readonly last: Entry | null
 }
 
-function direct(peer: PeerAddress | null): Forwarding {
+/** What is known where no proxy speaks for the client: the peer is the client. */
+export function directFrom(peer: PeerAddress | null): Forwarding {
   return { client: peer as string | null as ClientAddress | null, proto: null, host: null, prefix: null }
 }
 

@@ -12,14 +12,13 @@
 
 import { type Envelope, readEnvelope } from './envelope.ts'
 import { claimedEra, ERA_OF_VERSION, type Era, META, MODERN_VERSIONS, RPC } from './eras.ts'
-import { checkMirroredHeaders, quote } from './headers.ts'
+import { checkMirroredHeaders, type HeaderReader, quote } from './headers.ts'
 import { isObject, isRequestId, type JsonObject, type RequestId } from './json.ts'
 
 /** What classify reads of an HTTP request. */
 export interface InboundMessage {
   readonly httpMethod: string
-  /** By lower-case name, as the Fetch standard gives it: null when absent, trimmed, repeated ones joined with `, `. */
-  readonly headers: (name: string) => string | null
+  readonly headers: HeaderReader
   /** The body as JSON.parse gave it; undefined when there is none. */
   readonly body: unknown
 }
@@ -68,7 +67,7 @@ export interface Rejection {
 /** Classifies one HTTP message. */
 export function classify(inbound: InboundMessage): Route | Rejection {
   if (inbound.httpMethod !== 'POST')
-    return legacyRoute(inbound.headers('mcp-protocol-version'), 'none', null, false)
+    return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'none', null, false)
   const body = inbound.body
   if (Array.isArray(body)) return classifyBatch(inbound, body)
   if (!isObject(body) || body.jsonrpc !== '2.0')
@@ -94,7 +93,7 @@ function classifyRequest(
 ): Route | Rejection {
   const initialize = method === 'initialize' && (claim === null || !isValidModernClaim(claim))
   if (claim === null || initialize) {
-    const header = inbound.headers('mcp-protocol-version')
+    const header = inbound.headers.get('mcp-protocol-version')
     if (header === null || claimedEra(header) === 'legacy')
       return legacyRoute(header, 'request', method, true)
     if (initialize) {
@@ -133,7 +132,7 @@ function classifyNotification(
   params: unknown,
   claim: JsonObject | null,
 ): Route | Rejection {
-  const header = inbound.headers('mcp-protocol-version')
+  const header = inbound.headers.get('mcp-protocol-version')
   const claimed = claim === null ? header : claim[META.protocolVersion]
   if (claim === null && (header === null || claimedEra(header) === 'legacy')) {
     return legacyRoute(header, 'notification', method, false)
@@ -147,7 +146,7 @@ function classifyNotification(
       false,
     )
   }
-  const methodHeader = inbound.headers('mcp-method')
+  const methodHeader = inbound.headers.get('mcp-method')
   if (methodHeader !== null && methodHeader !== method) {
     return reject(
       'HEADER_MISMATCH',
@@ -163,7 +162,7 @@ function classifyNotification(
 function classifyResponse(inbound: InboundMessage, body: JsonObject): Route | Rejection {
   if (!isResponse(body))
     return invalidRequest('The body is neither a request, a notification nor a response', false)
-  return legacyRoute(inbound.headers('mcp-protocol-version'), 'response', null, false)
+  return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'response', null, false)
 }
 
 /** Batches exist in 2025-03-26 only, so one modern element makes the whole array unservable. */
@@ -181,7 +180,7 @@ function classifyBatch(inbound: InboundMessage, batch: readonly unknown[]): Rout
       return invalidRequest('A request of revision 2026-07-28 or later cannot stand in a batch', false)
     }
   }
-  return legacyRoute(inbound.headers('mcp-protocol-version'), 'batch', null, false)
+  return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'batch', null, false)
 }
 
 /** A legacy version header that names an unknown revision is refused (2025-06-18, Protocol Version Header). */

@@ -11,8 +11,10 @@
 import { CLIENT_REQUESTS } from './eras.ts'
 import { isObject, type JsonObject } from './json.ts'
 
-/** Reads a header by lower-case name; null when absent. Values are trimmed and joined as the Fetch standard says. */
-export type HeaderReader = (name: string) => string | null
+/** Headers by lower-case name; null when absent. Values are trimmed and joined as the Fetch standard says. */
+export interface HeaderReader {
+  get(name: string): string | null
+}
 
 const ENCODED_PREFIX = '=?base64?'
 const ENCODED_SUFFIX = '?='
@@ -69,9 +71,9 @@ interface MirroredRequest {
 /** Checks `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a request; a contradiction outranks an absence. */
 export function checkMirroredHeaders(headers: HeaderReader, request: MirroredRequest): HeaderProblem | null {
   const name = nameOf(request.method, request.params)
-  const versionHeader = headers('mcp-protocol-version')
-  const methodHeader = headers('mcp-method')
-  const nameHeader = name === null ? null : headers('mcp-name')
+  const versionHeader = headers.get('mcp-protocol-version')
+  const methodHeader = headers.get('mcp-method')
+  const nameHeader = name === null ? null : headers.get('mcp-name')
   return (
     contradiction('MCP-Protocol-Version', versionHeader, request.version) ??
     contradiction('Mcp-Method', methodHeader, request.method) ??
@@ -214,7 +216,7 @@ export function checkParamHeaders(
   args: unknown,
 ): string | null {
   for (const mark of marks) {
-    const header = headers(mark.header.toLowerCase())
+    const header = headers.get(mark.header.toLowerCase())
     const value = valueAt(args, mark.path)
     const text = textOf(value)
     if (header === null) {

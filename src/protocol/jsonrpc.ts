@@ -41,10 +41,12 @@ const COLON = 58
 const ESCAPED_KEY_CHARS_MIN = 7
 
 const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
+/** Filled anew for each message, which is read to its end before the next: no array for each. */
+const topSpans: number[] = new Array(2 * TOP_KEYS.length).fill(-1)
 
 /** Recognises one JSON-RPC message, or answers null when the text is none. Ids may be strings or numbers. */
 export function scanMessage(text: string): MessageText | null {
-  const spans = [-1, -1, -1, -1, -1, -1, -1, -1, -1, -1]
+  const spans = topSpans.fill(-1)
   const end = scanObject(text, 0, TOP_KEYS, spans)
   if (end < 0 || skipSpace(text, end) !== text.length) return null
   const idStart = spans[0] as number
@@ -106,6 +108,13 @@ export function progressTokenSpan(message: MessageText): Span | null {
   if (!message.text.includes('progressToken') && !message.text.includes('\\')) return null
   const meta = memberSpan(message.text, message.paramsStart, '_meta')
   return meta && memberSpan(message.text, meta.start, 'progressToken')
+}
+
+/** Whether `params` has this member; quicker than `paramSpan` where few messages have it. */
+export function hasParam(message: MessageText, key: string): boolean {
+  // A backslash may spell the key in another way.
+  if (!message.text.includes(key) && !message.text.includes('\\')) return false
+  return paramSpan(message, key) !== null
 }
 
 /** Where a member of `params` stands. */

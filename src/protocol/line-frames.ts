@@ -91,7 +91,7 @@ export function createLineSplitter(
       else emitDecoded(bytes.toString('utf8', from, last), sink)
       from = last + 1
     }
-    carry(bytes.subarray(from))
+    if (from < bytes.length) carry(bytes.subarray(from))
   }
 
   /** The slow way, for a chunk in which one line alone may be over the cap. */

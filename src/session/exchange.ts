@@ -6,7 +6,7 @@
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
-import { type MessageText, paramSpan, progressTokenSpan } from '../protocol/jsonrpc.ts'
+import { hasParam, type MessageText, progressTokenSpan } from '../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../protocol/large-answer.ts'
 import { Call } from '../upstream/call.ts'
 import type { Connection } from '../upstream/connection.ts'
@@ -50,7 +50,7 @@ export abstract class Exchange extends Call {
     this.server = server
     const token = progressTokenSpan(message)
     this.progressTokenText = token && message.text.slice(token.start, token.end)
-    this.outlivesAnswer = this.method === 'tools/call' && paramSpan(message, 'task') !== null
+    this.outlivesAnswer = this.method === 'tools/call' && hasParam(message, 'task')
     server.counters.started()
     session.began(this)
   }

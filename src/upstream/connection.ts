@@ -9,7 +9,6 @@ import { type ErrorCode, GatewayError } from '../errors.ts'
 import { FOREIGN_ERRORS } from '../protocol/eras.ts'
 import {
   errorCodeOf,
-  idTextOf,
   type MessageText,
   memberSpan,
   paramSpan,
@@ -250,7 +249,7 @@ export class Connection implements TransportReceiver {
 
   /** False for an answer that no call waits for. */
   #settle(message: MessageText): boolean {
-    const id = integerOf(idTextOf(message))
+    const id = integerIn(message.text, message.idStart, message.idEnd)
     const call = this.#inFlight.get(id)
     if (!call) {
       this.#log.debug({ upstreamId: id }, 'answer to no call in flight')
@@ -272,7 +271,7 @@ export class Connection implements TransportReceiver {
   /** False for progress of no call in flight. */
   #progress(message: MessageText): boolean {
     const span = memberSpan(message.text, message.paramsStart, 'progressToken')
-    const id = span ? integerOf(message.text.slice(span.start, span.end)) : -1
+    const id = span ? integerIn(message.text, span.start, span.end) : -1
     const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
     if (!span || !call || call.progressTokenText === null) return false
     call.lastActivityMs = Date.now()
@@ -281,8 +280,16 @@ export class Connection implements TransportReceiver {
   }
 }
 
-/** The integer in an id's text; some servers hand a number back as a string. */
-function integerOf(idText: string): number {
-  const bare = idText.startsWith('"') ? idText.slice(1, -1) : idText
-  return /^\d{1,15}$/.test(bare) ? Number(bare) : -1
+/** The integer in this span, or -1; some servers hand a number back as a string. */
+function integerIn(text: string, start: number, end: number): number {
+  const quoted = text.charCodeAt(start) === 34
+  let value = -1
+  // Fifteen digits are exact in a number.
+  const last = Math.min(quoted ? end - 1 : end, start + (quoted ? 16 : 15))
+  for (let at = quoted ? start + 1 : start; at < last; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) return -1
+    value = Math.max(value, 0) * 10 + digit
+  }
+  return last === (quoted ? end - 1 : end) ? value : -1
 }

@@ -36,7 +36,7 @@ async function sdkVerdict(headers: Record<string, string>, body: unknown): Promi
 }
 
 function ownVerdict(headers: Record<string, string>, body: unknown): Verdict {
-  const read = (name: string) => headers[name] ?? null
+  const read = { get: (name: string) => headers[name] ?? null }
   const verdict = classify({ httpMethod: 'POST', headers: read, body })
   if (verdict.kind === 'rejection') return [verdict.status, verdict.rpcCode]
   return verdict.kind === 'legacy' ? 'legacy' : 'served'

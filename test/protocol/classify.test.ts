@@ -22,7 +22,7 @@ const listHeaders = { 'mcp-protocol-version': MODERN, 'mcp-method': 'tools/list'
 const callHeaders = { 'mcp-protocol-version': MODERN, 'mcp-method': 'tools/call', 'mcp-name': 'echo' }
 
 function run(body: unknown, headers: Record<string, string> = {}, httpMethod = 'POST'): string {
-  const verdict = classify({ httpMethod, headers: (name) => headers[name] ?? null, body })
+  const verdict = classify({ httpMethod, headers: { get: (name) => headers[name] ?? null }, body })
   if (verdict.kind !== 'rejection') return `${verdict.kind} ${verdict.message}`
   return `${verdict.code}${verdict.idKnown ? '' : ' no-id'}`
 }
@@ -473,7 +473,7 @@ describe('classify', () => {
   test('a rejection agrees with the catalogue and names what is supported', () => {
     const verdict = classify({
       httpMethod: 'POST',
-      headers: (name) => ({ ...listHeaders, 'mcp-protocol-version': '1900-01-01' })[name] ?? null,
+      headers: new Headers({ ...listHeaders, 'mcp-protocol-version': '1900-01-01' }),
       body: modern('tools/list', {}, { [META.protocolVersion]: '1900-01-01' }),
     })
     if (verdict.kind !== 'rejection') throw new Error('expected a rejection')
@@ -555,7 +555,11 @@ describe('classify against the SDK', () => {
           ...(versionHeader && { protocolVersionHeader: versionHeader }),
           ...(methodHeader && { mcpMethodHeader: methodHeader }),
         })
-        const ours = classify({ httpMethod: 'POST', headers: (name) => headers[name] ?? null, body: json })
+        const ours = classify({
+          httpMethod: 'POST',
+          headers: { get: (name) => headers[name] ?? null },
+          body: json,
+        })
         const verdict = ours.kind === 'rejection' ? ours.code : ours.kind
         if (oracle.kind === 'legacy') {
           expect(['legacy', 'UNSUPPORTED_VERSION']).toContain(verdict)

@@ -7,7 +7,8 @@
  * about what lies behind.
  */
 import { GatewayError } from '../../errors.ts'
-import { countingKey, peerAddress } from '../../net/address.ts'
+import { countingKey, type PeerAddress, peerAddress } from '../../net/address.ts'
+import { directFrom, type Forwarding } from '../../net/forwarded.ts'
 import { headersForUpstream } from '../../net/header-policy.ts'
 import { type HostName, parseHost } from '../../net/host.ts'
 import type { Principal, RequestContext } from '../context.ts'
@@ -60,6 +61,14 @@ class AccessChain implements Access {
   #requests = 0
   #lastHostText = ''
   #lastHost: HostName | null = null
+  #lastSocketAddress: string | null = null
+  #lastPeer: PeerAddress | null = null
+  /** What is known of a client that comes without a proxy: the last peer's. */
+  #direct: Forwarding = directFrom(null)
+  #baseFor: Forwarding | null = null
+  #baseHost: HostName | null = null
+  #baseRules: AccessRules | null = null
+  #base = ''
 
   constructor(rules: AccessRules, servers: ServerTokens) {
     this.#rules = rules
@@ -71,9 +80,9 @@ class AccessChain implements Access {
     const startedAtMs = performance.now()
     const { headers } = request
     const rules = this.#rules
-    const peer = peerAddress(socketAddress)
+    const peer = this.#peerOf(socketAddress)
     const host = this.#hostOf(headers.get('host') ?? '')
-    const forwarding = settleClient(peer, headers, rules)
+    const forwarding = rules.trusted.size === 0 ? this.#direct : settleClient(peer, headers, rules)
     const origin = headers.get('origin')
     const context: RequestContext = {
       requestId: `${this.#instance}-${(++this.#requests).toString(36)}`,
@@ -81,7 +90,7 @@ class AccessChain implements Access {
       path: target.path,
       peer,
       client: forwarding.client,
-      externalBase: externalBaseOf(host, forwarding, rules),
+      externalBase: this.#baseOf(host, forwarding, rules),
       principal: anonymous,
       startedAtMs,
       corsOrigin: origin !== null && rules.origins.has(origin) ? origin : null,
@@ -130,6 +139,27 @@ class AccessChain implements Access {
       this.#lastHostText = text
     }
     return this.#lastHost
+  }
+
+  /** Behind one proxy, or from one machine, it is the same peer again and again. */
+  #peerOf(socketAddress: string | null): PeerAddress | null {
+    if (socketAddress !== this.#lastSocketAddress) {
+      this.#lastSocketAddress = socketAddress
+      this.#lastPeer = peerAddress(socketAddress)
+      this.#direct = directFrom(this.#lastPeer)
+    }
+    return this.#lastPeer
+  }
+
+  #baseOf(host: HostName | null, forwarding: Forwarding, rules: AccessRules): string {
+    const same = forwarding === this.#baseFor && host === this.#baseHost && rules === this.#baseRules
+    if (!same) {
+      this.#baseFor = forwarding
+      this.#baseHost = host
+      this.#baseRules = rules
+      this.#base = externalBaseOf(host, forwarding, rules)
+    }
+    return this.#base
   }
 
   #authenticate(

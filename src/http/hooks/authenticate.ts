@@ -6,7 +6,7 @@ import { parseIp } from '../../net/ip.ts'
 import type { Principal } from '../context.ts'
 import { tokenlessAdminError } from './origin.ts'
 import type { AccessRules } from './rules.ts'
-import { anonymous, bearerOf, type Digest, digestOf, type TokenTable } from './tokens.ts'
+import { anonymous, bearerOf, type Digest, digestOfAsked, type TokenTable } from './tokens.ts'
 
 /** The allow-list, and without admin tokens: only this machine, straight, with no proxy in between. */
 export function checkAdminAddress(
@@ -39,7 +39,7 @@ export function authenticateAdmin(
   if (rules.admin.size === 0) return anonymous
   const token = bearerOf(authorization)
   if (token === null) return unauthenticated('one of auth.admin_tokens')
-  const digest = digestOf(token)
+  const digest = digestOfAsked(token)
   const principal = rules.admin.find(digest)
   if (principal !== null) return principal
   if (!isClientToken(digest)) return unauthenticated('one of auth.admin_tokens')
@@ -61,7 +61,7 @@ export function authenticateClient(
   if (rules.global.size === 0 && own.size === 0) return anonymous
   const token = bearerOf(authorization)
   if (token === null) return unauthenticated('one of auth.global_tokens or of the server’s authTokens')
-  const digest = digestOf(token)
+  const digest = digestOfAsked(token)
   const byGlobal = rules.global.find(digest)
   const byOwn = own.find(digest)
   return byGlobal ?? byOwn ?? unauthenticated('one of auth.global_tokens or of the server’s authTokens')

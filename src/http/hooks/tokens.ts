@@ -16,6 +16,13 @@ export function digestOf(token: string): Digest {
   return Bun.SHA256.hash(token, new Uint8Array(32)) as Digest
 }
 
+const askedDigest = new Uint8Array(32) as Digest
+
+/** The same for a token that is only asked about: good until the next call. */
+export function digestOfAsked(token: string): Digest {
+  return Bun.SHA256.hash(token, askedDigest) as Digest
+}
+
 /** The principal id of whoever holds this token. */
 export function principalIdOf(token: string): string {
   return `t:${Buffer.from(digestOf(token)).toString('hex').slice(0, 16)}`

@@ -209,10 +209,9 @@ async function paramHeadersOf(modern: ModernRequest): Promise<Readonly<Record<st
   const known = knownParamHeaders(modern)
   if (known) return known
   const { name, arguments: args } = route.params
-  const read = (header: string) => request.headers.get(header)
   // Not known yet, or changed since its list was read.
   const tool = await server.tools.reread(String(name))
-  const problem = tool && checkParamHeaders(read, tool.marks, args)
+  const problem = tool && checkParamHeaders(request.headers, tool.marks, args)
   if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
   return tool ? paramHeaders(tool.marks, args) : NO_HEADERS
 }
@@ -228,7 +227,7 @@ function knownParamHeaders({
   const tool = server.tools.known(name)
   if (tool === undefined) return null
   if (tool === null || tool.marks.length === 0) return NO_HEADERS
-  const problem = checkParamHeaders((header) => request.headers.get(header), tool.marks, args)
+  const problem = checkParamHeaders(request.headers, tool.marks, args)
   return problem === null ? paramHeaders(tool.marks, args) : null
 }
 

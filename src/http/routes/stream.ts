@@ -9,7 +9,7 @@ import { classify, type Rejection } from '../../protocol/classify.ts'
 import { claimedEra } from '../../protocol/eras.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { parseEventId } from '../../session/channel.ts'
-import { PostExchange } from '../../session/exchange.ts'
+import { PostExchange, type PostReply } from '../../session/exchange.ts'
 import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
@@ -75,7 +75,10 @@ async function post(
   let inbound: Inbound | null = null
   try {
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
-    return await route(parts, serverOf(parts, serverName, context), request, context, inbound)
+    const next = route(parts, serverOf(parts, serverName, context), request, context, inbound)
+    if (!(next instanceof PostExchange)) return await next
+    // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
+    return responseOf(await next.reply, next.idText)
   } catch (thrown) {
     // A modern answer leaves out an id that could not be read; a legacy one says null (JSON-RPC 2.0).
     const idText = (inbound && requestIdText(inbound)) ?? (claimsModern(request) ? undefined : null)
@@ -83,17 +86,17 @@ async function post(
   }
 }
 
-/** Not asynchronous itself: a small call should cost as few turns of the promise queue as it can. */
+/** What becomes of a message: its response, or for a session's request the exchange that will have it. */
 function route(
   parts: McpParts,
   server: Server,
   request: Request,
   context: RequestContext,
   inbound: Inbound,
-): Response | Promise<Response> {
+): Response | PostExchange | Promise<Response> {
   const verdict = classify({
     httpMethod: 'POST',
-    headers: (name) => request.headers.get(name),
+    headers: request.headers,
     body: inbound.body,
   })
   if (verdict.kind === 'rejection') throw rejected(verdict)
@@ -113,23 +116,17 @@ function route(
     tell(session, message)
     return replyEmpty(202)
   }
-  const exchange = new PostExchange(
-    session,
-    server,
-    message,
-    idTextOf(message),
-    accepts(request, 'text/event-stream'),
-  )
+  const acceptsStream = accepts(request, 'text/event-stream')
+  const exchange = new PostExchange(session, server, message, idTextOf(message), acceptsStream)
   exchange.headers = forwardedHeaders(parts, server, request)
   sendRequest(parts, session, exchange)
-  return answerOf(exchange)
+  return exchange
 }
 
-async function answerOf(exchange: PostExchange): Promise<Response> {
-  const reply = await exchange.reply
+function responseOf(reply: PostReply, idText: string): Response {
   if (reply.kind === 'text') return replyRpcText(reply.text)
   if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
-  return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, exchange.idText)
+  return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, idText)
 }
 
 /** Opens the session. A stale session id is ignored: a client that initialises wants a new one. */

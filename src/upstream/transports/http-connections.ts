@@ -11,7 +11,8 @@ export interface ConnectionBounds {
   readonly idleCountMax: number
 }
 
-const usualBounds: ConnectionBounds = { idleMsMax: 30_000, marginMs: 1_000, idleCountMax: 256 }
+/** Common servers close after 5 s, and not all of them say so: a request that crosses the close fails. */
+const usualBounds: ConnectionBounds = { idleMsMax: 4_000, marginMs: 1_000, idleCountMax: 256 }
 
 /** Connections that have expired are closed this much later at most. */
 const sweepMs = 1_000
