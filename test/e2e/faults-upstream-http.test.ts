@@ -52,6 +52,9 @@ test.concurrent.each([...callerWays])(
     })
     await using caller = await openCaller(gateway, 'web', way)
     await upstream.kill()
+    // Once this is answered the gateway has seen the end of its connections: a call that crossed it on the way
+    // may have been delivered, and is UPSTREAM_CLOSED.
+    await (await fetch(`${gateway.url}/healthz`)).text()
     // Whoever calls first finds out; nobody waits for the next health check.
     const first = await caller.call('first', 'echo', { secret: 'x' })
     expect(first.answer).toMatchObject({ id: 'first', error: { data: { code: 'SERVER_UNAVAILABLE' } } })
