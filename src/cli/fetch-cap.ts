@@ -1,5 +1,6 @@
 /**
- * Raises the number of requests that this process may have in flight to MCP servers.
+ * Raises the number of requests that this process may have in flight over fetch: to MCP servers behind TLS or an
+ * outgoing proxy.
  *
  * The runtime allows 256, counts open event streams among them, and then stalls every server without a
  * word. It reads the cap once, at process start, so the process replaces itself: same pid, same
