@@ -227,7 +227,8 @@ describe('times', () => {
   test('both reverse proxies take bodies as large as the gateway does', () => {
     const mib = defaults.limits.bodyBytesMax / 1024 / 1024
     expect(nginx).toContain(`client_max_body_size ${mib}m;`)
-    expect(caddyfile).toContain(`max_size ${mib}MiB`)
+    // A bound of Caddy's own turns some of the gateway's answers 413 into 502.
+    expect(caddyfile).not.toContain('max_size')
   })
 })
 
