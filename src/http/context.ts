@@ -3,6 +3,7 @@
  * Made in `http/hooks`, read by routes and by the access log.
  */
 import { type ErrorCode, GatewayError } from '../errors.ts'
+import type { Listed } from '../in-flight.ts'
 import type { ClientAddress, PeerAddress } from '../net/address.ts'
 
 /** Who is asking: a token (by its digest) or nobody in particular. Sessions and lanes are bound to `id`. */
@@ -23,7 +24,8 @@ export interface IdleTimer {
   timeout(request: Request, seconds: number): void
 }
 
-export interface RequestContext {
+export interface RequestContext extends Listed {
+  readonly request: Request
   readonly requestId: string
   readonly area: Area
   /** The path of the request line, without query; the access log's `path`. */

@@ -167,7 +167,7 @@ class FrontDoor {
   #answer(request: Request, context: RequestContext): Response | Promise<Response> {
     const outcome = this.#options.app.fetch(request, context)
     if (outcome instanceof Response) return this.#finish(request, context, outcome)
-    this.#longWaits.add(request, context)
+    this.#longWaits.add(context)
     return outcome.then(
       (response) => this.#finish(request, context, response),
       (error) => this.#finish(request, context, this.fail(error)),
@@ -193,7 +193,7 @@ class FrontDoor {
   #finish(request: Request, context: RequestContext, response: Response): Response {
     if (context.corsOrigin != null) allowOrigin(response, context.corsOrigin)
     const stream = isEventStream(response)
-    this.#longWaits.delete(request)
+    this.#longWaits.delete(context)
     const seconds = this.#secondsAfter(request, response, stream)
     // A limit that was lifted would otherwise stay off while the connection idles.
     if (context.untimed || seconds !== this.idleSeconds) context.idleTimer?.timeout(request, seconds)

@@ -5,13 +5,13 @@
  * long as it takes. Lifting the limit for each request and setting it again costs a small call as much as its
  * session does, so it is lifted only for what is still unanswered after a part of that time.
  */
+import { Roster } from '../in-flight.ts'
 import type { RequestContext } from './context.ts'
 
 export class LongWaits {
   readonly #afterMs: number
   readonly #timer: ReturnType<typeof setInterval>
-  /** The oldest first. */
-  readonly #waiting = new Map<Request, RequestContext>()
+  readonly #waiting = new Roster<RequestContext>()
 
   /** Keeps no process alive. */
   constructor(idleSeconds: number) {
@@ -21,13 +21,13 @@ export class LongWaits {
   }
 
   /** A request whose answer takes longer than this turn of the event loop. */
-  add(request: Request, context: RequestContext): void {
-    this.#waiting.set(request, context)
+  add(context: RequestContext): void {
+    this.#waiting.add(context)
   }
 
   /** It is answered. */
-  delete(request: Request): void {
-    this.#waiting.delete(request)
+  delete(context: RequestContext): void {
+    this.#waiting.delete(context)
   }
 
   stop(): void {
@@ -36,12 +36,11 @@ export class LongWaits {
 
   /** While a body is on its way, the limit stays: it bounds how long a client may take to send it. */
   #look(nowMs: number): void {
-    for (const [request, context] of this.#waiting) {
-      if (nowMs - context.startedAtMs < this.#afterMs) return
-      if (!context.bodyRead) continue
-      this.#waiting.delete(request)
+    for (const context of this.#waiting.list()) {
+      if (!context.bodyRead || nowMs - context.startedAtMs < this.#afterMs) continue
+      this.#waiting.delete(context)
       context.untimed = true
-      context.idleTimer?.timeout(request, 0)
+      context.idleTimer?.timeout(context.request, 0)
     }
   }
 }

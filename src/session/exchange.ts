@@ -34,6 +34,8 @@ export abstract class Exchange extends Call {
   readonly server: Server
   readonly #begunMs = performance.now()
   connection: Connection | null = null
+  /** Counts up in its session. */
+  serial = 0
   /** How a bridged request is cancelled; null when the connection's in-flight table knows it. */
   canceller: (() => void) | null = null
   /** True once the answer, or the failure, has been passed on. */

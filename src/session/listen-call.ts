@@ -24,6 +24,7 @@ export class ListenCall implements StatelessWork, LaneMember {
   readonly interactive = false
   readonly endless = true
   readonly headers = undefined
+  place = 0
   readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
   readonly #leaseAgain: () => Promise<StatelessLease> | undefined
   readonly #idText: string

@@ -6,6 +6,7 @@
  * asked of its client. All of it goes when the session does.
  */
 import { GatewayError } from '../errors.ts'
+import { Roster } from '../in-flight.ts'
 import { type MessageText, paramSpan } from '../protocol/jsonrpc.ts'
 import type { Call } from '../upstream/call.ts'
 import { isRecord } from '../upstream/call.ts'
@@ -61,7 +62,8 @@ export class Session implements LaneMember {
   #protocolVersion = ''
   #capabilities: Readonly<Record<string, unknown>> = {}
   readonly #settings: SessionSettings
-  readonly #exchanges = new Map<string, Exchange>()
+  readonly #exchanges = new Roster<Exchange>()
+  #begun = 0
   readonly #serverRequests = new ServerRequests()
   /** Everything that travels to the client outside a JSON body. */
   readonly streams: SessionStreams
@@ -131,18 +133,20 @@ export class Session implements LaneMember {
   // Exchanges.
 
   began(exchange: Exchange): void {
-    this.#exchanges.set(exchange.idText, exchange)
+    exchange.serial = ++this.#begun
+    this.#exchanges.add(exchange)
   }
 
   ended(exchange: Exchange): void {
-    if (this.#exchanges.get(exchange.idText) === exchange) this.#exchanges.delete(exchange.idText)
+    this.#exchanges.delete(exchange)
     this.lastSeenMs = Date.now()
   }
 
   /** The client's `notifications/cancelled`: only its own call is found here, so nobody else's can be hit. */
   cancel(message: MessageText): void {
     const span = paramSpan(message, 'requestId')
-    const exchange = span && this.#exchanges.get(message.text.slice(span.start, span.end))
+    const idText = span && message.text.slice(span.start, span.end)
+    const exchange = this.#exchanges.list().find((begun) => begun.idText === idText)
     if (exchange?.canceller) exchange.canceller()
     else exchange?.connection?.cancel(exchange, message)
   }
@@ -213,7 +217,7 @@ export class Session implements LaneMember {
   /** Silence becomes a stream, silent streams a comment, unanswered server requests an error. */
   sweep(nowMs: number): void {
     const { streamAfterMs, heartbeatMs, clientInputMs } = this.#settings
-    for (const exchange of this.#exchanges.values())
+    for (const exchange of this.#exchanges.list())
       if (exchange instanceof PostExchange && nowMs - exchange.startedAtMs >= streamAfterMs)
         exchange.openStream()
     this.streams.heartbeat(nowMs, heartbeatMs)
@@ -225,7 +229,7 @@ export class Session implements LaneMember {
     if (this.state === 'closed') return
     this.state = 'closed'
     this.#serverRequests.refuseAll('the session has ended')
-    for (const exchange of [...this.#exchanges.values()]) {
+    for (const exchange of this.#exchanges.list()) {
       const { connection, canceller } = exchange
       connection?.cancel(exchange, null)
       connection?.forget(exchange)
@@ -242,7 +246,8 @@ export class Session implements LaneMember {
 
   #latestCarrier(): Exchange | null {
     let latest: Exchange | null = null
-    for (const exchange of this.#exchanges.values()) if (exchange.carriesMessages) latest = exchange
+    for (const exchange of this.#exchanges.list())
+      if (exchange.carriesMessages && exchange.serial > (latest?.serial ?? 0)) latest = exchange
     return latest
   }
 }

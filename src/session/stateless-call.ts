@@ -42,6 +42,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   readonly principalId: string
   readonly serverName: string
   readonly endless: boolean
+  place = 0
   protected readonly headers: Readonly<Record<string, string>> | undefined
   readonly #parts: StatelessParts
   readonly #server: Server

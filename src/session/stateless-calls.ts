@@ -3,6 +3,7 @@
  * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`.
  */
 import { type ErrorCode, GatewayError } from '../errors.ts'
+import { type Listed, Roster } from '../in-flight.ts'
 import { type StateBinding, StateSeal } from './request-state.ts'
 import type { StatelessResponseSettings } from './stateless-response.ts'
 
@@ -10,7 +11,7 @@ import type { StatelessResponseSettings } from './stateless-response.ts'
 export const ENDS_WELL: ReadonlySet<ErrorCode> = new Set(['DRAINING', 'SERVER_UNKNOWN'])
 
 /** What the registry asks of a call, a subscription included. */
-export interface StatelessWork {
+export interface StatelessWork extends Listed {
   /** True for a subscription, which is no call that could be waited for. */
   readonly endless: boolean
   readonly principalId: string
@@ -37,11 +38,12 @@ const WATCH_AFTER_MS = 25
 
 export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   readonly settings: StatelessSettings
-  readonly #work = new Set<StatelessWork>()
+  readonly #work = new Roster<StatelessWork>()
   readonly #parked = new Map<string, Parked>()
   readonly #seal = new StateSeal()
   /** Work whose client is not watched yet. */
-  #young: StatelessWork[] = []
+  readonly #young = new Roster<StatelessWork>()
+  #watching = false
   #endless = 0
 
   constructor(settings: StatelessSettings) {
@@ -62,18 +64,24 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
         30,
       )
     }
-    this.#work.add(work)
-    if (this.#young.push(work) === 1) setTimeout(() => this.#watchClients(), WATCH_AFTER_MS)
+    this.#young.add(work)
+    if (this.#watching) return
+    this.#watching = true
+    setTimeout(this.#watchClients, WATCH_AFTER_MS)
   }
 
-  #watchClients(): void {
-    const young = this.#young
-    this.#young = []
-    for (const work of young) if (this.#work.has(work)) work.watchClient()
+  readonly #watchClients = (): void => {
+    this.#watching = false
+    for (const work of this.#young.list()) {
+      // Watching one may end it, and it may end others.
+      if (!this.#young.delete(work)) continue
+      this.#work.add(work)
+      work.watchClient()
+    }
   }
 
   delete(work: StatelessWork): void {
-    if (this.#work.delete(work) && work.endless) this.#endless--
+    if ((this.#young.delete(work) || this.#work.delete(work)) && work.endless) this.#endless--
   }
 
   /** Parks a call and answers the state that opens it once; null when there is no room. */
@@ -99,11 +107,15 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   }
 
   sweep(nowMs: number): void {
-    for (const work of this.#work) work.sweep(nowMs)
+    for (const work of this.#all()) work.sweep(nowMs)
   }
 
   /** Ends what this test picks. */
   abortWhere(picks: (work: StatelessWork) => boolean, error: GatewayError): void {
-    for (const work of [...this.#work]) if (picks(work)) work.abort(error)
+    for (const work of this.#all()) if (picks(work)) work.abort(error)
+  }
+
+  #all(): StatelessWork[] {
+    return [...this.#young.list(), ...this.#work.list()]
   }
 }

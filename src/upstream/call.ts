@@ -1,5 +1,6 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../errors.ts'
+import type { Listed } from '../in-flight.ts'
 import { type MessageText, memberSpan } from '../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../protocol/large-answer.ts'
 import type { LaneMember } from './lane-member.ts'
@@ -12,7 +13,9 @@ const SAID_CHARS_MAX = 2_000
  * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the
  * methods are called synchronously by it and must not throw. After `answered` or `failed` nothing follows.
  */
-export abstract class Call {
+export abstract class Call implements Listed {
+  /** Its place in the book of whoever asked (in-flight.ts). */
+  place = 0
   abstract readonly method: string
   /** The request as the client wrote it; kept so that what was not delivered can be sent again. */
   abstract readonly message: MessageText

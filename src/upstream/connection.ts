@@ -6,6 +6,7 @@
  * map one client would get another's answer. Nothing else in a message is changed.
  */
 import { type ErrorCode, GatewayError } from '../errors.ts'
+import { ByNumber } from '../in-flight.ts'
 import { FOREIGN_ERRORS } from '../protocol/eras.ts'
 import {
   errorCodeOf,
@@ -35,7 +36,7 @@ export class Connection implements TransportReceiver {
   readonly #owner: ConnectionOwner
   readonly #limits: CallLimits
   readonly #log: Log
-  readonly #inFlight = new Map<number, Call>()
+  readonly #inFlight = new ByNumber<Call>()
   readonly #lingering = new LingeringCalls()
   #nextId = 1
   /** Set on modern HTTP connections. */
@@ -64,7 +65,7 @@ export class Connection implements TransportReceiver {
 
   /** Requests of clients in flight: the gateway's own and subscriptions cause nothing. */
   *causes(): Iterable<Call> {
-    for (const call of this.#inFlight.values()) if (!call.endless && !(call instanceof OwnCall)) yield call
+    for (const call of this.#inFlight) if (!call.endless && !(call instanceof OwnCall)) yield call
   }
 
   /** The call in flight under this upstream id, or null. */
@@ -143,7 +144,7 @@ export class Connection implements TransportReceiver {
 
   /** Fails what has waited too long and ends what was cancelled. Called by the lane's sweep. */
   expire(nowMs: number): void {
-    for (const call of this.#inFlight.values()) {
+    for (const call of this.#inFlight.list()) {
       if (call.cancelledAtMs > 0) {
         if (nowMs - call.cancelledAtMs < CANCEL_GRACE_MS) continue
         this.#inFlight.delete(call.upstreamId)
@@ -238,7 +239,7 @@ export class Connection implements TransportReceiver {
   #end(error: GatewayError): void {
     this.#closedBy ??= error
     this.#flood.stop()
-    const calls = [...this.#inFlight.values()]
+    const calls = this.#inFlight.list()
     this.#inFlight.clear()
     this.#lingering.clear()
     for (const call of calls) {

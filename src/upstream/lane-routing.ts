@@ -85,7 +85,8 @@ function loggers(connection: Connection): Iterable<Call> {
   const bySession = new Map<LaneMember, Call>()
   for (const call of running) {
     if (call.audience === null) return []
-    bySession.set(call.audience, call)
+    const later = bySession.get(call.audience)
+    if (!later || later.upstreamId < call.upstreamId) bySession.set(call.audience, call)
   }
   return bySession.values()
 }

@@ -10,6 +10,7 @@ const everywhere = {
   errors: 'values',
   telemetry: 'values',
   sweeper: 'values',
+  'in-flight': 'values',
 } as const
 const data = { config: 'values', registry: 'values' } as const
 
@@ -46,6 +47,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   errors: {},
   telemetry: {},
   sweeper: {},
+  'in-flight': {},
   'idle-memory': {},
 }
 

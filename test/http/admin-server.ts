@@ -74,6 +74,8 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
       const log = {}
       lastLog = log
       attachContext(request, {
+        request,
+        place: 0,
         requestId: 'r-1',
         area: 'admin',
         path: new URL(request.url).pathname,

@@ -85,6 +85,8 @@ class AccessChain implements Access {
     const forwarding = rules.trusted.size === 0 ? this.#direct : settleClient(peer, headers, rules)
     const origin = headers.get('origin')
     const context: RequestContext = {
+      request,
+      place: 0,
       requestId: `${this.#instance}-${(++this.#requests).toString(36)}`,
       area: target.area,
       path: target.path,

@@ -9,6 +9,7 @@
  * Cases: test/upstream/transports/streamable-http.test.ts
  */
 import { GatewayError } from '../../errors.ts'
+import { ByNumber } from '../../in-flight.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { readAnswerStream } from './answer-stream.ts'
 import { Cancellation } from './cancellation.ts'
@@ -51,7 +52,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   readonly #handshake = new HandshakeGate((outgoing) => void this.#post(outgoing))
   readonly #readGate = new ReadGate()
   /** Everything that is on its way, to be cancelled on close: requests by their id, and the rest. */
-  readonly #requests = new Map<number, Cancellation>()
+  readonly #requests = new ByNumber<Cancellation>()
   readonly #unanswered = new Set<Cancellation>()
   #wire: HttpWire | null = null
   #receiver: TransportReceiver | null = null
@@ -116,7 +117,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   async #end(): Promise<void> {
     this.#handshake.close()
     this.#listening?.cancel()
-    for (const request of this.#requests.values()) request.cancel()
+    for (const request of this.#requests.list()) request.cancel()
     for (const message of this.#unanswered) message.cancel()
     this.#readGate.open()
     await this.#endSession()

@@ -1,0 +1,134 @@
+/**
+ * Books of what is under way: entered and struck out again tens of thousands of times a second.
+ *
+ * Why not Map and Set: the runtime copies their table anew after every few dozen deletions and chains the old table
+ * to the new one. A table that has once lived long enough to count as old then keeps alive all that came after it,
+ * with every call that was ever entered, until the next full collection (measured: two of three finished calls
+ * survived a collection of young objects, and every third collection was a full one).
+ */
+
+/** A thing that stands in at most one `Roster` at a time. */
+export interface Listed {
+  /** Kept by the roster. */
+  place: number
+}
+
+/** A set of things, in no order. */
+export class Roster<T extends Listed> {
+  readonly #items: T[] = []
+
+  get size(): number {
+    return this.#items.length
+  }
+
+  has(item: T): boolean {
+    return this.#items[item.place] === item
+  }
+
+  add(item: T): void {
+    item.place = this.#items.length
+    this.#items.push(item)
+  }
+
+  /** False when it does not stand here. */
+  delete(item: T): boolean {
+    if (!this.has(item)) return false
+    const last = this.#items.pop()
+    if (last !== undefined && last !== item) {
+      this.#items[item.place] = last
+      last.place = item.place
+    }
+    return true
+  }
+
+  /** As they stand now, so that what is done with them may strike out any of them. */
+  list(): T[] {
+    return this.#items.slice()
+  }
+}
+
+const FREE = -1
+const SLOTS_MIN = 16
+
+/** Things by a whole number above zero that counts up. */
+export class ByNumber<T> {
+  /** Open addressing: a number stands at its own slot or in one of those behind it, with no free one between. */
+  #keys = new Float64Array(SLOTS_MIN).fill(FREE)
+  #values: (T | undefined)[] = new Array(SLOTS_MIN).fill(undefined)
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  get(key: number): T | undefined {
+    const at = this.#find(key)
+    return this.#keys[at] === key ? this.#values[at] : undefined
+  }
+
+  /** Replaces what has this number. */
+  set(key: number, value: T): void {
+    if (this.#size * 2 >= this.#keys.length) this.#grow()
+    const at = this.#find(key)
+    if (this.#keys[at] !== key) this.#size++
+    this.#keys[at] = key
+    this.#values[at] = value
+  }
+
+  delete(key: number): void {
+    const keys = this.#keys
+    const values = this.#values
+    const mask = keys.length - 1
+    let gap = this.#find(key)
+    if (keys[gap] !== key || key === FREE) return
+    this.#size--
+    // Whoever stands behind the gap and may stand in it moves up.
+    for (let at = (gap + 1) & mask; keys[at] !== FREE; at = (at + 1) & mask) {
+      const own = (keys[at] as number) & mask
+      if (((at - own) & mask) < ((at - gap) & mask)) continue
+      keys[gap] = keys[at] as number
+      values[gap] = values[at]
+      gap = at
+    }
+    keys[gap] = FREE
+    values[gap] = undefined
+  }
+
+  clear(): void {
+    this.#keys = new Float64Array(SLOTS_MIN).fill(FREE)
+    this.#values = new Array(SLOTS_MIN).fill(undefined)
+    this.#size = 0
+  }
+
+  /** In no order. Nothing may be entered or struck out meanwhile. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (const value of this.#values) if (value !== undefined) yield value
+  }
+
+  /** As they stand now, so that what is done with them may strike out any of them. */
+  list(): T[] {
+    return [...this]
+  }
+
+  /** The slot of this number, or the free one where it would stand. */
+  #find(key: number): number {
+    const keys = this.#keys
+    const mask = keys.length - 1
+    let at = key & mask
+    while (keys[at] !== key && keys[at] !== FREE) at = (at + 1) & mask
+    return at
+  }
+
+  #grow(): void {
+    const keys = this.#keys
+    const values = this.#values
+    this.#keys = new Float64Array(keys.length * 2).fill(FREE)
+    this.#values = new Array(keys.length * 2).fill(undefined)
+    for (let from = 0; from < keys.length; from++) {
+      if (keys[from] === FREE) continue
+      const at = this.#find(keys[from] as number)
+      this.#keys[at] = keys[from] as number
+      this.#values[at] = values[from]
+    }
+  }
+}
