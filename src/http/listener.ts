@@ -4,12 +4,14 @@
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import type { Server } from 'bun'
 import { GatewayError, reasonOf } from '../errors.ts'
 import { isEventStream } from '../session/event-stream.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { App } from './app.ts'
 import { hasUnreadBody } from './body.ts'
+import { BusyPoll } from './busy-poll.ts'
 import { attachContext, type RequestContext } from './context.ts'
 import type { Access } from './hooks/access.ts'
 import { type AccessRecorder, recordAnswer, recordMalformed } from './hooks/access-log.ts'
@@ -130,6 +132,8 @@ class FrontDoor {
   requestCount = 0
   readonly #options: ListenerOptions
   readonly #longWaits: LongWaits
+  /** On a single processor looking would only keep the others from answering. */
+  readonly #busyPoll = availableParallelism() > 1 ? new BusyPoll() : null
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -168,6 +172,7 @@ class FrontDoor {
     const outcome = this.#options.app.fetch(request, context)
     if (outcome instanceof Response) return this.#finish(request, context, outcome)
     this.#longWaits.add(context)
+    this.#busyPoll?.stir(this.#longWaits.count)
     return outcome.then(
       (response) => this.#finish(request, context, response),
       (error) => this.#finish(request, context, this.fail(error)),
@@ -194,6 +199,7 @@ class FrontDoor {
     if (context.corsOrigin != null) allowOrigin(response, context.corsOrigin)
     const stream = isEventStream(response)
     this.#longWaits.delete(context)
+    this.#busyPoll?.stir(this.#longWaits.count)
     const seconds = this.#secondsAfter(request, response, stream)
     // A limit that was lifted would otherwise stay off while the connection idles.
     if (context.untimed || seconds !== this.idleSeconds) context.idleTimer?.timeout(request, seconds)

@@ -30,6 +30,11 @@ export class LongWaits {
     this.#waiting.delete(context)
   }
 
+  /** Requests under way whose limit still stands. */
+  get count(): number {
+    return this.#waiting.size
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }
