@@ -77,8 +77,7 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   send(outgoing: Outgoing): void {
     if (this.#receiver === null) return
-    const unanswered = this.#unanswered.size + this.#handshake.heldCount
-    if (outgoing.requestId === null && unanswered >= unansweredMax)
+    if (outgoing.requestId === null && this.#unanswered.size + this.#handshake.heldCount >= unansweredMax)
       this.#receiver.noise(droppedNote(outgoing))
     else this.#handshake.send(outgoing)
   }

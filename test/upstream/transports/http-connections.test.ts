@@ -1,6 +1,6 @@
 /** Requests in clear text go over connections of the gateway's own: how these are used, and when not again. */
 import { afterEach, describe, expect, test } from 'bun:test'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Cancellation } from '../../../src/upstream/transports/cancellation.ts'
 import type { HttpAnswer } from '../../../src/upstream/transports/http-answer.ts'
 import { HttpConnections } from '../../../src/upstream/transports/http-connections.ts'
@@ -398,9 +398,25 @@ describe('a request', () => {
     const listener = await listen((socket) => socket.on('data', (chunk) => (heard += chunk)))
     const session = await openTransport(transportTo(listener.url))
     const id = session.start('call')
+    // Messages leave at the end of their turn, and then connecting begins.
+    await new Promise(setImmediate)
     session.transport.abort(id)
     await closed(await listener.connection(1))
     expect(heard).toBe('')
+    expect(session.recorder.events).toEqual([])
+  })
+
+  test('that is given up in the turn in which it was made opens no connection', async () => {
+    const listener = await listen(() => {})
+    const session = await openTransport(transportTo(listener.url))
+    session.transport.abort(session.start('call'))
+    await new Promise(setImmediate)
+    // One that had been opened by now would be accepted before this one.
+    const own = connect(Number(new URL(listener.url).port), '127.0.0.1')
+    await new Promise((resolve) => own.once('connect', resolve))
+    const first = await listener.connection(1)
+    expect(first.remotePort).toBe(own.localPort)
+    own.destroy()
     expect(session.recorder.events).toEqual([])
   })
 
