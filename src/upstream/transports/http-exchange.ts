@@ -34,6 +34,9 @@ type Reading =
       reject(error: GatewayError): void
     }
 
+/** Exchanges that something has come for in this turn of the event loop. */
+let arrivals: HttpExchange[] = []
+
 const none: Reading = { kind: 'none' }
 const discarded: Reading = { kind: 'discarded' }
 
@@ -50,6 +53,8 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
   #paused = false
   #reading: Reading = none
   #timer: ReturnType<typeof setTimeout> | null = null
+  /** True while it stands in `arrivals`. */
+  #due = false
 
   constructor(url: URL, cancellation: Cancellation, owner: ExchangeOwner) {
     this.url = url
@@ -86,6 +91,8 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
 
   /** The connection is lost. `why` is a code of the system, or a few words. */
   broke(why: string): void {
+    // What came before is told before.
+    this.#tell()
     this.#leave()
     this.#fail(brokenConnection(this.url, why))
   }
@@ -113,8 +120,25 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
     else if (reading.kind === 'next' || reading.kind === 'all') reading.reject(error)
   }
 
-  /** Everything that one chunk of the connection brought has been told. */
+  /**
+   * Everything that one chunk of the connection brought is here. Whoever waits for it is told at the end of the
+   * turn, when the answers of other connections have come too: a client is then woken once for many of them.
+   */
   arrived(): void {
+    if (this.#due) return
+    this.#due = true
+    if (arrivals.push(this) === 1) setImmediate(HttpExchange.#tellAll)
+  }
+
+  static readonly #tellAll = (): void => {
+    const due = arrivals
+    arrivals = []
+    for (const exchange of due) exchange.#tell()
+  }
+
+  #tell(): void {
+    if (!this.#due) return
+    this.#due = false
     if (this.#head === null) return
     const [owner, reading] = [this.#owner, this.#reading]
     if (owner !== null) {
