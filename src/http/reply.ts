@@ -88,7 +88,7 @@ export function replyRpcBytes(pieces: MessagePieces): Response {
 
 /** A ready JSON text with any status. */
 export function replyJsonText(status: number, text: string): Response {
-  return jsonText(status, text)
+  return status === 200 ? new Response(text, okJson) : jsonText(status, text)
 }
 
 function jsonText(status: number, text: string, headers?: ReplyHeaders): Response {

@@ -250,18 +250,23 @@ function valueAt(root: unknown, path: readonly string[]): unknown {
   return value
 }
 
+type Mirrored = Readonly<Record<string, string>>
+
+/** Calls in a row are mostly of one tool; the same object tells those who compare headers that they are equal. */
+let last: { method: string; name: string | null; version: string; headers: Mirrored } | null = null
+
 /** Every header of one modern request to an upstream, `Mcp-Param-*` included when the tool's marks are known. */
 export function mirroredHeaders(
-  request: MirroredRequest,
+  { method, params, version }: MirroredRequest,
   marks: readonly ParamMark[] = [],
-): Record<string, string> {
-  const name = nameOf(request.method, request.params)?.value ?? null
-  return {
-    'MCP-Protocol-Version': request.version,
-    'Mcp-Method': request.method,
-    ...(name === null ? {} : { 'Mcp-Name': encodeHeaderValue(name) }),
-    ...paramHeaders(marks, request.params.arguments),
+): Mirrored {
+  const name = nameOf(method, params)?.value ?? null
+  if (last === null || last.method !== method || last.name !== name || last.version !== version) {
+    const named = name === null ? {} : { 'Mcp-Name': encodeHeaderValue(name) }
+    const headers = Object.freeze({ 'MCP-Protocol-Version': version, 'Mcp-Method': method, ...named })
+    last = { method, name, version, headers }
   }
+  return marks.length === 0 ? last.headers : { ...last.headers, ...paramHeaders(marks, params.arguments) }
 }
 
 /** A client's value inside a message to that client: bounded, and escaped by JSON. */

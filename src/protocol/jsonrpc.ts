@@ -43,6 +43,7 @@ const ESCAPED_KEY_CHARS_MIN = 7
 const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
 /** Filled anew for each message, which is read to its end before the next: no array for each. */
 const topSpans: number[] = new Array(2 * TOP_KEYS.length).fill(-1)
+const paramSpans: number[] = []
 
 /** Recognises one JSON-RPC message, or answers null when the text is none. Ids may be strings or numbers. */
 export function scanMessage(text: string): MessageText | null {
@@ -127,7 +128,8 @@ export function paramSpan(message: MessageText, key: string): Span | null {
  * first, so what was checked and what is executed could differ.
  */
 export function repeatsParam(message: MessageText, keys: readonly string[]): boolean {
-  const spans = new Array<number>(keys.length * 2).fill(-1)
+  while (paramSpans.length < keys.length * 2) paramSpans.push(-1)
+  const spans = paramSpans.fill(-1)
   return message.paramsStart >= 0 && scanObject(message.text, message.paramsStart, keys, spans) < 0
 }
 

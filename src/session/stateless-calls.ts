@@ -31,19 +31,21 @@ export interface StatelessSettings extends StatelessResponseSettings {
 }
 
 /**
- * Watching a client costs more than relaying its call, and most calls are answered sooner than this. Well
- * below the 100 ms within which a cancel should reach its server.
+ * Watching a client costs more than relaying its call, and most calls are answered sooner than this, so a call is
+ * watched from the second of these ticks on that it sees. Well below the 100 ms within which a cancel should
+ * reach its server.
  */
-const WATCH_AFTER_MS = 25
+const WATCH_TICK_MS = 25
 
 export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   readonly settings: StatelessSettings
   readonly #work = new Roster<StatelessWork>()
   readonly #parked = new Map<string, Parked>()
   readonly #seal = new StateSeal()
-  /** Work whose client is not watched yet. */
-  readonly #young = new Roster<StatelessWork>()
-  #watching = false
+  /** Work whose client is not watched yet: it has seen one tick, or none. */
+  #young = new Roster<StatelessWork>()
+  #newcomers = new Roster<StatelessWork>()
+  #ticking = false
   #endless = 0
 
   constructor(settings: StatelessSettings) {
@@ -64,24 +66,29 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
         30,
       )
     }
-    this.#young.add(work)
-    if (this.#watching) return
-    this.#watching = true
-    setTimeout(this.#watchClients, WATCH_AFTER_MS)
+    this.#newcomers.add(work)
+    if (!this.#ticking) this.#tickLater()
   }
 
-  readonly #watchClients = (): void => {
-    this.#watching = false
-    for (const work of this.#young.list()) {
-      // Watching one may end it, and it may end others.
-      if (!this.#young.delete(work)) continue
-      this.#work.add(work)
-      work.watchClient()
-    }
+  #tickLater(): void {
+    this.#ticking = true
+    setTimeout(this.#tick, WATCH_TICK_MS)
+  }
+
+  readonly #tick = (): void => {
+    const due = this.#young.list()
+    for (const work of due) this.#work.add(work)
+    this.#young = this.#newcomers
+    this.#newcomers = new Roster()
+    this.#ticking = false
+    if (this.#young.size > 0) this.#tickLater()
+    // Watching one may end it, and others with it.
+    for (const work of due) if (this.#work.has(work)) work.watchClient()
   }
 
   delete(work: StatelessWork): void {
-    if ((this.#young.delete(work) || this.#work.delete(work)) && work.endless) this.#endless--
+    const stood = this.#newcomers.delete(work) || this.#young.delete(work) || this.#work.delete(work)
+    if (stood && work.endless) this.#endless--
   }
 
   /** Parks a call and answers the state that opens it once; null when there is no room. */
@@ -116,6 +123,6 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   }
 
   #all(): StatelessWork[] {
-    return [...this.#young.list(), ...this.#work.list()]
+    return [...this.#newcomers.list(), ...this.#young.list(), ...this.#work.list()]
   }
 }

@@ -43,8 +43,8 @@ export interface ModernRequest {
 const OWN_RESULT: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen'])
 const NO_HEADERS: Readonly<Record<string, string>> = {}
 
-/** Answers it. Rejects with a GatewayError, or throws one. */
-export function answerModern(modern: ModernRequest): Promise<Response> {
+/** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
+export function answerModern(modern: ModernRequest): Promise<Response> | RelayedCall {
   const { server, route } = modern
   if (route.method === 'tools/call') requireTool(server, route)
   if (route.method === 'subscriptions/listen' && !modern.acceptsStream)
@@ -67,14 +67,14 @@ async function answerOnLease(modern: ModernRequest): Promise<Response> {
   if (resumed) {
     context.log.pair = 'modern-legacy'
     resumed.resume(statelessRequest(modern))
-    return responseOf(await resumed.reply)
+    return modernResponseOf(await resumed.reply)
   }
   const paramHeaders = await paramHeadersOf(modern)
   const lease = await server.leaseStateless(context.principal.id, asker, useOf(route.method))
   if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method))
-    return relay(modern, lease.lane, paramHeaders)
+    return modernResponseOf(await relay(modern, lease.lane, paramHeaders).reply)
   context.log.pair = `modern-${lease.lane.era}`
-  return responseOf(await begin(modern, lease, asker, paramHeaders))
+  return modernResponseOf(await begin(modern, lease, asker, paramHeaders))
 }
 
 function useOf(method: string): StatelessUse {
@@ -97,33 +97,39 @@ export async function tellModern(
 }
 
 /** From a modern client to a modern server: the text as it came. */
-async function relay(
-  { parts, server, request, context, route, message, acceptsStream }: ModernRequest,
+function relay(
+  modern: ModernRequest,
   lane: Lane,
   paramHeaders: Readonly<Record<string, string>>,
-): Promise<Response> {
+): RelayedCall {
+  const { parts, server, request, context, route, message, acceptsStream } = modern
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, DECISIVE_PARAMS))
     throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
   context.log.pair = 'modern-modern'
   lane.touch()
-  const call = new RelayedCall(parts.calls, server, connection, {
+  return new RelayedCall(parts.calls, server, connection, {
     message,
     principalId: context.principal.id,
     acceptsStream,
     logs: route.envelope.logLevel !== null,
     signal: () => request.signal,
-    headers: connection.cancelsByClosing
-      ? {
-          ...forwardedHeaders(parts, server, request),
-          ...strayParamHeaders(request, route),
-          ...paramHeaders,
-          ...mirroredHeaders({ method: route.method, params: route.params, version: route.envelope.version }),
-        }
-      : undefined,
+    headers: connection.cancelsByClosing ? httpHeaders(modern, paramHeaders) : undefined,
   })
-  return responseOf(await call.reply)
+}
+
+/** The headers of a relayed call to a server over HTTP; most have none but those that mirror the body. */
+function httpHeaders(
+  { parts, server, request, route }: ModernRequest,
+  paramHeaders: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const { method, params, envelope } = route
+  const mirrored = mirroredHeaders({ method, params, version: envelope.version })
+  const forwarded = forwardedHeaders(parts, server, request) ?? NO_HEADERS
+  const stray = strayParamHeaders(request, route)
+  if (forwarded === NO_HEADERS && stray === NO_HEADERS && paramHeaders === NO_HEADERS) return mirrored
+  return { ...forwarded, ...stray, ...paramHeaders, ...mirrored }
 }
 
 async function begin(
@@ -235,12 +241,15 @@ function knownParamHeaders({
  * `Mcp-Param-*` headers that no known mark accounts for go on as they came: the server may know them, and checks
  * them (streamable-http, Server Behavior for Custom Headers). Those that marks account for are set anew.
  */
-function strayParamHeaders(request: Request, route: ModernRequestRoute): Record<string, string> {
-  const found: Record<string, string> = {}
-  if (route.method !== 'tools/call') return found
-  for (const name of request.headers.keys())
-    if (name.startsWith('mcp-param-')) found[name] = request.headers.get(name) ?? ''
-  return found
+function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonly<Record<string, string>> {
+  if (route.method !== 'tools/call') return NO_HEADERS
+  let found: Record<string, string> | null = null
+  for (const name of request.headers.keys()) {
+    if (!name.startsWith('mcp-param-')) continue
+    found ??= {}
+    found[name] = request.headers.get(name) ?? ''
+  }
+  return found ?? NO_HEADERS
 }
 
 function requireTool(server: Server, route: ModernRequestRoute): void {
@@ -249,7 +258,8 @@ function requireTool(server: Server, route: ModernRequestRoute): void {
     throw new GatewayError('PARAMS_REFUSED', 'there is no such tool')
 }
 
-function responseOf(reply: StatelessReply): Response {
+/** The response that a reply has become. */
+export function modernResponseOf(reply: StatelessReply): Response {
   if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
   return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
 }

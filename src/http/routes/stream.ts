@@ -11,6 +11,7 @@ import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { parseEventId } from '../../session/channel.ts'
 import { PostExchange, type PostReply } from '../../session/exchange.ts'
 import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
+import { RelayedCall } from '../../session/relayed-call.ts'
 import type { Session } from '../../session/session.ts'
 import type { Server } from '../../upstream/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
@@ -30,7 +31,7 @@ import {
   requestIdText,
   serverOf,
 } from './mcp.ts'
-import { answerModern, tellModern } from './modern.ts'
+import { answerModern, modernResponseOf, tellModern } from './modern.ts'
 
 const SESSION_HEADER = 'mcp-session-id'
 
@@ -76,9 +77,10 @@ async function post(
   try {
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
     const next = route(parts, serverOf(parts, serverName, context), request, context, inbound)
-    if (!(next instanceof PostExchange)) return await next
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
-    return responseOf(await next.reply, next.idText)
+    if (next instanceof PostExchange) return responseOf(await next.reply, next.idText)
+    if (next instanceof RelayedCall) return modernResponseOf(await next.reply)
+    return await next
   } catch (thrown) {
     // A modern answer leaves out an id that could not be read; a legacy one says null (JSON-RPC 2.0).
     const idText = (inbound && requestIdText(inbound)) ?? (claimsModern(request) ? undefined : null)
@@ -86,14 +88,14 @@ async function post(
   }
 }
 
-/** What becomes of a message: its response, or for a session's request the exchange that will have it. */
+/** What becomes of a message: its response, or for a request that was sent on, whoever will have its reply. */
 function route(
   parts: McpParts,
   server: Server,
   request: Request,
   context: RequestContext,
   inbound: Inbound,
-): Response | PostExchange | Promise<Response> {
+): Response | PostExchange | RelayedCall | Promise<Response> {
   const verdict = classify({
     httpMethod: 'POST',
     headers: request.headers,
