@@ -14,9 +14,14 @@ interface StoredEvent {
   readonly frame: string
 }
 
+/** Stands where an event has gone. */
+const none: StoredEvent = { stream: -1, sequence: -1, frame: '' }
+
 export class ReplayRing {
   readonly #bounds: ReplayBounds
   #events: StoredEvent[] = []
+  /** Where the oldest event stands; what stood before it is gone. */
+  #first = 0
   #bytes = 0
 
   constructor(bounds: ReplayBounds) {
@@ -26,27 +31,33 @@ export class ReplayRing {
   push(stream: number, sequence: number, frame: string): void {
     this.#events.push({ stream, sequence, frame })
     this.#bytes += frame.length
-    let drop = 0
+    const { replayEventsMax, replayBytesMax } = this.#bounds
     while (
-      drop < this.#events.length &&
-      (this.#events.length - drop > this.#bounds.replayEventsMax || this.#bytes > this.#bounds.replayBytesMax)
+      this.#first < this.#events.length &&
+      (this.#events.length - this.#first > replayEventsMax || this.#bytes > replayBytesMax)
     ) {
-      this.#bytes -= (this.#events[drop] as StoredEvent).frame.length
-      drop++
+      this.#bytes -= (this.#events[this.#first] as StoredEvent).frame.length
+      this.#events[this.#first++] = none
     }
-    if (drop > 0) this.#events = this.#events.slice(drop)
+    // A copy for each event that goes would cost more than all the rest of its way.
+    if (this.#first * 2 < this.#events.length) return
+    this.#events = this.#events.slice(this.#first)
+    this.#first = 0
   }
 
   /** The frames of one stream that follow this sequence number, in order. */
   after(stream: number, sequence: number): string[] {
     const frames: string[] = []
-    for (const event of this.#events)
+    for (let at = this.#first; at < this.#events.length; at++) {
+      const event = this.#events[at] as StoredEvent
       if (event.stream === stream && event.sequence > sequence) frames.push(event.frame)
+    }
     return frames
   }
 
   clear(): void {
     this.#events = []
+    this.#first = 0
     this.#bytes = 0
   }
 }
