@@ -7,7 +7,7 @@
  */
 import { version } from '../package.json'
 import type { Config } from './config/schema.ts'
-import { GatewayError } from './errors.ts'
+import { GatewayError, reasonOf } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
@@ -121,17 +121,15 @@ export async function startGateway(config: Config): Promise<Gateway> {
   // The port is ours from here on; a gateway that cannot listen has started no child.
   for (const definition of config.servers) servers.add(definition, 'file')
   addStored(servers, store, log)
-  const sweeper = new Sweeper()
+  const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
     collect: () => Bun.gc(true),
   })
-  sweeper.add((nowMs) => {
-    sessions.sweep(nowMs)
-    calls.sweep(nowMs)
-    servers.sweep(nowMs)
-    idleMemory.sweep(servers.inFlight, sessions.ended, nowMs)
-  })
+  sweeper.add((nowMs) => sessions.sweep(nowMs))
+  sweeper.add((nowMs) => calls.sweep(nowMs))
+  sweeper.add((nowMs) => servers.sweep(nowMs))
+  sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
   return running({ config, log, access, store, sessions, calls, servers, watchdog, listener, sweeper })
 }
 

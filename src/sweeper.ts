@@ -8,10 +8,16 @@
 const SWEEP_INTERVAL_MS = 250
 
 export class Sweeper {
+  readonly #failed: (thrown: unknown) => void
   readonly #sweeps = new Set<(nowMs: number) => void>()
   #timer: ReturnType<typeof setInterval> | null = null
 
-  /** Calls `sweep` about four times a second until the returned function is called. It must not throw. */
+  /** `failed` is told what a sweep has thrown: a fault in one must not keep the others from expiring anything. */
+  constructor(failed: (thrown: unknown) => void) {
+    this.#failed = failed
+  }
+
+  /** Calls `sweep` about four times a second until the returned function is called. */
   add(sweep: (nowMs: number) => void): () => void {
     this.#sweeps.add(sweep)
     this.#timer ??= setInterval(() => this.#run(), SWEEP_INTERVAL_MS)
@@ -28,6 +34,12 @@ export class Sweeper {
 
   #run(): void {
     const nowMs = Date.now()
-    for (const sweep of this.#sweeps) sweep(nowMs)
+    for (const sweep of this.#sweeps) {
+      try {
+        sweep(nowMs)
+      } catch (thrown) {
+        this.#failed(thrown)
+      }
+    }
   }
 }

@@ -166,8 +166,9 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   }
 
   #respondTo(request: StatelessRequest): StatelessResponse {
-    this.#parts.calls.add(this)
+    // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the second alone.
     if (!this.endless) this.#server.counters.started()
+    this.#parts.calls.add(this)
     this.#open = true
     this.#begunMs = performance.now()
     return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, () => {

@@ -1,6 +1,7 @@
 /** How many processes stand behind how many clients, who shares one, and what happens at the bounds. */
 import { describe, expect, test } from 'bun:test'
 import { poll } from '../support/gateway.ts'
+import { callModern } from '../support/modern-client.ts'
 import { type OpenOptions, RawClient } from '../support/raw-client.ts'
 import { type RawFixture, startRawFixture } from '../support/raw-fixture.ts'
 
@@ -15,6 +16,11 @@ interface Status {
 async function statusOf(fixture: RawFixture, name = 'raw-stdio'): Promise<Status> {
   const answer = await fixture.gateway.admin(`/mcps/${name}`)
   return ((await answer.json()) as { status: Status }).status
+}
+
+async function inFlightOf(fixture: RawFixture): Promise<number> {
+  const metrics = await (await fetch(`${fixture.gateway.url}/metrics`)).text()
+  return Number(/^compozy_mcp_requests_in_flight\{server="raw-stdio"\} (\d+)/m.exec(metrics)?.[1])
 }
 
 /** Which of these clients speak through one process: those that see each other's marks. */
@@ -137,6 +143,22 @@ describe('bounds', () => {
     for (const { answer } of await Promise.all([...calls, third]))
       expect(answer.result?.structuredContent).toEqual({ slept: 700 })
     expect(await tooMany(client)).toBe(200)
+  }, 20_000)
+
+  test('the same for stateless clients of a session-based server, and nothing is left of what was refused', async () => {
+    await using fixture = await startRawFixture({ settings: { limits: { in_flight_per_server_max: 2 } } })
+    const slow = (id: number, ms: number) =>
+      callModern(fixture.url('raw-stdio'), 'slow', { ms, mark: `call ${id}` }, { id })
+    const calls = [slow(1, 1_000), slow(2, 1_000)]
+    await poll('both to count', async () => (await inFlightOf(fixture)) === 2)
+    const refused = await slow(3, 0)
+    expect(refused.status).toBe(429)
+    expect(refused.answer).toMatchObject({ id: 3, error: { data: { code: 'IN_FLIGHT_EXHAUSTED' } } })
+    // Meanwhile everything under way is swept several times, and its clients are watched.
+    for (const { answer } of await Promise.all(calls)) expect(answer.result).toBeDefined()
+    expect((await slow(4, 0)).status).toBe(200)
+    expect(await inFlightOf(fixture)).toBe(0)
+    expect(fixture.gateway.lines().filter((line) => /TypeError|a sweep failed/.test(line))).toEqual([])
   }, 20_000)
 
   test('a connection that nobody uses is closed, and a client that comes back gets a new one', async () => {
