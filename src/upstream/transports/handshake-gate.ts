@@ -22,6 +22,7 @@ export class HandshakeGate {
   #held: Outgoing[] = []
   /** What goes at the end of this turn. */
   #due: Outgoing[] = []
+  #dueNotifications = 0
   #timer: ReturnType<typeof setTimeout> | null = null
 
   /** `post` sends one message now. */
@@ -31,22 +32,31 @@ export class HandshakeGate {
 
   /** Messages that wait: all that the handshake holds, and the notifications of this turn. */
   get heldCount(): number {
-    return this.#held.length + this.#due.filter(({ requestId }) => requestId === null).length
+    return this.#held.length + this.#dueNotifications
   }
 
   send(outgoing: Outgoing): void {
-    if (outgoing.method === 'initialize') this.#enter('initializing')
-    else if (this.#holds(outgoing)) {
+    if (outgoing.method === 'initialize') {
+      this.#enter('initializing')
+      // What was due belongs into the session that this opens; the one before it is gone.
+      this.#held.push(...this.#takeDue())
+    } else if (this.#holds(outgoing)) {
       this.#held.push(outgoing)
       return
     }
+    if (outgoing.requestId === null) this.#dueNotifications++
     if (this.#due.push(outgoing) === 1) setImmediate(this.#postDue)
   }
 
   readonly #postDue = (): void => {
+    for (const outgoing of this.#takeDue()) this.#post(outgoing)
+  }
+
+  #takeDue(): Outgoing[] {
     const due = this.#due
     this.#due = []
-    for (const outgoing of due) this.#post(outgoing)
+    this.#dueNotifications = 0
+    return due
   }
 
   /** The answer to `initialize` has begun (its headers hold the session), or it has failed. */
@@ -69,6 +79,7 @@ export class HandshakeGate {
   /** Takes a request back that waits here. False when it does not. */
   withdraw(requestId: number): boolean {
     const before = this.#held.length + this.#due.length
+    if (before === 0) return false
     const others = (outgoing: Outgoing): boolean => outgoing.requestId !== requestId
     this.#held = this.#held.filter(others)
     this.#due = this.#due.filter(others)

@@ -569,6 +569,26 @@ describe.each([
       expect(again.headers['mcp-protocol-version']).toBeUndefined()
     })
 
+    test('takes the calls of its last turn along into the new one', async () => {
+      let sessions = 0
+      await using http = startFaultHttp((request) => {
+        if (isGet(request)) return null
+        const welcomed = welcome(request, `session-${sessions + 1}`)
+        if (welcomed !== null) sessions++
+        return welcomed ?? (isCall(request) ? jsonAnswer(request) : null)
+      })
+      const session = await openSession(transportTo(http.url))
+      await session.call('call')
+      const id = session.start('call')
+      session.transport.resetSession()
+      await initialize(session)
+      await session.recorder.answerTo(id)
+      expect(http.seen.filter(isCall).map((request) => request.headers['mcp-session-id'])).toEqual([
+        'session-1',
+        'session-2',
+      ])
+    })
+
     test('refuses a late call that still carried it, which then goes out in the new one', async () => {
       const late = Promise.withResolvers<Response>()
       let sessions = 0
