@@ -41,6 +41,11 @@ export class Roster<T extends Listed> {
     return true
   }
 
+  /** All of them; nothing may be entered or struck out while they are gone through. */
+  get items(): readonly T[] {
+    return this.#items
+  }
+
   /** As they stand now, so that what is done with them may strike out any of them. */
   list(): T[] {
     return this.#items.slice()
@@ -55,6 +60,8 @@ export class ByNumber<T> {
   /** Open addressing: a number stands at its own slot or in one of those behind it, with no free one between. */
   #keys = new Float64Array(SLOTS_MIN).fill(FREE)
   #values: (T | undefined)[] = new Array(SLOTS_MIN).fill(undefined)
+  /** 32 less the bits of a slot's index. */
+  #shift = 32 - Math.log2(SLOTS_MIN)
   #size = 0
 
   get size(): number {
@@ -68,7 +75,7 @@ export class ByNumber<T> {
 
   /** Replaces what has this number. */
   set(key: number, value: T): void {
-    if (this.#size * 2 >= this.#keys.length) this.#grow()
+    if (this.#size * 2 >= this.#keys.length) this.#resize(this.#keys.length * 2)
     const at = this.#find(key)
     if (this.#keys[at] !== key) this.#size++
     this.#keys[at] = key
@@ -84,7 +91,7 @@ export class ByNumber<T> {
     this.#size--
     // Whoever stands behind the gap and may stand in it moves up.
     for (let at = (gap + 1) & mask; keys[at] !== FREE; at = (at + 1) & mask) {
-      const own = (keys[at] as number) & mask
+      const own = this.#slotOf(keys[at] as number)
       if (((at - own) & mask) < ((at - gap) & mask)) continue
       keys[gap] = keys[at] as number
       values[gap] = values[at]
@@ -92,11 +99,18 @@ export class ByNumber<T> {
     }
     keys[gap] = FREE
     values[gap] = undefined
+    // One burst must not make every later walk through the table as long as it was.
+    if (keys.length > SLOTS_MIN && this.#size * 8 < keys.length) this.#resize(keys.length / 2)
   }
 
   clear(): void {
-    this.#keys = new Float64Array(SLOTS_MIN).fill(FREE)
-    this.#values = new Array(SLOTS_MIN).fill(undefined)
+    this.#empty(SLOTS_MIN)
+  }
+
+  #empty(slots: number): void {
+    this.#keys = new Float64Array(slots).fill(FREE)
+    this.#values = new Array(slots).fill(undefined)
+    this.#shift = 32 - Math.log2(slots)
     this.#size = 0
   }
 
@@ -114,21 +128,23 @@ export class ByNumber<T> {
   #find(key: number): number {
     const keys = this.#keys
     const mask = keys.length - 1
-    let at = key & mask
+    let at = this.#slotOf(key)
     while (keys[at] !== key && keys[at] !== FREE) at = (at + 1) & mask
     return at
   }
 
-  #grow(): void {
+  /** Scattered (Fibonacci hashing): numbers in a row would stand in a row, and whoever comes behind walks past all. */
+  #slotOf(key: number): number {
+    return Math.imul(key, 0x9e3779b1) >>> this.#shift
+  }
+
+  #resize(slots: number): void {
     const keys = this.#keys
     const values = this.#values
-    this.#keys = new Float64Array(keys.length * 2).fill(FREE)
-    this.#values = new Array(keys.length * 2).fill(undefined)
+    this.#empty(slots)
     for (let from = 0; from < keys.length; from++) {
-      if (keys[from] === FREE) continue
-      const at = this.#find(keys[from] as number)
-      this.#keys[at] = keys[from] as number
-      this.#values[at] = values[from]
+      const value = values[from]
+      if (value !== undefined) this.set(keys[from] as number, value)
     }
   }
 }

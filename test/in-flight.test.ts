@@ -114,6 +114,16 @@ describe('a book by number', () => {
     expect(book.size).toBe(20)
   })
 
+  test('holds what is left of a burst', () => {
+    const book = new ByNumber<string>()
+    for (let id = 1; id <= 10_000; id++) book.set(id, `call ${id}`)
+    for (let id = 1; id <= 10_000; id++) if (id % 1_000 !== 0) book.delete(id)
+    expect(book.size).toBe(10)
+    for (let id = 1_000; id <= 10_000; id += 1_000) expect(book.get(id)).toBe(`call ${id}`)
+    expect(book.get(999)).toBeUndefined()
+    expect(book.list()).toHaveLength(10)
+  })
+
   test('is empty after it was cleared', () => {
     const book = new ByNumber<string>()
     for (let id = 1; id <= 100; id++) book.set(id, 'call')

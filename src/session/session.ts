@@ -146,7 +146,7 @@ export class Session implements LaneMember {
   cancel(message: MessageText): void {
     const span = paramSpan(message, 'requestId')
     const idText = span && message.text.slice(span.start, span.end)
-    const exchange = this.#exchanges.list().find((begun) => begun.idText === idText)
+    const exchange = this.#latest((begun) => begun.idText === idText)
     if (exchange?.canceller) exchange.canceller()
     else exchange?.connection?.cancel(exchange, message)
   }
@@ -169,7 +169,8 @@ export class Session implements LaneMember {
     }
     const asked = this.#serverRequests.add(message, answer)
     if (!asked) return
-    const carrier = call instanceof Exchange && call.carriesMessages ? call : this.#latestCarrier()
+    const carrier =
+      call instanceof Exchange && call.carriesMessages ? call : this.#latest((begun) => begun.carriesMessages)
     if (carrier) carrier.deliver(asked.text)
     else this.streams.sendStanding(asked.text)
   }
@@ -244,10 +245,11 @@ export class Session implements LaneMember {
     this.streams.close()
   }
 
-  #latestCarrier(): Exchange | null {
+  /** The one that was begun last among those that fit: a client may use an id again. */
+  #latest(fits: (exchange: Exchange) => boolean): Exchange | null {
     let latest: Exchange | null = null
-    for (const exchange of this.#exchanges.list())
-      if (exchange.carriesMessages && exchange.serial > (latest?.serial ?? 0)) latest = exchange
+    for (const exchange of this.#exchanges.items)
+      if (exchange.serial > (latest?.serial ?? 0) && fits(exchange)) latest = exchange
     return latest
   }
 }

@@ -145,6 +145,8 @@ export class Connection implements TransportReceiver {
   /** Fails what has waited too long and ends what was cancelled. Called by the lane's sweep. */
   expire(nowMs: number): void {
     for (const call of this.#inFlight.list()) {
+      // Ended along with another.
+      if (this.#inFlight.get(call.upstreamId) !== call) continue
       if (call.cancelledAtMs > 0) {
         if (nowMs - call.cancelledAtMs < CANCEL_GRACE_MS) continue
         this.#inFlight.delete(call.upstreamId)

@@ -71,6 +71,23 @@ describe.each(names)('%s', (name) => {
     expect(await received(client, `typed ${mark}`)).toEqual([])
   }, 20_000)
 
+  test('a cancel is for the call that uses the id now', async () => {
+    await using client = await fixture.open(name)
+    const aborted = new AbortController()
+    const calls: Promise<unknown>[] = []
+    for (const which of ['first', 'second']) {
+      const mark = `${which} ${crypto.randomUUID()}`
+      calls.push(client.post(slowCall(9, mark, 60_000), { signal: aborted.signal }).catch(() => null))
+      await untilReceived(client, [`"mark":"${mark}"`])
+      await client.notify('notifications/cancelled', { requestId: 9, reason: mark })
+      const [cancel] = await untilReceived(client, [`"reason":"${mark}"`])
+      const [call] = await received(client, `"mark":"${mark}"`)
+      expect(paramsOf(cancel)['requestId']).toBe(idOf(call))
+    }
+    aborted.abort()
+    await Promise.all(calls)
+  }, 20_000)
+
   test('a client that only goes away has not cancelled', async () => {
     await using client = await fixture.open(name)
     const mark = crypto.randomUUID()
