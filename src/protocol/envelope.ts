@@ -20,8 +20,9 @@ export function readEnvelope(meta: JsonObject, version: string): Envelope | stri
   const clientCapabilities = meta[META.clientCapabilities]
   if (clientCapabilities === undefined) return `_meta lacks "${META.clientCapabilities}"`
   if (!isObject(clientCapabilities)) return `_meta["${META.clientCapabilities}"] must be an object`
-  for (const [name, value] of Object.entries(clientCapabilities)) {
-    if (!isObject(value)) return `_meta["${META.clientCapabilities}"].${name} must be an object`
+  for (const name in clientCapabilities) {
+    if (!isObject(clientCapabilities[name]))
+      return `_meta["${META.clientCapabilities}"].${name} must be an object`
   }
   const clientInfo = meta[META.clientInfo]
   if (clientInfo !== undefined && !isImplementation(clientInfo)) {

@@ -70,17 +70,20 @@ interface MirroredRequest {
 
 /** Checks `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a request; a contradiction outranks an absence. */
 export function checkMirroredHeaders(headers: HeaderReader, request: MirroredRequest): HeaderProblem | null {
-  const name = nameOf(request.method, request.params)
+  const nameParam = nameParamOf(request.method)
+  const name = nameParam === null ? null : stringOf(request.params[nameParam])
   const versionHeader = headers.get('mcp-protocol-version')
   const methodHeader = headers.get('mcp-method')
-  const nameHeader = name === null ? null : headers.get('mcp-name')
+  const nameHeader = nameParam === null ? null : headers.get('mcp-name')
   return (
     contradiction('MCP-Protocol-Version', versionHeader, request.version) ??
     contradiction('Mcp-Method', methodHeader, request.method) ??
-    (name === null ? null : contradictoryName(nameHeader, name.value)) ??
+    (nameParam === null ? null : contradictoryName(nameHeader, name)) ??
     absence('MCP-Protocol-Version', versionHeader) ??
     absence('Mcp-Method', methodHeader) ??
-    (name === null || name.value === null || name.optional ? null : absence('Mcp-Name', nameHeader))
+    (name === null || nameHeader !== null || isExtension(request.method)
+      ? null
+      : absence('Mcp-Name', nameHeader))
   )
 }
 
@@ -101,12 +104,18 @@ function absence(name: string, header: string | null): HeaderProblem | null {
   return header === null ? { message: `The ${name} header is missing`, contradiction: false } : null
 }
 
-/** What `Mcp-Name` mirrors: null for a method that has none; a null value when the body lacks the parameter. */
-function nameOf(method: string, params: JsonObject): { value: string | null; optional: boolean } | null {
-  const row = CLIENT_REQUESTS.modern.get(method)
-  if (row?.nameParam === undefined) return null
-  const value = params[row.nameParam]
-  return { value: typeof value === 'string' ? value : null, optional: row.extension === true }
+/** The parameter that `Mcp-Name` mirrors; null for a method that has none. */
+function nameParamOf(method: string): string | null {
+  return CLIENT_REQUESTS.modern.get(method)?.nameParam ?? null
+}
+
+/** For methods of extensions the header is optional. */
+function isExtension(method: string): boolean {
+  return CLIENT_REQUESTS.modern.get(method)?.extension === true
+}
+
+function stringOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
 }
 
 /** One argument of a tool that travels in a header too. */
@@ -260,7 +269,8 @@ export function mirroredHeaders(
   { method, params, version }: MirroredRequest,
   marks: readonly ParamMark[] = [],
 ): Mirrored {
-  const name = nameOf(method, params)?.value ?? null
+  const nameParam = nameParamOf(method)
+  const name = nameParam === null ? null : stringOf(params[nameParam])
   if (last === null || last.method !== method || last.name !== name || last.version !== version) {
     const named = name === null ? {} : { 'Mcp-Name': encodeHeaderValue(name) }
     const headers = Object.freeze({ 'MCP-Protocol-Version': version, 'Mcp-Method': method, ...named })

@@ -15,9 +15,14 @@ import { notificationText } from './call-driver.ts'
 import { LaneLosses, retryMs } from './lane-return.ts'
 import type { StatelessRequest } from './stateless-call.ts'
 import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './stateless-calls.ts'
-import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
+import {
+  type ResponseOwner,
+  type StatelessReply,
+  StatelessResponse,
+  type WaitingClient,
+} from './stateless-response.ts'
 
-export class ListenCall implements StatelessWork, LaneMember {
+export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
   readonly id: string
   readonly principalId: string
   readonly serverName: string
@@ -28,7 +33,7 @@ export class ListenCall implements StatelessWork, LaneMember {
   readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
   readonly #leaseAgain: () => Promise<StatelessLease> | undefined
   readonly #idText: string
-  readonly #signal: () => AbortSignal
+  readonly #client: WaitingClient
   readonly #response: StatelessResponse
   #lane: Lane
   readonly #laneLosses = new LaneLosses()
@@ -50,10 +55,8 @@ export class ListenCall implements StatelessWork, LaneMember {
     this.principalId = request.binding.principalId
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`
-    this.#signal = request.signal
-    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, () =>
-      this.#handle({ kind: 'closed' }),
-    )
+    this.#client = request.client
+    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, this)
     calls.add(this)
     lane.join(this)
     const [listen, effects] = startListen(request.idText, params, facts)
@@ -84,7 +87,11 @@ export class ListenCall implements StatelessWork, LaneMember {
   }
 
   watchClient(): void {
-    this.#response.watch(this.#signal)
+    this.#response.watch(this.#client)
+  }
+
+  clientGone(): void {
+    this.#handle({ kind: 'closed' })
   }
 
   sweep(nowMs: number): void {

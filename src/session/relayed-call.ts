@@ -11,7 +11,12 @@ import type { Connection } from '../upstream/connection.ts'
 import type { Server } from '../upstream/server.ts'
 import { filterToolList } from '../upstream/server-tools.ts'
 import type { StatelessCalls, StatelessWork } from './stateless-calls.ts'
-import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
+import {
+  type ResponseOwner,
+  type StatelessReply,
+  StatelessResponse,
+  type WaitingClient,
+} from './stateless-response.ts'
 
 /** What a call needs of its HTTP request. */
 export interface RelayedRequest {
@@ -20,13 +25,12 @@ export interface RelayedRequest {
   readonly acceptsStream: boolean
   /** Its client wants log messages. */
   readonly logs: boolean
-  /** Aborted when the client closes the connection before the response has begun. Costly to ask for. */
-  signal(): AbortSignal
+  readonly client: WaitingClient
   /** Headers for a server over HTTP. */
   readonly headers: Readonly<Record<string, string>> | undefined
 }
 
-export class RelayedCall extends Call implements StatelessWork {
+export class RelayedCall extends Call implements StatelessWork, ResponseOwner {
   readonly method: string
   readonly message: MessageText
   readonly idText: string
@@ -37,7 +41,7 @@ export class RelayedCall extends Call implements StatelessWork {
   readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
   readonly #server: Server
   readonly #connection: Connection
-  readonly #signal: () => AbortSignal
+  readonly #client: WaitingClient
   readonly #response: StatelessResponse
   readonly #begunMs = performance.now()
   #open = true
@@ -63,13 +67,10 @@ export class RelayedCall extends Call implements StatelessWork {
     this.#calls = calls
     this.#server = server
     this.#connection = connection
-    this.#signal = request.signal
+    this.#client = request.client
     server.counters.started()
     calls.add(this)
-    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, () => {
-      this.#closeBooks(false)
-      connection.cancel(this, null)
-    })
+    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, this)
     connection.request(this)
   }
 
@@ -78,7 +79,12 @@ export class RelayedCall extends Call implements StatelessWork {
   }
 
   watchClient(): void {
-    this.#response.watch(this.#signal)
+    this.#response.watch(this.#client)
+  }
+
+  clientGone(): void {
+    this.#closeBooks(false)
+    this.#connection.cancel(this, null)
   }
 
   sweep(nowMs: number): void {

@@ -17,7 +17,12 @@ import { filterToolList } from '../upstream/server-tools.ts'
 import { CallDriver, notificationText, type StepFunction } from './call-driver.ts'
 import type { StateBinding } from './request-state.ts'
 import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './stateless-calls.ts'
-import { type StatelessReply, StatelessResponse } from './stateless-response.ts'
+import {
+  type ResponseOwner,
+  type StatelessReply,
+  StatelessResponse,
+  type WaitingClient,
+} from './stateless-response.ts'
 
 /** One HTTP request of a stateless client, as the route read it. */
 export interface StatelessRequest {
@@ -28,8 +33,7 @@ export interface StatelessRequest {
   readonly envelope: Envelope
   readonly binding: StateBinding
   readonly acceptsStream: boolean
-  /** Aborted when the client closes the connection before the response has begun. Costly to ask for. */
-  signal(): AbortSignal
+  readonly client: WaitingClient
   readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
 }
 
@@ -38,7 +42,10 @@ export interface StatelessParts {
 }
 
 /** The call of one of the machines: the relay between modern ends, or the bridge to a legacy server. */
-export class StatelessCall<State = unknown> extends CallDriver<State> implements StatelessWork {
+export class StatelessCall<State = unknown>
+  extends CallDriver<State>
+  implements StatelessWork, ResponseOwner
+{
   readonly principalId: string
   readonly serverName: string
   readonly endless: boolean
@@ -88,7 +95,12 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
   }
 
   watchClient(): void {
-    this.#response.watch(() => this.#request.signal())
+    this.#response.watch(this.#request.client)
+  }
+
+  clientGone(): void {
+    this.#closeBooks(false)
+    this.handle({ kind: 'cancelled' })
   }
 
   sweep(nowMs: number): void {
@@ -171,10 +183,7 @@ export class StatelessCall<State = unknown> extends CallDriver<State> implements
     this.#parts.calls.add(this)
     this.#open = true
     this.#begunMs = performance.now()
-    return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, () => {
-      this.#closeBooks(false)
-      this.handle({ kind: 'cancelled' })
-    })
+    return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, this)
   }
 
   #finish(text: string | null, status: number, failed: boolean): void {

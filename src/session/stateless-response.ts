@@ -20,6 +20,18 @@ export interface StatelessResponseSettings {
   readonly streamAfterMs: number
 }
 
+/** Whoever waits for a response: its HTTP request. */
+export interface WaitingClient {
+  /** Aborted when the connection is closed before the response has begun. Costly to ask for. */
+  readonly signal: AbortSignal
+}
+
+/** Whose response it is. */
+export interface ResponseOwner {
+  /** The client has closed the response before it had its answer. Called once at most. */
+  clientGone(): void
+}
+
 export class StatelessResponse {
   readonly reply: Promise<StatelessReply>
   readonly #settings: StatelessResponseSettings
@@ -28,13 +40,12 @@ export class StatelessResponse {
   #resolve: ((reply: StatelessReply) => void) | null = null
   #stream: EventStream | null = null
   #finished = false
-  readonly #onGone: () => void
+  readonly #owner: ResponseOwner
 
-  /** `onGone` is called once when the client closes the response before it has its answer. */
-  constructor(acceptsStream: boolean, settings: StatelessResponseSettings, onGone: () => void) {
+  constructor(acceptsStream: boolean, settings: StatelessResponseSettings, owner: ResponseOwner) {
     this.#acceptsStream = acceptsStream
     this.#settings = settings
-    this.#onGone = onGone
+    this.#owner = owner
     this.reply = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -45,18 +56,18 @@ export class StatelessResponse {
   }
 
   /** Begins to notice when the client is gone before anything was sent, or has gone already. */
-  watch(signal: () => AbortSignal): void {
+  watch(client: WaitingClient): void {
     if (this.#finished) return
-    const closed = signal()
-    if (closed.aborted) this.#gone()
-    else closed.addEventListener('abort', () => this.#gone(), { once: true })
+    const { signal } = client
+    if (signal.aborted) this.#gone()
+    else signal.addEventListener('abort', () => this.#gone(), { once: true })
   }
 
   #gone(): void {
     if (this.#finished) return
     this.#finished = true
     this.#resolve = null
-    this.#onGone()
+    this.#owner.clientGone()
   }
 
   /** A message that comes before the answer. A client that takes no stream goes without. */
@@ -102,7 +113,7 @@ export class StatelessResponse {
     const stream = new EventStream(this.#settings.streamBufferBytesMax, null, EVENT_STREAM_HEADERS, () => {
       if (this.#finished) return
       this.#finished = true
-      this.#onGone()
+      this.#owner.clientGone()
     })
     this.#stream = stream
     this.#resolve?.({ kind: 'stream', stream })

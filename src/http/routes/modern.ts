@@ -114,7 +114,7 @@ function relay(
     principalId: context.principal.id,
     acceptsStream,
     logs: route.envelope.logLevel !== null,
-    signal: () => request.signal,
+    client: request,
     headers: connection.cancelsByClosing ? httpHeaders(modern, paramHeaders) : undefined,
   })
 }
@@ -177,7 +177,7 @@ function statelessRequest(modern: ModernRequest): StatelessRequest {
     envelope: route.envelope,
     binding: bindingOf(modern),
     acceptsStream,
-    signal: () => request.signal,
+    client: request,
     forwardedHeaders: forwardedHeaders(parts, server, request),
   }
 }
