@@ -22,7 +22,7 @@ const GROWTH_BYTES_MIN = 4 * 1024 * 1024
 /** Sessions that have ended: what they leave was resident before, so it is no growth. */
 const ENDED_SESSIONS_MIN = 100
 /** Between two collections; the allocator takes a moment to hand back what was collected. */
-const PAUSE_MS = 5_000
+const PAUSE_MS = 2_000
 
 export class IdleMemory {
   readonly #memory: ProcessMemory
