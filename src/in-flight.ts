@@ -47,15 +47,18 @@ export class Roster<T extends Listed> {
   }
 
   /** As they stand now, so that what is done with them may strike out any of them. */
-  list(): T[] {
-    return this.#items.slice()
+  list(): readonly T[] {
+    // Every sweep asks thousands of idle sessions.
+    return this.#items.length === 0 ? nobody : this.#items.slice()
   }
 }
+
+const nobody: readonly never[] = Object.freeze([])
 
 const FREE = -1
 const SLOTS_MIN = 16
 
-/** Things by a whole number above zero that counts up. */
+/** Things by a whole number, zero or more, that counts up. */
 export class ByNumber<T> {
   /** Open addressing: a number stands at its own slot or in one of those behind it, with no free one between. */
   #keys = new Float64Array(SLOTS_MIN).fill(FREE)

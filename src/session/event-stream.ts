@@ -6,6 +6,8 @@
  * The bound is for what waits already: a single message may be larger, and reaches a reader that keeps up.
  */
 
+import type { Listed } from '../in-flight.ts'
+
 /** Headers of every event stream: nothing on the way may buffer, transform or compress it. */
 export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
   'content-type': 'text/event-stream',
@@ -30,7 +32,9 @@ const HIGH_WATER_BYTES = 1024
 const encoder = new TextEncoder()
 const COMMENT = encoder.encode(': ok\n\n')
 
-export class EventStream {
+export class EventStream implements Listed {
+  /** Its place among the readers of its session. */
+  place = 0
   readonly response: Response
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null
   readonly #bufferBytesMax: number

@@ -2,6 +2,7 @@
  * The event streams of one session: its standing stream, those of single requests, and the ring that keeps
  * their events for a reader that comes back.
  */
+import { ByNumber, Roster } from '../in-flight.ts'
 import { Channel } from './channel.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from './event-stream.ts'
 import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
@@ -20,9 +21,9 @@ export class SessionStreams {
   readonly #session: Session
   readonly #settings: StreamSettings
   readonly #ring: ReplayRing
-  readonly #channels = new Map<number, Channel>()
+  readonly #channels = new ByNumber<Channel>()
   readonly #standingReaders: EventStream[] = []
-  readonly #readers = new Set<EventStream>()
+  readonly #readers = new Roster<EventStream>()
   #nextChannel = STANDING_KEY + 1
 
   constructor(session: Session, settings: StreamSettings) {
@@ -86,11 +87,11 @@ export class SessionStreams {
   }
 
   heartbeat(nowMs: number, heartbeatMs: number): void {
-    for (const stream of this.#readers) stream.heartbeat(nowMs, heartbeatMs)
+    for (const stream of this.#readers.list()) stream.heartbeat(nowMs, heartbeatMs)
   }
 
   close(): void {
-    for (const stream of [...this.#readers]) stream.close()
+    for (const stream of this.#readers.list()) stream.close()
     this.#channels.clear()
     this.#ring.clear()
   }
