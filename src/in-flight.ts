@@ -58,7 +58,7 @@ const nobody: readonly never[] = Object.freeze([])
 const FREE = -1
 const SLOTS_MIN = 16
 
-/** Things by a whole number, zero or more, that counts up. */
+/** Things by a whole number, zero or more. */
 export class ByNumber<T> {
   /** Open addressing: a number stands at its own slot or in one of those behind it, with no free one between. */
   #keys = new Float64Array(SLOTS_MIN).fill(FREE)

@@ -1,7 +1,7 @@
 /**
  * One timer for everything that expires: calls, sessions, lanes, heartbeats.
  *
- * A timer per call costs the hot path; a sweep over what is open costs a few microseconds twice a second.
+ * A timer per call costs the hot path; a sweep over what is open costs a few microseconds four times a second.
  * Whoever owns expiring state adds one function and gets the time handed in.
  */
 

@@ -81,9 +81,7 @@ export function checkMirroredHeaders(headers: HeaderReader, request: MirroredReq
     (nameParam === null ? null : contradictoryName(nameHeader, name)) ??
     absence('MCP-Protocol-Version', versionHeader) ??
     absence('Mcp-Method', methodHeader) ??
-    (name === null || nameHeader !== null || isExtension(request.method)
-      ? null
-      : absence('Mcp-Name', nameHeader))
+    (name === null || isExtension(request.method) ? null : absence('Mcp-Name', nameHeader))
   )
 }
 
