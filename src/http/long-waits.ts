@@ -5,7 +5,7 @@
  * long as it takes. Lifting the limit for each request and setting it again costs a small call as much as its
  * session does, so it is lifted only for what is still unanswered after a part of that time.
  */
-import { Roster } from '../in-flight.ts'
+import { Roster } from '../runtime/in-flight.ts'
 import type { RequestContext } from './context.ts'
 
 export class LongWaits {

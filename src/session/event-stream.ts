@@ -6,7 +6,7 @@
  * The bound is for what waits already: a single message may be larger, and reaches a reader that keeps up.
  */
 
-import type { Listed } from '../in-flight.ts'
+import type { Listed } from '../runtime/in-flight.ts'
 
 /** Headers of every event stream: nothing on the way may buffer, transform or compress it. */
 export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {

@@ -15,7 +15,7 @@ const clients = 1_000
 /** Of these, as many have a process of their own. */
 const clientsWithProcess = 10
 const sessionIdleMs = 2_000
-/** The gateway looks for memory to give back once in five seconds without calls (`src/idle-memory.ts`). */
+/** The gateway looks for memory to give back once in five seconds without calls (`src/runtime/idle-memory.ts`). */
 const collectorMs = 6_500
 
 const config = {

@@ -31,15 +31,15 @@ describe('directions of imports', () => {
   test.each([
     {
       why: 'upstream is the last room of the chain',
-      path: 'src/upstream/lane.ts',
+      path: 'src/upstream/lane/lane.ts',
       text: "import { Session } from '../session/session.ts'",
-      fault: 'src/upstream/lane.ts: upstream must not import ../session/session.ts',
+      fault: 'src/upstream/lane/lane.ts: upstream must not import ../session/session.ts',
     },
     {
       why: 'a type is a dependency too',
-      path: 'src/session/session.ts',
+      path: 'src/session/legacy/session.ts',
       text: "import type { RequestContext } from '../http/context.ts'",
-      fault: 'src/session/session.ts: session must not import ../http/context.ts',
+      fault: 'src/session/legacy/session.ts: session must not import ../http/context.ts',
     },
     {
       why: 'protocol knows nothing but itself',
@@ -61,9 +61,9 @@ describe('directions of imports', () => {
     },
     {
       why: 'a lazy import is an import',
-      path: 'src/session/session.ts',
+      path: 'src/session/legacy/session.ts',
       text: "const cli = await import('../cli/serve.ts')",
-      fault: 'src/session/session.ts: session must not import ../cli/serve.ts',
+      fault: 'src/session/legacy/session.ts: session must not import ../cli/serve.ts',
     },
     {
       why: 'an import over several lines is found',
@@ -79,15 +79,15 @@ describe('directions of imports', () => {
     },
     {
       why: 'only http knows the web framework',
-      path: 'src/session/session.ts',
+      path: 'src/session/legacy/session.ts',
       text: "import { Elysia } from 'elysia'",
-      fault: 'src/session/session.ts: elysia belongs to http',
+      fault: 'src/session/legacy/session.ts: elysia belongs to http',
     },
     {
       why: 'the SDK is too dear for the relay',
-      path: 'src/upstream/connection.ts',
+      path: 'src/upstream/connection/connection.ts',
       text: "import { Client } from '@modelcontextprotocol/sdk/client/index.js'",
-      fault: 'src/upstream/connection.ts: @modelcontextprotocol/sdk/client/index.js belongs to cli',
+      fault: 'src/upstream/connection/connection.ts: @modelcontextprotocol/sdk/client/index.js belongs to cli',
     },
     {
       why: 'a new room is a decision',
@@ -102,7 +102,7 @@ describe('directions of imports', () => {
   test.each([
     { why: 'all names are types', path: 'src/registry/parse.ts', from: '../config/load.ts' },
     { why: 'the room lies further down', path: 'src/http/app.ts', from: '../upstream/directory.ts' },
-    { why: 'everybody may raise errors', path: 'src/upstream/lane.ts', from: '../errors.ts' },
+    { why: 'everybody may raise errors', path: 'src/upstream/lane/lane.ts', from: '../errors.ts' },
     { why: 'it is the same room', path: 'src/protocol/bridge/step.ts', from: '../eras.ts' },
   ])('accepts an import because $why', ({ path, from }) => {
     expect(wrongDirections(treeOf({ [path]: `import { type A, type B } from '${from}'` }))).toEqual([])
@@ -110,7 +110,7 @@ describe('directions of imports', () => {
 
   test('does not take a comment for an import', () => {
     const text = "// import { a } from '../http/app.ts'\n/*\nimport { b } from '../cli/serve.ts'\n*/"
-    expect(wrongDirections(treeOf({ 'src/upstream/lane.ts': text }))).toEqual([])
+    expect(wrongDirections(treeOf({ 'src/upstream/lane/lane.ts': text }))).toEqual([])
   })
 })
 
@@ -191,7 +191,7 @@ describe('names', () => {
     { why: 'a file', path: 'src/http/utils.ts', text: '' },
     { why: 'a folder', path: 'src/helpers/cidr.ts', text: '' },
     { why: 'a part of a file name', path: 'src/session/session-manager.ts', text: '' },
-    { why: 'a class', path: 'src/session/sessions.ts', text: 'export class SessionManager {}' },
+    { why: 'a class', path: 'src/session/legacy/sessions.ts', text: 'export class SessionManager {}' },
   ])('refuses $why', ({ path, text }) => {
     expect(emptyNames(treeOf({ [path]: text }))).toHaveLength(1)
   })

@@ -16,7 +16,7 @@ import type {
   ServerEntry,
   ServerStatus,
   ToolDescription,
-} from '../../src/upstream/directory.ts'
+} from '../../src/upstream/server/directory.ts'
 
 /** What one server of the directory does when it is asked. */
 export interface ServerBehaviour {

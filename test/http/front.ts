@@ -15,7 +15,7 @@ import { adminRoutes } from '../../src/http/routes/admin.ts'
 import { createMemoryStore } from '../../src/registry/memory.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
-import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/directory.ts'
+import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/server/directory.ts'
 import { definitionFrom } from './admin-server.ts'
 
 /** One server of the directory. */

@@ -2,9 +2,9 @@
  * The part of the gateway that starts children, in a process that a test can kill: for every mode in its
  * arguments one fault server, watched over. Prints one JSON line of process ids; ends on a line of stdin.
  */
-import { childEnvironment } from '../../src/upstream/transports/child-environment.ts'
-import { createStdioTransport } from '../../src/upstream/transports/stdio.ts'
-import { Watchdog } from '../../src/upstream/watchdog.ts'
+import { childEnvironment } from '../../src/upstream/transports/stdio/child-environment.ts'
+import { createStdioTransport } from '../../src/upstream/transports/stdio/stdio.ts'
+import { Watchdog } from '../../src/upstream/transports/stdio/watchdog.ts'
 import { createRecorder, isKind } from './transport-recorder.ts'
 
 const faultServer = new URL('./fault-stdio.ts', import.meta.url).pathname

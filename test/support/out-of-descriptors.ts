@@ -1,7 +1,7 @@
 /** Starts children until the system gives no more descriptors; prints the error and that it is still alive. */
 import type { GatewayError } from '../../src/errors.ts'
-import { childEnvironment } from '../../src/upstream/transports/child-environment.ts'
-import { createStdioTransport } from '../../src/upstream/transports/stdio.ts'
+import { childEnvironment } from '../../src/upstream/transports/stdio/child-environment.ts'
+import { createStdioTransport } from '../../src/upstream/transports/stdio/stdio.ts'
 import type { UpstreamTransport } from '../../src/upstream/transports/transport.ts'
 import { createRecorder } from './transport-recorder.ts'
 

@@ -5,7 +5,7 @@ import { type ParseOptions, parseDefinition } from '../../registry/definition-sc
 import { definitionToWire, secretValuesOf } from '../../registry/definition-wire.ts'
 import { mergeMasked } from '../../registry/merge-masked.ts'
 import { sentenceOf } from '../../registry/problems.ts'
-import type { ServerEntry, ServerStatus } from '../../upstream/directory.ts'
+import type { ServerEntry, ServerStatus } from '../../upstream/server/directory.ts'
 import { createMask } from '../../upstream/transports/mask.ts'
 import { contextOf } from '../context.ts'
 import { replyEmpty, replyJson } from '../reply.ts'

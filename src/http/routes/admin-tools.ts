@@ -1,7 +1,7 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
 import { Type } from '@sinclair/typebox'
 import { GatewayError, reasonOf } from '../../errors.ts'
-import type { ServerEntry, ToolDescription } from '../../upstream/directory.ts'
+import type { ServerEntry, ToolDescription } from '../../upstream/server/directory.ts'
 import { contextOf } from '../context.ts'
 import { replyJson, replyRpcText } from '../reply.ts'
 import type { AdminParts } from './admin.ts'

@@ -1,6 +1,6 @@
 /** `/healthz` and `/readyz`, for everyone: they say whether to send traffic here, and nothing secret. */
 import { Elysia } from 'elysia'
-import type { ServerDirectory } from '../../upstream/directory.ts'
+import type { ServerDirectory } from '../../upstream/server/directory.ts'
 import { replyJson } from '../reply.ts'
 
 export interface HealthParts {

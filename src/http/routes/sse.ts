@@ -6,10 +6,10 @@
  */
 import { GatewayError, reasonOf, rpcErrorText } from '../../errors.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
-import { SseExchange } from '../../session/exchange.ts'
-import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
-import type { Session } from '../../session/session.ts'
-import type { Server } from '../../upstream/server.ts'
+import { SseExchange } from '../../session/legacy/exchange.ts'
+import { initializeSession, sendRequest, tell } from '../../session/legacy/relay.ts'
+import type { Session } from '../../session/legacy/session.ts'
+import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { replyText } from '../reply.ts'
 import {

@@ -2,18 +2,18 @@
  * `/mcp-proxy/{name}/stream`: Streamable HTTP.
  *
  * One read of the body, one parse for the decisions, then the text itself is relayed. What comes back first
- * decides the form of the response (session/exchange.ts).
+ * decides the form of the response (session/legacy/exchange.ts).
  */
 import { GatewayError } from '../../errors.ts'
 import { classify, type Rejection } from '../../protocol/classify.ts'
 import { claimedEra } from '../../protocol/eras.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
-import { parseEventId } from '../../session/channel.ts'
-import { PostExchange, type PostReply } from '../../session/exchange.ts'
-import { initializeSession, sendRequest, tell } from '../../session/relay.ts'
-import { RelayedCall } from '../../session/relayed-call.ts'
-import type { Session } from '../../session/session.ts'
-import type { Server } from '../../upstream/server.ts'
+import { parseEventId } from '../../session/legacy/channel.ts'
+import { PostExchange, type PostReply } from '../../session/legacy/exchange.ts'
+import { initializeSession, sendRequest, tell } from '../../session/legacy/relay.ts'
+import { RelayedCall } from '../../session/modern/relayed-call.ts'
+import type { Session } from '../../session/legacy/session.ts'
+import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { replyEmpty, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
 import { answerBatch } from './batch.ts'
@@ -31,7 +31,7 @@ import {
   requestIdText,
   serverOf,
 } from './mcp.ts'
-import { answerModern, modernResponseOf, tellModern } from './modern.ts'
+import { answerModern, modernResponseOf, tellModern } from '../../session/modern/answer.ts'
 
 const SESSION_HEADER = 'mcp-session-id'
 

@@ -1,0 +1,243 @@
+/**
+ * One request of a session's client, from its arrival to its answer.
+ *
+ * waiting → streaming → done, or waiting → done. What the first event is decides the form of the response: a
+ * result becomes a JSON body; a notification, a server request or a few seconds of silence turn it into an
+ * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
+ */
+import { type GatewayError, rpcErrorText } from '../../errors.ts'
+import { hasParam, type MessageText, progressTokenSpan } from '../../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
+import { Call } from '../../upstream/connection/calls.ts'
+import type { Connection } from '../../upstream/connection/connection.ts'
+import type { Server } from '../../upstream/server/server.ts'
+import { filterToolList } from '../../upstream/server/tools.ts'
+import type { Channel } from './channel.ts'
+import type { EventStream } from '../event-stream.ts'
+import type { Session } from './session.ts'
+
+/** What the HTTP response to a POST becomes. */
+export type PostReply =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'bytes'; readonly pieces: MessagePieces }
+  | { readonly kind: 'stream'; readonly stream: EventStream }
+  | { readonly kind: 'error'; readonly error: GatewayError }
+
+/** The books that every exchange keeps, whatever carries its answer. */
+export abstract class Exchange extends Call {
+  readonly method: string
+  readonly message: MessageText
+  readonly idText: string
+  readonly progressTokenText: string | null
+  override readonly outlivesAnswer: boolean
+  readonly member: Session
+  readonly server: Server
+  readonly #begunMs = performance.now()
+  connection: Connection | null = null
+  /** Counts up in its session. */
+  serial = 0
+  /** How a bridged request is cancelled; null when the connection's in-flight table knows it. */
+  canceller: (() => void) | null = null
+  /** True once the answer, or the failure, has been passed on. */
+  done = false
+
+  /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
+  constructor(session: Session, server: Server, message: MessageText, idText: string) {
+    super()
+    this.method = message.method ?? ''
+    this.message = message
+    this.idText = idText
+    this.principalId = session.principalId
+    this.member = session
+    this.server = server
+    const token = progressTokenSpan(message)
+    this.progressTokenText = token && message.text.slice(token.start, token.end)
+    this.outlivesAnswer = this.method === 'tools/call' && hasParam(message, 'task')
+    server.counters.started()
+    session.began(this)
+  }
+
+  /** Sends the answer or a failure on; `text` is null when there is nothing to say (a cancelled call). */
+  protected abstract finish(text: string | null, error: GatewayError | null): void
+  /** Sends an answer on that was not decoded; only where `takesBytes`. */
+  protected finishLarge(_pieces: MessagePieces): void {}
+  /** A message that belongs to this exchange and is not its answer. */
+  abstract deliver(text: string): void
+  /** True while messages for its client can travel with this exchange. */
+  abstract get carriesMessages(): boolean
+
+  notified(_message: MessageText, text: string): void {
+    this.deliver(text)
+  }
+
+  answered(message: MessageText, text: string): void {
+    this.#end(message.failed)
+    this.finish(this.#filtered(text), null)
+  }
+
+  override answeredLarge(pieces: MessagePieces): void {
+    this.#end(false)
+    this.finishLarge(pieces)
+  }
+
+  answeredHere(resultText: string): void {
+    this.#end(false)
+    this.finish(this.#filtered(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`), null)
+  }
+
+  /** A JSON-RPC error that is no failure of the gateway's; `errorText` is the JSON text of the error object. */
+  refusedHere(errorText: string): void {
+    this.#end(true)
+    this.finish(`{"jsonrpc":"2.0","id":${this.idText},"error":${errorText}}`, null)
+  }
+
+  failed(error: GatewayError): void {
+    this.#end(true)
+    this.finish(null, error)
+  }
+
+  dropped(): void {
+    this.#end(false)
+    this.finish(null, null)
+  }
+
+  /** A tool list is filtered, and a task's handle is looked into. */
+  protected get relaysUnread(): boolean {
+    return !this.outlivesAnswer && (this.method !== 'tools/list' || !this.server.definition.toolFilter)
+  }
+
+  /** Hides from a tool list what the server's `toolFilter` hides. */
+  #filtered(text: string): string {
+    const filter = this.server.definition.toolFilter
+    return filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
+  }
+
+  #end(failed: boolean): void {
+    this.done = true
+    const durationMs = performance.now() - this.#begunMs
+    this.server.counters.ended(durationMs, failed)
+    this.member.ended(this)
+  }
+}
+
+/** A request that came by POST to the Streamable HTTP endpoint. */
+export class PostExchange extends Exchange {
+  readonly #acceptsStream: boolean
+  #resolve: ((reply: PostReply) => void) | null = null
+  #channel: Channel | null = null
+  /** Settles once it is known what the response becomes. */
+  readonly reply: Promise<PostReply>
+
+  constructor(
+    session: Session,
+    server: Server,
+    message: MessageText,
+    idText: string,
+    acceptsStream: boolean,
+  ) {
+    super(session, server, message, idText)
+    this.#acceptsStream = acceptsStream
+    this.reply = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  get carriesMessages(): boolean {
+    return this.#acceptsStream
+  }
+
+  deliver(text: string): void {
+    if (!this.#acceptsStream) this.member.streams.sendStanding(text)
+    else this.#openChannel().send(text)
+  }
+
+  /** Turns the response into an event stream, so that a client that waits sees a first byte. */
+  openStream(): void {
+    if (this.#resolve && this.#acceptsStream) this.#openChannel()
+  }
+
+  override get takesBytes(): boolean {
+    return this.#resolve !== null && this.relaysUnread
+  }
+
+  protected override finishLarge(pieces: MessagePieces): void {
+    this.#resolve?.({ kind: 'bytes', pieces })
+    this.#resolve = null
+  }
+
+  override interrupted(): void {
+    if (this.#acceptsStream && this.member.resumable) this.#openChannel().reader?.close()
+  }
+
+  protected finish(text: string | null, error: GatewayError | null): void {
+    const resolve = this.#resolve
+    this.#resolve = null
+    if (this.#channel) {
+      const last = error ? rpcErrorText(error, this.idText) : text
+      if (last !== null) this.#channel.send(last)
+      this.member.streams.finishChannel(this.#channel)
+    } else if (error) resolve?.({ kind: 'error', error })
+    else if (text !== null) resolve?.({ kind: 'text', text })
+    else {
+      // A cancelled call has no answer; an event stream that just ends says so.
+      const channel = this.member.streams.newChannel()
+      resolve?.({ kind: 'stream', stream: this.member.streams.openReader(channel, 0) })
+      this.member.streams.finishChannel(channel)
+    }
+  }
+
+  #openChannel(): Channel {
+    if (this.#channel) return this.#channel
+    const channel = this.member.streams.newChannel()
+    this.#channel = channel
+    this.#resolve?.({ kind: 'stream', stream: this.member.streams.openReader(channel, 0) })
+    this.#resolve = null
+    return channel
+  }
+}
+
+/** A request that came in a batch: it shares one event stream with the others. */
+export class BatchExchange extends Exchange {
+  readonly carriesMessages = true
+  readonly #channel: Channel
+  readonly #done: () => void
+
+  constructor(
+    session: Session,
+    server: Server,
+    message: MessageText,
+    idText: string,
+    channel: Channel,
+    done: () => void,
+  ) {
+    super(session, server, message, idText)
+    this.#channel = channel
+    this.#done = done
+  }
+
+  deliver(text: string): void {
+    this.#channel.send(text)
+  }
+
+  protected finish(text: string | null, error: GatewayError | null): void {
+    const last = error ? rpcErrorText(error, this.idText) : text
+    if (last !== null) this.#channel.send(last)
+    this.#done()
+  }
+}
+
+/** A request that came over the 2024-11-05 message endpoint: everything travels on the session's one stream. */
+export class SseExchange extends Exchange {
+  get carriesMessages(): boolean {
+    return false
+  }
+
+  deliver(text: string): void {
+    this.member.streams.sendStanding(text)
+  }
+
+  protected finish(text: string | null, error: GatewayError | null): void {
+    const last = error ? rpcErrorText(error, this.idText) : text
+    if (last !== null) this.member.streams.sendStanding(last)
+  }
+}

@@ -1,0 +1,73 @@
+/** What a server has asked of one client and the client has not answered yet. Bounded in number and in time. */
+import { GatewayError, rpcErrorText } from '../../errors.ts'
+import { idTextOf, type MessageText, paramSpan, replaceSpan, withId } from '../../protocol/jsonrpc.ts'
+
+interface Waiting {
+  readonly message: MessageText
+  readonly answer: (text: string) => void
+  readonly askedAtMs: number
+}
+
+/** Requests that may wait for one client at a time. */
+const WAITING_MAX = 1_024
+
+export class ServerRequests {
+  readonly #waiting = new Map<number, Waiting>()
+  #nextId = 1
+
+  /** Takes a request in and answers it under an id of this session's; null when it was refused at the bound. */
+  add(message: MessageText, answer: (text: string) => void): { id: number; text: string } | null {
+    if (this.#waiting.size >= WAITING_MAX) {
+      refuse(message, answer, 'too many requests wait for the client')
+      return null
+    }
+    const id = this.#nextId++
+    this.#waiting.set(id, { message, answer, askedAtMs: Date.now() })
+    return { id, text: withId(message, String(id)) }
+  }
+
+  /** Hands the client's response to the server under its own id; one to nothing that was asked changes nothing. */
+  respond(response: MessageText): void {
+    const id = Number(idTextOf(response))
+    const waiting = this.#waiting.get(id)
+    if (!waiting) return
+    this.#waiting.delete(id)
+    waiting.answer(withId(response, idTextOf(waiting.message)))
+  }
+
+  /** The server withdrew a request: the cancel as the client must hear it, or null when there is none. */
+  withdraw(cancel: MessageText, requestIdText: string): string | null {
+    const span = paramSpan(cancel, 'requestId')
+    for (const [id, waiting] of this.#waiting) {
+      if (!span || idTextOf(waiting.message) !== requestIdText) continue
+      this.#waiting.delete(id)
+      return replaceSpan(cancel.text, span, String(id))
+    }
+    return null
+  }
+
+  /** The gateway withdraws a question that it asked itself: the cancel for the client, or null when it is answered. */
+  takeBack(id: number): string | null {
+    if (!this.#waiting.delete(id)) return null
+    return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
+  }
+
+  /** Refuses what has waited too long. */
+  sweep(nowMs: number, clientInputMs: number): void {
+    for (const [id, { message, answer, askedAtMs }] of this.#waiting) {
+      if (nowMs - askedAtMs < clientInputMs) continue
+      this.#waiting.delete(id)
+      refuse(message, answer, `the client gave no answer within ${clientInputMs} ms`)
+    }
+  }
+
+  refuseAll(reason: string): void {
+    for (const { message, answer } of this.#waiting.values()) refuse(message, answer, reason)
+    this.#waiting.clear()
+  }
+}
+
+/** Answers a server's request with the error that no client can take it. */
+export function refuse(message: MessageText, answer: (text: string) => void, reason: string): void {
+  answer(rpcErrorText(new GatewayError('NO_CAPABLE_CLIENT', reason), idTextOf(message)))
+}

@@ -1,0 +1,255 @@
+/**
+ * One client's session with one server, on either face.
+ *
+ * opening → open → closed. Bound to the principal that opened it: under any other it does not exist. Owns its
+ * event channels, its replay ring, the requests that its client has in flight and those that the server has
+ * asked of its client. All of it goes when the session does.
+ */
+import { GatewayError } from '../../errors.ts'
+import { Roster } from '../../runtime/in-flight.ts'
+import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
+import type { Call } from '../../upstream/connection/calls.ts'
+import { isRecord } from '../../upstream/connection/calls.ts'
+import type { Lane } from '../../upstream/lane/lane.ts'
+import type { LaneMember } from '../../upstream/lane/host.ts'
+import { Exchange, PostExchange } from './exchange.ts'
+import { LaneLosses } from '../lane-losses.ts'
+import { refuse, ServerRequests } from './server-requests.ts'
+import type { SessionBridge } from './bridge.ts'
+import { SessionStreams } from './streams.ts'
+
+export interface SessionSettings {
+  readonly replayEventsMax: number
+  readonly replayBytesMax: number
+  readonly streamBufferBytesMax: number
+  readonly heartbeatMs: number
+  readonly streamAfterMs: number
+  readonly clientInputMs: number
+}
+
+export type Face = 'stream' | 'sse'
+
+export interface SessionInit {
+  readonly id: string
+  readonly principalId: string
+  readonly serverName: string
+  readonly face: Face
+}
+
+/** From this revision on a stream begins with an event that only carries an id (SEP-1699). */
+const PRIMING_VERSION = '2025-11-25'
+
+/** The capability that a client must have declared to be asked this. Methods not listed are passed on. */
+const CAPABILITY_OF: Readonly<Record<string, string>> = {
+  'sampling/createMessage': 'sampling',
+  'elicitation/create': 'elicitation',
+  'roots/list': 'roots',
+}
+
+export class Session implements LaneMember {
+  readonly id: string
+  readonly principalId: string
+  readonly serverName: string
+  readonly face: Face
+  readonly createdAtMs = Date.now()
+  lastSeenMs = Date.now()
+  state: 'opening' | 'open' | 'closed' = 'opening'
+  lane: Lane | null = null
+  /** Set once the session uses a server of the other era. */
+  bridge: SessionBridge | null = null
+  headers: Readonly<Record<string, string>> | undefined = undefined
+  #initialize: MessageText | null = null
+  #protocolVersion = ''
+  #capabilities: Readonly<Record<string, unknown>> = {}
+  readonly #settings: SessionSettings
+  readonly #exchanges = new Roster<Exchange>()
+  #begun = 0
+  readonly #serverRequests = new ServerRequests()
+  /** Everything that travels to the client outside a JSON body. */
+  readonly streams: SessionStreams
+  #shortHash: string | null = null
+  readonly #whenGone = new Set<() => void>()
+  readonly laneLosses = new LaneLosses()
+
+  readonly #onLaneLost: (session: Session) => void
+
+  /** `onLaneLost` sees to a new lane for a session whose client still listens. */
+  constructor(init: SessionInit, settings: SessionSettings, onLaneLost: (session: Session) => void) {
+    this.#onLaneLost = onLaneLost
+    this.id = init.id
+    this.principalId = init.principalId
+    this.serverName = init.serverName
+    this.face = init.face
+    this.#settings = settings
+    this.streams = new SessionStreams(this, settings)
+  }
+
+  /** Notes what the client declared in its `initialize`. */
+  begin(
+    initialize: MessageText,
+    protocolVersion: string,
+    capabilities: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#initialize = initialize
+    this.#protocolVersion = protocolVersion
+    this.#capabilities = capabilities
+  }
+
+  get initialize(): MessageText {
+    if (!this.#initialize) throw new GatewayError('INVALID_REQUEST', 'send initialize first')
+    return this.#initialize
+  }
+
+  get protocolVersion(): string {
+    return this.#protocolVersion
+  }
+
+  get interactive(): boolean {
+    for (const _ in this.#capabilities) return true
+    return false
+  }
+
+  /** True when the client is told an event id before anything else, so that it can resume any stream. */
+  get resumable(): boolean {
+    return this.face === 'stream' && this.#protocolVersion >= PRIMING_VERSION
+  }
+
+  /** Notes that the client was heard or seen. */
+  touch(): void {
+    this.lastSeenMs = Date.now()
+  }
+
+  /** For logs: names the session without giving it away. */
+  get shortHash(): string {
+    this.#shortHash ??= Bun.hash(this.id).toString(16).padStart(16, '0').slice(0, 12)
+    return this.#shortHash
+  }
+
+  /** True while a client is plainly there: a stream is open or a call is in flight. */
+  get busy(): boolean {
+    return this.streams.open || this.#exchanges.size > 0
+  }
+
+  // Exchanges.
+
+  began(exchange: Exchange): void {
+    exchange.serial = ++this.#begun
+    this.#exchanges.add(exchange)
+  }
+
+  ended(exchange: Exchange): void {
+    this.#exchanges.delete(exchange)
+    this.lastSeenMs = Date.now()
+  }
+
+  /** The client's `notifications/cancelled`: only its own call is found here, so nobody else's can be hit. */
+  cancel(message: MessageText): void {
+    const span = paramSpan(message, 'requestId')
+    const idText = span && message.text.slice(span.start, span.end)
+    const exchange = this.#latest((begun) => begun.idText === idText)
+    if (exchange?.canceller) exchange.canceller()
+    else exchange?.connection?.cancel(exchange, message)
+  }
+
+  // LaneMember.
+
+  notify(message: MessageText, call: Call | null): void {
+    if (this.state === 'closed') return
+    const exchange = call instanceof Exchange && call.member === this ? call : null
+    if (exchange?.carriesMessages) exchange.deliver(message.text)
+    else this.streams.sendStanding(message.text)
+  }
+
+  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
+    const needed = CAPABILITY_OF[message.method ?? '']
+    const lacks = needed !== undefined && !isRecord(this.#capabilities[needed])
+    if (lacks || this.state === 'closed') {
+      refuse(message, answer, lacks ? `the client did not declare ${needed}` : 'the session has ended')
+      return
+    }
+    const asked = this.#serverRequests.add(message, answer)
+    if (!asked) return
+    const carrier =
+      call instanceof Exchange && call.carriesMessages ? call : this.#latest((begun) => begun.carriesMessages)
+    if (carrier) carrier.deliver(asked.text)
+    else this.streams.sendStanding(asked.text)
+  }
+
+  /** Asks the client for a bridge, on this exchange's stream; answers the question's id, null when it was refused. */
+  askBridged(message: MessageText, exchange: Exchange, answer: (text: string) => void): number | null {
+    const asked = this.#serverRequests.add(message, answer)
+    if (asked && exchange.carriesMessages) exchange.deliver(asked.text)
+    else if (asked) this.streams.sendStanding(asked.text)
+    return asked?.id ?? null
+  }
+
+  /** Tells the client that a bridge's question is moot. */
+  takeBack(id: number): void {
+    const text = this.#serverRequests.takeBack(id)
+    if (text !== null) this.streams.sendStanding(text)
+  }
+
+  whenGone(listener: () => void): () => void {
+    if (this.state === 'closed') listener()
+    else this.#whenGone.add(listener)
+    return () => this.#whenGone.delete(listener)
+  }
+
+  /** The client listens from now on; a server that was lost while nobody did would go on being silent. */
+  listens(): void {
+    this.bridge?.standing(true)
+    if (this.lane && !this.lane.established) this.#onLaneLost(this)
+  }
+
+  laneLost(): void {
+    if (this.state !== 'closed' && this.streams.open) this.#onLaneLost(this)
+  }
+
+  withdraw(message: MessageText, requestIdText: string): void {
+    const text = this.#serverRequests.withdraw(message, requestIdText)
+    if (text !== null) this.streams.sendStanding(text)
+  }
+
+  /** A response of the client's to a request of the server's. */
+  respond(response: MessageText): void {
+    this.#serverRequests.respond(response)
+  }
+
+  /** Silence becomes a stream, silent streams a comment, unanswered server requests an error. */
+  sweep(nowMs: number): void {
+    const { streamAfterMs, heartbeatMs, clientInputMs } = this.#settings
+    for (const exchange of this.#exchanges.list())
+      if (exchange instanceof PostExchange && nowMs - exchange.startedAtMs >= streamAfterMs)
+        exchange.openStream()
+    this.streams.heartbeat(nowMs, heartbeatMs)
+    this.#serverRequests.sweep(nowMs, clientInputMs)
+  }
+
+  /** Ends it all: calls fail with this error, server requests are refused, streams end, the lane is left. */
+  close(error: GatewayError): void {
+    if (this.state === 'closed') return
+    this.state = 'closed'
+    this.#serverRequests.refuseAll('the session has ended')
+    for (const exchange of this.#exchanges.list()) {
+      const { connection, canceller } = exchange
+      connection?.cancel(exchange, null)
+      connection?.forget(exchange)
+      if (!exchange.done) exchange.failed(error)
+      canceller?.()
+    }
+    for (const listener of this.#whenGone) listener()
+    this.#whenGone.clear()
+    this.bridge?.close()
+    this.lane?.leave(this)
+    this.lane = null
+    this.streams.close()
+  }
+
+  /** The one that was begun last among those that fit: a client may use an id again. */
+  #latest(fits: (exchange: Exchange) => boolean): Exchange | null {
+    let latest: Exchange | null = null
+    for (const exchange of this.#exchanges.items)
+      if (exchange.serial > (latest?.serial ?? 0) && fits(exchange)) latest = exchange
+    return latest
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Every downstream session: opened, found, expired and ended here and nowhere else. Bounded in number, in all
+ * and per client.
+ */
+import { GatewayError } from '../../errors.ts'
+import { type Face, Session, type SessionInit, type SessionSettings } from './session.ts'
+
+export interface SessionsSettings extends SessionSettings {
+  readonly sessionsMax: number
+  readonly sessionsPerClientMax: number
+  readonly sessionIdleMs: number
+  readonly sessionAbsoluteMs: number
+}
+
+export class Sessions {
+  readonly #settings: SessionsSettings
+  readonly #byId = new Map<string, Session>()
+  readonly #countByClient = new Map<string, number>()
+  readonly #clientOf = new Map<string, string>()
+  readonly #countByServer = new Map<string, number>()
+  /** How many have ended since the start. */
+  ended = 0
+
+  /** Sees to a new lane for a session whose lane was lost; set by the composition root. */
+  onLaneLost: (session: Session) => void = () => {}
+
+  constructor(settings: SessionsSettings) {
+    this.#settings = settings
+  }
+
+  get count(): number {
+    return this.#byId.size
+  }
+
+  countOf(serverName: string): number {
+    return this.#countByServer.get(serverName) ?? 0
+  }
+
+  /** Opens a session; `client` is who the per-client bound counts for. Throws SESSIONS_EXHAUSTED at a bound. */
+  open(init: Omit<SessionInit, 'id'>, client: string): Session {
+    const { sessionsMax, sessionsPerClientMax } = this.#settings
+    if (this.#byId.size >= sessionsMax)
+      throw new GatewayError(
+        'SESSIONS_EXHAUSTED',
+        `the gateway has ${sessionsMax} sessions (limits.sessions_max)`,
+        30,
+      )
+    const ofClient = this.#countByClient.get(client) ?? 0
+    if (ofClient >= sessionsPerClientMax)
+      throw new GatewayError(
+        'SESSIONS_EXHAUSTED',
+        `this client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE`,
+        30,
+      )
+    const session = new Session({ ...init, id: crypto.randomUUID() }, this.#settings, (lost) =>
+      this.onLaneLost(lost),
+    )
+    this.#byId.set(session.id, session)
+    this.#countByClient.set(client, ofClient + 1)
+    this.#clientOf.set(session.id, client)
+    this.#countByServer.set(init.serverName, this.countOf(init.serverName) + 1)
+    return session
+  }
+
+  /**
+   * The session, if this principal opened it at this face of this server. Any other principal gets the same 404
+   * as for nothing, and so does the other face, where an answer would go to a stream that nobody reads.
+   */
+  find(id: string, principalId: string, serverName: string, face: Face): Session {
+    const session = this.#byId.get(id)
+    if (
+      !session ||
+      session.principalId !== principalId ||
+      session.serverName !== serverName ||
+      session.face !== face
+    )
+      throw new GatewayError(
+        'SESSION_UNKNOWN',
+        'the session does not exist or has ended; send initialize to begin a new one',
+      )
+    session.lastSeenMs = Date.now()
+    return session
+  }
+
+  close(session: Session, error: GatewayError): void {
+    if (!this.#byId.delete(session.id)) return
+    this.ended++
+    const client = this.#clientOf.get(session.id) ?? ''
+    this.#clientOf.delete(session.id)
+    decrement(this.#countByClient, client)
+    decrement(this.#countByServer, session.serverName)
+    session.close(error)
+  }
+
+  /** Ends the sessions that this test picks. */
+  closeWhere(picks: (session: Session) => boolean, error: GatewayError): void {
+    for (const session of [...this.#byId.values()]) if (picks(session)) this.close(session, error)
+  }
+
+  sweep(nowMs: number): void {
+    const { sessionIdleMs, sessionAbsoluteMs } = this.#settings
+    for (const session of this.#byId.values()) {
+      const idle = !session.busy && nowMs - session.lastSeenMs > sessionIdleMs
+      if (idle || nowMs - session.createdAtMs > sessionAbsoluteMs)
+        this.close(
+          session,
+          new GatewayError(
+            'SESSION_UNKNOWN',
+            idle ? 'the session was idle' : 'the session reached its age limit',
+          ),
+        )
+      else session.sweep(nowMs)
+    }
+  }
+}
+
+function decrement(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 1) - 1
+  if (left > 0) counts.set(key, left)
+  else counts.delete(key)
+}

@@ -1,0 +1,137 @@
+/**
+ * The event streams of one session: its standing stream, those of single requests, and the ring that keeps
+ * their events for a reader that comes back.
+ */
+import { ByNumber, Roster } from '../../runtime/in-flight.ts'
+import { Channel } from './channel.ts'
+import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'
+import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
+import type { Session } from './session.ts'
+
+/** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
+const STANDING_READERS_MAX = 4
+const STANDING_KEY = 0
+const RETRY_MS = 1_000
+
+export interface StreamSettings extends ReplayBounds {
+  readonly streamBufferBytesMax: number
+}
+
+export class SessionStreams {
+  readonly #session: Session
+  readonly #settings: StreamSettings
+  readonly #ring: ReplayRing
+  readonly #channels = new ByNumber<Channel>()
+  readonly #standingReaders: EventStream[] = []
+  readonly #readers = new Roster<EventStream>()
+  #nextChannel = STANDING_KEY + 1
+
+  constructor(session: Session, settings: StreamSettings) {
+    this.#session = session
+    this.#settings = settings
+    this.#ring = new ReplayRing(settings)
+  }
+
+  /** True while any stream has a reader. */
+  get open(): boolean {
+    return this.#readers.size > 0
+  }
+
+  /** True while the client has a stream for what belongs to no request. */
+  get standing(): boolean {
+    return this.#standingReaders.length > 0
+  }
+
+  newChannel(): Channel {
+    const channel = new Channel(this.#nextChannel++, this.#ring)
+    this.#channels.set(channel.key, channel)
+    return channel
+  }
+
+  finishChannel(channel: Channel): void {
+    channel.finish()
+    this.#channels.delete(channel.key)
+  }
+
+  /** A response that reads a channel from behind the event with this sequence number. */
+  openReader(channel: Channel, afterSequence: number | null): EventStream {
+    const primes = this.#session.resumable
+    const stream = this.#openStream(
+      primes ? `id: ${channel.primingId()}\nretry: ${RETRY_MS}\ndata: \n\n` : null,
+    )
+    channel.attach(stream, afterSequence)
+    return stream
+  }
+
+  /** The client's GET: its standing stream, or, with `Last-Event-ID`, the stream that was cut. */
+  openStanding(lastEvent: { key: number; sequence: number } | null): EventStream {
+    if (lastEvent && lastEvent.key !== STANDING_KEY) return this.#resume(lastEvent.key, lastEvent.sequence)
+    const stream = this.openReader(this.#standing(), lastEvent?.sequence ?? null)
+    this.#standingReaders.push(stream)
+    if (this.#standingReaders.length > STANDING_READERS_MAX) this.#standingReaders.shift()?.close()
+    this.#session.listens()
+    return stream
+  }
+
+  /** The one stream of the 2024-11-05 face; it begins with the `endpoint` event and its end is the session's. */
+  openSse(endpoint: string, onEnd: () => void): EventStream {
+    const stream = this.#openStream(eventFrame(endpoint, null, 'endpoint'), onEnd)
+    this.#standingReaders.push(stream)
+    return stream
+  }
+
+  /** Sends on the standing stream, or keeps it until there is one. */
+  sendStanding(text: string): void {
+    if (this.#session.face === 'stream') this.#standing().send(text)
+    else this.#standingReaders[0]?.write(eventFrame(text, null, 'message'))
+  }
+
+  heartbeat(nowMs: number, heartbeatMs: number): void {
+    for (const stream of this.#readers.list()) stream.heartbeat(nowMs, heartbeatMs)
+  }
+
+  close(): void {
+    for (const stream of this.#readers.list()) stream.close()
+    this.#channels.clear()
+    this.#ring.clear()
+  }
+
+  #standing(): Channel {
+    let channel = this.#channels.get(STANDING_KEY)
+    if (!channel) {
+      channel = new Channel(STANDING_KEY, this.#ring)
+      this.#channels.set(STANDING_KEY, channel)
+    }
+    return channel
+  }
+
+  /** Goes on with a request's stream where the client lost it; what is over is replayed and ended. */
+  #resume(key: number, sequence: number): EventStream {
+    const running = this.#channels.get(key)
+    if (running) {
+      // Its predecessor is of no more use, and half-open ones would pile up.
+      running.reader?.close()
+      return this.openReader(running, sequence)
+    }
+    const stream = this.#openStream(null)
+    for (const frame of this.#ring.after(key, sequence)) stream.write(frame)
+    stream.close()
+    return stream
+  }
+
+  #openStream(first: string | null, onEnd?: () => void): EventStream {
+    const { face, id } = this.#session
+    const headers =
+      face === 'stream' ? { ...EVENT_STREAM_HEADERS, 'mcp-session-id': id } : EVENT_STREAM_HEADERS
+    const stream = new EventStream(this.#settings.streamBufferBytesMax, first, headers, (ended) => {
+      this.#readers.delete(ended)
+      const at = this.#standingReaders.indexOf(ended)
+      if (at >= 0) this.#standingReaders.splice(at, 1)
+      if (at >= 0 && !this.standing && this.#session.state !== 'closed') this.#session.bridge?.standing(false)
+      this.#session.touch()
+      onEnd?.()
+    })
+    this.#readers.add(stream)
+    return stream
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Runs the step machine of one bridged request: tells it what happens and carries out what it asks.
+ *
+ * The machine (protocol/bridge) is pure; wires, time and clients are here. Events that arrive while effects
+ * are carried out wait their turn, so that a machine is never entered twice.
+ */
+import { GatewayError, rpcErrorObject } from '../errors.ts'
+import type { CallEffect, CallEvent, CallTimer, Outcome, RpcFailure, Step } from '../protocol/bridge/types.ts'
+import type { Connection } from '../upstream/connection/connection.ts'
+import type { LaneMember } from '../upstream/lane/host.ts'
+import { Leg, requestMessage } from '../upstream/connection/bridge-call.ts'
+
+export type StepFunction<State> = (state: State, event: CallEvent) => Step<State, CallEffect>
+
+export abstract class CallDriver<State> {
+  #state: State
+  readonly #step: StepFunction<State>
+  readonly #timers = new Map<CallTimer, ReturnType<typeof setTimeout>>()
+  readonly #effects: CallEffect[] = []
+  #leg: Leg | null = null
+  #legConnection: Connection | null = null
+  #running = false
+
+  readonly #clientInputMs: number
+
+  /** `clientInputMs`: how long a client may take to answer, whatever the machine proposes. */
+  constructor(state: State, step: StepFunction<State>, clientInputMs: number) {
+    this.#state = state
+    this.#step = step
+    this.#clientInputMs = clientInputMs
+  }
+
+  /** Where requests go now, or null when the wire is gone. */
+  protected abstract connection(): Connection | null
+  /** Whether the client of the request wants log messages with it. */
+  protected abstract readonly wantsLogs: boolean
+  protected abstract readonly principalId: string
+  /** The session of the request, or null where there is none. */
+  protected abstract readonly audience: LaneMember | null
+  /** Headers beside those of the machine. */
+  protected abstract readonly headers: Readonly<Record<string, string>> | undefined
+  protected abstract answer(result: string): void
+  protected abstract fail(failure: RpcFailure): void
+  protected abstract end(): void
+  protected abstract notify(method: string, params: string | null): void
+  /** Everything else; resolves when the effects behind it may go on. */
+  protected abstract perform(effect: CallEffect): Promise<void> | undefined
+
+  /** Carries out the first effects. */
+  protected begin(effects: readonly CallEffect[]): void {
+    this.#effects.push(...effects)
+    this.#run()
+  }
+
+  /** Tells the machine what happened. */
+  handle(event: CallEvent): void {
+    const [state, effects] = this.#step(this.#state, event)
+    this.#state = state
+    this.begin(effects)
+  }
+
+  /** The request that runs upstream, if one does. */
+  protected get leg(): Leg | null {
+    return this.#leg
+  }
+
+  #run(): void {
+    if (this.#running) return
+    this.#running = true
+    for (let effect = this.#effects.shift(); effect; effect = this.#effects.shift()) {
+      const pending = this.#carryOut(effect)
+      if (!pending) continue
+      void pending.finally(() => {
+        this.#running = false
+        this.#run()
+      })
+      return
+    }
+    this.#running = false
+  }
+
+  #carryOut(effect: CallEffect): Promise<void> | undefined {
+    switch (effect.kind) {
+      case 'send':
+        this.#send(effect.method, effect.params, effect.headers)
+        return undefined
+      case 'cancelUpstream':
+        if (this.#leg) this.#legConnection?.cancel(this.#leg, null)
+        return undefined
+      case 'respondUpstream':
+        this.#leg?.respond(effect.id, memberOf(effect.outcome))
+        return undefined
+      case 'timer':
+        this.#start(effect.timer, effect.ms)
+        return undefined
+      case 'stopTimer':
+        this.#stop(effect.timer)
+        return undefined
+      case 'notify':
+        this.notify(effect.method, effect.params)
+        return undefined
+      case 'answer':
+        this.#over()
+        this.answer(effect.result)
+        return undefined
+      case 'fail':
+        this.#over()
+        this.fail(effect.failure)
+        return undefined
+      case 'end':
+        this.#over()
+        this.end()
+        return undefined
+      default:
+        return this.perform(effect)
+    }
+  }
+
+  #send(method: string, params: string, headers: Readonly<Record<string, string>>): void {
+    const message = requestMessage(method, params)
+    const connection = this.connection()
+    if (!message || !connection) {
+      const error = message
+        ? new GatewayError('UPSTREAM_CLOSED', 'the connection to the server is gone')
+        : new GatewayError('INVALID_PARAMS', 'the parameters are malformed')
+      const failure = { code: error.rpcCode, text: rpcErrorObject(error) }
+      this.handle({ kind: 'failure', failure, lost: true })
+      return
+    }
+    const leg = new Leg(message, (event) => {
+      if (this.#leg === leg) this.handle(event)
+    })
+    leg.headers = this.headers ? { ...this.headers, ...headers } : headers
+    leg.endless = method === 'subscriptions/listen'
+    leg.logs = this.wantsLogs
+    leg.principalId = this.principalId
+    leg.audience = this.audience
+    this.#leg = leg
+    this.#legConnection = connection
+    connection.request(leg)
+  }
+
+  #start(timer: CallTimer, proposedMs: number): void {
+    this.#stop(timer)
+    const waitMs = timer === 'expiry' || timer === 'round' ? this.#clientInputMs : proposedMs
+    this.#timers.set(
+      timer,
+      setTimeout(() => this.handle({ kind: 'timer', timer }), waitMs),
+    )
+  }
+
+  #stop(timer: CallTimer): void {
+    clearTimeout(this.#timers.get(timer))
+    this.#timers.delete(timer)
+  }
+
+  #over(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+  }
+}
+
+/** The member of a response that carries an outcome. */
+export function memberOf(outcome: Outcome): string {
+  return outcome.kind === 'result' ? `"result":${outcome.result}` : `"error":${outcome.failure.text}`
+}
+
+/** A notification as text. */
+export function notificationText(method: string, params: string | null): string {
+  return `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${params === null ? '' : `,"params":${params}`}}`
+}

@@ -1,0 +1,265 @@
+/**
+ * Requests of revision 2026-07-28: each stands alone, and is relayed or bridged by what the server speaks.
+ *
+ * Statuses: 200, also for most errors; 202 for a notification; 400 for what its envelope or headers get wrong,
+ * and for a missing capability; 404 for a method that does not exist; the gateway's own from the catalogue.
+ */
+import { GatewayError } from '../../errors.ts'
+import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
+import { DECISIVE_PARAMS, salientText } from '../../protocol/bridge/questions.ts'
+import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
+import type { ModernRequestRoute } from '../../protocol/classify.ts'
+import { CLIENT_REQUESTS } from '../../protocol/eras.ts'
+import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
+import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
+import { type Asker, askerFor } from './client.ts'
+import { ListenCall } from './subscription.ts'
+import { RelayedCall } from './relayed-call.ts'
+import { bindState, type StateBinding } from './request-state.ts'
+import { StatelessCall, type StatelessRequest } from './call-driver.ts'
+import type { StatelessReply } from './response.ts'
+import { isStray, passStray } from '../vendor-notification.ts'
+import type { Lane } from '../../upstream/lane/lane.ts'
+import type { StatelessLease } from '../../upstream/lane/pool.ts'
+import type { StatelessUse } from '../../upstream/lane/roles.ts'
+import type { Server } from '../../upstream/server/server.ts'
+import { allowsTool } from '../../upstream/server/tools.ts'
+import type { RequestContext } from '../../http/context.ts'
+import { replyEmpty, replyJsonText, replyRpcBytes } from '../../http/reply.ts'
+import { forwardedHeaders, type McpParts } from '../../http/routes/mcp.ts'
+
+/** One classified request and everything that answering it takes. */
+export interface ModernRequest {
+  readonly parts: McpParts
+  readonly server: Server
+  readonly request: Request
+  readonly context: RequestContext
+  readonly route: ModernRequestRoute
+  readonly message: MessageText
+  readonly acceptsStream: boolean
+}
+
+/** Something inside these is the gateway's to change even between modern ends (protocol/bridge/relay.ts). */
+const OWN_RESULT: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen'])
+const NO_HEADERS: Readonly<Record<string, string>> = {}
+
+/** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
+export function answerModern(modern: ModernRequest): Promise<Response> | RelayedCall {
+  const { server, route } = modern
+  if (route.method === 'tools/call') requireTool(server, route)
+  if (route.method === 'subscriptions/listen' && !modern.acceptsStream)
+    throw new GatewayError(
+      'NOT_ACCEPTABLE',
+      'a subscription is an event stream; send Accept: text/event-stream',
+    )
+  // The usual way to a modern server waits for nothing but the answer.
+  const lane = OWN_RESULT.has(route.method) ? null : server.modernLane()
+  const headers = lane && knownParamHeaders(modern)
+  return lane && headers ? relay(modern, lane, headers) : answerOnLease(modern)
+}
+
+async function answerOnLease(modern: ModernRequest): Promise<Response> {
+  const { parts, server, request, context, route } = modern
+  const headers =
+    server.definition.transport === 'stdio' ? undefined : forwardedHeaders(parts, server, request)
+  const asker = askerFor(route.envelope, context.principal.id, server.identity, headers)
+  const resumed = await resumedCall(modern, asker)
+  if (resumed) {
+    context.log.pair = 'modern-legacy'
+    resumed.resume(statelessRequest(modern))
+    return modernResponseOf(await resumed.reply)
+  }
+  const paramHeaders = await paramHeadersOf(modern)
+  const lease = await server.leaseStateless(context.principal.id, asker, useOf(route.method))
+  if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method))
+    return modernResponseOf(await relay(modern, lease.lane, paramHeaders).reply)
+  context.log.pair = `modern-${lease.lane.era}`
+  return modernResponseOf(await begin(modern, lease, asker, paramHeaders))
+}
+
+function useOf(method: string): StatelessUse {
+  if (method === 'subscriptions/listen') return 'listen'
+  return CLIENT_REQUESTS.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
+}
+
+/** Takes a notification. What the revision defines means nothing here: cancelling is closing the response. */
+export async function tellModern(
+  server: Server,
+  context: RequestContext,
+  message: MessageText,
+): Promise<Response> {
+  if (isStray(message.method)) {
+    const { lane, giveBack } = await server.leaseStateless(context.principal.id, null, 'plain')
+    passStray(lane, message.method, message)
+    giveBack()
+  }
+  return replyEmpty(202)
+}
+
+/** From a modern client to a modern server: the text as it came. */
+function relay(
+  modern: ModernRequest,
+  lane: Lane,
+  paramHeaders: Readonly<Record<string, string>>,
+): RelayedCall {
+  const { parts, server, request, context, route, message, acceptsStream } = modern
+  const connection = lane.ready
+  if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
+  if (repeatsParam(message, DECISIVE_PARAMS))
+    throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
+  context.log.pair = 'modern-modern'
+  lane.touch()
+  return new RelayedCall(parts.calls, server, connection, {
+    message,
+    principalId: context.principal.id,
+    acceptsStream,
+    logs: route.envelope.logLevel !== null,
+    client: request,
+    headers: connection.cancelsByClosing ? httpHeaders(modern, paramHeaders) : undefined,
+  })
+}
+
+/** The headers of a relayed call to a server over HTTP; most have none but those that mirror the body. */
+function httpHeaders(
+  { parts, server, request, route }: ModernRequest,
+  paramHeaders: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const { method, params, envelope } = route
+  const mirrored = mirroredHeaders({ method, params, version: envelope.version })
+  const forwarded = forwardedHeaders(parts, server, request) ?? NO_HEADERS
+  const stray = strayParamHeaders(request, route)
+  if (forwarded === NO_HEADERS && stray === NO_HEADERS && paramHeaders === NO_HEADERS) return mirrored
+  return { ...forwarded, ...stray, ...paramHeaders, ...mirrored }
+}
+
+async function begin(
+  modern: ModernRequest,
+  lease: StatelessLease,
+  asker: Asker | null,
+  headers: Readonly<Record<string, string>>,
+): Promise<StatelessReply> {
+  const { parts, server, route } = modern
+  const stateless = statelessRequest(modern)
+  try {
+    const facts = lease.lane.handshake?.facts
+    if (!facts) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
+    if (lease.lane.era === 'modern') {
+      const { method, idText, paramsText } = stateless
+      const relay = startRelay({
+        method,
+        idText,
+        paramsText,
+        params: route.params,
+        version: route.envelope.version,
+        paramHeaders: headers,
+      })
+      return await new StatelessCall(parts, server, lease, stateless, stepRelay, relay).reply
+    }
+    if (route.method === 'subscriptions/listen') {
+      const { principalId } = stateless.binding
+      const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, asker, 'listen')
+      return await new ListenCall(parts.calls, again, lease.lane, facts, stateless, route.params).reply
+    }
+    const call = startModernCall(stateless, facts)
+    return await new StatelessCall(parts, server, lease, stateless, stepModernCall, call).reply
+  } catch (thrown) {
+    lease.giveBack()
+    throw thrown
+  }
+}
+
+function statelessRequest(modern: ModernRequest): StatelessRequest {
+  const { parts, server, request, route, message, acceptsStream } = modern
+  return {
+    method: route.method,
+    idText: idTextOf(message),
+    paramsText: message.text.slice(message.paramsStart, message.paramsEnd),
+    envelope: route.envelope,
+    binding: bindingOf(modern),
+    acceptsStream,
+    client: request,
+    forwardedHeaders: forwardedHeaders(parts, server, request),
+  }
+}
+
+/** What a parked call is bound to. */
+function bindingOf({ server, context, route }: ModernRequest): StateBinding {
+  return bindState(context.principal.id, server.name, () => salientText(route.method, route.params))
+}
+
+/**
+ * The parked call that a retry belongs to, or null for a request that begins one. A state is the gateway's own
+ * only where the server is of the other era; a modern server's state is its own business.
+ */
+async function resumedCall(modern: ModernRequest, asker: Asker | null): Promise<StatelessCall | null> {
+  const { parts, server, context, route } = modern
+  const state = route.params['requestState']
+  if (state === undefined) return null
+  const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
+  if (call) return call
+  const { lane, giveBack } = await server.leaseStateless(context.principal.id, asker, 'plain')
+  giveBack()
+  if (lane.era === 'modern') return null
+  throw new GatewayError(
+    'PARAMS_REFUSED',
+    'requestState is unknown, expired, used already or was given for another request; call again without it',
+  )
+}
+
+/**
+ * The headers that a call's arguments travel as, by the marks of its tool. Those that the client sent are held to
+ * the body, whatever the server speaks: here is where they end, and nobody behind the gateway could check them.
+ */
+async function paramHeadersOf(modern: ModernRequest): Promise<Readonly<Record<string, string>>> {
+  const { server, request, route } = modern
+  const known = knownParamHeaders(modern)
+  if (known) return known
+  const { name, arguments: args } = route.params
+  // Not known yet, or changed since its list was read.
+  const tool = await server.tools.reread(String(name))
+  const problem = tool && checkParamHeaders(request.headers, tool.marks, args)
+  if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
+  return tool ? paramHeaders(tool.marks, args) : NO_HEADERS
+}
+
+/** The same from what is known already; null when the tool must be looked up first. */
+function knownParamHeaders({
+  server,
+  request,
+  route,
+}: ModernRequest): Readonly<Record<string, string>> | null {
+  const { name, arguments: args } = route.params
+  if (route.method !== 'tools/call' || typeof name !== 'string') return NO_HEADERS
+  const tool = server.tools.known(name)
+  if (tool === undefined) return null
+  if (tool === null || tool.marks.length === 0) return NO_HEADERS
+  const problem = checkParamHeaders(request.headers, tool.marks, args)
+  return problem === null ? paramHeaders(tool.marks, args) : null
+}
+
+/**
+ * `Mcp-Param-*` headers that no known mark accounts for go on as they came: the server may know them, and checks
+ * them (streamable-http, Server Behavior for Custom Headers). Those that marks account for are set anew.
+ */
+function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonly<Record<string, string>> {
+  if (route.method !== 'tools/call') return NO_HEADERS
+  let found: Record<string, string> | null = null
+  for (const name of request.headers.keys()) {
+    if (!name.startsWith('mcp-param-')) continue
+    found ??= {}
+    found[name] = request.headers.get(name) ?? ''
+  }
+  return found ?? NO_HEADERS
+}
+
+function requireTool(server: Server, route: ModernRequestRoute): void {
+  const name = route.params['name']
+  if (!allowsTool(server.definition.toolFilter, typeof name === 'string' ? name : null))
+    throw new GatewayError('PARAMS_REFUSED', 'there is no such tool')
+}
+
+/** The response that a reply has become. */
+export function modernResponseOf(reply: StatelessReply): Response {
+  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
+  return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
+}

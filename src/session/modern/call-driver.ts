@@ -1,0 +1,207 @@
+/**
+ * One request of a stateless client on its way through a server of either era.
+ *
+ * running → answered, or running → parked → running → …: the call outlives the response that parked it, and
+ * the client's next request, which carries the sealed state, becomes its response.
+ */
+import { GatewayError, rpcErrorText } from '../../errors.ts'
+import { stamped } from '../../protocol/bridge/listen.ts'
+import { inputRequiredResult } from '../../protocol/bridge/questions.ts'
+import type { CallEffect, RpcFailure, Step } from '../../protocol/bridge/types.ts'
+import type { Envelope } from '../../protocol/envelope.ts'
+import { modernErrorStatus } from '../../protocol/eras.ts'
+import type { Connection } from '../../upstream/connection/connection.ts'
+import type { StatelessLease } from '../../upstream/lane/pool.ts'
+import type { Server } from '../../upstream/server/server.ts'
+import { filterToolList } from '../../upstream/server/tools.ts'
+import { CallDriver, notificationText, type StepFunction } from '../machine-driver.ts'
+import type { StateBinding } from './request-state.ts'
+import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './requests.ts'
+import {
+  type ResponseOwner,
+  type StatelessReply,
+  StatelessResponse,
+  type WaitingClient,
+} from './response.ts'
+
+/** One HTTP request of a stateless client, as the route read it. */
+export interface StatelessRequest {
+  readonly method: string
+  /** Raw JSON text of the id. */
+  readonly idText: string
+  readonly paramsText: string
+  readonly envelope: Envelope
+  readonly binding: StateBinding
+  readonly acceptsStream: boolean
+  readonly client: WaitingClient
+  readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
+}
+
+export interface StatelessParts {
+  readonly calls: StatelessCalls<StatelessCall>
+}
+
+/** The call of one of the machines: the relay between modern ends, or the bridge to a legacy server. */
+export class StatelessCall<State = unknown>
+  extends CallDriver<State>
+  implements StatelessWork, ResponseOwner
+{
+  readonly principalId: string
+  readonly serverName: string
+  readonly endless: boolean
+  place = 0
+  protected readonly headers: Readonly<Record<string, string>> | undefined
+  readonly #parts: StatelessParts
+  readonly #server: Server
+  readonly #lease: StatelessLease
+  #request: StatelessRequest
+  #response: StatelessResponse
+  #begunMs = performance.now()
+  #open = false
+
+  /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
+  constructor(
+    parts: StatelessParts,
+    server: Server,
+    lease: StatelessLease,
+    request: StatelessRequest,
+    step: StepFunction<State>,
+    [state, effects]: Step<State, CallEffect>,
+  ) {
+    super(state, step, parts.calls.settings.clientInputMs)
+    this.#parts = parts
+    this.#server = server
+    this.#lease = lease
+    this.#request = request
+    this.principalId = request.binding.principalId
+    this.serverName = server.name
+    this.endless = request.method === 'subscriptions/listen'
+    this.headers = request.forwardedHeaders
+    this.#response = this.#respondTo(request)
+    this.begin(effects)
+  }
+
+  get reply(): Promise<StatelessReply> {
+    return this.#response.reply
+  }
+
+  /** The client came back with the answers: this request is now the call's response. */
+  resume(request: StatelessRequest): void {
+    this.#request = request
+    this.#response = this.#respondTo(request)
+    const { logLevel, clientCapabilities } = request.envelope
+    if (this.leg) this.leg.logs = this.wantsLogs
+    this.handle({ kind: 'retry', params: request.paramsText, logLevel, clientCapabilities })
+  }
+
+  watchClient(): void {
+    this.#response.watch(this.#request.client)
+  }
+
+  clientGone(): void {
+    this.#closeBooks(false)
+    this.handle({ kind: 'cancelled' })
+  }
+
+  sweep(nowMs: number): void {
+    this.#response.sweep(nowMs)
+  }
+
+  abort(error: GatewayError): void {
+    const { idText } = this.#request
+    // A subscription that ends with its server or the gateway ends well (basic/patterns/subscriptions).
+    if (this.endless && ENDS_WELL.has(error.code)) {
+      const result = stamped('{"resultType":"complete"}', idText)
+      this.#finish(`{"jsonrpc":"2.0","id":${idText},"result":${result}}`, 200, false)
+    } else this.#finish(rpcErrorText(error, idText), error.status, true)
+    this.handle({ kind: 'cancelled' })
+  }
+
+  protected readonly audience = null
+
+  protected get wantsLogs(): boolean {
+    return this.#request.envelope.logLevel !== null
+  }
+
+  protected connection(): Connection | null {
+    return this.#lease.lane.ready
+  }
+
+  protected answer(result: string): void {
+    this.#over()
+    const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`
+    const filter = this.#server.definition.toolFilter
+    this.#finish(
+      filter && this.#request.method === 'tools/list' ? filterToolList(text, filter) : text,
+      200,
+      false,
+    )
+  }
+
+  protected fail(failure: RpcFailure): void {
+    this.#over()
+    const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"error":${failure.text}}`
+    this.#finish(text, modernErrorStatus(failure.code), true)
+  }
+
+  protected end(): void {
+    this.#over()
+    this.#finish(null, 200, false)
+  }
+
+  protected notify(method: string, params: string | null): void {
+    this.#response.notify(notificationText(method, params))
+  }
+
+  protected perform(effect: CallEffect): Promise<void> | undefined {
+    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.demands.raiseLogLevel(effect.level)
+    if (effect.kind === 'park') this.#park(effect.requests)
+    return undefined
+  }
+
+  #park(requests: string): void {
+    if (this.#request.binding.digest === null) {
+      this.abort(new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep'))
+      return
+    }
+    const state = this.#parts.calls.park(this as StatelessCall, this.#request.binding)
+    if (state === null) {
+      const error = new GatewayError(
+        'IN_FLIGHT_EXHAUSTED',
+        'too many calls wait for input of their client (limits.parked_calls_max)',
+      )
+      this.abort(error)
+      return
+    }
+    const result = inputRequiredResult(requests, state, this.#lease.lane.handshake?.facts.identity ?? null)
+    this.#finish(`{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`, 200, false)
+  }
+
+  #respondTo(request: StatelessRequest): StatelessResponse {
+    // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the second alone.
+    if (!this.endless) this.#server.counters.started()
+    this.#parts.calls.add(this)
+    this.#open = true
+    this.#begunMs = performance.now()
+    return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, this)
+  }
+
+  #finish(text: string | null, status: number, failed: boolean): void {
+    this.#closeBooks(failed)
+    this.#response.finish(text, status)
+  }
+
+  #closeBooks(failed: boolean): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#parts.calls.delete(this)
+    if (this.endless) return
+    const durationMs = performance.now() - this.#begunMs
+    this.#server.counters.ended(durationMs, failed)
+  }
+
+  #over(): void {
+    this.#parts.calls.forget(this as StatelessCall)
+    this.#lease.giveBack()
+  }
+}

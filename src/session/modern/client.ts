@@ -1,0 +1,89 @@
+/**
+ * Speaks on a legacy connection for the stateless clients of one principal with the same capabilities and the same
+ * forwarded headers: what the server asks is handed to the request that made it ask.
+ */
+import { createHash } from 'node:crypto'
+import type { Envelope } from '../../protocol/envelope.ts'
+import { LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
+import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
+import type { Call } from '../../upstream/connection/calls.ts'
+import { type GatewayIdentity, initializeRequest } from '../../upstream/connection/handshake.ts'
+import type { LaneMember } from '../../upstream/lane/host.ts'
+import { Leg } from '../../upstream/connection/bridge-call.ts'
+import { refuse } from '../legacy/server-requests.ts'
+
+/** Capabilities that let a server ask something; the others of a modern client mean nothing to a legacy server. */
+const ASKABLE = ['sampling', 'elicitation', 'roots']
+/** Questions whose request is remembered, in case the server withdraws one. */
+const ASKED_MAX = 1_024
+
+/**
+ * The asker for a request's client; null when one connection can speak for all such clients of the principal:
+ * this one can be asked nothing, and forwards no `headers` by which the server may know its user.
+ */
+export function askerFor(
+  envelope: Envelope,
+  principalId: string,
+  identity: GatewayIdentity,
+  headers: Readonly<Record<string, string>> | undefined,
+): Asker | null {
+  const declared = Object.entries(envelope.clientCapabilities).filter(([name]) => ASKABLE.includes(name))
+  if (declared.length === 0 && headers === undefined) return null
+  return new Asker(principalId, Object.fromEntries(declared), envelope.clientInfo ?? identity, headers)
+}
+
+export class Asker implements LaneMember {
+  readonly id: string
+  readonly principalId: string
+  readonly interactive: boolean
+  readonly headers: Readonly<Record<string, string>> | undefined
+  readonly #capabilities: Readonly<Record<string, unknown>>
+  readonly #clientInfo: unknown
+  readonly #asked = new Map<string, Leg>()
+
+  constructor(
+    principalId: string,
+    capabilities: Readonly<Record<string, unknown>>,
+    clientInfo: unknown,
+    headers: Readonly<Record<string, string>> | undefined,
+  ) {
+    this.principalId = principalId
+    this.interactive = Object.keys(capabilities).length > 0
+    this.headers = headers
+    this.#capabilities = capabilities
+    this.#clientInfo = clientInfo
+    // Not to be made equal to another one on purpose: what shares an id shares a session.
+    const self = JSON.stringify([capabilities, clientInfo, headers])
+    this.id = `stateless ${principalId} ${createHash('sha256').update(self).digest('base64')}`
+  }
+
+  get initialize(): MessageText {
+    return initializeRequest(LATEST_LEGACY_VERSION, this.#clientInfo, this.#capabilities)
+  }
+
+  notify(message: MessageText, call: Call | null): void {
+    if (call instanceof Leg) call.notified(message, message.text)
+  }
+
+  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
+    if (!(call instanceof Leg) || this.#asked.size >= ASKED_MAX) {
+      refuse(message, answer, 'no request of a client is in flight that could be asked')
+      return
+    }
+    const id = idTextOf(message)
+    this.#asked.set(id, call)
+    call.asked(message, (text) => {
+      this.#asked.delete(id)
+      answer(text)
+    })
+  }
+
+  withdraw(_message: MessageText, requestIdText: string): void {
+    this.#asked.get(requestIdText)?.withdrawn(requestIdText)
+    this.#asked.delete(requestIdText)
+  }
+
+  laneLost(): void {
+    this.#asked.clear()
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * One request of a stateless client on a server of its own era: passed on as the text it came as, both ways.
+ * Between equal ends there is nothing to decide, so no machine runs here.
+ */
+import { type GatewayError, rpcErrorText } from '../../errors.ts'
+import { modernErrorStatus, RPC } from '../../protocol/eras.ts'
+import { errorCodeOf, idTextOf, type MessageText, progressTokenSpan } from '../../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
+import { Call } from '../../upstream/connection/calls.ts'
+import type { Connection } from '../../upstream/connection/connection.ts'
+import type { Server } from '../../upstream/server/server.ts'
+import { filterToolList } from '../../upstream/server/tools.ts'
+import type { StatelessCalls, StatelessWork } from './requests.ts'
+import {
+  type ResponseOwner,
+  type StatelessReply,
+  StatelessResponse,
+  type WaitingClient,
+} from './response.ts'
+
+/** What a call needs of its HTTP request. */
+export interface RelayedRequest {
+  readonly message: MessageText
+  readonly principalId: string
+  readonly acceptsStream: boolean
+  /** Its client wants log messages. */
+  readonly logs: boolean
+  readonly client: WaitingClient
+  /** Headers for a server over HTTP. */
+  readonly headers: Readonly<Record<string, string>> | undefined
+}
+
+export class RelayedCall extends Call implements StatelessWork, ResponseOwner {
+  readonly method: string
+  readonly message: MessageText
+  readonly idText: string
+  readonly progressTokenText: string | null
+  readonly member = null
+  override readonly principalId: string
+  readonly serverName: string
+  readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
+  readonly #server: Server
+  readonly #connection: Connection
+  readonly #client: WaitingClient
+  readonly #response: StatelessResponse
+  readonly #begunMs = performance.now()
+  #open = true
+
+  /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
+  constructor(
+    calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>,
+    server: Server,
+    connection: Connection,
+    request: RelayedRequest,
+  ) {
+    super()
+    const { message } = request
+    this.method = message.method ?? ''
+    this.message = message
+    this.idText = idTextOf(message)
+    this.headers = request.headers
+    this.logs = request.logs
+    const token = progressTokenSpan(message)
+    this.progressTokenText = token && message.text.slice(token.start, token.end)
+    this.principalId = request.principalId
+    this.serverName = server.name
+    this.#calls = calls
+    this.#server = server
+    this.#connection = connection
+    this.#client = request.client
+    server.counters.started()
+    calls.add(this)
+    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, this)
+    connection.request(this)
+  }
+
+  get reply(): Promise<StatelessReply> {
+    return this.#response.reply
+  }
+
+  watchClient(): void {
+    this.#response.watch(this.#client)
+  }
+
+  clientGone(): void {
+    this.#closeBooks(false)
+    this.#connection.cancel(this, null)
+  }
+
+  sweep(nowMs: number): void {
+    this.#response.sweep(nowMs)
+  }
+
+  abort(error: GatewayError): void {
+    this.#finish(rpcErrorText(error, this.idText), error.status, true)
+    this.#connection.cancel(this, null)
+  }
+
+  notified(_message: MessageText, text: string): void {
+    this.#response.notify(text)
+  }
+
+  answered(message: MessageText, text: string): void {
+    const filter = this.#server.definition.toolFilter
+    const shown = filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
+    this.#finish(
+      shown,
+      message.failed ? modernErrorStatus(errorCodeOf(message) ?? RPC.internalError) : 200,
+      message.failed,
+    )
+  }
+
+  override get takesBytes(): boolean {
+    return this.#response.takesBytes && (this.method !== 'tools/list' || !this.#server.definition.toolFilter)
+  }
+
+  override answeredLarge(pieces: MessagePieces): void {
+    this.#closeBooks(false)
+    this.#response.finishLarge(pieces)
+  }
+
+  answeredHere(resultText: string): void {
+    this.#finish(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`, 200, false)
+  }
+
+  failed(error: GatewayError): void {
+    this.#finish(rpcErrorText(error, this.idText), modernErrorStatus(error.rpcCode), true)
+  }
+
+  dropped(): void {
+    this.#finish(null, 200, false)
+  }
+
+  #finish(text: string | null, status: number, failed: boolean): void {
+    this.#closeBooks(failed)
+    this.#response.finish(text, status)
+  }
+
+  #closeBooks(failed: boolean): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#calls.delete(this)
+    const durationMs = performance.now() - this.#begunMs
+    this.#server.counters.ended(durationMs, failed)
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Every request of a stateless client that is under way or parked: the owner of their state.
+ * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`.
+ */
+import { type ErrorCode, GatewayError } from '../../errors.ts'
+import { type Listed, Roster } from '../../runtime/in-flight.ts'
+import { type StateBinding, StateSeal } from './request-state.ts'
+import type { StatelessResponseSettings } from './response.ts'
+
+/** A subscription that ends for one of these ends well: its client is told so, and need not come back. */
+export const ENDS_WELL: ReadonlySet<ErrorCode> = new Set(['DRAINING', 'SERVER_UNKNOWN'])
+
+/** What the registry asks of a call, a subscription included. */
+export interface StatelessWork extends Listed {
+  /** True for a subscription, which is no call that could be waited for. */
+  readonly endless: boolean
+  readonly principalId: string
+  readonly serverName: string
+  sweep(nowMs: number): void
+  /** Begins to notice when its client is gone. */
+  watchClient(): void
+  /** Ends it: the client is told, upstream is told. */
+  abort(error: GatewayError): void
+}
+
+export interface StatelessSettings extends StatelessResponseSettings {
+  readonly parkedCallsMax: number
+  /** Bounds the subscriptions, which hold a stream open as sessions do. */
+  readonly sessionsMax: number
+  readonly clientInputMs: number
+}
+
+/**
+ * Watching a client costs more than relaying its call, and most calls are answered sooner than this, so a call is
+ * watched from the second of these ticks on that it sees. Well below the 100 ms within which a cancel should
+ * reach its server.
+ */
+const WATCH_TICK_MS = 25
+
+export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
+  readonly settings: StatelessSettings
+  readonly #work = new Roster<StatelessWork>()
+  readonly #parked = new Map<string, Parked>()
+  readonly #seal = new StateSeal()
+  /** Work whose client is not watched yet: it has seen one tick, or none. */
+  #young = new Roster<StatelessWork>()
+  #newcomers = new Roster<StatelessWork>()
+  #ticking = false
+  #endless = 0
+
+  constructor(settings: StatelessSettings) {
+    this.settings = settings
+  }
+
+  get parkedCount(): number {
+    return this.#parked.size
+  }
+
+  /** Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room. */
+  add(work: StatelessWork): void {
+    if (work.endless && ++this.#endless > this.settings.sessionsMax) {
+      this.#endless--
+      throw new GatewayError(
+        'SESSIONS_EXHAUSTED',
+        `the gateway has ${this.settings.sessionsMax} subscriptions (limits.sessions_max)`,
+        30,
+      )
+    }
+    this.#newcomers.add(work)
+    if (!this.#ticking) this.#tickLater()
+  }
+
+  #tickLater(): void {
+    this.#ticking = true
+    setTimeout(this.#tick, WATCH_TICK_MS)
+  }
+
+  readonly #tick = (): void => {
+    const due = this.#young.list()
+    for (const work of due) this.#work.add(work)
+    this.#young = this.#newcomers
+    this.#newcomers = new Roster()
+    this.#ticking = false
+    if (this.#young.size > 0) this.#tickLater()
+    // Watching one may end it, and others with it.
+    for (const work of due) if (this.#work.has(work)) work.watchClient()
+  }
+
+  delete(work: StatelessWork): void {
+    const stood = this.#newcomers.delete(work) || this.#young.delete(work) || this.#work.delete(work)
+    if (stood && work.endless) this.#endless--
+  }
+
+  /** Parks a call and answers the state that opens it once; null when there is no room. */
+  park(call: Parked, binding: StateBinding): string | null {
+    if (this.#parked.size >= this.settings.parkedCallsMax) return null
+    const { state, name } = this.#seal.seal(binding, Date.now() + this.settings.clientInputMs)
+    this.#parked.set(name, call)
+    return state
+  }
+
+  /** The call that a state was sealed for, once; null for every other state. */
+  unpark(state: string, binding: StateBinding): Parked | null {
+    const name = this.#seal.open(state, binding, Date.now())
+    const call = name === null ? undefined : this.#parked.get(name)
+    if (name === null || !call) return null
+    this.#parked.delete(name)
+    return call
+  }
+
+  /** A parked call is over. */
+  forget(call: Parked): void {
+    for (const [name, parked] of this.#parked) if (parked === call) this.#parked.delete(name)
+  }
+
+  sweep(nowMs: number): void {
+    for (const work of this.#all()) work.sweep(nowMs)
+  }
+
+  /** Ends what this test picks. */
+  abortWhere(picks: (work: StatelessWork) => boolean, error: GatewayError): void {
+    for (const work of this.#all()) if (picks(work)) work.abort(error)
+  }
+
+  #all(): StatelessWork[] {
+    return [...this.#newcomers.list(), ...this.#young.list(), ...this.#work.list()]
+  }
+}

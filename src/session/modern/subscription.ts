@@ -1,0 +1,173 @@
+/**
+ * A stateless client's `subscriptions/listen` on a legacy server: the gateway's own stream, fed from a lane
+ * that it shares with others of its principal (protocol/bridge/listen.ts).
+ */
+import { GatewayError, rpcErrorText } from '../../errors.ts'
+import { type Listen, startListen, stepListen } from '../../protocol/bridge/listen.ts'
+import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/bridge/types.ts'
+import { modernErrorStatus } from '../../protocol/eras.ts'
+import type { JsonObject } from '../../protocol/json.ts'
+import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
+import type { Lane } from '../../upstream/lane/lane.ts'
+import type { LaneMember } from '../../upstream/lane/host.ts'
+import type { StatelessLease } from '../../upstream/lane/pool.ts'
+import { notificationText } from '../machine-driver.ts'
+import { LaneLosses, retryMs } from '../lane-losses.ts'
+import type { StatelessRequest } from './call-driver.ts'
+import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './requests.ts'
+import {
+  type ResponseOwner,
+  type StatelessReply,
+  StatelessResponse,
+  type WaitingClient,
+} from './response.ts'
+
+export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
+  readonly id: string
+  readonly principalId: string
+  readonly serverName: string
+  readonly interactive = false
+  readonly endless = true
+  readonly headers = undefined
+  place = 0
+  readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
+  readonly #leaseAgain: () => Promise<StatelessLease> | undefined
+  readonly #idText: string
+  readonly #client: WaitingClient
+  readonly #response: StatelessResponse
+  #lane: Lane
+  readonly #laneLosses = new LaneLosses()
+  #listen: Listen
+
+  /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
+  constructor(
+    calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>,
+    leaseAgain: () => Promise<StatelessLease> | undefined,
+    lane: Lane,
+    facts: ServerFacts,
+    request: StatelessRequest,
+    params: JsonObject,
+  ) {
+    this.#calls = calls
+    this.#leaseAgain = leaseAgain
+    this.#lane = lane
+    this.#idText = request.idText
+    this.principalId = request.binding.principalId
+    this.serverName = request.binding.serverName
+    this.id = `listen ${crypto.randomUUID()}`
+    this.#client = request.client
+    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, this)
+    calls.add(this)
+    lane.join(this)
+    const [listen, effects] = startListen(request.idText, params, facts)
+    this.#listen = listen
+    for (const effect of effects) this.#carryOut(effect)
+  }
+
+  get reply(): Promise<StatelessReply> {
+    return this.#response.reply
+  }
+
+  /** Never asked: a stream that only listens has no `initialize` of its own. */
+  get initialize(): MessageText {
+    throw new GatewayError('INTERNAL', 'a subscription opens no connection')
+  }
+
+  notify(message: MessageText): void {
+    const span = memberSpan(message.text, 0, 'params')
+    const params = span && message.text.slice(span.start, span.end)
+    this.#handle({ kind: 'notification', method: message.method ?? '', params })
+  }
+
+  ask(): void {}
+  withdraw(): void {}
+
+  laneLost(): void {
+    void this.#rejoin()
+  }
+
+  watchClient(): void {
+    this.#response.watch(this.#client)
+  }
+
+  clientGone(): void {
+    this.#handle({ kind: 'closed' })
+  }
+
+  sweep(nowMs: number): void {
+    this.#response.sweep(nowMs)
+  }
+
+  abort(error: GatewayError): void {
+    if (this.#listen.over) return
+    if (ENDS_WELL.has(error.code)) {
+      this.#handle({ kind: 'ended' })
+      return
+    }
+    this.#leave()
+    this.#response.finish(rpcErrorText(error, this.#idText), error.status)
+  }
+
+  #handle(event: ListenEvent): void {
+    const [listen, effects] = stepListen(this.#listen, event)
+    this.#listen = listen
+    for (const effect of effects) this.#carryOut(effect)
+  }
+
+  #carryOut(effect: ListenEffect): void {
+    switch (effect.kind) {
+      case 'notify':
+        this.#response.notify(notificationText(effect.method, effect.params))
+        return
+      case 'subscribe':
+        this.#lane.demands.subscribe(this, effect.uri)
+        return
+      case 'unsubscribe':
+        // Leaving the lane takes all of them back at once.
+        return
+      case 'answer':
+        this.#leave()
+        this.#response.finish(`{"jsonrpc":"2.0","id":${this.#idText},"result":${effect.result}}`, 200)
+        return
+      case 'fail': {
+        this.#leave()
+        const text = `{"jsonrpc":"2.0","id":${this.#idText},"error":${effect.failure.text}}`
+        this.#response.finish(text, modernErrorStatus(effect.failure.code))
+        return
+      }
+      case 'end':
+        this.#leave()
+        this.#response.finish(null, 200)
+    }
+  }
+
+  #leave(): void {
+    this.#lane.leave(this)
+    this.#calls.delete(this)
+  }
+
+  /** The server was lost: waits until it is back, asks for the same again and says that all may have changed. */
+  async #rejoin(): Promise<void> {
+    const before = this.#lane
+    await Bun.sleep(this.#laneLosses.pauseMs(Date.now()))
+    while (!this.#listen.over) {
+      const lease = this.#leaseAgain()
+      if (!lease) {
+        this.#handle({ kind: 'ended' })
+        return
+      }
+      try {
+        const { lane } = await lease
+        if (this.#listen.over) return
+        this.#lane = lane
+        lane.join(this)
+        for (const uri of this.#listen.uris) lane.demands.subscribe(this, uri)
+        before.leave(this)
+        this.#handle({ kind: 'restarted' })
+        return
+      } catch (thrown) {
+        await Bun.sleep(retryMs(thrown))
+      }
+    }
+  }
+}

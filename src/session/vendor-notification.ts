@@ -1,0 +1,27 @@
+/**
+ * Notifications of a client's that no revision defines: vendors' own. Only the two ends know them, so they cross
+ * between the eras as they are; what one era defines for its clients, the other has no use for.
+ */
+import { legacyParams } from '../protocol/bridge/results.ts'
+import { NOTIFICATIONS } from '../protocol/eras.ts'
+import type { MessageText } from '../protocol/jsonrpc.ts'
+import type { Lane } from '../upstream/lane/lane.ts'
+import { notificationText } from './machine-driver.ts'
+
+/** Whether a method is none that a revision gives to clients. */
+export function isStray(method: string | null): method is string {
+  return (
+    method !== null && !NOTIFICATIONS.modern.client.has(method) && !NOTIFICATIONS.legacy.client.has(method)
+  )
+}
+
+/** Sends it to the server of this lane, if it is there. */
+export function passStray(lane: Lane, method: string, { text, paramsStart, paramsEnd }: MessageText): void {
+  if (lane.era === 'modern') {
+    const version = lane.handshake?.facts.version ?? ''
+    lane.ready?.send(text, method, { 'MCP-Protocol-Version': version, 'Mcp-Method': method })
+    return
+  }
+  const params = paramsStart < 0 ? null : legacyParams(text.slice(paramsStart, paramsEnd))
+  lane.ready?.send(notificationText(method, params), method)
+}

@@ -1,0 +1,148 @@
+/** One request on its way to an MCP server, and what comes back for it. */
+import { GatewayError } from '../../errors.ts'
+import type { Listed } from '../../runtime/in-flight.ts'
+import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
+import type { LaneMember } from '../lane/host.ts'
+import type { Mask } from '../transports/mask.ts'
+
+/** What is repeated of an error that a server answers: it goes into log lines and states. */
+const SAID_CHARS_MAX = 2_000
+
+/**
+ * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the
+ * methods are called synchronously by it and must not throw. After `answered` or `failed` nothing follows.
+ */
+export abstract class Call implements Listed {
+  /** Its place in the book of whoever asked (in-flight.ts). */
+  place = 0
+  abstract readonly method: string
+  /** The request as the client wrote it; kept so that what was not delivered can be sent again. */
+  abstract readonly message: MessageText
+  /** Raw JSON text of the id that the answer must carry. */
+  abstract readonly idText: string
+  /** Raw JSON text of the client's progress token, or null when it asked for none. */
+  abstract readonly progressTokenText: string | null
+  /** The session that asked, or null for the gateway itself. */
+  abstract readonly member: LaneMember | null
+  /** True when the result is a handle to something that goes on reporting progress (2025-11-25 tasks). */
+  readonly outlivesAnswer: boolean = false
+
+  /** True for a subscription: it is silent for as long as nothing changes. */
+  endless = false
+  /** False when its client asked for no log messages, so that none can be its. */
+  logs = true
+  /** Whose request it is; null when it is the gateway's own. */
+  principalId: string | null = null
+  /** The session in which log messages may travel with any request; null where each has its own. */
+  audience: LaneMember | null = null
+  /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
+  headers: Readonly<Record<string, string>> | undefined = undefined
+  upstreamId = 0
+  startedAtMs = 0
+  lastActivityMs = 0
+  /** Set when the client cancelled; the entry is kept a moment longer for an answer that crossed it. */
+  cancelledAtMs = 0
+  /** Set once it was sent again after a 404 of the upstream's; there is no third time. */
+  resent = false
+
+  /** A notification that belongs to this call, ids and tokens already those of the client. */
+  abstract notified(message: MessageText, text: string): void
+  /** The final response, with the client's id. */
+  abstract answered(message: MessageText, text: string): void
+  /** True while `answeredLarge` may be called instead of `answered`. */
+  get takesBytes(): boolean {
+    return false
+  }
+  /** The final response, with the client's id and not decoded. It is no error. */
+  answeredLarge(_pieces: MessagePieces): void {}
+  abstract failed(error: GatewayError): void
+  /** The gateway answers in the server's place; `resultText` is the JSON text of the result. */
+  abstract answeredHere(resultText: string): void
+  /** The server cut its stream and will go on later: a client that can resume is given the same to do. */
+  interrupted(): void {}
+  /** The client cancelled and the server kept silent: end without an answer. */
+  abstract dropped(): void
+}
+
+/** A request of the gateway's own (handshake, health probe, tool listing). */
+export class OwnCall extends Call {
+  readonly method: string
+  readonly message: MessageText
+  readonly member = null
+  readonly idText = '0'
+  readonly progressTokenText = null
+  readonly answer: Promise<Record<string, unknown>>
+  readonly #mask: Mask
+  /** The whole response text as it came, and the text of its result. */
+  responseText = ''
+  resultText = ''
+  #resolve: (result: Record<string, unknown>) => void = () => {}
+  #reject: (error: GatewayError) => void = () => {}
+
+  /** `mask` takes the server's secrets out of an error that it answers. */
+  constructor(method: string, message: MessageText, mask: Mask) {
+    super()
+    this.#mask = mask
+    this.method = method
+    this.message = message
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  notified(): void {}
+
+  answered(message: MessageText, text: string): void {
+    this.responseText = text
+    const response = parseResponse(text)
+    if (!message.failed && isRecord(response.result)) {
+      const span = memberSpan(text, 0, 'result')
+      this.resultText = span ? text.slice(span.start, span.end) : '{}'
+      this.#resolve(response.result)
+      return
+    }
+    const { code, message: said, data } = isRecord(response.error) ? response.error : {}
+    const shown = typeof said === 'string' ? this.#mask(said).slice(0, SAID_CHARS_MAX) : 'no result'
+    this.#reject(new RpcAnswerError(this.method, Number(code ?? 0), shown, data))
+  }
+
+  answeredHere(): void {
+    this.#resolve({})
+  }
+
+  failed(error: GatewayError): void {
+    this.#reject(error)
+  }
+
+  dropped(): void {
+    this.#reject(new GatewayError('UPSTREAM_TIMEOUT', `${this.method} was cancelled`))
+  }
+}
+
+/** The server answered one of the gateway's own requests with a JSON-RPC error. */
+export class RpcAnswerError extends GatewayError {
+  constructor(
+    method: string,
+    readonly upstreamRpcCode: number,
+    upstreamMessage: string,
+    readonly upstreamData: unknown,
+  ) {
+    super('UPSTREAM_ERROR', `the server answered ${method} with error ${upstreamRpcCode}: ${upstreamMessage}`)
+  }
+}
+
+/** The scanner has seen the structure, not every scalar; what does not parse has neither result nor error. */
+function parseResponse(text: string): { result?: unknown; error?: unknown } {
+  try {
+    const response: unknown = JSON.parse(text)
+    return isRecord(response) ? response : {}
+  } catch {
+    return {}
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

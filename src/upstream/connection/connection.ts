@@ -1,0 +1,298 @@
+/**
+ * One wire to one MCP server, shared by any number of calls.
+ *
+ * Owns the in-flight table: the client's id and progress token are replaced by one integer per call and put
+ * back, type and digits kept, when the answer or its progress comes. SDKs count both from 0, so without the
+ * map one client would get another's answer. Nothing else in a message is changed.
+ */
+import { type ErrorCode, GatewayError } from '../../errors.ts'
+import { ByNumber } from '../../runtime/in-flight.ts'
+import { FOREIGN_ERRORS } from '../../protocol/eras.ts'
+import {
+  errorCodeOf,
+  type MessageText,
+  memberSpan,
+  paramSpan,
+  progressTokenSpan,
+  replaceSpan,
+  scanMessage,
+  withId,
+} from '../../protocol/jsonrpc.ts'
+import { largeAnswer, type MessagePieces, replaceBytes } from '../../protocol/large-answer.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { type Call, OwnCall } from './calls.ts'
+import type { CallLimits, ConnectionOwner } from './owner.ts'
+import { FloodGuard } from '../transports/flood-guard.ts'
+import { LingeringCalls } from './lingering-calls.ts'
+import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
+
+/** Failures after which it is worth a look whether the server is there, and still of its era. */
+const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
+/** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
+const CANCEL_GRACE_MS = 2_000
+
+export class Connection implements TransportReceiver {
+  readonly transport: UpstreamTransport
+  readonly #owner: ConnectionOwner
+  readonly #limits: CallLimits
+  readonly #log: Log
+  readonly #inFlight = new ByNumber<Call>()
+  readonly #lingering = new LingeringCalls()
+  #nextId = 1
+  /** Set on modern HTTP connections. */
+  cancelsByClosing = false
+  #closedBy: GatewayError | null = null
+  readonly #flood: FloodGuard
+
+  constructor(transport: UpstreamTransport, owner: ConnectionOwner, limits: CallLimits, log: Log) {
+    this.transport = transport
+    this.#owner = owner
+    this.#limits = limits
+    this.#log = log
+    this.#flood = new FloodGuard(transport, () =>
+      this.noise('(more output than anybody asked for: from here on it is read slowly)'),
+    )
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.size
+  }
+
+  /** Why the wire is gone, or null while it is there. */
+  get closedBy(): GatewayError | null {
+    return this.#closedBy
+  }
+
+  /** Requests of clients in flight: the gateway's own and subscriptions cause nothing. */
+  *causes(): Iterable<Call> {
+    for (const call of this.#inFlight) if (!call.endless && !(call instanceof OwnCall)) yield call
+  }
+
+  /** The call in flight under this upstream id, or null. */
+  callOf(upstreamId: number | null): Call | null {
+    return upstreamId === null ? null : (this.#inFlight.get(upstreamId) ?? null)
+  }
+
+  /** Sends a request. Its answer, or its failure, reaches the call. */
+  request(call: Call): void {
+    if (this.#closedBy) {
+      call.failed(this.#closedBy)
+      return
+    }
+    const id = this.#nextId++
+    call.upstreamId = id
+    call.startedAtMs = call.lastActivityMs = Date.now()
+    this.#inFlight.set(id, call)
+    this.#transmit(call)
+  }
+
+  /** Sends again what the upstream is known not to have got. */
+  resend(call: Call): void {
+    if (this.#inFlight.get(call.upstreamId) === call) this.#transmit(call)
+  }
+
+  #transmit(call: Call): void {
+    const { message, headers } = call
+    const idText = String(call.upstreamId)
+    let text = message.text
+    const token = call.progressTokenText === null ? null : progressTokenSpan(message)
+    // The later span is replaced first, so that the earlier one keeps its place.
+    if (token && token.start > message.idStart) text = replaceSpan(text, token, idText)
+    text = text.slice(0, message.idStart) + idText + text.slice(message.idEnd)
+    if (token && token.start < message.idStart) text = replaceSpan(text, token, idText)
+    const outgoing = { text, requestId: call.upstreamId, method: call.method }
+    this.transport.send(headers ? { ...outgoing, headers } : outgoing)
+  }
+
+  /** Sends a notification or a response as it is. */
+  send(text: string, method: string | null, headers?: Readonly<Record<string, string>>): void {
+    if (!this.#closedBy) this.transport.send({ text, requestId: null, method, ...(headers && { headers }) })
+  }
+
+  /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
+  cancel(call: Call, cancelText: MessageText | null): void {
+    if (this.#inFlight.get(call.upstreamId) !== call || call.cancelledAtMs > 0) return
+    call.cancelledAtMs = Date.now()
+    if (this.cancelsByClosing) {
+      // Modern HTTP: closing the response is the cancel (2026-07-28, basic/patterns/cancellation).
+      this.#inFlight.delete(call.upstreamId)
+      this.transport.abort(call.upstreamId)
+      call.dropped()
+      return
+    }
+    const span = cancelText && paramSpan(cancelText, 'requestId')
+    const id = String(call.upstreamId)
+    const text =
+      cancelText && span
+        ? replaceSpan(cancelText.text, span, id)
+        : `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
+    this.send(text, 'notifications/cancelled')
+  }
+
+  /** Drops a call without a word to anyone; its answer will be ignored. */
+  forget(call: Call): void {
+    if (this.#inFlight.get(call.upstreamId) === call) this.#inFlight.delete(call.upstreamId)
+  }
+
+  /** The server ended a subscription of its own accord: no answer follows it on the wire. */
+  endSubscription(upstreamId: number): void {
+    const call = this.#inFlight.get(upstreamId)
+    if (!call?.endless) return
+    this.#inFlight.delete(upstreamId)
+    call.answeredHere('{"resultType":"complete"}')
+  }
+
+  /** Fails what has waited too long and ends what was cancelled. Called by the lane's sweep. */
+  expire(nowMs: number): void {
+    for (const call of this.#inFlight.list()) {
+      // Ended along with another.
+      if (this.#inFlight.get(call.upstreamId) !== call) continue
+      if (call.cancelledAtMs > 0) {
+        if (nowMs - call.cancelledAtMs < CANCEL_GRACE_MS) continue
+        this.#inFlight.delete(call.upstreamId)
+        call.dropped()
+        continue
+      }
+      if (call.endless || call instanceof OwnCall) continue
+      const idle = nowMs - call.lastActivityMs > this.#limits.callIdleMs
+      if (!idle && nowMs - call.startedAtMs <= this.#limits.callTotalMs) continue
+      const boundMs = idle ? this.#limits.callIdleMs : this.#limits.callTotalMs
+      this.cancel(call, null)
+      this.#inFlight.delete(call.upstreamId)
+      call.failed(
+        new GatewayError(
+          'UPSTREAM_TIMEOUT',
+          idle ? `no answer and no progress for ${boundMs} ms` : `the call took longer than ${boundMs} ms`,
+        ),
+      )
+    }
+  }
+
+  /** Ends the wire; calls in flight fail with this error. */
+  async close(error: GatewayError): Promise<void> {
+    this.#end(error)
+    await this.transport.close()
+  }
+
+  // What the transport reports.
+
+  message(text: string, requestId: number | null): void {
+    const message = scanMessage(text)
+    if (message?.kind === 'response' ? this.#settle(message) : this.#unasked(text, message, requestId)) return
+    this.unasked(text.length)
+  }
+
+  unasked(bytes: number): void {
+    this.#flood.charge(bytes)
+  }
+
+  /** Everything but answers. True for what belongs to a call in flight, and is so expected. */
+  #unasked(text: string, message: MessageText | null, requestId: number | null): boolean {
+    const call = this.callOf(requestId)
+    if (message === null) this.noise(`not a JSON-RPC message: ${text}`)
+    else if (message.kind === 'request') this.#owner.serverRequest(this, message, call)
+    else if (message.method === 'notifications/progress') return this.#progress(message)
+    else this.#owner.notification(this, message, call)
+    return call !== null
+  }
+
+  large(pieces: MessagePieces): boolean {
+    const answer = largeAnswer(pieces)
+    const call = answer && this.#inFlight.get(answer.id)
+    if (!answer || !call?.takesBytes) return false
+    this.#inFlight.delete(answer.id)
+    call.answeredLarge(replaceBytes(pieces, answer.idStart, answer.idEnd, call.idText))
+    return true
+  }
+
+  requestFailed(requestId: number, error: GatewayError): void {
+    const call = this.#inFlight.get(requestId)
+    if (!call) return
+    this.#inFlight.delete(requestId)
+    if (call.cancelledAtMs > 0) call.dropped()
+    else call.failed(error)
+    if (DOUBTFUL.has(error.code)) this.#owner.requestLost()
+  }
+
+  interrupted(requestId: number): void {
+    this.#inFlight.get(requestId)?.interrupted()
+  }
+
+  sessionLost(requestId: number | null): void {
+    const call = requestId === null ? null : (this.#inFlight.get(requestId) ?? null)
+    this.#owner.sessionLost(this, call)
+  }
+
+  closed(error: GatewayError): void {
+    if (this.#closedBy) return
+    this.#end(error)
+    this.#owner.closed(this, error)
+  }
+
+  noise(line: string): void {
+    this.#owner.noise(line)
+  }
+
+  /** Takes the server's secrets out of a text for people. */
+  mask(text: string): string {
+    return this.#owner.mask(text)
+  }
+
+  #end(error: GatewayError): void {
+    this.#closedBy ??= error
+    this.#flood.stop()
+    const calls = this.#inFlight.list()
+    this.#inFlight.clear()
+    this.#lingering.clear()
+    for (const call of calls) {
+      if (call.cancelledAtMs > 0) call.dropped()
+      else call.failed(error)
+    }
+  }
+
+  /** False for an answer that no call waits for. */
+  #settle(message: MessageText): boolean {
+    const id = integerIn(message.text, message.idStart, message.idEnd)
+    const call = this.#inFlight.get(id)
+    if (!call) {
+      this.#log.debug({ upstreamId: id }, 'answer to no call in flight')
+      return false
+    }
+    this.#inFlight.delete(id)
+    if (message.failed && this.#saysOtherEra(message)) this.#owner.requestLost()
+    if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
+      this.#lingering.add(id, call)
+    call.answered(message, withId(message, call.idText))
+    return true
+  }
+
+  #saysOtherEra(message: MessageText): boolean {
+    const own = this.cancelsByClosing ? 'modern' : 'legacy'
+    return this.transport.pid === null && FOREIGN_ERRORS[own].has(errorCodeOf(message) ?? 0)
+  }
+
+  /** False for progress of no call in flight. */
+  #progress(message: MessageText): boolean {
+    const span = memberSpan(message.text, message.paramsStart, 'progressToken')
+    const id = span ? integerIn(message.text, span.start, span.end) : -1
+    const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
+    if (!span || !call || call.progressTokenText === null) return false
+    call.lastActivityMs = Date.now()
+    call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
+    return true
+  }
+}
+
+/** The integer in this span, or -1; some servers hand a number back as a string. */
+function integerIn(text: string, start: number, end: number): number {
+  const quoted = text.charCodeAt(start) === 34
+  let value = -1
+  // Fifteen digits are exact in a number.
+  const last = Math.min(quoted ? end - 1 : end, start + (quoted ? 16 : 15))
+  for (let at = quoted ? start + 1 : start; at < last; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) return -1
+    value = Math.max(value, 0) * 10 + digit
+  }
+  return last === (quoted ? end - 1 : end) ? value : -1
+}

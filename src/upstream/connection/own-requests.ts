@@ -1,0 +1,42 @@
+/** Requests of the gateway's own: the handshake, probes, what puts a lane's demands back. */
+import { GatewayError } from '../../errors.ts'
+import { type MessageText, scanMessage } from '../../protocol/jsonrpc.ts'
+import { OwnCall } from './calls.ts'
+import type { Connection } from './connection.ts'
+
+/** Sends a request and waits for its result. Rejects with a GatewayError. */
+export async function ask(
+  connection: Connection,
+  method: string,
+  params: Record<string, unknown> | undefined,
+  timeoutMs: number,
+  headers?: Readonly<Record<string, string>>,
+): Promise<OwnCall> {
+  const message = scanMessage(
+    JSON.stringify({ jsonrpc: '2.0', id: 0, method, ...(params ? { params } : {}) }),
+  )
+  if (!message) throw new GatewayError('INTERNAL', `cannot form ${method}`)
+  return askText(connection, message, timeoutMs, headers)
+}
+
+/** Like `ask`, with a message that a client wrote (its `initialize`). */
+export async function askText(
+  connection: Connection,
+  message: MessageText,
+  timeoutMs: number,
+  headers?: Readonly<Record<string, string>>,
+): Promise<OwnCall> {
+  const call = new OwnCall(message.method ?? '', message, (said) => connection.mask(said))
+  call.headers = headers
+  connection.request(call)
+  const timer = setTimeout(() => {
+    connection.forget(call)
+    call.failed(new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${timeoutMs} ms`))
+  }, timeoutMs)
+  try {
+    await call.answer
+  } finally {
+    clearTimeout(timer)
+  }
+  return call
+}

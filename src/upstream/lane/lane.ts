@@ -1,0 +1,299 @@
+/**
+ * A lane: one connection and the clients that use it.
+ *
+ * An owned lane speaks for one client with that client's own `initialize`, so that sampling, elicitation and
+ * roots can be attributed. A shared lane declares no capability at all: a conforming server then asks nothing
+ * but `ping`. A modern lane has no client of its own; every request on it says whose it is.
+ *
+ * States: idle → opening → ready → closed. A lane never reopens by itself; the next lease makes a new one.
+ */
+import { GatewayError, reasonOf } from '../../errors.ts'
+import { type Era, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
+import type { MessageText } from '../../protocol/jsonrpc.ts'
+import type { Call, OwnCall } from '../connection/calls.ts'
+import { Connection } from '../connection/connection.ts'
+import type { ConnectionOwner } from '../connection/owner.ts'
+import { Demands } from './subscriptions.ts'
+import {
+  askModern,
+  discoverServer,
+  type Handshake,
+  INITIALIZED,
+  initializeRequest,
+  initializeServer,
+} from '../connection/handshake.ts'
+import type { LaneHost, LaneMember } from './host.ts'
+import { LaneOpening } from './opening.ts'
+import { OWN_REQUEST_MS, restoreSession } from './restore.ts'
+import type { LaneRole } from './roles.ts'
+import { routeNotification, routeServerRequest } from './routing.ts'
+import { ask } from '../connection/own-requests.ts'
+
+function sessionEnded(): GatewayError {
+  return new GatewayError('UPSTREAM_CLOSED', 'the session has ended')
+}
+
+export class Lane implements ConnectionOwner {
+  readonly key: string
+  readonly era: Era
+  readonly owner: LaneMember | null
+  readonly members = new Set<LaneMember>()
+  readonly demands = new Demands((method, params) => this.#background(method, params))
+  readonly #host: LaneHost
+  readonly ownerAnnounces: boolean
+  #connection: Connection | null = null
+  #opening: Promise<Connection> | null = null
+  #attempt: LaneOpening | null = null
+  #handshake: Handshake | null = null
+  #announced = false
+  #restoring: Promise<void> | null = null
+  #retired = false
+  #usedAtMs = Date.now()
+
+  constructor(host: LaneHost, role: LaneRole) {
+    this.#host = host
+    this.key = role.key
+    this.era = role.era
+    this.owner = role.owner
+    this.ownerAnnounces = role.ownerAnnounces
+  }
+
+  /** The connection when it can take a call right now, else null. */
+  get ready(): Connection | null {
+    return this.#retired || this.#restoring || this.#host.unreachable ? null : this.#connection
+  }
+
+  /** True from the end of the handshake to the end of the connection, whether or not calls can be sent now. */
+  get established(): boolean {
+    return this.#connection !== null
+  }
+
+  /** What the beginning of the connection settled; null before. */
+  get handshake(): Handshake | null {
+    return this.#handshake
+  }
+
+  get retired(): boolean {
+    return this.#retired
+  }
+
+  get inFlightCount(): number {
+    return this.#connection?.inFlightCount ?? 0
+  }
+
+  /** This lane, and others on which the same stateless clients take turns. */
+  peers(): Iterable<Lane> {
+    return this.owner && !this.ownerAnnounces ? this.#host.peersOf(this) : [this]
+  }
+
+  /** Opens the lane once; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */
+  open(): Promise<Connection> {
+    if (this.#restoring) return this.#restoring.then(() => this.open())
+    if (this.#connection) return Promise.resolve(this.#connection)
+    if (this.#retired && !this.#opening)
+      return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'the connection was closed'))
+    this.#opening ??= this.#connect()
+    return this.#opening
+  }
+
+  /** Takes a client on. A server may greet and die before anybody could join: who does then hears so at once. */
+  join(member: LaneMember): void {
+    this.members.add(member)
+    if (this.#connection === null) member.laneLost()
+  }
+
+  /**
+   * Takes a client off. A lane that its owner leaves has no purpose and ends; with calls still in flight, on
+   * a server that was replaced, it is that server's to end once they have finished.
+   */
+  leave(member: LaneMember): void {
+    if (!this.members.delete(member)) return
+    this.touch()
+    this.demands.drop(member, this.#connection !== null)
+    if (this.owner === member && this.inFlightCount === 0) void this.close(sessionEnded())
+  }
+
+  /** Notes that somebody used the lane without joining it. */
+  touch(): void {
+    this.#usedAtMs = Date.now()
+  }
+
+  /** True when nobody has used it for that long. */
+  idleFor(nowMs: number, idleMs: number): boolean {
+    const waitedFor = this.#attempt !== null || this.members.size > 0 || this.inFlightCount > 0
+    return !waitedFor && nowMs - this.#usedAtMs > idleMs
+  }
+
+  /** Takes no new calls; those in flight go on. */
+  retire(): void {
+    this.#retired = true
+  }
+
+  expire(nowMs: number): void {
+    this.#connection?.expire(nowMs)
+  }
+
+  async close(error: GatewayError): Promise<void> {
+    this.#retired = true
+    const connection = this.#connection
+    this.#connection = null
+    if (connection) {
+      await connection.close(error)
+      this.#host.laneClosed(this, error, true)
+      return
+    }
+    // Still opening, which may take minutes: the attempt takes down what it has built.
+    this.#attempt?.giveUp(error)
+    await this.#opening?.catch(() => {})
+  }
+
+  /** A request of the gateway's own, in the words of the lane's era. Rejects with a GatewayError. */
+  async ask(
+    method: string,
+    params: Record<string, unknown> | undefined,
+    timeoutMs: number,
+  ): Promise<OwnCall> {
+    const connection = await this.open()
+    if (this.era === 'legacy') return ask(connection, method, params, timeoutMs)
+    const version = this.#handshake?.facts.version ?? ''
+    return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
+  }
+
+  /** One round trip that proves that the server answers. Rejects with a GatewayError when it does not. */
+  async probe(timeoutMs: number): Promise<void> {
+    if (this.era === 'legacy') await this.ask('ping', undefined, timeoutMs)
+    else this.#handshake = await discoverServer(await this.open(), this.#host.identity, timeoutMs)
+  }
+
+  /** Sends one of a member's requests, keeping the books that sharing needs. */
+  request(connection: Connection, member: LaneMember, call: Call): void {
+    if (!this.#announced) this.#announce(connection, INITIALIZED)
+    // What the server need not hear of, because others on this lane want more, is answered here.
+    if (this.demands.note(member, call.message, this.owner !== null)) connection.request(call)
+    else call.answeredHere('{}')
+  }
+
+  /** Passes a client's notification on, except those that a shared lane speaks for itself. */
+  tell(member: LaneMember, message: MessageText): void {
+    const { method, text } = message
+    const connection = this.#connection
+    if (!connection) return
+    const own = this.owner === member
+    if (method === 'notifications/initialized') this.#announce(connection, own ? text : INITIALIZED)
+    else if (own) connection.send(text, method)
+    // Progress and roots belong to requests that a shared lane never lets through.
+    else if (method !== 'notifications/progress' && method !== 'notifications/roots/list_changed')
+      connection.send(text, method)
+  }
+
+  serverRequest(connection: Connection, message: MessageText, call: Call | null): void {
+    routeServerRequest(this, connection, message, call)
+  }
+
+  notification(connection: Connection, message: MessageText, call: Call | null): void {
+    if (message.method === 'notifications/tools/list_changed') this.#host.tools.forget()
+    routeNotification(this, connection, message, call)
+  }
+
+  sessionLost(connection: Connection, call: Call | null): void {
+    if (this.#connection !== connection) return
+    this.#restoring ??= this.#restore(connection).finally(() => {
+      this.#restoring = null
+    })
+    if (!call) return
+    if (call.resent) {
+      connection.requestFailed(
+        call.upstreamId,
+        new GatewayError('UPSTREAM_CLOSED', 'the server forgot its session twice in a row'),
+      )
+      return
+    }
+    call.resent = true
+    void this.#restoring.then(() => connection.resend(call))
+  }
+
+  requestLost(): void {
+    this.#host.doubt()
+  }
+
+  closed(connection: Connection, error: GatewayError): void {
+    if (this.#connection !== connection) return
+    this.#retired = true
+    this.#connection = null
+    void connection.close(error)
+    this.#host.laneClosed(this, error, true)
+    for (const member of this.members) member.laneLost()
+  }
+
+  noise(line: string): void {
+    this.#host.noise(line)
+  }
+
+  mask(text: string): string {
+    return this.#host.mask(text)
+  }
+
+  async #connect(): Promise<Connection> {
+    const { laneSettings, log } = this.#host
+    const attempt = new LaneOpening()
+    this.#attempt = attempt
+    const forgetOwner = this.owner?.whenGone?.(() => attempt.giveUp(sessionEnded()))
+    const error = await attempt.run(
+      laneSettings.startTimeoutMs,
+      () => new Connection(this.#host.createTransport(), this, laneSettings, log),
+      (connection, timeoutMs) => this.#shakeHands(connection, timeoutMs),
+      (connection) => {
+        this.#connection = connection
+      },
+    )
+    this.#attempt = null
+    this.touch()
+    forgetOwner?.()
+    if (error === null && this.#connection) return this.#connection
+    this.#retired = true
+    const reason = error ?? new GatewayError('UPSTREAM_CLOSED', 'the connection was closed')
+    this.#host.laneClosed(this, reason, false)
+    throw reason
+  }
+
+  async #shakeHands(connection: Connection, timeoutMs: number): Promise<void> {
+    if (this.era === 'modern') {
+      this.#handshake = await discoverServer(connection, this.#host.identity, timeoutMs)
+      connection.cancelsByClosing = connection.transport.pid === null
+      this.#announced = true
+      return
+    }
+    const initialize =
+      this.owner?.initialize ?? initializeRequest(LATEST_LEGACY_VERSION, this.#host.identity, {})
+    this.#handshake = await initializeServer(connection, initialize, this.owner?.headers, timeoutMs)
+    // A client's own lane waits for the client's word; a lane that comes back has heard it already.
+    if (this.ownerAnnounces && !this.#announced) return
+    this.#announced = false
+    this.#announce(connection, INITIALIZED)
+  }
+
+  #announce(connection: Connection, text: string): void {
+    if (this.#announced) return
+    this.#announced = true
+    connection.send(text, 'notifications/initialized')
+  }
+
+  async #restore(connection: Connection): Promise<void> {
+    connection.transport.resetSession()
+    const { startTimeoutMs } = this.#host.laneSettings
+    const error = await restoreSession(connection, this.demands, () =>
+      this.#shakeHands(connection, startTimeoutMs),
+    )
+    if (error) this.closed(connection, error)
+  }
+
+  /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */
+  async #background(method: string, params: Record<string, unknown>): Promise<void> {
+    try {
+      await this.ask(method, params, OWN_REQUEST_MS)
+    } catch (thrown) {
+      const fields = { mcp: this.#host.name, method, reason: reasonOf(thrown) }
+      this.#host.log.debug(fields, 'request of the gateway failed')
+    }
+  }
+}

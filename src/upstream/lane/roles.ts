@@ -1,0 +1,76 @@
+/**
+ * Which connection serves whom: the rules of isolation, as data that names a lane.
+ *
+ * Two clients with the same key share a connection. `auto` gives a session of its own to everybody who could be
+ * asked something, and to everybody over HTTP, where a session costs the server little; the rest of a principal
+ * shares one process.
+ */
+import type { Era } from '../../protocol/eras.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
+import type { LaneMember } from './host.ts'
+
+/** What distinguishes one lane from another. */
+export interface LaneRole {
+  readonly key: string
+  readonly era: Era
+  /** The one client that this lane speaks for, or null. */
+  readonly owner: LaneMember | null
+  /** True when the owner says `notifications/initialized` itself; else the lane says it at once. */
+  readonly ownerAnnounces: boolean
+}
+
+/** What a stateless request is to its lane: one during which the server may ask, a subscription, or neither. */
+export type StatelessUse = 'ask' | 'listen' | 'plain'
+
+/** The lane of a session. */
+export function sessionRole(definition: ServerDefinition, member: LaneMember, era: Era): LaneRole {
+  const { isolation, transport } = definition
+  if (era === 'modern' && (isolation !== 'session' || transport !== 'stdio')) return modernRole
+  const own = isolation === 'session' || transport !== 'stdio' || member.interactive
+  return isolation !== 'shared' && own
+    ? { key: `session ${member.id}`, era, owner: member, ownerAnnounces: true }
+    : plainRole(plainKey(definition, member.principalId))
+}
+
+/** The lane of a stateless client's request; `asker` is null for clients that can be asked nothing. */
+export function statelessRole(
+  definition: ServerDefinition,
+  principalId: string,
+  asker: LaneMember | null,
+  era: Era,
+  position: number,
+): LaneRole {
+  if (era === 'modern') return modernRole
+  return asker && definition.isolation !== 'shared'
+    ? { key: `${asker.id} #${position}`, era, owner: asker, ownerAnnounces: false }
+    : plainRole(plainKey(definition, principalId))
+}
+
+/** The primary lane is a lane that clients use too, where that gives nobody another one's state. */
+export function primaryRole(definition: ServerDefinition, openAccess: boolean, era: Era): LaneRole {
+  if (era === 'modern') return modernRole
+  const { isolation } = definition
+  const serves = isolation === 'shared' || (isolation === 'auto' && openAccess)
+  return plainRole(serves ? plainKey(definition, 'anonymous') : 'gateway')
+}
+
+/**
+ * Over HTTP a modern request is tried first, as the specification has it. Over stdio an old server may exit
+ * on anything before `initialize`, and a new one answers that with an error, so the old way comes first.
+ */
+export function primaryOrder({ transport }: ServerDefinition): readonly Era[] {
+  if (transport === 'sse') return ['legacy']
+  return transport === 'stdio' ? ['legacy', 'modern'] : ['modern', 'legacy']
+}
+
+/** Every request on it says whose it is, so one connection is enough. */
+export const modernRole: LaneRole = { key: 'modern', era: 'modern', owner: null, ownerAnnounces: false }
+
+function plainRole(key: string): LaneRole {
+  return { key, era: 'legacy', owner: null, ownerAnnounces: false }
+}
+
+/** The lane of clients that cannot be asked anything. */
+function plainKey({ isolation }: ServerDefinition, principalId: string): string {
+  return isolation === 'shared' ? 'all' : `principal ${principalId}`
+}

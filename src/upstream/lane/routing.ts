@@ -1,0 +1,150 @@
+/**
+ * Where a message of the server's goes that answers nobody: to the call or the client that it belongs to, and
+ * to no other. What cannot be attributed is refused or dropped at once, never left hanging and never guessed.
+ */
+import { GatewayError, rpcErrorText } from '../../errors.ts'
+import { LIST_CHANGES, META } from '../../protocol/eras.ts'
+import { idTextOf, type MessageText, memberSpan, paramSpan, type Span } from '../../protocol/jsonrpc.ts'
+import type { Call } from '../connection/calls.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { Lane } from './lane.ts'
+import type { LaneMember } from './host.ts'
+import { Leg } from '../connection/bridge-call.ts'
+
+/** A request of the server's. */
+export function routeServerRequest(
+  lane: Lane,
+  connection: Connection,
+  message: MessageText,
+  call: Call | null,
+): void {
+  if (lane.era === 'modern') {
+    // Servers must not send any, and clients must not answer them (2026-07-28, basic/transports).
+    lane.noise(`ignored a request of the server's, which this revision has none of: ${message.method}`)
+    return
+  }
+  const answer = (text: string) => connection.send(text, null)
+  if (message.method === 'ping') answer(`{"jsonrpc":"2.0","id":${idTextOf(message)},"result":{}}`)
+  else if (lane.owner) lane.owner.ask(message, call ?? soleCause(connection), answer)
+  else {
+    // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
+    const cause = call ?? soleCause(connection)
+    const refusal = new GatewayError('NO_CAPABLE_CLIENT', 'this connection speaks for no single client')
+    if (cause instanceof Leg) cause.asked(message, answer)
+    else answer(rpcErrorText(refusal, idTextOf(message)))
+  }
+}
+
+/** A notification that no in-flight table claims. */
+export function routeNotification(
+  lane: Lane,
+  connection: Connection,
+  message: MessageText,
+  call: Call | null,
+): void {
+  if (lane.era === 'modern') routeModern(connection, message, call)
+  else if (lane.owner) routeToOwner(lane, connection, message, call)
+  else if (message.method !== 'notifications/cancelled') routeShared(lane, connection, message, call)
+}
+
+/** Everything a modern server sends belongs to a request: by its stream, by its listen id, or as the only one. */
+function routeModern(connection: Connection, message: MessageText, call: Call | null): void {
+  const { method, text } = message
+  if (method === 'notifications/cancelled') {
+    // From a server it ends a subscription and nothing else (basic/patterns/cancellation).
+    connection.endSubscription(idIn(text, paramSpan(message, 'requestId')))
+    return
+  }
+  if (method === 'notifications/message') {
+    for (const source of call ? [call] : loggers(connection)) if (source.logs) source.notified(message, text)
+    return
+  }
+  const meta = call ? null : memberSpan(text, message.paramsStart, '_meta')
+  const listen = meta && memberSpan(text, meta.start, META.subscriptionId)
+  const target = call ?? (listen ? connection.callOf(idIn(text, listen)) : soleCause(connection))
+  // A change that names no subscription is no part of a request that merely happens to run.
+  if (call || listen || !isChange(method)) target?.notified(message, text)
+}
+
+/** The only request in flight, or null: what lets a message be attributed on a wire that does not say. */
+function soleCause(connection: Connection): Call | null {
+  const [first, second] = connection.causes()
+  return first && !second ? first : null
+}
+
+/**
+ * The requests that a log message may belong to, where the wire does not say and all of them are of one
+ * principal: the only one whose client wants any, else one for each session. A request that was cancelled has
+ * no response left that could carry it, but its server may still speak.
+ */
+function loggers(connection: Connection): Iterable<Call> {
+  const all = [...connection.causes()].filter((call) => call.logs)
+  if (all.some(({ principalId }) => principalId !== all[0]?.principalId)) return []
+  const running = all.filter(({ cancelledAtMs }) => cancelledAtMs === 0)
+  if (running.length < 2) return running
+  const bySession = new Map<LaneMember, Call>()
+  for (const call of running) {
+    if (call.audience === null) return []
+    const later = bySession.get(call.audience)
+    if (!later || later.upstreamId < call.upstreamId) bySession.set(call.audience, call)
+  }
+  return bySession.values()
+}
+
+function soleLogger(connection: Connection): Call | null {
+  const [first, second] = loggers(connection)
+  return first && !second ? first : null
+}
+
+function isChange(method: string | null): boolean {
+  return method === 'notifications/resources/updated' || LIST_CHANGES.has(method ?? '')
+}
+
+/** An id of the gateway's own; some servers hand a number back as a string. */
+function idIn(text: string, span: Span | null): number {
+  return span ? Number(text.slice(span.start, span.end).replaceAll('"', '')) : Number.NaN
+}
+
+function routeToOwner(lane: Lane, connection: Connection, message: MessageText, call: Call | null): void {
+  const { method, text } = message
+  if (method === 'notifications/cancelled') {
+    const span = paramSpan(message, 'requestId')
+    if (span) lane.owner?.withdraw(message, text.slice(span.start, span.end))
+    return
+  }
+  const cause = call ?? (method === 'notifications/message' ? soleLogger(connection) : null)
+  lane.owner?.notify(message, cause)
+  // Stateless clients take turns on such lanes, and those who listen do so on the first of them.
+  for (const peer of lane.peers()) {
+    for (const member of peer.members) if (member !== lane.owner) offer(peer, member, message)
+  }
+}
+
+function routeShared(lane: Lane, connection: Connection, message: MessageText, call: Call | null): void {
+  const { method } = message
+  if (method === 'notifications/message') {
+    const source = call ?? soleLogger(connection)
+    if (source) {
+      if (!source.member) source.notified(message, message.text)
+      else if (lane.demands.wants(source.member, message)) source.member.notify(message, source)
+      return
+    }
+  }
+  // What names no one goes to all only where all are the same principal, or where it holds no one's data.
+  const open = method?.endsWith('/list_changed') || method === 'notifications/resources/updated'
+  if (!open && !onePrincipal(lane)) return
+  for (const member of lane.members) offer(lane, member, message)
+}
+
+function offer(lane: Lane, member: LaneMember, message: MessageText): void {
+  if (lane.demands.wants(member, message)) member.notify(message, null)
+}
+
+function onePrincipal(lane: Lane): boolean {
+  let principal: string | null = null
+  for (const member of lane.members) {
+    if (principal !== null && principal !== member.principalId) return false
+    principal = member.principalId
+  }
+  return true
+}

@@ -1,0 +1,150 @@
+/**
+ * Who on one lane has asked for what: resource updates by URI, and log messages from a level up.
+ * The server hears of the sum; each client is given its own part.
+ */
+import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
+
+/** RFC 5424 levels of the protocol, the most verbose first. */
+const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
+
+/** One client may subscribe to this many URIs; more are passed on but not counted. */
+const URIS_PER_MEMBER_MAX = 10_000
+
+/** Whoever asks: a session, a listen stream, or the lane itself for stateless requests. */
+type Subscriber = object
+
+export class Demands {
+  readonly #urisOf = new Map<Subscriber, Set<string>>()
+  readonly #levelOf = new Map<Subscriber, number>()
+  readonly #tell: (method: string, params: Record<string, unknown>) => Promise<void>
+
+  /** `tell` sends a request of the gateway's own to the server; it never rejects. */
+  constructor(tell: (method: string, params: Record<string, unknown>) => Promise<void>) {
+    this.#tell = tell
+  }
+
+  /** Notes what a client's own request asks for. False when the server need not hear of it; an `alone` client's it always hears. */
+  note(member: Subscriber, message: MessageText, alone: boolean): boolean {
+    const { method } = message
+    if (method === 'logging/setLevel') return this.#noteLevel(member, paramString(message, 'level'), alone)
+    if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return true
+    const uri = paramString(message, 'uri')
+    if (uri === null) return true
+    if (method === 'resources/unsubscribe') return this.#remove(member, uri)
+    this.#add(member, uri)
+    return true
+  }
+
+  /** The client's own request serves where it says what all of them need; else the gateway says that, if it is new. */
+  #noteLevel(member: Subscriber, level: string | null, alone: boolean): boolean {
+    const before = this.level
+    const sum = level && this.#setLevel(member, level)
+    if (alone || !sum || sum === level) return true
+    if (sum !== before) void this.#tell('logging/setLevel', { level: sum })
+    return false
+  }
+
+  /** Subscribes for a member that has no request of its own; the server hears of the first one. */
+  subscribe(member: Subscriber, uri: string): void {
+    const first = !this.#anyone(uri)
+    this.#add(member, uri)
+    if (first) void this.#tell('resources/subscribe', { uri })
+  }
+
+  /**
+   * Makes the server log from this level up for requests that come and go and are filtered one by one; never
+   * less than before. Resolves when it has heard of it; undefined when it has already.
+   */
+  raiseLogLevel(level: string): Promise<void> | undefined {
+    const rank = LEVELS.indexOf(level)
+    if (rank < 0 || rank >= (this.#levelOf.get(this) ?? LEVELS.length)) return undefined
+    return this.#changeLevel(this, level)
+  }
+
+  /** Asks here for what a member had asked for on a lane that is gone. */
+  carryOver(member: Subscriber, from: Demands): void {
+    for (const uri of from.#urisOf.get(member) ?? []) this.subscribe(member, uri)
+    const level = LEVELS[from.#levelOf.get(member) ?? LEVELS.length]
+    if (level !== undefined) void this.#changeLevel(member, level)
+  }
+
+  #changeLevel(member: Subscriber, level: string): Promise<void> | undefined {
+    const before = this.level
+    const sum = this.#setLevel(member, level)
+    return sum === null || sum === before ? undefined : this.#tell('logging/setLevel', { level: sum })
+  }
+
+  #add(member: Subscriber, uri: string): void {
+    const uris = this.#urisOf.get(member) ?? new Set()
+    this.#urisOf.set(member, uris)
+    if (uris.size < URIS_PER_MEMBER_MAX) uris.add(uri)
+  }
+
+  /** Answers true when nobody else needs the URI, so that the server must hear of it. */
+  #remove(member: Subscriber, uri: string): boolean {
+    this.#urisOf.get(member)?.delete(uri)
+    return !this.#anyone(uri)
+  }
+
+  /** Forgets a client; while the server is there, it hears of what nobody needs any more. */
+  drop(member: Subscriber, serverIsThere: boolean): void {
+    const uris = this.#urisOf.get(member)
+    const before = this.level
+    this.#urisOf.delete(member)
+    this.#levelOf.delete(member)
+    if (!serverIsThere) return
+    const { level } = this
+    if (level !== null && level !== before) void this.#tell('logging/setLevel', { level })
+    for (const uri of uris ?? []) if (!this.#anyone(uri)) void this.#tell('resources/unsubscribe', { uri })
+  }
+
+  /** Every URI that somebody needs, once. */
+  uris(): Set<string> {
+    const all = new Set<string>()
+    for (const uris of this.#urisOf.values()) for (const uri of uris) all.add(uri)
+    return all
+  }
+
+  /** Notes a client's level; answers the most verbose one, which the server should keep. */
+  #setLevel(member: Subscriber, level: string): string | null {
+    const rank = LEVELS.indexOf(level)
+    if (rank < 0) return level
+    this.#levelOf.set(member, rank)
+    return this.level
+  }
+
+  /** The most verbose level that anyone asked for, or null when nobody did. */
+  get level(): string | null {
+    let least = LEVELS.length
+    for (const rank of this.#levelOf.values()) least = Math.min(least, rank)
+    return LEVELS[least] ?? null
+  }
+
+  /** Whether a notification of the server's is for this client. */
+  wants(member: Subscriber, message: MessageText): boolean {
+    if (message.method === 'notifications/message') {
+      const own = this.#levelOf.get(member)
+      if (own === undefined) return this.#levelOf.size === 0 || this.#atLeast(message, 1)
+      return this.#atLeast(message, own)
+    }
+    if (message.method !== 'notifications/resources/updated') return true
+    const uri = paramString(message, 'uri')
+    if (uri === null) return false
+    const own = this.#urisOf.get(member)
+    if (!own) return false
+    if (own.has(uri)) return true
+    // The updated resource may lie below the one that was subscribed (resources, "Subscriptions").
+    for (const subscribed of own) if (uri.startsWith(subscribed)) return true
+    return false
+  }
+
+  #atLeast(message: MessageText, rank: number): boolean {
+    const level = LEVELS.indexOf(paramString(message, 'level') ?? '')
+    return level < 0 || level >= rank
+  }
+
+  #anyone(uri: string): boolean {
+    for (const uris of this.#urisOf.values()) if (uris.has(uri)) return true
+    return false
+  }
+}

@@ -1,0 +1,70 @@
+/** How many calls one server has, had and failed: for its status, and for the metrics of the process. */
+import { GatewayError } from '../../errors.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { ServerStatus } from './directory.ts'
+
+export class CallCounters {
+  readonly #name: string
+  readonly #inFlightMax: number
+  readonly #metrics: Metrics
+  #inFlight = 0
+  #total = 0
+  #failed = 0
+  #durationMs = 0
+  #idleWaiters: (() => void)[] = []
+
+  constructor(name: string, inFlightMax: number, metrics: Metrics) {
+    this.#name = name
+    this.#inFlightMax = inFlightMax
+    this.#metrics = metrics
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
+  started(): void {
+    if (this.#inFlight >= this.#inFlightMax)
+      throw new GatewayError(
+        'IN_FLIGHT_EXHAUSTED',
+        `${this.#name} already has ${this.#inFlightMax} requests in flight (limits.in_flight_per_server_max)`,
+        1,
+      )
+    this.#inFlight++
+    this.#total++
+    this.#metrics.requestStarted(this.#name)
+  }
+
+  ended(durationMs: number, failed: boolean): void {
+    this.#inFlight--
+    this.#durationMs += durationMs
+    if (failed) this.#failed++
+    this.#metrics.requestEnded(this.#name, durationMs, failed)
+    if (this.#inFlight > 0) return
+    for (const wake of this.#idleWaiters) wake()
+    this.#idleWaiters = []
+  }
+
+  /** Resolves when no call is in flight, or at `untilMs` (epoch). */
+  untilIdle(untilMs: number): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, untilMs - Date.now()))
+      this.#idleWaiters.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** The figures of the status; the mean is in nanoseconds. */
+  figures(): Pick<ServerStatus, 'totalRequests' | 'totalErrors' | 'avgResponseTime'> {
+    const ended = this.#total - this.#inFlight
+    return {
+      totalRequests: this.#total,
+      totalErrors: this.#failed,
+      avgResponseTime: ended > 0 ? Math.round((this.#durationMs / ended) * 1_000_000) : 0,
+    }
+  }
+}

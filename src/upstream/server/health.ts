@@ -1,0 +1,142 @@
+/**
+ * How one server fares, and when it is tried again. No I/O: told what happened, it decides what it means.
+ *
+ *   disconnected → connecting → connected → error → connecting → …
+ *
+ * Attempts go on with growing pauses, for ever unless `maxReconnects` says otherwise, and start over once the
+ * server has stayed up for a while.
+ */
+import { GatewayError } from '../../errors.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { ServerState, ServerStatus } from './directory.ts'
+
+const BACKOFF_CAP_MS = 60_000
+/** Uptime after which the next failure counts as the first one again. */
+const SUSTAINED_UPTIME_MS = 60_000
+
+export class ServerHealth {
+  state: ServerState = 'disconnected'
+  /** True once it was connected or has failed for a known reason. */
+  settled = false
+  attempts = 0
+  /** When the next attempt is due; 0 when none is planned. */
+  retryAtMs = 0
+  connectedAtMs = 0
+  lastConnected: string | null = null
+  lastError: string | null = null
+  lastErrorTime: string | null = null
+  readonly #definition: ServerDefinition
+  readonly #log: Log
+  #waiters: (() => void)[] = []
+
+  constructor(definition: ServerDefinition, log: Log) {
+    this.#definition = definition
+    this.#log = log
+  }
+
+  connecting(): void {
+    this.retryAtMs = 0
+    this.#enter('connecting', null)
+  }
+
+  connected(nowMs: number): void {
+    this.connectedAtMs = nowMs
+    this.lastConnected = new Date(nowMs).toISOString()
+    this.#enter('connected', null)
+  }
+
+  /** The connection is lost or could not be had: plans the next attempt. */
+  failed(error: GatewayError, nowMs: number): void {
+    const { autoReconnect, maxReconnects, reconnectDelayMs } = this.#definition
+    if (this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= SUSTAINED_UPTIME_MS) this.attempts = 0
+    // An uptime counts once: failing to start again is no sign of health.
+    this.connectedAtMs = 0
+    if (autoReconnect && (maxReconnects === 0 || this.attempts < maxReconnects)) {
+      const grown = reconnectDelayMs * 2 ** Math.min(this.attempts, 16)
+      const pauseMs = Math.min(grown, Math.max(BACKOFF_CAP_MS, reconnectDelayMs))
+      // Jitter keeps many servers that died together from coming back together.
+      this.retryAtMs = nowMs + pauseMs * (0.8 + Math.random() * 0.2)
+      this.attempts++
+    }
+    this.#enter('error', error)
+  }
+
+  /** The connection is there and the server does not answer on it; nothing is torn down, it may wake up. */
+  silent(error: GatewayError): void {
+    if (this.state === 'connected') this.#enter('error', error)
+  }
+
+  /** It answers again on the connection that it had all along. */
+  awake(): void {
+    if (this.state === 'error') this.#enter('connected', null)
+  }
+
+  disconnected(): void {
+    this.retryAtMs = 0
+    this.#enter('disconnected', null)
+  }
+
+  /** The figures of the status; `upTime` is in nanoseconds. */
+  figures(
+    nowMs: number,
+  ): Pick<
+    ServerStatus,
+    'status' | 'lastConnected' | 'lastError' | 'lastErrorTime' | 'reconnectAttempts' | 'upTime'
+  > {
+    return {
+      status: this.state,
+      lastConnected: this.lastConnected,
+      lastError: this.lastError,
+      lastErrorTime: this.lastErrorTime,
+      reconnectAttempts: this.attempts,
+      upTime: this.state === 'connected' ? (nowMs - this.connectedAtMs) * 1_000_000 : 0,
+    }
+  }
+
+  /** Resolves when the state is no longer `connecting`, or after `waitMs`. */
+  untilSettled(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#waiters.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** Why calls are refused now and when to try again. */
+  unavailable(nowMs: number): GatewayError {
+    const planned = this.retryAtMs > 0
+    const hint = planned ? '' : '; it is not tried again (autoReconnect, maxReconnects)'
+    return new GatewayError(
+      'SERVER_UNAVAILABLE',
+      `${this.#definition.name} is not available: ${this.lastError ?? 'not connected'}${hint}`,
+      planned ? Math.max(1, Math.ceil((this.retryAtMs - nowMs) / 1000)) : 60,
+    )
+  }
+
+  #enter(state: ServerState, error: GatewayError | null): void {
+    if (error) {
+      this.lastError = error.details
+      this.lastErrorTime = new Date().toISOString()
+    }
+    if (state === 'connected' || state === 'error') this.settled = true
+    if (state !== 'connecting') {
+      for (const wake of this.#waiters) wake()
+      this.#waiters = []
+    }
+    if (state === this.state && !error) return
+    const retryInMs = this.retryAtMs > 0 ? Math.round(this.retryAtMs - Date.now()) : undefined
+    const fields = {
+      mcp: this.#definition.name,
+      from: this.state,
+      to: state,
+      reason: error?.details,
+      retryInMs,
+    }
+    this.state = state
+    if (error) this.#log.warn(fields, 'server state changed')
+    else this.#log.info(fields, 'server state changed')
+  }
+}

@@ -1,0 +1,30 @@
+import type { ServerDefinition } from '../../registry/definition.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { GatewayIdentity } from '../connection/handshake.ts'
+import type { Mask } from '../transports/mask.ts'
+import type { UpstreamTransport } from '../transports/transport.ts'
+
+/** What a server may use of the rest of the gateway. */
+export interface ServerParts {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly identity: GatewayIdentity
+  /** Takes the secrets of a definition out of texts for people. */
+  maskOf(definition: ServerDefinition): Mask
+  createTransport(definition: ServerDefinition): UpstreamTransport
+  /** Child processes of every server together. */
+  processesInUse(): number
+  readonly processesMax: number
+  /** Number of downstream sessions of a server. */
+  sessionCount(name: string): number
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+  readonly laneIdleMs: number
+  readonly healthProbeMs: number
+  readonly startWaitMs: number
+  readonly inFlightMax: number
+  readonly lanesPerClientMax: number
+  /** True when no client token is configured: the primary lane then serves the anonymous clients. */
+  readonly openAccess: boolean
+}

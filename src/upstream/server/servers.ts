@@ -1,0 +1,104 @@
+/** Every registered server by name: the only owner of supervisors. */
+import { GatewayError } from '../../errors.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
+import type { ServerDirectory } from './directory.ts'
+import { Server } from './server.ts'
+import type { ServerParts } from './parts.ts'
+
+/** Told of what concerns the clients of a server. */
+export interface ServersListener {
+  /** It is gone, and so are its sessions. */
+  removed(name: string): void
+  /** It is about to be: what can end well should do so now. */
+  leaving(name: string): void
+  /** It goes on under another definition, perhaps with other tokens. */
+  replaced(name: string): void
+}
+
+export class Servers implements ServerDirectory {
+  readonly #parts: ServerParts
+  readonly #byName = new Map<string, Server>()
+  /** Replaced servers that still finish calls. */
+  readonly #draining = new Set<Server>()
+  readonly #listener: ServersListener
+
+  constructor(parts: Omit<ServerParts, 'processesInUse'>, listener: ServersListener) {
+    this.#parts = { ...parts, processesInUse: () => this.processes }
+    this.#listener = listener
+  }
+
+  list(): readonly Server[] {
+    return [...this.#byName.values()]
+  }
+
+  get(name: string): Server | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** Child processes of all servers together. */
+  get processes(): number {
+    return this.#all().reduce((sum, server) => sum + server.processes, 0)
+  }
+
+  /** Calls in flight at all servers together. */
+  get inFlight(): number {
+    return this.#all().reduce((sum, server) => sum + server.counters.inFlight, 0)
+  }
+
+  add(definition: ServerDefinition, origin: 'file' | 'store'): Server {
+    if (this.#byName.has(definition.name))
+      throw new GatewayError('DEFINITION_EXISTS', `a server named ${definition.name} is already registered`)
+    const server = new Server(definition, origin, this.#parts)
+    this.#byName.set(definition.name, server)
+    server.start()
+    return server
+  }
+
+  replace(definition: ServerDefinition): Server {
+    const old = this.#byName.get(definition.name)
+    if (!old) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${definition.name}`)
+    const server = new Server(definition, old.origin, this.#parts)
+    this.#byName.set(definition.name, server)
+    server.start()
+    void this.#drain(old)
+    this.#listener.replaced(definition.name)
+    return server
+  }
+
+  async remove(name: string): Promise<void> {
+    const server = this.#byName.get(name)
+    if (!server) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${name}`)
+    this.#byName.delete(name)
+    this.#listener.leaving(name)
+    const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${name} was removed`))
+    this.#listener.removed(name)
+    await stopped
+  }
+
+  sweep(nowMs: number): void {
+    for (const server of this.#byName.values()) server.sweep(nowMs)
+    for (const server of this.#draining) server.sweep(nowMs)
+  }
+
+  /** Resolves when no server has a call in flight, or at `untilMs`. */
+  async finishCalls(untilMs: number): Promise<void> {
+    await Promise.all(this.#all().map((server) => server.finishCalls(untilMs)))
+  }
+
+  /** Ends every server and its processes; calls in flight fail with this error. */
+  async stop(error: GatewayError): Promise<void> {
+    await Promise.all(this.#all().map((server) => server.stop(error)))
+  }
+
+  #all(): Server[] {
+    return [...this.#byName.values(), ...this.#draining]
+  }
+
+  async #drain(server: Server): Promise<void> {
+    this.#draining.add(server)
+    server.retire()
+    await server.finishCalls(Date.now() + this.#parts.callTotalMs)
+    await server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${server.name} was replaced`))
+    this.#draining.delete(server)
+  }
+}

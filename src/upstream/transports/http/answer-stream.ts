@@ -1,0 +1,136 @@
+/**
+ * Reads the event stream that answers one POST, across as many connections as it takes.
+ *
+ * A server may close the connection at any time after an event with an id and expects the client to come
+ * back with GET and `Last-Event-ID`. The request itself is never sent again: without ids, or when the
+ * server does not let the stream be resumed, the request has failed.
+ *
+ * Spec: 2025-11-25, Transports, Sending Messages 6 and Resumability. The modern era has no resumption.
+ */
+import { type ErrorCode, GatewayError } from '../../../errors.ts'
+import { idTextOf, scanMessage, withId } from '../../../protocol/jsonrpc.ts'
+import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
+import { type Cancellation, wait } from './client/cancellation.ts'
+import { readEvents, type StreamCursor } from './event-body.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
+import { messagesIn } from '../message-text.ts'
+import type { ReadGate } from './read-gate.ts'
+
+/** Delay before a reconnect for which the server asked for none. */
+const reconnectMs = 1_000
+/** `retry: 0` must not become a busy loop. */
+export const reconnectMinMs = 100
+/** Reconnects in a row that bring no new event. */
+const fruitlessResumesMax = 5
+/** A server should end the stream after its answer; one that does not is cut off after this. */
+const afterAnswerMs = 1_000
+
+/** A server that restarts is out of reach for a moment; it may resume its streams all the same. */
+const unreached: readonly ErrorCode[] = ['UPSTREAM_CLOSED', 'SERVER_UNAVAILABLE']
+
+export interface AnswerStream {
+  readonly requestId: number
+  readonly eventBytesMax: number
+  readonly gate: ReadGate
+  readonly cancellation: Cancellation
+  readonly host: string
+  /** One message of the stream. */
+  message(text: string): void
+  /** The answer came and could not be taken. */
+  failed(error: GatewayError): void
+  /** GET with this `Last-Event-ID`; rejects with a GatewayError. */
+  /** The server cut the stream and it will be resumed. */
+  interrupted(): void
+  resume(lastEventId: string): Promise<HttpAnswer>
+}
+
+/** Resolves when the answer was delivered, or reported as failed. Rejects with a GatewayError when it will not come. */
+export async function readAnswerStream(first: HttpAnswer, stream: AnswerStream): Promise<void> {
+  const cursor: StreamCursor = { lastEventId: '', retryMs: null }
+  let answered = false
+  let timer: ReturnType<typeof setTimeout> | null = null
+
+  function settled(): void {
+    answered = true
+    timer ??= setTimeout(() => stream.cancellation.cancel(), afterAnswerMs)
+  }
+
+  function event(type: string, data: string): void {
+    if (type !== 'message' || data === '') return
+    for (const text of messagesIn(data.trim()) ?? []) {
+      const answering = asAnswer(text, stream.requestId)
+      if (answering !== null) settled()
+      stream.message(answering ?? text)
+    }
+  }
+
+  function oversized(head: string, tail: string): void {
+    if (requestIdOfAnswer(head, tail) !== stream.requestId) return
+    stream.failed(answerTooLarge(stream))
+    settled()
+  }
+
+  let answer: HttpAnswer | null = first
+  let seenEventId = ''
+  let fruitless = 0
+  try {
+    for (;;) {
+      if (answer !== null) {
+        await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, { event, oversized }).catch(
+          ignore,
+        )
+      }
+      if (answered) return
+      if (cursor.lastEventId === '') throw endedEarly(stream, 'the stream cannot be resumed')
+      fruitless = cursor.lastEventId === seenEventId ? fruitless + 1 : 0
+      if (fruitless >= fruitlessResumesMax) throw endedEarly(stream, 'resuming brought nothing new')
+      seenEventId = cursor.lastEventId
+      stream.interrupted()
+      const due = await wait(delayMs(cursor, fruitless), stream.cancellation)
+      if (!due) throw endedEarly(stream, 'it is not waited for any more')
+      answer = await resumed(stream, cursor.lastEventId)
+    }
+  } finally {
+    if (timer !== null) clearTimeout(timer)
+  }
+}
+
+/** The resumed stream, or null when it may be tried again. Rejects when the server refuses to resume. */
+async function resumed(stream: AnswerStream, lastEventId: string): Promise<HttpAnswer | null> {
+  let answer: HttpAnswer
+  try {
+    answer = await stream.resume(lastEventId)
+  } catch (thrown) {
+    if (thrown instanceof GatewayError && unreached.includes(thrown.code)) return null
+    throw thrown
+  }
+  const { status } = answer
+  if (status === 200 && mediaType(answer) === 'text/event-stream') return answer
+  answer.discard()
+  if (status >= 500 || status === 429) return null
+  throw endedEarly(stream, `resuming it was answered with HTTP ${status}`)
+}
+
+function delayMs({ retryMs }: StreamCursor, fruitless: number): number {
+  return retryMs === null ? reconnectMs * 2 ** fruitless : Math.max(retryMs, reconnectMinMs)
+}
+
+/** The text when it is the answer to this request, else null. An error without id can only mean this one. */
+function asAnswer(text: string, requestId: number): string | null {
+  const scanned = scanMessage(text)
+  if (scanned?.kind !== 'response') return null
+  const idText = idTextOf(scanned)
+  if (idText === String(requestId) || idText === `"${requestId}"`) return text
+  return idText === 'null' ? withId(scanned, String(requestId)) : null
+}
+
+function answerTooLarge({ host, eventBytesMax }: AnswerStream): GatewayError {
+  return new GatewayError('UPSTREAM_ERROR', `The answer of ${host} is larger than ${eventBytesMax} bytes.`)
+}
+
+function endedEarly({ host }: AnswerStream, why: string): GatewayError {
+  return new GatewayError('UPSTREAM_CLOSED', `${host} ended the stream before it answered, and ${why}.`)
+}
+
+/** A broken stream is resumed like one that ended; an aborted one is noticed by the caller. */
+function ignore(): void {}

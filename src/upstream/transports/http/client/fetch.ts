@@ -1,0 +1,108 @@
+/** The answer to a request that fetch has carried: over TLS, or through an outgoing proxy. */
+import type { MessagePieces } from '../../../../protocol/large-answer.ts'
+import type { Cancellation } from './cancellation.ts'
+import { type HttpAnswer, networkError } from './answer.ts'
+
+export interface FetchedRequest {
+  readonly method: string
+  readonly headers: Headers
+  readonly body: string | null
+  readonly cancellation: Cancellation
+}
+
+/** Rejects with what fetch rejects with. `url` is the one with the name, `href` where the request goes. */
+export async function fetchAnswer(url: URL, href: string, request: FetchedRequest): Promise<HttpAnswer> {
+  const { method, headers, body, cancellation } = request
+  const aborter = new AbortController()
+  const listener = { cancelled: () => aborter.abort() }
+  cancellation.add(listener)
+  const over = (): void => cancellation.remove(listener)
+  try {
+    const response = await fetch(href, {
+      method,
+      headers,
+      signal: aborter.signal,
+      redirect: 'manual',
+      // The answer of a tool may take an hour; bounds on time belong to the connection.
+      timeout: false,
+      // Bytes are counted as they come: a small compressed body must not unfold into gigabytes.
+      decompress: false,
+      body,
+    } as RequestInit)
+    return new FetchedAnswer(url, response, over)
+  } catch (thrown) {
+    over()
+    throw thrown
+  }
+}
+
+class FetchedAnswer implements HttpAnswer {
+  readonly url: URL
+  readonly #response: Response
+  /** Takes the answer off the list of those to be told of a cancel. */
+  readonly #over: () => void
+  #reader: { read(): Promise<{ value?: Uint8Array | undefined }> } | null = null
+
+  constructor(url: URL, response: Response, over: () => void) {
+    this.url = url
+    this.#response = response
+    this.#over = over
+    if (response.body === null) over()
+  }
+
+  get status(): number {
+    return this.#response.status
+  }
+
+  header(name: string): string | null {
+    return this.#response.headers.get(name)
+  }
+
+  async pieces(bytesMax: number): Promise<MessagePieces | null> {
+    const announced = this.header('content-length')
+    if (announced !== null && Number(announced) > bytesMax) {
+      this.discard()
+      return null
+    }
+    try {
+      return announced === null ? await this.#counted(bytesMax) : [await this.#response.bytes()]
+    } catch (thrown) {
+      throw networkError(this.url, thrown)
+    } finally {
+      this.#over()
+    }
+  }
+
+  /** For a body whose size nobody has announced. */
+  async #counted(bytesMax: number): Promise<MessagePieces | null> {
+    const pieces: Uint8Array[] = []
+    let bytes = 0
+    for await (const piece of (this.#response.body ?? []) as AsyncIterable<Uint8Array>) {
+      bytes += piece.length
+      // Leaving the loop cancels the body.
+      if (bytes > bytesMax) return null
+      pieces.push(piece)
+    }
+    return pieces
+  }
+
+  async next(): Promise<Uint8Array | null> {
+    const { body } = this.#response
+    if (body === null) return null
+    this.#reader ??= body.getReader()
+    try {
+      const { value } = await this.#reader.read()
+      if (value === undefined) this.#over()
+      return value ?? null
+    } catch (thrown) {
+      this.#over()
+      throw networkError(this.url, thrown)
+    }
+  }
+
+  discard(): void {
+    this.#over()
+    // Rejects when it has ended by itself.
+    this.#response.body?.cancel().catch(() => {})
+  }
+}

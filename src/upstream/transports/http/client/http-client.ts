@@ -1,0 +1,219 @@
+/**
+ * HTTP requests to one MCP server, with what both HTTP transports must keep to.
+ *
+ * In clear text they go over connections of the gateway's own (`http-connection.ts`), which cost half of
+ * what fetch does; over TLS, and where an outgoing proxy is configured, over fetch.
+ *
+ * Redirects are followed by hand: every hop passes `guardUrl`, because a server that redirects can point
+ * the gateway at the metadata service of its cloud, and credentials never cross an origin. A request is
+ * sent once, on either way; it is not repeated when its connection breaks (pinned by a test).
+ *
+ * Error texts name the host and the status, never the path, the query, headers or credentials.
+ */
+import { GatewayError, reasonOf } from '../../../../errors.ts'
+import type { Cancellation } from './cancellation.ts'
+import { fetchAnswer } from './fetch.ts'
+import { GuardedRoutes, type Route, type UrlGuard } from './routes.ts'
+import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer.ts'
+import type { HttpConnection, RequestHead } from './http1/connection.ts'
+import { HttpConnections } from './http1/connections.ts'
+import { HttpExchange } from './http1/answer.ts'
+import type { Mask } from '../../mask.ts'
+import { type HeaderSource, type HeaderTarget, RequestHeaders } from './request-headers.ts'
+
+export interface HttpOptions {
+  readonly url: string
+  /** Sent with every request to the origin of `url`, such as `Authorization`. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Asked on open, every half minute of use, and on each redirect. */
+  readonly guardUrl?: UrlGuard
+  /** True when an outgoing proxy makes the connections in clear text, which only fetch can ask it to. */
+  readonly proxied?: boolean
+  /** Longest JSON body or event. */
+  readonly lineBytesMax: number
+  /** Values that are masked in errors. */
+  readonly secrets?: readonly string[]
+}
+
+export interface HttpRequest extends HeaderSource {
+  readonly body?: string
+  readonly cancellation: Cancellation
+  /** Where to send it; the URL of the definition when absent. */
+  readonly url?: URL
+}
+
+/** A request on its way to one of the URLs that redirects lead it to. */
+interface Hop extends HeaderTarget {
+  readonly request: HttpRequest
+  /** The URL that redirected here, and how many did. */
+  readonly from: URL | null
+  readonly redirects: number
+}
+
+const redirectsMax = 3
+
+export class HttpWire {
+  readonly url: URL
+  readonly #origin: string
+  readonly #proxied: boolean
+  readonly #headers: RequestHeaders
+  readonly #routes: GuardedRoutes
+  readonly #connections = new HttpConnections()
+
+  /** Throws a GatewayError when the URL is not http or https. */
+  constructor(options: HttpOptions) {
+    const url = URL.parse(options.url)
+    if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+      throw new GatewayError('DEFINITION_INVALID', 'The url of the server must be an http or https URL.')
+    }
+    this.#headers = new RequestHeaders(options.headers, url)
+    url.username = ''
+    url.password = ''
+    url.hash = ''
+    this.url = url
+    this.#origin = url.origin
+    this.#proxied = options.proxied ?? false
+    this.#routes = new GuardedRoutes(options.guardUrl)
+  }
+
+  /** Rejects when the URL of the definition may not be connected to. */
+  async check(): Promise<void> {
+    await this.#routes.judge(this.url)
+  }
+
+  /**
+   * Resolves with the answer, whatever its status; its body must be read or discarded. Rejects with a
+   * GatewayError when there is none.
+   */
+  request(request: HttpRequest): Promise<HttpAnswer> {
+    const url = request.url ?? this.url
+    const trusted = url === this.url || url.origin === this.#origin
+    return this.#go({ request, url, trusted, from: null, redirects: 0 })
+  }
+
+  /** Closes what is open; nothing can be asked any more. */
+  close(): void {
+    this.#connections.close()
+  }
+
+  /** Over a connection that is there already, which takes a single promise; else the long way. */
+  #go(hop: Hop): Promise<HttpAnswer> {
+    const route = this.#routes.known(hop.url)
+    const href = route?.hrefs[0]
+    if (route === null || href === undefined || !this.#isOwn(hop.url)) return this.#judged(hop, route)
+    const connection = this.#connections.take(href)
+    return connection === null ? this.#judged(hop, route) : this.#exchange(connection, hop, route, true)
+  }
+
+  /** One try per address, and the next one only when nothing was sent to the one before. */
+  async #judged(hop: Hop, known: Route | null): Promise<HttpAnswer> {
+    const { url, from, request } = hop
+    const route = known ?? (await this.#routes.judge(url, from))
+    // A header that is none is no fault of the network, and is found before there is a connection.
+    const headers = this.#headers.headersOf(request, hop, route)
+    const { hrefs } = route
+    for (let at = 0; ; at++) {
+      const href = hrefs[at] ?? url.href
+      try {
+        if (request.cancellation.happened) throw new DOMException('', givenUp)
+        if (!this.#isOwn(url)) return await this.#fetched(href, hop, headers)
+        const connection = await this.#connections.open(href, request.cancellation)
+        return await this.#exchange(connection, hop, route, false)
+      } catch (thrown) {
+        if (thrown instanceof GatewayError) throw thrown
+        if (neverConnected(thrown) && at + 1 < hrefs.length) {
+          this.#routes.demote(url, href)
+          continue
+        }
+        this.#routes.forget(url, from)
+        throw networkError(url, thrown)
+      }
+    }
+  }
+
+  async #fetched(href: string, hop: Hop, headers: Headers): Promise<HttpAnswer> {
+    const { method, body, cancellation } = hop.request
+    const request = { method, headers, body: body ?? null, cancellation }
+    return this.#accepted(await fetchAnswer(hop.url, href, request), hop)
+  }
+
+  #exchange(connection: HttpConnection, hop: Hop, route: Route, wasIdle: boolean): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      const { request, url, from } = hop
+      const failed = (error: GatewayError): void => {
+        this.#routes.forget(url, from)
+        reject(error)
+      }
+      const answered = (answer: HttpAnswer): void => resolve(this.#accepted(answer, hop))
+      const head = this.#headOf(hop, route)
+      if (head === null || request.cancellation.happened) {
+        connection.destroy()
+        resolve(this.#judged(hop, route))
+        return
+      }
+      const exchange = new HttpExchange(url, request.cancellation, { answered, failed })
+      if (connection.begin(exchange, head, request.body ?? null)) return
+      // Nothing was written: the server had closed it, which had not been noticed yet.
+      if (wasIdle) resolve(this.#judged(hop, route))
+      else failed(brokenConnection(url, 'ECONNRESET'))
+    })
+  }
+
+  /** Null when the headers are none; the long way says so. */
+  #headOf(hop: Hop, route: Route): RequestHead | null {
+    try {
+      return this.#headers.headOf(hop.request, hop, route)
+    } catch {
+      return null
+    }
+  }
+
+  #isOwn({ protocol }: URL): boolean {
+    return protocol === 'http:' && !this.#proxied
+  }
+
+  #accepted(answer: HttpAnswer, hop: Hop): HttpAnswer | Promise<HttpAnswer> {
+    const { status } = answer
+    if (status === 307 || status === 308) return this.#redirected(answer, hop)
+    const encoding = answer.header('content-encoding')
+    if (encoding === null || encoding.toLowerCase() === 'identity') return answer
+    answer.discard()
+    const details = `${this.url.host} compresses its answers although that was declined.`
+    return Promise.reject(new GatewayError('UPSTREAM_ERROR', details))
+  }
+
+  async #redirected(answer: HttpAnswer, { request, url, trusted, redirects }: Hop): Promise<HttpAnswer> {
+    const location = answer.header('location')
+    answer.discard()
+    const next = this.#redirectTarget(location ?? '', url, redirects)
+    return this.#go({
+      request,
+      url: next,
+      // Once off the origin, credentials stay off: a redirect back would let a stranger choose what they open.
+      trusted: trusted && next.origin === this.#origin,
+      from: url,
+      redirects: redirects + 1,
+    })
+  }
+
+  /** Where a redirect leads, as far as that can be told without looking up its name. */
+  #redirectTarget(location: string, from: URL, redirects: number): URL {
+    const { host } = this.url
+    const next = URL.parse(location, from.href)
+    if (next === null || redirects >= redirectsMax) {
+      throw new GatewayError('UPSTREAM_ERROR', `${host} redirects in a way that cannot be followed.`)
+    }
+    if (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.protocol === 'https:')) {
+      throw new GatewayError('URL_FORBIDDEN', `${host} redirects to ${next.protocol} which is refused.`)
+    }
+    next.username = ''
+    next.password = ''
+    next.hash = ''
+    return next
+  }
+}
+
+/** Anything thrown, as an error that can be shown. */
+export function asGatewayError(thrown: unknown, mask: Mask): GatewayError {
+  return thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', mask(reasonOf(thrown)))
+}

@@ -1,0 +1,220 @@
+/** One request on a connection of the gateway's own, and the answer to it. */
+import type { GatewayError } from '../../../../../errors.ts'
+import type { ResponseHead } from '../../../../../net/http1-head.ts'
+import type { ResponseSink } from '../../../../../net/http1-response.ts'
+import type { MessagePieces } from '../../../../../protocol/large-answer.ts'
+import type { Cancellable, Cancellation } from '../cancellation.ts'
+import { brokenConnection, givenUp, type HttpAnswer } from '../answer.ts'
+import type { HttpConnection } from './connection.ts'
+import { PieceQueue } from './piece-queue.ts'
+
+/** More unread bytes than this block the server. */
+const unreadBytesMax = 1 << 20
+/** An answer that nobody wants is read on for the sake of its connection: so much of it, and so long. */
+const discardedBytesMax = 64 * 1024
+const discardedMs = 1_000
+
+/** How an exchange tells that its answer has begun, or will not. One of the two is called, once. */
+export interface ExchangeOwner {
+  answered(answer: HttpAnswer): void
+  failed(error: GatewayError): void
+}
+
+type Reading =
+  | { readonly kind: 'none' | 'discarded' }
+  | {
+      readonly kind: 'next'
+      resolve(piece: Uint8Array | null): void
+      reject(error: GatewayError): void
+    }
+  | {
+      readonly kind: 'all'
+      readonly bytesMax: number
+      resolve(pieces: MessagePieces | null): void
+      reject(error: GatewayError): void
+    }
+
+/** Exchanges that something has come for in this turn of the event loop. */
+let arrivals: HttpExchange[] = []
+
+const none: Reading = { kind: 'none' }
+const discarded: Reading = { kind: 'discarded' }
+
+export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
+  readonly url: URL
+  readonly #cancellation: Cancellation
+  /** Null once the answer has begun, or will not. */
+  #owner: ExchangeOwner | null
+  /** Null when the exchange is over: what was read of it stays. */
+  #connection: HttpConnection | null = null
+  #head: ResponseHead | null = null
+  #error: GatewayError | null = null
+  readonly #unread = new PieceQueue()
+  #paused = false
+  #reading: Reading = none
+  #timer: ReturnType<typeof setTimeout> | null = null
+  /** True while it stands in `arrivals`. */
+  #due = false
+
+  constructor(url: URL, cancellation: Cancellation, owner: ExchangeOwner) {
+    this.url = url
+    this.#cancellation = cancellation
+    this.#owner = owner
+  }
+
+  get status(): number {
+    return this.#head?.status ?? 0
+  }
+
+  header(name: string): string | null {
+    return this.#head?.headers.get(name) ?? null
+  }
+
+  /** The request is about to be written. */
+  begun(connection: HttpConnection): void {
+    this.#connection = connection
+    this.#cancellation.add(this)
+  }
+
+  head(head: ResponseHead): void {
+    this.#head = head
+  }
+
+  piece(bytes: Uint8Array): void {
+    this.#unread.push(bytes)
+  }
+
+  /** The answer has come to its end. `arrived` follows. */
+  ended(): void {
+    this.#leave()
+  }
+
+  /** The connection is lost. `why` is a code of the system, or a few words. */
+  broke(why: string): void {
+    // What came before is told before.
+    this.#tell()
+    this.#leave()
+    this.#fail(brokenConnection(this.url, why))
+  }
+
+  cancelled(): void {
+    this.#leave()?.destroy()
+    this.#fail(brokenConnection(this.url, givenUp))
+  }
+
+  #leave(): HttpConnection | null {
+    const connection = this.#connection
+    this.#connection = null
+    this.#cancellation.remove(this)
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    return connection
+  }
+
+  #fail(error: GatewayError): void {
+    this.#error = error
+    const [owner, reading] = [this.#owner, this.#reading]
+    this.#owner = null
+    this.#reading = none
+    if (owner !== null) owner.failed(error)
+    // What came before is still read; the error is what comes behind it.
+    else if (reading.kind === 'next' || reading.kind === 'all') reading.reject(error)
+  }
+
+  /**
+   * Everything that one chunk of the connection brought is here. Whoever waits for it is told at the end of the
+   * turn, when the answers of other connections have come too: a client is then woken once for many of them.
+   */
+  arrived(): void {
+    if (this.#due) return
+    this.#due = true
+    if (arrivals.push(this) === 1) setImmediate(HttpExchange.#tellAll)
+  }
+
+  static readonly #tellAll = (): void => {
+    const due = arrivals
+    arrivals = []
+    for (const exchange of due) exchange.#tell()
+  }
+
+  #tell(): void {
+    if (!this.#due) return
+    this.#due = false
+    if (this.#head === null) return
+    const [owner, reading] = [this.#owner, this.#reading]
+    if (owner !== null) {
+      this.#owner = null
+      owner.answered(this)
+    } else if (reading.kind === 'next') {
+      if (this.#unread.bytes === 0 && this.#connection !== null) return
+      this.#reading = none
+      reading.resolve(this.#unread.shift())
+    } else if (reading.kind === 'all') this.#collect(reading)
+    else if (reading.kind === 'discarded') {
+      if (this.#unread.bytes > discardedBytesMax) this.#leave()?.destroy()
+      return
+    }
+    this.#hold()
+  }
+
+  #collect({ bytesMax, resolve }: Extract<Reading, { kind: 'all' }>): void {
+    const tooLarge = this.#unread.bytes > bytesMax
+    if (!tooLarge && this.#connection !== null) return
+    this.#reading = none
+    if (tooLarge) this.#leave()?.destroy()
+    const pieces = this.#unread.take()
+    resolve(tooLarge ? null : pieces)
+  }
+
+  /** Lets the server block when nobody reads what it sends, and go on when somebody does. */
+  #hold(): void {
+    const full = this.#unread.bytes > unreadBytesMax && this.#reading.kind !== 'all'
+    if (full === this.#paused || this.#connection === null) return
+    this.#paused = full
+    if (full) this.#connection.pause()
+    else this.#connection.resume()
+  }
+
+  pieces(bytesMax: number): MessagePieces | null | Promise<MessagePieces | null> {
+    const announced = this.#head?.body
+    if (this.#unread.bytes > bytesMax || (typeof announced === 'number' && announced > bytesMax)) {
+      this.#leave()?.destroy()
+      this.#unread.clear()
+      return null
+    }
+    if (this.#error !== null) return Promise.reject(this.#error)
+    if (this.#connection === null) return this.#unread.take()
+    return new Promise((resolve, reject) => {
+      this.#reading = { kind: 'all', bytesMax, resolve, reject }
+      this.#hold()
+    })
+  }
+
+  next(): Uint8Array | null | Promise<Uint8Array | null> {
+    const piece = this.#unread.shift()
+    if (piece !== null) {
+      this.#hold()
+      return piece
+    }
+    if (this.#error !== null) return Promise.reject(this.#error)
+    if (this.#connection === null) return null
+    return new Promise((resolve, reject) => {
+      this.#reading = { kind: 'next', resolve, reject }
+    })
+  }
+
+  discard(): void {
+    const connection = this.#connection
+    if (connection === null) {
+      this.#unread.clear()
+      return
+    }
+    this.#reading = discarded
+    this.#hold()
+    if (this.#unread.bytes > discardedBytesMax) {
+      this.#leave()?.destroy()
+      return
+    }
+    this.#timer = setTimeout(() => this.#leave()?.destroy(), discardedMs)
+    this.#timer.unref()
+  }
+}

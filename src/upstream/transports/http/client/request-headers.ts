@@ -1,0 +1,146 @@
+/**
+ * The headers of requests to one server: what each is made of, who may see which, and how they look on the
+ * wire. Requests in a row nearly always have the same ones, so the last are kept.
+ *
+ * Everything passes through `Headers`, which refuses names and values that would end a line: text that a
+ * client or a definition brought must not become a header, or a request, of its own.
+ */
+import { definitionHeaders, lowerCased } from './definition-headers.ts'
+import type { Route } from './routes.ts'
+import type { RequestHead } from './http1/connection.ts'
+
+/** A session that a server has issued. It is told to nobody but the origin that issued it. */
+export interface HttpSession {
+  readonly id: string
+  readonly origin: string
+}
+
+/** What the headers of a request are made of. */
+export interface HeaderSource {
+  readonly method: 'POST' | 'GET' | 'DELETE'
+  /** What the protocol itself says; wins over all other headers. */
+  readonly protocolHeaders: Readonly<Record<string, string>>
+  /** Headers of this one message, such as forwarded client headers; win over the definition's. */
+  readonly messageHeaders?: Readonly<Record<string, string>> | undefined
+  readonly session?: HttpSession | null | undefined
+}
+
+/** Where a request goes. */
+export interface HeaderTarget {
+  readonly url: URL
+  /** False once a redirect has left the origin of the definition: credentials stay off. */
+  readonly trusted: boolean
+}
+
+interface Remembered extends HeaderSource {
+  readonly url: URL
+  readonly trusted: boolean
+  readonly route: Route
+  readonly headers: Headers
+  /** Made when it is first needed: requests over fetch need none. */
+  head: RequestHead | null
+}
+
+/** What may follow a redirect to another origin, beside the protocol's own headers. */
+const crossOriginHeader = /^mcp-(?!session-id$)/
+/** What fetch adds when nobody has said otherwise. */
+const usualHeaders = { accept: '*/*', 'user-agent': `Bun/${Bun.version}` } as const
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what is outside ASCII is told by where it ends.
+const ascii = /^[\x00-\x7f]*$/
+
+export class RequestHeaders {
+  readonly #definitionHeaders: Readonly<Record<string, string>>
+  #last: Remembered | null = null
+
+  /** `url` is that of the definition; credentials in it become a header. */
+  constructor(headers: Readonly<Record<string, string>>, url: URL) {
+    this.#definitionHeaders = definitionHeaders(headers, url)
+  }
+
+  /** For fetch. Throws a TypeError for a header that is none. */
+  headersOf(source: HeaderSource, target: HeaderTarget, route: Route): Headers {
+    return this.#remembered(source, target, route).headers
+  }
+
+  /** For a connection of one's own, without what frames the body. Throws as `headersOf` does. */
+  headOf(source: HeaderSource, target: HeaderTarget, route: Route): RequestHead {
+    const remembered = this.#remembered(source, target, route)
+    remembered.head ??= rendered(source.method, target.url, route, remembered.headers)
+    return remembered.head
+  }
+
+  #remembered(source: HeaderSource, { url, trusted }: HeaderTarget, route: Route): Remembered {
+    const { method, protocolHeaders, messageHeaders, session } = source
+    const last = this.#last
+    if (
+      last !== null &&
+      last.url === url &&
+      last.route === route &&
+      last.method === method &&
+      last.trusted === trusted &&
+      last.protocolHeaders === protocolHeaders &&
+      sameHeaders(last.messageHeaders, messageHeaders) &&
+      last.session === session
+    ) {
+      return last
+    }
+    const headers = this.#made(source, url, trusted, route)
+    this.#last = {
+      method,
+      url,
+      trusted,
+      route,
+      protocolHeaders,
+      messageHeaders,
+      session,
+      headers,
+      head: null,
+    }
+    return this.#last
+  }
+
+  #made(
+    { protocolHeaders, messageHeaders, session }: HeaderSource,
+    url: URL,
+    trusted: boolean,
+    { host }: Route,
+  ): Headers {
+    const headers: Record<string, string> = {}
+    const own = lowerCased(messageHeaders ?? {})
+    if (trusted) Object.assign(headers, this.#definitionHeaders, own)
+    else {
+      for (const [name, value] of Object.entries(own)) if (crossOriginHeader.test(name)) headers[name] = value
+    }
+    Object.assign(headers, protocolHeaders)
+    if (session && session.origin === url.origin) headers['mcp-session-id'] = session.id
+    if (host !== null) headers['host'] = host
+    return new Headers(headers)
+  }
+}
+
+/** Equal one by one: calls of one tool carry equal headers, in an object of their own each. */
+function sameHeaders(one: HeaderSource['messageHeaders'], other: HeaderSource['messageHeaders']): boolean {
+  if (one === other) return true
+  if (one === undefined || other === undefined) return false
+  let more = 0
+  for (const name in one) {
+    if (one[name] !== other[name]) return false
+    more++
+  }
+  for (const _ in other) more--
+  return more === 0
+}
+
+/** Up to the length of the body of a POST, which differs from one to the next; else to the end. */
+function rendered(method: string, url: URL, { host }: Route, headers: Headers): RequestHead {
+  const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`, `host: ${host ?? url.host}`]
+  for (const [name, value] of Object.entries(usualHeaders)) {
+    if (!headers.has(name)) lines.push(`${name}: ${value}`)
+  }
+  headers.forEach((value, name) => {
+    if (name !== 'host') lines.push(`${name}: ${value}`)
+  })
+  lines.push('connection: keep-alive', method === 'POST' ? '' : '\r\n')
+  const text = lines.join('\r\n')
+  return { text, isAscii: ascii.test(text) }
+}

@@ -1,0 +1,255 @@
+/**
+ * The wire to an MCP server over HTTP+SSE, the transport of 2024-11-05: one event stream brings everything
+ * that the server says, and messages to it are POSTs to an address that the stream announces.
+ *
+ * The stream is the session: when it drops, the wire is `closed` and nothing can be resumed. The announced
+ * address must be of the stream's own origin, or a server could make the gateway send the messages (and the
+ * credentials) of its clients anywhere.
+ *
+ * Spec: 2024-11-05, Transports, HTTP with SSE. Cases: test/upstream/transports/http/sse.test.ts
+ */
+import { GatewayError } from '../../../errors.ts'
+import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
+import { Cancellation } from './client/cancellation.ts'
+import { readEvents } from './event-body.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
+import { readFailure } from './failure.ts'
+import { asGatewayError, type HttpOptions, HttpWire } from './client/http-client.ts'
+import { createMask, type Mask } from '../mask.ts'
+import { messagesIn } from '../message-text.ts'
+import { ReadGate } from './read-gate.ts'
+import {
+  droppedNote,
+  type Outgoing,
+  type TransportReceiver,
+  type UpstreamTransport,
+  unansweredMax,
+} from '../transport.ts'
+
+/**
+ * How long a POST waits for the one before it to be answered. Order needs only that the server has read the
+ * earlier one; some servers answer a POST when its call is done, and a slow call must not block the others.
+ */
+const headStartMs = 200
+
+const postHeaders = { 'content-type': 'application/json', 'accept-encoding': 'identity' } as const
+
+export function createSseTransport(options: HttpOptions): UpstreamTransport {
+  return new SseTransport(options)
+}
+
+class SseTransport implements UpstreamTransport {
+  readonly pid = null
+  readonly #options: HttpOptions
+  readonly #mask: Mask
+  readonly #readGate = new ReadGate()
+  /** Ends the stream and every POST. */
+  readonly #ended = new Cancellation()
+  #wire: HttpWire | null = null
+  #receiver: TransportReceiver | null = null
+  #endpoint: URL | null = null
+  /** The same object from one message to the next, so that its headers are made once. */
+  #postHeaders: Readonly<Record<string, string>> = postHeaders
+  #queue: Outgoing[] = []
+  /** The POST that the next one waits for, and since when (`performance.now()`). */
+  #ahead: Outgoing | null = null
+  #aheadSinceMs = 0
+  #headStart: ReturnType<typeof setTimeout> | null = null
+
+  constructor(options: HttpOptions) {
+    this.#options = options
+    this.#mask = createMask(options.secrets ?? [])
+  }
+
+  /** Resolves once the server has announced where messages go. */
+  async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
+    const wire = new HttpWire(this.#options)
+    await wire.check()
+    const giveUp = (): void => this.#ended.cancel()
+    signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      const protocolHeaders = { accept: 'text/event-stream', 'accept-encoding': 'identity' }
+      const answer = await wire.request({ method: 'GET', protocolHeaders, cancellation: this.#ended })
+      if (answer.status !== 200 || mediaType(answer) !== 'text/event-stream') {
+        throw await this.#refusal(answer)
+      }
+      this.#wire = wire
+      await this.#follow(answer, receiver)
+    } catch (thrown) {
+      this.#ended.cancel()
+      wire.close()
+      if (signal.aborted)
+        throw new GatewayError('UPSTREAM_TIMEOUT', `${wire.url.host} opened no event stream in time.`)
+      throw asGatewayError(thrown, this.#mask)
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  async #refusal(answer: HttpAnswer): Promise<GatewayError> {
+    const { host } = answer.url
+    if (answer.status < 300) {
+      answer.discard()
+      return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
+    }
+    const failure = await readFailure(answer, { requestId: null, inSession: false, host, mask: this.#mask })
+    if (failure.kind === 'error') return failure.error
+    return new GatewayError('UPSTREAM_ERROR', `${host} answered HTTP ${answer.status}`)
+  }
+
+  /** Reads the stream to its end in the background; resolves with the `endpoint` event. */
+  #follow(answer: HttpAnswer, receiver: TransportReceiver): Promise<void> {
+    const streamUrl = answer.url
+    return new Promise((resolve, reject) => {
+      const sink = {
+        event: (type: string, data: string): void => {
+          if (type !== 'endpoint') {
+            this.#event(type, data)
+            return
+          }
+          const endpoint = sameOrigin(data.trim(), streamUrl)
+          if (endpoint === null) reject(foreignEndpoint(streamUrl))
+          else if (this.#endpoint === null) {
+            this.#endpoint = endpoint
+            this.#receiver = receiver
+            resolve()
+          }
+        },
+        oversized: (head: string, tail: string): void => this.#oversized(head, tail),
+      }
+      const cursor = { lastEventId: '', retryMs: null }
+      const { host } = streamUrl
+      const ended = (error: GatewayError): void => {
+        reject(error)
+        this.#fail(error)
+      }
+      readEvents(answer, this.#options.lineBytesMax, this.#readGate, cursor, sink).then(
+        () => ended(new GatewayError('UPSTREAM_CLOSED', `${host} ended the event stream.`)),
+        (thrown: unknown) => ended(asGatewayError(thrown, this.#mask)),
+      )
+    })
+  }
+
+  #event(type: string, data: string): void {
+    if (type !== 'message' || data === '') return
+    for (const text of messagesIn(data.trim()) ?? []) this.#receiver?.message(text, null)
+  }
+
+  #oversized(head: string, tail: string): void {
+    const { lineBytesMax } = this.#options
+    this.#receiver?.noise(`(an event of more than ${lineBytesMax} bytes was left out)`)
+    const requestId = requestIdOfAnswer(head, tail)
+    if (requestId === null) return
+    const details = `The answer of the server is larger than ${lineBytesMax} bytes.`
+    this.#receiver?.requestFailed(requestId, new GatewayError('UPSTREAM_ERROR', details))
+  }
+
+  send(outgoing: Outgoing): void {
+    if (this.#receiver === null) return
+    if (outgoing.requestId === null && this.#queue.length >= unansweredMax) {
+      this.#receiver.noise(droppedNote(outgoing))
+      return
+    }
+    this.#queue.push(outgoing)
+    if (this.#ahead === null) this.#sendNext()
+    else {
+      this.#headStart ??= setTimeout(
+        () => this.#sendNext(),
+        Math.max(0, this.#aheadSinceMs + headStartMs - performance.now()),
+      )
+    }
+  }
+
+  /** Called when the POST ahead was answered, or has had its head start. */
+  #sendNext(): void {
+    if (this.#headStart !== null) clearTimeout(this.#headStart)
+    const next = this.#queue.shift() ?? null
+    this.#ahead = next
+    this.#headStart = this.#queue.length === 0 ? null : setTimeout(() => this.#sendNext(), headStartMs)
+    if (next === null) return
+    this.#aheadSinceMs = performance.now()
+    void this.#post(next)
+  }
+
+  async #post(outgoing: Outgoing): Promise<void> {
+    const [wire, url] = [this.#wire, this.#endpoint]
+    const { text, requestId, headers } = outgoing
+    if (wire === null || url === null || this.#receiver === null) return
+    try {
+      const answer = await wire.request({
+        method: 'POST',
+        url,
+        protocolHeaders: this.#postHeaders,
+        messageHeaders: headers,
+        body: text,
+        cancellation: this.#ended,
+      })
+      if (answer.status < 300) answer.discard()
+      else await this.#refused(answer, requestId, url.host)
+    } catch (thrown) {
+      this.#failRequest(requestId, asGatewayError(thrown, this.#mask))
+    }
+    if (this.#ahead === outgoing) this.#sendNext()
+  }
+
+  async #refused(answer: HttpAnswer, requestId: number | null, host: string): Promise<void> {
+    const failure = await readFailure(answer, { requestId, inSession: true, host, mask: this.#mask })
+    if (failure.kind === 'answer') this.#receiver?.message(failure.text, null)
+    else if (failure.kind === 'error') this.#failRequest(requestId, failure.error)
+    else
+      this.#fail(
+        new GatewayError('UPSTREAM_CLOSED', `${host} does not know the session of its event stream.`),
+      )
+  }
+
+  #failRequest(requestId: number | null, error: GatewayError): void {
+    if (requestId === null) this.#receiver?.noise(error.details)
+    else this.#receiver?.requestFailed(requestId, error)
+  }
+
+  #fail(error: GatewayError): void {
+    const receiver = this.#receiver
+    this.#receiver = null
+    receiver?.closed(error)
+    void this.close()
+  }
+
+  initialized(protocolVersion: string): void {
+    this.#postHeaders = { ...postHeaders, 'mcp-protocol-version': protocolVersion }
+  }
+
+  /** The session is the stream; it ends with it. */
+  resetSession(): void {}
+
+  /** All answers come on one stream: a cancel is a message. */
+  abort(): void {}
+
+  pause(): void {
+    this.#readGate.shut()
+  }
+
+  resume(): void {
+    this.#readGate.open()
+  }
+
+  async close(): Promise<void> {
+    this.#receiver = null
+    this.#queue = []
+    if (this.#headStart !== null) clearTimeout(this.#headStart)
+    this.#ended.cancel()
+    this.#wire?.close()
+    this.#readGate.open()
+  }
+}
+
+function sameOrigin(endpoint: string, streamUrl: URL): URL | null {
+  const url = URL.parse(endpoint, streamUrl.href)
+  if (url === null || url.origin !== streamUrl.origin) return null
+  url.username = ''
+  url.password = ''
+  return url
+}
+
+function foreignEndpoint({ host }: URL): GatewayError {
+  return new GatewayError('URL_FORBIDDEN', `${host} announced an endpoint of another origin; it is not used.`)
+}

@@ -1,0 +1,75 @@
+/**
+ * The GET stream on which a legacy server speaks of its own accord; kept open for as long as the session.
+ *
+ * Offering it is the server's choice: a refusal of the first GET is final. Afterwards a lost stream is
+ * opened again, after the delay that the server asked for, else with growing pauses.
+ *
+ * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
+ */
+import { reconnectMinMs } from './answer-stream.ts'
+import { type Cancellation, wait } from './client/cancellation.ts'
+import { readEvents, type StreamCursor } from './event-body.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
+import { messagesIn } from '../message-text.ts'
+import type { ReadGate } from './read-gate.ts'
+
+/** Pauses grow from one to the other while the stream cannot be had or brings nothing. */
+const backoffMinMs = 1_000
+const backoffMaxMs = 30_000
+/** A stream that lived this long did not fail: something in between ends idle connections. */
+const healthyMs = 10_000
+
+export interface StandingStream {
+  readonly eventBytesMax: number
+  readonly gate: ReadGate
+  readonly cancellation: Cancellation
+  /** GET, with `Last-Event-ID` unless it is empty. */
+  get(lastEventId: string): Promise<HttpAnswer>
+  message(text: string): void
+  /** An event over the cap was left out. */
+  oversized(): void
+  /** A server that had offered the stream does not know the session any more. */
+  sessionLost(): void
+}
+
+/** Resolves when the stream is not offered, the session is lost or it is cancelled. Never rejects. */
+export async function keepListening(stream: StandingStream): Promise<void> {
+  const cursor: StreamCursor = { lastEventId: '', retryMs: null }
+  let offered = false
+  let failures = 0
+  const sink = {
+    event(type: string, data: string): void {
+      failures = 0
+      if (type !== 'message' || data === '') return
+      for (const text of messagesIn(data.trim()) ?? []) stream.message(text)
+    },
+    oversized: () => stream.oversized(),
+  }
+  while (!stream.cancellation.happened) {
+    const startedMs = performance.now()
+    try {
+      const answer = await stream.get(cursor.lastEventId)
+      if (answer.status === 200 && mediaType(answer) === 'text/event-stream') {
+        offered = true
+        await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, sink)
+      } else {
+        answer.discard()
+        if (refused(answer.status)) {
+          if (offered && !stream.cancellation.happened) stream.sessionLost()
+          return
+        }
+      }
+    } catch {
+      // A broken stream is opened again like one that ended.
+    }
+    if (performance.now() - startedMs >= healthyMs) failures = 0
+    const backoffMs = Math.min(backoffMinMs * 2 ** Math.min(failures++, 10), backoffMaxMs)
+    const delayMs = cursor.retryMs === null ? backoffMs : Math.max(cursor.retryMs, reconnectMinMs)
+    await wait(delayMs, stream.cancellation)
+  }
+}
+
+/** True for an answer that another try would only get again; 429 and passing faults are not. */
+function refused(status: number): boolean {
+  return (status < 500 && status !== 429 && status !== 408) || status === 501
+}

@@ -1,0 +1,298 @@
+/**
+ * The wire to an MCP server over Streamable HTTP: every message is a POST of its own, answered by JSON or
+ * by an event stream; in the legacy era there is a session and a standing GET stream besides.
+ *
+ * Nothing here survives of one message but the session: a server that cannot be reached fails the requests
+ * that needed it, and the wire is never `closed`. A request that may have been delivered is not sent again.
+ *
+ * Spec: 2025-03-26 to 2025-11-25 and 2026-07-28, Streamable HTTP.
+ * Cases: test/upstream/transports/http/streamable-http.test.ts
+ */
+import { GatewayError } from '../../../errors.ts'
+import { ByNumber } from '../../../runtime/in-flight.ts'
+import type { MessagePieces } from '../../../protocol/large-answer.ts'
+import { readAnswerStream } from './answer-stream.ts'
+import { Cancellation } from './client/cancellation.ts'
+import { HandshakeGate } from './send-gate.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
+import { readFailure } from './failure.ts'
+import { asGatewayError, type HttpOptions, HttpWire } from './client/http-client.ts'
+import { deliverJson, notAnAnswer } from './json-answer.ts'
+import { createMask, type Mask } from '../mask.ts'
+import { ReadGate } from './read-gate.ts'
+import type { HttpSession } from './client/request-headers.ts'
+import { keepListening } from './standing-stream.ts'
+import {
+  droppedNote,
+  type Outgoing,
+  type TransportReceiver,
+  type UpstreamTransport,
+  unansweredMax,
+} from '../transport.ts'
+
+/** The server may take this long to end its session; the gateway does not wait longer. */
+const deleteMsMax = 2_000
+/** A cancelled request is answered within this, or never. */
+const afterCancelMs = 2_000
+/** Visible ASCII (2025-11-25, Session Management), and bounded. */
+const sessionIdForm = /^[\x21-\x7e]{1,1024}$/
+
+const acceptBoth = { accept: 'application/json, text/event-stream', 'accept-encoding': 'identity' } as const
+const postHeaders = { ...acceptBoth, 'content-type': 'application/json' } as const
+const acceptEvents = { accept: 'text/event-stream', 'accept-encoding': 'identity' } as const
+
+export function createStreamableHttpTransport(options: HttpOptions): UpstreamTransport {
+  return new StreamableHttpTransport(options)
+}
+
+class StreamableHttpTransport implements UpstreamTransport {
+  readonly pid = null
+  readonly #options: HttpOptions
+  readonly #mask: Mask
+  readonly #handshake = new HandshakeGate((outgoing) => void this.#post(outgoing))
+  readonly #readGate = new ReadGate()
+  /** Everything that is on its way, to be cancelled on close: requests by their id, and the rest. */
+  readonly #requests = new ByNumber<Cancellation>()
+  readonly #unanswered = new Set<Cancellation>()
+  #wire: HttpWire | null = null
+  #receiver: TransportReceiver | null = null
+  #session: HttpSession | null = null
+  #protocolVersion: string | null = null
+  /** The same object from one message to the next, so that its headers are made once. */
+  #postHeaders: Readonly<Record<string, string>> = postHeaders
+  #listening: Cancellation | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(options: HttpOptions) {
+    this.#options = options
+    this.#mask = createMask(options.secrets ?? [])
+  }
+
+  async open(receiver: TransportReceiver, _signal: AbortSignal): Promise<void> {
+    const wire = new HttpWire(this.#options)
+    await wire.check()
+    this.#wire = wire
+    this.#receiver = receiver
+  }
+
+  send(outgoing: Outgoing): void {
+    if (this.#receiver === null) return
+    if (outgoing.requestId === null && this.#unanswered.size + this.#handshake.heldCount >= unansweredMax)
+      this.#receiver.noise(droppedNote(outgoing))
+    else this.#handshake.send(outgoing)
+  }
+
+  initialized(protocolVersion: string): void {
+    this.#protocolVersion = protocolVersion
+    this.#postHeaders = this.#protocolHeaders(postHeaders)
+  }
+
+  resetSession(): void {
+    this.#session = null
+    this.#protocolVersion = null
+    this.#postHeaders = postHeaders
+    this.#listening?.cancel()
+    this.#listening = null
+  }
+
+  abort(requestId: number): void {
+    if (!this.#handshake.withdraw(requestId)) this.#requests.get(requestId)?.cancel()
+  }
+
+  pause(): void {
+    this.#readGate.shut()
+  }
+
+  resume(): void {
+    this.#readGate.open()
+  }
+
+  close(): Promise<void> {
+    this.#receiver = null
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    this.#handshake.close()
+    this.#listening?.cancel()
+    for (const request of this.#requests.list()) request.cancel()
+    for (const message of this.#unanswered) message.cancel()
+    this.#readGate.open()
+    await this.#endSession()
+    this.#wire?.close()
+  }
+
+  async #endSession(): Promise<void> {
+    const session = this.#session
+    if (this.#wire === null || session === null) return
+    try {
+      const cancellation = Cancellation.after(deleteMsMax)
+      const protocolHeaders = this.#protocolHeaders(acceptBoth)
+      ;(await this.#wire.request({ method: 'DELETE', protocolHeaders, session, cancellation })).discard()
+    } catch {
+      // The server expires the session by itself; nobody is left to tell.
+    }
+  }
+
+  async #post(outgoing: Outgoing): Promise<void> {
+    const wire = this.#wire
+    if (wire === null) return
+    const { requestId, text, method } = outgoing
+    const cancellation = new Cancellation()
+    if (requestId === null) this.#unanswered.add(cancellation)
+    else this.#requests.set(requestId, cancellation)
+    const session = method === 'initialize' ? null : this.#session
+    let again = false
+    try {
+      const answer = await wire.request({
+        method: 'POST',
+        protocolHeaders: this.#postHeaders,
+        session,
+        messageHeaders: outgoing.headers,
+        body: text,
+        cancellation,
+      })
+      if (method === 'initialize') this.#welcome(answer)
+      const read = this.#read(answer, outgoing, session, cancellation)
+      again = typeof read === 'boolean' ? read : await read
+    } catch (thrown) {
+      if (!cancellation.happened) this.#fail(requestId, asGatewayError(thrown, this.#mask))
+    } finally {
+      if (requestId === null) this.#unanswered.delete(cancellation)
+      else if (this.#requests.get(requestId) === cancellation) this.#requests.delete(requestId)
+      this.#afterPost(outgoing)
+    }
+    if (again) this.send(outgoing)
+  }
+
+  /** `initialize` was answered: whatever the answer says, its headers hold the session. */
+  #welcome(answer: HttpAnswer): void {
+    const accepted = answer.status < 300
+    const id = answer.header('mcp-session-id')
+    if (accepted && id !== null && sessionIdForm.test(id)) this.#session = { id, origin: answer.url.origin }
+    this.#handshake.initializeSettled(accepted)
+  }
+
+  #afterPost({ method, text }: Outgoing): void {
+    if (method === 'initialize') this.#handshake.initializeSettled(false)
+    else if (method === 'notifications/initialized') {
+      this.#handshake.announced()
+      this.#listen()
+    } else if (method === 'notifications/cancelled') this.#endCancelled(text)
+  }
+
+  /**
+   * True when the request was not delivered and should be sent again in the session that exists now. Answers
+   * at once where all has come: most answers are small.
+   */
+  #read(
+    answer: HttpAnswer,
+    outgoing: Outgoing,
+    session: HttpSession | null,
+    cancellation: Cancellation,
+  ): boolean | Promise<boolean> {
+    const { requestId } = outgoing
+    if (answer.status >= 300) return this.#readFailure(answer, outgoing, session)
+    if (requestId === null) {
+      answer.discard()
+      return false
+    }
+    const type = mediaType(answer)
+    if (type.endsWith('json')) {
+      const { lineBytesMax } = this.#options
+      const pieces = answer.pieces(lineBytesMax)
+      const take = (all: MessagePieces | null): boolean =>
+        deliverJson(answer, all, lineBytesMax, requestId, this.#receiver)
+      return pieces instanceof Promise ? pieces.then(take) : take(pieces)
+    }
+    if (type === 'text/event-stream') return this.#readStream(answer, requestId, session, cancellation)
+    answer.discard()
+    throw notAnAnswer(answer, `HTTP ${answer.status} and ${type === '' ? 'no content type' : type}`)
+  }
+
+  async #readStream(
+    answer: HttpAnswer,
+    requestId: number,
+    session: HttpSession | null,
+    cancellation: Cancellation,
+  ): Promise<boolean> {
+    await readAnswerStream(answer, {
+      requestId,
+      eventBytesMax: this.#options.lineBytesMax,
+      gate: this.#readGate,
+      cancellation,
+      host: answer.url.host,
+      message: (text) => this.#receiver?.message(text, requestId),
+      failed: (error) => this.#fail(requestId, error),
+      interrupted: () => this.#receiver?.interrupted?.(requestId),
+      resume: (lastEventId) => this.#get(lastEventId, session, cancellation),
+    })
+    return false
+  }
+
+  async #readFailure(
+    answer: HttpAnswer,
+    { requestId, method }: Outgoing,
+    session: HttpSession | null,
+  ): Promise<boolean> {
+    const failure = await readFailure(answer, {
+      requestId,
+      probing: method === 'server/discover',
+      inSession: session !== null,
+      host: answer.url.host,
+      mask: this.#mask,
+    })
+    if (failure.kind === 'error') this.#fail(requestId, failure.error)
+    else if (failure.kind === 'answer') this.#receiver?.message(failure.text, requestId)
+    else if (this.#session !== null && this.#session !== session) return true
+    else this.#receiver?.sessionLost(requestId)
+    return false
+  }
+
+  #fail(requestId: number | null, error: GatewayError): void {
+    if (requestId === null) this.#receiver?.noise(error.details)
+    else this.#receiver?.requestFailed(requestId, error)
+  }
+
+  #get(lastEventId: string, session: HttpSession | null, cancellation: Cancellation): Promise<HttpAnswer> {
+    const wire = this.#wire
+    if (wire === null) return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'The wire is closed.'))
+    const headers = lastEventId === '' ? acceptEvents : { ...acceptEvents, 'last-event-id': lastEventId }
+    const protocolHeaders = this.#protocolHeaders(headers)
+    return wire.request({ method: 'GET', protocolHeaders, session, cancellation })
+  }
+
+  #protocolHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const version = this.#protocolVersion
+    return version === null ? headers : { ...headers, 'mcp-protocol-version': version }
+  }
+
+  #listen(): void {
+    if (this.#receiver === null || this.#listening !== null || this.#protocolVersion === null) return
+    const cancellation = new Cancellation()
+    const session = this.#session
+    this.#listening = cancellation
+    void keepListening({
+      eventBytesMax: this.#options.lineBytesMax,
+      gate: this.#readGate,
+      cancellation,
+      get: (lastEventId) => this.#get(lastEventId, session, cancellation),
+      message: (text) => this.#receiver?.message(text, null),
+      oversized: () => this.#receiver?.noise('(an event over the size limit was left out)'),
+      sessionLost: () => this.#receiver?.sessionLost(null),
+    })
+  }
+
+  /**
+   * A legacy server does not answer what it has cancelled and often leaves the stream open: without this,
+   * every cancelled call would hold a connection until the session ends.
+   */
+  #endCancelled(text: string): void {
+    const requestId = Number(/"requestId"\s*:\s*"?(\d{1,15})/.exec(text)?.[1] ?? Number.NaN)
+    const request = this.#requests.get(requestId)
+    if (request === undefined) return
+    const timer = setTimeout(() => request.cancel(), afterCancelMs)
+    timer.unref()
+  }
+}

@@ -1,0 +1,47 @@
+/** Chooses the transport that a definition asks for, with the settings that it needs. */
+import type { Config } from '../../config/schema.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
+import { childEnvironment } from './stdio/child-environment.ts'
+import { createSseTransport } from './http/sse.ts'
+import { createStdioTransport, type GroupWatch } from './stdio/stdio.ts'
+import { createStreamableHttpTransport } from './http/streamable-http.ts'
+import type { UpstreamTransport } from './transport.ts'
+import { checkUpstreamUrl } from './http/client/url-guard.ts'
+
+/** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
+export function openWire(
+  definition: ServerDefinition,
+  secrets: readonly string[],
+  config: Config,
+  groupWatch: GroupWatch,
+): UpstreamTransport {
+  const { limits, timeouts } = config
+  if (definition.transport === 'stdio')
+    return createStdioTransport({
+      command: definition.command,
+      args: definition.args,
+      env: childEnvironment(process.env, definition.env),
+      cwd: definition.cwd,
+      lineBytesMax: limits.lineBytesMax,
+      inputQueueCharsMax: limits.lineBytesMax,
+      stopGraceMs: timeouts.stopGraceMs,
+      secrets,
+      groupWatch,
+    })
+  // An outgoing proxy makes the connection, and looks at names to let it through.
+  const proxied = Boolean(process.env['http_proxy'] ?? process.env['HTTP_PROXY'])
+  const options = {
+    url: definition.url,
+    headers: definition.headers,
+    lineBytesMax: limits.lineBytesMax,
+    secrets,
+    proxied,
+    // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
+    guardUrl: async (url: URL, from: URL | null) => {
+      const { privateUpstreams } = config.security
+      const addresses = await checkUpstreamUrl(url, { privateUpstreams }, from)
+      return proxied ? undefined : addresses
+    },
+  }
+  return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
+}

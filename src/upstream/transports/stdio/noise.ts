@@ -1,0 +1,99 @@
+/**
+ * What a server says beside the protocol: its stderr, and lines on stdout that are not messages.
+ *
+ * Always read, so that a talkative server never blocks on a full pipe; passed on only up to a rate, so
+ * that a flooding one cannot fill the log or the processor; the last words are kept for the error that
+ * tells why it died. Secrets of the definition are masked in all of it.
+ */
+import { createLineSplitter, type LineSplitter } from '../../../protocol/line-frames.ts'
+
+/** What one server may say per second before the rest of that second is dropped. */
+const bytesPerSecondMax = 64 * 1024
+const lineBytesMax = 16 * 1024
+const lineCharsMax = 2_000
+const newline = 0x0a
+const tailBytesMax = 4 * 1024
+const tailLinesMax = 10
+const tailCharsMax = 1_000
+
+export interface ServerNoise {
+  /** Bytes from stderr. */
+  push(chunk: Buffer): void
+  /** A whole line that came another way (stdout, or a remark of the transport). */
+  line(text: string): void
+  /** The last lines of stderr, masked, joined by line breaks, at most a thousand characters. */
+  tail(): string
+}
+
+export function createServerNoise(mask: (text: string) => string, emit: (line: string) => void): ServerNoise {
+  let windowStartMs = 0
+  let windowBytes = 0
+  let droppedBytes = 0
+  let lastBytes: Buffer = Buffer.alloc(0)
+
+  let splitter = newSplitter()
+  let resync = false
+
+  function newSplitter(): LineSplitter {
+    return createLineSplitter(lineBytesMax, {
+      line: say,
+      overflow: () => emit(`(a line of more than ${lineBytesMax} bytes)`),
+      skipped() {},
+    })
+  }
+
+  /** Masked before it is cut: half a secret is not recognised any more. */
+  function say(text: string): void {
+    if (text.trim() === '') return
+    const masked = mask(text)
+    emit(masked.length > lineCharsMax ? `${masked.slice(0, lineCharsMax)}…` : masked)
+  }
+
+  /** True while the server is within its rate. */
+  function admit(bytes: number): boolean {
+    const nowMs = performance.now()
+    if (nowMs - windowStartMs >= 1_000) {
+      if (droppedBytes > 0) emit(`(${droppedBytes} bytes of output dropped: more than the log takes)`)
+      windowStartMs = nowMs
+      windowBytes = 0
+      droppedBytes = 0
+    }
+    if (windowBytes >= bytesPerSecondMax) {
+      droppedBytes += bytes
+      return false
+    }
+    windowBytes += bytes
+    return true
+  }
+
+  function push(chunk: Buffer): void {
+    lastBytes =
+      chunk.length >= tailBytesMax
+        ? Buffer.from(chunk.subarray(-tailBytesMax))
+        : Buffer.concat([lastBytes, chunk]).subarray(-tailBytesMax)
+    if (admit(chunk.length)) splitter.push(resync ? afterFirstLine(chunk) : chunk)
+    else if (!resync) {
+      // Both ends of the gap are cut lines, in which a secret would not be recognised.
+      resync = true
+      splitter = newSplitter()
+    }
+  }
+
+  function afterFirstLine(chunk: Buffer): Buffer {
+    const at = chunk.indexOf(newline)
+    resync = at < 0
+    return at < 0 ? Buffer.alloc(0) : chunk.subarray(at + 1)
+  }
+
+  function line(text: string): void {
+    if (admit(text.length)) say(text)
+  }
+
+  function tail(): string {
+    const lines = lastBytes.toString('utf8').split(/\r?\n/)
+    const spoken = lines.map((text) => text.trimEnd()).filter((text) => text !== '')
+    return mask(spoken.slice(-tailLinesMax).join('\n')).slice(-tailCharsMax)
+  }
+
+  return { push, line, tail }
+}

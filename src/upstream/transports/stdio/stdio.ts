@@ -1,0 +1,275 @@
+/**
+ * The wire to an MCP server that runs as a child process: one JSON-RPC message per line.
+ *
+ * The child leads a process group of its own and is started without a shell. Its end is judged by the
+ * exit of the leader, not by the end of its stdout, which a grandchild may hold open for ever; what the
+ * pipe still holds at that moment is read first, so that a server which answers and exits loses nothing.
+ *
+ * Spec: 2025-11-25 and 2026-07-28, Transports, stdio. Cases: test/upstream/transports/stdio/stdio.test.ts
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { stat } from 'node:fs/promises'
+import { GatewayError, reasonOf } from '../../../errors.ts'
+import { type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
+import { commandMissing } from './command-lookup.ts'
+import { FloodGuard } from '../flood-guard.ts'
+import { type ChildInput, createChildInput } from './child-input.ts'
+import { readChildOutput } from './child-output.ts'
+import { createMask, type Mask } from '../mask.ts'
+import { looksLikeObject, messagesIn } from '../message-text.ts'
+import { errorCode, type ProcessGroup, processGroup } from './process-group.ts'
+import { createServerNoise, type ServerNoise } from './noise.ts'
+import { droppedNote, type Outgoing, type TransportReceiver, type UpstreamTransport } from '../transport.ts'
+
+/** Told which process groups must not outlive the gateway (`upstream/transports/stdio/watchdog.ts`). */
+export interface GroupWatch {
+  watch(groupId: number): void
+  forget(groupId: number): void
+}
+
+export interface StdioOptions {
+  readonly command: string
+  readonly args: readonly string[]
+  /** The whole environment of the child; see `childEnvironment`. */
+  readonly env: Readonly<Record<string, string>>
+  /** null takes the gateway's own. */
+  readonly cwd: string | null
+  /** Longest line from the server; a longer one is skipped and its call fails. */
+  readonly lineBytesMax: number
+  /** What may wait for a server that does not read its input, in characters. */
+  readonly inputQueueCharsMax: number
+  /** Wait after closing stdin, and again after TERM. At most 4,000, so that a stop ends within 10 s. */
+  readonly stopGraceMs: number
+  /** Values that are masked in noise and errors, such as those of the definition's `env`. */
+  readonly secrets: readonly string[]
+  readonly groupWatch: GroupWatch | null
+}
+
+/** How long the pipes of a server that has exited are still read. */
+const drainMs = 200
+/** How long a server that closed one of its pipes has to exit, which explains more than the pipe does. */
+const exitWaitMs = 500
+
+export function createStdioTransport(options: StdioOptions): UpstreamTransport {
+  return new StdioTransport(options)
+}
+
+class StdioTransport implements UpstreamTransport {
+  readonly #options: StdioOptions
+  readonly #mask: Mask
+  #receiver: TransportReceiver | null = null
+  #child: ChildProcessWithoutNullStreams | null = null
+  #group: ProcessGroup | null = null
+  #input: ChildInput | null = null
+  #noise: ServerNoise | null = null
+  #talk: FloodGuard | null = null
+  #exited = false
+  #stopping: Promise<void> | null = null
+
+  constructor(options: StdioOptions) {
+    this.#options = options
+    this.#mask = createMask(options.secrets)
+  }
+
+  get pid(): number | null {
+    return this.#group?.id ?? null
+  }
+
+  async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw new GatewayError('UPSTREAM_CLOSED', 'The start of the server was given up.')
+    try {
+      await this.#start(receiver)
+    } catch (thrown) {
+      this.#receiver = null
+      throw await spawnFailure(this.#options, this.#mask, thrown)
+    }
+  }
+
+  async #start(receiver: TransportReceiver): Promise<void> {
+    const { command, args, env, cwd } = this.#options
+    const child = spawn(command, args, {
+      env,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(cwd === null ? {} : { cwd }),
+    })
+    // Before the first await: a spawn error is emitted in the next tick.
+    const started = new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve)
+      child.on('error', reject)
+    })
+    // Without descriptors left there are no streams either; the error that says so is still to come.
+    if (child.pid !== undefined) this.#attach(child, child.pid, receiver)
+    await started
+  }
+
+  #attach(child: ChildProcessWithoutNullStreams, pid: number, receiver: TransportReceiver): void {
+    this.#child = child
+    this.#receiver = receiver
+    this.#group = processGroup(pid)
+    this.#options.groupWatch?.watch(pid)
+    const talk = new FloodGuard(child.stderr)
+    this.#talk = talk
+    const noise = createServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
+    this.#noise = noise
+    this.#input = createChildInput(child.stdin, this.#options.inputQueueCharsMax)
+    readChildOutput(child.stdout, this.#options.lineBytesMax, {
+      listening: () => this.#receiver !== null,
+      line: (text) => this.#line(text),
+      large: (pieces) => this.#large(pieces),
+      noise: (line) => noise.line(line),
+      unasked: (bytes) => this.#receiver?.unasked(bytes),
+      answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      noise.push(chunk)
+      talk.charge(chunk.length)
+    })
+    child.stdout.on('error', () => this.#pipeBroke('output'))
+    child.stderr.on('error', () => {})
+    child.stdin.on('error', () => this.#pipeBroke('input'))
+    child.stdout.once('end', () => this.#pipeBroke('output'))
+    child.once('exit', (code, signal) => void this.#exit(child, code, signal))
+  }
+
+  #line(text: string): void {
+    const receiver = this.#receiver
+    if (receiver === null) return
+    if (looksLikeObject(text)) receiver.message(text, null)
+    else {
+      const messages = messagesIn(text)
+      if (messages === null) {
+        this.#noise?.line(text)
+        receiver.unasked(text.length)
+      } else for (const message of messages) receiver.message(message, null)
+    }
+  }
+
+  #large(pieces: MessagePieces): void {
+    if (this.#receiver?.large(pieces, null) !== true) this.#line(textOf(pieces))
+  }
+
+  #answerTooLarge(requestId: number | null): void {
+    if (requestId === null) return
+    const details = `The answer of the server is larger than ${this.#options.lineBytesMax} bytes.`
+    this.#receiver?.requestFailed(requestId, new GatewayError('UPSTREAM_ERROR', details))
+  }
+
+  send(outgoing: Outgoing): void {
+    if (this.#receiver === null || this.#input === null) return
+    if (this.#input.write(outgoing.text)) return
+    if (outgoing.requestId === null) {
+      this.#noise?.line(droppedNote(outgoing))
+      return
+    }
+    const details = 'The server does not read its input; try again later.'
+    this.#receiver.requestFailed(outgoing.requestId, new GatewayError('IN_FLIGHT_EXHAUSTED', details))
+  }
+
+  /** Stdio carries the version in the messages alone. */
+  initialized(): void {}
+
+  /** A stdio server has no session apart from its process. */
+  resetSession(): void {}
+
+  /** One channel for all requests: a cancel is a message. */
+  abort(): void {}
+
+  pause(): void {
+    if (!this.#exited) this.#child?.stdout.pause()
+  }
+
+  resume(): void {
+    this.#child?.stdout.resume()
+  }
+
+  async #exit(
+    child: ChildProcessWithoutNullStreams,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+  ): Promise<void> {
+    this.#exited = true
+    child.stdout.resume()
+    this.#talk?.stop()
+    await Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), Bun.sleep(drainMs)])
+    const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+    this.#fail(`The server process ${how}`)
+  }
+
+  #pipeBroke(which: 'input' | 'output'): void {
+    if (this.#exited || this.#receiver === null) return
+    setTimeout(() => {
+      if (!this.#exited) this.#fail(`The server closed its ${which} without exiting`)
+    }, exitWaitMs)
+  }
+
+  #fail(what: string): void {
+    const receiver = this.#receiver
+    if (receiver === null) return
+    const tail = this.#noise?.tail() ?? ''
+    this.#receiver = null
+    receiver.closed(new GatewayError('UPSTREAM_CLOSED', tail === '' ? `${what}.` : `${what}: ${tail}`))
+    // A wrapper that died leaves its grandchildren behind.
+    void this.close()
+  }
+
+  close(): Promise<void> {
+    this.#receiver = null
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const child = this.#child
+    const group = this.#group
+    if (child === null || group === null) return
+    // What a stopping server still prints must not block its exit on a full pipe.
+    child.stdout.resume()
+    this.#talk?.stop()
+    this.#input?.end()
+    await group.stop(this.#options.stopGraceMs)
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
+    this.#options.groupWatch?.forget(group.id)
+  }
+}
+
+function ended(
+  stream: NodeJS.ReadableStream & { readableEnded?: boolean; destroyed?: boolean },
+): Promise<void> {
+  if (stream.readableEnded === true || stream.destroyed === true) return Promise.resolve()
+  return new Promise((resolve) => {
+    stream.once('end', resolve)
+    stream.once('close', resolve)
+  })
+}
+
+/** Says what is missing: the kernel reports a missing directory as a missing command. */
+async function spawnFailure(options: StdioOptions, mask: Mask, thrown: unknown): Promise<GatewayError> {
+  const { cwd } = options
+  // People put variables in front of a command, where they do not belong: `API_KEY=… npx`.
+  const command = mask(options.command)
+  switch (errorCode(thrown)) {
+    case 'ENOENT':
+      if (cwd !== null && !(await isDirectory(cwd))) {
+        return new GatewayError('COMMAND_NOT_FOUND', `The working directory ${cwd} does not exist.`)
+      }
+      return new GatewayError(
+        'COMMAND_NOT_FOUND',
+        commandMissing(command, cwd ?? process.cwd(), process.env['COMPOZY_IMAGE']),
+      )
+    case 'EACCES':
+      return new GatewayError('COMMAND_NOT_FOUND', `${command} is not an executable file.`)
+    default: {
+      const reason = errorCode(thrown) ?? mask(reasonOf(thrown))
+      return new GatewayError('SERVER_UNAVAILABLE', `${command} could not be started: ${reason}.`)
+    }
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch {
+    return false
+  }
+}
