@@ -16,25 +16,25 @@ import { adminRoutes } from './http/routes/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
-import { IdleMemory } from './runtime/idle-memory.ts'
 import type { ServerDefinition } from './registry/definition.ts'
 import { secretValuesOf } from './registry/definition-wire.ts'
 import { createMemoryStore } from './registry/memory.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
+import { IdleMemory } from './runtime/idle-memory.ts'
+import { Sweeper } from './runtime/sweeper.ts'
 import { keepLane } from './session/legacy/relay.ts'
 import { Sessions } from './session/legacy/sessions.ts'
-import type { StatelessCall } from './session/modern/call-driver.ts'
-import { StatelessCalls } from './session/modern/requests.ts'
-import { Sweeper } from './runtime/sweeper.ts'
+import type { ModernCallDriver } from './session/modern/call-driver.ts'
+import { ModernRequests } from './session/modern/requests.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import type { Server } from './upstream/server/server.ts'
 import { Servers, type ServersListener } from './upstream/server/servers.ts'
 import { createMask } from './upstream/transports/mask.ts'
+import { openTransport } from './upstream/transports/open-transport.ts'
 import { Watchdog } from './upstream/transports/stdio/watchdog.ts'
-import { openWire } from './upstream/transports/open-transport.ts'
 
 export interface Gateway {
   /** `http://host:port` of the listener, no trailing slash. */
@@ -59,7 +59,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const rules = rulesOf(config, log)
   const store = openStore(config)
   const sessions = new Sessions({ ...config.limits, ...config.timeouts })
-  const calls = new StatelessCalls<StatelessCall>({ ...config.limits, ...config.timeouts })
+  const calls = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts })
   const watchdog = new Watchdog(log)
   const metrics = createMetrics({
     servers: () => servers.list().map(gaugesOf),
@@ -139,7 +139,7 @@ interface RunningParts {
   readonly access: Access
   readonly store: DefinitionStore
   readonly sessions: Sessions
-  readonly calls: StatelessCalls<StatelessCall>
+  readonly calls: ModernRequests<ModernCallDriver>
   readonly servers: Servers
   readonly watchdog: Watchdog
   readonly listener: Listener
@@ -212,7 +212,7 @@ function removalOf(name: string): GatewayError {
 }
 
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
-function endUnadmitted(access: Access, sessions: Sessions, calls: StatelessCalls<StatelessCall>): void {
+function endUnadmitted(access: Access, sessions: Sessions, calls: ModernRequests<ModernCallDriver>): void {
   const error = new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked')
   sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
   calls.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
@@ -237,7 +237,8 @@ function openServers(
       metrics,
       identity: { name: 'compozy-mcp-proxy', version },
       maskOf: (definition) => createMask(secretValuesOf(definition)),
-      createTransport: (definition) => openWire(definition, secretValuesOf(definition), config, watchdog),
+      createTransport: (definition) =>
+        openTransport(definition, secretValuesOf(definition), config, watchdog),
       processesMax: limits.processesMax,
       sessionCount: (name) => sessions.countOf(name),
       callIdleMs: timeouts.callIdleMs,

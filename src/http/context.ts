@@ -3,8 +3,8 @@
  * Made in `http/hooks`, read by routes and by the access log.
  */
 import { type ErrorCode, GatewayError } from '../errors.ts'
-import type { Listed } from '../runtime/in-flight.ts'
 import type { ClientAddress, PeerAddress } from '../net/address.ts'
+import type { Listed } from '../runtime/in-flight.ts'
 
 /** Who is asking: a token (by its digest) or nobody in particular. Sessions and lanes are bound to `id`. */
 export interface Principal {

@@ -6,18 +6,18 @@
  */
 import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, Outcome, RpcFailure, Step } from '../protocol/bridge/types.ts'
+import { BridgeCall, requestMessage } from '../upstream/connection/bridge-call.ts'
 import type { Connection } from '../upstream/connection/connection.ts'
-import type { LaneMember } from '../upstream/lane/host.ts'
-import { Leg, requestMessage } from '../upstream/connection/bridge-call.ts'
+import type { LaneClient } from '../upstream/lane/host.ts'
 
 export type StepFunction<State> = (state: State, event: CallEvent) => Step<State, CallEffect>
 
-export abstract class CallDriver<State> {
+export abstract class MachineDriver<State> {
   #state: State
   readonly #step: StepFunction<State>
   readonly #timers = new Map<CallTimer, ReturnType<typeof setTimeout>>()
   readonly #effects: CallEffect[] = []
-  #leg: Leg | null = null
+  #leg: BridgeCall | null = null
   #legConnection: Connection | null = null
   #running = false
 
@@ -36,7 +36,7 @@ export abstract class CallDriver<State> {
   protected abstract readonly wantsLogs: boolean
   protected abstract readonly principalId: string
   /** The session of the request, or null where there is none. */
-  protected abstract readonly audience: LaneMember | null
+  protected abstract readonly audience: LaneClient | null
   /** Headers beside those of the machine. */
   protected abstract readonly headers: Readonly<Record<string, string>> | undefined
   protected abstract answer(result: string): void
@@ -60,7 +60,7 @@ export abstract class CallDriver<State> {
   }
 
   /** The request that runs upstream, if one does. */
-  protected get leg(): Leg | null {
+  protected get leg(): BridgeCall | null {
     return this.#leg
   }
 
@@ -127,7 +127,7 @@ export abstract class CallDriver<State> {
       this.handle({ kind: 'failure', failure, lost: true })
       return
     }
-    const leg = new Leg(message, (event) => {
+    const leg = new BridgeCall(message, (event) => {
       if (this.#leg === leg) this.handle(event)
     })
     leg.headers = this.headers ? { ...this.headers, ...headers } : headers

@@ -9,14 +9,18 @@ import type { Lane } from '../upstream/lane/lane.ts'
 import { notificationText } from './machine-driver.ts'
 
 /** Whether a method is none that a revision gives to clients. */
-export function isStray(method: string | null): method is string {
+export function isVendorNotification(method: string | null): method is string {
   return (
     method !== null && !NOTIFICATIONS.modern.client.has(method) && !NOTIFICATIONS.legacy.client.has(method)
   )
 }
 
 /** Sends it to the server of this lane, if it is there. */
-export function passStray(lane: Lane, method: string, { text, paramsStart, paramsEnd }: MessageText): void {
+export function passVendorNotification(
+  lane: Lane,
+  method: string,
+  { text, paramsStart, paramsEnd }: MessageText,
+): void {
   if (lane.era === 'modern') {
     const version = lane.handshake?.facts.version ?? ''
     lane.ready?.send(text, method, { 'MCP-Protocol-Version': version, 'Mcp-Method': method })

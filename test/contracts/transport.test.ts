@@ -1,7 +1,7 @@
-import { childEnvironment } from '../../src/upstream/transports/stdio/child-environment.ts'
 import { createSseTransport } from '../../src/upstream/transports/http/sse.ts'
-import { createStdioTransport } from '../../src/upstream/transports/stdio/stdio.ts'
 import { createStreamableHttpTransport } from '../../src/upstream/transports/http/streamable-http.ts'
+import { childEnvironment } from '../../src/upstream/transports/stdio/child-environment.ts'
+import { createStdioTransport } from '../../src/upstream/transports/stdio/stdio.ts'
 import { everythingStdio, startEverything } from '../support/everything-server.ts'
 import { transportContract } from './transport.ts'
 

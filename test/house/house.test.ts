@@ -87,7 +87,8 @@ describe('directions of imports', () => {
       why: 'the SDK is too dear for the relay',
       path: 'src/upstream/connection/connection.ts',
       text: "import { Client } from '@modelcontextprotocol/sdk/client/index.js'",
-      fault: 'src/upstream/connection/connection.ts: @modelcontextprotocol/sdk/client/index.js belongs to cli',
+      fault:
+        'src/upstream/connection/connection.ts: @modelcontextprotocol/sdk/client/index.js belongs to cli',
     },
     {
       why: 'a new room is a decision',

@@ -8,8 +8,8 @@ import type { Config } from '../../config/schema.ts'
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { maskText } from '../../registry/mask.ts'
-import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'
 import { checkUpstreamUrl, type UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
+import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'
 
 export interface GateParts {
   readonly admin: Config['admin']

@@ -4,8 +4,8 @@ import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '
 import { unknownServer } from '../../session/legacy/relay.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
-import type { StatelessCall } from '../../session/modern/call-driver.ts'
-import type { StatelessCalls } from '../../session/modern/requests.ts'
+import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
+import type { ModernRequests } from '../../session/modern/requests.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { isRecord } from '../../upstream/connection/calls.ts'
 import type { Server } from '../../upstream/server/server.ts'
@@ -17,7 +17,7 @@ import { replyRpcError } from '../reply.ts'
 
 export interface McpParts {
   readonly servers: Servers
-  readonly calls: StatelessCalls<StatelessCall>
+  readonly calls: ModernRequests<ModernCallDriver>
   readonly clientInputMs: number
   readonly sessions: Sessions
   readonly log: Log

@@ -32,7 +32,7 @@ export function sseHandler(parts: McpParts): McpHandler {
     try {
       serverOf(parts, serverName, context)
       const session = parts.sessions.open(
-        { principalId: context.principal.id, serverName, face: 'sse' },
+        { principalId: context.principal.id, serverName, endpoint: 'sse' },
         clientKey(context),
       )
       context.log.sessionId = session.shortHash

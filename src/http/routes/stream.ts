@@ -11,8 +11,9 @@ import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { parseEventId } from '../../session/legacy/channel.ts'
 import { PostExchange, type PostReply } from '../../session/legacy/exchange.ts'
 import { initializeSession, sendRequest, tell } from '../../session/legacy/relay.ts'
-import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { Session } from '../../session/legacy/session.ts'
+import { answerModern, modernResponseOf, tellModern } from '../../session/modern/answer.ts'
+import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { replyEmpty, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
@@ -31,7 +32,6 @@ import {
   requestIdText,
   serverOf,
 } from './mcp.ts'
-import { answerModern, modernResponseOf, tellModern } from '../../session/modern/answer.ts'
 
 const SESSION_HEADER = 'mcp-session-id'
 
@@ -143,7 +143,7 @@ async function initialize(
   if (message.kind !== 'request')
     throw new GatewayError('INVALID_REQUEST', 'initialize is a request and needs an id')
   const session = parts.sessions.open(
-    { principalId: context.principal.id, serverName: server.name, face: 'stream' },
+    { principalId: context.principal.id, serverName: server.name, endpoint: 'stream' },
     clientKey(context),
   )
   session.headers = forwardedHeaders(parts, server, request)

@@ -22,11 +22,11 @@ import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { BridgeCall, requestMessage } from '../../upstream/connection/bridge-call.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import { Leg, requestMessage } from '../../upstream/connection/bridge-call.ts'
-import { BridgedExchange } from './call-driver.ts'
 import { notificationText } from '../machine-driver.ts'
+import { LegacyCallDriver } from './call-driver.ts'
 import type { Exchange } from './exchange.ts'
 import type { Session } from './session.ts'
 
@@ -44,7 +44,7 @@ export class SessionBridge {
   #state: LegacySession
   #facts: ServerFacts
   readonly #waiting = new Map<number, Exchange>()
-  readonly #listens = new Map<number, { leg: Leg; connection: Connection }>()
+  readonly #listens = new Map<number, { leg: BridgeCall; connection: Connection }>()
   readonly #timers = new Map<SessionTimer, ReturnType<typeof setTimeout>>()
   #nextHandle = 1
 
@@ -78,7 +78,7 @@ export class SessionBridge {
 
   #begin(exchange: Exchange, lane: Lane, tool: ToolFacts | null, overHttp: boolean): void {
     const ends = { client: this.#client(), tool, overHttp }
-    new BridgedExchange(exchange, this.#session, lane, ends, this.#parts.clientInputMs, this.#parts.log)
+    new LegacyCallDriver(exchange, this.#session, lane, ends, this.#parts.clientInputMs, this.#parts.log)
   }
 
   /** Nobody has read the tool's schema yet, but its marked arguments must travel as headers too. */
@@ -156,7 +156,7 @@ export class SessionBridge {
       const lane = await this.#parts.lease()
       const connection = await lane.open()
       if (this.#session.state === 'closed' || !message) return
-      const leg = new Leg(message, (event) => {
+      const leg = new BridgeCall(message, (event) => {
         if (!this.#listens.has(listen)) return
         if (event.kind === 'notification' && event.method === 'notifications/subscriptions/acknowledged')
           this.#handle({ kind: 'acknowledged', listen, params: event.params })

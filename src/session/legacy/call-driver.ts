@@ -9,15 +9,15 @@ import type { CallEffect, Outcome, RpcFailure } from '../../protocol/bridge/type
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { requestMessage } from '../../upstream/connection/bridge-call.ts'
 import { isRecord } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import { requestMessage } from '../../upstream/connection/bridge-call.ts'
-import { CallDriver, notificationText } from '../machine-driver.ts'
+import { MachineDriver, notificationText } from '../machine-driver.ts'
 import type { Exchange } from './exchange.ts'
 import type { Session } from './session.ts'
 
-export class BridgedExchange extends CallDriver<LegacyCall> {
+export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   protected readonly headers: Readonly<Record<string, string>> | undefined
   protected readonly wantsLogs: boolean
   protected readonly principalId: string

@@ -8,12 +8,12 @@
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { hasParam, type MessageText, progressTokenSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
-import { Call } from '../../upstream/connection/calls.ts'
+import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filterToolList } from '../../upstream/server/tools.ts'
-import type { Channel } from './channel.ts'
 import type { EventStream } from '../event-stream.ts'
+import type { Channel } from './channel.ts'
 import type { Session } from './session.ts'
 
 /** What the HTTP response to a POST becomes. */
@@ -24,13 +24,13 @@ export type PostReply =
   | { readonly kind: 'error'; readonly error: GatewayError }
 
 /** The books that every exchange keeps, whatever carries its answer. */
-export abstract class Exchange extends Call {
+export abstract class Exchange extends UpstreamCall {
   readonly method: string
   readonly message: MessageText
   readonly idText: string
   readonly progressTokenText: string | null
   override readonly outlivesAnswer: boolean
-  readonly member: Session
+  readonly client: Session
   readonly server: Server
   readonly #begunMs = performance.now()
   connection: Connection | null = null
@@ -48,7 +48,7 @@ export abstract class Exchange extends Call {
     this.message = message
     this.idText = idText
     this.principalId = session.principalId
-    this.member = session
+    this.client = session
     this.server = server
     const token = progressTokenSpan(message)
     this.progressTokenText = token && message.text.slice(token.start, token.end)
@@ -116,7 +116,7 @@ export abstract class Exchange extends Call {
     this.done = true
     const durationMs = performance.now() - this.#begunMs
     this.server.counters.ended(durationMs, failed)
-    this.member.ended(this)
+    this.client.ended(this)
   }
 }
 
@@ -147,7 +147,7 @@ export class PostExchange extends Exchange {
   }
 
   deliver(text: string): void {
-    if (!this.#acceptsStream) this.member.streams.sendStanding(text)
+    if (!this.#acceptsStream) this.client.streams.sendStanding(text)
     else this.#openChannel().send(text)
   }
 
@@ -166,7 +166,7 @@ export class PostExchange extends Exchange {
   }
 
   override interrupted(): void {
-    if (this.#acceptsStream && this.member.resumable) this.#openChannel().reader?.close()
+    if (this.#acceptsStream && this.client.resumable) this.#openChannel().reader?.close()
   }
 
   protected finish(text: string | null, error: GatewayError | null): void {
@@ -175,22 +175,22 @@ export class PostExchange extends Exchange {
     if (this.#channel) {
       const last = error ? rpcErrorText(error, this.idText) : text
       if (last !== null) this.#channel.send(last)
-      this.member.streams.finishChannel(this.#channel)
+      this.client.streams.finishChannel(this.#channel)
     } else if (error) resolve?.({ kind: 'error', error })
     else if (text !== null) resolve?.({ kind: 'text', text })
     else {
       // A cancelled call has no answer; an event stream that just ends says so.
-      const channel = this.member.streams.newChannel()
-      resolve?.({ kind: 'stream', stream: this.member.streams.openReader(channel, 0) })
-      this.member.streams.finishChannel(channel)
+      const channel = this.client.streams.newChannel()
+      resolve?.({ kind: 'stream', stream: this.client.streams.openReader(channel, 0) })
+      this.client.streams.finishChannel(channel)
     }
   }
 
   #openChannel(): Channel {
     if (this.#channel) return this.#channel
-    const channel = this.member.streams.newChannel()
+    const channel = this.client.streams.newChannel()
     this.#channel = channel
-    this.#resolve?.({ kind: 'stream', stream: this.member.streams.openReader(channel, 0) })
+    this.#resolve?.({ kind: 'stream', stream: this.client.streams.openReader(channel, 0) })
     this.#resolve = null
     return channel
   }
@@ -233,11 +233,11 @@ export class SseExchange extends Exchange {
   }
 
   deliver(text: string): void {
-    this.member.streams.sendStanding(text)
+    this.client.streams.sendStanding(text)
   }
 
   protected finish(text: string | null, error: GatewayError | null): void {
     const last = error ? rpcErrorText(error, this.idText) : text
-    if (last !== null) this.member.streams.sendStanding(last)
+    if (last !== null) this.client.streams.sendStanding(last)
   }
 }

@@ -15,13 +15,13 @@ import type { Log } from '../../telemetry/log.ts'
 import { isRecord } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import { allowsTool } from '../../upstream/server/tools.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
-import type { Exchange } from './exchange.ts'
+import { allowsTool } from '../../upstream/server/tools.ts'
 import { retryMs } from '../lane-losses.ts'
-import type { Session } from './session.ts'
+import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
 import { SessionBridge } from './bridge.ts'
-import { isStray, passStray } from '../vendor-notification.ts'
+import type { Exchange } from './exchange.ts'
+import type { Session } from './session.ts'
 
 export interface RelayParts {
   readonly servers: Servers
@@ -64,7 +64,7 @@ export async function leaseLane(servers: Servers, session: Session): Promise<Lan
   const before = session.lane
   const lane = await server.lease(session)
   if (before && before !== lane) {
-    lane.demands.carryOver(session, before.demands)
+    lane.subscriptions.carryOver(session, before.subscriptions)
     before.leave(session)
   }
   session.lane = lane
@@ -156,7 +156,8 @@ export function tell(session: Session, message: MessageText): void {
   if (message.kind === 'response') session.respond(message)
   else if (message.method === 'notifications/cancelled') session.cancel(message)
   else if (session.lane?.era === 'legacy') session.lane.tell(session, message)
-  else if (session.lane && isStray(message.method)) passStray(session.lane, message.method, message)
+  else if (session.lane && isVendorNotification(message.method))
+    passVendorNotification(session.lane, message.method, message)
 }
 
 /** The 404 of a server that is not registered. */

@@ -6,16 +6,16 @@
  * asked of its client. All of it goes when the session does.
  */
 import { GatewayError } from '../../errors.ts'
-import { Roster } from '../../runtime/in-flight.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
-import type { Call } from '../../upstream/connection/calls.ts'
+import { Roster } from '../../runtime/in-flight.ts'
+import type { UpstreamCall } from '../../upstream/connection/calls.ts'
 import { isRecord } from '../../upstream/connection/calls.ts'
+import type { LaneClient } from '../../upstream/lane/host.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import type { LaneMember } from '../../upstream/lane/host.ts'
-import { Exchange, PostExchange } from './exchange.ts'
 import { LaneLosses } from '../lane-losses.ts'
-import { refuse, ServerRequests } from './server-requests.ts'
 import type { SessionBridge } from './bridge.ts'
+import { Exchange, PostExchange } from './exchange.ts'
+import { refuse, ServerRequests } from './server-requests.ts'
 import { SessionStreams } from './streams.ts'
 
 export interface SessionSettings {
@@ -27,13 +27,13 @@ export interface SessionSettings {
   readonly clientInputMs: number
 }
 
-export type Face = 'stream' | 'sse'
+export type Endpoint = 'stream' | 'sse'
 
 export interface SessionInit {
   readonly id: string
   readonly principalId: string
   readonly serverName: string
-  readonly face: Face
+  readonly endpoint: Endpoint
 }
 
 /** From this revision on a stream begins with an event that only carries an id (SEP-1699). */
@@ -46,11 +46,11 @@ const CAPABILITY_OF: Readonly<Record<string, string>> = {
   'roots/list': 'roots',
 }
 
-export class Session implements LaneMember {
+export class Session implements LaneClient {
   readonly id: string
   readonly principalId: string
   readonly serverName: string
-  readonly face: Face
+  readonly endpoint: Endpoint
   readonly createdAtMs = Date.now()
   lastSeenMs = Date.now()
   state: 'opening' | 'open' | 'closed' = 'opening'
@@ -79,7 +79,7 @@ export class Session implements LaneMember {
     this.id = init.id
     this.principalId = init.principalId
     this.serverName = init.serverName
-    this.face = init.face
+    this.endpoint = init.endpoint
     this.#settings = settings
     this.streams = new SessionStreams(this, settings)
   }
@@ -111,7 +111,7 @@ export class Session implements LaneMember {
 
   /** True when the client is told an event id before anything else, so that it can resume any stream. */
   get resumable(): boolean {
-    return this.face === 'stream' && this.#protocolVersion >= PRIMING_VERSION
+    return this.endpoint === 'stream' && this.#protocolVersion >= PRIMING_VERSION
   }
 
   /** Notes that the client was heard or seen. */
@@ -153,14 +153,14 @@ export class Session implements LaneMember {
 
   // LaneMember.
 
-  notify(message: MessageText, call: Call | null): void {
+  notify(message: MessageText, call: UpstreamCall | null): void {
     if (this.state === 'closed') return
-    const exchange = call instanceof Exchange && call.member === this ? call : null
+    const exchange = call instanceof Exchange && call.client === this ? call : null
     if (exchange?.carriesMessages) exchange.deliver(message.text)
     else this.streams.sendStanding(message.text)
   }
 
-  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
+  ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
     const needed = CAPABILITY_OF[message.method ?? '']
     const lacks = needed !== undefined && !isRecord(this.#capabilities[needed])
     if (lacks || this.state === 'closed') {

@@ -3,7 +3,7 @@
  * and per client.
  */
 import { GatewayError } from '../../errors.ts'
-import { type Face, Session, type SessionInit, type SessionSettings } from './session.ts'
+import { type Endpoint, Session, type SessionInit, type SessionSettings } from './session.ts'
 
 export interface SessionsSettings extends SessionSettings {
   readonly sessionsMax: number
@@ -66,13 +66,13 @@ export class Sessions {
    * The session, if this principal opened it at this face of this server. Any other principal gets the same 404
    * as for nothing, and so does the other face, where an answer would go to a stream that nobody reads.
    */
-  find(id: string, principalId: string, serverName: string, face: Face): Session {
+  find(id: string, principalId: string, serverName: string, face: Endpoint): Session {
     const session = this.#byId.get(id)
     if (
       !session ||
       session.principalId !== principalId ||
       session.serverName !== serverName ||
-      session.face !== face
+      session.endpoint !== face
     )
       throw new GatewayError(
         'SESSION_UNKNOWN',

@@ -3,8 +3,8 @@
  * their events for a reader that comes back.
  */
 import { ByNumber, Roster } from '../../runtime/in-flight.ts'
-import { Channel } from './channel.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'
+import { Channel } from './channel.ts'
 import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
 import type { Session } from './session.ts'
 
@@ -82,7 +82,7 @@ export class SessionStreams {
 
   /** Sends on the standing stream, or keeps it until there is one. */
   sendStanding(text: string): void {
-    if (this.#session.face === 'stream') this.#standing().send(text)
+    if (this.#session.endpoint === 'stream') this.#standing().send(text)
     else this.#standingReaders[0]?.write(eventFrame(text, null, 'message'))
   }
 
@@ -120,9 +120,9 @@ export class SessionStreams {
   }
 
   #openStream(first: string | null, onEnd?: () => void): EventStream {
-    const { face, id } = this.#session
+    const { endpoint, id } = this.#session
     const headers =
-      face === 'stream' ? { ...EVENT_STREAM_HEADERS, 'mcp-session-id': id } : EVENT_STREAM_HEADERS
+      endpoint === 'stream' ? { ...EVENT_STREAM_HEADERS, 'mcp-session-id': id } : EVENT_STREAM_HEADERS
     const stream = new EventStream(this.#settings.streamBufferBytesMax, first, headers, (ended) => {
       this.#readers.delete(ended)
       const at = this.#standingReaders.indexOf(ended)

@@ -5,6 +5,9 @@
  * and for a missing capability; 404 for a method that does not exist; the gateway's own from the catalogue.
  */
 import { GatewayError } from '../../errors.ts'
+import type { RequestContext } from '../../http/context.ts'
+import { replyEmpty, replyJsonText, replyRpcBytes } from '../../http/reply.ts'
+import { forwardedHeaders, type McpParts } from '../../http/routes/mcp.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
 import { DECISIVE_PARAMS, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
@@ -12,24 +15,21 @@ import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { CLIENT_REQUESTS } from '../../protocol/eras.ts'
 import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
 import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
-import { type Asker, askerFor } from './client.ts'
-import { ListenCall } from './subscription.ts'
-import { RelayedCall } from './relayed-call.ts'
-import { bindState, type StateBinding } from './request-state.ts'
-import { StatelessCall, type StatelessRequest } from './call-driver.ts'
-import type { StatelessReply } from './response.ts'
-import { isStray, passStray } from '../vendor-notification.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import type { StatelessUse } from '../../upstream/lane/roles.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { allowsTool } from '../../upstream/server/tools.ts'
-import type { RequestContext } from '../../http/context.ts'
-import { replyEmpty, replyJsonText, replyRpcBytes } from '../../http/reply.ts'
-import { forwardedHeaders, type McpParts } from '../../http/routes/mcp.ts'
+import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
+import { ModernCallDriver, type ModernRequest } from './call-driver.ts'
+import { type StatelessClient, statelessClientFor } from './client.ts'
+import { RelayedCall } from './relayed-call.ts'
+import { bindState, type StateBinding } from './request-state.ts'
+import type { ModernReply } from './response.ts'
+import { Subscription } from './subscription.ts'
 
 /** One classified request and everything that answering it takes. */
-export interface ModernRequest {
+export interface InboundRequest {
   readonly parts: McpParts
   readonly server: Server
   readonly request: Request
@@ -44,7 +44,7 @@ const OWN_RESULT: ReadonlySet<string> = new Set(['server/discover', 'subscriptio
 const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
-export function answerModern(modern: ModernRequest): Promise<Response> | RelayedCall {
+export function answerModern(modern: InboundRequest): Promise<Response> | RelayedCall {
   const { server, route } = modern
   if (route.method === 'tools/call') requireTool(server, route)
   if (route.method === 'subscriptions/listen' && !modern.acceptsStream)
@@ -58,11 +58,11 @@ export function answerModern(modern: ModernRequest): Promise<Response> | Relayed
   return lane && headers ? relay(modern, lane, headers) : answerOnLease(modern)
 }
 
-async function answerOnLease(modern: ModernRequest): Promise<Response> {
+async function answerOnLease(modern: InboundRequest): Promise<Response> {
   const { parts, server, request, context, route } = modern
   const headers =
     server.definition.transport === 'stdio' ? undefined : forwardedHeaders(parts, server, request)
-  const asker = askerFor(route.envelope, context.principal.id, server.identity, headers)
+  const asker = statelessClientFor(route.envelope, context.principal.id, server.identity, headers)
   const resumed = await resumedCall(modern, asker)
   if (resumed) {
     context.log.pair = 'modern-legacy'
@@ -88,9 +88,9 @@ export async function tellModern(
   context: RequestContext,
   message: MessageText,
 ): Promise<Response> {
-  if (isStray(message.method)) {
+  if (isVendorNotification(message.method)) {
     const { lane, giveBack } = await server.leaseStateless(context.principal.id, null, 'plain')
-    passStray(lane, message.method, message)
+    passVendorNotification(lane, message.method, message)
     giveBack()
   }
   return replyEmpty(202)
@@ -98,7 +98,7 @@ export async function tellModern(
 
 /** From a modern client to a modern server: the text as it came. */
 function relay(
-  modern: ModernRequest,
+  modern: InboundRequest,
   lane: Lane,
   paramHeaders: Readonly<Record<string, string>>,
 ): RelayedCall {
@@ -121,7 +121,7 @@ function relay(
 
 /** The headers of a relayed call to a server over HTTP; most have none but those that mirror the body. */
 function httpHeaders(
-  { parts, server, request, route }: ModernRequest,
+  { parts, server, request, route }: InboundRequest,
   paramHeaders: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const { method, params, envelope } = route
@@ -133,11 +133,11 @@ function httpHeaders(
 }
 
 async function begin(
-  modern: ModernRequest,
+  modern: InboundRequest,
   lease: StatelessLease,
-  asker: Asker | null,
+  asker: StatelessClient | null,
   headers: Readonly<Record<string, string>>,
-): Promise<StatelessReply> {
+): Promise<ModernReply> {
   const { parts, server, route } = modern
   const stateless = statelessRequest(modern)
   try {
@@ -153,22 +153,22 @@ async function begin(
         version: route.envelope.version,
         paramHeaders: headers,
       })
-      return await new StatelessCall(parts, server, lease, stateless, stepRelay, relay).reply
+      return await new ModernCallDriver(parts, server, lease, stateless, stepRelay, relay).reply
     }
     if (route.method === 'subscriptions/listen') {
       const { principalId } = stateless.binding
       const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, asker, 'listen')
-      return await new ListenCall(parts.calls, again, lease.lane, facts, stateless, route.params).reply
+      return await new Subscription(parts.calls, again, lease.lane, facts, stateless, route.params).reply
     }
     const call = startModernCall(stateless, facts)
-    return await new StatelessCall(parts, server, lease, stateless, stepModernCall, call).reply
+    return await new ModernCallDriver(parts, server, lease, stateless, stepModernCall, call).reply
   } catch (thrown) {
     lease.giveBack()
     throw thrown
   }
 }
 
-function statelessRequest(modern: ModernRequest): StatelessRequest {
+function statelessRequest(modern: InboundRequest): ModernRequest {
   const { parts, server, request, route, message, acceptsStream } = modern
   return {
     method: route.method,
@@ -183,7 +183,7 @@ function statelessRequest(modern: ModernRequest): StatelessRequest {
 }
 
 /** What a parked call is bound to. */
-function bindingOf({ server, context, route }: ModernRequest): StateBinding {
+function bindingOf({ server, context, route }: InboundRequest): StateBinding {
   return bindState(context.principal.id, server.name, () => salientText(route.method, route.params))
 }
 
@@ -191,7 +191,10 @@ function bindingOf({ server, context, route }: ModernRequest): StateBinding {
  * The parked call that a retry belongs to, or null for a request that begins one. A state is the gateway's own
  * only where the server is of the other era; a modern server's state is its own business.
  */
-async function resumedCall(modern: ModernRequest, asker: Asker | null): Promise<StatelessCall | null> {
+async function resumedCall(
+  modern: InboundRequest,
+  asker: StatelessClient | null,
+): Promise<ModernCallDriver | null> {
   const { parts, server, context, route } = modern
   const state = route.params['requestState']
   if (state === undefined) return null
@@ -210,7 +213,7 @@ async function resumedCall(modern: ModernRequest, asker: Asker | null): Promise<
  * The headers that a call's arguments travel as, by the marks of its tool. Those that the client sent are held to
  * the body, whatever the server speaks: here is where they end, and nobody behind the gateway could check them.
  */
-async function paramHeadersOf(modern: ModernRequest): Promise<Readonly<Record<string, string>>> {
+async function paramHeadersOf(modern: InboundRequest): Promise<Readonly<Record<string, string>>> {
   const { server, request, route } = modern
   const known = knownParamHeaders(modern)
   if (known) return known
@@ -227,7 +230,7 @@ function knownParamHeaders({
   server,
   request,
   route,
-}: ModernRequest): Readonly<Record<string, string>> | null {
+}: InboundRequest): Readonly<Record<string, string>> | null {
   const { name, arguments: args } = route.params
   if (route.method !== 'tools/call' || typeof name !== 'string') return NO_HEADERS
   const tool = server.tools.known(name)
@@ -259,7 +262,7 @@ function requireTool(server: Server, route: ModernRequestRoute): void {
 }
 
 /** The response that a reply has become. */
-export function modernResponseOf(reply: StatelessReply): Response {
+export function modernResponseOf(reply: ModernReply): Response {
   if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
   return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
 }

@@ -14,18 +14,13 @@ import type { Connection } from '../../upstream/connection/connection.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filterToolList } from '../../upstream/server/tools.ts'
-import { CallDriver, notificationText, type StepFunction } from '../machine-driver.ts'
+import { MachineDriver, notificationText, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
-import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './requests.ts'
-import {
-  type ResponseOwner,
-  type StatelessReply,
-  StatelessResponse,
-  type WaitingClient,
-} from './response.ts'
+import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
+import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
 
 /** One HTTP request of a stateless client, as the route read it. */
-export interface StatelessRequest {
+export interface ModernRequest {
   readonly method: string
   /** Raw JSON text of the id. */
   readonly idText: string
@@ -38,13 +33,13 @@ export interface StatelessRequest {
 }
 
 export interface StatelessParts {
-  readonly calls: StatelessCalls<StatelessCall>
+  readonly calls: ModernRequests<ModernCallDriver>
 }
 
 /** The call of one of the machines: the relay between modern ends, or the bridge to a legacy server. */
-export class StatelessCall<State = unknown>
-  extends CallDriver<State>
-  implements StatelessWork, ResponseOwner
+export class ModernCallDriver<State = unknown>
+  extends MachineDriver<State>
+  implements OpenRequest, ResponseOwner
 {
   readonly principalId: string
   readonly serverName: string
@@ -54,8 +49,8 @@ export class StatelessCall<State = unknown>
   readonly #parts: StatelessParts
   readonly #server: Server
   readonly #lease: StatelessLease
-  #request: StatelessRequest
-  #response: StatelessResponse
+  #request: ModernRequest
+  #response: ModernResponse
   #begunMs = performance.now()
   #open = false
 
@@ -64,7 +59,7 @@ export class StatelessCall<State = unknown>
     parts: StatelessParts,
     server: Server,
     lease: StatelessLease,
-    request: StatelessRequest,
+    request: ModernRequest,
     step: StepFunction<State>,
     [state, effects]: Step<State, CallEffect>,
   ) {
@@ -81,12 +76,12 @@ export class StatelessCall<State = unknown>
     this.begin(effects)
   }
 
-  get reply(): Promise<StatelessReply> {
+  get reply(): Promise<ModernReply> {
     return this.#response.reply
   }
 
   /** The client came back with the answers: this request is now the call's response. */
-  resume(request: StatelessRequest): void {
+  resume(request: ModernRequest): void {
     this.#request = request
     this.#response = this.#respondTo(request)
     const { logLevel, clientCapabilities } = request.envelope
@@ -154,7 +149,7 @@ export class StatelessCall<State = unknown>
   }
 
   protected perform(effect: CallEffect): Promise<void> | undefined {
-    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.demands.raiseLogLevel(effect.level)
+    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.subscriptions.raiseLogLevel(effect.level)
     if (effect.kind === 'park') this.#park(effect.requests)
     return undefined
   }
@@ -164,7 +159,7 @@ export class StatelessCall<State = unknown>
       this.abort(new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep'))
       return
     }
-    const state = this.#parts.calls.park(this as StatelessCall, this.#request.binding)
+    const state = this.#parts.calls.park(this as ModernCallDriver, this.#request.binding)
     if (state === null) {
       const error = new GatewayError(
         'IN_FLIGHT_EXHAUSTED',
@@ -177,13 +172,13 @@ export class StatelessCall<State = unknown>
     this.#finish(`{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`, 200, false)
   }
 
-  #respondTo(request: StatelessRequest): StatelessResponse {
+  #respondTo(request: ModernRequest): ModernResponse {
     // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the second alone.
     if (!this.endless) this.#server.counters.started()
     this.#parts.calls.add(this)
     this.#open = true
     this.#begunMs = performance.now()
-    return new StatelessResponse(request.acceptsStream, this.#parts.calls.settings, this)
+    return new ModernResponse(request.acceptsStream, this.#parts.calls.settings, this)
   }
 
   #finish(text: string | null, status: number, failed: boolean): void {
@@ -201,7 +196,7 @@ export class StatelessCall<State = unknown>
   }
 
   #over(): void {
-    this.#parts.calls.forget(this as StatelessCall)
+    this.#parts.calls.forget(this as ModernCallDriver)
     this.#lease.giveBack()
   }
 }

@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto'
 import type { Envelope } from '../../protocol/envelope.ts'
 import { LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
-import type { Call } from '../../upstream/connection/calls.ts'
+import { BridgeCall } from '../../upstream/connection/bridge-call.ts'
+import type { UpstreamCall } from '../../upstream/connection/calls.ts'
 import { type GatewayIdentity, initializeRequest } from '../../upstream/connection/handshake.ts'
-import type { LaneMember } from '../../upstream/lane/host.ts'
-import { Leg } from '../../upstream/connection/bridge-call.ts'
+import type { LaneClient } from '../../upstream/lane/host.ts'
 import { refuse } from '../legacy/server-requests.ts'
 
 /** Capabilities that let a server ask something; the others of a modern client mean nothing to a legacy server. */
@@ -21,25 +21,30 @@ const ASKED_MAX = 1_024
  * The asker for a request's client; null when one connection can speak for all such clients of the principal:
  * this one can be asked nothing, and forwards no `headers` by which the server may know its user.
  */
-export function askerFor(
+export function statelessClientFor(
   envelope: Envelope,
   principalId: string,
   identity: GatewayIdentity,
   headers: Readonly<Record<string, string>> | undefined,
-): Asker | null {
+): StatelessClient | null {
   const declared = Object.entries(envelope.clientCapabilities).filter(([name]) => ASKABLE.includes(name))
   if (declared.length === 0 && headers === undefined) return null
-  return new Asker(principalId, Object.fromEntries(declared), envelope.clientInfo ?? identity, headers)
+  return new StatelessClient(
+    principalId,
+    Object.fromEntries(declared),
+    envelope.clientInfo ?? identity,
+    headers,
+  )
 }
 
-export class Asker implements LaneMember {
+export class StatelessClient implements LaneClient {
   readonly id: string
   readonly principalId: string
   readonly interactive: boolean
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly #capabilities: Readonly<Record<string, unknown>>
   readonly #clientInfo: unknown
-  readonly #asked = new Map<string, Leg>()
+  readonly #asked = new Map<string, BridgeCall>()
 
   constructor(
     principalId: string,
@@ -61,12 +66,12 @@ export class Asker implements LaneMember {
     return initializeRequest(LATEST_LEGACY_VERSION, this.#clientInfo, this.#capabilities)
   }
 
-  notify(message: MessageText, call: Call | null): void {
-    if (call instanceof Leg) call.notified(message, message.text)
+  notify(message: MessageText, call: UpstreamCall | null): void {
+    if (call instanceof BridgeCall) call.notified(message, message.text)
   }
 
-  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void {
-    if (!(call instanceof Leg) || this.#asked.size >= ASKED_MAX) {
+  ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
+    if (!(call instanceof BridgeCall) || this.#asked.size >= ASKED_MAX) {
       refuse(message, answer, 'no request of a client is in flight that could be asked')
       return
     }

@@ -6,17 +6,12 @@ import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, RPC } from '../../protocol/eras.ts'
 import { errorCodeOf, idTextOf, type MessageText, progressTokenSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
-import { Call } from '../../upstream/connection/calls.ts'
+import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filterToolList } from '../../upstream/server/tools.ts'
-import type { StatelessCalls, StatelessWork } from './requests.ts'
-import {
-  type ResponseOwner,
-  type StatelessReply,
-  StatelessResponse,
-  type WaitingClient,
-} from './response.ts'
+import type { ModernRequests, OpenRequest } from './requests.ts'
+import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
 
 /** What a call needs of its HTTP request. */
 export interface RelayedRequest {
@@ -30,25 +25,25 @@ export interface RelayedRequest {
   readonly headers: Readonly<Record<string, string>> | undefined
 }
 
-export class RelayedCall extends Call implements StatelessWork, ResponseOwner {
+export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOwner {
   readonly method: string
   readonly message: MessageText
   readonly idText: string
   readonly progressTokenText: string | null
-  readonly member = null
+  readonly client = null
   override readonly principalId: string
   readonly serverName: string
-  readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
+  readonly #calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
   readonly #server: Server
   readonly #connection: Connection
   readonly #client: WaitingClient
-  readonly #response: StatelessResponse
+  readonly #response: ModernResponse
   readonly #begunMs = performance.now()
   #open = true
 
   /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
   constructor(
-    calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>,
+    calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
     server: Server,
     connection: Connection,
     request: RelayedRequest,
@@ -70,11 +65,11 @@ export class RelayedCall extends Call implements StatelessWork, ResponseOwner {
     this.#client = request.client
     server.counters.started()
     calls.add(this)
-    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, this)
+    this.#response = new ModernResponse(request.acceptsStream, calls.settings, this)
     connection.request(this)
   }
 
-  get reply(): Promise<StatelessReply> {
+  get reply(): Promise<ModernReply> {
     return this.#response.reply
   }
 

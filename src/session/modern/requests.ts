@@ -5,13 +5,13 @@
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { type Listed, Roster } from '../../runtime/in-flight.ts'
 import { type StateBinding, StateSeal } from './request-state.ts'
-import type { StatelessResponseSettings } from './response.ts'
+import type { ModernResponseSettings } from './response.ts'
 
 /** A subscription that ends for one of these ends well: its client is told so, and need not come back. */
 export const ENDS_WELL: ReadonlySet<ErrorCode> = new Set(['DRAINING', 'SERVER_UNKNOWN'])
 
 /** What the registry asks of a call, a subscription included. */
-export interface StatelessWork extends Listed {
+export interface OpenRequest extends Listed {
   /** True for a subscription, which is no call that could be waited for. */
   readonly endless: boolean
   readonly principalId: string
@@ -23,7 +23,7 @@ export interface StatelessWork extends Listed {
   abort(error: GatewayError): void
 }
 
-export interface StatelessSettings extends StatelessResponseSettings {
+export interface ModernRequestsSettings extends ModernResponseSettings {
   readonly parkedCallsMax: number
   /** Bounds the subscriptions, which hold a stream open as sessions do. */
   readonly sessionsMax: number
@@ -37,18 +37,18 @@ export interface StatelessSettings extends StatelessResponseSettings {
  */
 const WATCH_TICK_MS = 25
 
-export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
-  readonly settings: StatelessSettings
-  readonly #work = new Roster<StatelessWork>()
+export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
+  readonly settings: ModernRequestsSettings
+  readonly #work = new Roster<OpenRequest>()
   readonly #parked = new Map<string, Parked>()
   readonly #seal = new StateSeal()
   /** Work whose client is not watched yet: it has seen one tick, or none. */
-  #young = new Roster<StatelessWork>()
-  #newcomers = new Roster<StatelessWork>()
+  #young = new Roster<OpenRequest>()
+  #newcomers = new Roster<OpenRequest>()
   #ticking = false
   #endless = 0
 
-  constructor(settings: StatelessSettings) {
+  constructor(settings: ModernRequestsSettings) {
     this.settings = settings
   }
 
@@ -57,7 +57,7 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   }
 
   /** Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room. */
-  add(work: StatelessWork): void {
+  add(work: OpenRequest): void {
     if (work.endless && ++this.#endless > this.settings.sessionsMax) {
       this.#endless--
       throw new GatewayError(
@@ -86,7 +86,7 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
     for (const work of due) if (this.#work.has(work)) work.watchClient()
   }
 
-  delete(work: StatelessWork): void {
+  delete(work: OpenRequest): void {
     const stood = this.#newcomers.delete(work) || this.#young.delete(work) || this.#work.delete(work)
     if (stood && work.endless) this.#endless--
   }
@@ -118,11 +118,11 @@ export class StatelessCalls<Parked extends StatelessWork = StatelessWork> {
   }
 
   /** Ends what this test picks. */
-  abortWhere(picks: (work: StatelessWork) => boolean, error: GatewayError): void {
+  abortWhere(picks: (work: OpenRequest) => boolean, error: GatewayError): void {
     for (const work of this.#all()) if (picks(work)) work.abort(error)
   }
 
-  #all(): StatelessWork[] {
+  #all(): OpenRequest[] {
     return [...this.#newcomers.list(), ...this.#young.list(), ...this.#work.list()]
   }
 }

@@ -9,12 +9,12 @@ import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'
 
 /** What the HTTP response becomes. */
-export type StatelessReply =
+export type ModernReply =
   | { readonly kind: 'text'; readonly status: number; readonly text: string }
   | { readonly kind: 'bytes'; readonly pieces: MessagePieces }
   | { readonly kind: 'stream'; readonly stream: EventStream }
 
-export interface StatelessResponseSettings {
+export interface ModernResponseSettings {
   readonly streamBufferBytesMax: number
   readonly heartbeatMs: number
   readonly streamAfterMs: number
@@ -32,17 +32,17 @@ export interface ResponseOwner {
   clientGone(): void
 }
 
-export class StatelessResponse {
-  readonly reply: Promise<StatelessReply>
-  readonly #settings: StatelessResponseSettings
+export class ModernResponse {
+  readonly reply: Promise<ModernReply>
+  readonly #settings: ModernResponseSettings
   readonly #acceptsStream: boolean
   readonly #begunMs = Date.now()
-  #resolve: ((reply: StatelessReply) => void) | null = null
+  #resolve: ((reply: ModernReply) => void) | null = null
   #stream: EventStream | null = null
   #finished = false
   readonly #owner: ResponseOwner
 
-  constructor(acceptsStream: boolean, settings: StatelessResponseSettings, owner: ResponseOwner) {
+  constructor(acceptsStream: boolean, settings: ModernResponseSettings, owner: ResponseOwner) {
     this.#acceptsStream = acceptsStream
     this.#settings = settings
     this.#owner = owner

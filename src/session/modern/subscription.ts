@@ -8,21 +8,16 @@ import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/brid
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import type { JsonObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
+import type { LaneClient } from '../../upstream/lane/host.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import type { LaneMember } from '../../upstream/lane/host.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
-import { notificationText } from '../machine-driver.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
-import type { StatelessRequest } from './call-driver.ts'
-import { ENDS_WELL, type StatelessCalls, type StatelessWork } from './requests.ts'
-import {
-  type ResponseOwner,
-  type StatelessReply,
-  StatelessResponse,
-  type WaitingClient,
-} from './response.ts'
+import { notificationText } from '../machine-driver.ts'
+import type { ModernRequest } from './call-driver.ts'
+import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
+import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
 
-export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
+export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly id: string
   readonly principalId: string
   readonly serverName: string
@@ -30,22 +25,22 @@ export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
   readonly endless = true
   readonly headers = undefined
   place = 0
-  readonly #calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>
+  readonly #calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
   readonly #leaseAgain: () => Promise<StatelessLease> | undefined
   readonly #idText: string
   readonly #client: WaitingClient
-  readonly #response: StatelessResponse
+  readonly #response: ModernResponse
   #lane: Lane
   readonly #laneLosses = new LaneLosses()
   #listen: Listen
 
   /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
   constructor(
-    calls: Pick<StatelessCalls, 'settings' | 'add' | 'delete'>,
+    calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
     leaseAgain: () => Promise<StatelessLease> | undefined,
     lane: Lane,
     facts: ServerFacts,
-    request: StatelessRequest,
+    request: ModernRequest,
     params: JsonObject,
   ) {
     this.#calls = calls
@@ -56,7 +51,7 @@ export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`
     this.#client = request.client
-    this.#response = new StatelessResponse(request.acceptsStream, calls.settings, this)
+    this.#response = new ModernResponse(request.acceptsStream, calls.settings, this)
     calls.add(this)
     lane.join(this)
     const [listen, effects] = startListen(request.idText, params, facts)
@@ -64,7 +59,7 @@ export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
     for (const effect of effects) this.#carryOut(effect)
   }
 
-  get reply(): Promise<StatelessReply> {
+  get reply(): Promise<ModernReply> {
     return this.#response.reply
   }
 
@@ -120,7 +115,7 @@ export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
         this.#response.notify(notificationText(effect.method, effect.params))
         return
       case 'subscribe':
-        this.#lane.demands.subscribe(this, effect.uri)
+        this.#lane.subscriptions.subscribe(this, effect.uri)
         return
       case 'unsubscribe':
         // Leaving the lane takes all of them back at once.
@@ -161,7 +156,7 @@ export class ListenCall implements StatelessWork, LaneMember, ResponseOwner {
         if (this.#listen.over) return
         this.#lane = lane
         lane.join(this)
-        for (const uri of this.#listen.uris) lane.demands.subscribe(this, uri)
+        for (const uri of this.#listen.uris) lane.subscriptions.subscribe(this, uri)
         before.leave(this)
         this.#handle({ kind: 'restarted' })
         return

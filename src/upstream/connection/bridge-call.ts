@@ -9,12 +9,12 @@ import {
   scanMessage,
 } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
-import { Call, isRecord } from './calls.ts'
+import { isRecord, UpstreamCall } from './calls.ts'
 
-export class Leg extends Call {
+export class BridgeCall extends UpstreamCall {
   readonly method: string
   readonly message: MessageText
-  readonly member = null
+  readonly client = null
   readonly idText = '0'
   readonly progressTokenText: string | null
   readonly #tell: (event: CallEvent) => void

@@ -1,9 +1,9 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../../errors.ts'
-import type { Listed } from '../../runtime/in-flight.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
-import type { LaneMember } from '../lane/host.ts'
+import type { Listed } from '../../runtime/in-flight.ts'
+import type { LaneClient } from '../lane/host.ts'
 import type { Mask } from '../transports/mask.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */
@@ -13,7 +13,7 @@ const SAID_CHARS_MAX = 2_000
  * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the
  * methods are called synchronously by it and must not throw. After `answered` or `failed` nothing follows.
  */
-export abstract class Call implements Listed {
+export abstract class UpstreamCall implements Listed {
   /** Its place in the book of whoever asked (in-flight.ts). */
   place = 0
   abstract readonly method: string
@@ -24,7 +24,7 @@ export abstract class Call implements Listed {
   /** Raw JSON text of the client's progress token, or null when it asked for none. */
   abstract readonly progressTokenText: string | null
   /** The session that asked, or null for the gateway itself. */
-  abstract readonly member: LaneMember | null
+  abstract readonly client: LaneClient | null
   /** True when the result is a handle to something that goes on reporting progress (2025-11-25 tasks). */
   readonly outlivesAnswer: boolean = false
 
@@ -35,7 +35,7 @@ export abstract class Call implements Listed {
   /** Whose request it is; null when it is the gateway's own. */
   principalId: string | null = null
   /** The session in which log messages may travel with any request; null where each has its own. */
-  audience: LaneMember | null = null
+  audience: LaneClient | null = null
   /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
   headers: Readonly<Record<string, string>> | undefined = undefined
   upstreamId = 0
@@ -66,10 +66,10 @@ export abstract class Call implements Listed {
 }
 
 /** A request of the gateway's own (handshake, health probe, tool listing). */
-export class OwnCall extends Call {
+export class GatewayCall extends UpstreamCall {
   readonly method: string
   readonly message: MessageText
-  readonly member = null
+  readonly client = null
   readonly idText = '0'
   readonly progressTokenText = null
   readonly answer: Promise<Record<string, unknown>>

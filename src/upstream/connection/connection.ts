@@ -6,7 +6,6 @@
  * map one client would get another's answer. Nothing else in a message is changed.
  */
 import { type ErrorCode, GatewayError } from '../../errors.ts'
-import { ByNumber } from '../../runtime/in-flight.ts'
 import { FOREIGN_ERRORS } from '../../protocol/eras.ts'
 import {
   errorCodeOf,
@@ -19,12 +18,13 @@ import {
   withId,
 } from '../../protocol/jsonrpc.ts'
 import { largeAnswer, type MessagePieces, replaceBytes } from '../../protocol/large-answer.ts'
+import { ByNumber } from '../../runtime/in-flight.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { type Call, OwnCall } from './calls.ts'
-import type { CallLimits, ConnectionOwner } from './owner.ts'
 import { FloodGuard } from '../transports/flood-guard.ts'
-import { LingeringCalls } from './lingering-calls.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
+import { GatewayCall, type UpstreamCall } from './calls.ts'
+import { LingeringCalls } from './lingering-calls.ts'
+import type { CallLimits, ConnectionOwner } from './owner.ts'
 
 /** Failures after which it is worth a look whether the server is there, and still of its era. */
 const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
@@ -36,7 +36,7 @@ export class Connection implements TransportReceiver {
   readonly #owner: ConnectionOwner
   readonly #limits: CallLimits
   readonly #log: Log
-  readonly #inFlight = new ByNumber<Call>()
+  readonly #inFlight = new ByNumber<UpstreamCall>()
   readonly #lingering = new LingeringCalls()
   #nextId = 1
   /** Set on modern HTTP connections. */
@@ -64,17 +64,17 @@ export class Connection implements TransportReceiver {
   }
 
   /** Requests of clients in flight: the gateway's own and subscriptions cause nothing. */
-  *causes(): Iterable<Call> {
-    for (const call of this.#inFlight) if (!call.endless && !(call instanceof OwnCall)) yield call
+  *causes(): Iterable<UpstreamCall> {
+    for (const call of this.#inFlight) if (!call.endless && !(call instanceof GatewayCall)) yield call
   }
 
   /** The call in flight under this upstream id, or null. */
-  callOf(upstreamId: number | null): Call | null {
+  callOf(upstreamId: number | null): UpstreamCall | null {
     return upstreamId === null ? null : (this.#inFlight.get(upstreamId) ?? null)
   }
 
   /** Sends a request. Its answer, or its failure, reaches the call. */
-  request(call: Call): void {
+  request(call: UpstreamCall): void {
     if (this.#closedBy) {
       call.failed(this.#closedBy)
       return
@@ -87,11 +87,11 @@ export class Connection implements TransportReceiver {
   }
 
   /** Sends again what the upstream is known not to have got. */
-  resend(call: Call): void {
+  resend(call: UpstreamCall): void {
     if (this.#inFlight.get(call.upstreamId) === call) this.#transmit(call)
   }
 
-  #transmit(call: Call): void {
+  #transmit(call: UpstreamCall): void {
     const { message, headers } = call
     const idText = String(call.upstreamId)
     let text = message.text
@@ -110,7 +110,7 @@ export class Connection implements TransportReceiver {
   }
 
   /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
-  cancel(call: Call, cancelText: MessageText | null): void {
+  cancel(call: UpstreamCall, cancelText: MessageText | null): void {
     if (this.#inFlight.get(call.upstreamId) !== call || call.cancelledAtMs > 0) return
     call.cancelledAtMs = Date.now()
     if (this.cancelsByClosing) {
@@ -130,7 +130,7 @@ export class Connection implements TransportReceiver {
   }
 
   /** Drops a call without a word to anyone; its answer will be ignored. */
-  forget(call: Call): void {
+  forget(call: UpstreamCall): void {
     if (this.#inFlight.get(call.upstreamId) === call) this.#inFlight.delete(call.upstreamId)
   }
 
@@ -153,7 +153,7 @@ export class Connection implements TransportReceiver {
         call.dropped()
         continue
       }
-      if (call.endless || call instanceof OwnCall) continue
+      if (call.endless || call instanceof GatewayCall) continue
       const idle = nowMs - call.lastActivityMs > this.#limits.callIdleMs
       if (!idle && nowMs - call.startedAtMs <= this.#limits.callTotalMs) continue
       const boundMs = idle ? this.#limits.callIdleMs : this.#limits.callTotalMs

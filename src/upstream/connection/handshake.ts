@@ -11,10 +11,10 @@ import type { ServerFacts } from '../../protocol/bridge/types.ts'
 import { type Era, LATEST_MODERN_VERSION, META } from '../../protocol/eras.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
 import { type MessageText, scanMessage } from '../../protocol/jsonrpc.ts'
-import { type OwnCall, RpcAnswerError } from './calls.ts'
+import { HttpStatusError } from '../transports/http/failure.ts'
+import { type GatewayCall, RpcAnswerError } from './calls.ts'
 import type { Connection } from './connection.ts'
 import { ask, askText } from './own-requests.ts'
-import { HttpStatusError } from '../transports/http/failure.ts'
 
 /** What the beginning of a connection settled. */
 export interface Handshake {
@@ -49,7 +49,7 @@ export async function initializeServer(
   headers: Readonly<Record<string, string>> | undefined,
   timeoutMs: number,
 ): Promise<Handshake> {
-  let call: OwnCall
+  let call: GatewayCall
   try {
     call = await askText(connection, initialize, timeoutMs, headers)
   } catch (thrown) {
@@ -115,7 +115,7 @@ export function askModern(
   method: string,
   params: Readonly<Record<string, unknown>>,
   timeoutMs: number,
-): Promise<OwnCall> {
+): Promise<GatewayCall> {
   const envelope = {
     [META.protocolVersion]: version,
     [META.clientInfo]: identity,

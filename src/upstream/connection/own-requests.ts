@@ -1,7 +1,7 @@
 /** Requests of the gateway's own: the handshake, probes, what puts a lane's demands back. */
 import { GatewayError } from '../../errors.ts'
 import { type MessageText, scanMessage } from '../../protocol/jsonrpc.ts'
-import { OwnCall } from './calls.ts'
+import { GatewayCall } from './calls.ts'
 import type { Connection } from './connection.ts'
 
 /** Sends a request and waits for its result. Rejects with a GatewayError. */
@@ -11,7 +11,7 @@ export async function ask(
   params: Record<string, unknown> | undefined,
   timeoutMs: number,
   headers?: Readonly<Record<string, string>>,
-): Promise<OwnCall> {
+): Promise<GatewayCall> {
   const message = scanMessage(
     JSON.stringify({ jsonrpc: '2.0', id: 0, method, ...(params ? { params } : {}) }),
   )
@@ -25,8 +25,8 @@ export async function askText(
   message: MessageText,
   timeoutMs: number,
   headers?: Readonly<Record<string, string>>,
-): Promise<OwnCall> {
-  const call = new OwnCall(message.method ?? '', message, (said) => connection.mask(said))
+): Promise<GatewayCall> {
+  const call = new GatewayCall(message.method ?? '', message, (said) => connection.mask(said))
   call.headers = headers
   connection.request(call)
   const timer = setTimeout(() => {

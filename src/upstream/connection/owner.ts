@@ -1,17 +1,17 @@
 /** What a connection needs of whoever opened it. */
 import type { GatewayError } from '../../errors.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
-import type { Call } from './calls.ts'
+import type { UpstreamCall } from './calls.ts'
 import type { Connection } from './connection.ts'
 
 /** What a connection asks of whoever leased it. Synchronous; must not throw. */
 export interface ConnectionOwner {
   /** A request of the server's; `call` is the client's request that caused it, when that is known. */
-  serverRequest(connection: Connection, message: MessageText, call: Call | null): void
+  serverRequest(connection: Connection, message: MessageText, call: UpstreamCall | null): void
   /** A notification that no table of the connection claims. */
-  notification(connection: Connection, message: MessageText, call: Call | null): void
+  notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void
   /** The upstream session is gone (HTTP 404); `call` was not delivered and may be sent again. */
-  sessionLost(connection: Connection, call: Call | null): void
+  sessionLost(connection: Connection, call: UpstreamCall | null): void
   /** The wire failed under one request, which may be a sign of more. */
   requestLost(): void
   closed(connection: Connection, error: GatewayError): void

@@ -2,15 +2,15 @@
 import type { GatewayError } from '../../errors.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { Call } from '../connection/calls.ts'
+import type { UpstreamCall } from '../connection/calls.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
-import type { Lane } from './lane.ts'
 import type { ToolTable } from '../server/tool-table.ts'
 import type { Mask } from '../transports/mask.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
+import type { Lane } from './lane.ts'
 
 /** A downstream session as its lane sees it. `session/legacy/session.ts` implements it. Calls must not throw. */
-export interface LaneMember {
+export interface LaneClient {
   readonly id: string
   readonly principalId: string
   /** The client's own `initialize` request. */
@@ -20,9 +20,9 @@ export interface LaneMember {
   /** True when the client declared any capability: such a client gets a lane of its own. */
   readonly interactive: boolean
   /** A notification for this client; `call` is its request that the message belongs to, when known. */
-  notify(message: MessageText, call: Call | null): void
+  notify(message: MessageText, call: UpstreamCall | null): void
   /** A server's request for this client. `answer` takes the response with the server's own id text. */
-  ask(message: MessageText, call: Call | null, answer: (text: string) => void): void
+  ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void
   /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
   withdraw(message: MessageText, requestIdText: string): void
   /** Calls `listener` once when the client is gone for good, at once if it is; the answer takes that back. */

@@ -10,10 +10,8 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
-import type { Call, OwnCall } from '../connection/calls.ts'
+import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import { Connection } from '../connection/connection.ts'
-import type { ConnectionOwner } from '../connection/owner.ts'
-import { Demands } from './subscriptions.ts'
 import {
   askModern,
   discoverServer,
@@ -22,12 +20,14 @@ import {
   initializeRequest,
   initializeServer,
 } from '../connection/handshake.ts'
-import type { LaneHost, LaneMember } from './host.ts'
+import { ask } from '../connection/own-requests.ts'
+import type { ConnectionOwner } from '../connection/owner.ts'
+import type { LaneClient, LaneHost } from './host.ts'
 import { LaneOpening } from './opening.ts'
 import { OWN_REQUEST_MS, restoreSession } from './restore.ts'
 import type { LaneRole } from './roles.ts'
 import { routeNotification, routeServerRequest } from './routing.ts'
-import { ask } from '../connection/own-requests.ts'
+import { LaneSubscriptions } from './subscriptions.ts'
 
 function sessionEnded(): GatewayError {
   return new GatewayError('UPSTREAM_CLOSED', 'the session has ended')
@@ -36,9 +36,9 @@ function sessionEnded(): GatewayError {
 export class Lane implements ConnectionOwner {
   readonly key: string
   readonly era: Era
-  readonly owner: LaneMember | null
-  readonly members = new Set<LaneMember>()
-  readonly demands = new Demands((method, params) => this.#background(method, params))
+  readonly owner: LaneClient | null
+  readonly clients = new Set<LaneClient>()
+  readonly subscriptions = new LaneSubscriptions((method, params) => this.#background(method, params))
   readonly #host: LaneHost
   readonly ownerAnnounces: boolean
   #connection: Connection | null = null
@@ -97,8 +97,8 @@ export class Lane implements ConnectionOwner {
   }
 
   /** Takes a client on. A server may greet and die before anybody could join: who does then hears so at once. */
-  join(member: LaneMember): void {
-    this.members.add(member)
+  join(member: LaneClient): void {
+    this.clients.add(member)
     if (this.#connection === null) member.laneLost()
   }
 
@@ -106,10 +106,10 @@ export class Lane implements ConnectionOwner {
    * Takes a client off. A lane that its owner leaves has no purpose and ends; with calls still in flight, on
    * a server that was replaced, it is that server's to end once they have finished.
    */
-  leave(member: LaneMember): void {
-    if (!this.members.delete(member)) return
+  leave(member: LaneClient): void {
+    if (!this.clients.delete(member)) return
     this.touch()
-    this.demands.drop(member, this.#connection !== null)
+    this.subscriptions.drop(member, this.#connection !== null)
     if (this.owner === member && this.inFlightCount === 0) void this.close(sessionEnded())
   }
 
@@ -120,7 +120,7 @@ export class Lane implements ConnectionOwner {
 
   /** True when nobody has used it for that long. */
   idleFor(nowMs: number, idleMs: number): boolean {
-    const waitedFor = this.#attempt !== null || this.members.size > 0 || this.inFlightCount > 0
+    const waitedFor = this.#attempt !== null || this.clients.size > 0 || this.inFlightCount > 0
     return !waitedFor && nowMs - this.#usedAtMs > idleMs
   }
 
@@ -152,7 +152,7 @@ export class Lane implements ConnectionOwner {
     method: string,
     params: Record<string, unknown> | undefined,
     timeoutMs: number,
-  ): Promise<OwnCall> {
+  ): Promise<GatewayCall> {
     const connection = await this.open()
     if (this.era === 'legacy') return ask(connection, method, params, timeoutMs)
     const version = this.#handshake?.facts.version ?? ''
@@ -166,15 +166,15 @@ export class Lane implements ConnectionOwner {
   }
 
   /** Sends one of a member's requests, keeping the books that sharing needs. */
-  request(connection: Connection, member: LaneMember, call: Call): void {
+  request(connection: Connection, member: LaneClient, call: UpstreamCall): void {
     if (!this.#announced) this.#announce(connection, INITIALIZED)
     // What the server need not hear of, because others on this lane want more, is answered here.
-    if (this.demands.note(member, call.message, this.owner !== null)) connection.request(call)
+    if (this.subscriptions.note(member, call.message, this.owner !== null)) connection.request(call)
     else call.answeredHere('{}')
   }
 
   /** Passes a client's notification on, except those that a shared lane speaks for itself. */
-  tell(member: LaneMember, message: MessageText): void {
+  tell(member: LaneClient, message: MessageText): void {
     const { method, text } = message
     const connection = this.#connection
     if (!connection) return
@@ -186,16 +186,16 @@ export class Lane implements ConnectionOwner {
       connection.send(text, method)
   }
 
-  serverRequest(connection: Connection, message: MessageText, call: Call | null): void {
+  serverRequest(connection: Connection, message: MessageText, call: UpstreamCall | null): void {
     routeServerRequest(this, connection, message, call)
   }
 
-  notification(connection: Connection, message: MessageText, call: Call | null): void {
+  notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void {
     if (message.method === 'notifications/tools/list_changed') this.#host.tools.forget()
     routeNotification(this, connection, message, call)
   }
 
-  sessionLost(connection: Connection, call: Call | null): void {
+  sessionLost(connection: Connection, call: UpstreamCall | null): void {
     if (this.#connection !== connection) return
     this.#restoring ??= this.#restore(connection).finally(() => {
       this.#restoring = null
@@ -222,7 +222,7 @@ export class Lane implements ConnectionOwner {
     this.#connection = null
     void connection.close(error)
     this.#host.laneClosed(this, error, true)
-    for (const member of this.members) member.laneLost()
+    for (const member of this.clients) member.laneLost()
   }
 
   noise(line: string): void {
@@ -281,7 +281,7 @@ export class Lane implements ConnectionOwner {
   async #restore(connection: Connection): Promise<void> {
     connection.transport.resetSession()
     const { startTimeoutMs } = this.#host.laneSettings
-    const error = await restoreSession(connection, this.demands, () =>
+    const error = await restoreSession(connection, this.subscriptions, () =>
       this.#shakeHands(connection, startTimeoutMs),
     )
     if (error) this.closed(connection, error)

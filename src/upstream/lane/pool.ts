@@ -1,7 +1,7 @@
 /** Every lane of one server, those included that only finish what they have begun. */
 import { GatewayError } from '../../errors.ts'
+import type { LaneClient, LaneHost } from './host.ts'
 import { Lane } from './lane.ts'
-import type { LaneHost, LaneMember } from './host.ts'
 import { type LaneRole, modernRole, type StatelessUse } from './roles.ts'
 
 /** A lane that a stateless client's request may use until it is given back. */
@@ -37,7 +37,7 @@ export class LanePool {
   }
 
   /** A client may call itself something else with every request; each name would be a connection of its own. */
-  #admit({ principalId }: LaneMember): void {
+  #admit({ principalId }: LaneClient): void {
     const { lanesPerClientMax } = this.#host.laneSettings
     let count = 0
     for (const { owner, ownerAnnounces } of this.#byKey.values())

@@ -3,8 +3,8 @@ import { GatewayError } from '../../errors.ts'
 import { MODERN_ERROR_CODES } from '../../protocol/eras.ts'
 import { RpcAnswerError } from '../connection/calls.ts'
 import { EraMismatch } from '../connection/handshake.ts'
-import type { Lane } from './lane.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
+import type { Lane } from './lane.ts'
 
 export interface ProbeFailure {
   /**

@@ -7,14 +7,14 @@
  */
 import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { LaneMember } from './host.ts'
+import type { LaneClient } from './host.ts'
 
 /** What distinguishes one lane from another. */
 export interface LaneRole {
   readonly key: string
   readonly era: Era
   /** The one client that this lane speaks for, or null. */
-  readonly owner: LaneMember | null
+  readonly owner: LaneClient | null
   /** True when the owner says `notifications/initialized` itself; else the lane says it at once. */
   readonly ownerAnnounces: boolean
 }
@@ -23,7 +23,7 @@ export interface LaneRole {
 export type StatelessUse = 'ask' | 'listen' | 'plain'
 
 /** The lane of a session. */
-export function sessionRole(definition: ServerDefinition, member: LaneMember, era: Era): LaneRole {
+export function sessionRole(definition: ServerDefinition, member: LaneClient, era: Era): LaneRole {
   const { isolation, transport } = definition
   if (era === 'modern' && (isolation !== 'session' || transport !== 'stdio')) return modernRole
   const own = isolation === 'session' || transport !== 'stdio' || member.interactive
@@ -36,7 +36,7 @@ export function sessionRole(definition: ServerDefinition, member: LaneMember, er
 export function statelessRole(
   definition: ServerDefinition,
   principalId: string,
-  asker: LaneMember | null,
+  asker: LaneClient | null,
   era: Era,
   position: number,
 ): LaneRole {

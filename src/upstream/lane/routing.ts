@@ -5,18 +5,18 @@
 import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { LIST_CHANGES, META } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, memberSpan, paramSpan, type Span } from '../../protocol/jsonrpc.ts'
-import type { Call } from '../connection/calls.ts'
+import { BridgeCall } from '../connection/bridge-call.ts'
+import type { UpstreamCall } from '../connection/calls.ts'
 import type { Connection } from '../connection/connection.ts'
+import type { LaneClient } from './host.ts'
 import type { Lane } from './lane.ts'
-import type { LaneMember } from './host.ts'
-import { Leg } from '../connection/bridge-call.ts'
 
 /** A request of the server's. */
 export function routeServerRequest(
   lane: Lane,
   connection: Connection,
   message: MessageText,
-  call: Call | null,
+  call: UpstreamCall | null,
 ): void {
   if (lane.era === 'modern') {
     // Servers must not send any, and clients must not answer them (2026-07-28, basic/transports).
@@ -30,7 +30,7 @@ export function routeServerRequest(
     // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
     const cause = call ?? soleCause(connection)
     const refusal = new GatewayError('NO_CAPABLE_CLIENT', 'this connection speaks for no single client')
-    if (cause instanceof Leg) cause.asked(message, answer)
+    if (cause instanceof BridgeCall) cause.asked(message, answer)
     else answer(rpcErrorText(refusal, idTextOf(message)))
   }
 }
@@ -40,7 +40,7 @@ export function routeNotification(
   lane: Lane,
   connection: Connection,
   message: MessageText,
-  call: Call | null,
+  call: UpstreamCall | null,
 ): void {
   if (lane.era === 'modern') routeModern(connection, message, call)
   else if (lane.owner) routeToOwner(lane, connection, message, call)
@@ -48,7 +48,7 @@ export function routeNotification(
 }
 
 /** Everything a modern server sends belongs to a request: by its stream, by its listen id, or as the only one. */
-function routeModern(connection: Connection, message: MessageText, call: Call | null): void {
+function routeModern(connection: Connection, message: MessageText, call: UpstreamCall | null): void {
   const { method, text } = message
   if (method === 'notifications/cancelled') {
     // From a server it ends a subscription and nothing else (basic/patterns/cancellation).
@@ -67,7 +67,7 @@ function routeModern(connection: Connection, message: MessageText, call: Call | 
 }
 
 /** The only request in flight, or null: what lets a message be attributed on a wire that does not say. */
-function soleCause(connection: Connection): Call | null {
+function soleCause(connection: Connection): UpstreamCall | null {
   const [first, second] = connection.causes()
   return first && !second ? first : null
 }
@@ -77,12 +77,12 @@ function soleCause(connection: Connection): Call | null {
  * principal: the only one whose client wants any, else one for each session. A request that was cancelled has
  * no response left that could carry it, but its server may still speak.
  */
-function loggers(connection: Connection): Iterable<Call> {
+function loggers(connection: Connection): Iterable<UpstreamCall> {
   const all = [...connection.causes()].filter((call) => call.logs)
   if (all.some(({ principalId }) => principalId !== all[0]?.principalId)) return []
   const running = all.filter(({ cancelledAtMs }) => cancelledAtMs === 0)
   if (running.length < 2) return running
-  const bySession = new Map<LaneMember, Call>()
+  const bySession = new Map<LaneClient, UpstreamCall>()
   for (const call of running) {
     if (call.audience === null) return []
     const later = bySession.get(call.audience)
@@ -91,7 +91,7 @@ function loggers(connection: Connection): Iterable<Call> {
   return bySession.values()
 }
 
-function soleLogger(connection: Connection): Call | null {
+function soleLogger(connection: Connection): UpstreamCall | null {
   const [first, second] = loggers(connection)
   return first && !second ? first : null
 }
@@ -105,7 +105,12 @@ function idIn(text: string, span: Span | null): number {
   return span ? Number(text.slice(span.start, span.end).replaceAll('"', '')) : Number.NaN
 }
 
-function routeToOwner(lane: Lane, connection: Connection, message: MessageText, call: Call | null): void {
+function routeToOwner(
+  lane: Lane,
+  connection: Connection,
+  message: MessageText,
+  call: UpstreamCall | null,
+): void {
   const { method, text } = message
   if (method === 'notifications/cancelled') {
     const span = paramSpan(message, 'requestId')
@@ -116,33 +121,38 @@ function routeToOwner(lane: Lane, connection: Connection, message: MessageText, 
   lane.owner?.notify(message, cause)
   // Stateless clients take turns on such lanes, and those who listen do so on the first of them.
   for (const peer of lane.peers()) {
-    for (const member of peer.members) if (member !== lane.owner) offer(peer, member, message)
+    for (const member of peer.clients) if (member !== lane.owner) offer(peer, member, message)
   }
 }
 
-function routeShared(lane: Lane, connection: Connection, message: MessageText, call: Call | null): void {
+function routeShared(
+  lane: Lane,
+  connection: Connection,
+  message: MessageText,
+  call: UpstreamCall | null,
+): void {
   const { method } = message
   if (method === 'notifications/message') {
     const source = call ?? soleLogger(connection)
     if (source) {
-      if (!source.member) source.notified(message, message.text)
-      else if (lane.demands.wants(source.member, message)) source.member.notify(message, source)
+      if (!source.client) source.notified(message, message.text)
+      else if (lane.subscriptions.wants(source.client, message)) source.client.notify(message, source)
       return
     }
   }
   // What names no one goes to all only where all are the same principal, or where it holds no one's data.
   const open = method?.endsWith('/list_changed') || method === 'notifications/resources/updated'
   if (!open && !onePrincipal(lane)) return
-  for (const member of lane.members) offer(lane, member, message)
+  for (const member of lane.clients) offer(lane, member, message)
 }
 
-function offer(lane: Lane, member: LaneMember, message: MessageText): void {
-  if (lane.demands.wants(member, message)) member.notify(message, null)
+function offer(lane: Lane, member: LaneClient, message: MessageText): void {
+  if (lane.subscriptions.wants(member, message)) member.notify(message, null)
 }
 
 function onePrincipal(lane: Lane): boolean {
   let principal: string | null = null
-  for (const member of lane.members) {
+  for (const member of lane.clients) {
     if (principal !== null && principal !== member.principalId) return false
     principal = member.principalId
   }

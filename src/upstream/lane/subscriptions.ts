@@ -13,7 +13,7 @@ const URIS_PER_MEMBER_MAX = 10_000
 /** Whoever asks: a session, a listen stream, or the lane itself for stateless requests. */
 type Subscriber = object
 
-export class Demands {
+export class LaneSubscriptions {
   readonly #urisOf = new Map<Subscriber, Set<string>>()
   readonly #levelOf = new Map<Subscriber, number>()
   readonly #tell: (method: string, params: Record<string, unknown>) => Promise<void>
@@ -62,7 +62,7 @@ export class Demands {
   }
 
   /** Asks here for what a member had asked for on a lane that is gone. */
-  carryOver(member: Subscriber, from: Demands): void {
+  carryOver(member: Subscriber, from: LaneSubscriptions): void {
     for (const uri of from.#urisOf.get(member) ?? []) this.subscribe(member, uri)
     const level = LEVELS[from.#levelOf.get(member) ?? LEVELS.length]
     if (level !== undefined) void this.#changeLevel(member, level)

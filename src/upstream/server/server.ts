@@ -11,20 +11,20 @@ import type { Era } from '../../protocol/eras.ts'
 import { memberText, parsed } from '../../protocol/spans.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { CallCounters } from './counters.ts'
-import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
 import { EraMismatch, type GatewayIdentity } from '../connection/handshake.ts'
+import type { LaneClient, LaneHost } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
-import type { LaneHost, LaneMember } from '../lane/host.ts'
 import { LanePool, type StatelessLease } from '../lane/pool.ts'
 import { type StatelessUse, sessionRole, statelessRole } from '../lane/roles.ts'
-import { OutputTail } from './output-tail.ts'
-import type { ServerParts } from './parts.ts'
-import { allowsTool, callTool, listTools } from './tools.ts'
-import { Supervisor } from './supervisor.ts'
-import { ToolTable } from './tool-table.ts'
 import type { Mask } from '../transports/mask.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
+import { CallCounters } from './counters.ts'
+import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
+import { OutputTail } from './output-tail.ts'
+import type { ServerParts } from './parts.ts'
+import { Supervisor } from './supervisor.ts'
+import { ToolTable } from './tool-table.ts'
+import { allowsTool, callTool, listTools } from './tools.ts'
 
 /** Longest wait for a tool list that a call's headers are held to. */
 const TOOLS_LIST_MS = 10_000
@@ -89,7 +89,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   /** The lane that serves this session, opened. Rejects with a GatewayError. */
-  async lease(member: LaneMember): Promise<Lane> {
+  async lease(member: LaneClient): Promise<Lane> {
     const lane = await this.#openInEra('legacy', (era) =>
       this.#pool.get(sessionRole(this.definition, member, era)),
     )
@@ -103,7 +103,7 @@ export class Server implements ServerEntry, LaneHost {
    */
   async leaseStateless(
     principalId: string,
-    asker: LaneMember | null,
+    asker: LaneClient | null,
     use: StatelessUse,
   ): Promise<StatelessLease> {
     const { isolation, transport } = this.definition

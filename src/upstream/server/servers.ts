@@ -2,8 +2,8 @@
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { ServerDirectory } from './directory.ts'
-import { Server } from './server.ts'
 import type { ServerParts } from './parts.ts'
+import { Server } from './server.ts'
 
 /** Told of what concerns the clients of a server. */
 export interface ServersListener {

@@ -4,7 +4,7 @@
  */
 import { legacyTools } from '../../protocol/bridge/results.ts'
 import type { ToolFacts } from '../../protocol/bridge/types.ts'
-import type { OwnCall } from '../connection/calls.ts'
+import type { GatewayCall } from '../connection/calls.ts'
 import { TOOL_LIST_CHARS_MAX } from './tools.ts'
 
 /** Tools that are kept; those beyond are called without marks. */
@@ -14,14 +14,14 @@ const PAGES_MAX = 1_000
 const REREAD_MS_MIN = 2_000
 
 export class ToolTable {
-  readonly #ask: (params: Record<string, unknown> | undefined) => Promise<OwnCall>
+  readonly #ask: (params: Record<string, unknown> | undefined) => Promise<GatewayCall>
   readonly #byName = new Map<string, ToolFacts>()
   #reading: Promise<void> | null = null
   #complete = false
   #readAtMs = 0
 
   /** `ask` sends `tools/list` with these parameters. */
-  constructor(ask: (params: Record<string, unknown> | undefined) => Promise<OwnCall>) {
+  constructor(ask: (params: Record<string, unknown> | undefined) => Promise<GatewayCall>) {
     this.#ask = ask
   }
 
@@ -60,7 +60,7 @@ export class ToolTable {
     let cursor: string | null = null
     let chars = 0
     for (let page = 0; page < PAGES_MAX && tools.length < TOOLS_MAX && chars <= TOOL_LIST_CHARS_MAX; page++) {
-      const call: OwnCall = await this.#ask(cursor === null ? undefined : { cursor })
+      const call: GatewayCall = await this.#ask(cursor === null ? undefined : { cursor })
       chars += call.resultText.length
       const list = legacyTools(call.resultText, true)
       for (const tool of list?.tools ?? []) tools.push(tool)

@@ -3,8 +3,8 @@ import { GatewayError } from '../../errors.ts'
 import { memberSpan, replaceSpan, skipValue, stringAt } from '../../protocol/jsonrpc.ts'
 import type { ToolFilter } from '../../registry/definition.ts'
 import { isRecord } from '../connection/calls.ts'
-import type { ToolDescription } from './directory.ts'
 import type { Lane } from '../lane/lane.ts'
+import type { ToolDescription } from './directory.ts'
 
 /** A server that hands out pages without end is stopped here. */
 const TOOL_PAGES_MAX = 1_000

@@ -1,15 +1,15 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../../config/schema.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { childEnvironment } from './stdio/child-environment.ts'
-import { createSseTransport } from './http/sse.ts'
-import { createStdioTransport, type GroupWatch } from './stdio/stdio.ts'
-import { createStreamableHttpTransport } from './http/streamable-http.ts'
-import type { UpstreamTransport } from './transport.ts'
 import { checkUpstreamUrl } from './http/client/url-guard.ts'
+import { createSseTransport } from './http/sse.ts'
+import { createStreamableHttpTransport } from './http/streamable-http.ts'
+import { childEnvironment } from './stdio/child-environment.ts'
+import { createStdioTransport, type GroupWatch } from './stdio/stdio.ts'
+import type { UpstreamTransport } from './transport.ts'
 
 /** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
-export function openWire(
+export function openTransport(
   definition: ServerDefinition,
   secrets: readonly string[],
   config: Config,

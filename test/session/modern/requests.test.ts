@@ -1,7 +1,7 @@
 /** The books of stateless clients' requests: who is watched, who is swept, and who is forgotten. */
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/errors.ts'
-import { StatelessCalls, type StatelessWork } from '../../../src/session/modern/requests.ts'
+import { ModernRequests, type OpenRequest } from '../../../src/session/modern/requests.ts'
 
 const settings = {
   parkedCallsMax: 4,
@@ -13,7 +13,7 @@ const settings = {
 }
 
 /** A request that notes what happens to it. */
-class Work implements StatelessWork {
+class Work implements OpenRequest {
   place = 0
   readonly principalId = 'anonymous'
   readonly serverName = 'one'
@@ -44,7 +44,7 @@ class Work implements StatelessWork {
 
 describe('a client is watched', () => {
   test('once, whenever its request came', async () => {
-    const calls = new StatelessCalls(settings)
+    const calls = new ModernRequests(settings)
     const [one, two] = [new Work(), new Work()]
     calls.add(one)
     await Bun.sleep(1)
@@ -57,7 +57,7 @@ describe('a client is watched', () => {
   })
 
   test('not when its request is answered soon', async () => {
-    const calls = new StatelessCalls(settings)
+    const calls = new ModernRequests(settings)
     const [quick, slow] = [new Work(), new Work()]
     calls.add(quick)
     calls.add(slow)
@@ -67,7 +67,7 @@ describe('a client is watched', () => {
   })
 
   test('not when the watching of another has ended it, and then nothing of it is left', async () => {
-    const calls = new StatelessCalls(settings)
+    const calls = new ModernRequests(settings)
     const second = new Work()
     const first = new Work(false, () => calls.delete(second))
     calls.add(first)
@@ -81,7 +81,7 @@ describe('a client is watched', () => {
 
 describe('whether watched or not, what is under way', () => {
   test('is swept and can be aborted, and what is over is not', async () => {
-    const calls = new StatelessCalls(settings)
+    const calls = new ModernRequests(settings)
     const [old, over] = [new Work(), new Work()]
     calls.add(old)
     calls.add(over)
@@ -96,7 +96,7 @@ describe('whether watched or not, what is under way', () => {
   })
 
   test('counts against the bound on subscriptions until it is over, once', () => {
-    const calls = new StatelessCalls(settings)
+    const calls = new ModernRequests(settings)
     const subscriptions = [new Work(true), new Work(true)]
     for (const work of subscriptions) calls.add(work)
     expect(() => calls.add(new Work(true))).toThrow('2 subscriptions')

@@ -10,10 +10,10 @@
 import { type ErrorCode, GatewayError } from '../../../errors.ts'
 import { idTextOf, scanMessage, withId } from '../../../protocol/jsonrpc.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
+import { messagesIn } from '../message-text.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
 import { type Cancellation, wait } from './client/cancellation.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { messagesIn } from '../message-text.ts'
 import type { ReadGate } from './read-gate.ts'
 
 /** Delay before a reconnect for which the server asked for none. */

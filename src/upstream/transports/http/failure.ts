@@ -6,8 +6,8 @@
  */
 import { GatewayError } from '../../../errors.ts'
 import { memberSpan, replaceSpan, type Span } from '../../../protocol/jsonrpc.ts'
-import { type HttpAnswer, mediaType, readBody } from './client/answer.ts'
 import type { Mask } from '../mask.ts'
+import { type HttpAnswer, mediaType, readBody } from './client/answer.ts'
 
 /** What an HTTP error status means. */
 export type HttpFailure =

@@ -16,7 +16,7 @@ import type { Outgoing } from '../transport.ts'
 /** Longest wait for `notifications/initialized`, for an owner that never sends it. */
 const announceWaitMs = 10_000
 
-export class HandshakeGate {
+export class SendGate {
   readonly #post: (outgoing: Outgoing) => void
   #state: 'open' | 'initializing' | 'announcing' = 'open'
   #held: Outgoing[] = []

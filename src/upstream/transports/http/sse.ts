@@ -10,14 +10,8 @@
  */
 import { GatewayError } from '../../../errors.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
-import { Cancellation } from './client/cancellation.ts'
-import { readEvents } from './event-body.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { readFailure } from './failure.ts'
-import { asGatewayError, type HttpOptions, HttpWire } from './client/http-client.ts'
 import { createMask, type Mask } from '../mask.ts'
 import { messagesIn } from '../message-text.ts'
-import { ReadGate } from './read-gate.ts'
 import {
   droppedNote,
   type Outgoing,
@@ -25,6 +19,12 @@ import {
   type UpstreamTransport,
   unansweredMax,
 } from '../transport.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
+import { Cancellation } from './client/cancellation.ts'
+import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
+import { readEvents } from './event-body.ts'
+import { readFailure } from './failure.ts'
+import { ReadGate } from './read-gate.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the
@@ -45,7 +45,7 @@ class SseTransport implements UpstreamTransport {
   readonly #readGate = new ReadGate()
   /** Ends the stream and every POST. */
   readonly #ended = new Cancellation()
-  #wire: HttpWire | null = null
+  #wire: HttpClient | null = null
   #receiver: TransportReceiver | null = null
   #endpoint: URL | null = null
   /** The same object from one message to the next, so that its headers are made once. */
@@ -63,7 +63,7 @@ class SseTransport implements UpstreamTransport {
 
   /** Resolves once the server has announced where messages go. */
   async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
-    const wire = new HttpWire(this.#options)
+    const wire = new HttpClient(this.#options)
     await wire.check()
     const giveUp = (): void => this.#ended.cancel()
     signal.addEventListener('abort', giveUp, { once: true })

@@ -6,11 +6,12 @@
  *
  * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
  */
+
+import { messagesIn } from '../message-text.ts'
 import { reconnectMinMs } from './answer-stream.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
 import { type Cancellation, wait } from './client/cancellation.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { messagesIn } from '../message-text.ts'
 import type { ReadGate } from './read-gate.ts'
 
 /** Pauses grow from one to the other while the stream cannot be had or brings nothing. */

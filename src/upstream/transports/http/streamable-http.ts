@@ -9,19 +9,9 @@
  * Cases: test/upstream/transports/http/streamable-http.test.ts
  */
 import { GatewayError } from '../../../errors.ts'
-import { ByNumber } from '../../../runtime/in-flight.ts'
 import type { MessagePieces } from '../../../protocol/large-answer.ts'
-import { readAnswerStream } from './answer-stream.ts'
-import { Cancellation } from './client/cancellation.ts'
-import { HandshakeGate } from './send-gate.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { readFailure } from './failure.ts'
-import { asGatewayError, type HttpOptions, HttpWire } from './client/http-client.ts'
-import { deliverJson, notAnAnswer } from './json-answer.ts'
+import { ByNumber } from '../../../runtime/in-flight.ts'
 import { createMask, type Mask } from '../mask.ts'
-import { ReadGate } from './read-gate.ts'
-import type { HttpSession } from './client/request-headers.ts'
-import { keepListening } from './standing-stream.ts'
 import {
   droppedNote,
   type Outgoing,
@@ -29,6 +19,16 @@ import {
   type UpstreamTransport,
   unansweredMax,
 } from '../transport.ts'
+import { readAnswerStream } from './answer-stream.ts'
+import { type HttpAnswer, mediaType } from './client/answer.ts'
+import { Cancellation } from './client/cancellation.ts'
+import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
+import type { HttpSession } from './client/request-headers.ts'
+import { readFailure } from './failure.ts'
+import { deliverJson, notAnAnswer } from './json-answer.ts'
+import { ReadGate } from './read-gate.ts'
+import { SendGate } from './send-gate.ts'
+import { keepListening } from './standing-stream.ts'
 
 /** The server may take this long to end its session; the gateway does not wait longer. */
 const deleteMsMax = 2_000
@@ -49,12 +49,12 @@ class StreamableHttpTransport implements UpstreamTransport {
   readonly pid = null
   readonly #options: HttpOptions
   readonly #mask: Mask
-  readonly #handshake = new HandshakeGate((outgoing) => void this.#post(outgoing))
+  readonly #handshake = new SendGate((outgoing) => void this.#post(outgoing))
   readonly #readGate = new ReadGate()
   /** Everything that is on its way, to be cancelled on close: requests by their id, and the rest. */
   readonly #requests = new ByNumber<Cancellation>()
   readonly #unanswered = new Set<Cancellation>()
-  #wire: HttpWire | null = null
+  #wire: HttpClient | null = null
   #receiver: TransportReceiver | null = null
   #session: HttpSession | null = null
   #protocolVersion: string | null = null
@@ -69,7 +69,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   }
 
   async open(receiver: TransportReceiver, _signal: AbortSignal): Promise<void> {
-    const wire = new HttpWire(this.#options)
+    const wire = new HttpClient(this.#options)
     await wire.check()
     this.#wire = wire
     this.#receiver = receiver

@@ -11,15 +11,15 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../../../errors.ts'
+import type { Mask } from '../../mask.ts'
+import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer.ts'
 import type { Cancellation } from './cancellation.ts'
 import { fetchAnswer } from './fetch.ts'
-import { GuardedRoutes, type Route, type UrlGuard } from './routes.ts'
-import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer.ts'
-import type { HttpConnection, RequestHead } from './http1/connection.ts'
-import { HttpConnections } from './http1/connections.ts'
-import { HttpExchange } from './http1/answer.ts'
-import type { Mask } from '../../mask.ts'
+import { Http1Answer } from './http1/answer.ts'
+import type { Http1Connection, RequestHead } from './http1/connection.ts'
+import { Http1Connections } from './http1/connections.ts'
 import { type HeaderSource, type HeaderTarget, RequestHeaders } from './request-headers.ts'
+import { GuardedRoutes, type Route, type UrlGuard } from './routes.ts'
 
 export interface HttpOptions {
   readonly url: string
@@ -52,13 +52,13 @@ interface Hop extends HeaderTarget {
 
 const redirectsMax = 3
 
-export class HttpWire {
+export class HttpClient {
   readonly url: URL
   readonly #origin: string
   readonly #proxied: boolean
   readonly #headers: RequestHeaders
   readonly #routes: GuardedRoutes
-  readonly #connections = new HttpConnections()
+  readonly #connections = new Http1Connections()
 
   /** Throws a GatewayError when the URL is not http or https. */
   constructor(options: HttpOptions) {
@@ -137,7 +137,7 @@ export class HttpWire {
     return this.#accepted(await fetchAnswer(hop.url, href, request), hop)
   }
 
-  #exchange(connection: HttpConnection, hop: Hop, route: Route, wasIdle: boolean): Promise<HttpAnswer> {
+  #exchange(connection: Http1Connection, hop: Hop, route: Route, wasIdle: boolean): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const { request, url, from } = hop
       const failed = (error: GatewayError): void => {
@@ -151,7 +151,7 @@ export class HttpWire {
         resolve(this.#judged(hop, route))
         return
       }
-      const exchange = new HttpExchange(url, request.cancellation, { answered, failed })
+      const exchange = new Http1Answer(url, request.cancellation, { answered, failed })
       if (connection.begin(exchange, head, request.body ?? null)) return
       // Nothing was written: the server had closed it, which had not been noticed yet.
       if (wasIdle) resolve(this.#judged(hop, route))

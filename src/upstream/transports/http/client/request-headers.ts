@@ -6,8 +6,8 @@
  * client or a definition brought must not become a header, or a request, of its own.
  */
 import { definitionHeaders, lowerCased } from './definition-headers.ts'
-import type { Route } from './routes.ts'
 import type { RequestHead } from './http1/connection.ts'
+import type { Route } from './routes.ts'
 
 /** A session that a server has issued. It is told to nobody but the origin that issued it. */
 export interface HttpSession {

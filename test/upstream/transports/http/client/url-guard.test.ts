@@ -1,7 +1,10 @@
 /** Where a registered URL may lead, in every spelling that an attacker may choose. */
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../../../src/errors.ts'
-import { checkUpstreamUrl, type UrlPolicy } from '../../../../../src/upstream/transports/http/client/url-guard.ts'
+import {
+  checkUpstreamUrl,
+  type UrlPolicy,
+} from '../../../../../src/upstream/transports/http/client/url-guard.ts'
 
 /** `ok`, or the code and details of the refusal. */
 async function verdict(url: string, policy: Partial<UrlPolicy> = {}): Promise<string> {

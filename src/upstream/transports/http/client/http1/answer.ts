@@ -3,9 +3,9 @@ import type { GatewayError } from '../../../../../errors.ts'
 import type { ResponseHead } from '../../../../../net/http1-head.ts'
 import type { ResponseSink } from '../../../../../net/http1-response.ts'
 import type { MessagePieces } from '../../../../../protocol/large-answer.ts'
-import type { Cancellable, Cancellation } from '../cancellation.ts'
 import { brokenConnection, givenUp, type HttpAnswer } from '../answer.ts'
-import type { HttpConnection } from './connection.ts'
+import type { Cancellable, Cancellation } from '../cancellation.ts'
+import type { Http1Connection } from './connection.ts'
 import { PieceQueue } from './piece-queue.ts'
 
 /** More unread bytes than this block the server. */
@@ -15,7 +15,7 @@ const discardedBytesMax = 64 * 1024
 const discardedMs = 1_000
 
 /** How an exchange tells that its answer has begun, or will not. One of the two is called, once. */
-export interface ExchangeOwner {
+export interface Http1AnswerOwner {
   answered(answer: HttpAnswer): void
   failed(error: GatewayError): void
 }
@@ -35,18 +35,18 @@ type Reading =
     }
 
 /** Exchanges that something has come for in this turn of the event loop. */
-let arrivals: HttpExchange[] = []
+let arrivals: Http1Answer[] = []
 
 const none: Reading = { kind: 'none' }
 const discarded: Reading = { kind: 'discarded' }
 
-export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
+export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   readonly url: URL
   readonly #cancellation: Cancellation
   /** Null once the answer has begun, or will not. */
-  #owner: ExchangeOwner | null
+  #owner: Http1AnswerOwner | null
   /** Null when the exchange is over: what was read of it stays. */
-  #connection: HttpConnection | null = null
+  #connection: Http1Connection | null = null
   #head: ResponseHead | null = null
   #error: GatewayError | null = null
   readonly #unread = new PieceQueue()
@@ -56,7 +56,7 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
   /** True while it stands in `arrivals`. */
   #due = false
 
-  constructor(url: URL, cancellation: Cancellation, owner: ExchangeOwner) {
+  constructor(url: URL, cancellation: Cancellation, owner: Http1AnswerOwner) {
     this.url = url
     this.#cancellation = cancellation
     this.#owner = owner
@@ -71,7 +71,7 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
   }
 
   /** The request is about to be written. */
-  begun(connection: HttpConnection): void {
+  begun(connection: Http1Connection): void {
     this.#connection = connection
     this.#cancellation.add(this)
   }
@@ -102,7 +102,7 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
     this.#fail(brokenConnection(this.url, givenUp))
   }
 
-  #leave(): HttpConnection | null {
+  #leave(): Http1Connection | null {
     const connection = this.#connection
     this.#connection = null
     this.#cancellation.remove(this)
@@ -127,7 +127,7 @@ export class HttpExchange implements HttpAnswer, ResponseSink, Cancellable {
   arrived(): void {
     if (this.#due) return
     this.#due = true
-    if (arrivals.push(this) === 1) setImmediate(HttpExchange.#tellAll)
+    if (arrivals.push(this) === 1) setImmediate(Http1Answer.#tellAll)
   }
 
   static readonly #tellAll = (): void => {

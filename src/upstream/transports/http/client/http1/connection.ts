@@ -6,8 +6,8 @@
  * asked, or that is in doubt for any other reason, is closed and not used any more.
  */
 import { Http1Responses } from '../../../../../net/http1-response.ts'
-import type { HttpExchange } from './answer.ts'
 import { errorCode } from '../../../stdio/process-group.ts'
+import type { Http1Answer } from './answer.ts'
 
 /** Where a connection leads. */
 export interface ConnectionTarget {
@@ -17,11 +17,11 @@ export interface ConnectionTarget {
 }
 
 /** Where a connection goes when its exchange is over. */
-export interface ConnectionOwner {
+export interface Http1ConnectionOwner {
   /** It may carry another exchange. */
-  free(connection: HttpConnection): void
+  free(connection: Http1Connection): void
   /** It is closed. Told of every connection, idle or not. */
-  gone(connection: HttpConnection): void
+  gone(connection: Http1Connection): void
 }
 
 /** The head of a request as it goes over the wire, up to the value of `content-length`. */
@@ -34,32 +34,32 @@ export interface RequestHead {
 /** From this size on a text is encoded before it is written, so that what is left over need not be. */
 const encodedCharsMin = 64 * 1024
 
-type Socket = Bun.Socket<HttpConnection>
+type Socket = Bun.Socket<Http1Connection>
 
-export class HttpConnection {
+export class Http1Connection {
   readonly target: ConnectionTarget
   /** Idle, it is not used any more at this time (`performance.now()`). */
   expiresAtMs = 0
-  readonly #owner: ConnectionOwner
+  readonly #owner: Http1ConnectionOwner
   readonly #responses = new Http1Responses()
   #socket: Socket | null = null
-  #exchange: HttpExchange | null = null
+  #exchange: Http1Answer | null = null
   #keepAliveSeconds: number | null = null
   /** What of the request the system has not taken yet. */
   #unsent: Uint8Array | null = null
   #paused = false
   #closed = false
 
-  private constructor(target: ConnectionTarget, owner: ConnectionOwner) {
+  private constructor(target: ConnectionTarget, owner: Http1ConnectionOwner) {
     this.target = target
     this.#owner = owner
   }
 
   /** Rejects with the error of the system. */
-  static async open(target: ConnectionTarget, owner: ConnectionOwner): Promise<HttpConnection> {
-    const connection = new HttpConnection(target, owner)
+  static async open(target: ConnectionTarget, owner: Http1ConnectionOwner): Promise<Http1Connection> {
+    const connection = new Http1Connection(target, owner)
     const { hostname, port } = target
-    await Bun.connect<HttpConnection>({ hostname, port, data: connection, socket: handlers })
+    await Bun.connect<Http1Connection>({ hostname, port, data: connection, socket: handlers })
     return connection
   }
 
@@ -76,7 +76,7 @@ export class HttpConnection {
    * Writes a request, its head and body at once; `content-length` is added when there is a body. False when
    * nothing was written, as the connection is closed.
    */
-  begin(exchange: HttpExchange, head: RequestHead, body: string | null): boolean {
+  begin(exchange: Http1Answer, head: RequestHead, body: string | null): boolean {
     const socket = this.#socket
     if (socket === null || this.#closed || this.#exchange !== null) return false
     this.#exchange = exchange
@@ -158,7 +158,7 @@ export class HttpConnection {
     }
   }
 
-  #finish(exchange: HttpExchange): void {
+  #finish(exchange: Http1Answer): void {
     this.#exchange = null
     this.resume()
     this.#keepAliveSeconds = this.#responses.keepAliveSeconds
@@ -194,7 +194,7 @@ export class HttpConnection {
   }
 }
 
-const handlers: Bun.SocketHandler<HttpConnection> = {
+const handlers: Bun.SocketHandler<Http1Connection> = {
   open: (socket) => socket.data.opened(socket),
   data: (socket, chunk) => socket.data.received(chunk),
   drain: (socket) => socket.data.drained(socket),

@@ -1,7 +1,8 @@
 /** The connections of one wire: opened when they are needed, and kept for a while when they are not. */
-import type { Cancellation } from '../cancellation.ts'
+
 import { givenUp } from '../answer.ts'
-import { type ConnectionOwner, type ConnectionTarget, HttpConnection } from './connection.ts'
+import type { Cancellation } from '../cancellation.ts'
+import { type ConnectionTarget, Http1Connection, type Http1ConnectionOwner } from './connection.ts'
 
 export interface ConnectionBounds {
   /** How long an idle connection is kept when the server does not say how long it keeps it. */
@@ -19,13 +20,13 @@ const sweepMs = 1_000
 /** A wire meets few addresses: those of its server, and of redirects from there. */
 const targetsMax = 64
 
-export class HttpConnections implements ConnectionOwner {
+export class Http1Connections implements Http1ConnectionOwner {
   readonly #bounds: ConnectionBounds
   /** By where they lead; the last used is last. */
-  readonly #idle = new Map<ConnectionTarget, HttpConnection[]>()
+  readonly #idle = new Map<ConnectionTarget, Http1Connection[]>()
   #idleCount = 0
   readonly #targets = new Map<string, ConnectionTarget>()
-  readonly #opened = new Set<HttpConnection>()
+  readonly #opened = new Set<Http1Connection>()
   #sweep: ReturnType<typeof setTimeout> | null = null
   #closed = false
 
@@ -39,7 +40,7 @@ export class HttpConnections implements ConnectionOwner {
   }
 
   /** An idle connection to the host of `href`, the one last used first; null when there is none. */
-  take(href: string): HttpConnection | null {
+  take(href: string): Http1Connection | null {
     const idle = this.#idle.get(this.#targetOf(href))
     const connection = idle?.pop()
     if (connection === undefined) return null
@@ -51,12 +52,12 @@ export class HttpConnections implements ConnectionOwner {
   }
 
   /** A new connection to the host of `href`. Rejects with the error of the system, or when it is given up. */
-  open(href: string, cancellation: Cancellation): Promise<HttpConnection> {
+  open(href: string, cancellation: Cancellation): Promise<Http1Connection> {
     return new Promise((resolve, reject) => {
       // The runtime cannot stop a connect: it goes on alone, and what it brings is closed.
       const waiting = { cancelled: () => reject(new DOMException('', givenUp)) }
       cancellation.add(waiting)
-      HttpConnection.open(this.#targetOf(href), this).then(
+      Http1Connection.open(this.#targetOf(href), this).then(
         (connection) => {
           cancellation.remove(waiting)
           if (!connection.closed) this.#opened.add(connection)
@@ -71,7 +72,7 @@ export class HttpConnections implements ConnectionOwner {
     })
   }
 
-  free(connection: HttpConnection): void {
+  free(connection: Http1Connection): void {
     const { idleMsMax, marginMs, idleCountMax } = this.#bounds
     const { target, keepAliveSeconds } = connection
     const keptMs =
@@ -92,7 +93,7 @@ export class HttpConnections implements ConnectionOwner {
     this.#sweepLater()
   }
 
-  gone(connection: HttpConnection): void {
+  gone(connection: Http1Connection): void {
     this.#opened.delete(connection)
     const idle = this.#idle.get(connection.target)
     const at = idle?.lastIndexOf(connection) ?? -1

@@ -1,10 +1,10 @@
 /** Requests in clear text go over connections of the gateway's own: how these are used, and when not again. */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { Cancellation } from '../../../../../../src/upstream/transports/http/client/cancellation.ts'
 import type { HttpAnswer } from '../../../../../../src/upstream/transports/http/client/answer.ts'
-import { HttpConnections } from '../../../../../../src/upstream/transports/http/client/http1/connections.ts'
-import { HttpWire } from '../../../../../../src/upstream/transports/http/client/http-client.ts'
+import { Cancellation } from '../../../../../../src/upstream/transports/http/client/cancellation.ts'
+import { HttpClient } from '../../../../../../src/upstream/transports/http/client/http-client.ts'
+import { Http1Connections } from '../../../../../../src/upstream/transports/http/client/http1/connections.ts'
 import { createStreamableHttpTransport } from '../../../../../../src/upstream/transports/http/streamable-http.ts'
 import type { UpstreamTransport } from '../../../../../../src/upstream/transports/transport.ts'
 import { startRawHttp } from '../../../../../support/fault-http.ts'
@@ -23,8 +23,8 @@ function transportTo(url: string, lineBytesMax = 1 << 20): UpstreamTransport {
   return transport
 }
 
-function wireTo(url: string): HttpWire {
-  const wire = new HttpWire({ url, headers: {}, lineBytesMax: 1 << 20 })
+function wireTo(url: string): HttpClient {
+  const wire = new HttpClient({ url, headers: {}, lineBytesMax: 1 << 20 })
   open.push(wire)
   return wire
 }
@@ -173,7 +173,7 @@ describe('a connection', () => {
 
   test('is closed once it has been idle for long enough, though nobody calls', async () => {
     const listener = await listen(() => {})
-    const connections = new HttpConnections({ idleMsMax: 30 })
+    const connections = new Http1Connections({ idleMsMax: 30 })
     open.push(connections)
     const connection = await connections.open(listener.url, new Cancellation())
     connections.free(connection)
@@ -185,7 +185,7 @@ describe('a connection', () => {
 
   test('is kept in numbers that have a bound, and the one last used is taken first', async () => {
     const listener = await listen(() => {})
-    const connections = new HttpConnections({ idleCountMax: 2 })
+    const connections = new Http1Connections({ idleCountMax: 2 })
     open.push(connections)
     const made = []
     for (let n = 0; n < 3; n++) made.push(await connections.open(listener.url, new Cancellation()))
