@@ -17,8 +17,8 @@ export abstract class MachineDriver<State> {
   readonly #step: StepFunction<State>
   readonly #timers = new Map<CallTimer, ReturnType<typeof setTimeout>>()
   readonly #effects: CallEffect[] = []
-  #leg: BridgeCall | null = null
-  #legConnection: Connection | null = null
+  #call: BridgeCall | null = null
+  #callConnection: Connection | null = null
   #running = false
 
   readonly #clientInputMs: number
@@ -60,8 +60,8 @@ export abstract class MachineDriver<State> {
   }
 
   /** The request that runs upstream, if one does. */
-  protected get leg(): BridgeCall | null {
-    return this.#leg
+  protected get call(): BridgeCall | null {
+    return this.#call
   }
 
   #run(): void {
@@ -85,10 +85,10 @@ export abstract class MachineDriver<State> {
         this.#send(effect.method, effect.params, effect.headers)
         return undefined
       case 'cancelUpstream':
-        if (this.#leg) this.#legConnection?.cancel(this.#leg, null)
+        if (this.#call) this.#callConnection?.cancel(this.#call, null)
         return undefined
       case 'respondUpstream':
-        this.#leg?.respond(effect.id, memberOf(effect.outcome))
+        this.#call?.respond(effect.id, memberOf(effect.outcome))
         return undefined
       case 'timer':
         this.#start(effect.timer, effect.ms)
@@ -127,17 +127,17 @@ export abstract class MachineDriver<State> {
       this.handle({ kind: 'failure', failure, lost: true })
       return
     }
-    const leg = new BridgeCall(message, (event) => {
-      if (this.#leg === leg) this.handle(event)
+    const call = new BridgeCall(message, (event) => {
+      if (this.#call === call) this.handle(event)
     })
-    leg.headers = this.headers ? { ...this.headers, ...headers } : headers
-    leg.endless = method === 'subscriptions/listen'
-    leg.logs = this.wantsLogs
-    leg.principalId = this.principalId
-    leg.audience = this.audience
-    this.#leg = leg
-    this.#legConnection = connection
-    connection.request(leg)
+    call.headers = this.headers ? { ...this.headers, ...headers } : headers
+    call.endless = method === 'subscriptions/listen'
+    call.logs = this.wantsLogs
+    call.principalId = this.principalId
+    call.audience = this.audience
+    this.#call = call
+    this.#callConnection = connection
+    connection.request(call)
   }
 
   #start(timer: CallTimer, proposedMs: number): void {

@@ -44,7 +44,7 @@ export class SessionBridge {
   #state: LegacySession
   #facts: ServerFacts
   readonly #waiting = new Map<number, Exchange>()
-  readonly #listens = new Map<number, { leg: BridgeCall; connection: Connection }>()
+  readonly #listens = new Map<number, { call: BridgeCall; connection: Connection }>()
   readonly #timers = new Map<SessionTimer, ReturnType<typeof setTimeout>>()
   #nextHandle = 1
 
@@ -128,7 +128,7 @@ export class SessionBridge {
       case 'closeListen': {
         const open = this.#listens.get(effect.listen)
         this.#listens.delete(effect.listen)
-        open?.connection.cancel(open.leg, null)
+        open?.connection.cancel(open.call, null)
         return
       }
       case 'timer':
@@ -156,7 +156,7 @@ export class SessionBridge {
       const lane = await this.#parts.lease()
       const connection = await lane.open()
       if (this.#session.state === 'closed' || !message) return
-      const leg = new BridgeCall(message, (event) => {
+      const call = new BridgeCall(message, (event) => {
         if (!this.#listens.has(listen)) return
         if (event.kind === 'notification' && event.method === 'notifications/subscriptions/acknowledged')
           this.#handle({ kind: 'acknowledged', listen, params: event.params })
@@ -165,13 +165,13 @@ export class SessionBridge {
       })
       const params = parsed(message.text.slice(message.paramsStart, message.paramsEnd))
       const request = { method: message.method ?? '', params: isObject(params) ? params : {} }
-      leg.headers = {
+      call.headers = {
         ...this.#session.headers,
         ...mirroredHeaders({ ...request, version: this.#facts.version }),
       }
-      leg.endless = true
-      this.#listens.set(listen, { leg, connection })
-      connection.request(leg)
+      call.endless = true
+      this.#listens.set(listen, { call, connection })
+      connection.request(call)
     } catch {
       this.#listens.delete(listen)
       this.#handle({ kind: 'listenEnded', listen })

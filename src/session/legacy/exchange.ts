@@ -13,8 +13,8 @@ import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filterToolList } from '../../upstream/server/tools.ts'
 import type { EventStream } from '../event-stream.ts'
-import type { Channel } from './channel.ts'
 import type { Session } from './session.ts'
+import type { Channel } from './streams.ts'
 
 /** What the HTTP response to a POST becomes. */
 export type PostReply =

@@ -62,19 +62,19 @@ async function answerOnLease(modern: InboundRequest): Promise<Response> {
   const { parts, server, request, context, route } = modern
   const headers =
     server.definition.transport === 'stdio' ? undefined : forwardedHeaders(parts, server, request)
-  const asker = statelessClientFor(route.envelope, context.principal.id, server.identity, headers)
-  const resumed = await resumedCall(modern, asker)
+  const client = statelessClientFor(route.envelope, context.principal.id, server.identity, headers)
+  const resumed = await resumedCall(modern, client)
   if (resumed) {
     context.log.pair = 'modern-legacy'
     resumed.resume(statelessRequest(modern))
     return modernResponseOf(await resumed.reply)
   }
   const paramHeaders = await paramHeadersOf(modern)
-  const lease = await server.leaseStateless(context.principal.id, asker, useOf(route.method))
+  const lease = await server.leaseStateless(context.principal.id, client, useOf(route.method))
   if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method))
     return modernResponseOf(await relay(modern, lease.lane, paramHeaders).reply)
   context.log.pair = `modern-${lease.lane.era}`
-  return modernResponseOf(await begin(modern, lease, asker, paramHeaders))
+  return modernResponseOf(await begin(modern, lease, client, paramHeaders))
 }
 
 function useOf(method: string): StatelessUse {
@@ -135,7 +135,7 @@ function httpHeaders(
 async function begin(
   modern: InboundRequest,
   lease: StatelessLease,
-  asker: StatelessClient | null,
+  client: StatelessClient | null,
   headers: Readonly<Record<string, string>>,
 ): Promise<ModernReply> {
   const { parts, server, route } = modern
@@ -157,7 +157,7 @@ async function begin(
     }
     if (route.method === 'subscriptions/listen') {
       const { principalId } = stateless.binding
-      const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, asker, 'listen')
+      const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, client, 'listen')
       return await new Subscription(parts.calls, again, lease.lane, facts, stateless, route.params).reply
     }
     const call = startModernCall(stateless, facts)
@@ -193,14 +193,14 @@ function bindingOf({ server, context, route }: InboundRequest): StateBinding {
  */
 async function resumedCall(
   modern: InboundRequest,
-  asker: StatelessClient | null,
+  client: StatelessClient | null,
 ): Promise<ModernCallDriver | null> {
   const { parts, server, context, route } = modern
   const state = route.params['requestState']
   if (state === undefined) return null
   const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
   if (call) return call
-  const { lane, giveBack } = await server.leaseStateless(context.principal.id, asker, 'plain')
+  const { lane, giveBack } = await server.leaseStateless(context.principal.id, client, 'plain')
   giveBack()
   if (lane.era === 'modern') return null
   throw new GatewayError(

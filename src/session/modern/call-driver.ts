@@ -85,7 +85,7 @@ export class ModernCallDriver<State = unknown>
     this.#request = request
     this.#response = this.#respondTo(request)
     const { logLevel, clientCapabilities } = request.envelope
-    if (this.leg) this.leg.logs = this.wantsLogs
+    if (this.call) this.call.logs = this.wantsLogs
     this.handle({ kind: 'retry', params: request.paramsText, logLevel, clientCapabilities })
   }
 

@@ -18,7 +18,7 @@ const ASKABLE = ['sampling', 'elicitation', 'roots']
 const ASKED_MAX = 1_024
 
 /**
- * The asker for a request's client; null when one connection can speak for all such clients of the principal:
+ * The client for a request's client; null when one connection can speak for all such clients of the principal:
  * this one can be asked nothing, and forwards no `headers` by which the server may know its user.
  */
 export function statelessClientFor(

@@ -23,8 +23,28 @@ import type { Log } from '../../telemetry/log.ts'
 import { FloodGuard } from '../transports/flood-guard.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
 import { GatewayCall, type UpstreamCall } from './calls.ts'
-import { LingeringCalls } from './lingering-calls.ts'
-import type { CallLimits, ConnectionOwner } from './owner.ts'
+
+/** What a connection asks of whoever leased it. Synchronous; must not throw. */
+export interface ConnectionOwner {
+  /** A request of the server's; `call` is the client's request that caused it, when that is known. */
+  serverRequest(connection: Connection, message: MessageText, call: UpstreamCall | null): void
+  /** A notification that no table of the connection claims. */
+  notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void
+  /** The upstream session is gone (HTTP 404); `call` was not delivered and may be sent again. */
+  sessionLost(connection: Connection, call: UpstreamCall | null): void
+  /** The wire failed under one request, which may be a sign of more. */
+  requestLost(): void
+  closed(connection: Connection, error: GatewayError): void
+  noise(line: string): void
+  /** Takes the server's secrets out of a text for people. */
+  mask(text: string): string
+}
+
+export interface CallLimits {
+  /** Longest silence of a call; progress starts it anew. */
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+}
 
 /** Failures after which it is worth a look whether the server is there, and still of its era. */
 const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
@@ -295,4 +315,29 @@ function integerIn(text: string, start: number, end: number): number {
     value = Math.max(value, 0) * 10 + digit
   }
   return last === (quoted ? end - 1 : end) ? value : -1
+}
+
+const CALLS_MAX = 256
+
+export class LingeringCalls {
+  readonly #byId = new Map<number, UpstreamCall>()
+
+  /** Keeps a call; the oldest goes when there are too many. */
+  add(id: number, call: UpstreamCall): void {
+    if (this.#byId.size >= CALLS_MAX) {
+      for (const oldest of this.#byId.keys()) {
+        this.#byId.delete(oldest)
+        break
+      }
+    }
+    this.#byId.set(id, call)
+  }
+
+  get(id: number): UpstreamCall | undefined {
+    return this.#byId.get(id)
+  }
+
+  clear(): void {
+    this.#byId.clear()
+  }
 }

@@ -11,7 +11,7 @@ import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
-import { Connection } from '../connection/connection.ts'
+import { Connection, type ConnectionOwner } from '../connection/connection.ts'
 import {
   askModern,
   discoverServer,
@@ -21,10 +21,7 @@ import {
   initializeServer,
 } from '../connection/handshake.ts'
 import { ask } from '../connection/own-requests.ts'
-import type { ConnectionOwner } from '../connection/owner.ts'
 import type { LaneClient, LaneHost } from './host.ts'
-import { LaneOpening } from './opening.ts'
-import { OWN_REQUEST_MS, restoreSession } from './restore.ts'
 import type { LaneRole } from './roles.ts'
 import { routeNotification, routeServerRequest } from './routing.ts'
 import { LaneSubscriptions } from './subscriptions.ts'
@@ -97,20 +94,20 @@ export class Lane implements ConnectionOwner {
   }
 
   /** Takes a client on. A server may greet and die before anybody could join: who does then hears so at once. */
-  join(member: LaneClient): void {
-    this.clients.add(member)
-    if (this.#connection === null) member.laneLost()
+  join(client: LaneClient): void {
+    this.clients.add(client)
+    if (this.#connection === null) client.laneLost()
   }
 
   /**
    * Takes a client off. A lane that its owner leaves has no purpose and ends; with calls still in flight, on
    * a server that was replaced, it is that server's to end once they have finished.
    */
-  leave(member: LaneClient): void {
-    if (!this.clients.delete(member)) return
+  leave(client: LaneClient): void {
+    if (!this.clients.delete(client)) return
     this.touch()
-    this.subscriptions.drop(member, this.#connection !== null)
-    if (this.owner === member && this.inFlightCount === 0) void this.close(sessionEnded())
+    this.subscriptions.drop(client, this.#connection !== null)
+    if (this.owner === client && this.inFlightCount === 0) void this.close(sessionEnded())
   }
 
   /** Notes that somebody used the lane without joining it. */
@@ -165,20 +162,20 @@ export class Lane implements ConnectionOwner {
     else this.#handshake = await discoverServer(await this.open(), this.#host.identity, timeoutMs)
   }
 
-  /** Sends one of a member's requests, keeping the books that sharing needs. */
-  request(connection: Connection, member: LaneClient, call: UpstreamCall): void {
+  /** Sends one of a client's requests, keeping the books that sharing needs. */
+  request(connection: Connection, client: LaneClient, call: UpstreamCall): void {
     if (!this.#announced) this.#announce(connection, INITIALIZED)
     // What the server need not hear of, because others on this lane want more, is answered here.
-    if (this.subscriptions.note(member, call.message, this.owner !== null)) connection.request(call)
+    if (this.subscriptions.note(client, call.message, this.owner !== null)) connection.request(call)
     else call.answeredHere('{}')
   }
 
   /** Passes a client's notification on, except those that a shared lane speaks for itself. */
-  tell(member: LaneClient, message: MessageText): void {
+  tell(client: LaneClient, message: MessageText): void {
     const { method, text } = message
     const connection = this.#connection
     if (!connection) return
-    const own = this.owner === member
+    const own = this.owner === client
     if (method === 'notifications/initialized') this.#announce(connection, own ? text : INITIALIZED)
     else if (own) connection.send(text, method)
     // Progress and roots belong to requests that a shared lane never lets through.
@@ -222,7 +219,7 @@ export class Lane implements ConnectionOwner {
     this.#connection = null
     void connection.close(error)
     this.#host.laneClosed(this, error, true)
-    for (const member of this.clients) member.laneLost()
+    for (const client of this.clients) client.laneLost()
   }
 
   noise(line: string): void {
@@ -295,5 +292,65 @@ export class Lane implements ConnectionOwner {
       const fields = { mcp: this.#host.name, method, reason: reasonOf(thrown) }
       this.#host.log.debug(fields, 'request of the gateway failed')
     }
+  }
+}
+
+export class LaneOpening {
+  readonly #givenUp = new AbortController()
+  #connection: Connection | null = null
+  #givenUpBy: GatewayError | null = null
+
+  /** What failed it, once nothing is left of it; null when it succeeded and `opened` has run. */
+  async run(
+    startTimeoutMs: number,
+    connect: () => Connection,
+    shakeHands: (connection: Connection, timeoutMs: number) => Promise<void>,
+    opened: (connection: Connection) => void,
+  ): Promise<GatewayError | null> {
+    const deadlineMs = Date.now() + startTimeoutMs
+    const signal = AbortSignal.any([AbortSignal.timeout(startTimeoutMs), this.#givenUp.signal])
+    try {
+      const connection = connect()
+      this.#connection = connection
+      await connection.transport.open(connection, signal)
+      await shakeHands(connection, Math.max(1, deadlineMs - Date.now()))
+      if (connection.closedBy) throw connection.closedBy
+      opened(connection)
+      return null
+    } catch (thrown) {
+      const fault =
+        thrown instanceof GatewayError ? thrown : new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
+      const error = this.#givenUpBy ?? fault
+      await this.#connection?.close(error)
+      return error
+    }
+  }
+
+  /** Ends the attempt with this error. */
+  giveUp(error: GatewayError): void {
+    this.#givenUpBy ??= error
+    this.#givenUp.abort()
+    void this.#connection?.close(error)
+  }
+}
+
+/** Longest wait for a request of the gateway's own that no client waits for. */
+export const OWN_REQUEST_MS = 30_000
+
+/** Initialises again and puts back what the session had set; answers what kept it from that, or null. */
+export async function restoreSession(
+  connection: Connection,
+  subscriptions: LaneSubscriptions,
+  shakeHands: () => Promise<void>,
+): Promise<GatewayError | null> {
+  try {
+    await shakeHands()
+    const { level } = subscriptions
+    if (level) await ask(connection, 'logging/setLevel', { level }, OWN_REQUEST_MS)
+    for (const uri of subscriptions.uris())
+      await ask(connection, 'resources/subscribe', { uri }, OWN_REQUEST_MS)
+    return null
+  } catch (thrown) {
+    return thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))
   }
 }

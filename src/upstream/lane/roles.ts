@@ -23,26 +23,26 @@ export interface LaneRole {
 export type StatelessUse = 'ask' | 'listen' | 'plain'
 
 /** The lane of a session. */
-export function sessionRole(definition: ServerDefinition, member: LaneClient, era: Era): LaneRole {
+export function sessionRole(definition: ServerDefinition, client: LaneClient, era: Era): LaneRole {
   const { isolation, transport } = definition
   if (era === 'modern' && (isolation !== 'session' || transport !== 'stdio')) return modernRole
-  const own = isolation === 'session' || transport !== 'stdio' || member.interactive
+  const own = isolation === 'session' || transport !== 'stdio' || client.interactive
   return isolation !== 'shared' && own
-    ? { key: `session ${member.id}`, era, owner: member, ownerAnnounces: true }
-    : plainRole(plainKey(definition, member.principalId))
+    ? { key: `session ${client.id}`, era, owner: client, ownerAnnounces: true }
+    : plainRole(plainKey(definition, client.principalId))
 }
 
-/** The lane of a stateless client's request; `asker` is null for clients that can be asked nothing. */
+/** The lane of a stateless client's request; `client` is null for clients that can be asked nothing. */
 export function statelessRole(
   definition: ServerDefinition,
   principalId: string,
-  asker: LaneClient | null,
+  client: LaneClient | null,
   era: Era,
   position: number,
 ): LaneRole {
   if (era === 'modern') return modernRole
-  return asker && definition.isolation !== 'shared'
-    ? { key: `${asker.id} #${position}`, era, owner: asker, ownerAnnounces: false }
+  return client && definition.isolation !== 'shared'
+    ? { key: `${client.id} #${position}`, era, owner: client, ownerAnnounces: false }
     : plainRole(plainKey(definition, principalId))
 }
 

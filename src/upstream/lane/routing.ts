@@ -121,7 +121,7 @@ function routeToOwner(
   lane.owner?.notify(message, cause)
   // Stateless clients take turns on such lanes, and those who listen do so on the first of them.
   for (const peer of lane.peers()) {
-    for (const member of peer.clients) if (member !== lane.owner) offer(peer, member, message)
+    for (const client of peer.clients) if (client !== lane.owner) offer(peer, client, message)
   }
 }
 
@@ -143,18 +143,18 @@ function routeShared(
   // What names no one goes to all only where all are the same principal, or where it holds no one's data.
   const open = method?.endsWith('/list_changed') || method === 'notifications/resources/updated'
   if (!open && !onePrincipal(lane)) return
-  for (const member of lane.clients) offer(lane, member, message)
+  for (const client of lane.clients) offer(lane, client, message)
 }
 
-function offer(lane: Lane, member: LaneClient, message: MessageText): void {
-  if (lane.subscriptions.wants(member, message)) member.notify(message, null)
+function offer(lane: Lane, client: LaneClient, message: MessageText): void {
+  if (lane.subscriptions.wants(client, message)) client.notify(message, null)
 }
 
 function onePrincipal(lane: Lane): boolean {
   let principal: string | null = null
-  for (const member of lane.clients) {
-    if (principal !== null && principal !== member.principalId) return false
-    principal = member.principalId
+  for (const client of lane.clients) {
+    if (principal !== null && principal !== client.principalId) return false
+    principal = client.principalId
   }
   return true
 }

@@ -24,30 +24,30 @@ export class LaneSubscriptions {
   }
 
   /** Notes what a client's own request asks for. False when the server need not hear of it; an `alone` client's it always hears. */
-  note(member: Subscriber, message: MessageText, alone: boolean): boolean {
+  note(client: Subscriber, message: MessageText, alone: boolean): boolean {
     const { method } = message
-    if (method === 'logging/setLevel') return this.#noteLevel(member, paramString(message, 'level'), alone)
+    if (method === 'logging/setLevel') return this.#noteLevel(client, paramString(message, 'level'), alone)
     if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return true
     const uri = paramString(message, 'uri')
     if (uri === null) return true
-    if (method === 'resources/unsubscribe') return this.#remove(member, uri)
-    this.#add(member, uri)
+    if (method === 'resources/unsubscribe') return this.#remove(client, uri)
+    this.#add(client, uri)
     return true
   }
 
   /** The client's own request serves where it says what all of them need; else the gateway says that, if it is new. */
-  #noteLevel(member: Subscriber, level: string | null, alone: boolean): boolean {
+  #noteLevel(client: Subscriber, level: string | null, alone: boolean): boolean {
     const before = this.level
-    const sum = level && this.#setLevel(member, level)
+    const sum = level && this.#setLevel(client, level)
     if (alone || !sum || sum === level) return true
     if (sum !== before) void this.#tell('logging/setLevel', { level: sum })
     return false
   }
 
-  /** Subscribes for a member that has no request of its own; the server hears of the first one. */
-  subscribe(member: Subscriber, uri: string): void {
+  /** Subscribes for a client that has no request of its own; the server hears of the first one. */
+  subscribe(client: Subscriber, uri: string): void {
     const first = !this.#anyone(uri)
-    this.#add(member, uri)
+    this.#add(client, uri)
     if (first) void this.#tell('resources/subscribe', { uri })
   }
 
@@ -61,37 +61,37 @@ export class LaneSubscriptions {
     return this.#changeLevel(this, level)
   }
 
-  /** Asks here for what a member had asked for on a lane that is gone. */
-  carryOver(member: Subscriber, from: LaneSubscriptions): void {
-    for (const uri of from.#urisOf.get(member) ?? []) this.subscribe(member, uri)
-    const level = LEVELS[from.#levelOf.get(member) ?? LEVELS.length]
-    if (level !== undefined) void this.#changeLevel(member, level)
+  /** Asks here for what a client had asked for on a lane that is gone. */
+  carryOver(client: Subscriber, from: LaneSubscriptions): void {
+    for (const uri of from.#urisOf.get(client) ?? []) this.subscribe(client, uri)
+    const level = LEVELS[from.#levelOf.get(client) ?? LEVELS.length]
+    if (level !== undefined) void this.#changeLevel(client, level)
   }
 
-  #changeLevel(member: Subscriber, level: string): Promise<void> | undefined {
+  #changeLevel(client: Subscriber, level: string): Promise<void> | undefined {
     const before = this.level
-    const sum = this.#setLevel(member, level)
+    const sum = this.#setLevel(client, level)
     return sum === null || sum === before ? undefined : this.#tell('logging/setLevel', { level: sum })
   }
 
-  #add(member: Subscriber, uri: string): void {
-    const uris = this.#urisOf.get(member) ?? new Set()
-    this.#urisOf.set(member, uris)
+  #add(client: Subscriber, uri: string): void {
+    const uris = this.#urisOf.get(client) ?? new Set()
+    this.#urisOf.set(client, uris)
     if (uris.size < URIS_PER_MEMBER_MAX) uris.add(uri)
   }
 
   /** Answers true when nobody else needs the URI, so that the server must hear of it. */
-  #remove(member: Subscriber, uri: string): boolean {
-    this.#urisOf.get(member)?.delete(uri)
+  #remove(client: Subscriber, uri: string): boolean {
+    this.#urisOf.get(client)?.delete(uri)
     return !this.#anyone(uri)
   }
 
   /** Forgets a client; while the server is there, it hears of what nobody needs any more. */
-  drop(member: Subscriber, serverIsThere: boolean): void {
-    const uris = this.#urisOf.get(member)
+  drop(client: Subscriber, serverIsThere: boolean): void {
+    const uris = this.#urisOf.get(client)
     const before = this.level
-    this.#urisOf.delete(member)
-    this.#levelOf.delete(member)
+    this.#urisOf.delete(client)
+    this.#levelOf.delete(client)
     if (!serverIsThere) return
     const { level } = this
     if (level !== null && level !== before) void this.#tell('logging/setLevel', { level })
@@ -106,10 +106,10 @@ export class LaneSubscriptions {
   }
 
   /** Notes a client's level; answers the most verbose one, which the server should keep. */
-  #setLevel(member: Subscriber, level: string): string | null {
+  #setLevel(client: Subscriber, level: string): string | null {
     const rank = LEVELS.indexOf(level)
     if (rank < 0) return level
-    this.#levelOf.set(member, rank)
+    this.#levelOf.set(client, rank)
     return this.level
   }
 
@@ -121,16 +121,16 @@ export class LaneSubscriptions {
   }
 
   /** Whether a notification of the server's is for this client. */
-  wants(member: Subscriber, message: MessageText): boolean {
+  wants(client: Subscriber, message: MessageText): boolean {
     if (message.method === 'notifications/message') {
-      const own = this.#levelOf.get(member)
+      const own = this.#levelOf.get(client)
       if (own === undefined) return this.#levelOf.size === 0 || this.#atLeast(message, 1)
       return this.#atLeast(message, own)
     }
     if (message.method !== 'notifications/resources/updated') return true
     const uri = paramString(message, 'uri')
     if (uri === null) return false
-    const own = this.#urisOf.get(member)
+    const own = this.#urisOf.get(client)
     if (!own) return false
     if (own.has(uri)) return true
     // The updated resource may lie below the one that was subscribed (resources, "Subscriptions").

@@ -23,8 +23,7 @@ import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
 import { OutputTail } from './output-tail.ts'
 import type { ServerParts } from './parts.ts'
 import { Supervisor } from './supervisor.ts'
-import { ToolTable } from './tool-table.ts'
-import { allowsTool, callTool, listTools } from './tools.ts'
+import { allowsTool, callTool, listTools, ToolTable } from './tools.ts'
 
 /** Longest wait for a tool list that a call's headers are held to. */
 const TOOLS_LIST_MS = 10_000
@@ -89,28 +88,28 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   /** The lane that serves this session, opened. Rejects with a GatewayError. */
-  async lease(member: LaneClient): Promise<Lane> {
+  async lease(client: LaneClient): Promise<Lane> {
     const lane = await this.#openInEra('legacy', (era) =>
-      this.#pool.get(sessionRole(this.definition, member, era)),
+      this.#pool.get(sessionRole(this.definition, client, era)),
     )
-    lane.join(member)
+    lane.join(client)
     return lane
   }
 
   /**
-   * A lane for one request of a stateless client. `asker` speaks for clients that can be asked something, or
+   * A lane for one request of a stateless client. `client` speaks for clients that can be asked something, or
    * is null for those that cannot. A subscription stands where such a client's calls go first.
    */
   async leaseStateless(
     principalId: string,
-    asker: LaneClient | null,
+    client: LaneClient | null,
     use: StatelessUse,
   ): Promise<StatelessLease> {
     const { isolation, transport } = this.definition
-    const parts = asker?.interactive === true && isolation !== 'shared' && transport !== 'streamable-http'
+    const parts = client?.interactive === true && isolation !== 'shared' && transport !== 'streamable-http'
     const exclusive = use === 'ask' && parts
     const lane = await this.#openInEra('modern', (era) => {
-      const role = (position: number) => statelessRole(this.definition, principalId, asker, era, position)
+      const role = (position: number) => statelessRole(this.definition, principalId, client, era, position)
       return era === 'legacy' && parts ? this.#pool.parted(use, role) : this.#pool.get(role(0))
     })
     lane.touch()

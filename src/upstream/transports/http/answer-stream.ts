@@ -13,8 +13,8 @@ import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
 import { messagesIn } from '../message-text.ts'
 import { type HttpAnswer, mediaType } from './client/answer.ts'
 import { type Cancellation, wait } from './client/cancellation.ts'
+import type { ReadGate } from './event-body.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
-import type { ReadGate } from './read-gate.ts'
 
 /** Delay before a reconnect for which the server asked for none. */
 const reconnectMs = 1_000

@@ -1,7 +1,6 @@
 /** Reads the event stream in the body of one response. */
 import { createSseParser, type SseParser, type SseSink } from '../../../protocol/sse-frames.ts'
 import type { HttpAnswer } from './client/answer.ts'
-import type { ReadGate } from './read-gate.ts'
 
 /** What a stream has said about resuming it; outlives the responses that carried it. */
 export interface StreamCursor {
@@ -43,5 +42,28 @@ export async function readEvents(
     parser.push(chunk)
     // Also ids of events without data count.
     if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
+  }
+}
+
+/** Holds readers back while nobody can take what they read. */
+export class ReadGate {
+  #opened: Promise<void> | null = null
+  #open: () => void = () => {}
+
+  /** Resolves at once unless the gate is shut. */
+  get passed(): Promise<void> | null {
+    return this.#opened
+  }
+
+  shut(): void {
+    if (this.#opened !== null) return
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve
+    })
+  }
+
+  open(): void {
+    this.#opened = null
+    this.#open()
   }
 }

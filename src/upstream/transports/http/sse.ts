@@ -22,9 +22,8 @@ import {
 import { type HttpAnswer, mediaType } from './client/answer.ts'
 import { Cancellation } from './client/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
-import { readEvents } from './event-body.ts'
+import { ReadGate, readEvents } from './event-body.ts'
 import { readFailure } from './failure.ts'
-import { ReadGate } from './read-gate.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the

@@ -11,8 +11,8 @@ import { messagesIn } from '../message-text.ts'
 import { reconnectMinMs } from './answer-stream.ts'
 import { type HttpAnswer, mediaType } from './client/answer.ts'
 import { type Cancellation, wait } from './client/cancellation.ts'
+import type { ReadGate } from './event-body.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
-import type { ReadGate } from './read-gate.ts'
 
 /** Pauses grow from one to the other while the stream cannot be had or brings nothing. */
 const backoffMinMs = 1_000
