@@ -7,8 +7,8 @@
 import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, Outcome, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import { BridgeCall, requestMessage } from '../upstream/connection/bridge-call.ts'
+import type { LaneClient } from '../upstream/connection/client.ts'
 import type { Connection } from '../upstream/connection/connection.ts'
-import type { LaneClient } from '../upstream/lane/host.ts'
 
 export type StepFunction<State> = (state: State, event: CallEvent) => Step<State, CallEffect>
 

@@ -11,7 +11,7 @@ import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import { filterToolList } from '../../upstream/server/tools.ts'
+import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { EventStream } from '../event-stream.ts'
 import type { Session } from './session.ts'
 import type { Channel } from './streams.ts'
@@ -72,7 +72,7 @@ export abstract class Exchange extends UpstreamCall {
 
   answered(message: MessageText, text: string): void {
     this.#end(message.failed)
-    this.finish(this.#filtered(text), null)
+    this.finish(this.#shown(text), null)
   }
 
   override answeredLarge(pieces: MessagePieces): void {
@@ -82,7 +82,7 @@ export abstract class Exchange extends UpstreamCall {
 
   answeredHere(resultText: string): void {
     this.#end(false)
-    this.finish(this.#filtered(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`), null)
+    this.finish(this.#shown(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`), null)
   }
 
   /** A JSON-RPC error that is no failure of the gateway's; `errorText` is the JSON text of the error object. */
@@ -103,13 +103,12 @@ export abstract class Exchange extends UpstreamCall {
 
   /** A tool list is filtered, and a task's handle is looked into. */
   protected get relaysUnread(): boolean {
-    return !this.outlivesAnswer && (this.method !== 'tools/list' || !this.server.definition.toolFilter)
+    return !this.outlivesAnswer && !isFiltered(this.server.definition.toolFilter, this.method)
   }
 
   /** Hides from a tool list what the server's `toolFilter` hides. */
-  #filtered(text: string): string {
-    const filter = this.server.definition.toolFilter
-    return filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
+  #shown(text: string): string {
+    return filteredAnswer(this.server.definition.toolFilter, this.method, text)
   }
 
   #end(failed: boolean): void {

@@ -1,6 +1,6 @@
 /** What a server has asked of one client and the client has not answered yet. Bounded in number and in time. */
-import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { idTextOf, type MessageText, paramSpan, replaceSpan, withId } from '../../protocol/jsonrpc.ts'
+import { refuseServerRequest } from '../../upstream/connection/client.ts'
 
 interface Waiting {
   readonly message: MessageText
@@ -18,7 +18,7 @@ export class ServerRequests {
   /** Takes a request in and answers it under an id of this session's; null when it was refused at the bound. */
   add(message: MessageText, answer: (text: string) => void): { id: number; text: string } | null {
     if (this.#waiting.size >= WAITING_MAX) {
-      refuse(message, answer, 'too many requests wait for the client')
+      refuseServerRequest(message, answer, 'too many requests wait for the client')
       return null
     }
     const id = this.#nextId++
@@ -57,17 +57,12 @@ export class ServerRequests {
     for (const [id, { message, answer, askedAtMs }] of this.#waiting) {
       if (nowMs - askedAtMs < clientInputMs) continue
       this.#waiting.delete(id)
-      refuse(message, answer, `the client gave no answer within ${clientInputMs} ms`)
+      refuseServerRequest(message, answer, `the client gave no answer within ${clientInputMs} ms`)
     }
   }
 
   refuseAll(reason: string): void {
-    for (const { message, answer } of this.#waiting.values()) refuse(message, answer, reason)
+    for (const { message, answer } of this.#waiting.values()) refuseServerRequest(message, answer, reason)
     this.#waiting.clear()
   }
-}
-
-/** Answers a server's request with the error that no client can take it. */
-export function refuse(message: MessageText, answer: (text: string) => void, reason: string): void {
-  answer(rpcErrorText(new GatewayError('NO_CAPABLE_CLIENT', reason), idTextOf(message)))
 }

@@ -10,12 +10,12 @@ import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
 import { Roster } from '../../runtime/in-flight.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
 import { isRecord } from '../../upstream/connection/calls.ts'
-import type { LaneClient } from '../../upstream/lane/host.ts'
+import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses } from '../lane-losses.ts'
 import type { SessionBridge } from './bridge.ts'
 import { Exchange, PostExchange } from './exchange.ts'
-import { refuse, ServerRequests } from './server-requests.ts'
+import { ServerRequests } from './server-requests.ts'
 import { SessionStreams } from './streams.ts'
 
 export interface SessionSettings {
@@ -164,7 +164,11 @@ export class Session implements LaneClient {
     const needed = CAPABILITY_OF[message.method ?? '']
     const lacks = needed !== undefined && !isRecord(this.#capabilities[needed])
     if (lacks || this.state === 'closed') {
-      refuse(message, answer, lacks ? `the client did not declare ${needed}` : 'the session has ended')
+      refuseServerRequest(
+        message,
+        answer,
+        lacks ? `the client did not declare ${needed}` : 'the session has ended',
+      )
       return
     }
     const asked = this.#serverRequests.add(message, answer)

@@ -137,6 +137,10 @@ export class SessionStreams {
   }
 }
 
+/**
+ * One logical event stream of a session: the standing one, or that of a single request. It outlives the
+ * connection that carries it: events wait in the session's ring until a reader comes back.
+ */
 export class Channel {
   readonly key: number
   readonly #ring: ReplayRing

@@ -13,7 +13,7 @@ import { modernErrorStatus } from '../../protocol/eras.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import { filterToolList } from '../../upstream/server/tools.ts'
+import { filteredAnswer } from '../../upstream/server/tools.ts'
 import { MachineDriver, notificationText, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
 import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
@@ -125,12 +125,7 @@ export class ModernCallDriver<State = unknown>
   protected answer(result: string): void {
     this.#over()
     const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`
-    const filter = this.#server.definition.toolFilter
-    this.#finish(
-      filter && this.#request.method === 'tools/list' ? filterToolList(text, filter) : text,
-      200,
-      false,
-    )
+    this.#finish(filteredAnswer(this.#server.definition.toolFilter, this.#request.method, text), 200, false)
   }
 
   protected fail(failure: RpcFailure): void {

@@ -8,9 +8,8 @@ import { LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
 import { BridgeCall } from '../../upstream/connection/bridge-call.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
+import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
 import { type GatewayIdentity, initializeRequest } from '../../upstream/connection/handshake.ts'
-import type { LaneClient } from '../../upstream/lane/host.ts'
-import { refuse } from '../legacy/server-requests.ts'
 
 /** Capabilities that let a server ask something; the others of a modern client mean nothing to a legacy server. */
 const ASKABLE = ['sampling', 'elicitation', 'roots']
@@ -72,7 +71,7 @@ export class StatelessClient implements LaneClient {
 
   ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
     if (!(call instanceof BridgeCall) || this.#asked.size >= ASKED_MAX) {
-      refuse(message, answer, 'no request of a client is in flight that could be asked')
+      refuseServerRequest(message, answer, 'no request of a client is in flight that could be asked')
       return
     }
     const id = idTextOf(message)

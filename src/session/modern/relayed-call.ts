@@ -9,7 +9,7 @@ import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import { filterToolList } from '../../upstream/server/tools.ts'
+import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { ModernRequests, OpenRequest } from './requests.ts'
 import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
 
@@ -96,17 +96,15 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   answered(message: MessageText, text: string): void {
-    const filter = this.#server.definition.toolFilter
-    const shown = filter && this.method === 'tools/list' ? filterToolList(text, filter) : text
     this.#finish(
-      shown,
+      filteredAnswer(this.#server.definition.toolFilter, this.method, text),
       message.failed ? modernErrorStatus(errorCodeOf(message) ?? RPC.internalError) : 200,
       message.failed,
     )
   }
 
   override get takesBytes(): boolean {
-    return this.#response.takesBytes && (this.method !== 'tools/list' || !this.#server.definition.toolFilter)
+    return this.#response.takesBytes && !isFiltered(this.#server.definition.toolFilter, this.method)
   }
 
   override answeredLarge(pieces: MessagePieces): void {

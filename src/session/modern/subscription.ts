@@ -8,7 +8,7 @@ import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/brid
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import type { JsonObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
-import type { LaneClient } from '../../upstream/lane/host.ts'
+import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'

@@ -3,8 +3,8 @@ import { GatewayError } from '../../errors.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
-import type { LaneClient } from '../lane/host.ts'
 import type { Mask } from '../transports/mask.ts'
+import type { LaneClient } from './client.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */
 const SAID_CHARS_MAX = 2_000

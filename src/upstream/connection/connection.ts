@@ -319,7 +319,8 @@ function integerIn(text: string, start: number, end: number): number {
 
 const CALLS_MAX = 256
 
-export class LingeringCalls {
+/** Answered calls whose task goes on and may still report progress (2025-11-25, basic/utilities/tasks). */
+class LingeringCalls {
   readonly #byId = new Map<number, UpstreamCall>()
 
   /** Keeps a call; the oldest goes when there are too many. */

@@ -1,35 +1,10 @@
-/** What a lane needs of the two sides it joins: the client's session and the server it belongs to. */
+/** What a lane needs of the server it belongs to. */
 import type { GatewayError } from '../../errors.ts'
-import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { UpstreamCall } from '../connection/calls.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
-import type { ToolTable } from '../server/tools.ts'
 import type { Mask } from '../transports/mask.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import type { Lane } from './lane.ts'
-
-/** A downstream session as its lane sees it. `session/legacy/session.ts` implements it. Calls must not throw. */
-export interface LaneClient {
-  readonly id: string
-  readonly principalId: string
-  /** The client's own `initialize` request. */
-  readonly initialize: MessageText
-  /** Headers of the client's that its connection's `initialize` carries (`forwardHeaders`). */
-  readonly headers: Readonly<Record<string, string>> | undefined
-  /** True when the client declared any capability: such a client gets a lane of its own. */
-  readonly interactive: boolean
-  /** A notification for this client; `call` is its request that the message belongs to, when known. */
-  notify(message: MessageText, call: UpstreamCall | null): void
-  /** A server's request for this client. `answer` takes the response with the server's own id text. */
-  ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void
-  /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
-  withdraw(message: MessageText, requestIdText: string): void
-  /** Calls `listener` once when the client is gone for good, at once if it is; the answer takes that back. */
-  whenGone?(listener: () => void): () => void
-  /** The lane died under its clients; whoever waits for notifications must see to a new one. */
-  laneLost(): void
-}
 
 export interface LaneSettings {
   readonly callIdleMs: number
@@ -39,7 +14,7 @@ export interface LaneSettings {
   readonly lanesPerClientMax: number
 }
 
-/** What a lane needs of the server it belongs to. */
+/** `upstream/server/server.ts` implements it. */
 export interface LaneHost {
   readonly name: string
   readonly log: Log
@@ -56,7 +31,8 @@ export interface LaneHost {
   readonly mask: Mask
   /** The lanes that speak for the same client as this one, itself included. */
   peersOf(lane: Lane): Iterable<Lane>
-  readonly tools: Pick<ToolTable, 'forget'>
+  /** The server says that its tools are others than before. */
+  toolsChanged(): void
   /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void
 }

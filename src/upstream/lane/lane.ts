@@ -11,6 +11,7 @@ import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
+import type { LaneClient } from '../connection/client.ts'
 import { Connection, type ConnectionOwner } from '../connection/connection.ts'
 import {
   askModern,
@@ -21,7 +22,7 @@ import {
   initializeServer,
 } from '../connection/handshake.ts'
 import { ask } from '../connection/own-requests.ts'
-import type { LaneClient, LaneHost } from './host.ts'
+import type { LaneHost } from './host.ts'
 import type { LaneRole } from './roles.ts'
 import { routeNotification, routeServerRequest } from './routing.ts'
 import { LaneSubscriptions } from './subscriptions.ts'
@@ -188,7 +189,7 @@ export class Lane implements ConnectionOwner {
   }
 
   notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void {
-    if (message.method === 'notifications/tools/list_changed') this.#host.tools.forget()
+    if (message.method === 'notifications/tools/list_changed') this.#host.toolsChanged()
     routeNotification(this, connection, message, call)
   }
 
@@ -287,7 +288,7 @@ export class Lane implements ConnectionOwner {
   /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */
   async #background(method: string, params: Record<string, unknown>): Promise<void> {
     try {
-      await this.ask(method, params, OWN_REQUEST_MS)
+      await this.ask(method, params, ownRequestMs)
     } catch (thrown) {
       const fields = { mcp: this.#host.name, method, reason: reasonOf(thrown) }
       this.#host.log.debug(fields, 'request of the gateway failed')
@@ -295,7 +296,12 @@ export class Lane implements ConnectionOwner {
   }
 }
 
-export class LaneOpening {
+/**
+ * One attempt to open a lane. A server may take minutes to answer (npx, uvx), so the attempt can be given up
+ * while it runs: by the removal of the server, by the end of the gateway, by the end of the one client that it
+ * is for. Whatever ends it, nothing of it is left.
+ */
+class LaneOpening {
   readonly #givenUp = new AbortController()
   #connection: Connection | null = null
   #givenUpBy: GatewayError | null = null
@@ -335,10 +341,10 @@ export class LaneOpening {
 }
 
 /** Longest wait for a request of the gateway's own that no client waits for. */
-export const OWN_REQUEST_MS = 30_000
+const ownRequestMs = 30_000
 
 /** Initialises again and puts back what the session had set; answers what kept it from that, or null. */
-export async function restoreSession(
+async function restoreSession(
   connection: Connection,
   subscriptions: LaneSubscriptions,
   shakeHands: () => Promise<void>,
@@ -346,9 +352,9 @@ export async function restoreSession(
   try {
     await shakeHands()
     const { level } = subscriptions
-    if (level) await ask(connection, 'logging/setLevel', { level }, OWN_REQUEST_MS)
+    if (level) await ask(connection, 'logging/setLevel', { level }, ownRequestMs)
     for (const uri of subscriptions.uris())
-      await ask(connection, 'resources/subscribe', { uri }, OWN_REQUEST_MS)
+      await ask(connection, 'resources/subscribe', { uri }, ownRequestMs)
     return null
   } catch (thrown) {
     return thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))

@@ -1,6 +1,7 @@
 /** Every lane of one server, those included that only finish what they have begun. */
 import { GatewayError } from '../../errors.ts'
-import type { LaneClient, LaneHost } from './host.ts'
+import type { LaneClient } from '../connection/client.ts'
+import type { LaneHost } from './host.ts'
 import { Lane } from './lane.ts'
 import { type LaneRole, modernRole, type StatelessUse } from './roles.ts'
 

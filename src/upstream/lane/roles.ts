@@ -7,7 +7,7 @@
  */
 import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { LaneClient } from './host.ts'
+import type { LaneClient } from '../connection/client.ts'
 
 /** What distinguishes one lane from another. */
 export interface LaneRole {

@@ -2,13 +2,12 @@
  * Where a message of the server's goes that answers nobody: to the call or the client that it belongs to, and
  * to no other. What cannot be attributed is refused or dropped at once, never left hanging and never guessed.
  */
-import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { LIST_CHANGES, META } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, memberSpan, paramSpan, type Span } from '../../protocol/jsonrpc.ts'
 import { BridgeCall } from '../connection/bridge-call.ts'
 import type { UpstreamCall } from '../connection/calls.ts'
+import { type LaneClient, refuseServerRequest } from '../connection/client.ts'
 import type { Connection } from '../connection/connection.ts'
-import type { LaneClient } from './host.ts'
 import type { Lane } from './lane.ts'
 
 /** A request of the server's. */
@@ -29,9 +28,8 @@ export function routeServerRequest(
   else {
     // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
     const cause = call ?? soleCause(connection)
-    const refusal = new GatewayError('NO_CAPABLE_CLIENT', 'this connection speaks for no single client')
     if (cause instanceof BridgeCall) cause.asked(message, answer)
-    else answer(rpcErrorText(refusal, idTextOf(message)))
+    else refuseServerRequest(message, answer, 'this connection speaks for no single client')
   }
 }
 

@@ -11,8 +11,9 @@ import type { Era } from '../../protocol/eras.ts'
 import { memberText, parsed } from '../../protocol/spans.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { LaneClient } from '../connection/client.ts'
 import { EraMismatch, type GatewayIdentity } from '../connection/handshake.ts'
-import type { LaneClient, LaneHost } from '../lane/host.ts'
+import type { LaneHost } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool, type StatelessLease } from '../lane/pool.ts'
 import { type StatelessUse, sessionRole, statelessRole } from '../lane/roles.ts'
@@ -201,6 +202,10 @@ export class Server implements ServerEntry, LaneHost {
 
   noise(line: string): void {
     this.#output.add(line)
+  }
+
+  toolsChanged(): void {
+    this.tools.forget()
   }
 
   peersOf(lane: Lane): Iterable<Lane> {

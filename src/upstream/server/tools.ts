@@ -9,9 +9,11 @@ import type { Lane } from '../lane/lane.ts'
 import type { ToolDescription } from './directory.ts'
 
 /** A server that hands out pages without end is stopped here. */
-const TOOL_PAGES_MAX = 1_000
+const pagesMax = 1_000
 /** Characters of all pages together: each may be as large as one message. */
-export const TOOL_LIST_CHARS_MAX = 64 * 1024 * 1024
+const listCharsMax = 64 * 1024 * 1024
+
+type AskForTools = (params: Record<string, unknown> | undefined) => Promise<GatewayCall>
 
 /**
  * Whether a filter lets a tool through; no filter lets everything through. `null` is a name that cannot be
@@ -22,27 +24,42 @@ export function allowsTool(filter: ToolFilter | null, toolName: string | null): 
   return toolName !== null && filter.list.includes(toolName) === (filter.mode === 'allow')
 }
 
-/** Every page of `tools/list`. Rejects with a GatewayError, also when the server's cursors go in circles. */
+/**
+ * The answers to `tools/list`, page after page. Returns null at the end of the list, and in words why the rest
+ * is not read where a server's pages never end. `ask` sends `tools/list` with these parameters.
+ */
+async function* toolPages(ask: AskForTools): AsyncGenerator<GatewayCall, string | null> {
+  const seen = new Set<string>()
+  let params: { cursor: string } | undefined
+  let chars = 0
+  for (let page = 0; page < pagesMax; page++) {
+    const asked: GatewayCall = await ask(params)
+    chars += asked.resultText.length
+    if (chars > listCharsMax) return `tools/list is larger than ${listCharsMax} characters`
+    yield asked
+    const cursor: unknown = (await asked.answer)['nextCursor']
+    if (typeof cursor !== 'string') return null
+    if (seen.has(cursor)) return 'tools/list gave the same cursor twice'
+    seen.add(cursor)
+    params = { cursor }
+  }
+  return `tools/list has more than ${pagesMax} pages`
+}
+
+/** Every tool of every page. Rejects with a GatewayError, also when the pages never end. */
 export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDescription[]> {
   const tools: ToolDescription[] = []
-  const seen = new Set<string>()
-  let cursor: string | null = null
-  let chars = 0
-  for (let page = 0; page < TOOL_PAGES_MAX; page++) {
-    const asked = await lane.ask('tools/list', cursor === null ? undefined : { cursor }, timeoutMs)
-    const result = await asked.answer
-    chars += asked.resultText.length
-    if (chars > TOOL_LIST_CHARS_MAX)
-      throw new GatewayError('UPSTREAM_ERROR', `tools/list is larger than ${TOOL_LIST_CHARS_MAX} characters`)
-    for (const tool of Array.isArray(result['tools']) ? result['tools'] : [])
+  const pages = toolPages((params) => lane.ask('tools/list', params, timeoutMs))
+  for (;;) {
+    const page = await pages.next()
+    if (page.done === true) {
+      if (page.value !== null) throw new GatewayError('UPSTREAM_ERROR', page.value)
+      return tools
+    }
+    const { tools: listed } = await page.value.answer
+    for (const tool of Array.isArray(listed) ? listed : [])
       if (isRecord(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
-    const next = result['nextCursor']
-    if (typeof next !== 'string') return tools
-    if (seen.has(next)) throw new GatewayError('UPSTREAM_ERROR', 'tools/list gave the same cursor twice')
-    seen.add(next)
-    cursor = next
   }
-  throw new GatewayError('UPSTREAM_ERROR', `tools/list has more than ${TOOL_PAGES_MAX} pages`)
 }
 
 /** One `tools/call` of the gateway's own. */
@@ -56,8 +73,17 @@ export async function callTool(
   return asked.answer
 }
 
-/** A `tools/list` response without the tools that the filter hides; every other byte stays. */
-export function filterToolList(text: string, filter: ToolFilter): string {
+/** Whether the answer to a method is read before a client gets it: a tool list, where a filter may hide tools. */
+export function isFiltered(filter: ToolFilter | null, method: string): boolean {
+  return filter !== null && method === 'tools/list'
+}
+
+/** The text of an answer without the tools that the filter hides; every other byte stays. */
+export function filteredAnswer(filter: ToolFilter | null, method: string, text: string): string {
+  return filter !== null && method === 'tools/list' ? filterToolList(text, filter) : text
+}
+
+function filterToolList(text: string, filter: ToolFilter): string {
   const result = memberSpan(text, 0, 'result')
   const tools = result && memberSpan(text, result.start, 'tools')
   if (!tools || text[tools.start] !== '[') return text
@@ -80,20 +106,23 @@ export function filterToolList(text: string, filter: ToolFilter): string {
 }
 
 /** Tools that are kept; those beyond are called without marks. */
-const TOOLS_MAX = 10_000
-const PAGES_MAX = 1_000
+const toolsMax = 10_000
 /** A list is not read again sooner than this, whoever complains about it. */
-const REREAD_MS_MIN = 2_000
+const rereadMsMin = 2_000
 
+/**
+ * What the gateway must know of a server's tools: which arguments travel as headers, which results are wrapped.
+ * Read when it is first needed, again after a change and when a call was refused for its headers.
+ */
 export class ToolTable {
-  readonly #ask: (params: Record<string, unknown> | undefined) => Promise<GatewayCall>
+  readonly #ask: AskForTools
   readonly #byName = new Map<string, ToolFacts>()
   #reading: Promise<void> | null = null
   #complete = false
   #readAtMs = 0
 
   /** `ask` sends `tools/list` with these parameters. */
-  constructor(ask: (params: Record<string, unknown> | undefined) => Promise<GatewayCall>) {
+  constructor(ask: AskForTools) {
     this.#ask = ask
   }
 
@@ -103,7 +132,7 @@ export class ToolTable {
   }
 
   learn(tools: readonly ToolFacts[]): void {
-    for (const tool of tools) if (this.#byName.size < TOOLS_MAX) this.#byName.set(tool.name, tool)
+    for (const tool of tools) if (this.#byName.size < toolsMax) this.#byName.set(tool.name, tool)
   }
 
   /** The list may have changed. */
@@ -115,7 +144,7 @@ export class ToolTable {
 
   /** Reads every page anew, once for all who wait, and answers the tool. */
   async reread(name: string): Promise<ToolFacts | null> {
-    if (!this.#reading && Date.now() - this.#readAtMs >= REREAD_MS_MIN) {
+    if (!this.#reading && Date.now() - this.#readAtMs >= rereadMsMin) {
       this.#reading = this.#read()
         .catch(() => {})
         .finally(() => {
@@ -129,16 +158,9 @@ export class ToolTable {
 
   async #read(): Promise<void> {
     const tools: ToolFacts[] = []
-    let cursor: string | null = null
-    let chars = 0
-    for (let page = 0; page < PAGES_MAX && tools.length < TOOLS_MAX && chars <= TOOL_LIST_CHARS_MAX; page++) {
-      const call: GatewayCall = await this.#ask(cursor === null ? undefined : { cursor })
-      chars += call.resultText.length
-      const list = legacyTools(call.resultText, true)
-      for (const tool of list?.tools ?? []) tools.push(tool)
-      const next: unknown = (await call.answer)['nextCursor']
-      if (typeof next !== 'string' || next === cursor) break
-      cursor = next
+    for await (const page of toolPages(this.#ask)) {
+      for (const tool of legacyTools(page.resultText, true)?.tools ?? []) tools.push(tool)
+      if (tools.length >= toolsMax) break
     }
     this.#byName.clear()
     this.learn(tools)
