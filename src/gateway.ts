@@ -23,7 +23,6 @@ import { openSqliteStore } from './registry/sqlite.ts'
 import type { DefinitionStore } from './registry/store.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
 import { Sweeper } from './runtime/sweeper.ts'
-import { keepLane } from './session/legacy/relay.ts'
 import { Sessions } from './session/legacy/sessions.ts'
 import type { ModernCallDriver } from './session/modern/call-driver.ts'
 import { ModernRequests } from './session/modern/requests.ts'
@@ -97,7 +96,6 @@ export async function startGateway(config: Config): Promise<Gateway> {
     access,
     clientInputMs: config.timeouts.clientInputMs,
   }
-  sessions.onLaneLost = (session) => void keepLane(servers, session)
   const app = createApp({
     directory: servers,
     state,

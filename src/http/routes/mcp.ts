@@ -1,8 +1,8 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
-import { unknownServer } from '../../session/legacy/relay.ts'
-import type { Session } from '../../session/legacy/session.ts'
+import { keepLane } from '../../session/legacy/lane-lease.ts'
+import type { Endpoint, Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
@@ -34,8 +34,7 @@ export interface Inbound {
 
 /** The server of that name. Throws SERVER_UNKNOWN. */
 export function serverOf(parts: McpParts, name: string, context: RequestContext): Server {
-  const server = parts.servers.get(name)
-  if (!server) throw unknownServer(name)
+  const server = parts.servers.require(name)
   context.log.mcp = name
   return server
 }
@@ -108,8 +107,23 @@ export function forwardedHeaders(
   return forwardHeaders.length === 0 ? undefined : parts.access.headersForUpstream(request, forwardHeaders)
 }
 
+/** Opens a session whose lane is found again when it is lost. Throws SESSIONS_EXHAUSTED. */
+export function openSession(
+  { sessions, servers }: McpParts,
+  context: RequestContext,
+  serverName: string,
+  endpoint: Endpoint,
+): Session {
+  const principalId = context.principal.id
+  return sessions.open(
+    { principalId, serverName, endpoint },
+    clientKey(context),
+    (lost) => void keepLane(servers, lost),
+  )
+}
+
 /** Whom the per-client session bound counts for: the token, or the address of those who need none. */
-export function clientKey(context: RequestContext): string {
+function clientKey(context: RequestContext): string {
   return context.principal.role === 'anonymous' ? `address ${context.client ?? 'unix'}` : context.principal.id
 }
 

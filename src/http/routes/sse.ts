@@ -7,19 +7,20 @@
 import { GatewayError, reasonOf, rpcErrorText } from '../../errors.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { SseExchange } from '../../session/legacy/exchange.ts'
-import { initializeSession, sendRequest, tell } from '../../session/legacy/relay.ts'
+import { initializeSession } from '../../session/legacy/initialize.ts'
+import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { replyText } from '../reply.ts'
 import {
-  clientKey,
   forwardedHeaders,
   type Inbound,
   type McpParts,
   mcpFailure,
   noteMessage,
   oneMessage,
+  openSession,
   readBody,
   readMessage,
   requestIdText,
@@ -31,10 +32,7 @@ export function sseHandler(parts: McpParts): McpHandler {
   return async (_request, context, serverName) => {
     try {
       serverOf(parts, serverName, context)
-      const session = parts.sessions.open(
-        { principalId: context.principal.id, serverName, endpoint: 'sse' },
-        clientKey(context),
-      )
+      const session = openSession(parts, context, serverName, 'sse')
       context.log.sessionId = session.shortHash
       const endpoint = `${context.externalBase}/mcp-proxy/${serverName}/message?sessionId=${session.id}`
       const stream = session.streams.openSse(endpoint, () =>

@@ -9,7 +9,8 @@ import { classify, type Rejection } from '../../protocol/classify.ts'
 import { claimedEra } from '../../protocol/eras.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { PostExchange, type PostReply } from '../../session/legacy/exchange.ts'
-import { initializeSession, sendRequest, tell } from '../../session/legacy/relay.ts'
+import { initializeSession } from '../../session/legacy/initialize.ts'
+import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import { parseEventId } from '../../session/legacy/streams.ts'
 import { answerModern, modernResponseOf, tellModern } from '../../session/modern/answer.ts'
@@ -19,7 +20,6 @@ import type { McpHandler, RequestContext } from '../context.ts'
 import { replyEmpty, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
 import { answerBatch } from './batch.ts'
 import {
-  clientKey,
   forwardedHeaders,
   type Inbound,
   type McpParts,
@@ -27,6 +27,7 @@ import {
   noteMessage,
   noteSession,
   oneMessage,
+  openSession,
   readBody,
   readMessage,
   requestIdText,
@@ -142,10 +143,7 @@ async function initialize(
   const message = oneMessage(inbound)
   if (message.kind !== 'request')
     throw new GatewayError('INVALID_REQUEST', 'initialize is a request and needs an id')
-  const session = parts.sessions.open(
-    { principalId: context.principal.id, serverName: server.name, endpoint: 'stream' },
-    clientKey(context),
-  )
+  const session = openSession(parts, context, server.name, 'stream')
   session.headers = forwardedHeaders(parts, server, request)
   noteMessage(context, session, inbound)
   const giveUp = () =>

@@ -28,7 +28,7 @@ import type { Lane } from '../../upstream/lane/lane.ts'
 import { notificationText } from '../machine-driver.ts'
 import { LegacyCallDriver } from './call-driver.ts'
 import type { Exchange } from './exchange.ts'
-import type { Session } from './session.ts'
+import type { Session, SessionBridge } from './session.ts'
 
 export interface BridgeParts {
   /** The session's lane as it is now, opened; rejects with a GatewayError. */
@@ -37,7 +37,7 @@ export interface BridgeParts {
   readonly log: Log
 }
 
-export class SessionBridge {
+export class ModernServerBridge implements SessionBridge {
   readonly #session: Session
   readonly #parts: BridgeParts
   readonly #initializeParams: string

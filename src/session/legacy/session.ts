@@ -13,10 +13,9 @@ import { isRecord } from '../../upstream/connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses } from '../lane-losses.ts'
-import type { SessionBridge } from './bridge.ts'
 import { Exchange, PostExchange } from './exchange.ts'
 import { ServerRequests } from './server-requests.ts'
-import { SessionStreams } from './streams.ts'
+import { SessionStreams, type StreamOwner } from './streams.ts'
 
 export interface SessionSettings {
   readonly replayEventsMax: number
@@ -46,7 +45,16 @@ const CAPABILITY_OF: Readonly<Record<string, string>> = {
   'roots/list': 'roots',
 }
 
-export class Session implements LaneClient {
+/** What a session on a server of the other era needs beside its lane (bridge.ts). */
+export interface SessionBridge {
+  /** Sends a request of the session's on this lane, or answers it here. */
+  request(exchange: Exchange, lane: Lane): void
+  /** Whether the client has a stream for what belongs to no request. */
+  standing(open: boolean): void
+  close(): void
+}
+
+export class Session implements LaneClient, StreamOwner {
   readonly id: string
   readonly principalId: string
   readonly serverName: string
@@ -203,6 +211,11 @@ export class Session implements LaneClient {
   listens(): void {
     this.bridge?.standing(true)
     if (this.lane && !this.lane.established) this.#onLaneLost(this)
+  }
+
+  readerLeft(standing: boolean): void {
+    if (!standing && this.state !== 'closed') this.bridge?.standing(false)
+    this.touch()
   }
 
   laneLost(): void {

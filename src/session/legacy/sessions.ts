@@ -21,9 +21,6 @@ export class Sessions {
   /** How many have ended since the start. */
   ended = 0
 
-  /** Sees to a new lane for a session whose lane was lost; set by the composition root. */
-  onLaneLost: (session: Session) => void = () => {}
-
   constructor(settings: SessionsSettings) {
     this.#settings = settings
   }
@@ -36,8 +33,11 @@ export class Sessions {
     return this.#countByServer.get(serverName) ?? 0
   }
 
-  /** Opens a session; `client` is who the per-client bound counts for. Throws SESSIONS_EXHAUSTED at a bound. */
-  open(init: Omit<SessionInit, 'id'>, client: string): Session {
+  /**
+   * Opens a session; `client` is who the per-client bound counts for, `onLaneLost` sees to a new lane when it
+   * has lost its own. Throws SESSIONS_EXHAUSTED at a bound.
+   */
+  open(init: Omit<SessionInit, 'id'>, client: string, onLaneLost: (session: Session) => void): Session {
     const { sessionsMax, sessionsPerClientMax } = this.#settings
     if (this.#byId.size >= sessionsMax)
       throw new GatewayError(
@@ -52,9 +52,7 @@ export class Sessions {
         `this client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE`,
         30,
       )
-    const session = new Session({ ...init, id: crypto.randomUUID() }, this.#settings, (lost) =>
-      this.onLaneLost(lost),
-    )
+    const session = new Session({ ...init, id: crypto.randomUUID() }, this.#settings, onLaneLost)
     this.#byId.set(session.id, session)
     this.#countByClient.set(client, ofClient + 1)
     this.#clientOf.set(session.id, client)

@@ -7,19 +7,30 @@ import { onOneLine } from '../../protocol/jsonrpc.ts'
 import { ByNumber, Roster } from '../../runtime/in-flight.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'
 import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
-import type { Session } from './session.ts'
 
 /** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
 const STANDING_READERS_MAX = 4
 const STANDING_KEY = 0
 const RETRY_MS = 1_000
 
+/** The session whose streams these are. */
+export interface StreamOwner {
+  readonly id: string
+  readonly endpoint: 'stream' | 'sse'
+  /** True when the client is told an event id before anything else. */
+  readonly resumable: boolean
+  /** The client listens from now on to what belongs to no request. */
+  listens(): void
+  /** A stream has lost its reader; `standing` is false when that was the last one for what belongs to no request. */
+  readerLeft(standing: boolean): void
+}
+
 export interface StreamSettings extends ReplayBounds {
   readonly streamBufferBytesMax: number
 }
 
 export class SessionStreams {
-  readonly #session: Session
+  readonly #session: StreamOwner
   readonly #settings: StreamSettings
   readonly #ring: ReplayRing
   readonly #channels = new ByNumber<Channel>()
@@ -27,7 +38,7 @@ export class SessionStreams {
   readonly #readers = new Roster<EventStream>()
   #nextChannel = STANDING_KEY + 1
 
-  constructor(session: Session, settings: StreamSettings) {
+  constructor(session: StreamOwner, settings: StreamSettings) {
     this.#session = session
     this.#settings = settings
     this.#ring = new ReplayRing(settings)
@@ -128,8 +139,7 @@ export class SessionStreams {
       this.#readers.delete(ended)
       const at = this.#standingReaders.indexOf(ended)
       if (at >= 0) this.#standingReaders.splice(at, 1)
-      if (at >= 0 && !this.standing && this.#session.state !== 'closed') this.#session.bridge?.standing(false)
-      this.#session.touch()
+      this.#session.readerLeft(at < 0 || this.standing)
       onEnd?.()
     })
     this.#readers.add(stream)

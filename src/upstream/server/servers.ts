@@ -35,6 +35,16 @@ export class Servers implements ServerDirectory {
     return this.#byName.get(name)
   }
 
+  /** The server of that name. Throws SERVER_UNKNOWN. */
+  require(name: string): Server {
+    const server = this.#byName.get(name)
+    if (server) return server
+    throw new GatewayError(
+      'SERVER_UNKNOWN',
+      `there is no server named ${JSON.stringify(name.slice(0, 64))}; GET /admin/mcps lists those there are`,
+    )
+  }
+
   /** Child processes of all servers together. */
   get processes(): number {
     return this.#all().reduce((sum, server) => sum + server.processes, 0)

@@ -1,0 +1,54 @@
+/** How a session begins: `initialize`, answered from the server's own answer with this client's id and version. */
+import { GatewayError } from '../../errors.ts'
+import { initializeResult } from '../../protocol/bridge/facts.ts'
+import { negotiateLegacyVersion } from '../../protocol/eras.ts'
+import {
+  idTextOf,
+  type MessageText,
+  memberSpan,
+  replaceSpan,
+  scanMessage,
+  withId,
+} from '../../protocol/jsonrpc.ts'
+import { isRecord } from '../../upstream/connection/calls.ts'
+import type { Lane } from '../../upstream/lane/lane.ts'
+import { leaseLane } from './lane-lease.ts'
+import { bridgeOf, type SessionParts } from './send.ts'
+import type { Session } from './session.ts'
+
+/**
+ * Answers `initialize` for a session: notes what the client declared, leases its lane and forms the answer from
+ * the server's own, with this client's id and version. Rejects with a GatewayError; the caller ends the session.
+ */
+export async function initializeSession(
+  parts: SessionParts,
+  session: Session,
+  message: MessageText,
+  body: unknown,
+): Promise<string> {
+  if (session.state !== 'opening')
+    throw new GatewayError('INVALID_REQUEST', 'the session is initialised already')
+  const params = isRecord(body) && isRecord(body['params']) ? body['params'] : {}
+  if (typeof params['protocolVersion'] !== 'string')
+    throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')
+  const version = negotiateLegacyVersion(params['protocolVersion'])
+  session.begin(message, version, isRecord(params['capabilities']) ? params['capabilities'] : {})
+  const lane = await leaseLane(parts.servers, session)
+  session.state = 'open'
+  if (lane.era === 'modern') {
+    bridgeOf(parts, session, lane)
+    const facts = lane.handshake?.facts
+    if (facts)
+      return `{"jsonrpc":"2.0","id":${idTextOf(message)},"result":${initializeResult(facts, version, session.serverName)}}`
+  }
+  return initializeAnswer(lane, idTextOf(message), version)
+}
+
+function initializeAnswer(lane: Lane, idText: string, protocolVersion: string): string {
+  const answer = lane.handshake && scanMessage(lane.handshake.responseText)
+  if (!answer) throw new GatewayError('UPSTREAM_ERROR', 'the server gave no usable answer to initialize')
+  const span = memberSpan(answer.text, answer.resultStart, 'protocolVersion')
+  const text = span ? replaceSpan(answer.text, span, JSON.stringify(protocolVersion)) : answer.text
+  const versioned = scanMessage(text)
+  return versioned ? withId(versioned, idText) : text
+}

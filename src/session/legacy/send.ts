@@ -1,0 +1,85 @@
+/** What a session sends to its server: requests, notifications, answers to the server's questions. */
+import { GatewayError, reasonOf } from '../../errors.ts'
+import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { Connection } from '../../upstream/connection/connection.ts'
+import type { Lane } from '../../upstream/lane/lane.ts'
+import type { Servers } from '../../upstream/server/servers.ts'
+import { allowsTool } from '../../upstream/server/tools.ts'
+import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
+import { ModernServerBridge } from './bridge.ts'
+import type { Exchange } from './exchange.ts'
+import { leaseLane } from './lane-lease.ts'
+import type { Session, SessionBridge } from './session.ts'
+
+/** What a session needs of the rest of the gateway. */
+export interface SessionParts {
+  readonly servers: Servers
+  readonly clientInputMs: number
+  readonly log: Log
+}
+
+/** Sends a client's request on its lane, at once where there is one. Its answer, or its failure, reaches the exchange. */
+export function sendRequest(parts: SessionParts, session: Session, exchange: Exchange): void {
+  const filter = exchange.server.definition.toolFilter
+  if (
+    filter &&
+    exchange.method === 'tools/call' &&
+    !allowsTool(filter, paramString(exchange.message, 'name'))
+  )
+    exchange.refusedHere('{"code":-32602,"message":"Unknown tool"}')
+  else if (session.lane?.ready) sendOn(parts, session, session.lane, session.lane.ready, exchange)
+  else void sendLate(parts, session, exchange)
+}
+
+function sendOn(
+  parts: SessionParts,
+  session: Session,
+  lane: Lane,
+  connection: Connection,
+  exchange: Exchange,
+): void {
+  if (lane.era === 'modern') {
+    bridgeOf(parts, session, lane).request(exchange, lane)
+    return
+  }
+  exchange.connection = connection
+  lane.request(connection, session, exchange)
+}
+
+/** The rare way: the session's lane is gone or being restored, so it is leased anew first. */
+async function sendLate(parts: SessionParts, session: Session, exchange: Exchange): Promise<void> {
+  try {
+    const lane = await leaseLane(parts.servers, session)
+    const connection = await lane.open()
+    if (!exchange.done) sendOn(parts, session, lane, connection, exchange)
+  } catch (thrown) {
+    if (exchange.done) return
+    exchange.failed(thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', reasonOf(thrown)))
+  }
+}
+
+/** Passes on a client's notification, or its answer to a request of the server's. */
+export function tell(session: Session, message: MessageText): void {
+  if (message.kind === 'response') session.respond(message)
+  else if (message.method === 'notifications/cancelled') session.cancel(message)
+  else if (session.lane?.era === 'legacy') session.lane.tell(session, message)
+  else if (session.lane && isVendorNotification(message.method))
+    passVendorNotification(session.lane, message.method, message)
+}
+
+/** The bridge of a session whose server speaks the other era. */
+export function bridgeOf(parts: SessionParts, session: Session, lane: Lane): SessionBridge {
+  if (session.bridge) return session.bridge
+  const facts = lane.handshake?.facts
+  if (!facts) throw new GatewayError('INTERNAL', 'the lane is not open')
+  const { servers, clientInputMs, log } = parts
+  const bridge = new ModernServerBridge(session, facts, {
+    lease: async () => (session.lane?.ready ? session.lane : leaseLane(servers, session)),
+    clientInputMs,
+    log,
+  })
+  session.bridge = bridge
+  if (session.streams.standing) bridge.standing(true)
+  return bridge
+}
