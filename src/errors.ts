@@ -139,3 +139,9 @@ export function rpcErrorObject(error: GatewayError): string {
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
+
+/** The `code` of a system error, or undefined. */
+export function errorCode(thrown: unknown): string | undefined {
+  const code = (thrown as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}

@@ -29,10 +29,11 @@ import { ModernRequests } from './session/modern/requests.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
+import { openTransport } from './upstream/server/open-transport.ts'
+import type { ServerParts } from './upstream/server/parts.ts'
 import type { Server } from './upstream/server/server.ts'
 import { Servers, type ServersListener } from './upstream/server/servers.ts'
 import { createMask } from './upstream/transports/mask.ts'
-import { openTransport } from './upstream/transports/open-transport.ts'
 import { Watchdog } from './upstream/transports/stdio/watchdog.ts'
 
 export interface Gateway {
@@ -57,39 +58,24 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const log = await createLog(config.logging)
   const rules = rulesOf(config, log)
   const store = openStore(config)
+  // What clients have open: sessions, and the requests that stand alone.
   const sessions = new Sessions({ ...config.limits, ...config.timeouts })
-  const calls = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts })
+  const requests = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts })
+  // The servers behind the gateway.
   const watchdog = new Watchdog(log)
-  const metrics = createMetrics({
-    servers: () => servers.list().map(gaugesOf),
-    linesDropped: () => log.linesDropped,
-  })
-  const servers = openServers(
-    config,
-    log,
-    metrics,
-    watchdog,
-    {
-      leaving(name) {
-        calls.abortWhere(({ endless, serverName }) => endless && serverName === name, removalOf(name))
-      },
-      removed(name) {
-        const error = removalOf(name)
-        sessions.closeWhere(({ serverName }) => serverName === name, error)
-        calls.abortWhere(({ serverName }) => serverName === name, error)
-      },
-      replaced: () => endUnadmitted(access, sessions, calls),
-    },
-    sessions,
-  )
+  const metrics = createMetrics()
+  const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions }))
+  // Who may come, and whose work ends when a server or its tokens go.
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition.authTokens ?? [],
     names: () => servers.list().map(({ name }) => name),
   })
+  servers.subscribe(endClientsOf({ sessions, requests, access }))
+  // The front door.
   const state = { draining: false }
-  const parts: McpParts = {
+  const mcp: McpParts = {
     servers,
-    calls,
+    requests,
     sessions,
     log,
     bodyBytesMax: config.limits.bodyBytesMax,
@@ -99,36 +85,38 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const app = createApp({
     directory: servers,
     state,
-    metrics,
+    metrics: { snapshot: () => metrics.snapshot(servers.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({ directory: servers, store, config, log }),
-    mcp: { stream: streamHandler(parts), sse: sseHandler(parts), message: messageHandler(parts) },
+    mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
-  const listener = await startListener({
-    host: config.host,
-    port: config.port,
-    access,
-    app,
-    log,
-    metrics,
-    state,
-  }).catch((thrown: unknown) => {
-    store.close()
-    throw thrown
-  })
+  const { host, port } = config
+  const listener = await startListener({ host, port, access, app, log, metrics, state }).catch(
+    (thrown: unknown) => {
+      store.close()
+      throw thrown
+    },
+  )
   // The port is ours from here on; a gateway that cannot listen has started no child.
   for (const definition of config.servers) servers.add(definition, 'file')
   addStored(servers, store, log)
+  const sweeper = startSweeper({ log, sessions, requests, servers })
+  return running({ config, log, access, store, sessions, requests, servers, watchdog, listener, sweeper })
+}
+
+/** Lets time pass for whoever owns something that expires. */
+function startSweeper(parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers'>): Sweeper {
+  const { log, sessions, requests, servers } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
     collect: () => Bun.gc(true),
   })
   sweeper.add((nowMs) => sessions.sweep(nowMs))
-  sweeper.add((nowMs) => calls.sweep(nowMs))
+  sweeper.add((nowMs) => requests.sweep(nowMs))
   sweeper.add((nowMs) => servers.sweep(nowMs))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
-  return running({ config, log, access, store, sessions, calls, servers, watchdog, listener, sweeper })
+  return sweeper
 }
 
 interface RunningParts {
@@ -137,7 +125,7 @@ interface RunningParts {
   readonly access: Access
   readonly store: DefinitionStore
   readonly sessions: Sessions
-  readonly calls: ModernRequests<ModernCallDriver>
+  readonly requests: ModernRequests<ModernCallDriver>
   readonly servers: Servers
   readonly watchdog: Watchdog
   readonly listener: Listener
@@ -145,7 +133,7 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { config, log, access, listener, servers, sessions, calls } = parts
+  const { config, log, access, listener, servers } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
   return {
@@ -164,7 +152,7 @@ function running(parts: RunningParts): Gateway {
     },
     reload(changed) {
       access.reload(rulesOf({ ...config, ...pickReloadable(changed) }, log))
-      endUnadmitted(access, sessions, calls)
+      endUnadmitted(parts)
     },
   }
 }
@@ -174,15 +162,15 @@ const FLUSH_MS = 500
 const CLOSE_MS = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, sessions, calls, servers, watchdog, listener, sweeper } = parts
+  const { log, store, sessions, requests, servers, watchdog, listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = new GatewayError('DRAINING', 'the gateway is shutting down')
   // A subscription never finishes by itself.
-  calls.abortWhere(({ endless }) => endless, error)
+  requests.abortWhere(({ endless }) => endless, error)
   await servers.finishCalls(untilMs)
   sessions.closeWhere(() => true, error)
-  calls.abortWhere(() => true, error)
+  requests.abortWhere(() => true, error)
   const closeMs = Math.max(CLOSE_MS, untilMs - Date.now())
   const closed = Promise.all([servers.stop(error), listener.stop(closeMs)]).then(() => true)
   if (!(await Promise.race([closed, Bun.sleep(closeMs + 50).then(() => false)])))
@@ -209,47 +197,63 @@ function removalOf(name: string): GatewayError {
   return new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
 }
 
+type ClientParts = Pick<RunningParts, 'sessions' | 'requests' | 'access'>
+
+/** What ends at the clients of a server that is removed or replaced. */
+function endClientsOf(parts: ClientParts): ServersListener {
+  const { sessions, requests } = parts
+  return {
+    leaving(name) {
+      requests.abortWhere(({ endless, serverName }) => endless && serverName === name, removalOf(name))
+    },
+    removed(name) {
+      const error = removalOf(name)
+      sessions.closeWhere(({ serverName }) => serverName === name, error)
+      requests.abortWhere(({ serverName }) => serverName === name, error)
+    },
+    replaced: () => endUnadmitted(parts),
+  }
+}
+
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
-function endUnadmitted(access: Access, sessions: Sessions, calls: ModernRequests<ModernCallDriver>): void {
+function endUnadmitted({ sessions, requests, access }: ClientParts): void {
   const error = new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked')
   sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
-  calls.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
+  requests.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
 }
 
 function openStore(config: Config): DefinitionStore {
   return config.storage.type === 'memory' ? createMemoryStore() : openSqliteStore(config.storage.path)
 }
 
-function openServers(
-  config: Config,
-  log: Log,
-  metrics: Metrics,
-  watchdog: Watchdog,
-  listener: ServersListener,
-  sessions: Sessions,
-): Servers {
+interface ServerNeeds {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly watchdog: Watchdog
+  readonly sessions: Pick<Sessions, 'countOf'>
+}
+
+/** What servers may use of the rest of the gateway, and the settings that they need. */
+function serverParts(config: Config, needs: ServerNeeds): Omit<ServerParts, 'processesInUse'> {
   const { limits, timeouts } = config
-  return new Servers(
-    {
-      log,
-      metrics,
-      identity: { name: 'compozy-mcp-proxy', version },
-      maskOf: (definition) => createMask(secretValuesOf(definition)),
-      createTransport: (definition) =>
-        openTransport(definition, secretValuesOf(definition), config, watchdog),
-      processesMax: limits.processesMax,
-      sessionCount: (name) => sessions.countOf(name),
-      callIdleMs: timeouts.callIdleMs,
-      callTotalMs: timeouts.callTotalMs,
-      laneIdleMs: timeouts.laneIdleMs,
-      healthProbeMs: timeouts.healthProbeMs,
-      startWaitMs: timeouts.startWaitMs,
-      inFlightMax: limits.inFlightPerServerMax,
-      lanesPerClientMax: limits.sessionsPerClientMax,
-      openAccess: config.auth.globalTokens.length === 0,
-    },
-    listener,
-  )
+  const { log, metrics, watchdog, sessions } = needs
+  return {
+    log,
+    metrics,
+    identity: { name: 'compozy-mcp-proxy', version },
+    maskOf: (definition) => createMask(secretValuesOf(definition)),
+    createTransport: (definition) => openTransport(definition, secretValuesOf(definition), config, watchdog),
+    processesMax: limits.processesMax,
+    sessionCount: (name) => sessions.countOf(name),
+    callIdleMs: timeouts.callIdleMs,
+    callTotalMs: timeouts.callTotalMs,
+    laneIdleMs: timeouts.laneIdleMs,
+    healthProbeMs: timeouts.healthProbeMs,
+    startWaitMs: timeouts.startWaitMs,
+    inFlightMax: limits.inFlightPerServerMax,
+    lanesPerClientMax: limits.sessionsPerClientMax,
+    openAccess: config.auth.globalTokens.length === 0,
+  }
 }
 
 /** The file wins over the store: what a person wrote down is not overruled by an earlier call. */

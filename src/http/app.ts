@@ -5,15 +5,14 @@
 import { type AnyElysia, Elysia } from 'elysia'
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { ProcessMetrics } from '../telemetry/metrics.ts'
 import { type Area, contextOf, type McpHandlers, type RequestContext } from './context.ts'
 import { replyErrorIn } from './reply.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
 import { mcpRoutes, streamServerOf } from './routes/mcp-endpoints.ts'
-import { metricsRoutes } from './routes/metrics.ts'
+import { type MetricsSource, metricsRoutes } from './routes/metrics.ts'
 
 export interface AppParts extends HealthParts {
-  readonly metrics: Pick<ProcessMetrics, 'snapshot'>
+  readonly metrics: MetricsSource
   /** The admin route group, `adminRoutes(…)`. */
   readonly admin: AnyElysia
   readonly mcp: McpHandlers

@@ -11,6 +11,8 @@ export interface Metrics {
   requestStarted(server: string): void
   /** It ended; `failed` when the gateway or the server answered with a JSON-RPC error. */
   requestEnded(server: string, durationMs: number, failed: boolean): void
+  /** It is gone: without this, whoever adds and deletes servers grows the page for ever. */
+  serverRemoved(server: string): void
 }
 
 /** The outward surface: dashboards depend on it, and a test pins it as literals. */
@@ -58,12 +60,6 @@ export interface ServerGauges {
   readonly connected: boolean
 }
 
-/** Where figures come from that are read and not counted. */
-export interface MetricSources {
-  servers(): Iterable<ServerGauges>
-  linesDropped(): number
-}
-
 export interface ServerFigures extends ServerGauges {
   readonly requests: number
   readonly errors: number
@@ -86,10 +82,13 @@ export interface MetricsSnapshot {
 export interface ProcessMetrics extends Metrics {
   /** An HTTP request was answered; `area` must come from a closed set. */
   httpAnswered(area: string, status: number): void
-  snapshot(): MetricsSnapshot
+  /** Everything at this moment; `servers` are those that are registered. */
+  snapshot(servers: readonly ServerGauges[], linesDropped: number): MetricsSnapshot
 }
 
 interface ServerCounters {
+  /** The server is gone; its counters go with its last call. */
+  removed: boolean
   started: number
   ended: number
   errors: number
@@ -97,11 +96,8 @@ interface ServerCounters {
   readonly durationCounts: number[]
 }
 
-/** Servers counted before the removed ones are looked for outside a scrape. */
-const countersMax = 1024
-
-/** Opens the process's metrics. Counters of a server that is gone from `sources` go with the next scrape. */
-export function createMetrics(sources: MetricSources): ProcessMetrics {
+/** Opens the process's metrics. */
+export function createMetrics(): ProcessMetrics {
   const counters = new Map<string, ServerCounters>()
   const http = new Map<string, number[]>()
   const startedAtMs = performance.now()
@@ -109,24 +105,28 @@ export function createMetrics(sources: MetricSources): ProcessMetrics {
   function of(server: string): ServerCounters {
     let found = counters.get(server)
     if (found === undefined) {
-      if (counters.size >= countersMax) forgetRemoved()
-      found = { started: 0, ended: 0, errors: 0, durationSumMs: 0, durationCounts: newCounts() }
+      found = {
+        removed: false,
+        started: 0,
+        ended: 0,
+        errors: 0,
+        durationSumMs: 0,
+        durationCounts: newCounts(),
+      }
       counters.set(server, found)
     }
     return found
   }
 
-  /** Without this, somebody who adds and deletes servers would grow the page for ever. */
-  function forgetRemoved(): void {
-    const known = new Set([...sources.servers()].map((gauge) => gauge.name))
-    for (const [name, counter] of counters) {
-      if (!known.has(name) && counter.started === counter.ended) counters.delete(name)
-    }
+  function forgetFinished(server: string, { started, ended }: ServerCounters): void {
+    if (started === ended) counters.delete(server)
   }
 
   return {
     requestStarted(server) {
-      of(server).started++
+      const counter = of(server)
+      counter.started++
+      counter.removed = false
     },
     requestEnded(server, durationMs, failed) {
       const counter = of(server)
@@ -135,21 +135,27 @@ export function createMetrics(sources: MetricSources): ProcessMetrics {
       counter.durationSumMs += durationMs
       const at = bucketOf(durationMs / 1000)
       counter.durationCounts[at] = (counter.durationCounts[at] ?? 0) + 1
+      if (counter.removed) forgetFinished(server, counter)
+    },
+    serverRemoved(server) {
+      const counter = counters.get(server)
+      if (counter === undefined) return
+      counter.removed = true
+      forgetFinished(server, counter)
     },
     httpAnswered(area, status) {
       const byStatus = http.get(area) ?? []
       if (byStatus.length === 0) http.set(area, byStatus)
       byStatus[status] = (byStatus[status] ?? 0) + 1
     },
-    snapshot() {
-      forgetRemoved()
+    snapshot(servers, linesDropped) {
       const { user, system } = process.cpuUsage()
       return {
-        servers: [...sources.servers()].map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
+        servers: servers.map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
         http: [...http].flatMap(([area, byStatus]) =>
           Object.entries(byStatus).map(([status, count]) => ({ area, status: Number(status), count })),
         ),
-        linesDropped: sources.linesDropped(),
+        linesDropped,
         uptimeSeconds: (performance.now() - startedAtMs) / 1000,
         memoryBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,

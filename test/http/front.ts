@@ -95,7 +95,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     access: (entry: AccessEntry) => void entries.push(entry),
   }
   const directory = directoryOf(servers)
-  const metrics = createMetrics({ servers: () => [], linesDropped: () => 0 })
+  const metrics = createMetrics()
   const state = { draining: false }
   const admin = adminRoutes({
     directory,
@@ -109,7 +109,14 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
   })
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
   const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }
-  const app = createApp({ directory, state, metrics, admin, mcp, log })
+  const app = createApp({
+    directory,
+    state,
+    metrics: { snapshot: () => metrics.snapshot([], 0) },
+    admin,
+    mcp,
+    log,
+  })
   const access = createAccess(rules, {
     of: (name) => servers.find((server) => server.name === name)?.authTokens ?? [],
     names: () => servers.map(({ name }) => name),

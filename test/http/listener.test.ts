@@ -238,7 +238,7 @@ describe('the access log', () => {
     await front.send('/healthz')
     await front.send('/healthz')
     await front.send('/nothing')
-    expect(front.metrics.snapshot().http).toEqual([
+    expect(front.metrics.snapshot([], 0).http).toEqual([
       { area: 'health', status: 200, count: 2 },
       { area: 'unknown', status: 404, count: 1 },
     ])

@@ -40,8 +40,11 @@ export interface Access {
   reload(rules: AccessRules): void
   /** Whether a request of this principal to this server could still be let in; else its sessions must end. */
   admits(principalId: string, server: string): boolean
-  /** The client headers that a server's `forwardHeaders` lets through; never one with a gateway token. */
-  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string>
+  /**
+   * The client headers that a server's `forwardHeaders` lets through; never one with a gateway token. Undefined
+   * when it lists none.
+   */
+  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> | undefined
 }
 
 /** Opens the access chain under `rules`. */
@@ -127,7 +130,8 @@ class AccessChain implements Access {
     return global.holds(principalId) || own.holds(principalId)
   }
 
-  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> {
+  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> | undefined {
+    if (listed.length === 0) return undefined
     return headersForUpstream(request.headers, listed, (text) => {
       const digest = digestOf(text)
       return this.#rules.admin.find(digest) !== null || this.#isClientToken(digest)

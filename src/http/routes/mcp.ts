@@ -17,7 +17,7 @@ import { replyRpcError } from '../reply.ts'
 
 export interface McpParts {
   readonly servers: Servers
-  readonly calls: ModernRequests<ModernCallDriver>
+  readonly requests: ModernRequests<ModernCallDriver>
   readonly clientInputMs: number
   readonly sessions: Sessions
   readonly log: Log
@@ -95,16 +95,6 @@ export function mcpFailure(
     'request failed',
   )
   return replyRpcError(new GatewayError('INTERNAL', 'the gateway failed; its log says more'), idText)
-}
-
-/** The client's headers that the definition lets through to the server; undefined when there are none. */
-export function forwardedHeaders(
-  parts: McpParts,
-  server: Server,
-  request: Request,
-): Readonly<Record<string, string>> | undefined {
-  const { forwardHeaders } = server.definition
-  return forwardHeaders.length === 0 ? undefined : parts.access.headersForUpstream(request, forwardHeaders)
 }
 
 /** Opens a session whose lane is found again when it is lost. Throws SESSIONS_EXHAUSTED. */

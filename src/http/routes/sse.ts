@@ -14,7 +14,6 @@ import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { replyText } from '../reply.ts'
 import {
-  forwardedHeaders,
   type Inbound,
   type McpParts,
   mcpFailure,
@@ -58,7 +57,14 @@ export function messageHandler(parts: McpParts): McpHandler {
         throw new GatewayError('SESSION_MISSING', 'post to the URL that the endpoint event named')
       const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
       noteMessage(context, session, inbound)
-      take(parts, server, session, context, inbound, forwardedHeaders(parts, server, request))
+      take(
+        parts,
+        server,
+        session,
+        context,
+        inbound,
+        parts.access.headersForUpstream(request, server.definition.forwardHeaders),
+      )
       return replyText(202, 'Accepted', 'text/plain')
     } catch (thrown) {
       return mcpFailure(thrown, parts, context, idText)

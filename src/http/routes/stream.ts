@@ -13,14 +13,14 @@ import { initializeSession } from '../../session/legacy/initialize.ts'
 import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import { parseEventId } from '../../session/legacy/streams.ts'
-import { answerModern, modernResponseOf, tellModern } from '../../session/modern/answer.ts'
+import { answerModern, tellModern } from '../../session/modern/answer.ts'
 import { RelayedCall } from '../../session/modern/relayed-call.ts'
+import type { ModernReply } from '../../session/modern/response.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
-import { replyEmpty, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
+import { replyEmpty, replyJsonText, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
 import { answerBatch } from './batch.ts'
 import {
-  forwardedHeaders,
   type Inbound,
   type McpParts,
   mcpFailure,
@@ -81,7 +81,8 @@ async function post(
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
     if (next instanceof PostExchange) return responseOf(await next.reply, next.idText)
     if (next instanceof RelayedCall) return modernResponseOf(await next.reply)
-    return await next
+    const answer = await next
+    return answer instanceof Response ? answer : modernResponseOf(answer)
   } catch (thrown) {
     // A modern answer leaves out an id that could not be read; a legacy one says null (JSON-RPC 2.0).
     const idText = (inbound && requestIdText(inbound)) ?? (claimsModern(request) ? undefined : null)
@@ -96,7 +97,7 @@ function route(
   request: Request,
   context: RequestContext,
   inbound: Inbound,
-): Response | PostExchange | RelayedCall | Promise<Response> {
+): Response | PostExchange | RelayedCall | Promise<Response | ModernReply> {
   const verdict = classify({
     httpMethod: 'POST',
     headers: request.headers,
@@ -106,9 +107,12 @@ function route(
   if (verdict.kind === 'modern') {
     noteMessage(context, null, inbound)
     const message = oneMessage(inbound)
-    if (verdict.message === 'notification') return tellModern(server, context, message)
+    const { principal, log } = context
+    const principalId = principal.id
+    if (verdict.message === 'notification')
+      return tellModern(server, principalId, message).then(() => replyEmpty(202))
     const acceptsStream = accepts(request, 'text/event-stream')
-    return answerModern({ parts, server, request, context, route: verdict, message, acceptsStream })
+    return answerModern({ parts, server, request, principalId, log, route: verdict, message, acceptsStream })
   }
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
   const session = sessionOf(parts, request, context, server.name)
@@ -121,9 +125,14 @@ function route(
   }
   const acceptsStream = accepts(request, 'text/event-stream')
   const exchange = new PostExchange(session, server, message, idTextOf(message), acceptsStream)
-  exchange.headers = forwardedHeaders(parts, server, request)
+  exchange.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
   sendRequest(parts, session, exchange)
   return exchange
+}
+
+function modernResponseOf(reply: ModernReply): Response {
+  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
+  return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
 }
 
 function responseOf(reply: PostReply, idText: string): Response {
@@ -144,7 +153,7 @@ async function initialize(
   if (message.kind !== 'request')
     throw new GatewayError('INVALID_REQUEST', 'initialize is a request and needs an id')
   const session = openSession(parts, context, server.name, 'stream')
-  session.headers = forwardedHeaders(parts, server, request)
+  session.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
   noteMessage(context, session, inbound)
   const giveUp = () =>
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the session could not be opened'))

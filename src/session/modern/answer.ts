@@ -5,9 +5,6 @@
  * and for a missing capability; 404 for a method that does not exist; the gateway's own from the catalogue.
  */
 import { GatewayError } from '../../errors.ts'
-import type { RequestContext } from '../../http/context.ts'
-import { replyEmpty, replyJsonText, replyRpcBytes } from '../../http/reply.ts'
-import { forwardedHeaders, type McpParts } from '../../http/routes/mcp.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
 import { DECISIVE_PARAMS, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
@@ -19,21 +16,40 @@ import type { Lane } from '../../upstream/lane/lane.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import type { StatelessUse } from '../../upstream/lane/roles.ts'
 import type { Server } from '../../upstream/server/server.ts'
+import type { Servers } from '../../upstream/server/servers.ts'
 import { allowsTool } from '../../upstream/server/tools.ts'
 import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
 import { ModernCallDriver, type ModernRequest } from './call-driver.ts'
 import { type StatelessClient, statelessClientFor } from './client.ts'
 import { RelayedCall } from './relayed-call.ts'
 import { bindState, type StateBinding } from './request-state.ts'
+import type { ModernRequests } from './requests.ts'
 import type { ModernReply } from './response.ts'
 import { Subscription } from './subscription.ts'
 
+/** What answering takes of the rest of the gateway. */
+export interface ModernParts {
+  readonly servers: Pick<Servers, 'get'>
+  readonly requests: ModernRequests<ModernCallDriver>
+  readonly access: HeaderForwarding
+}
+
+export interface HeaderForwarding {
+  /** The client's headers among those that a definition lists; undefined when it lists none. */
+  headersForUpstream(
+    request: Request,
+    listed: readonly string[],
+  ): Readonly<Record<string, string>> | undefined
+}
+
 /** One classified request and everything that answering it takes. */
 export interface InboundRequest {
-  readonly parts: McpParts
+  readonly parts: ModernParts
   readonly server: Server
   readonly request: Request
-  readonly context: RequestContext
+  readonly principalId: string
+  /** Is told which eras the request joins. */
+  readonly log: { pair?: string }
   readonly route: ModernRequestRoute
   readonly message: MessageText
   readonly acceptsStream: boolean
@@ -44,7 +60,7 @@ const OWN_RESULT: ReadonlySet<string> = new Set(['server/discover', 'subscriptio
 const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
-export function answerModern(modern: InboundRequest): Promise<Response> | RelayedCall {
+export function answerModern(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
   const { server, route } = modern
   if (route.method === 'tools/call') requireTool(server, route)
   if (route.method === 'subscriptions/listen' && !modern.acceptsStream)
@@ -58,23 +74,25 @@ export function answerModern(modern: InboundRequest): Promise<Response> | Relaye
   return lane && headers ? relay(modern, lane, headers) : answerOnLease(modern)
 }
 
-async function answerOnLease(modern: InboundRequest): Promise<Response> {
-  const { parts, server, request, context, route } = modern
+async function answerOnLease(modern: InboundRequest): Promise<ModernReply> {
+  const { parts, server, request, principalId, log, route } = modern
   const headers =
-    server.definition.transport === 'stdio' ? undefined : forwardedHeaders(parts, server, request)
-  const client = statelessClientFor(route.envelope, context.principal.id, server.identity, headers)
+    server.definition.transport === 'stdio'
+      ? undefined
+      : parts.access.headersForUpstream(request, server.definition.forwardHeaders)
+  const client = statelessClientFor(route.envelope, principalId, server.identity, headers)
   const resumed = await resumedCall(modern, client)
   if (resumed) {
-    context.log.pair = 'modern-legacy'
+    log.pair = 'modern-legacy'
     resumed.resume(statelessRequest(modern))
-    return modernResponseOf(await resumed.reply)
+    return resumed.reply
   }
   const paramHeaders = await paramHeadersOf(modern)
-  const lease = await server.leaseStateless(context.principal.id, client, useOf(route.method))
+  const lease = await server.leaseStateless(principalId, client, useOf(route.method))
   if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method))
-    return modernResponseOf(await relay(modern, lease.lane, paramHeaders).reply)
-  context.log.pair = `modern-${lease.lane.era}`
-  return modernResponseOf(await begin(modern, lease, client, paramHeaders))
+    return relay(modern, lease.lane, paramHeaders).reply
+  log.pair = `modern-${lease.lane.era}`
+  return begin(modern, lease, client, paramHeaders)
 }
 
 function useOf(method: string): StatelessUse {
@@ -83,17 +101,12 @@ function useOf(method: string): StatelessUse {
 }
 
 /** Takes a notification. What the revision defines means nothing here: cancelling is closing the response. */
-export async function tellModern(
-  server: Server,
-  context: RequestContext,
-  message: MessageText,
-): Promise<Response> {
+export async function tellModern(server: Server, principalId: string, message: MessageText): Promise<void> {
   if (isVendorNotification(message.method)) {
-    const { lane, giveBack } = await server.leaseStateless(context.principal.id, null, 'plain')
+    const { lane, giveBack } = await server.leaseStateless(principalId, null, 'plain')
     passVendorNotification(lane, message.method, message)
     giveBack()
   }
-  return replyEmpty(202)
 }
 
 /** From a modern client to a modern server: the text as it came. */
@@ -102,16 +115,16 @@ function relay(
   lane: Lane,
   paramHeaders: Readonly<Record<string, string>>,
 ): RelayedCall {
-  const { parts, server, request, context, route, message, acceptsStream } = modern
+  const { parts, server, request, principalId, log, route, message, acceptsStream } = modern
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, DECISIVE_PARAMS))
     throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
-  context.log.pair = 'modern-modern'
+  log.pair = 'modern-modern'
   lane.touch()
-  return new RelayedCall(parts.calls, server, connection, {
+  return new RelayedCall(parts.requests, server, connection, {
     message,
-    principalId: context.principal.id,
+    principalId,
     acceptsStream,
     logs: route.envelope.logLevel !== null,
     client: request,
@@ -126,7 +139,7 @@ function httpHeaders(
 ): Readonly<Record<string, string>> {
   const { method, params, envelope } = route
   const mirrored = mirroredHeaders({ method, params, version: envelope.version })
-  const forwarded = forwardedHeaders(parts, server, request) ?? NO_HEADERS
+  const forwarded = parts.access.headersForUpstream(request, server.definition.forwardHeaders) ?? NO_HEADERS
   const stray = strayParamHeaders(request, route)
   if (forwarded === NO_HEADERS && stray === NO_HEADERS && paramHeaders === NO_HEADERS) return mirrored
   return { ...forwarded, ...stray, ...paramHeaders, ...mirrored }
@@ -158,7 +171,7 @@ async function begin(
     if (route.method === 'subscriptions/listen') {
       const { principalId } = stateless.binding
       const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, client, 'listen')
-      return await new Subscription(parts.calls, again, lease.lane, facts, stateless, route.params).reply
+      return await new Subscription(parts.requests, again, lease.lane, facts, stateless, route.params).reply
     }
     const call = startModernCall(stateless, facts)
     return await new ModernCallDriver(parts, server, lease, stateless, stepModernCall, call).reply
@@ -178,13 +191,13 @@ function statelessRequest(modern: InboundRequest): ModernRequest {
     binding: bindingOf(modern),
     acceptsStream,
     client: request,
-    forwardedHeaders: forwardedHeaders(parts, server, request),
+    forwardedHeaders: parts.access.headersForUpstream(request, server.definition.forwardHeaders),
   }
 }
 
 /** What a parked call is bound to. */
-function bindingOf({ server, context, route }: InboundRequest): StateBinding {
-  return bindState(context.principal.id, server.name, () => salientText(route.method, route.params))
+function bindingOf({ server, principalId, route }: InboundRequest): StateBinding {
+  return bindState(principalId, server.name, () => salientText(route.method, route.params))
 }
 
 /**
@@ -195,12 +208,12 @@ async function resumedCall(
   modern: InboundRequest,
   client: StatelessClient | null,
 ): Promise<ModernCallDriver | null> {
-  const { parts, server, context, route } = modern
+  const { parts, server, principalId, route } = modern
   const state = route.params['requestState']
   if (state === undefined) return null
-  const call = typeof state === 'string' ? parts.calls.unpark(state, bindingOf(modern)) : null
+  const call = typeof state === 'string' ? parts.requests.unpark(state, bindingOf(modern)) : null
   if (call) return call
-  const { lane, giveBack } = await server.leaseStateless(context.principal.id, client, 'plain')
+  const { lane, giveBack } = await server.leaseStateless(principalId, client, 'plain')
   giveBack()
   if (lane.era === 'modern') return null
   throw new GatewayError(
@@ -259,10 +272,4 @@ function requireTool(server: Server, route: ModernRequestRoute): void {
   const name = route.params['name']
   if (!allowsTool(server.definition.toolFilter, typeof name === 'string' ? name : null))
     throw new GatewayError('PARAMS_REFUSED', 'there is no such tool')
-}
-
-/** The response that a reply has become. */
-export function modernResponseOf(reply: ModernReply): Response {
-  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
-  return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
 }

@@ -32,8 +32,8 @@ export interface ModernRequest {
   readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
 }
 
-export interface StatelessParts {
-  readonly calls: ModernRequests<ModernCallDriver>
+export interface ModernCallParts {
+  readonly requests: ModernRequests<ModernCallDriver>
 }
 
 /** The call of one of the machines: the relay between modern ends, or the bridge to a legacy server. */
@@ -46,7 +46,7 @@ export class ModernCallDriver<State = unknown>
   readonly endless: boolean
   place = 0
   protected readonly headers: Readonly<Record<string, string>> | undefined
-  readonly #parts: StatelessParts
+  readonly #parts: ModernCallParts
   readonly #server: Server
   readonly #lease: StatelessLease
   #request: ModernRequest
@@ -56,14 +56,14 @@ export class ModernCallDriver<State = unknown>
 
   /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
   constructor(
-    parts: StatelessParts,
+    parts: ModernCallParts,
     server: Server,
     lease: StatelessLease,
     request: ModernRequest,
     step: StepFunction<State>,
     [state, effects]: Step<State, CallEffect>,
   ) {
-    super(state, step, parts.calls.settings.clientInputMs)
+    super(state, step, parts.requests.settings.clientInputMs)
     this.#parts = parts
     this.#server = server
     this.#lease = lease
@@ -154,7 +154,7 @@ export class ModernCallDriver<State = unknown>
       this.abort(new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep'))
       return
     }
-    const state = this.#parts.calls.park(this as ModernCallDriver, this.#request.binding)
+    const state = this.#parts.requests.park(this as ModernCallDriver, this.#request.binding)
     if (state === null) {
       const error = new GatewayError(
         'IN_FLIGHT_EXHAUSTED',
@@ -170,10 +170,10 @@ export class ModernCallDriver<State = unknown>
   #respondTo(request: ModernRequest): ModernResponse {
     // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the second alone.
     if (!this.endless) this.#server.counters.started()
-    this.#parts.calls.add(this)
+    this.#parts.requests.add(this)
     this.#open = true
     this.#begunMs = performance.now()
-    return new ModernResponse(request.acceptsStream, this.#parts.calls.settings, this)
+    return new ModernResponse(request.acceptsStream, this.#parts.requests.settings, this)
   }
 
   #finish(text: string | null, status: number, failed: boolean): void {
@@ -184,14 +184,14 @@ export class ModernCallDriver<State = unknown>
   #closeBooks(failed: boolean): void {
     if (!this.#open) return
     this.#open = false
-    this.#parts.calls.delete(this)
+    this.#parts.requests.delete(this)
     if (this.endless) return
     const durationMs = performance.now() - this.#begunMs
     this.#server.counters.ended(durationMs, failed)
   }
 
   #over(): void {
-    this.#parts.calls.forget(this as ModernCallDriver)
+    this.#parts.requests.forget(this as ModernCallDriver)
     this.#lease.giveBack()
   }
 }

@@ -33,7 +33,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly client = null
   override readonly principalId: string
   readonly serverName: string
-  readonly #calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
+  readonly #requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
   readonly #server: Server
   readonly #connection: Connection
   readonly #client: WaitingClient
@@ -43,7 +43,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
 
   /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
   constructor(
-    calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
+    requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
     server: Server,
     connection: Connection,
     request: RelayedRequest,
@@ -59,13 +59,13 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.progressTokenText = token && message.text.slice(token.start, token.end)
     this.principalId = request.principalId
     this.serverName = server.name
-    this.#calls = calls
+    this.#requests = requests
     this.#server = server
     this.#connection = connection
     this.#client = request.client
     server.counters.started()
-    calls.add(this)
-    this.#response = new ModernResponse(request.acceptsStream, calls.settings, this)
+    requests.add(this)
+    this.#response = new ModernResponse(request.acceptsStream, requests.settings, this)
     connection.request(this)
   }
 
@@ -132,7 +132,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   #closeBooks(failed: boolean): void {
     if (!this.#open) return
     this.#open = false
-    this.#calls.delete(this)
+    this.#requests.delete(this)
     const durationMs = performance.now() - this.#begunMs
     this.#server.counters.ended(durationMs, failed)
   }

@@ -25,7 +25,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly endless = true
   readonly headers = undefined
   place = 0
-  readonly #calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
+  readonly #requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
   readonly #leaseAgain: () => Promise<StatelessLease> | undefined
   readonly #idText: string
   readonly #client: WaitingClient
@@ -36,14 +36,14 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
 
   /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
   constructor(
-    calls: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
+    requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
     leaseAgain: () => Promise<StatelessLease> | undefined,
     lane: Lane,
     facts: ServerFacts,
     request: ModernRequest,
     params: JsonObject,
   ) {
-    this.#calls = calls
+    this.#requests = requests
     this.#leaseAgain = leaseAgain
     this.#lane = lane
     this.#idText = request.idText
@@ -51,8 +51,8 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`
     this.#client = request.client
-    this.#response = new ModernResponse(request.acceptsStream, calls.settings, this)
-    calls.add(this)
+    this.#response = new ModernResponse(request.acceptsStream, requests.settings, this)
+    requests.add(this)
     lane.join(this)
     const [listen, effects] = startListen(request.idText, params, facts)
     this.#listen = listen
@@ -138,7 +138,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
 
   #leave(): void {
     this.#lane.leave(this)
-    this.#calls.delete(this)
+    this.#requests.delete(this)
   }
 
   /** The server was lost: waits until it is back, asks for the same again and says that all may have changed. */

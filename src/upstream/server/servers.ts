@@ -20,11 +20,15 @@ export class Servers implements ServerDirectory {
   readonly #byName = new Map<string, Server>()
   /** Replaced servers that still finish calls. */
   readonly #draining = new Set<Server>()
-  readonly #listener: ServersListener
+  readonly #listeners: ServersListener[] = []
 
-  constructor(parts: Omit<ServerParts, 'processesInUse'>, listener: ServersListener) {
+  constructor(parts: Omit<ServerParts, 'processesInUse'>) {
     this.#parts = { ...parts, processesInUse: () => this.processes }
-    this.#listener = listener
+  }
+
+  /** Tells `listener` from now on. */
+  subscribe(listener: ServersListener): void {
+    this.#listeners.push(listener)
   }
 
   list(): readonly Server[] {
@@ -71,7 +75,7 @@ export class Servers implements ServerDirectory {
     this.#byName.set(definition.name, server)
     server.start()
     void this.#drain(old)
-    this.#listener.replaced(definition.name)
+    for (const listener of this.#listeners) listener.replaced(definition.name)
     return server
   }
 
@@ -79,10 +83,12 @@ export class Servers implements ServerDirectory {
     const server = this.#byName.get(name)
     if (!server) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${name}`)
     this.#byName.delete(name)
-    this.#listener.leaving(name)
+    for (const listener of this.#listeners) listener.leaving(name)
     const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${name} was removed`))
-    this.#listener.removed(name)
+    for (const listener of this.#listeners) listener.removed(name)
     await stopped
+    // Somebody may have registered that name again meanwhile.
+    if (!this.#byName.has(name)) this.#parts.metrics.serverRemoved(name)
   }
 
   sweep(nowMs: number): void {

@@ -1,6 +1,6 @@
 /** Reads the event stream in the body of one response. */
 import { createSseParser, type SseParser, type SseSink } from '../../../protocol/sse-frames.ts'
-import type { HttpAnswer } from './client/answer.ts'
+import type { HttpAnswer } from './client/answer/answer.ts'
 
 /** What a stream has said about resuming it; outlives the responses that carried it. */
 export interface StreamCursor {

@@ -7,7 +7,7 @@
 import { GatewayError } from '../../../errors.ts'
 import { memberSpan, replaceSpan, type Span } from '../../../protocol/jsonrpc.ts'
 import type { Mask } from '../mask.ts'
-import { type HttpAnswer, mediaType, readBody } from './client/answer.ts'
+import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
 
 /** What an HTTP error status means. */
 export type HttpFailure =

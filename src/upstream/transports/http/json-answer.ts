@@ -3,7 +3,7 @@ import { GatewayError } from '../../../errors.ts'
 import { largeAnswerBytesMin, lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { messagesIn } from '../message-text.ts'
 import type { TransportReceiver } from '../transport.ts'
-import type { HttpAnswer } from './client/answer.ts'
+import type { HttpAnswer } from './client/answer/answer.ts'
 
 /**
  * Tells the receiver the messages of a body. `pieces` are null when it has more than `bytesMax` bytes. Answers

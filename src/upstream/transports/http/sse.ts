@@ -19,8 +19,8 @@ import {
   type UpstreamTransport,
   unansweredMax,
 } from '../transport.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { Cancellation } from './client/cancellation.ts'
+import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { ReadGate, readEvents } from './event-body.ts'
 import { readFailure } from './failure.ts'

@@ -9,8 +9,8 @@
 
 import { messagesIn } from '../message-text.ts'
 import { reconnectMinMs } from './answer-stream.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { type Cancellation, wait } from './client/cancellation.ts'
+import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import { type Cancellation, wait } from './client/answer/cancellation.ts'
 import type { ReadGate } from './event-body.ts'
 import { readEvents, type StreamCursor } from './event-body.ts'
 

@@ -20,8 +20,8 @@ import {
   unansweredMax,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
-import { type HttpAnswer, mediaType } from './client/answer.ts'
-import { Cancellation } from './client/cancellation.ts'
+import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
 import { ReadGate } from './event-body.ts'

@@ -10,6 +10,7 @@
  */
 
 import { readdir, readFile } from 'node:fs/promises'
+import { errorCode } from '../../../errors.ts'
 
 /** Longest wait for the kernel to take down a killed group: it can only be late, never refuse. */
 const killWaitMs = 2_000
@@ -94,10 +95,4 @@ async function hasLivingMember(groupId: number): Promise<boolean> {
 /** State, parent, group …: what follows the command, which may itself hold spaces and parentheses. */
 function afterCommand(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-}
-
-/** The `code` of a system error, or undefined. */
-export function errorCode(thrown: unknown): string | undefined {
-  const code = (thrown as { code?: unknown } | null | undefined)?.code
-  return typeof code === 'string' ? code : undefined
 }

@@ -9,7 +9,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
-import { GatewayError, reasonOf } from '../../../errors.ts'
+import { errorCode, GatewayError, reasonOf } from '../../../errors.ts'
 import { type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { FloodGuard } from '../flood-guard.ts'
 import { createMask, type Mask } from '../mask.ts'
@@ -19,7 +19,7 @@ import { type ChildInput, createChildInput } from './child-input.ts'
 import { readChildOutput } from './child-output.ts'
 import { commandMissing } from './command-lookup.ts'
 import { createServerNoise, type ServerNoise } from './noise.ts'
-import { errorCode, type ProcessGroup, processGroup } from './process-group.ts'
+import { type ProcessGroup, processGroup } from './process-group.ts'
 
 /** Told which process groups must not outlive the gateway (`upstream/transports/stdio/watchdog.ts`). */
 export interface GroupWatch {

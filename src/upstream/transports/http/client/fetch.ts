@@ -1,7 +1,7 @@
 /** The answer to a request that fetch has carried: over TLS, or through an outgoing proxy. */
 import type { MessagePieces } from '../../../../protocol/large-answer.ts'
-import { type HttpAnswer, networkError } from './answer.ts'
-import type { Cancellation } from './cancellation.ts'
+import { type HttpAnswer, networkError } from './answer/answer.ts'
+import type { Cancellation } from './answer/cancellation.ts'
 
 export interface FetchedRequest {
   readonly method: string

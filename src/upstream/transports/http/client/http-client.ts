@@ -12,8 +12,8 @@
  */
 import { GatewayError, reasonOf } from '../../../../errors.ts'
 import type { Mask } from '../../mask.ts'
-import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer.ts'
-import type { Cancellation } from './cancellation.ts'
+import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer/answer.ts'
+import type { Cancellation } from './answer/cancellation.ts'
 import { fetchAnswer } from './fetch.ts'
 import { Http1Answer } from './http1/answer.ts'
 import type { Http1Connection, RequestHead } from './http1/connection.ts'

@@ -3,8 +3,8 @@ import type { GatewayError } from '../../../../../errors.ts'
 import type { ResponseHead } from '../../../../../net/http1-head.ts'
 import type { ResponseSink } from '../../../../../net/http1-response.ts'
 import type { MessagePieces } from '../../../../../protocol/large-answer.ts'
-import { brokenConnection, givenUp, type HttpAnswer } from '../answer.ts'
-import type { Cancellable, Cancellation } from '../cancellation.ts'
+import { brokenConnection, givenUp, type HttpAnswer } from '../answer/answer.ts'
+import type { Cancellable, Cancellation } from '../answer/cancellation.ts'
 import type { Http1Connection } from './connection.ts'
 
 /** More unread bytes than this block the server. */

@@ -1,3 +1,4 @@
+import { errorCode } from '../../../../../errors.ts'
 /**
  * A TCP connection that carries one HTTP/1.1 exchange at a time, on the thread of the event loop: no other
  * way to send a small request costs as little.
@@ -6,7 +7,6 @@
  * asked, or that is in doubt for any other reason, is closed and not used any more.
  */
 import { Http1Responses } from '../../../../../net/http1-response.ts'
-import { errorCode } from '../../../stdio/process-group.ts'
 import type { Http1Answer } from './answer.ts'
 
 /** Where a connection leads. */

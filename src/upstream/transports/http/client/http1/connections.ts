@@ -1,7 +1,7 @@
 /** The connections of one wire: opened when they are needed, and kept for a while when they are not. */
 
-import { givenUp } from '../answer.ts'
-import type { Cancellation } from '../cancellation.ts'
+import { givenUp } from '../answer/answer.ts'
+import type { Cancellation } from '../answer/cancellation.ts'
 import { type ConnectionTarget, Http1Connection, type Http1ConnectionOwner } from './connection.ts'
 
 export interface ConnectionBounds {

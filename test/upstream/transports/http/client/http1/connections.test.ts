@@ -1,8 +1,8 @@
 /** Requests in clear text go over connections of the gateway's own: how these are used, and when not again. */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import type { HttpAnswer } from '../../../../../../src/upstream/transports/http/client/answer.ts'
-import { Cancellation } from '../../../../../../src/upstream/transports/http/client/cancellation.ts'
+import type { HttpAnswer } from '../../../../../../src/upstream/transports/http/client/answer/answer.ts'
+import { Cancellation } from '../../../../../../src/upstream/transports/http/client/answer/cancellation.ts'
 import { HttpClient } from '../../../../../../src/upstream/transports/http/client/http-client.ts'
 import { Http1Connections } from '../../../../../../src/upstream/transports/http/client/http1/connections.ts'
 import { createStreamableHttpTransport } from '../../../../../../src/upstream/transports/http/streamable-http.ts'

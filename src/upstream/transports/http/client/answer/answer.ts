@@ -1,7 +1,6 @@
 /** The answer to one HTTP request, whoever has carried it, and what can go wrong on its way. */
-import { GatewayError } from '../../../../errors.ts'
-import { type MessagePieces, textOf } from '../../../../protocol/large-answer.ts'
-import { errorCode } from '../../stdio/process-group.ts'
+import { errorCode, GatewayError } from '../../../../../errors.ts'
+import { type MessagePieces, textOf } from '../../../../../protocol/large-answer.ts'
 
 /**
  * Its body is read once: as a whole, piece by piece, or not at all. Whoever does none of these keeps a

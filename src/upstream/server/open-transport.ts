@@ -1,12 +1,12 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../../config/schema.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { checkUpstreamUrl } from './http/client/url-guard.ts'
-import { createSseTransport } from './http/sse.ts'
-import { createStreamableHttpTransport } from './http/streamable-http.ts'
-import { childEnvironment } from './stdio/child-environment.ts'
-import { createStdioTransport, type GroupWatch } from './stdio/stdio.ts'
-import type { UpstreamTransport } from './transport.ts'
+import { checkUpstreamUrl } from '../transports/http/client/url-guard.ts'
+import { createSseTransport } from '../transports/http/sse.ts'
+import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
+import { childEnvironment } from '../transports/stdio/child-environment.ts'
+import { createStdioTransport, type GroupWatch } from '../transports/stdio/stdio.ts'
+import type { UpstreamTransport } from '../transports/transport.ts'
 
 /** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
 export function openTransport(
