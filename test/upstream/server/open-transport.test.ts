@@ -2,15 +2,15 @@
 import { describe, expect, test } from 'bun:test'
 import { startRawHttp } from '../../support/fault-http.ts'
 
-const source = `${import.meta.dir}/../../src`
+const source = `${import.meta.dir}/../../../src`
 
 /** Sends one call to this URL in a process of its own, for which alone the environment is meant. */
 async function callIn(env: Record<string, string>, url: string): Promise<string> {
   const script = `
-    import { openWire } from '${source}/upstream/wire.ts'
+    import { openTransport } from '${source}/upstream/server/open-transport.ts'
     const limits = { lineBytesMax: 1000 }
     const config = { limits, timeouts: { stopGraceMs: 1 }, security: { privateUpstreams: 'allowed' } }
-    const wire = openWire({ name: 'a', transport: 'streamable-http', url: '${url}', headers: {} }, [], config, {})
+    const wire = openTransport({ name: 'a', transport: 'streamable-http', url: '${url}', headers: {} }, [], config, {})
     const said = Promise.withResolvers()
     const receiver = {
       message: (text) => said.resolve(text),

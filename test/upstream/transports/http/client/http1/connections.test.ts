@@ -213,9 +213,9 @@ describe('a connection', () => {
   test('keeps no process alive while it is idle', async () => {
     await using http = await startRawHttp((socket, body) => socket.write(answerTo(body)))
     const script = `
-      import { Cancellation } from '${import.meta.dir}/../../../src/upstream/transports/cancellation.ts'
-      import { HttpWire } from '${import.meta.dir}/../../../src/upstream/transports/http-wire.ts'
-      const wire = new HttpWire({ url: '${http.url}', headers: {}, lineBytesMax: 1000 })
+      import { Cancellation } from '${import.meta.dir}/../../../../../../src/upstream/transports/http/client/answer/cancellation.ts'
+      import { HttpClient } from '${import.meta.dir}/../../../../../../src/upstream/transports/http/client/http-client.ts'
+      const wire = new HttpClient({ url: '${http.url}', headers: {}, lineBytesMax: 1000 })
       const body = '{"id":1}'
       const answer = await wire.request({ method: 'POST', protocolHeaders: {}, body, cancellation: new Cancellation() })
       console.log(answer.status, (await answer.pieces(1000)).length)`
