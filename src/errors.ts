@@ -2,17 +2,14 @@
  * Every failure that the gateway can report, in one catalogue.
  *
  * A row says how one failure looks on each wire: the HTTP status, the JSON-RPC code on MCP
- * endpoints, whose fault it is, and whether the same request may succeed later. Only
+ * endpoints, and whether the same request may succeed later. Only
  * `http/reply.ts` turns a row into a response. `test/errors.test.ts` pins the rows as literals.
  */
-
-/** Whose fault a failure is. Downstream is the client, upstream the MCP server. */
-export type ErrorSource = 'downstream' | 'upstream' | 'internal'
+import { rpcError } from './protocol/jsonrpc.ts'
 
 interface CatalogueRow {
   readonly status: number
   readonly rpcCode: number
-  readonly source: ErrorSource
   readonly retryable: boolean
   readonly title: string
 }
@@ -24,62 +21,54 @@ interface CatalogueRow {
  * SDKs say for a session that is unknown.
  */
 export const catalogue = {
-  PARSE_ERROR: row(400, -32700, 'downstream', false, 'Parse error'),
-  INVALID_REQUEST: row(400, -32600, 'downstream', false, 'Invalid request'),
-  BATCH_UNSUPPORTED: row(400, -32600, 'downstream', false, 'Batches are not accepted'),
-  INVALID_PARAMS: row(400, -32602, 'downstream', false, 'Invalid params'),
+  PARSE_ERROR: row(400, -32700, false, 'Parse error'),
+  INVALID_REQUEST: row(400, -32600, false, 'Invalid request'),
+  BATCH_UNSUPPORTED: row(400, -32600, false, 'Batches are not accepted'),
+  INVALID_PARAMS: row(400, -32602, false, 'Invalid params'),
   /** Of a stateless request whose envelope is right: 400 is for the envelope (2026-07-28, basic/index, `_meta`). */
-  PARAMS_REFUSED: row(200, -32602, 'downstream', false, 'Invalid params'),
-  METHOD_NOT_FOUND: row(404, -32601, 'downstream', false, 'Method not found'),
-  HEADER_MISMATCH: row(400, -32020, 'downstream', false, 'Header mismatch'),
-  MISSING_CAPABILITY: row(400, -32021, 'downstream', false, 'Missing client capability'),
-  UNSUPPORTED_VERSION: row(400, -32022, 'downstream', false, 'Unsupported protocol version'),
-  UNSUPPORTED_MEDIA_TYPE: row(415, -32600, 'downstream', false, 'Unsupported content type'),
-  NOT_ACCEPTABLE: row(406, -32600, 'downstream', false, 'Not acceptable'),
-  SESSION_MISSING: row(400, -32600, 'downstream', false, 'Session id required'),
-  SESSION_UNKNOWN: row(404, -32001, 'downstream', false, 'Session not found'),
-  SERVER_UNKNOWN: row(404, -31404, 'downstream', false, 'Server not found'),
-  SERVER_STARTING: row(503, -31503, 'upstream', true, 'Server is starting'),
-  SERVER_UNAVAILABLE: row(503, -31503, 'upstream', true, 'Server is not available'),
-  UPSTREAM_CLOSED: row(502, -31502, 'upstream', true, 'Server connection closed'),
-  UPSTREAM_TIMEOUT: row(504, -31504, 'upstream', true, 'Server did not answer in time'),
-  UPSTREAM_ERROR: row(502, -31502, 'upstream', true, 'Server gave an invalid answer'),
-  UPSTREAM_UNAUTHORIZED: row(502, -31502, 'upstream', false, 'Server refused the gateway credentials'),
-  NO_CAPABLE_CLIENT: row(400, -32603, 'upstream', false, 'No client can answer this request'),
-  PAYLOAD_TOO_LARGE: row(413, -32600, 'downstream', false, 'Request body too large'),
-  RATE_LIMITED: row(429, -31429, 'downstream', true, 'Too many requests'),
-  SESSIONS_EXHAUSTED: row(429, -31429, 'downstream', true, 'Too many sessions'),
-  PROCESSES_EXHAUSTED: row(503, -31503, 'internal', true, 'Too many child processes'),
-  IN_FLIGHT_EXHAUSTED: row(429, -31429, 'downstream', true, 'Too many requests in flight'),
-  UNAUTHENTICATED: row(401, -32600, 'downstream', false, 'Authentication required'),
-  ADMIN_FORBIDDEN: row(403, -32600, 'downstream', false, 'Admin access denied'),
-  ADDRESS_FORBIDDEN: row(403, -32600, 'downstream', false, 'Address not allowed'),
-  HOST_FORBIDDEN: row(421, -32600, 'downstream', false, 'Host not allowed'),
-  ORIGIN_FORBIDDEN: row(403, -32600, 'downstream', false, 'Origin not allowed'),
-  NOT_FOUND: row(404, -31404, 'downstream', false, 'Not found'),
-  METHOD_NOT_ALLOWED: row(405, -32600, 'downstream', false, 'Method not allowed'),
-  BAD_REQUEST: row(400, -32600, 'downstream', false, 'Bad request'),
-  DEFINITION_INVALID: row(400, -32602, 'downstream', false, 'Invalid server definition'),
-  DEFINITION_EXISTS: row(409, -32600, 'downstream', false, 'Server already exists'),
-  DEFINITION_READ_ONLY: row(409, -32600, 'downstream', false, 'Server is defined in the configuration file'),
-  COMMAND_NOT_FOUND: row(422, -32602, 'downstream', false, 'Command not found'),
-  COMMAND_FORBIDDEN: row(403, -32600, 'downstream', false, 'Command not allowed'),
-  URL_FORBIDDEN: row(422, -32602, 'downstream', false, 'URL not allowed'),
-  DRAINING: row(503, -31503, 'internal', true, 'Gateway is shutting down'),
-  INTERNAL: row(500, -32603, 'internal', false, 'Internal error'),
+  PARAMS_REFUSED: row(200, -32602, false, 'Invalid params'),
+  HEADER_MISMATCH: row(400, -32020, false, 'Header mismatch'),
+  UNSUPPORTED_VERSION: row(400, -32022, false, 'Unsupported protocol version'),
+  UNSUPPORTED_MEDIA_TYPE: row(415, -32600, false, 'Unsupported content type'),
+  NOT_ACCEPTABLE: row(406, -32600, false, 'Not acceptable'),
+  SESSION_MISSING: row(400, -32600, false, 'Session id required'),
+  SESSION_UNKNOWN: row(404, -32001, false, 'Session not found'),
+  SERVER_UNKNOWN: row(404, -31404, false, 'Server not found'),
+  SERVER_STARTING: row(503, -31503, true, 'Server is starting'),
+  SERVER_UNAVAILABLE: row(503, -31503, true, 'Server is not available'),
+  UPSTREAM_CLOSED: row(502, -31502, true, 'Server connection closed'),
+  UPSTREAM_TIMEOUT: row(504, -31504, true, 'Server did not answer in time'),
+  UPSTREAM_ERROR: row(502, -31502, true, 'Server gave an invalid answer'),
+  UPSTREAM_UNAUTHORIZED: row(502, -31502, false, 'Server refused the gateway credentials'),
+  NO_CAPABLE_CLIENT: row(400, -32603, false, 'No client can answer this request'),
+  PAYLOAD_TOO_LARGE: row(413, -32600, false, 'Request body too large'),
+  RATE_LIMITED: row(429, -31429, true, 'Too many requests'),
+  SESSIONS_EXHAUSTED: row(429, -31429, true, 'Too many sessions'),
+  PROCESSES_EXHAUSTED: row(503, -31503, true, 'Too many child processes'),
+  IN_FLIGHT_EXHAUSTED: row(429, -31429, true, 'Too many requests in flight'),
+  UNAUTHENTICATED: row(401, -32600, false, 'Authentication required'),
+  ADMIN_FORBIDDEN: row(403, -32600, false, 'Admin access denied'),
+  ADDRESS_FORBIDDEN: row(403, -32600, false, 'Address not allowed'),
+  HOST_FORBIDDEN: row(421, -32600, false, 'Host not allowed'),
+  ORIGIN_FORBIDDEN: row(403, -32600, false, 'Origin not allowed'),
+  NOT_FOUND: row(404, -31404, false, 'Not found'),
+  METHOD_NOT_ALLOWED: row(405, -32600, false, 'Method not allowed'),
+  BAD_REQUEST: row(400, -32600, false, 'Bad request'),
+  DEFINITION_INVALID: row(400, -32602, false, 'Invalid server definition'),
+  DEFINITION_EXISTS: row(409, -32600, false, 'Server already exists'),
+  DEFINITION_READ_ONLY: row(409, -32600, false, 'Server is defined in the configuration file'),
+  COMMAND_NOT_FOUND: row(422, -32602, false, 'Command not found'),
+  COMMAND_FORBIDDEN: row(403, -32600, false, 'Command not allowed'),
+  URL_FORBIDDEN: row(422, -32602, false, 'URL not allowed'),
+  DRAINING: row(503, -31503, true, 'Gateway is shutting down'),
+  INTERNAL: row(500, -32603, false, 'Internal error'),
 } as const satisfies Record<string, CatalogueRow>
 
 /** The stable name of a failure, sent as `code` in the plain HTTP error form. */
 export type ErrorCode = keyof typeof catalogue
 
-function row(
-  status: number,
-  rpcCode: number,
-  source: ErrorSource,
-  retryable: boolean,
-  title: string,
-): CatalogueRow {
-  return { status, rpcCode, source, retryable, title }
+function row(status: number, rpcCode: number, retryable: boolean, title: string): CatalogueRow {
+  return { status, rpcCode, retryable, title }
 }
 
 /** A failure with its catalogue row and one sentence that says what to do about it. */
@@ -110,22 +99,14 @@ export class GatewayError extends Error {
     return catalogue[this.code].title
   }
 
-  get source(): ErrorSource {
-    return catalogue[this.code].source
-  }
-
   get retryable(): boolean {
     return catalogue[this.code].retryable
   }
 }
 
-/**
- * A failure as a JSON-RPC error response. `idText` is the raw JSON text of the request's id; null answers
- * `"id":null`, undefined leaves the id out (2026-07-28: an id that could not be read).
- */
+/** A failure as a JSON-RPC error response; for `idText` see `rpcError`. */
 export function rpcErrorText(error: GatewayError, idText: string | null | undefined): string {
-  const id = idText === undefined ? '' : `,"id":${idText}`
-  return `{"jsonrpc":"2.0"${id},"error":${rpcErrorObject(error)}}`
+  return rpcError(idText, rpcErrorObject(error))
 }
 
 /** The `error` member of such a response, as JSON text. */

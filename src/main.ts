@@ -2,19 +2,38 @@
 import { defineCommand } from 'citty'
 import { runCli } from './cli/run.ts'
 
+const servers = defineCommand({
+  meta: { name: 'servers', description: 'Shows and changes the MCP servers of a running gateway.' },
+  subCommands: {
+    list: () => import('./cli/servers/list.ts').then(({ list }) => list),
+    add: () => import('./cli/servers/add.ts').then(({ add }) => add),
+    remove: () => import('./cli/servers/remove.ts').then(({ remove }) => remove),
+    tools: () => import('./cli/servers/tools.ts').then(({ tools }) => tools),
+    call: () => import('./cli/servers/call.ts').then(({ call }) => call),
+    try: () => import('./cli/servers/try.ts').then(({ tryServer }) => tryServer),
+  },
+})
+
+const config = defineCommand({
+  meta: { name: 'config', description: 'Shows the configuration that a gateway would run with.' },
+  subCommands: {
+    print: () => import('./cli/config-print.ts').then(({ configPrint }) => configPrint),
+  },
+})
+
 const compozy = defineCommand({
   meta: { name: 'compozy', description: 'Exposes MCP servers over HTTP.' },
   subCommands: {
-    'mcp-proxy': () => import('./cli/mcp-proxy.ts').then(({ mcpProxy }) => mcpProxy),
-    servers: () => import('./cli/servers.ts').then(({ servers }) => servers),
-    config: () => import('./cli/config.ts').then(({ config }) => config),
+    'mcp-proxy': () => import('./cli/serve/mcp-proxy.ts').then(({ mcpProxy }) => mcpProxy),
+    servers,
+    config,
     healthcheck: () => import('./cli/healthcheck.ts').then(({ healthcheck }) => healthcheck),
   },
 })
 
 // The gateway starts this program a second time, to end its children should it be killed itself.
 if (process.argv[2] === '__watchdog')
-  await import('./cli/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
+  await import('./cli/serve/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
 
 const args = process.argv.slice(2)
 // In the image without wget and shell the executable stands in for both.

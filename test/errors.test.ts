@@ -8,9 +8,7 @@ const rows: readonly (readonly [code: string, status: number, rpcCode: number, r
   ['BATCH_UNSUPPORTED', 400, -32600, false],
   ['INVALID_PARAMS', 400, -32602, false],
   ['PARAMS_REFUSED', 200, -32602, false],
-  ['METHOD_NOT_FOUND', 404, -32601, false],
   ['HEADER_MISMATCH', 400, -32020, false],
-  ['MISSING_CAPABILITY', 400, -32021, false],
   ['UNSUPPORTED_VERSION', 400, -32022, false],
   ['UNSUPPORTED_MEDIA_TYPE', 415, -32600, false],
   ['NOT_ACCEPTABLE', 406, -32600, false],
@@ -58,7 +56,7 @@ test('every row has the status and code that clients know', () => {
 })
 
 test('no row uses a code that the specification keeps for something else', () => {
-  const defined = { HEADER_MISMATCH: -32020, MISSING_CAPABILITY: -32021, UNSUPPORTED_VERSION: -32022 }
+  const defined = { HEADER_MISMATCH: -32020, UNSUPPORTED_VERSION: -32022 }
   const jsonRpc = [-32700, -32600, -32601, -32602, -32603]
   // -32001 is the custom of SDKs for a session that is unknown, which only the session-based revisions have.
   const allowed = new Set([...Object.values(defined), ...jsonRpc, -32001])

@@ -4,8 +4,7 @@ import { duration } from '../config/values.ts'
 import { parseArguments } from './arguments.ts'
 import { findingFlags } from './config-flags.ts'
 import { localUrl, readConfiguration } from './configuration.ts'
-import { directWhenLocal } from './direct.ts'
-import { unreachableReason } from './unreachable.ts'
+import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
 const args: ArgsDef = {

@@ -3,12 +3,16 @@
  * wrong into one line on stderr and an exit code. A stack is shown only to those who ask with `--debug`.
  */
 import type { CommandDef, ParsedArgs } from 'citty'
+import { version } from '../../package.json'
 import { reasonOf } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
 import { printable } from '../telemetry/printable.ts'
 import { helpPage, resolved } from './help.ts'
 import { UsageError } from './usage-error.ts'
-import { versionLine } from './version.ts'
+
+/** Set by scripts/build.ts; absent when running from source. */
+declare const BUILD_COMMIT: string
+declare const BUILD_TIME: string
 
 interface Found {
   readonly command: CommandDef
@@ -75,4 +79,14 @@ function report(thrown: unknown, debug: boolean): number {
   if (!(thrown instanceof Error)) return 1
   const exitCode: unknown = Reflect.get(thrown, 'exitCode')
   return typeof exitCode === 'number' ? exitCode : 1
+}
+
+/** `compozy 0.1.0 (commit abc1234, built 2026-01-31T12:00:00Z, bun 1.4.5)`; from source only the last. */
+function versionLine(): string {
+  const facts = [
+    ...(typeof BUILD_COMMIT === 'undefined' ? [] : [`commit ${BUILD_COMMIT}`]),
+    ...(typeof BUILD_TIME === 'undefined' ? [] : [`built ${BUILD_TIME}`]),
+    `bun ${Bun.version}`,
+  ]
+  return `compozy ${version} (${facts.join(', ')})`
 }

@@ -3,8 +3,7 @@
  * which container runtimes give a `HEALTHCHECK CMD …` line to. Each answers the one use that health
  * checks make of it. Everything else is refused with a sentence, so that nobody takes it for the real one.
  */
-import { directWhenLocal } from './direct.ts'
-import { unreachableReason } from './unreachable.ts'
+import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 
 /** Exit codes of wget: a command line it does not know, no answer, an answer that is an error. */
 const USAGE = 2

@@ -9,7 +9,7 @@
  * that got the latter as it stands would fail with a reason that nobody understands.
  */
 import { ConfigError } from './config-error.ts'
-import { isRecord } from './tree.ts'
+import { isMap } from './file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -23,7 +23,7 @@ export function expand(value: unknown, environment: Environment, place: string):
   if (typeof value === 'string') return expandText(value, environment, place)
   if (Array.isArray(value))
     return value.map((entry, index) => expand(entry, environment, `${place}[${index}]`))
-  if (!isRecord(value)) return value
+  if (!isMap(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [key, expand(member, environment, `${place}.${key}`)]),
   )

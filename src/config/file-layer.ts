@@ -2,9 +2,9 @@
 import { nearestName } from '../registry/nearest-name.ts'
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
+import { isMap } from './file.ts'
 import type { Given, Layer } from './layers.ts'
 import { namedSettings } from './shape.ts'
-import { isRecord } from './tree.ts'
 
 const ROOT = 'mcp_proxy'
 
@@ -28,7 +28,7 @@ function collect(
   environment: Environment,
 ): void {
   const place = key === '' ? ROOT : `${ROOT}.${key}`
-  if (!isRecord(value)) {
+  if (!isMap(value)) {
     throw new ConfigError(`${shown}: ${place} must be a map with the keys ${childrenOf(key).join(', ')}`)
   }
   for (const [name, member] of Object.entries(value)) {

@@ -5,9 +5,9 @@
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { reasonOf } from '../errors.ts'
+import { isObject, type JsonObject } from '../protocol/json.ts'
 import { ConfigError } from './config-error.ts'
 import { jsonFault } from './json-fault.ts'
-import { isRecord } from './tree.ts'
 
 /** A configuration beyond this is a mistake, such as a log or a device given as `--config`. */
 const FILE_BYTES_MAX = 8 * 1024 * 1024
@@ -25,6 +25,11 @@ export interface ReadFile {
   readonly tree: Record<string, unknown>
   /** ISO 8601. */
   readonly changedAt: string
+}
+
+/** A map as YAML, TOML and JSON parsers return it. Dates and lists are none. */
+export function isMap(value: unknown): value is JsonObject {
+  return isObject(value) && !(value instanceof Date)
 }
 
 type Parser = (text: string, comments: boolean) => Promise<unknown>
@@ -54,7 +59,7 @@ export async function readTree(path: string, shown: string, comments = false): P
     throw new ConfigError(`${shown}:${line}:${column}: ${reason}`)
   })
   if (tree === null || tree === undefined) return { tree: {}, changedAt }
-  if (!isRecord(tree)) throw new ConfigError(`${shown}:1:1: the file must hold a map of keys`)
+  if (!isMap(tree)) throw new ConfigError(`${shown}:1:1: the file must hold a map of keys`)
   if (unfoldsBeyond(tree, VALUES_MAX)) {
     throw new ConfigError(`${shown}:1:1: the aliases of the file unfold into more than ${VALUES_MAX} values`)
   }
@@ -94,7 +99,7 @@ async function readStamped(
     return { text: text.replace(/^\uFEFF/, ''), changedAt: found.mtime.toISOString() }
   } catch (thrown) {
     if (thrown instanceof ConfigError) throw thrown
-    const code = isRecord(thrown) || thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
+    const code = isMap(thrown) || thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
     const reason =
       code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : reasonOf(thrown)
     throw new ConfigError(`cannot read ${shown}: ${reason}`)
@@ -121,7 +126,7 @@ async function parseYaml(text: string): Promise<unknown> {
     if (!(thrown instanceof Error)) throw thrown
     const mark: unknown = Reflect.get(thrown, 'mark')
     const reason: unknown = Reflect.get(thrown, 'reason')
-    if (!isRecord(mark) || typeof reason !== 'string') throw thrown
+    if (!isMap(mark) || typeof reason !== 'string') throw thrown
     throw new SyntaxFault({
       line: Number(mark['line']) + 1,
       column: Number(mark['column']) + 1,

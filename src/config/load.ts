@@ -3,8 +3,9 @@
  *
  * Nothing outside this room reads a variable or the file, so a reload is a second call.
  */
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
 import { ConfigError } from './config-error.ts'
 import { CONFIG_VARIABLE, environmentLayer, variable } from './environment.ts'
 import type { Environment } from './expand.ts'
@@ -13,11 +14,12 @@ import { fileLayer } from './file-layer.ts'
 import { type Given, type Layer, layered, type Origin } from './layers.ts'
 import type { Config } from './schema.ts'
 import { type Definitions, importedDefinitions, treeDefinitions, uniqueDefinitions } from './servers.ts'
-import type { Machine } from './setting.ts'
 import { buildConfig, initialOf, type NamedSetting, namedSettings } from './shape.ts'
-import { stateDirectory } from './state-directory.ts'
+import type { Machine } from './values.ts'
 
 const DEFAULT_FILE = 'compozy.yaml'
+/** Where packages and images keep state; only theirs if somebody made it for us. */
+const SYSTEM_DIRECTORY = '/var/lib/compozy'
 
 /** What the command line said, by flag name without dashes; repeated flags in their order. */
 export type FlagTexts = Readonly<Record<string, readonly string[]>>
@@ -142,4 +144,22 @@ function flagLayer(flags: FlagTexts): Layer {
 
 function fromFlag(flag: string, raw: unknown): Given {
   return { raw, origin: { layer: 'flag', label: `flag --${flag}` }, name: `--${flag}` }
+}
+
+/** `/var/lib/compozy` when it is there and writable, else the place of the XDG base directories. */
+function stateDirectory(environment: Environment): string {
+  if (isWritableDirectory(SYSTEM_DIRECTORY)) return SYSTEM_DIRECTORY
+  const state = environment['XDG_STATE_HOME'] ?? ''
+  // The XDG specification has relative paths ignored.
+  if (isAbsolute(state)) return join(state, 'compozy')
+  return join(environment['HOME'] || homedir(), '.local', 'state', 'compozy')
+}
+
+function isWritableDirectory(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }

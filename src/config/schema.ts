@@ -11,7 +11,6 @@
 import type { Static } from '@sinclair/typebox'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { addressList, baseUrl, hostList, hostName, originList, tokenList } from './network-values.ts'
-import { type Setting, setting } from './setting.ts'
 import {
   choice,
   duration,
@@ -22,6 +21,8 @@ import {
   MIB,
   MINUTE_MS,
   SECOND_MS,
+  type Setting,
+  setting,
   size,
   text,
 } from './values.ts'

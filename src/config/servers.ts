@@ -9,9 +9,8 @@ import { parseMcpServersMap } from '../registry/mcp-servers-map.ts'
 import type { Problem } from '../registry/problems.ts'
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
-import { readTree } from './file.ts'
+import { isMap, readTree } from './file.ts'
 import { namedSettings } from './shape.ts'
-import { isRecord } from './tree.ts'
 
 export interface PlacedDefinition {
   readonly definition: ServerDefinition
@@ -88,7 +87,7 @@ function clientForm(map: unknown, key: string, source: Source): PlacedDefinition
 
 function parse(input: unknown, place: string, source: Source): PlacedDefinition {
   const expanded = expand(input, source.environment, place)
-  const based = isRecord(expanded) ? withDirectory(expanded, source.path) : expanded
+  const based = isMap(expanded) ? withDirectory(expanded, source.path) : expanded
   const parsed = parseDefinition(based, { allowCwd: true, now: source.changedAt })
   if (parsed.ok) return { definition: parsed.definition, place }
   throw new ConfigError(faultAt(place, parsed.problems))

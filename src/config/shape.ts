@@ -1,7 +1,7 @@
 /** The table of settings as a list with outer names, and the way from values to a `Config`. */
 import type { ServerDefinition } from '../registry/definition.ts'
 import { type Config, settings } from './schema.ts'
-import type { Machine, Setting } from './setting.ts'
+import type { Machine, Setting } from './values.ts'
 
 /** A setting with its names outside. */
 export interface NamedSetting {
@@ -37,11 +37,6 @@ function isSetting(member: Setting | Group): member is Setting {
 
 function outerName(name: string): string {
   return name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-}
-
-/** The configuration of a gateway that was told nothing. */
-export function defaultConfig(machine: Machine): Config {
-  return buildConfig((named) => initialOf(named.setting, machine), [])
 }
 
 /** The default of a setting on this machine. */

@@ -1,5 +1,6 @@
 /**
- * How one setting is read: from the text of a flag or a variable, or from the typed value of a file.
+ * One row of the table of settings, and how its value is read: from the text of a flag or a variable, or from the
+ * typed value of a file. The schema of a value is the one place of its bounds.
  *
  * Pure, never throws: a value that cannot be taken comes back as a fault, half a sentence that fits
  * behind the name of the setting ("must be …"). Faults never repeat the value of a secret.
@@ -30,6 +31,31 @@ export interface ValueKind<S extends TSchema = TSchema> {
   read(input: unknown): Reading<Static<S>>
   /** As a person would write it. */
   show(value: Static<S>): string
+}
+
+/** What some defaults depend on. */
+export interface Machine {
+  /** Where state belongs on this machine when nobody says otherwise. */
+  readonly stateDirectory: string
+  readonly terminal: boolean
+}
+
+export interface Setting<S extends TSchema = TSchema> {
+  readonly kind: ValueKind<S>
+  readonly initial: Static<S> | ((machine: Machine) => Static<S>)
+  /** The default in words, where it depends on the machine. */
+  readonly initialWords?: string
+  /** What it does, one sentence with its unit and the meaning of special values. */
+  readonly doc: string
+  readonly flag?: string
+  readonly env?: string
+  /** Shown as `***` wherever the configuration is printed. */
+  readonly secret?: boolean
+}
+
+/** Ties the default of a row to its type. */
+export function setting<S extends TSchema>(row: Setting<S>): Setting<S> {
+  return row
 }
 
 export const MIB = 1024 * 1024
@@ -75,22 +101,31 @@ export function optionalText(
   }
 }
 
-/** A whole number from `minimum` to `maximum`; digits in a string count, because YAML writers quote ports. */
+/** A whole number within the bounds of its schema; `parse` gives null for what is no number. */
+function wholeNumber(
+  kind: Omit<ValueKind<TInteger>, 'read'>,
+  parse: (input: unknown) => number | null,
+): ValueKind<TInteger> {
+  const { minimum = -Infinity, maximum = Infinity } = kind.schema
+  return {
+    ...kind,
+    read(input) {
+      const value = parse(input)
+      return value !== null && Number.isInteger(value) && value >= minimum && value <= maximum
+        ? { value }
+        : { fault: `must be ${kind.takes}${shown(input)}` }
+    },
+  }
+}
+
+/** A whole number; digits in a string count, because YAML writers quote ports. */
 export function integer(minimum: number, maximum: number): ValueKind<TInteger> {
   const takes = `a whole number from ${minimum} to ${maximum}`
-  return {
-    schema: Type.Integer({ minimum, maximum }),
-    takes,
-    hint: 'number',
-    read(input) {
-      const value = typeof input === 'string' && /^\d{1,16}$/.test(input.trim()) ? Number(input) : input
-      if (typeof value !== 'number' || !Number.isInteger(value) || value < minimum || value > maximum) {
-        return { fault: `must be ${takes}${shown(input)}` }
-      }
-      return { value }
-    },
-    show: String,
-  }
+  return wholeNumber(
+    { schema: Type.Integer({ minimum, maximum }), takes, hint: 'number', show: String },
+    (input) =>
+      typeof input === 'string' && /^\d{1,16}$/.test(input.trim()) ? Number(input) : asNumber(input),
+  )
 }
 
 export function flagValue(): ValueKind<TBoolean> {
@@ -131,22 +166,17 @@ export function choice<const W extends readonly [string, ...string[]]>(
 export function duration(minimum: number, maximum: number = 30 * DAY_MS): ValueKind<TInteger> {
   const range = `from ${formatDuration(minimum)} to ${formatDuration(maximum)}`
   const takes = `a duration such as 10s, 500ms or 1h30m, ${range}`
+  const kind = wholeNumber(
+    { schema: Type.Integer({ minimum, maximum }), takes, hint: 'duration', show: formatDuration },
+    (input) => bareNumber(input) ?? (typeof input === 'string' ? parseDuration(input) : null),
+  )
   return {
-    schema: Type.Integer({ minimum, maximum }),
-    takes,
-    hint: 'duration',
+    ...kind,
     read(input) {
       const bare = bareNumber(input)
-      if (bare !== null && bare > 0 && bare < BARE_MS_MIN) {
-        return { fault: `${bare} without a unit means milliseconds; write "${bare}s" or "${bare}ms"` }
-      }
-      const value = bare ?? (typeof input === 'string' ? parseDuration(input) : null)
-      if (value === null || value < minimum || value > maximum) {
-        return { fault: `must be ${takes}${shown(input)}` }
-      }
-      return { value }
+      if (bare === null || bare === 0 || bare >= BARE_MS_MIN) return kind.read(input)
+      return { fault: `${bare} without a unit means milliseconds; write "${bare}s" or "${bare}ms"` }
     },
-    show: formatDuration,
   }
 }
 
@@ -164,19 +194,10 @@ const sizeUnits: Readonly<Record<string, number>> = {
 /** Bytes in memory; `4MiB`, `512KiB`, `10MB` in text. A number without a unit is bytes. */
 export function size(minimum: number, maximum: number = 4096 * MIB): ValueKind<TInteger> {
   const takes = `a size such as 4MiB or 512KiB, from ${showSize(minimum)} to ${showSize(maximum)}`
-  return {
-    schema: Type.Integer({ minimum, maximum }),
-    takes,
-    hint: 'size',
-    read(input) {
-      const value = typeof input === 'string' ? parseSize(input) : input
-      if (typeof value !== 'number' || !Number.isInteger(value) || value < minimum || value > maximum) {
-        return { fault: `must be ${takes}${shown(input)}` }
-      }
-      return { value }
-    },
-    show: showSize,
-  }
+  return wholeNumber(
+    { schema: Type.Integer({ minimum, maximum }), takes, hint: 'size', show: showSize },
+    (input) => (typeof input === 'string' ? parseSize(input) : asNumber(input)),
+  )
 }
 
 export interface ListOptions {
@@ -219,6 +240,10 @@ function entryFault(entry: unknown, options: ListOptions): string | null {
   const fault = options.check?.(trimmed) ?? null
   if (fault === null) return null
   return options.secret === true ? fault : `("${trimmed}") ${fault}`
+}
+
+function asNumber(input: unknown): number | null {
+  return typeof input === 'number' ? input : null
 }
 
 function bareNumber(input: unknown): number | null {

@@ -1,8 +1,9 @@
 /**
  * Sets of IP networks: compiled once at start, asked on every request.
  *
- * `ip-cidr` reads the texts, because a wrong reading of an allow-list is an open door; the matcher
- * is our own, because the library builds objects and big integers for each question.
+ * `ip-cidr` computes the range of a network that is already in canonical form, and no more. It reads texts too
+ * leniently for an allow-list (`10.0.0.0/08`; an IPv4-mapped network counts as one address), so `parseIp` reads
+ * them, and it builds objects and big integers for each question, so the matcher is our own.
  */
 import IPCIDR from 'ip-cidr'
 import { formatIp, type Ip, type Ip6, parseIp } from './ip.ts'

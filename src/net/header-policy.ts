@@ -9,11 +9,15 @@
  */
 
 /**
- * Headers that no list can send on: they belong to the connection, to the message, or to the gateway's own
- * transport. A cookie is what a browser attaches by itself for the gateway's host.
+ * Headers that frame a message or belong to the hop (RFC 9110, 7.6.1): only the connection that sends a
+ * request sets them. A value of a definition or a client would break the message or smuggle a second one.
  */
-const never = new Set([
+export const framingHeaders: ReadonlySet<string> = new Set([
   'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
@@ -22,19 +26,22 @@ const never = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
-  'host',
-  'content-length',
-  'content-encoding',
-  'content-type',
+])
+
+/**
+ * What a client says to this gateway alone, so that no list can send it on: how it reads and writes bodies, where
+ * it comes from, and cookies, which a browser attaches by itself for the gateway's host.
+ */
+const gatewayHeaders: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
+  'content-encoding',
+  'content-type',
   'cookie',
   'cookie2',
-  'expect',
   'forwarded',
-  'http2-settings',
-  'origin',
   'last-event-id',
+  'origin',
 ])
 
 /** Texts of one value that are looked at; no credential is a list of more. */
@@ -43,7 +50,7 @@ const textsMax = 256
 /** Whether a `forwardHeaders` entry can ever have an effect. The `Mcp-*` names are the transport's own. */
 export function isForwardable(name: string): boolean {
   const lower = name.toLowerCase()
-  return !never.has(lower) && !lower.startsWith('mcp-')
+  return !framingHeaders.has(lower) && !gatewayHeaders.has(lower) && !lower.startsWith('mcp-')
 }
 
 /**

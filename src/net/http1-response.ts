@@ -70,7 +70,7 @@ export class Http1Responses {
     return this.#head?.keepAliveSeconds ?? null
   }
 
-  /** Takes the next bytes of the connection. Answers what is wrong with them, in a few words, or null. */
+  /** Takes the next bytes of the connection. Returns what is wrong with them, in a few words, or null. */
   push(chunk: Buffer): string | null {
     let at = 0
     while (at < chunk.length) {
@@ -85,7 +85,7 @@ export class Http1Responses {
     return this.#fault
   }
 
-  /** The connection was closed in good order. Answers what is missing, or null. */
+  /** The connection was closed in good order. Returns what is missing, or null. */
   close(): string | null {
     if (this.#state === 'untilClose') this.#end()
     else if (this.#state !== 'idle') this.#fail('the connection was closed within a response')
@@ -203,7 +203,7 @@ export class Http1Responses {
     this.#sink = ignored
   }
 
-  /** Answers a place that ends the reading of any chunk. */
+  /** Returns a place that ends the reading of any chunk. */
   #fail(fault: string): number {
     this.#state = 'fault'
     this.#fault = fault

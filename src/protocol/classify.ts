@@ -9,11 +9,10 @@
  * Spec: 2026-07-28, basic/versioning, basic/index (`_meta`), basic/transports/streamable-http
  * (Request Metadata, Server Validation). Cases: test/protocol/classify.test.ts
  */
-
 import { type Envelope, readEnvelope } from './envelope.ts'
-import { claimedEra, ERA_OF_VERSION, type Era, META, MODERN_VERSIONS, RPC } from './eras.ts'
+import { claimedEra, ERA_OF_VERSION, type Era, META, MODERN_VERSIONS } from './eras.ts'
 import { checkMirroredHeaders, type HeaderReader, quote } from './headers.ts'
-import { isObject, isRequestId, type JsonObject, type RequestId } from './json.ts'
+import { isObject, isRequestId, type JsonObject } from './json.ts'
 
 /** What classify reads of an HTTP request. */
 export interface InboundMessage {
@@ -28,15 +27,12 @@ export interface LegacyRoute {
   readonly kind: 'legacy'
   readonly message: 'none' | 'request' | 'notification' | 'response' | 'batch'
   readonly method: string | null
-  /** `MCP-Protocol-Version`: null when absent; a legacy version that the gateway speaks, except on GET, DELETE and `initialize`, where it is whatever was sent. */
-  readonly versionHeader: string | null
 }
 
 export interface ModernRequestRoute {
   readonly kind: 'modern'
   readonly message: 'request'
   readonly method: string
-  readonly id: RequestId
   readonly params: JsonObject
   readonly envelope: Envelope
 }
@@ -44,44 +40,37 @@ export interface ModernRequestRoute {
 export interface ModernNotificationRoute {
   readonly kind: 'modern'
   readonly message: 'notification'
-  readonly method: string
-  readonly params: JsonObject | null
 }
 
 export type Route = LegacyRoute | ModernRequestRoute | ModernNotificationRoute
 
-/** A refusal with all that is needed to answer it. `code` names a row of the error catalogue. */
+/** A refusal; `code` names a row of the error catalogue. */
 export interface Rejection {
   readonly kind: 'rejection'
-  readonly code: RejectionCode
-  readonly rpcCode: number
-  readonly status: 400
+  readonly code: 'INVALID_REQUEST' | 'INVALID_PARAMS' | 'HEADER_MISMATCH' | 'UNSUPPORTED_VERSION'
   readonly message: string
+  /** Members of the JSON-RPC error's `data` that the specification asks for. */
   readonly data?: JsonObject
-  /** Whether the body has an id that the answer must carry; else the answer leaves `id` out (2026) or sends null. */
-  readonly idKnown: boolean
-  /** The era whose manners the answer follows. */
-  readonly era: Era
 }
 
 /** Classifies one HTTP message. */
 export function classify(inbound: InboundMessage): Route | Rejection {
   if (inbound.httpMethod !== 'POST')
-    return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'none', null, false)
+    return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'none', null)
   const body = inbound.body
   if (Array.isArray(body)) return classifyBatch(inbound, body)
   if (!isObject(body) || body.jsonrpc !== '2.0')
-    return invalidRequest('The body is not a JSON-RPC 2.0 message', false)
+    return invalidRequest('The body is not a JSON-RPC 2.0 message')
   const method = body.method
   if (method === undefined) return classifyResponse(inbound, body)
   const problem = requestShapeProblem(body)
   if (problem !== null || typeof method !== 'string') {
-    return invalidRequest(problem ?? 'method must be a string', isRequestId(body.id))
+    return invalidRequest(problem ?? 'method must be a string')
   }
   const params = body.params
   const meta = isObject(params) ? params._meta : undefined
   const claim = isObject(meta) && META.protocolVersion in meta ? meta : null
-  if (!('id' in body)) return classifyNotification(inbound, method, params, claim)
+  if (!('id' in body)) return classifyNotification(inbound, method, claim)
   return classifyRequest(inbound, body, method, claim)
 }
 
@@ -94,56 +83,50 @@ function classifyRequest(
   const initialize = method === 'initialize' && (claim === null || !isValidModernClaim(claim))
   if (claim === null || initialize) {
     const header = inbound.headers.get('mcp-protocol-version')
-    if (header === null || claimedEra(header) === 'legacy')
-      return legacyRoute(header, 'request', method, true)
+    if (header === null || claimedEra(header) === 'legacy') return legacyRoute(header, 'request', method)
     if (initialize) {
       return reject(
         'HEADER_MISMATCH',
         `initialize belongs to the session-based revisions, but MCP-Protocol-Version is ${quote(header)}`,
-        true,
       )
     }
     return reject(
       'INVALID_PARAMS',
       `MCP-Protocol-Version is ${quote(header)}, but the request lacks _meta["${META.protocolVersion}"]`,
-      true,
     )
   }
   const version = claim[META.protocolVersion]
   if (typeof version !== 'string')
-    return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`, true)
+    return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`)
   // The envelope of a revision that is not spoken cannot be judged.
   const spoken = ERA_OF_VERSION.get(version) === 'modern'
   const envelope = spoken ? readEnvelope(claim, version) : null
-  if (typeof envelope === 'string') return reject('INVALID_PARAMS', envelope, true)
+  if (typeof envelope === 'string') return reject('INVALID_PARAMS', envelope)
   const params = body.params
-  const id = body.id
-  if (!isObject(params) || !isRequestId(id)) return invalidRequest('params must be an object', true)
+  if (!isObject(params)) return invalidRequest('params must be an object')
   const mismatch = checkMirroredHeaders(inbound.headers, { method, params, version })
   if (mismatch !== null && (spoken || mismatch.contradiction))
-    return reject('HEADER_MISMATCH', mismatch.message, true)
-  if (envelope === null) return unsupportedVersion(version, true)
-  return { kind: 'modern', message: 'request', method, id, params, envelope }
+    return reject('HEADER_MISMATCH', mismatch.message)
+  if (envelope === null) return unsupportedVersion(version, 'modern')
+  return { kind: 'modern', message: 'request', method, params, envelope }
 }
 
 function classifyNotification(
   inbound: InboundMessage,
   method: string,
-  params: unknown,
   claim: JsonObject | null,
 ): Route | Rejection {
   const header = inbound.headers.get('mcp-protocol-version')
   const claimed = claim === null ? header : claim[META.protocolVersion]
   if (claim === null && (header === null || claimedEra(header) === 'legacy')) {
-    return legacyRoute(header, 'notification', method, false)
+    return legacyRoute(header, 'notification', method)
   }
   if (typeof claimed !== 'string')
-    return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`, false)
+    return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`)
   if (header !== null && header !== claimed) {
     return reject(
       'HEADER_MISMATCH',
       `MCP-Protocol-Version is ${quote(header)}, but the body says ${quote(claimed)}`,
-      false,
     )
   }
   const methodHeader = inbound.headers.get('mcp-method')
@@ -151,36 +134,34 @@ function classifyNotification(
     return reject(
       'HEADER_MISMATCH',
       `Mcp-Method is ${quote(methodHeader)}, but the body says ${quote(method)}`,
-      false,
     )
   }
-  if (ERA_OF_VERSION.get(claimed) !== 'modern') return unsupportedVersion(claimed, false)
-  return { kind: 'modern', message: 'notification', method, params: isObject(params) ? params : null }
+  if (ERA_OF_VERSION.get(claimed) !== 'modern') return unsupportedVersion(claimed, 'modern')
+  return { kind: 'modern', message: 'notification' }
 }
 
 /** Posted responses are answers to server requests, which only the session-based era has. */
 function classifyResponse(inbound: InboundMessage, body: JsonObject): Route | Rejection {
-  if (!isResponse(body))
-    return invalidRequest('The body is neither a request, a notification nor a response', false)
-  return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'response', null, false)
+  if (!isResponse(body)) return invalidRequest('The body is neither a request, a notification nor a response')
+  return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'response', null)
 }
 
 /** Batches exist in 2025-03-26 only, so one modern element makes the whole array unservable. */
 function classifyBatch(inbound: InboundMessage, batch: readonly unknown[]): Route | Rejection {
-  if (batch.length === 0) return invalidRequest('The batch is empty', false)
+  if (batch.length === 0) return invalidRequest('The batch is empty')
   for (const element of batch) {
     if (!isObject(element) || element.jsonrpc !== '2.0')
-      return invalidRequest('The batch holds an invalid message', false)
+      return invalidRequest('The batch holds an invalid message')
     if (element.method === undefined ? !isResponse(element) : requestShapeProblem(element) !== null) {
-      return invalidRequest('The batch holds an invalid message', false)
+      return invalidRequest('The batch holds an invalid message')
     }
     const params = element.params
     const meta = isObject(params) ? params._meta : undefined
     if (isObject(meta) && META.protocolVersion in meta) {
-      return invalidRequest('A request of revision 2026-07-28 or later cannot stand in a batch', false)
+      return invalidRequest('A request of revision 2026-07-28 or later cannot stand in a batch')
     }
   }
-  return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'batch', null, false)
+  return legacyRoute(inbound.headers.get('mcp-protocol-version'), 'batch', null)
 }
 
 /** A legacy version header that names an unknown revision is refused (2025-06-18, Protocol Version Header). */
@@ -188,12 +169,11 @@ function legacyRoute(
   header: string | null,
   message: LegacyRoute['message'],
   method: string | null,
-  idKnown: boolean,
 ): LegacyRoute | Rejection {
   // initialize negotiates in its body, and GET and DELETE of a later revision are told 405 by their era.
   const known = header === null || method === 'initialize' || message === 'none' || ERA_OF_VERSION.has(header)
-  if (!known) return unsupportedVersion(header, idKnown, 'legacy')
-  return { kind: 'legacy', message, method, versionHeader: header }
+  if (!known) return unsupportedVersion(header, 'legacy')
+  return { kind: 'legacy', message, method }
 }
 
 /** Null when a message with a `method` is well formed; else what is wrong with it. */
@@ -219,32 +199,16 @@ function isValidModernClaim(claim: JsonObject): boolean {
   return typeof readEnvelope(claim, version) !== 'string'
 }
 
-type RejectionCode = 'INVALID_REQUEST' | 'INVALID_PARAMS' | 'HEADER_MISMATCH' | 'UNSUPPORTED_VERSION'
-
-const RPC_CODES: Readonly<Record<RejectionCode, number>> = {
-  INVALID_REQUEST: RPC.invalidRequest,
-  INVALID_PARAMS: RPC.invalidParams,
-  HEADER_MISMATCH: RPC.headerMismatch,
-  UNSUPPORTED_VERSION: RPC.unsupportedVersion,
+function reject(code: Rejection['code'], message: string, data?: JsonObject): Rejection {
+  return { kind: 'rejection', code, message, ...(data && { data }) }
 }
 
-function reject(
-  code: RejectionCode,
-  message: string,
-  idKnown: boolean,
-  era: Era = 'modern',
-  data?: JsonObject,
-): Rejection {
-  const rpcCode = RPC_CODES[code]
-  return { kind: 'rejection', code, rpcCode, status: 400, message, idKnown, era, ...(data && { data }) }
+function invalidRequest(message: string): Rejection {
+  return reject('INVALID_REQUEST', message)
 }
 
-function invalidRequest(message: string, idKnown: boolean): Rejection {
-  return reject('INVALID_REQUEST', message, idKnown, 'legacy')
-}
-
-function unsupportedVersion(requested: string, idKnown: boolean, era: Era = 'modern'): Rejection {
+function unsupportedVersion(requested: string, era: Era): Rejection {
   const supported = era === 'modern' ? [...MODERN_VERSIONS] : [...ERA_OF_VERSION.keys()]
   const message = `${quote(requested)} is not spoken here; this gateway speaks ${supported.join(', ')}`
-  return reject('UNSUPPORTED_VERSION', message, idKnown, era, { supported, requested })
+  return reject('UNSUPPORTED_VERSION', message, { supported, requested })
 }

@@ -11,7 +11,7 @@
 /** `legacy`: `initialize` handshake and sessions. `modern`: every request stands alone (2026-07-28). */
 export type Era = 'legacy' | 'modern'
 
-/** Newest first. 2024-10-07 is a pre-release that old SDKs still ask for; its wire is that of 2024-11-05. */
+/** Newest first. 2024-10-07 is a pre-release that old SDKs still ask for; it is spoken like 2024-11-05. */
 export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'] as const
 
 /** Newest first. */
@@ -21,9 +21,6 @@ const FIRST_MODERN_VERSION = '2026-07-28'
 
 export const LATEST_LEGACY_VERSION: LegacyVersion = LEGACY_VERSIONS[0]
 export const LATEST_MODERN_VERSION: ModernVersion = MODERN_VERSIONS[0]
-
-/** What a server means that does not send `MCP-Protocol-Version` on HTTP (2025-06-18, Protocol Version Header). */
-export const ASSUMED_LEGACY_VERSION: LegacyVersion = '2025-03-26'
 
 export type LegacyVersion = (typeof LEGACY_VERSIONS)[number]
 export type ModernVersion = (typeof MODERN_VERSIONS)[number]
@@ -56,6 +53,8 @@ export function negotiateLegacyVersion(requested: unknown): LegacyVersion {
 const LEGACY_FEATURES = {
   /** Arrays of messages in one POST. */
   batch: { first: '2025-03-26', last: '2025-03-26' },
+  /** A stream that begins with an event that only carries an id, so that it can be resumed (SEP-1699). */
+  priming: { first: '2025-11-25', last: LEGACY_VERSIONS[0] },
 } as const satisfies Record<string, { first: LegacyVersion; last: LegacyVersion }>
 
 /** Whether a legacy version has such a feature. */
@@ -75,14 +74,6 @@ export const META = {
   relatedTask: 'io.modelcontextprotocol/related-task',
 } as const
 
-/** The `_meta` keys that make up the envelope of a modern request, and mean nothing to a legacy server. */
-export const ENVELOPE_KEYS: readonly string[] = [
-  META.protocolVersion,
-  META.clientInfo,
-  META.clientCapabilities,
-  META.logLevel,
-]
-
 /** Log levels from most to least verbose (RFC 5424). */
 export const LOG_LEVELS = [
   'debug',
@@ -97,19 +88,22 @@ export const LOG_LEVELS = [
 
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** The place of a level among `LOG_LEVELS`; -1 for what is none. */
+export function logRank(level: unknown): number {
+  return (LOG_LEVELS as readonly unknown[]).indexOf(level)
+}
+
 export function isLogLevel(value: unknown): value is LogLevel {
-  return typeof value === 'string' && (LOG_LEVELS as readonly string[]).includes(value)
+  return logRank(value) >= 0
 }
 
 /** Whether a message at `level` is wanted by one who asked for `floor`. An unknown level counts as wanted. */
 export function reachesLevel(level: unknown, floor: LogLevel): boolean {
-  return !isLogLevel(level) || LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(floor)
+  return !isLogLevel(level) || logRank(level) >= logRank(floor)
 }
 
-/** JSON-RPC codes that the protocol gives a meaning. */
+/** JSON-RPC codes that bridges read and write. */
 export const RPC = {
-  parseError: -32700,
-  invalidRequest: -32600,
   methodNotFound: -32601,
   invalidParams: -32602,
   internalError: -32603,
@@ -155,17 +149,18 @@ export interface ClientRequestRow {
   readonly cacheable?: true
   /** The modern result may be `input_required`; in the legacy era the server may ask meanwhile (basic/patterns/mrtr). */
   readonly mayAsk?: true
-  /** Never relayed as it is across eras: the gateway answers it from what it keeps, or translates it. */
-  readonly bridged?: true
   /** Defined by an official extension, not by the core: relayed within the era, unknown across eras. */
   readonly extension?: true
 }
 
 /** The requests of one era that a client may send. */
-export const CLIENT_REQUESTS: Readonly<Record<Era, ReadonlyMap<string, ClientRequestRow>>> = {
+export const CLIENT_REQUESTS: {
+  readonly modern: ReadonlyMap<string, ClientRequestRow>
+  readonly legacy: ReadonlySet<string>
+} = {
   modern: new Map<string, ClientRequestRow>([
-    ['server/discover', { cacheable: true, bridged: true }],
-    ['subscriptions/listen', { bridged: true }],
+    ['server/discover', { cacheable: true }],
+    ['subscriptions/listen', {}],
     ['tools/list', { cacheable: true }],
     ['tools/call', { nameParam: 'name', mayAsk: true }],
     ['prompts/list', { cacheable: true }],
@@ -178,24 +173,24 @@ export const CLIENT_REQUESTS: Readonly<Record<Era, ReadonlyMap<string, ClientReq
     ['tasks/update', { nameParam: 'taskId', extension: true }],
     ['tasks/cancel', { nameParam: 'taskId', extension: true }],
   ]),
-  legacy: new Map<string, ClientRequestRow>([
-    ['initialize', { bridged: true }],
-    ['ping', { bridged: true }],
-    ['logging/setLevel', { bridged: true }],
-    ['resources/subscribe', { bridged: true }],
-    ['resources/unsubscribe', { bridged: true }],
-    ['tools/list', {}],
-    ['tools/call', { mayAsk: true }],
-    ['prompts/list', {}],
-    ['prompts/get', { mayAsk: true }],
-    ['resources/list', {}],
-    ['resources/templates/list', {}],
-    ['resources/read', { mayAsk: true }],
-    ['completion/complete', {}],
-    ['tasks/get', {}],
-    ['tasks/result', {}],
-    ['tasks/list', {}],
-    ['tasks/cancel', {}],
+  legacy: new Set([
+    'initialize',
+    'ping',
+    'logging/setLevel',
+    'resources/subscribe',
+    'resources/unsubscribe',
+    'tools/list',
+    'tools/call',
+    'prompts/list',
+    'prompts/get',
+    'resources/list',
+    'resources/templates/list',
+    'resources/read',
+    'completion/complete',
+    'tasks/get',
+    'tasks/result',
+    'tasks/list',
+    'tasks/cancel',
   ]),
 }
 
@@ -209,44 +204,17 @@ export const SERVER_REQUESTS: ReadonlyMap<string, 'elicitation' | 'sampling' | '
   ['roots/list', 'roots'],
 ])
 
-/** Notifications by era and by who sends them. */
-export const NOTIFICATIONS: Readonly<
-  Record<Era, Readonly<Record<'client' | 'server', ReadonlySet<string>>>>
-> = {
-  modern: {
-    client: new Set(['notifications/cancelled']),
-    server: new Set([
-      'notifications/cancelled',
-      'notifications/progress',
-      'notifications/message',
-      'notifications/subscriptions/acknowledged',
-      'notifications/tools/list_changed',
-      'notifications/prompts/list_changed',
-      'notifications/resources/list_changed',
-      'notifications/resources/updated',
-    ]),
-  },
-  legacy: {
-    client: new Set([
-      'notifications/initialized',
-      'notifications/cancelled',
-      'notifications/progress',
-      'notifications/roots/list_changed',
-      'notifications/tasks/status',
-    ]),
-    server: new Set([
-      'notifications/cancelled',
-      'notifications/progress',
-      'notifications/message',
-      'notifications/tools/list_changed',
-      'notifications/prompts/list_changed',
-      'notifications/resources/list_changed',
-      'notifications/resources/updated',
-      'notifications/elicitation/complete',
-      'notifications/tasks/status',
-    ]),
-  },
-}
+/** The capabilities by which a client lets a server ask it something. */
+export const ASKABLE_CAPABILITIES: ReadonlySet<string> = new Set(SERVER_REQUESTS.values())
+
+/** The notifications that some revision gives to clients. */
+export const CLIENT_NOTIFICATIONS: ReadonlySet<string> = new Set([
+  'notifications/initialized',
+  'notifications/cancelled',
+  'notifications/progress',
+  'notifications/roots/list_changed',
+  'notifications/tasks/status',
+])
 
 /** How a list change is announced by a server and asked for in a `subscriptions/listen` filter. */
 export interface ListChangeRow {

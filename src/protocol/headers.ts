@@ -216,7 +216,7 @@ export function paramHeaders(marks: readonly ParamMark[], args: unknown): Record
   return headers
 }
 
-/** Checks the `Mcp-Param-*` headers of one call against its arguments; answers what is wrong, or null. */
+/** Checks the `Mcp-Param-*` headers of one call against its arguments; returns what is wrong, or null. */
 export function checkParamHeaders(
   headers: HeaderReader,
   marks: readonly ParamMark[],

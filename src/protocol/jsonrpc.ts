@@ -45,7 +45,7 @@ const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
 const topSpans: number[] = new Array(2 * TOP_KEYS.length).fill(-1)
 const paramSpans: number[] = []
 
-/** Recognises one JSON-RPC message, or answers null when the text is none. Ids may be strings or numbers. */
+/** Reads one JSON-RPC message; null when the text is none. Ids may be strings or numbers. */
 export function scanMessage(text: string): MessageText | null {
   const spans = topSpans.fill(-1)
   const end = scanObject(text, 0, TOP_KEYS, spans)
@@ -87,6 +87,39 @@ export function idTextOf(message: MessageText): string {
 /** The same message with another id and nothing else changed. */
 export function withId(message: MessageText, idText: string): string {
   return message.text.slice(0, message.idStart) + idText + message.text.slice(message.idEnd)
+}
+
+/** The response that carries this result; both are raw JSON texts. */
+export function rpcResult(idText: string, resultText: string): string {
+  return `{"jsonrpc":"2.0","id":${idText},"result":${resultText}}`
+}
+
+/**
+ * The response that carries this error object. A null id stands as `"id":null`; undefined leaves it out
+ * (2026-07-28: an id that could not be read).
+ */
+export function rpcError(idText: string | null | undefined, errorText: string): string {
+  const id = idText === undefined ? '' : `,"id":${idText}`
+  return `{"jsonrpc":"2.0"${id},"error":${errorText}}`
+}
+
+/** A request whose id the connection sets; `paramsText` is raw JSON. */
+export function rpcRequest(method: string, paramsText: string | null): string {
+  return `{"jsonrpc":"2.0","id":0,"method":${JSON.stringify(method)}${paramsMember(paramsText)}}`
+}
+
+/** A notification; `paramsText` is raw JSON. */
+export function rpcNotification(method: string, paramsText: string | null): string {
+  return `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${paramsMember(paramsText)}}`
+}
+
+/** The `notifications/cancelled` for a request. */
+export function rpcCancel(idText: string | number): string {
+  return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText}}}`
+}
+
+function paramsMember(paramsText: string | null): string {
+  return paramsText === null ? '' : `,"params":${paramsText}`
 }
 
 /** The same text with the span replaced. */
@@ -156,7 +189,7 @@ export function stringAt(text: string, start: number, end: number): string | nul
  * Returns the index after the closing brace, or -1 when the text is no object or names a wanted key twice:
  * a doubled key means different things to different parsers, and a relay must not choose.
  */
-export function scanObject(text: string, from: number, wanted: readonly string[], spans: number[]): number {
+function scanObject(text: string, from: number, wanted: readonly string[], spans: number[]): number {
   let at = skipSpace(text, from)
   if (text.charCodeAt(at) !== OPEN_BRACE) return -1
   at = skipSpace(text, at + 1)

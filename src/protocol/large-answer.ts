@@ -2,7 +2,7 @@
  * Recognises a large response in its bytes and gives it another id, without decoding or parsing the
  * megabytes between: SDKs write the id either right at the start or as the very last member.
  *
- * Pure, never throws. What is not recognised for certain is answered null and goes the usual way, as text.
+ * Pure, never throws. What is not recognised for certain gives null and goes the usual way, as text.
  * Cases: test/protocol/large-answer.test.ts
  */
 

@@ -159,24 +159,3 @@ function decodeValue(line: Buffer): string {
 function afterField(head: string): string {
   return head.replace(/^data: ?/, '')
 }
-
-export interface OutgoingEvent {
-  readonly event?: string
-  readonly id?: string
-  readonly data: string
-  /** Milliseconds. */
-  readonly retry?: number
-}
-
-const lineBreak = /\r\n|\r|\n/
-const unsafeInField = /[\r\n\0]/g
-
-/** The text of one event. Line breaks in `data` become lines of it; elsewhere they are taken out. */
-export function encodeEvent({ event, id, data, retry }: OutgoingEvent): string {
-  let head = ''
-  if (event !== undefined) head += `event: ${event.replace(unsafeInField, '')}\n`
-  if (id !== undefined) head += `id: ${id.replace(unsafeInField, '')}\n`
-  if (retry !== undefined) head += `retry: ${Math.max(0, Math.round(retry))}\n`
-  if (!data.includes('\n') && !data.includes('\r')) return `${head}data: ${data}\n\n`
-  return `${head}data: ${data.split(lineBreak).join('\ndata: ')}\n\n`
-}

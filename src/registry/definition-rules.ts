@@ -2,7 +2,7 @@
  * The rules of a definition that a schema cannot say: what belongs together, and what must never
  * stand in a command line, a header or a URL. Pure; called with input that already fits the schema.
  */
-import { isForwardable } from '../net/header-policy.ts'
+import { framingHeaders, isForwardable } from '../net/header-policy.ts'
 import type { DefinitionWire } from './definition-schema.ts'
 import { formatDuration, parseDuration } from './duration.ts'
 import { isMasked } from './mask.ts'
@@ -13,23 +13,6 @@ const durationFields = ['timeout', 'reconnectDelay', 'healthCheckInterval', 'sta
 /** Timers are 32-bit, and no call or interval is longer than a day. */
 const durationMsMax = 86_400_000
 const nanosecondsPerMs = 1_000_000
-
-/** Headers that frame a message or belong to the hop: one forwarded or fixed value breaks the next request. */
-const framingHeaders: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 
 /** Every broken rule, in the order of the fields. */
 export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[] {

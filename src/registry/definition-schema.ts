@@ -6,6 +6,7 @@
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition, ToolFilter } from './definition.ts'
 import { durationMs, ruleProblems } from './definition-rules.ts'
 import { type Problem, problemsOf } from './problems.ts'
@@ -44,10 +45,10 @@ const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 const envNamePattern = '^[^=\\x00-\\x20\\x7f]{1,256}$'
 
 /** The pattern of a server's name; it stands in URLs, metrics and file names, so it stays tame. */
-export const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
 
 /** The wire form. Optional fields may be absent or null; both take the default. */
-export const definitionWireSchema = Type.Object(
+const definitionWireSchema = Type.Object(
   {
     name: Type.String({
       pattern: serverNamePattern,
@@ -127,7 +128,7 @@ export function parseDefinition(input: unknown, options: ParseOptions): ParsedDe
 
 /** Go clients send `null` for an unset list, map or pointer. */
 function withoutNulls(input: unknown): unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  if (!isObject(input)) return input
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
 }
 

@@ -6,6 +6,7 @@
  * is unknown is left in place for `parseDefinition` to refuse by name, because a restriction that is
  * silently dropped would open a server wider than its owner meant.
  */
+import { isObject } from '../protocol/json.ts'
 import type { Problem } from './problems.ts'
 
 export type ParsedServersMap =
@@ -13,8 +14,6 @@ export type ParsedServersMap =
       readonly ok: true
       /** Inputs for `parseDefinition`, in the order of the file. */
       readonly definitions: readonly Readonly<Record<string, unknown>>[]
-      /** Names of servers that their owner has switched off. */
-      readonly skipped: readonly string[]
     }
   | { readonly ok: false; readonly problems: Problem[] }
 
@@ -54,15 +53,14 @@ const serversMax = 1_000
 
 /** Turns the map into definition inputs, or says which entry cannot be read. */
 export function parseMcpServersMap(input: unknown): ParsedServersMap {
-  if (!isRecord(input)) return fault('', 'must be a map from server names to servers')
+  if (!isObject(input)) return fault('', 'must be a map from server names to servers')
   const entries = Object.entries(input)
   if (entries.length > serversMax) return fault('', `must hold at most ${serversMax} servers`)
   const definitions: Record<string, unknown>[] = []
-  const skipped: string[] = []
   const problems: Problem[] = []
   for (const [name, server] of entries) {
-    if (!isRecord(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
-    else if (isSwitchedOff(server)) skipped.push(name)
+    if (!isObject(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
+    else if (isSwitchedOff(server)) continue
     else if (isEmpty(server)) problems.push({ field: name, reason: 'needs a command or a url' })
     else {
       const transport = transportOf(server)
@@ -74,7 +72,7 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
       } else definitions.push(definitionInput(name, transport, server))
     }
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions, skipped }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions }
 }
 
 function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, unknown>>): boolean {
@@ -106,10 +104,6 @@ function definitionInput(
   const { url, serverUrl } = server
   const address = url ?? serverUrl
   return { ...Object.fromEntries(kept), ...(address === undefined ? {} : { url: address }), name, transport }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function fault(field: string, reason: string): ParsedServersMap {

@@ -5,12 +5,13 @@
  * for `parseDefinition` to refuse. A mask is restored only where it is certain which value it stands
  * for; one that stays is refused later, because guessing could hand one credential to another host.
  */
+import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
 import { isMasked, joinUrl, MASK, maskArgs, maskText, maskUrl, maskValue, splitUrl } from './mask.ts'
 
 /** The incoming wire form with every mask that has a stored value behind it replaced by that value. */
 export function mergeMasked(incoming: unknown, stored: ServerDefinition): unknown {
-  if (typeof incoming !== 'object' || incoming === null || Array.isArray(incoming)) return incoming
+  if (!isObject(incoming)) return incoming
   const restore: Readonly<Record<string, (value: unknown) => unknown>> = {
     command: (value) => (value === maskText(stored.command) ? stored.command : value),
     url: (value) => (typeof value === 'string' ? mergeUrl(value, stored.url) : value),
@@ -32,7 +33,7 @@ function mergeMap(
   stored: Readonly<Record<string, string>>,
   fold: (name: string) => string,
 ): unknown {
-  if (typeof incoming !== 'object' || incoming === null || Array.isArray(incoming)) return incoming
+  if (!isObject(incoming)) return incoming
   const known = new Map(Object.entries(stored).map(([name, value]) => [fold(name), value]))
   return Object.fromEntries(
     Object.entries(incoming).map(([name, value]) => [

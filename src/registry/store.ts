@@ -1,4 +1,4 @@
-/** Where the definitions registered over the admin API are kept. Implementations: memory.ts, sqlite.ts. */
+/** Where the definitions registered over the admin API are kept. In memory: here; in a file: sqlite.ts. */
 import type { ServerDefinition } from './definition.ts'
 
 /**
@@ -15,4 +15,22 @@ export interface DefinitionStore {
   delete(name: string): boolean
   /** Gives the file back. Calling it again does nothing; any other call after it throws. */
   close(): void
+}
+
+/** Keeps definitions until the process ends (`storage.type: memory`). */
+export function createMemoryStore(): DefinitionStore {
+  let definitions: Map<string, ServerDefinition> | null = new Map()
+  const opened = (): Map<string, ServerDefinition> => {
+    if (definitions === null) throw new Error('The definition store is closed.')
+    return definitions
+  }
+  return {
+    list: () => [...opened().values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    get: (name) => opened().get(name),
+    put: (definition) => void opened().set(definition.name, definition),
+    delete: (name) => opened().delete(name),
+    close() {
+      definitions = null
+    },
+  }
 }

@@ -5,7 +5,6 @@
  * is silent. A reader that does not keep up is cut off at the bound, so that it costs itself and not memory.
  * The bound is for what waits already: a single message may be larger, and reaches a reader that keeps up.
  */
-
 import type { Listed } from '../runtime/in-flight.ts'
 
 /** Headers of every event stream: nothing on the way may buffer, transform or compress it. */

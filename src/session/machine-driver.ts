@@ -5,7 +5,7 @@
  * are carried out wait their turn, so that a machine is never entered twice.
  */
 import { GatewayError, rpcErrorObject } from '../errors.ts'
-import type { CallEffect, CallEvent, CallTimer, Outcome, RpcFailure, Step } from '../protocol/bridge/types.ts'
+import type { CallEffect, CallEvent, CallTimer, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import { BridgeCall, requestMessage } from '../upstream/connection/bridge-call.ts'
 import type { LaneClient } from '../upstream/connection/client.ts'
 import type { Connection } from '../upstream/connection/connection.ts'
@@ -88,7 +88,7 @@ export abstract class MachineDriver<State> {
         if (this.#call) this.#callConnection?.cancel(this.#call, null)
         return undefined
       case 'respondUpstream':
-        this.#call?.respond(effect.id, memberOf(effect.outcome))
+        this.#call?.respond(effect.id, effect.outcome)
         return undefined
       case 'timer':
         this.#start(effect.timer, effect.ms)
@@ -158,14 +158,4 @@ export abstract class MachineDriver<State> {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
   }
-}
-
-/** The member of a response that carries an outcome. */
-export function memberOf(outcome: Outcome): string {
-  return outcome.kind === 'result' ? `"result":${outcome.result}` : `"error":${outcome.failure.text}`
-}
-
-/** A notification as text. */
-export function notificationText(method: string, params: string | null): string {
-  return `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${params === null ? '' : `,"params":${params}`}}`
 }

@@ -3,16 +3,13 @@
  * between the eras as they are; what one era defines for its clients, the other has no use for.
  */
 import { legacyParams } from '../protocol/bridge/results.ts'
-import { NOTIFICATIONS } from '../protocol/eras.ts'
-import type { MessageText } from '../protocol/jsonrpc.ts'
+import { CLIENT_NOTIFICATIONS } from '../protocol/eras.ts'
+import { type MessageText, rpcNotification } from '../protocol/jsonrpc.ts'
 import type { Lane } from '../upstream/lane/lane.ts'
-import { notificationText } from './machine-driver.ts'
 
 /** Whether a method is none that a revision gives to clients. */
 export function isVendorNotification(method: string | null): method is string {
-  return (
-    method !== null && !NOTIFICATIONS.modern.client.has(method) && !NOTIFICATIONS.legacy.client.has(method)
-  )
+  return method !== null && !CLIENT_NOTIFICATIONS.has(method)
 }
 
 /** Sends it to the server of this lane, if it is there. */
@@ -27,5 +24,5 @@ export function passVendorNotification(
     return
   }
   const params = paramsStart < 0 ? null : legacyParams(text.slice(paramsStart, paramsEnd))
-  lane.ready?.send(notificationText(method, params), method)
+  lane.ready?.send(rpcNotification(method, params), method)
 }

@@ -50,7 +50,7 @@ export class AccessLines {
   #end = none
 
   /**
-   * Writes the line of an entry, with its line break; answers where it ends. There must be room for
+   * Writes the line of an entry, with its line break; returns where it ends. There must be room for
    * `accessLineBytesMax`. `time` is ISO 8601 and, as the entry's own ids are, ASCII.
    */
   write(entry: AccessEntry, time: string, buffer: Buffer, start: number): number {

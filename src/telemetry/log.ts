@@ -8,6 +8,16 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** The least level that is written; `silent` writes nothing. */
 export type LogThreshold = LogLevel | 'silent'
+
+/** What is less than the threshold is not written. */
+export const levelRank: Readonly<Record<LogThreshold, number>> = {
+  debug: 20,
+  info: 30,
+  warn: 40,
+  error: 50,
+  silent: 60,
+}
+
 export type LogFormat = 'json' | 'pretty'
 
 export interface Log {

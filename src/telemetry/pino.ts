@@ -1,8 +1,7 @@
 /** The log of the process: pino for what happens, a hand-built line for each request, one sink for both. */
 import { pino } from 'pino'
 import { type AccessEntry, AccessLines, accessLevel, accessLineBytesMax } from './access-line.ts'
-import { isoFormatter } from './iso-time.ts'
-import type { LogFields, LogFormat, LogThreshold, ProcessLog } from './log.ts'
+import { type LogFields, type LogFormat, type LogThreshold, levelRank, type ProcessLog } from './log.ts'
 import { printableJson } from './printable.ts'
 import { type LineSink, openSink } from './sink.ts'
 
@@ -13,8 +12,6 @@ export interface LogOptions {
   /** Defaults to standard output. */
   readonly sink?: LineSink
 }
-
-const rank: Readonly<Record<LogThreshold, number>> = { debug: 20, info: 30, warn: 40, error: 50, silent: 60 }
 
 /** Opens the log. Asynchronous only because the pretty printer is loaded when it is asked for. */
 export async function createLog(options: LogOptions): Promise<ProcessLog> {
@@ -33,14 +30,14 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     },
     { write: (line: string) => emit(printableJson(line)) },
   )
-  const lowest = rank[options.level]
+  const lowest = levelRank[options.level]
   return {
     debug: (fields: LogFields, message: string) => logger.debug(fields, message),
     info: (fields: LogFields, message: string) => logger.info(fields, message),
     warn: (fields: LogFields, message: string) => logger.warn(fields, message),
     error: (fields: LogFields, message: string) => logger.error(fields, message),
     access(entry: AccessEntry) {
-      if (rank[accessLevel(entry.status)] < lowest) return
+      if (levelRank[accessLevel(entry.status)] < lowest) return
       if (pretty) emit(accessLines.text(entry, isoTime(Date.now())))
       else {
         const room = sink.room(accessLineBytesMax)
@@ -65,4 +62,21 @@ async function prettyPrinter(): Promise<(line: string) => string> {
   })
   // Once more: the printer has read the escapes back into characters.
   return (line) => printableJson(pretty(line))
+}
+
+/**
+ * A formatter of wall-clock milliseconds as ISO 8601 in UTC. It keeps the text up to the second,
+ * because `toISOString` for every line costs ten times as much.
+ */
+export function isoFormatter(): (nowMs: number) => string {
+  let secondMs = -1
+  let prefix = ''
+  return (nowMs) => {
+    const ms = nowMs % 1000
+    if (nowMs - ms !== secondMs) {
+      secondMs = nowMs - ms
+      prefix = new Date(secondMs).toISOString().slice(0, 20)
+    }
+    return `${prefix}${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`
+  }
 }

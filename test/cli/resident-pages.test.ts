@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { cleanFileRanges } from '../../src/cli/resident-pages.ts'
+import { cleanFileRanges } from '../../src/cli/serve/resident-pages.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
 
 function mapping(head: string, rssKib: number, anonymousKib: number): string {

@@ -1,6 +1,7 @@
 /** Pins the outward surface of the configuration: names, defaults and bounds are promises to users. */
 import { describe, expect, test } from 'bun:test'
-import { defaultConfig, namedSettings } from '../../src/config/shape.ts'
+import { namedSettings } from '../../src/config/shape.ts'
+import { defaultConfig } from '../support/default-config.ts'
 
 const machine = { stateDirectory: '/state', terminal: false }
 

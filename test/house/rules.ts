@@ -44,7 +44,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   registry: { protocol: 'values', net: 'values', errors: 'values', config: 'types' },
   protocol: {},
   net: {},
-  errors: {},
+  errors: { protocol: 'values' },
   telemetry: {},
   sweeper: {},
   'in-flight': {},

@@ -8,8 +8,7 @@ import { type AdminOptions, adminRoutes } from '../../src/http/routes/admin.ts'
 import type { ClientAddress, PeerAddress } from '../../src/net/address.ts'
 import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
-import { createMemoryStore } from '../../src/registry/memory.ts'
-import type { DefinitionStore } from '../../src/registry/store.ts'
+import { createMemoryStore, type DefinitionStore } from '../../src/registry/store.ts'
 import type { Log, LogFields } from '../../src/telemetry/log.ts'
 import type {
   ServerDirectory,

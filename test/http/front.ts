@@ -12,7 +12,7 @@ import { type AccessRules, type AccessSettings, compileRules } from '../../src/h
 import { type Listener, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin.ts'
-import { createMemoryStore } from '../../src/registry/memory.ts'
+import { createMemoryStore } from '../../src/registry/store.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
 import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/server/directory.ts'

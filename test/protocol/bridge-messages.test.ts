@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { declarationOf } from '../../src/protocol/bridge/facts.ts'
 import { wrapOutputSchema } from '../../src/protocol/bridge/output-schema.ts'
 import { inputRequiredResult, salientText } from '../../src/protocol/bridge/questions.ts'
 import { legacyParams, legacyResult, modernParams, modernResult } from '../../src/protocol/bridge/results.ts'
@@ -103,41 +102,6 @@ describe('what a sealed state is bound to', () => {
   test('arguments nested deep do not exhaust the stack', () => {
     const deep: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
     expect(text({ deep })).toHaveLength(150_022)
-  })
-})
-
-describe('what a modern client declares to a legacy server', () => {
-  test.each([
-    { text: '{}', capabilities: '{}', interactive: false, why: 'nothing' },
-    {
-      text: '{"elicitation":{}}',
-      capabilities: '{"elicitation":{}}',
-      interactive: true,
-      why: 'it can be asked',
-    },
-    {
-      text: '{"experimental":{"n":12345678901234567890}}',
-      capabilities: '{"experimental":{"n":12345678901234567890}}',
-      interactive: false,
-      why: 'what is unknown goes along',
-    },
-    {
-      text: '{"extensions":{"io.modelcontextprotocol/tasks":{}},"roots":{}}',
-      capabilities: '{"roots":{}}',
-      interactive: true,
-      why: 'tasks are hidden',
-    },
-    { text: 'null', capabilities: '{}', interactive: false, why: 'no object declares nothing' },
-  ])('$text: $why', ({ text: envelope, capabilities, interactive }) => {
-    expect(declarationOf(envelope)).toMatchObject({ capabilities, interactive })
-  })
-
-  test('equal declarations have equal keys, whatever their order', () => {
-    const key = (text: string) => declarationOf(text).key
-    expect(key('{"roots":{},"sampling":{"a":{},"b":{}}}')).toBe(
-      key('{"sampling":{"b":{},"a":{}},"roots":{}}'),
-    )
-    expect(key('{"roots":{}}')).not.toBe(key('{"sampling":{}}'))
   })
 })
 

@@ -5,6 +5,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import fc from 'fast-check'
+import { catalogue } from '../../src/errors.ts'
 import { classify } from '../../src/protocol/classify.ts'
 import { META } from '../../src/protocol/eras.ts'
 
@@ -38,7 +39,10 @@ async function sdkVerdict(headers: Record<string, string>, body: unknown): Promi
 function ownVerdict(headers: Record<string, string>, body: unknown): Verdict {
   const read = { get: (name: string) => headers[name] ?? null }
   const verdict = classify({ httpMethod: 'POST', headers: read, body })
-  if (verdict.kind === 'rejection') return [verdict.status, verdict.rpcCode]
+  if (verdict.kind === 'rejection') {
+    const { status, rpcCode } = catalogue[verdict.code]
+    return [status, rpcCode]
+  }
   return verdict.kind === 'legacy' ? 'legacy' : 'served'
 }
 

@@ -1,14 +1,12 @@
 /** One suite for every store, then what only the file can do. */
-
 import { Database } from 'bun:sqlite'
 import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { createMemoryStore } from '../../src/registry/memory.ts'
 import { openSqliteStore } from '../../src/registry/sqlite.ts'
-import type { DefinitionStore } from '../../src/registry/store.ts'
+import { createMemoryStore, type DefinitionStore } from '../../src/registry/store.ts'
 import { anyDefinition, definitionOf } from './definitions.ts'
 
 const place = mkdtempSync(join(tmpdir(), 'store-'))

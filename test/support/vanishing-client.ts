@@ -2,7 +2,6 @@
  * Clients by the thousand that leave without a word: no DELETE, no end of a stream, the socket is just gone.
  * A socket and a few texts each; `fetch` would share connections and count its requests.
  */
-
 import { type HttpSocket, openHttpSocket } from '../../bench/load/http-socket.ts'
 import { statelessEnvelope } from './callers.ts'
 

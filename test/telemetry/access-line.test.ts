@@ -6,7 +6,7 @@ import {
   accessLevel,
   accessLineBytesMax,
 } from '../../src/telemetry/access-line.ts'
-import { isoFormatter } from '../../src/telemetry/iso-time.ts'
+import { isoFormatter } from '../../src/telemetry/pino.ts'
 
 /** One for all tests: what it remembers of one line must not show in another. */
 const lines = new AccessLines()

@@ -1,5 +1,5 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import { isRecord } from '../../config/tree.ts'
+import { isObject } from '../../protocol/json.ts'
 import { parseDefinition } from '../../registry/definition-schema.ts'
 import type { Problem } from '../../registry/problems.ts'
 import { printable } from '../../telemetry/printable.ts'
@@ -83,7 +83,7 @@ async function settled(api: AdminApi, name: string): Promise<Record<string, unkn
   const untilMs = performance.now() + SETTLE_MS_MAX
   for (;;) {
     const entry = await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
-    const status = isRecord(entry['status']) ? entry['status']['status'] : undefined
+    const status = isObject(entry['status']) ? entry['status']['status'] : undefined
     const waiting = status === 'connecting' || status === 'disconnected'
     if (!waiting || performance.now() > untilMs) return entry
     await Bun.sleep(ASK_AGAIN_MS)
@@ -128,7 +128,7 @@ function pairs(flag: string, texts: readonly string[], separator: RegExp): Recor
 }
 
 function stateOf(entry: Record<string, unknown>): string {
-  const status = isRecord(entry['status']) ? entry['status'] : {}
+  const status = isObject(entry['status']) ? entry['status'] : {}
   const reason = status['status'] === 'connected' ? '' : firstLine(status['lastError'], 200)
   return reason === '' ? cell(status['status']) : `${cell(status['status'])}, ${reason}`
 }

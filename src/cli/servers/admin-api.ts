@@ -1,12 +1,11 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
 import type { ArgsDef } from 'citty'
 import type { Config } from '../../config/schema.ts'
-import { isRecord } from '../../config/tree.ts'
+import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags } from '../config-flags.ts'
 import { localUrl, readConfiguration } from '../configuration.ts'
-import { directWhenLocal } from '../direct.ts'
-import { unreachableReason } from '../unreachable.ts'
+import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 
 /** Longer than the gateway's own bounds for a call or a list; a person has Ctrl+C. */
@@ -106,7 +105,7 @@ async function send(
 function parsed(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : null
+    return isObject(value) ? value : null
   } catch {
     return null
   }
@@ -114,7 +113,7 @@ function parsed(text: string): Record<string, unknown> | null {
 
 /** The maps in a list that came from the network; anything else in it is left out. */
 export function recordsIn(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isRecord) : []
+  return Array.isArray(value) ? value.filter(isObject) : []
 }
 
 /** A value as a cell of a table: texts and numbers as they are, everything else empty. */

@@ -1,5 +1,5 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import { isRecord } from '../../config/tree.ts'
+import { isObject } from '../../protocol/json.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
@@ -40,7 +40,7 @@ export const call = defineCommand({
 function objectIn(json: string | undefined): Record<string, unknown> {
   if (json === undefined) return {}
   const value = parsed(json)
-  if (!isRecord(value))
+  if (!isObject(value))
     throw new UsageError('ARGUMENTS must be one JSON object, such as \'{"message":"hello"}\'')
   return value
 }

@@ -1,5 +1,5 @@
 import { defineCommand } from 'citty'
-import { isRecord } from '../../config/tree.ts'
+import { isObject } from '../../protocol/json.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
 import { adminApi, adminFlags, asJson, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
@@ -18,8 +18,8 @@ export const list = defineCommand({
 
 function asTable(answer: Record<string, unknown>): string {
   const rows = recordsIn(answer['mcps']).map(({ definition, status }) => {
-    const defined = isRecord(definition) ? definition : {}
-    const state = isRecord(status) ? status : {}
+    const defined = isObject(definition) ? definition : {}
+    const state = isObject(status) ? status : {}
     return [
       cell(defined['name']),
       cell(defined['transport']),

@@ -3,14 +3,14 @@
  * that agent would find. The SDK is loaded for this command alone.
  */
 import { type ArgsDef, defineCommand } from 'citty'
-import { isRecord } from '../../config/tree.ts'
+import { version } from '../../../package.json'
 import { reasonOf } from '../../errors.ts'
+import { isObject } from '../../protocol/json.ts'
 import { parseArguments } from '../arguments.ts'
 import { findingFlags } from '../config-flags.ts'
 import { readConfiguration } from '../configuration.ts'
-import { directWhenLocal } from '../direct.ts'
+import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
-import { version } from '../version.ts'
 import { firstLine, gatewayUrl } from './admin-api.ts'
 
 const args: ArgsDef = {
@@ -102,8 +102,8 @@ async function tryFace(
 function refusalIn(text: string): string | null {
   try {
     const body: unknown = JSON.parse(text)
-    const error = isRecord(body) ? body['error'] : undefined
-    return isRecord(error) && typeof error['message'] === 'string' ? error['message'] : null
+    const error = isObject(body) ? body['error'] : undefined
+    return isObject(error) && typeof error['message'] === 'string' ? error['message'] : null
   } catch {
     return null
   }

@@ -1,5 +1,6 @@
 /** The registry over HTTP: `/admin/mcps` and `/admin/mcps/{name}` (CONTRACT.md, "Admin API"). */
 import { GatewayError } from '../../errors.ts'
+import { isObject } from '../../protocol/json.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { type ParseOptions, parseDefinition } from '../../registry/definition-schema.ts'
 import { definitionToWire, secretValuesOf } from '../../registry/definition-wire.ts'
@@ -112,7 +113,7 @@ function writableEntry(parts: AdminParts, name: string): ServerEntry {
 
 /** The path names the server, so the body need not repeat it. */
 function withName(body: unknown, name: string): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || 'name' in body) return body
+  if (!isObject(body) || 'name' in body) return body
   return { ...body, name }
 }
 

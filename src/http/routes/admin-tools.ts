@@ -1,6 +1,7 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
 import { Type } from '@sinclair/typebox'
 import { GatewayError, reasonOf } from '../../errors.ts'
+import { isObject } from '../../protocol/json.ts'
 import type { ServerEntry, ToolDescription } from '../../upstream/server/directory.ts'
 import { contextOf } from '../context.ts'
 import { replyJson, replyRpcText } from '../reply.ts'
@@ -75,7 +76,7 @@ function replyResult(result: { readonly content?: unknown; readonly isError?: un
     // Spliced, not parsed and written anew: integers beyond 2^53 would come out changed.
     return isJsonObject(text) ? replyRpcText(`{"result":${text}}`) : replyJson(200, { result: text })
   }
-  const { type, data, mimeType } = isRecord(first) ? first : {}
+  const { type, data, mimeType } = isObject(first) ? first : {}
   if (type === 'image') return replyJson(200, { result: { type, data, mimeType } })
   return replyJson(200, { result: content ?? result })
 }
@@ -86,7 +87,7 @@ function replyToolError(text: string): Response {
 
 function textsOf(content: readonly unknown[]): string[] {
   return content.flatMap((item) => {
-    if (!isRecord(item)) return []
+    if (!isObject(item)) return []
     const { type, text } = item
     return type === 'text' && typeof text === 'string' ? [text] : []
   })
@@ -100,8 +101,4 @@ function isJsonObject(text: string): boolean {
   } catch {
     return false
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

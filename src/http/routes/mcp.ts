@@ -1,5 +1,6 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
 import { GatewayError, reasonOf } from '../../errors.ts'
+import { isObject } from '../../protocol/json.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
 import type { Endpoint, Session } from '../../session/legacy/session.ts'
@@ -7,7 +8,6 @@ import type { Sessions } from '../../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { isRecord } from '../../upstream/connection/calls.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { readBodyText } from '../body.ts'
@@ -68,7 +68,7 @@ export function readMessage(request: Request, bodyText: string): Inbound {
 /** The raw id that a failure is answered with; null when the body has none that could be read. */
 export function requestIdText({ text, body, message }: Inbound): string | null {
   if (message !== null) return message.kind === 'request' ? idTextOf(message) : null
-  const id = isRecord(body) ? body['id'] : undefined
+  const id = isObject(body) ? body['id'] : undefined
   const span = typeof id === 'string' || typeof id === 'number' ? memberSpan(text, 0, 'id') : null
   return span && text.slice(span.start, span.end)
 }
@@ -129,7 +129,7 @@ export function noteMessage(context: RequestContext, session: Session | null, in
   const { message, body } = inbound
   if (message?.method == null) return
   context.log.rpcMethod = message.method.slice(0, 128)
-  if (message.method !== 'tools/call' || !isRecord(body) || !isRecord(body['params'])) return
+  if (message.method !== 'tools/call' || !isObject(body) || !isObject(body['params'])) return
   const name = body['params']['name']
   if (typeof name === 'string') context.log.tool = name.slice(0, 128)
 }

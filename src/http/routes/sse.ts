@@ -5,7 +5,7 @@
  * acknowledged.
  */
 import { GatewayError, reasonOf, rpcErrorText } from '../../errors.ts'
-import { idTextOf } from '../../protocol/jsonrpc.ts'
+import { idTextOf, rpcResult } from '../../protocol/jsonrpc.ts'
 import { SseExchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
 import { sendRequest, tell } from '../../session/legacy/send.ts'
@@ -95,8 +95,7 @@ function take(
     const exchange = new SseExchange(session, server, message, idText)
     exchange.headers = headers
     sendRequest(parts, session, exchange)
-  } else if (message.method === 'ping')
-    session.streams.sendStanding(`{"jsonrpc":"2.0","id":${idText},"result":{}}`)
+  } else if (message.method === 'ping') session.streams.sendStanding(rpcResult(idText, '{}'))
   else throw new GatewayError('INVALID_REQUEST', 'send initialize first')
 }
 

@@ -2,13 +2,13 @@
  * `initialize` and `server/discover` answer the same question in the two eras: what the server is and can
  * do. The upstream's answer is kept, and each client is answered from it in its own era.
  *
- * Tasks are hidden across eras, because their wire differs: 2025-11-25 has a capability `tasks`, the modern
+ * Tasks are hidden across eras, because their messages differ: 2025-11-25 has a capability `tasks`, the modern
  * era an extension of the same purpose with other methods and shapes.
  *
  * Spec: 2026-07-28, server/discover; 2025-11-25, basic/lifecycle.
  */
-import { ERA_OF_VERSION, type LogLevel, META, MODERN_VERSIONS, SERVER_REQUESTS } from '../eras.ts'
-import { canonicalText, isObject, type JsonObject } from '../json.ts'
+import { ERA_OF_VERSION, type LogLevel, META, MODERN_VERSIONS } from '../eras.ts'
+import { isObject, type JsonObject } from '../json.ts'
 import { editObject, membersOf, memberText, parsed } from '../spans.ts'
 import type { ClientFacts } from './results.ts'
 import type { ServerFacts } from './types.ts'
@@ -88,25 +88,6 @@ export function narrowedDiscoverResult(resultText: string): string {
   const spoken = versions.filter((version) => ERA_OF_VERSION.get(version) === 'modern')
   if (spoken.length === versions.length) return resultText
   return editObject(resultText, { set: { supportedVersions: JSON.stringify(spoken) } }) ?? resultText
-}
-
-/** How a modern client's capabilities are declared to a legacy server. */
-export interface Declaration {
-  /** The JSON text of `capabilities` in `initialize`. */
-  readonly capabilities: string
-  /** Equal for equal declarations: clients with one key may share an upstream session. */
-  readonly key: string
-  /** The server may ask something, so a wire without attribution must not carry two such calls at once. */
-  readonly interactive: boolean
-}
-
-/** From the envelope's text: a legacy server gets the client's own capabilities, no more and no less. */
-export function declarationOf(clientCapabilities: string): Declaration {
-  const capabilities = capabilitiesAcross(clientCapabilities)
-  const declared = parsed(capabilities)
-  const interactive =
-    isObject(declared) && [...SERVER_REQUESTS.values()].some((name) => isObject(declared[name]))
-  return { capabilities, key: canonicalText(declared), interactive }
 }
 
 /** What a legacy client said of itself in the parameters of its `initialize`, as a modern request says it. */

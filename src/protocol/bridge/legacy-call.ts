@@ -83,8 +83,8 @@ export function startLegacyCall(
     requestState: null,
     refreshed: false,
   }
-  const row = CLIENT_REQUESTS.legacy.get(request.method)
-  if (row !== undefined && !CLIENT_REQUESTS.modern.has(request.method)) return unknownMethod(call)
+  const inLegacy = CLIENT_REQUESTS.legacy.has(request.method)
+  if (inLegacy && !CLIENT_REQUESTS.modern.has(request.method)) return unknownMethod(call)
   // Tasks exist in both eras under these names, but not with the same shapes.
   if (CLIENT_REQUESTS.modern.get(request.method)?.extension) return unknownMethod(call)
   if (params === null) return fail(call, rpcFailure(RPC.invalidParams, 'params must be an object'))

@@ -67,7 +67,7 @@ export function question(call: ModernCall, id: string, method: string, params: s
     return [{ ...call, asked, supplied }, [respond(answer)]]
   }
   const questions = [...call.questions, { key, id, method, request: inputRequest(method, params) }]
-  // A parked call's client does not hear of it before it comes back.
+  // A parked call's client is not told of it before it comes back.
   if (call.phase === 'parked') return [{ ...call, asked, questions }, []]
   return [
     { ...call, phase: 'gathering', asked, questions },

@@ -33,7 +33,7 @@ export interface ModernCall {
   readonly supplied: ReadonlyMap<string, string>
   /** Capabilities that the server needed and the client lacks. */
   readonly lacked: JsonObject | null
-  /** What the server answered while nobody was there to hear it. */
+  /** What the server answered while its client was away. */
   readonly outcome: Outcome | null
   /** Set while the call is parked to be made again once these URL elicitations are done. */
   readonly urls: { readonly keys: readonly string[]; readonly failure: RpcFailure } | null

@@ -1,7 +1,7 @@
 /**
  * A modern client's request on a modern server: passed on as it is, both ways.
  *
- * Ids are mapped by the wire's owner, and a listen id is a request id: it is the one thing inside a
+ * Ids are mapped by the connection's owner, and a listen id is a request id: it is the one thing inside a
  * message that must be put back. Between two legacy ends nothing is, so they need no machine at all.
  *
  * Spec: 2026-07-28, basic/patterns/subscriptions (the subscription id is the request's id).

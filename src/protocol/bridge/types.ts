@@ -2,15 +2,13 @@
  * What the rooms that do input and output tell a bridge, and what a bridge asks them to do.
  *
  * A bridge is a step machine: `step(state, event) → [state, effects]`. It owns no timer, no key and no
- * wire. Messages are JSON texts without their id, because ids are mapped by whoever owns the wire; all
+ * connection. Messages are JSON texts without their id, because whoever owns the connection maps ids; all
  * numbers in them keep their digits. `params` and `result` are texts of whole JSON values.
  *
  * Pairs are named downstream first: `modern-legacy` is a modern client of a legacy server.
  */
 import type { Era, LogLevel } from '../eras.ts'
 import type { JsonObject } from '../json.ts'
-
-export type Pair = `${Era}-${Era}`
 
 export type Step<State, Effect> = readonly [State, readonly Effect[]]
 
@@ -33,7 +31,7 @@ export interface RpcFailure {
 }
 
 /**
- * The outcome of a request. `lost`: the other end gave no answer (its wire is gone, time is up), and the
+ * The outcome of a request. `lost`: the other end gave no answer (the connection is gone, time is up), and the
  * room words the failure.
  */
 export type Outcome =

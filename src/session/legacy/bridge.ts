@@ -19,13 +19,12 @@ import type {
 } from '../../protocol/bridge/types.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
 import { isObject } from '../../protocol/json.ts'
-import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
+import { type MessageText, paramString, rpcNotification } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { BridgeCall, requestMessage } from '../../upstream/connection/bridge-call.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import { notificationText } from '../machine-driver.ts'
 import { LegacyCallDriver } from './call-driver.ts'
 import type { Exchange } from './exchange.ts'
 import type { Session, SessionBridge } from './session.ts'
@@ -120,7 +119,7 @@ export class ModernServerBridge implements SessionBridge {
         this.#take(effect.handle)?.refusedHere(effect.failure.text)
         return
       case 'notify':
-        this.#session.streams.sendStanding(notificationText(effect.method, effect.params))
+        this.#session.streams.sendStanding(rpcNotification(effect.method, effect.params))
         return
       case 'openListen':
         void this.#open(effect.listen, effect.filter)

@@ -6,14 +6,14 @@ import {
   stepLegacyCall,
 } from '../../protocol/bridge/legacy-call.ts'
 import type { CallEffect, Outcome, RpcFailure } from '../../protocol/bridge/types.ts'
-import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
+import { isObject } from '../../protocol/json.ts'
+import { type MessageText, memberSpan, rpcNotification } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { requestMessage } from '../../upstream/connection/bridge-call.ts'
-import { isRecord } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import { MachineDriver, notificationText } from '../machine-driver.ts'
+import { MachineDriver } from '../machine-driver.ts'
 import type { Exchange } from './exchange.ts'
 import type { Session } from './session.ts'
 
@@ -71,7 +71,7 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   }
 
   protected notify(method: string, params: string | null): void {
-    if (!this.#exchange.done) this.#exchange.deliver(notificationText(method, params))
+    if (!this.#exchange.done) this.#exchange.deliver(rpcNotification(method, params))
   }
 
   protected perform(effect: CallEffect): Promise<void> | undefined {
@@ -120,6 +120,6 @@ function outcomeOf(response: MessageText | string): Outcome {
   const span = memberSpan(text, 0, 'error')
   const error = span ? text.slice(span.start, span.end) : '{}'
   const value = parsed(error)
-  const code = isRecord(value) && typeof value['code'] === 'number' ? value['code'] : -32603
+  const code = isObject(value) && typeof value['code'] === 'number' ? value['code'] : -32603
   return { kind: 'failure', failure: { code, text: error } }
 }

@@ -6,7 +6,7 @@
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
-import { hasParam, type MessageText, progressTokenSpan } from '../../protocol/jsonrpc.ts'
+import { hasParam, type MessageText, progressTokenSpan, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
@@ -82,13 +82,13 @@ export abstract class Exchange extends UpstreamCall {
 
   answeredHere(resultText: string): void {
     this.#end(false)
-    this.finish(this.#shown(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`), null)
+    this.finish(this.#shown(rpcResult(this.idText, resultText)), null)
   }
 
   /** A JSON-RPC error that is no failure of the gateway's; `errorText` is the JSON text of the error object. */
   refusedHere(errorText: string): void {
     this.#end(true)
-    this.finish(`{"jsonrpc":"2.0","id":${this.idText},"error":${errorText}}`, null)
+    this.finish(rpcError(this.idText, errorText), null)
   }
 
   failed(error: GatewayError): void {

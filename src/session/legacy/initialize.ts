@@ -2,15 +2,16 @@
 import { GatewayError } from '../../errors.ts'
 import { initializeResult } from '../../protocol/bridge/facts.ts'
 import { negotiateLegacyVersion } from '../../protocol/eras.ts'
+import { isObject } from '../../protocol/json.ts'
 import {
   idTextOf,
   type MessageText,
   memberSpan,
   replaceSpan,
+  rpcResult,
   scanMessage,
   withId,
 } from '../../protocol/jsonrpc.ts'
-import { isRecord } from '../../upstream/connection/calls.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { leaseLane } from './lane-lease.ts'
 import { bridgeOf, type SessionParts } from './send.ts'
@@ -28,18 +29,17 @@ export async function initializeSession(
 ): Promise<string> {
   if (session.state !== 'opening')
     throw new GatewayError('INVALID_REQUEST', 'the session is initialised already')
-  const params = isRecord(body) && isRecord(body['params']) ? body['params'] : {}
+  const params = isObject(body) && isObject(body['params']) ? body['params'] : {}
   if (typeof params['protocolVersion'] !== 'string')
     throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')
   const version = negotiateLegacyVersion(params['protocolVersion'])
-  session.begin(message, version, isRecord(params['capabilities']) ? params['capabilities'] : {})
+  session.begin(message, version, isObject(params['capabilities']) ? params['capabilities'] : {})
   const lane = await leaseLane(parts.servers, session)
   session.state = 'open'
   if (lane.era === 'modern') {
     bridgeOf(parts, session, lane)
     const facts = lane.handshake?.facts
-    if (facts)
-      return `{"jsonrpc":"2.0","id":${idTextOf(message)},"result":${initializeResult(facts, version, session.serverName)}}`
+    if (facts) return rpcResult(idTextOf(message), initializeResult(facts, version, session.serverName))
   }
   return initializeAnswer(lane, idTextOf(message), version)
 }

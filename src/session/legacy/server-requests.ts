@@ -1,5 +1,12 @@
 /** What a server has asked of one client and the client has not answered yet. Bounded in number and in time. */
-import { idTextOf, type MessageText, paramSpan, replaceSpan, withId } from '../../protocol/jsonrpc.ts'
+import {
+  idTextOf,
+  type MessageText,
+  paramSpan,
+  replaceSpan,
+  rpcCancel,
+  withId,
+} from '../../protocol/jsonrpc.ts'
 import { refuseServerRequest } from '../../upstream/connection/client.ts'
 
 interface Waiting {
@@ -49,7 +56,7 @@ export class ServerRequests {
   /** The gateway withdraws a question that it asked itself: the cancel for the client, or null when it is answered. */
   takeBack(id: number): string | null {
     if (!this.#waiting.delete(id)) return null
-    return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
+    return rpcCancel(id)
   }
 
   /** Refuses what has waited too long. */

@@ -6,10 +6,11 @@
  * asked of its client. All of it goes when the session does.
  */
 import { GatewayError } from '../../errors.ts'
+import { legacyVersionHas, SERVER_REQUESTS } from '../../protocol/eras.ts'
+import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
 import { Roster } from '../../runtime/in-flight.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
-import { isRecord } from '../../upstream/connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses } from '../lane-losses.ts'
@@ -33,16 +34,6 @@ export interface SessionInit {
   readonly principalId: string
   readonly serverName: string
   readonly endpoint: Endpoint
-}
-
-/** From this revision on a stream begins with an event that only carries an id (SEP-1699). */
-const PRIMING_VERSION = '2025-11-25'
-
-/** The capability that a client must have declared to be asked this. Methods not listed are passed on. */
-const CAPABILITY_OF: Readonly<Record<string, string>> = {
-  'sampling/createMessage': 'sampling',
-  'elicitation/create': 'elicitation',
-  'roots/list': 'roots',
 }
 
 /** What a session on a server of the other era needs beside its lane (bridge.ts). */
@@ -119,7 +110,7 @@ export class Session implements LaneClient, StreamOwner {
 
   /** True when the client is told an event id before anything else, so that it can resume any stream. */
   get resumable(): boolean {
-    return this.endpoint === 'stream' && this.#protocolVersion >= PRIMING_VERSION
+    return this.endpoint === 'stream' && legacyVersionHas(this.#protocolVersion, 'priming')
   }
 
   /** Notes that the client was heard or seen. */
@@ -169,8 +160,8 @@ export class Session implements LaneClient, StreamOwner {
   }
 
   ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
-    const needed = CAPABILITY_OF[message.method ?? '']
-    const lacks = needed !== undefined && !isRecord(this.#capabilities[needed])
+    const needed = SERVER_REQUESTS.get(message.method ?? '')
+    const lacks = needed !== undefined && !isObject(this.#capabilities[needed])
     if (lacks || this.state === 'closed') {
       refuseServerRequest(
         message,

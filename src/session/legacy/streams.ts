@@ -2,7 +2,6 @@
  * The event streams of one session: its standing stream, those of single requests, and the ring that keeps
  * their events for a reader that comes back.
  */
-
 import { onOneLine } from '../../protocol/jsonrpc.ts'
 import { ByNumber, Roster } from '../../runtime/in-flight.ts'
 import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'

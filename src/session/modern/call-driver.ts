@@ -10,11 +10,12 @@ import { inputRequiredResult } from '../../protocol/bridge/questions.ts'
 import type { CallEffect, RpcFailure, Step } from '../../protocol/bridge/types.ts'
 import type { Envelope } from '../../protocol/envelope.ts'
 import { modernErrorStatus } from '../../protocol/eras.ts'
+import { rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer } from '../../upstream/server/tools.ts'
-import { MachineDriver, notificationText, type StepFunction } from '../machine-driver.ts'
+import { MachineDriver, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
 import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
 import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
@@ -107,7 +108,7 @@ export class ModernCallDriver<State = unknown>
     // A subscription that ends with its server or the gateway ends well (basic/patterns/subscriptions).
     if (this.endless && ENDS_WELL.has(error.code)) {
       const result = stamped('{"resultType":"complete"}', idText)
-      this.#finish(`{"jsonrpc":"2.0","id":${idText},"result":${result}}`, 200, false)
+      this.#finish(rpcResult(idText, result), 200, false)
     } else this.#finish(rpcErrorText(error, idText), error.status, true)
     this.handle({ kind: 'cancelled' })
   }
@@ -124,13 +125,13 @@ export class ModernCallDriver<State = unknown>
 
   protected answer(result: string): void {
     this.#over()
-    const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`
+    const text = rpcResult(this.#request.idText, result)
     this.#finish(filteredAnswer(this.#server.definition.toolFilter, this.#request.method, text), 200, false)
   }
 
   protected fail(failure: RpcFailure): void {
     this.#over()
-    const text = `{"jsonrpc":"2.0","id":${this.#request.idText},"error":${failure.text}}`
+    const text = rpcError(this.#request.idText, failure.text)
     this.#finish(text, modernErrorStatus(failure.code), true)
   }
 
@@ -140,7 +141,7 @@ export class ModernCallDriver<State = unknown>
   }
 
   protected notify(method: string, params: string | null): void {
-    this.#response.notify(notificationText(method, params))
+    this.#response.notify(rpcNotification(method, params))
   }
 
   protected perform(effect: CallEffect): Promise<void> | undefined {
@@ -164,7 +165,7 @@ export class ModernCallDriver<State = unknown>
       return
     }
     const result = inputRequiredResult(requests, state, this.#lease.lane.handshake?.facts.identity ?? null)
-    this.#finish(`{"jsonrpc":"2.0","id":${this.#request.idText},"result":${result}}`, 200, false)
+    this.#finish(rpcResult(this.#request.idText, result), 200, false)
   }
 
   #respondTo(request: ModernRequest): ModernResponse {

@@ -4,15 +4,13 @@
  */
 import { createHash } from 'node:crypto'
 import type { Envelope } from '../../protocol/envelope.ts'
-import { LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
+import { ASKABLE_CAPABILITIES, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
 import { BridgeCall } from '../../upstream/connection/bridge-call.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
 import { type GatewayIdentity, initializeRequest } from '../../upstream/connection/handshake.ts'
 
-/** Capabilities that let a server ask something; the others of a modern client mean nothing to a legacy server. */
-const ASKABLE = ['sampling', 'elicitation', 'roots']
 /** Questions whose request is remembered, in case the server withdraws one. */
 const ASKED_MAX = 1_024
 
@@ -26,7 +24,10 @@ export function statelessClientFor(
   identity: GatewayIdentity,
   headers: Readonly<Record<string, string>> | undefined,
 ): StatelessClient | null {
-  const declared = Object.entries(envelope.clientCapabilities).filter(([name]) => ASKABLE.includes(name))
+  // The other capabilities of a modern client mean nothing to a legacy server.
+  const declared = Object.entries(envelope.clientCapabilities).filter(([name]) =>
+    ASKABLE_CAPABILITIES.has(name),
+  )
   if (declared.length === 0 && headers === undefined) return null
   return new StatelessClient(
     principalId,

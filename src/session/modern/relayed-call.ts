@@ -4,7 +4,13 @@
  */
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, RPC } from '../../protocol/eras.ts'
-import { errorCodeOf, idTextOf, type MessageText, progressTokenSpan } from '../../protocol/jsonrpc.ts'
+import {
+  errorCodeOf,
+  idTextOf,
+  type MessageText,
+  progressTokenSpan,
+  rpcResult,
+} from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
@@ -113,7 +119,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   answeredHere(resultText: string): void {
-    this.#finish(`{"jsonrpc":"2.0","id":${this.idText},"result":${resultText}}`, 200, false)
+    this.#finish(rpcResult(this.idText, resultText), 200, false)
   }
 
   failed(error: GatewayError): void {

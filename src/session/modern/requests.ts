@@ -52,10 +52,6 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
     this.settings = settings
   }
 
-  get parkedCount(): number {
-    return this.#parked.size
-  }
-
   /** Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room. */
   add(work: OpenRequest): void {
     if (work.endless && ++this.#endless > this.settings.sessionsMax) {

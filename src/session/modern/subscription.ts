@@ -7,12 +7,11 @@ import { type Listen, startListen, stepListen } from '../../protocol/bridge/list
 import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/bridge/types.ts'
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import type { JsonObject } from '../../protocol/json.ts'
-import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
+import { type MessageText, memberSpan, rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
-import { notificationText } from '../machine-driver.ts'
 import type { ModernRequest } from './call-driver.ts'
 import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
 import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
@@ -112,7 +111,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   #carryOut(effect: ListenEffect): void {
     switch (effect.kind) {
       case 'notify':
-        this.#response.notify(notificationText(effect.method, effect.params))
+        this.#response.notify(rpcNotification(effect.method, effect.params))
         return
       case 'subscribe':
         this.#lane.subscriptions.subscribe(this, effect.uri)
@@ -122,11 +121,11 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
         return
       case 'answer':
         this.#leave()
-        this.#response.finish(`{"jsonrpc":"2.0","id":${this.#idText},"result":${effect.result}}`, 200)
+        this.#response.finish(rpcResult(this.#idText, effect.result), 200)
         return
       case 'fail': {
         this.#leave()
-        const text = `{"jsonrpc":"2.0","id":${this.#idText},"error":${effect.failure.text}}`
+        const text = rpcError(this.#idText, effect.failure.text)
         this.#response.finish(text, modernErrorStatus(effect.failure.code))
         return
       }

@@ -1,15 +1,19 @@
 /** One upstream request that a bridge has sent: what comes back for it becomes events of the bridge. */
 import { type GatewayError, rpcErrorObject } from '../../errors.ts'
-import type { CallEvent } from '../../protocol/bridge/types.ts'
+import type { CallEvent, Outcome } from '../../protocol/bridge/types.ts'
+import { isObject } from '../../protocol/json.ts'
 import {
   idTextOf,
   type MessageText,
   memberSpan,
   progressTokenSpan,
+  rpcError,
+  rpcRequest,
+  rpcResult,
   scanMessage,
 } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
-import { isRecord, UpstreamCall } from './calls.ts'
+import { UpstreamCall } from './calls.ts'
 
 export class BridgeCall extends UpstreamCall {
   readonly method: string
@@ -42,7 +46,7 @@ export class BridgeCall extends UpstreamCall {
     }
     const text = memberOf(message.text, 'error') ?? '{}'
     const error = parsed(text)
-    const code = isRecord(error) && typeof error['code'] === 'number' ? error['code'] : -32603
+    const code = isObject(error) && typeof error['code'] === 'number' ? error['code'] : -32603
     this.#tell({ kind: 'failure', failure: { code, text } })
   }
 
@@ -76,17 +80,17 @@ export class BridgeCall extends UpstreamCall {
     return true
   }
 
-  /** Answers what the server asked under this raw id; `member` is the text of `"result":…` or `"error":…`. */
-  respond(id: string, member: string): void {
+  /** Gives the server the outcome of what it asked under this raw id. */
+  respond(id: string, outcome: Outcome): void {
     const answer = this.#answers.get(id)
     this.#answers.delete(id)
-    answer?.(`{"jsonrpc":"2.0","id":${id},${member}}`)
+    answer?.(outcome.kind === 'result' ? rpcResult(id, outcome.result) : rpcError(id, outcome.failure.text))
   }
 }
 
 /** The request that a bridge wants sent, as a message. Null when its parameters are no JSON value. */
 export function requestMessage(method: string, params: string): MessageText | null {
-  return scanMessage(`{"jsonrpc":"2.0","id":0,"method":${JSON.stringify(method)},"params":${params}}`)
+  return scanMessage(rpcRequest(method, params))
 }
 
 function memberOf(text: string, key: string): string | null {

@@ -1,5 +1,6 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../../errors.ts'
+import { isObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
@@ -97,13 +98,13 @@ export class GatewayCall extends UpstreamCall {
   answered(message: MessageText, text: string): void {
     this.responseText = text
     const response = parseResponse(text)
-    if (!message.failed && isRecord(response.result)) {
+    if (!message.failed && isObject(response.result)) {
       const span = memberSpan(text, 0, 'result')
       this.resultText = span ? text.slice(span.start, span.end) : '{}'
       this.#resolve(response.result)
       return
     }
-    const { code, message: said, data } = isRecord(response.error) ? response.error : {}
+    const { code, message: said, data } = isObject(response.error) ? response.error : {}
     const shown = typeof said === 'string' ? this.#mask(said).slice(0, SAID_CHARS_MAX) : 'no result'
     this.#reject(new RpcAnswerError(this.method, Number(code ?? 0), shown, data))
   }
@@ -137,12 +138,8 @@ export class RpcAnswerError extends GatewayError {
 function parseResponse(text: string): { result?: unknown; error?: unknown } {
   try {
     const response: unknown = JSON.parse(text)
-    return isRecord(response) ? response : {}
+    return isObject(response) ? response : {}
   } catch {
     return {}
   }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -14,6 +14,7 @@ import {
   paramSpan,
   progressTokenSpan,
   replaceSpan,
+  rpcCancel,
   scanMessage,
   withId,
 } from '../../protocol/jsonrpc.ts'
@@ -142,10 +143,7 @@ export class Connection implements TransportReceiver {
     }
     const span = cancelText && paramSpan(cancelText, 'requestId')
     const id = String(call.upstreamId)
-    const text =
-      cancelText && span
-        ? replaceSpan(cancelText.text, span, id)
-        : `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
+    const text = cancelText && span ? replaceSpan(cancelText.text, span, id) : rpcCancel(id)
     this.send(text, 'notifications/cancelled')
   }
 

@@ -10,7 +10,7 @@ import { judgeProbe, type ProbeOutcome } from '../../protocol/bridge/probe.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
 import { type Era, LATEST_MODERN_VERSION, META } from '../../protocol/eras.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
-import { type MessageText, scanMessage } from '../../protocol/jsonrpc.ts'
+import { type MessageText, rpcNotification, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import { type GatewayCall, RpcAnswerError } from './calls.ts'
 import type { Connection } from './connection.ts'
@@ -37,7 +37,7 @@ export class EraMismatch extends GatewayError {
 }
 
 /** The notification that ends the handshake. */
-export const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
+export const INITIALIZED = rpcNotification('notifications/initialized', null)
 
 /** A legacy stdio server may answer nothing at all to a message before `initialize`. */
 const DISCOVER_SILENCE_MS = 5_000
@@ -132,7 +132,7 @@ export function initializeRequest(
   capabilities: unknown,
 ): MessageText {
   const params = { protocolVersion, capabilities, clientInfo }
-  const message = scanMessage(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }))
+  const message = scanMessage(rpcRequest('initialize', JSON.stringify(params)))
   if (!message) throw new GatewayError('INTERNAL', 'cannot form initialize')
   return message
 }

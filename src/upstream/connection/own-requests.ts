@@ -1,6 +1,6 @@
 /** Requests of the gateway's own: the handshake, probes, what puts a lane's demands back. */
 import { GatewayError } from '../../errors.ts'
-import { type MessageText, scanMessage } from '../../protocol/jsonrpc.ts'
+import { type MessageText, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
 import { GatewayCall } from './calls.ts'
 import type { Connection } from './connection.ts'
 
@@ -12,9 +12,7 @@ export async function ask(
   timeoutMs: number,
   headers?: Readonly<Record<string, string>>,
 ): Promise<GatewayCall> {
-  const message = scanMessage(
-    JSON.stringify({ jsonrpc: '2.0', id: 0, method, ...(params ? { params } : {}) }),
-  )
+  const message = scanMessage(rpcRequest(method, params ? JSON.stringify(params) : null))
   if (!message) throw new GatewayError('INTERNAL', `cannot form ${method}`)
   return askText(connection, message, timeoutMs, headers)
 }

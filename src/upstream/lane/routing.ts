@@ -3,7 +3,14 @@
  * to no other. What cannot be attributed is refused or dropped at once, never left hanging and never guessed.
  */
 import { LIST_CHANGES, META } from '../../protocol/eras.ts'
-import { idTextOf, type MessageText, memberSpan, paramSpan, type Span } from '../../protocol/jsonrpc.ts'
+import {
+  idTextOf,
+  type MessageText,
+  memberSpan,
+  paramSpan,
+  rpcResult,
+  type Span,
+} from '../../protocol/jsonrpc.ts'
 import { BridgeCall } from '../connection/bridge-call.ts'
 import type { UpstreamCall } from '../connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../connection/client.ts'
@@ -23,7 +30,7 @@ export function routeServerRequest(
     return
   }
   const answer = (text: string) => connection.send(text, null)
-  if (message.method === 'ping') answer(`{"jsonrpc":"2.0","id":${idTextOf(message)},"result":{}}`)
+  if (message.method === 'ping') answer(rpcResult(idTextOf(message), '{}'))
   else if (lane.owner) lane.owner.ask(message, call ?? soleCause(connection), answer)
   else {
     // A server that asks although nothing was declared: a stateless client's request can say what it lacks.

@@ -2,10 +2,8 @@
  * Who on one lane has asked for what: resource updates by URI, and log messages from a level up.
  * The server hears of the sum; each client is given its own part.
  */
+import { LOG_LEVELS, logRank } from '../../protocol/eras.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
-
-/** RFC 5424 levels of the protocol, the most verbose first. */
-const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
 /** One client may subscribe to this many URIs; more are passed on but not counted. */
 const URIS_PER_MEMBER_MAX = 10_000
@@ -56,15 +54,15 @@ export class LaneSubscriptions {
    * less than before. Resolves when it has heard of it; undefined when it has already.
    */
   raiseLogLevel(level: string): Promise<void> | undefined {
-    const rank = LEVELS.indexOf(level)
-    if (rank < 0 || rank >= (this.#levelOf.get(this) ?? LEVELS.length)) return undefined
+    const rank = logRank(level)
+    if (rank < 0 || rank >= (this.#levelOf.get(this) ?? LOG_LEVELS.length)) return undefined
     return this.#changeLevel(this, level)
   }
 
   /** Asks here for what a client had asked for on a lane that is gone. */
   carryOver(client: Subscriber, from: LaneSubscriptions): void {
     for (const uri of from.#urisOf.get(client) ?? []) this.subscribe(client, uri)
-    const level = LEVELS[from.#levelOf.get(client) ?? LEVELS.length]
+    const level = LOG_LEVELS[from.#levelOf.get(client) ?? LOG_LEVELS.length]
     if (level !== undefined) void this.#changeLevel(client, level)
   }
 
@@ -107,7 +105,7 @@ export class LaneSubscriptions {
 
   /** Notes a client's level; answers the most verbose one, which the server should keep. */
   #setLevel(client: Subscriber, level: string): string | null {
-    const rank = LEVELS.indexOf(level)
+    const rank = logRank(level)
     if (rank < 0) return level
     this.#levelOf.set(client, rank)
     return this.level
@@ -115,9 +113,9 @@ export class LaneSubscriptions {
 
   /** The most verbose level that anyone asked for, or null when nobody did. */
   get level(): string | null {
-    let least = LEVELS.length
+    let least: number = LOG_LEVELS.length
     for (const rank of this.#levelOf.values()) least = Math.min(least, rank)
-    return LEVELS[least] ?? null
+    return LOG_LEVELS[least] ?? null
   }
 
   /** Whether a notification of the server's is for this client. */
@@ -139,7 +137,7 @@ export class LaneSubscriptions {
   }
 
   #atLeast(message: MessageText, rank: number): boolean {
-    const level = LEVELS.indexOf(paramString(message, 'level') ?? '')
+    const level = logRank(paramString(message, 'level'))
     return level < 0 || level >= rank
   }
 

@@ -2,9 +2,10 @@
 import { GatewayError } from '../../errors.ts'
 import { legacyTools } from '../../protocol/bridge/results.ts'
 import type { ToolFacts } from '../../protocol/bridge/types.ts'
+import { isObject } from '../../protocol/json.ts'
 import { memberSpan, replaceSpan, skipValue, stringAt } from '../../protocol/jsonrpc.ts'
 import type { ToolFilter } from '../../registry/definition.ts'
-import { type GatewayCall, isRecord } from '../connection/calls.ts'
+import type { GatewayCall } from '../connection/calls.ts'
 import type { Lane } from '../lane/lane.ts'
 import type { ToolDescription } from './directory.ts'
 
@@ -58,7 +59,7 @@ export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDesc
     }
     const { tools: listed } = await page.value.answer
     for (const tool of Array.isArray(listed) ? listed : [])
-      if (isRecord(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
+      if (isObject(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
   }
 }
 

@@ -6,7 +6,6 @@
  *
  * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
  */
-
 import { messagesIn } from '../message-text.ts'
 import { reconnectMinMs } from './answer-stream.ts'
 import { type HttpAnswer, mediaType } from './client/answer/answer.ts'

@@ -7,7 +7,7 @@
  */
 
 /** Variables that a child takes over from the gateway, when they are set. */
-export const inheritedNames = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'] as const
+const inheritedNames = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'] as const
 
 /** `LC_ALL`, `LC_CTYPE` and their like. */
 const localePrefix = 'LC_'

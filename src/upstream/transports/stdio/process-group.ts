@@ -8,7 +8,6 @@
  * Not covered: a descendant that left the group (setsid, its own job control). It loses its pipes and,
  * with a killed parent, must end by itself.
  */
-
 import { readdir, readFile } from 'node:fs/promises'
 import { errorCode } from '../../../errors.ts'
 

@@ -1,16 +1,5 @@
 /** The headers that a definition adds to every request to its server. */
-
-/** Framing belongs to fetch; a definition that sets it would break the message or smuggle a second one. */
-const framingHeaders = new Set([
-  'connection',
-  'content-length',
-  'host',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+import { framingHeaders } from '../../../../net/header-policy.ts'
 
 /** Credentials in the URL become a header, unless the definition says another one. */
 export function definitionHeaders(

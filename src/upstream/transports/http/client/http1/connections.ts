@@ -1,5 +1,4 @@
 /** The connections of one wire: opened when they are needed, and kept for a while when they are not. */
-
 import { givenUp } from '../answer/answer.ts'
 import type { Cancellation } from '../answer/cancellation.ts'
 import { type ConnectionTarget, Http1Connection, type Http1ConnectionOwner } from './connection.ts'

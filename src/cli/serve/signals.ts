@@ -4,9 +4,9 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
-import type { Config } from '../config/schema.ts'
-import { reasonOf } from '../errors.ts'
-import type { Gateway } from '../gateway.ts'
+import type { Config } from '../../config/schema.ts'
+import { reasonOf } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
 import { say } from './announce.ts'
 
 export interface SignalOptions {

@@ -1,11 +1,11 @@
 /** Starts the gateway, says so, and stays until a signal ends it. */
-import type { FlagTexts, LoadedConfig } from '../config/load.ts'
-import { startGateway } from '../gateway.ts'
+import type { FlagTexts, LoadedConfig } from '../../config/load.ts'
+import { startGateway } from '../../gateway.ts'
+import { readConfiguration } from '../configuration.ts'
+import { CommandError } from '../usage-error.ts'
 import { announce } from './announce.ts'
-import { readConfiguration } from './configuration.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'
-import { CommandError } from './usage-error.ts'
 
 /** Resolves with the exit code of the process. Throws what kept the gateway from starting. */
 export async function serve(flags: FlagTexts): Promise<number> {

@@ -1,5 +1,5 @@
 /** The hidden command that the gateway starts itself with; see upstream/transports/stdio/watchdog.ts. */
-import { endOrphans } from '../upstream/transports/stdio/orphan-killer.ts'
+import { endOrphans } from '../../upstream/transports/stdio/orphan-killer.ts'
 import { giveBackPages } from './resident-pages.ts'
 
 /** Does not return: ends the process when there is nothing left to watch. */

@@ -1,11 +1,10 @@
 /** The few lines that the command itself says while the gateway runs, in the form of its log. */
 import { writeSync } from 'node:fs'
-import type { LoadedConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
-import type { Gateway } from '../gateway.ts'
-import { version } from './version.ts'
-
-const order = ['debug', 'info', 'warn', 'error', 'silent'] as const
+import { version } from '../../../package.json'
+import type { LoadedConfig } from '../../config/load.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Gateway } from '../../gateway.ts'
+import { levelRank } from '../../telemetry/log.ts'
 
 /** One line on stdout, unless the configured level is above it. */
 export function say(
@@ -14,7 +13,7 @@ export function say(
   message: string,
   fields: Readonly<Record<string, string | number | readonly string[]>>,
 ): void {
-  if (order.indexOf(level) < order.indexOf(logging.level)) return
+  if (levelRank[level] < levelRank[logging.level]) return
   const line = { level, time: new Date().toISOString(), msg: message, ...fields }
   const details = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)
   const text = logging.format === 'json' ? JSON.stringify(line) : [message, ...details].join('\n  ')
@@ -32,11 +31,14 @@ export function announce({ url, servers }: Gateway, { config, file }: LoadedConf
     say(config.logging, 'info', 'listening', { url, servers: names, config: file ?? '', version })
     return
   }
-  const faces = servers.map(({ name, transport }) => [name, `${url}/mcp-proxy/${name}/stream (${transport})`])
+  const endpoints = servers.map(({ name, transport }) => [
+    name,
+    `${url}/mcp-proxy/${name}/stream (${transport})`,
+  ])
   say(config.logging, 'info', `compozy ${version} listening on ${url}`, {
     config: file ?? 'none',
-    ...(faces.length === 0
+    ...(endpoints.length === 0
       ? { servers: 'none yet; see "compozy servers add --help"' }
-      : Object.fromEntries(faces)),
+      : Object.fromEntries(endpoints)),
   })
 }
