@@ -1,54 +1,78 @@
 /** The rules of the house. Each takes a tree and gives one sentence for every violation. */
-import { importsOf, roomOf, type Tree } from './source-tree.ts'
+import { dirname } from 'node:path/posix'
+import { importsOf, type Tree } from './source-tree.ts'
 
 /** How a room may use another one: for its values, or for its types alone. */
 type Use = 'values' | 'types'
 
 const everywhere = {
   protocol: 'values',
+  'protocol/bridge': 'values',
   net: 'values',
   errors: 'values',
   telemetry: 'values',
-  sweeper: 'values',
-  'in-flight': 'values',
+  runtime: 'values',
 } as const
 const data = { config: 'values', registry: 'values' } as const
+const upstream = { ...everywhere, config: 'types', registry: 'types' } as const
 
 /**
- * The one direction: `cli → gateway → http → session → upstream`. What is not listed is forbidden.
- * `protocol` and `net` are pure and import only themselves. `config` and `registry` hold data; the file
- * may define servers, so `config` reads them with the registry's own rules, and never the reverse.
+ * The one direction: `cli → gateway → http → session → upstream`, and within upstream `server → lane →
+ * connection → transports`. What is not listed is forbidden; `/*` stands for a room and all rooms within it.
+ * `protocol` and `net` are pure and import only themselves. `config` and `registry` hold data; the file may
+ * define servers, so `config` reads them with the registry's own rules, and never the reverse. The two eras of
+ * a session do not know each other, nor do the transports.
  */
 const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
-  main: { ...everywhere, cli: 'values' },
+  main: { ...everywhere, 'cli/*': 'values' },
   cli: {
     ...everywhere,
     ...data,
     gateway: 'values',
-    http: 'values',
-    session: 'values',
-    upstream: 'values',
+    'http/*': 'values',
+    'session/*': 'values',
+    'upstream/*': 'values',
   },
-  gateway: {
-    ...everywhere,
-    ...data,
-    'idle-memory': 'values',
-    http: 'values',
-    session: 'values',
-    upstream: 'values',
+  gateway: { ...everywhere, ...data, 'http/*': 'values', 'session/*': 'values', 'upstream/*': 'values' },
+  http: { ...everywhere, ...data, 'session/*': 'values', 'upstream/*': 'types' },
+  session: { ...upstream, 'upstream/*': 'values' },
+  'session/legacy': { ...upstream, session: 'values', 'upstream/*': 'values' },
+  'session/modern': { ...upstream, session: 'values', 'upstream/*': 'values' },
+  'upstream/server': {
+    ...upstream,
+    'upstream/lane': 'values',
+    'upstream/connection': 'values',
+    'upstream/transports/*': 'values',
   },
-  http: { ...everywhere, ...data, session: 'values', upstream: 'values' },
-  session: { ...everywhere, config: 'types', registry: 'types', upstream: 'values' },
-  upstream: { ...everywhere, config: 'types', registry: 'types' },
+  'upstream/lane': { ...upstream, 'upstream/connection': 'values', 'upstream/transports/*': 'values' },
+  'upstream/connection': { ...upstream, 'upstream/transports/*': 'values' },
+  'upstream/transports': upstream,
+  'upstream/transports/stdio': { ...upstream, 'upstream/transports': 'values' },
+  'upstream/transports/http': { ...upstream, 'upstream/transports': 'values' },
   config: { protocol: 'values', net: 'values', errors: 'values', registry: 'values' },
   registry: { protocol: 'values', net: 'values', errors: 'values', config: 'types' },
   protocol: {},
   net: {},
   errors: { protocol: 'values' },
   telemetry: {},
-  sweeper: {},
-  'in-flight': {},
-  'idle-memory': {},
+  runtime: {},
+}
+
+/** The innermost room that a file lies in: `upstream/transports/http` for all that is below that folder. */
+export function roomOf(path: string): string {
+  const parts = path.replace(/^src\//, '').replace(/\.ts$/, '').split('/')
+  for (let depth = parts.length; depth > 1; depth--) {
+    const room = parts.slice(0, depth).join('/')
+    if (mayUse[room] !== undefined) return room
+  }
+  return parts[0] ?? ''
+}
+
+/** What a room may use of another one; undefined for nothing. */
+function useOf(room: string, other: string): Use | undefined {
+  const allowed = mayUse[room] ?? {}
+  const around = other.split('/').map((_, index, parts) => `${parts.slice(0, index + 1).join('/')}/*`)
+  return [other, ...around].map((name) => allowed[name]).find((use) => use !== undefined)
 }
 
 /** Packages that one room owns, so that the others stay ignorant of them. */
@@ -69,8 +93,8 @@ export function wrongDirections(tree: Tree): string[] {
   const faults: string[] = []
   for (const [path, text] of tree) {
     const room = roomOf(path)
-    const allowed = mayUse[room]
-    if (allowed === undefined) faults.push(`${path}: the house has no room "${room}"`)
+    const known = mayUse[room] !== undefined
+    if (!known) faults.push(`${path}: the house has no room "${room}"`)
     for (const used of importsOf(path, text)) {
       if (used.path === null) {
         faults.push(...packageFaults(path, room, used.specifier))
@@ -79,9 +103,10 @@ export function wrongDirections(tree: Tree): string[] {
       // The version number has one home.
       if (used.path === 'package.json') continue
       const other = roomOf(used.path)
-      if (other === room || allowed === undefined) continue
-      if (allowed[other] === undefined) faults.push(`${path}: ${room} must not import ${used.specifier}`)
-      else if (allowed[other] === 'types' && !used.typeOnly) {
+      if (other === room || !known) continue
+      const use = useOf(room, other)
+      if (use === undefined) faults.push(`${path}: ${room} must not import ${used.specifier}`)
+      else if (use === 'types' && !used.typeOnly) {
         faults.push(`${path}: ${room} may import only types from ${used.specifier}`)
       }
     }
@@ -94,7 +119,7 @@ function packageFaults(path: string, room: string, specifier: string): string[] 
     return [`${path}: ${room} is pure and must not import ${specifier}`]
   }
   const owner = owners.find(({ packages }) => packages.test(specifier))
-  if (owner === undefined || owner.rooms.includes(room)) return []
+  if (owner === undefined || owner.rooms.some((name) => room === name || room.startsWith(`${name}/`))) return []
   return [`${path}: ${specifier} belongs to ${owner.rooms.join(' and ')}`]
 }
 
@@ -123,6 +148,66 @@ export function longFiles(tree: Tree, linesMax: number): string[] {
     .map(([path, text]) => ({ path, lines: text.trimEnd().split('\n').length }))
     .filter(({ lines }) => lines > linesMax)
     .map(({ path, lines }) => `${path} has ${lines} lines, more than ${linesMax}`)
+}
+
+/**
+ * Circles of files that import each other: those of more than three files, and those that cross a folder. A type
+ * counts as an import. Each is one line of its files.
+ */
+export function circles(tree: Tree): string[] {
+  const imports = new Map(
+    [...tree].map(([path, text]) => [path, importsOf(path, text).flatMap((used) => used.path ?? [])] as const),
+  )
+  return circlesIn(imports)
+    .filter((files) => files.length > 3 || new Set(files.map((file) => dirname(file))).size > 1)
+    .map((files) => [...files].sort().join(' ↔ '))
+}
+
+/** The strongly connected parts of more than one file (Tarjan). */
+function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = []
+  const order = new Map<string, number>()
+  const lowest = new Map<string, number>()
+  const open: string[] = []
+  const visit = (path: string): void => {
+    order.set(path, order.size)
+    lowest.set(path, order.size - 1)
+    open.push(path)
+    for (const next of imports.get(path) ?? []) {
+      if (!imports.has(next)) continue
+      if (!order.has(next)) visit(next)
+      else if (!open.includes(next)) continue
+      lowest.set(path, Math.min(lowest.get(path) ?? 0, lowest.get(next) ?? 0))
+    }
+    if (lowest.get(path) !== order.get(path)) return
+    const files = open.splice(open.indexOf(path))
+    if (files.length > 1) found.push(files)
+  }
+  for (const path of imports.keys()) if (!order.has(path)) visit(path)
+  return found
+}
+
+/** Folders that hold more files than a reader takes in at once. */
+export function crowdedFolders(tree: Tree, filesMax: number): string[] {
+  const counts = new Map<string, number>()
+  for (const path of tree.keys()) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1)
+  return [...counts]
+    .filter(([, count]) => count > filesMax)
+    .map(([folder, count]) => `${folder} holds ${count} files, more than ${filesMax}`)
+}
+
+/** Small files with one importer, which make sense only beside it; those with a reason are left out. */
+export function fragments(tree: Tree, linesMin: number, reasons: Readonly<Record<string, string>>): string[] {
+  const importers = new Map<string, Set<string>>()
+  for (const [path, text] of tree)
+    for (const used of importsOf(path, text))
+      if (used.path !== null) importers.set(used.path, (importers.get(used.path) ?? new Set()).add(path))
+  return [...tree].flatMap(([path, text]) => {
+    const lines = text.trimEnd().split('\n').length
+    const [importer] = importers.get(path) ?? []
+    const alone = importers.get(path)?.size === 1 && lines < linesMin && reasons[path] === undefined
+    return alone ? [`${path} has ${lines} lines and is used by ${importer} alone`] : []
+  })
 }
 
 const bannedNames = /^(utils?|helpers?|common|misc|shared|manager)$/i

@@ -57,9 +57,3 @@ function onlyTypes(names: string): boolean {
   const parts = listed.split(',').map((part) => part.trim())
   return parts.every((part) => part === '' || part.startsWith('type '))
 }
-
-/** The room a source file belongs to: its folder below `src`, or its own name at the top. */
-export function roomOf(path: string): string {
-  const [, first = ''] = path.split('/')
-  return first.replace(/\.ts$/, '')
-}
