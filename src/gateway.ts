@@ -11,7 +11,7 @@ import { GatewayError, reasonOf } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
-import { type Listener, startListener } from './http/listener.ts'
+import { type Listener, type ServingState, startListener } from './http/listener.ts'
 import { adminRoutes } from './http/routes/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
@@ -32,6 +32,7 @@ import { openTransport } from './upstream/server/open-transport.ts'
 import type { ServerParts } from './upstream/server/parts.ts'
 import type { Server } from './upstream/server/server.ts'
 import { Servers, type ServersListener } from './upstream/server/servers.ts'
+import type { UrlPolicy } from './upstream/transports/http/client/url-guard.ts'
 import { createMask } from './upstream/transports/mask.ts'
 import { Watchdog } from './upstream/transports/stdio/watchdog.ts'
 
@@ -62,8 +63,13 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const requests = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts })
   // The servers behind the gateway.
   const watchdog = new Watchdog(log)
+  const state: ServingState = { draining: false, listening: null }
+  const urlPolicy: UrlPolicy = {
+    privateUpstreams: config.security.privateUpstreams,
+    ownListener: () => state.listening,
+  }
   const metrics = createMetrics()
-  const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions }))
+  const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions, urlPolicy }))
   // Who may come, and whose work ends when a server or its tokens go.
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition.authTokens ?? [],
@@ -71,7 +77,6 @@ export async function startGateway(config: Config): Promise<Gateway> {
   })
   servers.subscribe(endClientsOf({ sessions, requests, access }))
   // The front door.
-  const state = { draining: false }
   const mcp: McpParts = {
     servers,
     requests,
@@ -86,7 +91,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     state,
     metrics: { snapshot: () => metrics.snapshot(servers.list().map(gaugesOf), log.linesDropped) },
     log,
-    admin: adminRoutes({ directory: servers, store, config, log }),
+    admin: adminRoutes({ directory: servers, store, config, urlPolicy, log }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   const { host, port } = config
@@ -230,18 +235,20 @@ interface ServerNeeds {
   readonly metrics: Metrics
   readonly watchdog: Watchdog
   readonly sessions: Pick<Sessions, 'countOf'>
+  readonly urlPolicy: UrlPolicy
 }
 
 /** What servers may use of the rest of the gateway, and the settings that they need. */
 function serverParts(config: Config, needs: ServerNeeds): Omit<ServerParts, 'processesInUse'> {
   const { limits, timeouts } = config
-  const { log, metrics, watchdog, sessions } = needs
+  const { log, metrics, watchdog, sessions, urlPolicy } = needs
   return {
     log,
     metrics,
     identity: { name: 'compozy-mcp-proxy', version },
     maskOf: (definition) => createMask(secretValuesOf(definition)),
-    createTransport: (definition) => openTransport(definition, secretValuesOf(definition), config, watchdog),
+    createTransport: (definition) =>
+      openTransport(definition, secretValuesOf(definition), config, urlPolicy, watchdog),
     processesMax: limits.processesMax,
     sessionCount: (name) => sessions.countOf(name),
     callIdleMs: timeouts.callIdleMs,

@@ -10,6 +10,7 @@ import { GatewayError, reasonOf } from '../errors.ts'
 import { BusyPoll } from '../runtime/busy-poll.ts'
 import { isEventStream } from '../session/event-stream.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { ListenAddress } from '../upstream/transports/http/client/url-guard.ts'
 import type { App } from './app.ts'
 import { hasUnreadBody } from './body.ts'
 import { attachContext, type RequestContext } from './context.ts'
@@ -20,9 +21,12 @@ import { readTarget } from './hooks/target.ts'
 import { LongWaits } from './long-waits.ts'
 import { replyError, replyErrorIn } from './reply.ts'
 
-/** Whether the gateway is on its way out. One object, shared with the health routes. */
+/** Whether and where the gateway serves. One object, shared with health and with the guard of outgoing URLs. */
 export interface ServingState {
+  /** True once it is on its way out. */
   draining: boolean
+  /** Null until the port is bound. */
+  listening: ListenAddress | null
 }
 
 export interface ListenerOptions {
@@ -87,6 +91,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     throw bindFailure(hostname, options.port, error)
   }
   const port = server.port ?? options.port
+  options.state.listening = { host: hostname, port }
   return {
     port,
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,

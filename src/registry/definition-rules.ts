@@ -24,7 +24,8 @@ export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[]
   add('cwd', wire.cwd !== undefined && !allowCwd ? 'can only be set in the configuration file' : null)
   if (wire.transport === 'stdio') stdioProblems(wire, add)
   else httpProblems(wire, add)
-  for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, envReason(value))
+  for (const [index, arg] of (wire.args ?? []).entries()) add(`args[${index}]`, startedReason(arg))
+  for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, startedReason(value))
   headerProblems(wire.headers ?? {}, add)
   for (const [index, name] of (wire.forwardHeaders ?? []).entries()) {
     add(`forwardHeaders[${index}]`, forwardReason(name.toLowerCase()))
@@ -44,6 +45,11 @@ export function durationMs(value: string | number | undefined): number | null {
 type Add = (field: string, reason: string | null) => void
 
 const maskedReason = 'is a mask, and no stored value stands behind it; send the value itself'
+/** What `merge-masked.ts` has not put back was stored for another place, or never. */
+const maskedSentReason =
+  'is a mask, and a stored value takes its place only while the transport and the scheme, host and port of url stay the same; send the value of the secret again'
+const maskedStartedReason =
+  'is a mask, and a stored value takes its place only while the transport, command, args and every entry of env stay the same; send the value of the secret again'
 const lineReason = 'must not contain line breaks or NUL'
 
 function durationReason(value: string | number | undefined): string | null {
@@ -61,12 +67,9 @@ function durationReason(value: string | number | undefined): string | null {
 function stdioProblems(wire: DefinitionWire, add: Add): void {
   const command = wire.command ?? ''
   if (command.trim() === '') add('command', 'is required for transport stdio')
+  else if (isMasked(command)) add('command', maskedStartedReason)
   else add('command', /[\0\r\n]/.test(command) ? lineReason : null)
   if ((wire.url ?? '') !== '') add('url', 'does not go with transport stdio; use sse or streamable-http')
-  for (const [index, arg] of (wire.args ?? []).entries()) {
-    if (arg.includes('\0')) add(`args[${index}]`, 'must not contain NUL')
-    else add(`args[${index}]`, isMasked(arg) ? maskedReason : null)
-  }
 }
 
 function httpProblems(wire: DefinitionWire, add: Add): void {
@@ -82,12 +85,13 @@ function urlReason(url: string, transport: string): string | null {
   if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
     return 'must be an http or https URL'
   }
-  return isMasked(url) ? maskedReason : null
+  return isMasked(url) ? maskedSentReason : null
 }
 
-/** Line breaks are allowed: private keys in PEM form are a common value. NUL would cut the value. */
-function envReason(value: string): string | null {
-  if (isMasked(value)) return maskedReason
+/** Of an argument or a variable. Line breaks are allowed: private keys in PEM form are a common value. */
+function startedReason(value: string): string | null {
+  if (isMasked(value)) return maskedStartedReason
+  // The system would cut the value there.
   return value.includes('\0') ? 'must not contain NUL' : null
 }
 
@@ -97,7 +101,7 @@ function headerProblems(headers: Readonly<Record<string, string>>, add: Add): vo
     const key = name.toLowerCase()
     if (framingHeaders.has(key)) add(`headers.${name}`, 'is set by the gateway itself')
     else if (seen.has(key)) add(`headers.${name}`, 'stands twice; header names do not differ by case')
-    else if (isMasked(value)) add(`headers.${name}`, maskedReason)
+    else if (isMasked(value)) add(`headers.${name}`, maskedSentReason)
     else if (/[\0\r\n]/.test(value)) add(`headers.${name}`, lineReason)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters HTTP refuses.
     else if (/[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|[^\0-\xff]/.test(value)) {

@@ -1,15 +1,30 @@
 /**
  * Puts stored secrets back where an incoming definition still shows their masks.
  *
- * Pure; the input is untrusted JSON of any shape, and what does not look as expected passes through
- * for `parseDefinition` to refuse. A mask is restored only where it is certain which value it stands
- * for; one that stays is refused later, because guessing could hand one credential to another host.
+ * The attack: an admin who may not read secrets sends back what GET showed with another host, command or
+ * variable, and whoever is there is handed the stored token. A secret therefore goes back only to the place
+ * that it was stored for: one in `url` and `headers` to the same transport and origin, one in `command`,
+ * `args` and `env` to the same transport, command line and environment, entry for entry. Any entry counts,
+ * added, changed or gone: `NODE_OPTIONS`, `HTTPS_PROXY` or `API_BASE_URL` turn the same command into another
+ * receiver, and no list of such names is complete. `authTokens` open a door of the gateway and are sent
+ * nowhere, so they stay whatever else changes.
+ *
+ * Pure; the input is untrusted JSON of any shape, and what does not look as expected passes through for
+ * `parseDefinition` to refuse, as it does every mask that stays.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
 import { isMasked, joinUrl, MASK, maskArgs, maskText, maskUrl, maskValue, splitUrl } from './mask.ts'
 
-/** The incoming wire form with every mask that has a stored value behind it replaced by that value. */
+type Fields = Readonly<Record<string, unknown>>
+
+/** What is sent to the server of `url`. */
+const sentFields: ReadonlySet<string> = new Set(['url', 'headers'])
+/** What the process is started with. */
+const startedFields: ReadonlySet<string> = new Set(['command', 'args', 'env'])
+
+/** The incoming wire form with every mask replaced by the value that was stored for the same place. */
 export function mergeMasked(incoming: unknown, stored: ServerDefinition): unknown {
   if (!isObject(incoming)) return incoming
   const restore: Readonly<Record<string, (value: unknown) => unknown>> = {
@@ -20,12 +35,41 @@ export function mergeMasked(incoming: unknown, stored: ServerDefinition): unknow
     headers: (value) => mergeMap(value, stored.headers, (name) => name.toLowerCase()),
     authTokens: (value) => (Array.isArray(value) ? mergeTokens(value, stored.authTokens) : value),
   }
+  const sent = Object.entries(incoming)
+  const merged = Object.fromEntries(
+    sent.map(([key, value]) => [key, Object.hasOwn(restore, key) ? (restore[key]?.(value) ?? value) : value]),
+  )
+  const [toServer, toProcess] = [reachesSameServer(merged, stored), startsSameProcess(merged, stored)]
   return Object.fromEntries(
-    Object.entries(incoming).map(([key, value]) => [
+    sent.map(([key, value]) => [
       key,
-      Object.hasOwn(restore, key) ? (restore[key]?.(value) ?? value) : value,
+      (sentFields.has(key) && !toServer) || (startedFields.has(key) && !toProcess) ? value : merged[key],
     ]),
   )
+}
+
+/** Judged by the merged URL: that is the one requests will go to. */
+function reachesSameServer(merged: Fields, stored: ServerDefinition): boolean {
+  return merged['transport'] === stored.transport && originOf(merged['url']) === originOf(stored.url)
+}
+
+/** Scheme, host and port as the connection will read them; null where there is no URL. */
+function originOf(url: unknown): string | null {
+  return typeof url === 'string' ? (URL.parse(url)?.origin ?? null) : null
+}
+
+function startsSameProcess(merged: Fields, stored: ServerDefinition): boolean {
+  return (
+    merged['transport'] === stored.transport &&
+    (merged['command'] ?? '') === stored.command &&
+    isDeepStrictEqual(merged['args'] ?? [], stored.args) &&
+    isDeepStrictEqual(entriesOf(merged['env'] ?? {}), entriesOf(stored.env))
+  )
+}
+
+/** Without regard to order: two environments are the same when each name has the same value. */
+function entriesOf(map: object): ReadonlyMap<string, unknown> {
+  return new Map(Object.entries(map))
 }
 
 function mergeMap(
@@ -51,22 +95,10 @@ function mergeTokens(incoming: readonly unknown[], stored: readonly string[]): u
   return incoming.map((token) => (token === MASK ? hidden[next++] : token))
 }
 
-/**
- * A masked argument is the stored one at the same place, or the only one that looks the same behind
- * the same neighbour (arguments were added or taken away before it).
- */
+/** By place: arguments that are not the same one by one get nothing back anyway. */
 function mergeArgs(incoming: readonly unknown[], stored: readonly string[]): unknown[] {
   const masked = maskArgs(stored)
-  return incoming.map((arg, index) => {
-    if (arg === masked[index] && incoming[index - 1] === masked[index - 1]) return stored[index]
-    if (typeof arg !== 'string' || !isMasked(arg)) return arg
-    const before = incoming[index - 1]
-    const places = masked.flatMap((shown, place) =>
-      shown === arg && masked[place - 1] === before ? [place] : [],
-    )
-    const values = new Set(places.map((place) => stored[place]))
-    return values.size === 1 ? [...values][0] : arg
-  })
+  return incoming.map((arg, index) => (arg === masked[index] ? stored[index] : arg))
 }
 
 /** The URL may have been edited around its masks: each is looked up by its own place. */

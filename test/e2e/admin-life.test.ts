@@ -1,6 +1,8 @@
 /** The admin API of the program as it is run: real servers, real calls, and what is left after `kill -9`. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { jsonAnswer, startFaultHttp, welcome } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -237,6 +239,67 @@ describe('changing', () => {
     expect(after.status).toBe(404)
     expect((await remove('changing')).status).toBe(404)
     expect((await put('changing', raw)).status).toBe(404)
+  }, 20_000)
+
+  test('PUT gives a secret that came back masked to nobody but the server it was stored for', async () => {
+    await using owner = startFaultHttp((request) => welcome(request) ?? jsonAnswer(request))
+    await using stranger = startFaultHttp((request) => welcome(request) ?? jsonAnswer(request))
+    const name = 'moving'
+    await gateway.register({
+      name,
+      transport: 'streamable-http',
+      url: `${owner.url.replace('//', '//user:canary-password@')}?key=canary-query`,
+      headers: { 'X-Key': 'canary-header' },
+    })
+    const { definition } = await view(name)
+    const moved = String(definition['url']).replace(new URL(owner.url).host, new URL(stranger.url).host)
+    const sse = { ...definition, transport: 'sse' }
+    for (const body of [{ ...definition, url: moved }, { ...definition, url: stranger.url }, sse]) {
+      const refused = await json<{ details: string }>(await put(name, body))
+      expect(refused).toMatchObject({ httpStatus: 400, code: 'DEFINITION_INVALID' })
+      expect(refused.details).toMatch(/headers\.X-Key: is a mask, .*send the value of the secret again$/)
+    }
+    expect(stranger.seen).toEqual([])
+    // Another path of the same origin is the same server's.
+    const beside = String(definition['url']).replace('/mcp', '/beside')
+    expect((await put(name, { ...definition, url: beside })).status).toBe(200)
+    const { path, headers } = await owner.request((request) => request.path.startsWith('/beside'))
+    expect([path, headers['authorization'], headers['x-key']]).toEqual([
+      '/beside?key=canary-query',
+      `Basic ${btoa('user:canary-password')}`,
+      'canary-header',
+    ])
+    const anew = { ...definition, url: stranger.url, headers: { 'X-Key': 'its own' } }
+    expect((await put(name, anew)).status).toBe(200)
+    await stranger.request((request) => request.headers['x-key'] === 'its own')
+    expect(JSON.stringify(stranger.seen)).not.toContain('canary')
+    expect((await remove(name)).status).toBe(204)
+  }, 20_000)
+
+  test('PUT hands a secret that came back masked to no other command, arguments or environment', async () => {
+    using place = temporaryDirectory()
+    const told = join(place.path, 'told')
+    const script = `env > ${told}`
+    const name = 'running'
+    await gateway.register({ ...raw, name, env: { TOKEN: 'canary-variable' } })
+    const { definition } = await view(name)
+    const edits = [
+      { command: 'sh', args: ['-c', script] },
+      { command: 'sh', args: ['-c', script, '--token', '***'] },
+      { args: ['-e', `require('fs').writeFileSync('${told}', process.env.TOKEN)`] },
+      { env: { TOKEN: '***', BUN_OPTIONS: '--preload=/tmp/evil.js' } },
+      { env: { TOKEN: '***', HTTPS_PROXY: 'http://127.0.0.1:9' } },
+    ]
+    for (const edit of edits) {
+      const refused = await json<{ details: string }>(await put(name, { ...definition, ...edit }))
+      expect(refused).toMatchObject({ httpStatus: 400, code: 'DEFINITION_INVALID' })
+      expect(refused.details).toMatch(
+        /env\.TOKEN: is a mask, .*every entry of env .*send the value of the secret again/,
+      )
+    }
+    expect(existsSync(told)).toBe(false)
+    expect((await put(name, { ...definition, description: 'kept' })).status).toBe(200)
+    expect((await remove(name)).status).toBe(204)
   }, 20_000)
 
   test.each(['PUT', 'DELETE'])('%s answers 409 for a server of the file', async (method) => {

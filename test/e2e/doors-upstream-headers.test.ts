@@ -43,6 +43,7 @@ const wireHeaders = [
   'mcp-protocol-version',
   'mcp-session-id',
   'user-agent',
+  'via',
   'x-own',
 ]
 

@@ -60,7 +60,10 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
 
 /** The innermost room that a file lies in: `upstream/transports/http` for all that is below that folder. */
 export function roomOf(path: string): string {
-  const parts = path.replace(/^src\//, '').replace(/\.ts$/, '').split('/')
+  const parts = path
+    .replace(/^src\//, '')
+    .replace(/\.ts$/, '')
+    .split('/')
   for (let depth = parts.length; depth > 1; depth--) {
     const room = parts.slice(0, depth).join('/')
     if (mayUse[room] !== undefined) return room
@@ -119,7 +122,8 @@ function packageFaults(path: string, room: string, specifier: string): string[] 
     return [`${path}: ${room} is pure and must not import ${specifier}`]
   }
   const owner = owners.find(({ packages }) => packages.test(specifier))
-  if (owner === undefined || owner.rooms.some((name) => room === name || room.startsWith(`${name}/`))) return []
+  if (owner === undefined || owner.rooms.some((name) => room === name || room.startsWith(`${name}/`)))
+    return []
   return [`${path}: ${specifier} belongs to ${owner.rooms.join(' and ')}`]
 }
 
@@ -156,7 +160,9 @@ export function longFiles(tree: Tree, linesMax: number): string[] {
  */
 export function circles(tree: Tree): string[] {
   const imports = new Map(
-    [...tree].map(([path, text]) => [path, importsOf(path, text).flatMap((used) => used.path ?? [])] as const),
+    [...tree].map(
+      ([path, text]) => [path, importsOf(path, text).flatMap((used) => used.path ?? [])] as const,
+    ),
   )
   return circlesIn(imports)
     .filter((files) => files.length > 3 || new Set(files.map((file) => dirname(file))).size > 1)

@@ -16,6 +16,7 @@ import type {
   ServerStatus,
   ToolDescription,
 } from '../../src/upstream/server/directory.ts'
+import type { UrlPolicy } from '../../src/upstream/transports/http/client/url-guard.ts'
 
 /** What one server of the directory does when it is asked. */
 export interface ServerBehaviour {
@@ -40,15 +41,17 @@ export interface AdminServer extends AsyncDisposable {
   send(method: string, path: string, body?: unknown): Promise<Response>
 }
 
-export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'config' | 'log'>> & {
+export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'config' | 'urlPolicy' | 'log'>> & {
   readonly admin?: Partial<AdminOptions['config']['admin']>
-  readonly privateUpstreams?: 'allowed' | 'refused'
+  readonly privateUpstreams?: UrlPolicy['privateUpstreams']
+  /** Every address of a host name; the system's resolver when absent. */
+  readonly resolve?: NonNullable<UrlPolicy['resolve']>
   /** Definitions of the configuration file. */
   readonly file?: readonly Readonly<Record<string, unknown>>[]
 }
 
 export function startAdminServer(options: AdminServerOptions = {}): AdminServer {
-  const { admin, privateUpstreams, file, ...rest } = options
+  const { admin, privateUpstreams, resolve, file, ...rest } = options
   const behaviours = new Map<string, ServerBehaviour>()
   const directory = directoryOf(behaviours)
   for (const input of file ?? []) directory.add(definitionFrom(input), 'file')
@@ -62,8 +65,8 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
     config: {
       admin: { stdio: 'enabled', commands: [], ...admin },
       limits: { bodyBytesMax: 1_048_576 },
-      security: { privateUpstreams: privateUpstreams ?? 'allowed' },
     },
+    urlPolicy: { privateUpstreams: privateUpstreams ?? 'allowed', ...(resolve && { resolve }) },
   })
   let lastLog: Readonly<Record<string, unknown>> = {}
   const listener = Bun.serve({

@@ -9,7 +9,7 @@ import { readBodyText } from '../../src/http/body.ts'
 import type { McpHandler, McpHandlers, RequestContext } from '../../src/http/context.ts'
 import { type Access, createAccess } from '../../src/http/hooks/access.ts'
 import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
-import { type Listener, startListener } from '../../src/http/listener.ts'
+import { type Listener, type ServingState, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin.ts'
 import { createMemoryStore } from '../../src/registry/store.ts'
@@ -96,15 +96,15 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
   }
   const directory = directoryOf(servers)
   const metrics = createMetrics()
-  const state = { draining: false }
+  const state: ServingState = { draining: false, listening: null }
   const admin = adminRoutes({
+    urlPolicy: { privateUpstreams: 'allowed' },
     directory,
     store: createMemoryStore(),
     log,
     config: {
       admin: { stdio: 'enabled', commands: [] },
       limits: rules.settings.limits,
-      security: { privateUpstreams: 'allowed' },
     },
   })
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)

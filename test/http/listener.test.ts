@@ -56,7 +56,7 @@ function listenerParts(front: Awaited<ReturnType<typeof startFront>>) {
     metrics: front.metrics,
     app: { fetch: () => new Response() },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet, access: quiet },
-    state: { draining: false },
+    state: { draining: false, listening: null },
   }
 }
 

@@ -1,5 +1,6 @@
 /** What is shown of a definition, and what comes back when it is sent again. */
 import { describe, expect, test } from 'bun:test'
+import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { definitionToWire, secretValuesOf } from '../../src/registry/definition-wire.ts'
 import { isMasked, maskArgs, maskUrl, maskValue } from '../../src/registry/mask.ts'
@@ -179,98 +180,278 @@ describe('a mask where a value should be', () => {
 })
 
 describe('a definition that is sent back with its masks', () => {
-  const stored = definitionOf({
+  const stdio = definitionOf({
     name: 'a',
     transport: 'stdio',
-    command: 'run',
-    args: ['--token', 'one', '--token', 'two', '--api-key=three', 'x7Kp2Qm9Lz4Rt8Wv3Yb6Nc1', 'plain'],
-    env: { A: 'alpha', B: 'beta' },
+    command: 'run --password=canary-command',
+    args: ['--token', 'canary-one', '--api-key=canary-two', 'plain'],
+    env: { A: 'canary-alpha', B: 'canary-beta', REGION: reference('REGION') },
+    headers: { 'X-Kept': 'canary-unsent' },
+    authTokens: ['opener'],
   })
   const http = definitionOf({
     name: 'a',
     transport: 'sse',
-    url: 'https://u:p@h/a?k=one&k=two&z=three#frag',
-    headers: { Authorization: 'Bearer x', 'X-Y': 'y' },
+    url: 'https://canary-u:canary-p@h:8443/x?k=canary-one&k=canary-two&z=canary-three#canary-frag',
+    headers: { Authorization: 'Bearer canary-x', 'X-Y': 'canary-y' },
+    env: { A: 'canary-alpha' },
     authTokens: ['first', reference('SECOND'), 'third'],
+  })
+  const bare = definitionOf({
+    name: 'a',
+    transport: 'streamable-http',
+    url: 'https://h/mcp',
+    headers: { K: 'canary' },
+  })
+
+  /** What GET shows, with some fields replaced or, with undefined, left out. */
+  function edited(from: ServerDefinition, edit: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    return JSON.parse(JSON.stringify({ ...definitionToWire(from), ...edit }))
+  }
+
+  describe('gets its secrets back', () => {
+    const env = { REGION: reference('REGION'), B: '***', A: '***' }
+    test.each<{ why: string; from: ServerDefinition; edit: Record<string, unknown> }>([
+      { why: 'when nothing was changed', from: stdio, edit: {} },
+      { why: 'whatever the order of the variables', from: stdio, edit: { env } },
+      { why: 'with a value sent as it is stored', from: stdio, edit: { env: { ...env, A: 'canary-alpha' } } },
+      {
+        why: 'when only what neither runs nor sends was changed',
+        from: stdio,
+        edit: { description: 'new', tags: { a: 'b' }, logEnabled: true, timeout: '9s', isolation: 'shared' },
+      },
+      {
+        why: 'when only doors and forwarded headers were changed',
+        from: http,
+        edit: { authTokens: ['new'], forwardHeaders: ['X-User'], toolFilter: { mode: 'allow', list: [] } },
+      },
+    ])('$why', ({ from, edit }) => {
+      const { createdAt, updatedAt } = from
+      const parsed = parseDefinition(mergeMasked(edited(from, edit), from), {
+        now: updatedAt,
+        previous: from,
+      })
+      expect(parsed).toMatchObject({ ok: true, definition: { createdAt } })
+      if (!parsed.ok) return
+      for (const field of ['command', 'args', 'env', 'url', 'headers'] as const)
+        expect(parsed.definition[field]).toEqual(from[field])
+    })
+
+    test.each<{ why: string; from: ServerDefinition; sent: Record<string, unknown>; url: string }>([
+      {
+        why: 'another path and other parameters of the same origin',
+        from: http,
+        sent: { url: 'https://***:***@h:8443/b?z=***&k=***&k=***&n=***#***' },
+        url: 'https://canary-u:canary-p@h:8443/b?z=canary-three&k=canary-one&k=canary-two&n=***#canary-frag',
+      },
+      {
+        why: 'the same origin in another spelling',
+        from: http,
+        sent: { url: 'HTTPS://H:08443/b?z=***' },
+        url: 'HTTPS://H:08443/b?z=canary-three',
+      },
+      {
+        why: 'a port that goes without saying',
+        from: bare,
+        sent: { url: 'https://h:443/v2' },
+        url: 'https://h:443/v2',
+      },
+    ])('$why', ({ from, sent, url }) => {
+      const headers = Object.fromEntries(Object.keys(from.headers).map((name) => [name, '***']))
+      expect(mergeMasked({ transport: from.transport, ...sent, headers }, from)).toEqual({
+        transport: from.transport,
+        url,
+        headers: { ...from.headers },
+      })
+    })
+
+    test('a header whatever its case, and beside changed ones', () => {
+      const { transport } = http
+      const url = maskUrl(http.url)
+      const sent = { transport, url, headers: { authorization: '***', 'X-Y': 'new', 'X-New': 'new' } }
+      expect(mergeMasked(sent, http)).toEqual({
+        transport,
+        url: http.url,
+        headers: { authorization: 'Bearer canary-x', 'X-Y': 'new', 'X-New': 'new' },
+      })
+    })
+  })
+
+  describe('gets none back, and the fields are named, when', () => {
+    const shownArgs = ['--token', '***', '--api-key=***', 'plain']
+    const shownEnv = { A: '***', B: '***', REGION: reference('REGION') }
+    const started = ['command', 'args[1]', 'args[2]', 'env.A', 'env.B']
+    const sent = ['url', 'headers.Authorization', 'headers.X-Y']
+    const args = (...list: string[]) => ({ args: list })
+    test.each<{ why: string; from: ServerDefinition; edit: Record<string, unknown>; fields: string[] }>([
+      {
+        why: 'another host is to receive them',
+        from: http,
+        edit: { url: 'https://***:***@other:8443/x?k=***&k=***&z=***#***' },
+        fields: sent,
+      },
+      { why: 'another port', from: http, edit: { url: 'https://***:***@h/x' }, fields: sent },
+      {
+        why: 'the same host in clear text',
+        from: http,
+        edit: { url: 'http://***:***@h:8443/x' },
+        fields: sent,
+      },
+      {
+        why: 'a name below the stored one',
+        from: http,
+        edit: { url: 'https://***:***@h.evil.example:8443/' },
+        fields: sent,
+      },
+      {
+        why: 'a host that stands behind the stored one as if it were a password',
+        from: http,
+        edit: { url: 'https://h:8443@evil.example/?k=***' },
+        fields: sent,
+      },
+      {
+        why: 'a host behind a backslash, which one reader takes for a path',
+        from: http,
+        edit: { url: 'https://evil.example\\@h:8443/?k=***' },
+        fields: sent,
+      },
+      {
+        why: 'another host without a secret in its own URL',
+        from: http,
+        edit: { url: 'https://evil.example/' },
+        fields: sent.slice(1),
+      },
+      {
+        why: 'another transport',
+        from: http,
+        edit: { transport: 'streamable-http' },
+        fields: ['env.A', ...sent],
+      },
+      {
+        why: 'a program instead of a server',
+        from: http,
+        edit: { transport: 'stdio', command: 'env', url: undefined },
+        fields: ['env.A', ...sent.slice(1)],
+      },
+      {
+        why: 'a server instead of a program',
+        from: stdio,
+        edit: { transport: 'sse', command: undefined, url: 'https://evil.example/' },
+        fields: [...started.slice(1), 'headers.X-Kept'],
+      },
+      { why: 'another command', from: stdio, edit: { command: 'env' }, fields: started.slice(1) },
+      { why: 'an argument more', from: stdio, edit: args(...shownArgs, '--debug'), fields: started },
+      {
+        why: 'an argument more in front',
+        from: stdio,
+        edit: args('--require=/tmp/x', ...shownArgs),
+        fields: ['command', 'args[2]', 'args[3]', 'env.A', 'env.B'],
+      },
+      {
+        why: 'an argument less',
+        from: stdio,
+        edit: args('--token', '***', '--api-key=***'),
+        fields: started,
+      },
+      {
+        why: 'another argument',
+        from: stdio,
+        edit: args('--token', '***', '--api-key=***', 'https://evil.example'),
+        fields: started,
+      },
+      {
+        why: 'a secret behind another flag',
+        from: stdio,
+        edit: args('--print', '***', '--api-key=***', 'plain'),
+        fields: started,
+      },
+      {
+        why: 'no argument at all',
+        from: stdio,
+        edit: { args: undefined },
+        fields: ['command', 'env.A', 'env.B'],
+      },
+      ...['PATH', 'NODE_OPTIONS', 'LD_PRELOAD', 'HTTPS_PROXY', 'OPENAI_BASE_URL', 'LOG_LEVEL'].map(
+        (name) => ({
+          why: `another ${name}`,
+          from: stdio,
+          edit: { env: { ...shownEnv, [name]: 'x' } },
+          fields: started,
+        }),
+      ),
+      {
+        why: 'another value of a variable',
+        from: stdio,
+        edit: { env: { ...shownEnv, A: 'new' } },
+        fields: ['command', 'args[1]', 'args[2]', 'env.B'],
+      },
+      {
+        why: 'another reference in a variable',
+        from: stdio,
+        edit: { env: { ...shownEnv, REGION: 'x' } },
+        fields: started,
+      },
+      {
+        why: 'a variable less',
+        from: stdio,
+        edit: { env: { A: '***', B: '***' } },
+        fields: started,
+      },
+      {
+        why: 'a secret under another name',
+        from: stdio,
+        edit: { env: { A: '***', C: '***', REGION: reference('REGION') } },
+        fields: ['command', 'args[1]', 'args[2]', 'env.A', 'env.C'],
+      },
+    ])('$why', ({ from, edit, fields }) => {
+      const merged = mergeMasked(edited(from, edit), from)
+      const taken = from === http ? ['url', 'headers'] : ['command', 'args', 'env']
+      for (const field of taken)
+        expect(JSON.stringify((merged as Record<string, unknown>)[field] ?? null)).not.toContain('canary')
+      const parsed = parseDefinition(merged, { now: from.updatedAt, previous: from })
+      if (parsed.ok) throw new Error('it was taken')
+      expect(
+        parsed.problems
+          .filter(({ reason }) => reason.includes('mask'))
+          .map(({ field }) => field)
+          .sort(),
+      ).toEqual([...fields].sort())
+      for (const { reason } of parsed.problems.filter(({ reason }) => reason.includes('mask')))
+        expect(reason).toEndWith('send the value of the secret again')
+    })
   })
 
   test.each([
     {
-      why: 'an argument added in front moves the others',
-      from: stored,
-      sent: { args: ['-v', '--token', '***', '--api-key=***'] },
-      merged: { args: ['-v', '--token', '***', '--api-key=three'] },
-    },
-    {
-      why: 'a removed one does, too, and a neighbour tells where a bare mask belongs',
-      from: stored,
-      sent: { args: ['--api-key=***', '***'] },
-      merged: { args: ['--api-key=***', 'x7Kp2Qm9Lz4Rt8Wv3Yb6Nc1'] },
-    },
-    {
-      why: 'the same places keep their values',
-      from: stored,
-      sent: { args: ['--token', '***', '--token', '***', '--new'] },
-      merged: { args: ['--token', 'one', '--token', 'two', '--new'] },
-    },
-    {
-      why: 'a variable is found by its name, not its place',
-      from: stored,
-      sent: { env: { B: '***', C: '***', A: 'new' } },
-      merged: { env: { B: 'beta', C: '***', A: 'new' } },
-    },
-    {
-      why: 'a header is found whatever its case',
-      from: http,
-      sent: { headers: { authorization: '***' } },
-      merged: { headers: { authorization: 'Bearer x' } },
-    },
-    {
-      why: 'the rest of a URL may change around its masks',
-      from: http,
-      sent: { url: 'https://***:***@other/b?z=***&k=***&k=***&n=***#***' },
-      merged: { url: 'https://u:p@other/b?z=three&k=one&k=two&n=***#frag' },
-    },
-    {
       why: 'a token is added beside the masked ones',
-      from: http,
       sent: { authTokens: ['new', '***', '***'] },
       merged: { authTokens: ['new', 'first', 'third'] },
     },
     {
+      why: 'a token is sent nowhere, so it stays when the server moves',
+      sent: { url: 'https://evil.example/', authTokens: ['***', reference('SECOND'), '***'] },
+      merged: { url: 'https://evil.example/', authTokens: ['first', reference('SECOND'), 'third'] },
+    },
+    {
       why: 'a removed token leaves no telling which one was meant',
-      from: http,
       sent: { authTokens: ['***', reference('SECOND')] },
       merged: { authTokens: ['***', reference('SECOND')] },
     },
     {
       why: 'what is not shaped like a definition passes through',
-      from: http,
       sent: { url: 1, args: 'x', env: [], headers: null, authTokens: {}, extra: '***' },
       merged: { url: 1, args: 'x', env: [], headers: null, authTokens: {}, extra: '***' },
     },
-  ])('$why', ({ from, sent, merged }) => {
-    expect(mergeMasked(sent, from)).toEqual(merged)
+  ])('$why', ({ sent, merged }) => {
+    expect(mergeMasked(sent, http)).toEqual(merged)
   })
 
   test.each([{ input: [] }, { input: null }, { input: 1 }, { input: '***' }])(
     'passes $input through',
     ({ input }) => {
-      expect(mergeMasked(input, stored)).toEqual(input)
+      expect(mergeMasked(input, stdio)).toEqual(input)
     },
   )
-
-  test('is refused, and the field named, where no stored value stands behind a mask', () => {
-    const sent = { ...definitionToWire(stored), env: { NEW: '***' }, args: ['--key=***'] }
-    const parsed = parseDefinition(mergeMasked(sent, stored), { now: stored.updatedAt })
-    expect(parsed).toEqual({
-      ok: false,
-      problems: [
-        { field: 'args[0]', reason: expect.stringContaining('mask') },
-        { field: 'env.NEW', reason: expect.stringContaining('mask') },
-      ],
-    })
-  })
 })
 
 test('the values to take out of what a server prints are exactly the hidden ones', () => {

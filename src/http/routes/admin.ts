@@ -11,6 +11,7 @@ import { GatewayError, reasonOf } from '../../errors.ts'
 import type { DefinitionStore } from '../../registry/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { ServerDirectory } from '../../upstream/server/directory.ts'
+import type { UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
 import { contextOf } from '../context.ts'
 import { replyError } from '../reply.ts'
 import type { GateParts } from './admin-gate.ts'
@@ -21,19 +22,18 @@ import { callTool, listTools } from './admin-tools.ts'
 export interface AdminConfig {
   readonly admin: Config['admin']
   readonly limits: Pick<Config['limits'], 'bodyBytesMax'>
-  readonly security: Pick<Config['security'], 'privateUpstreams'>
 }
 
 export interface AdminOptions {
   readonly directory: ServerDirectory
   readonly store: DefinitionStore
   readonly config: AdminConfig
+  /** Where a registered URL may lead. */
+  readonly urlPolicy: UrlPolicy
   readonly log: Log
   readonly now?: () => Date
   /** The gateway's own variables; `process.env` when absent. */
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Every address of a host name; the system's resolver when absent. */
-  readonly resolve?: (host: string) => Promise<readonly string[]>
   /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
   readonly toolsListMs?: number
 }
@@ -81,7 +81,7 @@ export function adminRoutes(options: AdminOptions): Elysia {
 }
 
 function withDefaults(options: AdminOptions): AdminParts {
-  const { directory, store, config, log, resolve } = options
+  const { directory, store, config, log, urlPolicy } = options
   return {
     directory,
     store,
@@ -90,10 +90,7 @@ function withDefaults(options: AdminOptions): AdminParts {
     now: options.now ?? (() => new Date()),
     gate: {
       admin: config.admin,
-      urlPolicy: {
-        privateUpstreams: config.security.privateUpstreams,
-        ...(resolve === undefined ? {} : { resolve }),
-      },
+      urlPolicy,
       environment: options.environment ?? process.env,
     },
     toolsListMs: options.toolsListMs ?? 10_000,

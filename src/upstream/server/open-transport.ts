@@ -1,7 +1,7 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../../config/schema.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { checkUpstreamUrl } from '../transports/http/client/url-guard.ts'
+import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
 import { childEnvironment } from '../transports/stdio/child-environment.ts'
@@ -12,7 +12,8 @@ import type { UpstreamTransport } from '../transports/transport.ts'
 export function openTransport(
   definition: ServerDefinition,
   secrets: readonly string[],
-  config: Config,
+  config: Pick<Config, 'limits' | 'timeouts'>,
+  urlPolicy: UrlPolicy,
   groupWatch: GroupWatch,
 ): UpstreamTransport {
   const { limits, timeouts } = config
@@ -38,8 +39,7 @@ export function openTransport(
     proxied,
     // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
     guardUrl: async (url: URL, from: URL | null) => {
-      const { privateUpstreams } = config.security
-      const addresses = await checkUpstreamUrl(url, { privateUpstreams }, from)
+      const addresses = await checkUpstreamUrl(url, urlPolicy, from)
       return proxied ? undefined : addresses
     },
   }

@@ -9,8 +9,9 @@ async function callIn(env: Record<string, string>, url: string): Promise<string>
   const script = `
     import { openTransport } from '${source}/upstream/server/open-transport.ts'
     const limits = { lineBytesMax: 1000 }
-    const config = { limits, timeouts: { stopGraceMs: 1 }, security: { privateUpstreams: 'allowed' } }
-    const wire = openTransport({ name: 'a', transport: 'streamable-http', url: '${url}', headers: {} }, [], config, {})
+    const config = { limits, timeouts: { stopGraceMs: 1 } }
+    const urlPolicy = { privateUpstreams: 'allowed' }
+    const wire = openTransport({ name: 'a', transport: 'streamable-http', url: '${url}', headers: {} }, [], config, urlPolicy, {})
     const said = Promise.withResolvers()
     const receiver = {
       message: (text) => said.resolve(text),

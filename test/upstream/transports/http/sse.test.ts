@@ -107,6 +107,27 @@ describe.each([
       })
     }
 
+    test('is judged as a redirect when the stream was redirected to its origin', async () => {
+      const asked: string[] = []
+      await using fault = startFaultHttp((request) => {
+        if (request.method !== 'GET') return null
+        const host = `localhost:${new URL(fault.origin).port}`
+        if (request.path === '/sse')
+          return new Response(null, { status: 307, headers: { location: `http://${host}/moved` } })
+        const stream = eventStream()
+        stream.send(`event: endpoint\ndata: /message\n\n`)
+        return stream.response
+      })
+      const guardUrl = async (url: URL, from: URL | null) => {
+        asked.push(`${from?.hostname ?? 'nowhere'} → ${url.hostname}`)
+        return proxied ? undefined : ['127.0.0.1']
+      }
+      const session = await openTransport(transportTo(`${fault.origin}/sse`, { guardUrl }))
+      session.start('call')
+      expect((await fault.request(isPost)).path).toBe('/message')
+      expect(asked).toEqual(['nowhere → 127.0.0.1', '127.0.0.1 → localhost'])
+    })
+
     test('is taken once; a later one changes nothing', async () => {
       await using fault = server()
       const session = await openTransport(transportTo(fault.http.url))

@@ -614,6 +614,16 @@ describe.each([
     })
   })
 
+  test.each([
+    { headers: {}, via: '1.1 compozy', why: 'alone' },
+    { headers: { Via: '1.0 office' }, via: '1.0 office, 1.1 compozy', why: 'behind whoever came before' },
+  ])('a request names the gateway in Via, $why', async ({ headers, via }) => {
+    await using http = startFaultHttp((request) => jsonAnswer(request))
+    const session = await openTransport(transportTo(http.url, { headers }))
+    await session.call('call')
+    expect(http.seen[0]?.headers['via']).toBe(via)
+  })
+
   describe('a redirect', () => {
     const headers = { Authorization: 'Bearer secret-key-1', Cookie: 'a=b', 'X-Key': 'k' }
 
@@ -665,6 +675,7 @@ describe.each([
         'mcp-method',
         'mcp-protocol-version',
         'user-agent',
+        'via',
       ])
     })
 

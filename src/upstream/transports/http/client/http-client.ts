@@ -88,7 +88,8 @@ export class HttpClient {
   request(request: HttpRequest): Promise<HttpAnswer> {
     const url = request.url ?? this.url
     const trusted = url === this.url || url.origin === this.#origin
-    return this.#go({ request, url, trusted, from: null, redirects: 0 })
+    // An address that the server has named is judged as its redirects are, each time its name is looked up.
+    return this.#go({ request, url, trusted, from: trusted ? null : this.url, redirects: 0 })
   }
 
   /** Closes what is open; nothing can be asked any more. */

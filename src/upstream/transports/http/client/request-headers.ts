@@ -45,6 +45,11 @@ interface Remembered extends HeaderSource {
 const crossOriginHeader = /^mcp-(?!session-id$)/
 /** What fetch adds when nobody has said otherwise. */
 const usualHeaders = { accept: '*/*', 'user-agent': `Bun/${Bun.version}` } as const
+/**
+ * Who passes the message on (RFC 9110, 7.6.3). It is the second bolt of the admin API without tokens, ours and
+ * that of any other gateway: a request of an MCP client that was led there, by whatever way, is no local one.
+ */
+const via = '1.1 compozy'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what is outside ASCII is told by where it ends.
 const ascii = /^[\x00-\x7f]*$/
 
@@ -114,6 +119,7 @@ export class RequestHeaders {
     Object.assign(headers, protocolHeaders)
     if (session && session.origin === url.origin) headers['mcp-session-id'] = session.id
     if (host !== null) headers['host'] = host
+    headers['via'] = headers['via'] === undefined ? via : `${headers['via']}, ${via}`
     return new Headers(headers)
   }
 }

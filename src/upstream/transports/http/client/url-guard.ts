@@ -11,13 +11,25 @@
  */
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { GatewayError } from '../../../../errors.ts'
+import { formatIp, parseIp } from '../../../../net/ip.ts'
+
+/** Where a socket listens: a host as it was bound (an address or a name, IPv6 without brackets), and its port. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
 
 export interface UrlPolicy {
   /** `security.privateUpstreams`: whether loopback and private networks may be reached. */
   readonly privateUpstreams: 'allowed' | 'refused'
   /** Every address of a host name; the system's resolver when absent. */
   readonly resolve?: (host: string) => Promise<readonly string[]>
+  /** Where the gateway itself listens, which is never an upstream; null as long as it does not. */
+  readonly ownListener?: () => ListenAddress | null
+  /** The addresses of this machine; those of its network interfaces when absent. */
+  readonly interfaceAddresses?: () => readonly string[]
 }
 
 const resolveMsMax = 5_000
@@ -86,8 +98,11 @@ function ranges(rows: readonly (readonly [string, string])[]): Ranges {
  * when it may not be, and with SERVER_UNAVAILABLE when its host cannot be resolved within 5 s.
  *
  * `from` is the URL that redirects here. A server may redirect outwards or to its like, never further in: who
- * registers a URL inside means it, while a stranger's redirect inside is an attack, the worst of them one on
- * the gateway's own admin API, which trusts this machine.
+ * registers a URL inside means it, while a stranger's redirect inside is an attack. On this machine its like is
+ * its own port: another one is another program, which may trust whoever comes from here.
+ *
+ * Nothing leads to the gateway's own listener, neither a registered URL nor a redirect: its admin API trusts this
+ * machine, and a server that is the gateway itself would wait for itself.
  */
 export async function checkUpstreamUrl(
   url: URL,
@@ -104,15 +119,34 @@ export async function checkUpstreamUrl(
     const why = reasonAgainst(address, policy)
     if (why !== null) throw refusal(host, address, why)
   }
-  if (from !== null) {
-    const outermost = Math.min(...(await addressesOf(hostOf(from), policy)).map(depthOf))
-    const inner = addresses.find((address) => depthOf(address) > outermost)
-    if (inner !== undefined) {
-      const details = `${from.host} redirects to ${host}, which lies further in (${inner}). The gateway does not follow.`
-      throw new GatewayError('URL_FORBIDDEN', details)
-    }
+  if (addresses.some((address) => isOwnListener(address, portOf(url), policy))) {
+    const details =
+      from === null
+        ? `${url.host} is this gateway itself. The gateway does not connect to itself; give the URL of the server.`
+        : `${from.host} redirects to ${url.host}, which is this gateway itself. The gateway does not follow.`
+    throw new GatewayError('URL_FORBIDDEN', details)
   }
+  if (from !== null) await checkRedirect(url, addresses, from, policy)
   return addresses
+}
+
+async function checkRedirect(
+  url: URL,
+  addresses: readonly string[],
+  from: URL,
+  policy: UrlPolicy,
+): Promise<void> {
+  const depths = (await addressesOf(hostOf(from), policy)).map((address) => depthOf(address, policy))
+  const outermost = Math.min(...depths)
+  const inner = addresses.find((address) => depthOf(address, policy) > outermost)
+  if (inner !== undefined) {
+    const details = `${from.host} redirects to ${hostOf(url)}, which lies further in (${inner}). The gateway does not follow.`
+    throw new GatewayError('URL_FORBIDDEN', details)
+  }
+  if (portOf(url) !== portOf(from) && addresses.some((address) => isThisMachine(address, policy))) {
+    const details = `${from.host} redirects to ${url.host}, another port of this machine. The gateway does not follow; register that URL itself if it is meant.`
+    throw new GatewayError('URL_FORBIDDEN', details)
+  }
 }
 
 /**
@@ -126,14 +160,49 @@ function hostOf(url: URL): string {
     .replace(/\.+$/, '')
 }
 
+function portOf({ port, protocol }: URL): number {
+  if (port !== '') return Number(port)
+  return protocol === 'https:' ? 443 : 80
+}
+
 async function addressesOf(host: string, policy: UrlPolicy): Promise<readonly string[]> {
   return isIP(host) === 0 ? await resolveHost(host, policy) : [host]
 }
 
 /** 0 outside, 1 in a private network, 2 on this machine. */
-function depthOf(address: string): number {
-  if (isIn(address, loopback) !== null) return 2
+function depthOf(address: string, policy: UrlPolicy): number {
+  if (isThisMachine(address, policy)) return 2
   return isIn(address, privateNetworks) === null ? 0 : 1
+}
+
+/** A loopback address, or one of the machine's own on a network. */
+function isThisMachine(address: string, policy: UrlPolicy): boolean {
+  if (isIn(address, loopback) !== null) return true
+  const own = (policy.interfaceAddresses ?? systemAddresses)().map(canonical)
+  return readingsOf(address).some((reading) => own.includes(canonical(reading)))
+}
+
+/** A socket that is bound to one address is reached by that one; any other, by every address of the machine. */
+function isOwnListener(address: string, port: number, policy: UrlPolicy): boolean {
+  const own = policy.ownListener?.() ?? null
+  if (own === null || own.port !== port) return false
+  const bound = parseIp(own.host)
+  if (bound === null || isUnspecified(formatIp(bound))) return isThisMachine(address, policy)
+  return readingsOf(address).some((reading) => canonical(reading) === formatIp(bound))
+}
+
+function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::'
+}
+
+/** Equal addresses give equal text. */
+function canonical(address: string): string {
+  const ip = parseIp(address)
+  return ip === null ? address : formatIp(ip)
+}
+
+function systemAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address))
 }
 
 function refusal(host: string, address: string, why: string): GatewayError {
@@ -176,14 +245,18 @@ function reasonAgainst(address: string, policy: UrlPolicy): string | null {
 
 /** What the range that an address lies in is; null when it lies in none of them. */
 function isIn(address: string, ranges: Ranges): string | null {
-  const bare = withoutZone(address)
-  const candidates = isIP(bare) === 6 ? [bare, ...embeddedIpv4(bare)] : [bare]
-  for (const candidate of candidates) {
+  for (const candidate of readingsOf(address)) {
     const version = isIP(candidate) === 6 ? 'ipv6' : 'ipv4'
     const found = ranges.find(({ block }) => block.check(candidate, version))
     if (found !== undefined) return found.why
   }
   return null
+}
+
+/** The address itself, and those that others read out of it. */
+function readingsOf(address: string): string[] {
+  const bare = withoutZone(address)
+  return isIP(bare) === 6 ? [bare, ...embeddedIpv4(bare)] : [bare]
 }
 
 /** `fe80::1%eth0`: the zone names an interface of this machine. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../../../src/errors.ts'
 import {
   checkUpstreamUrl,
+  type ListenAddress,
   type UrlPolicy,
 } from '../../../../../src/upstream/transports/http/client/url-guard.ts'
 
@@ -147,7 +148,9 @@ describe('a redirect', () => {
     'outside.example': ['203.0.113.1'],
     'inside.example': ['10.0.0.1'],
     'here.example': ['127.0.0.1'],
+    localhost: ['::1', '127.0.0.1'],
     'both.example': ['203.0.113.1', '127.0.0.1'],
+    'own.example': ['192.168.7.7'],
   }
   const resolve = async (host: string) => names[host] ?? []
 
@@ -155,6 +158,15 @@ describe('a redirect', () => {
     { from: 'outside.example', to: 'outside.example', follows: true, why: 'to its like' },
     { from: 'inside.example', to: 'outside.example', follows: true, why: 'outwards' },
     { from: 'here.example', to: 'here.example', follows: true, why: 'on this machine' },
+    { from: 'here.example:81', to: 'localhost:81', follows: true, why: 'on one port of it' },
+    {
+      from: 'here.example:81',
+      to: 'own.example:81',
+      follows: true,
+      why: 'on one port of it, by its network',
+    },
+    { from: 'outside.example', to: 'outside.example:81', follows: true, why: 'to another port outside' },
+    { from: 'inside.example', to: '192.168.1.1:81', follows: true, why: 'to another port of the network' },
     { from: 'here.example', to: 'inside.example', follows: true, why: 'from this machine to the network' },
     { from: 'inside.example', to: '192.168.1.1', follows: true, why: 'within private networks' },
     { from: 'outside.example', to: 'inside.example', follows: false, why: 'into a private network' },
@@ -165,14 +177,115 @@ describe('a redirect', () => {
     { from: 'inside.example', to: 'here.example', follows: false, why: 'from the network to this machine' },
     { from: 'outside.example', to: 'both.example', follows: false, why: 'to a name that also leads in' },
     { from: 'both.example', to: 'here.example', follows: false, why: 'from a name that also leads out' },
+    {
+      from: 'inside.example',
+      to: 'own.example',
+      follows: false,
+      why: 'to an address that this machine has on the network',
+    },
+    { from: 'outside.example', to: '[fd77::7]', follows: false, why: 'to one that it has over IPv6' },
   ])('$why ($from to $to) is followed: $follows', async ({ from, to, follows }) => {
-    const policy: UrlPolicy = { privateUpstreams: 'allowed', resolve }
+    const interfaceAddresses = () => ['127.0.0.1', '::1', '192.168.7.7', 'FD77:0::7', 'fe80::1%eth0']
+    const policy: UrlPolicy = { privateUpstreams: 'allowed', resolve, interfaceAddresses }
     const judging = checkUpstreamUrl(new URL(`http://${to}/`), policy, new URL(`http://${from}/`))
     if (follows) expect(await judging).not.toEqual([])
     else
-      expect(judging).rejects.toMatchObject({
+      await expect(judging).rejects.toMatchObject({
         code: 'URL_FORBIDDEN',
         details: expect.stringContaining('further in'),
       })
   })
+})
+
+describe('a redirect to another port of this machine is not followed:', () => {
+  const interfaceAddresses = () => ['192.168.7.7']
+  test.each([
+    { from: 'http://127.0.0.1:3001', to: 'http://127.0.0.1:3002/', why: 'on loopback' },
+    { from: 'http://127.0.0.1:3001', to: 'http://localhost:3002/', why: 'by name' },
+    { from: 'http://127.0.0.1:3001', to: 'http://[::1]:3002/', why: 'over IPv6' },
+    { from: 'http://127.0.0.1:3001', to: 'http://192.168.7.7:3002/', why: 'by its address on the network' },
+    { from: 'http://192.168.7.7:3001', to: 'http://127.0.0.1:3002/', why: 'from there' },
+    { from: 'http://127.0.0.1:3001', to: 'http://127.0.0.1/', why: 'the one that goes without saying' },
+    { from: 'http://127.0.0.1', to: 'https://127.0.0.1/', why: 'that of another scheme' },
+  ])('$why ($from to $to)', async ({ from, to }) => {
+    const policy: UrlPolicy = { privateUpstreams: 'allowed', interfaceAddresses }
+    await expect(checkUpstreamUrl(new URL(to), policy, new URL(from))).rejects.toMatchObject({
+      code: 'URL_FORBIDDEN',
+      details: expect.stringMatching(/another port of this machine.* register that URL itself/),
+    })
+  })
+})
+
+describe('the gateway itself', () => {
+  const resolve = async (host: string) =>
+    host === 'localhost' ? ['::1', '127.0.0.1'] : host === 'me.example' ? ['192.168.7.7'] : ['203.0.113.1']
+  const interfaceAddresses = () => ['127.0.0.1', '::1', '192.168.7.7', 'fd77::7']
+  const ofItself = (bound: ListenAddress | null) => ({
+    resolve,
+    interfaceAddresses,
+    ownListener: () => bound,
+  })
+  const everywhere = [
+    'http://127.0.0.1:6001/admin/mcps',
+    'http://127.0.0.2:6001/',
+    'http://127.1:6001/',
+    'http://2130706433:6001/',
+    'http://localhost:6001/mcp-proxy/a/stream',
+    'http://LOCALHOST.:6001/',
+    'http://[::1]:6001/',
+    'http://[::ffff:127.0.0.1]:6001/',
+    'http://[::ffff:c0a8:707]:6001/',
+    'http://192.168.7.7:6001/',
+    'http://[fd77::7]:6001/',
+    'http://[fd77:0:0::7]:6001/',
+    'http://me.example:6001/',
+    'https://127.0.0.1:6001/',
+  ]
+
+  test.each(
+    ['0.0.0.0', '::', '0:0::0', 'localhost', 'me.example'].flatMap((host) =>
+      everywhere.map((url) => ({ host, url })),
+    ),
+  )('is no server: bound to $host, $url', async ({ host, url }) => {
+    expect(await verdict(url, ofItself({ host, port: 6001 }))).toMatch(
+      /^URL_FORBIDDEN: .* is this gateway itself\. .*give the URL of the server\.$/,
+    )
+  })
+
+  test.each([
+    { host: '127.0.0.1', url: 'http://127.0.0.1:6001/', own: true, why: 'its one address' },
+    { host: '127.0.0.1', url: 'http://localhost:6001/', own: true, why: 'a name that leads there, too' },
+    { host: '127.0.0.1', url: 'http://[::ffff:127.0.0.1]:6001/', own: true, why: 'mapped into IPv6' },
+    { host: '::ffff:127.0.0.1', url: 'http://127.0.0.1:6001/', own: true, why: 'bound mapped' },
+    { host: '::1', url: 'http://[0:0::1]:6001/', own: true, why: 'IPv6 in another spelling' },
+    { host: '192.168.7.7', url: 'http://me.example:6001/', own: true, why: 'an address of the network' },
+    { host: '127.0.0.1', url: 'http://192.168.7.7:6001/', own: false, why: 'another address, not bound' },
+    { host: '127.0.0.1', url: 'http://127.0.0.1:6002/', own: false, why: 'another port' },
+    { host: '0.0.0.0', url: 'http://192.168.7.8:6001/', own: false, why: 'the port of a neighbour' },
+    { host: '0.0.0.0', url: 'http://far.example:6001/', own: false, why: 'the port of a stranger' },
+  ])('$why (bound to $host, $url): $own', async ({ host, url, own }) => {
+    const said = await verdict(url, ofItself({ host, port: 6001 }))
+    expect(said).toMatch(own ? /is this gateway itself/ : /^ok$/)
+  })
+
+  test('has the port that goes without saying', async () => {
+    expect(await verdict('http://127.0.0.1/', ofItself({ host: '0.0.0.0', port: 80 }))).toContain('itself')
+    expect(await verdict('https://127.0.0.1/', ofItself({ host: '0.0.0.0', port: 443 }))).toContain('itself')
+  })
+
+  test('is nowhere before it listens', async () => {
+    expect(await verdict('http://127.0.0.1:6001/', ofItself(null))).toBe('ok')
+  })
+
+  test.each(['http://127.0.0.1:6001/x', 'http://10.0.0.9/', 'http://203.0.113.1/'])(
+    'is not where a redirect of %s leads',
+    async (from) => {
+      const policy: UrlPolicy = { privateUpstreams: 'allowed', ...ofItself({ host: '0.0.0.0', port: 6001 }) }
+      const judging = checkUpstreamUrl(new URL('http://localhost:6001/admin/mcps'), policy, new URL(from))
+      await expect(judging).rejects.toMatchObject({
+        code: 'URL_FORBIDDEN',
+        details: `${new URL(from).host} redirects to localhost:6001, which is this gateway itself. The gateway does not follow.`,
+      })
+    },
+  )
 })
