@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { namedSettings } from '../../src/config/shape.ts'
 import { catalogue } from '../../src/errors.ts'
 import {
+  circles,
+  crowdedFolders,
   deadFiles,
   emptyNames,
+  fragments,
   lockedHosts,
   longFiles,
   missingTerms,
@@ -18,6 +21,33 @@ import {
 import { readTree, repository, type Tree } from './source-tree.ts'
 
 const sources = readTree('src')
+
+/** Why a small file with one importer stands by itself. */
+const reasonsToStand: Readonly<Record<string, string>> = {
+  'src/cli/healthcheck.ts': 'a command, loaded lazily',
+  'src/cli/serve/mcp-proxy.ts': 'a command, loaded lazily',
+  'src/cli/serve/serve.ts': 'what the command loads once its words are right',
+  'src/cli/serve/watchdog.ts': 'a command, loaded lazily',
+  'src/cli/servers/list.ts': 'a command, loaded lazily',
+  'src/cli/servers/remove.ts': 'a command, loaded lazily',
+  'src/cli/servers/tools.ts': 'a command, loaded lazily',
+  'src/http/hooks/access-log.ts': 'a hook, one file each',
+  'src/http/hooks/client.ts': 'a hook, one file each',
+  'src/http/long-waits.ts': 'a workaround with its reason',
+  'src/http/routes/batch.ts': 'what one revision alone has',
+  'src/http/routes/health.ts': 'a route group',
+  'src/http/routes/mcp-endpoints.ts': 'a route group',
+  'src/http/routes/metrics.ts': 'a route group',
+  'src/runtime/sweeper.ts': 'the one timer of the process',
+  'src/upstream/lane/probe.ts': 'what a probe of a lane means',
+  'src/upstream/server/open-transport.ts': 'the one place that knows both transports',
+  'src/upstream/server/output-tail.ts': 'what is kept of the output of a server',
+  'src/upstream/transports/http/json-answer.ts': 'one form of an answer, beside answer-stream.ts',
+  'src/upstream/transports/stdio/child-environment.ts': 'a security rule with its own pin',
+  'src/upstream/transports/stdio/child-input.ts': 'one direction of a pipe',
+  'src/upstream/transports/stdio/child-output.ts': 'one direction of a pipe',
+  'src/upstream/transports/stdio/orphan-killer.ts': 'runs in a process of its own',
+}
 
 function treeOf(files: Readonly<Record<string, string>>): Tree {
   return new Map(Object.entries(files))
@@ -32,14 +62,14 @@ describe('directions of imports', () => {
     {
       why: 'upstream is the last room of the chain',
       path: 'src/upstream/lane/lane.ts',
-      text: "import { Session } from '../session/session.ts'",
-      fault: 'src/upstream/lane/lane.ts: upstream must not import ../session/session.ts',
+      text: "import { Session } from '../../session/legacy/session.ts'",
+      fault: 'src/upstream/lane/lane.ts: upstream/lane must not import ../../session/legacy/session.ts',
     },
     {
       why: 'a type is a dependency too',
       path: 'src/session/legacy/session.ts',
-      text: "import type { RequestContext } from '../http/context.ts'",
-      fault: 'src/session/legacy/session.ts: session must not import ../http/context.ts',
+      text: "import type { RequestContext } from '../../http/context.ts'",
+      fault: 'src/session/legacy/session.ts: session/legacy must not import ../../http/context.ts',
     },
     {
       why: 'protocol knows nothing but itself',
@@ -62,14 +92,39 @@ describe('directions of imports', () => {
     {
       why: 'a lazy import is an import',
       path: 'src/session/legacy/session.ts',
-      text: "const cli = await import('../cli/serve.ts')",
-      fault: 'src/session/legacy/session.ts: session must not import ../cli/serve.ts',
+      text: "const cli = await import('../../cli/serve.ts')",
+      fault: 'src/session/legacy/session.ts: session/legacy must not import ../../cli/serve.ts',
+    },
+    {
+      why: 'a connection knows no lane',
+      path: 'src/upstream/connection/connection.ts',
+      text: "import type { Lane } from '../lane/lane.ts'",
+      fault: 'src/upstream/connection/connection.ts: upstream/connection must not import ../lane/lane.ts',
+    },
+    {
+      why: 'the eras of a session do not know each other',
+      path: 'src/session/modern/answer.ts',
+      text: "import { Session } from '../legacy/session.ts'",
+      fault: 'src/session/modern/answer.ts: session/modern must not import ../legacy/session.ts',
+    },
+    {
+      why: 'the transports do not know each other',
+      path: 'src/upstream/transports/http/client/http1/connection.ts',
+      text: "import { processGroup } from '../../../stdio/process-group.ts'",
+      fault:
+        'src/upstream/transports/http/client/http1/connection.ts: upstream/transports/http must not import ../../../stdio/process-group.ts',
+    },
+    {
+      why: 'http takes only types from upstream',
+      path: 'src/http/routes/stream.ts',
+      text: "import { Servers } from '../../upstream/server/servers.ts'",
+      fault: 'src/http/routes/stream.ts: http may import only types from ../../upstream/server/servers.ts',
     },
     {
       why: 'an import over several lines is found',
       path: 'src/registry/store.ts',
-      text: "import {\n  a,\n  b,\n} from '../upstream/lane.ts'",
-      fault: 'src/registry/store.ts: registry must not import ../upstream/lane.ts',
+      text: "import {\n  a,\n  b,\n} from '../upstream/lane/lane.ts'",
+      fault: 'src/registry/store.ts: registry must not import ../upstream/lane/lane.ts',
     },
     {
       why: 'the definitions do not depend on the settings',
@@ -102,8 +157,8 @@ describe('directions of imports', () => {
 
   test.each([
     { why: 'all names are types', path: 'src/registry/parse.ts', from: '../config/load.ts' },
-    { why: 'the room lies further down', path: 'src/http/app.ts', from: '../upstream/directory.ts' },
-    { why: 'everybody may raise errors', path: 'src/upstream/lane/lane.ts', from: '../errors.ts' },
+    { why: 'the room lies further down', path: 'src/http/app.ts', from: '../upstream/server/directory.ts' },
+    { why: 'everybody may raise errors', path: 'src/upstream/lane/lane.ts', from: '../../errors.ts' },
     { why: 'it is the same room', path: 'src/protocol/bridge/step.ts', from: '../eras.ts' },
   ])('accepts an import because $why', ({ path, from }) => {
     expect(wrongDirections(treeOf({ [path]: `import { type A, type B } from '${from}'` }))).toEqual([])
@@ -112,6 +167,58 @@ describe('directions of imports', () => {
   test('does not take a comment for an import', () => {
     const text = "// import { a } from '../http/app.ts'\n/*\nimport { b } from '../cli/serve.ts'\n*/"
     expect(wrongDirections(treeOf({ 'src/upstream/lane/lane.ts': text }))).toEqual([])
+  })
+})
+
+describe('circles', () => {
+  test('no more than three files import each other, and none across folders', () => {
+    expect(circles(sources)).toEqual([])
+  })
+
+  test('a circle of four files is named', () => {
+    const chain = ['a', 'b', 'c', 'd']
+    const tree = chain.map(
+      (name, at) => [`src/x/${name}.ts`, `import './${chain[(at + 1) % 4]}.ts'`] as const,
+    )
+    expect(circles(new Map(tree))).toEqual(['src/x/a.ts ↔ src/x/b.ts ↔ src/x/c.ts ↔ src/x/d.ts'])
+  })
+
+  test('a circle of two is fine within a folder, and not across', () => {
+    const within = treeOf({
+      'src/x/a.ts': "import './b.ts'",
+      'src/x/b.ts': "import type { A } from './a.ts'",
+    })
+    expect(circles(within)).toEqual([])
+    const across = treeOf({
+      'src/x/a.ts': "import '../y/b.ts'",
+      'src/y/b.ts': "import type { A } from '../x/a.ts'",
+    })
+    expect(circles(across)).toEqual(['src/x/a.ts ↔ src/y/b.ts'])
+  })
+})
+
+describe('sizes', () => {
+  test('no folder holds more than fifteen files', () => {
+    expect(crowdedFolders(sources, 15)).toEqual([])
+  })
+
+  test('a folder of three files is more than two', () => {
+    const tree = treeOf({ 'src/x/a.ts': '', 'src/x/b.ts': '', 'src/x/c.ts': '', 'src/x/y/d.ts': '' })
+    expect(crowdedFolders(tree, 2)).toEqual(['src/x holds 3 files, more than 2'])
+  })
+
+  test('a file under 60 lines with one importer has a reason', () => {
+    expect(fragments(sources, 60, reasonsToStand)).toEqual([])
+    expect(Object.keys(reasonsToStand).filter((path) => !sources.has(path))).toEqual([])
+  })
+
+  test('a small file that only one other uses is named, one that two use is not', () => {
+    const tree = treeOf({
+      'src/a.ts': "import './b.ts'\nimport './c.ts'",
+      'src/b.ts': "import './c.ts'",
+      'src/c.ts': '',
+    })
+    expect(fragments(tree, 60, {})).toEqual(['src/b.ts has 1 lines and is used by src/a.ts alone'])
   })
 })
 

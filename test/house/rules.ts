@@ -7,7 +7,6 @@ type Use = 'values' | 'types'
 
 const everywhere = {
   protocol: 'values',
-  'protocol/bridge': 'values',
   net: 'values',
   errors: 'values',
   telemetry: 'values',

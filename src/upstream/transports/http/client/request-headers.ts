@@ -5,7 +5,8 @@
  * Everything passes through `Headers`, which refuses names and values that would end a line: text that a
  * client or a definition brought must not become a header, or a request, of its own.
  */
-import { definitionHeaders, lowerCased } from './definition-headers.ts'
+
+import { framingHeaders } from '../../../../net/header-policy.ts'
 import type { RequestHead } from './http1/connection.ts'
 import type { Route } from './routes.ts'
 
@@ -149,4 +150,39 @@ function rendered(method: string, url: URL, { host }: Route, headers: Headers): 
   lines.push('connection: keep-alive', method === 'POST' ? '' : '\r\n')
   const text = lines.join('\r\n')
   return { text, isAscii: ascii.test(text) }
+}
+
+/** Credentials in the URL become a header, unless the definition says another one. */
+export function definitionHeaders(
+  headers: Readonly<Record<string, string>>,
+  url: URL,
+): Record<string, string> {
+  const lowered = lowerCased(headers)
+  if (url.username !== '' && lowered['authorization'] === undefined) {
+    lowered['authorization'] = basicCredentials(url)
+  }
+  return lowered
+}
+
+/** Headers by their names in lower case, without those that frame the message. */
+export function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const lowered: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase()
+    if (!framingHeaders.has(lower)) lowered[lower] = value
+  }
+  return lowered
+}
+
+function basicCredentials({ username, password }: URL): string {
+  const pair = `${percentDecoded(username)}:${percentDecoded(password)}`
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
