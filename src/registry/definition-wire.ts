@@ -49,11 +49,20 @@ export function definitionToWire(definition: ServerDefinition): DefinitionWire {
   }
 }
 
+const secretValues = new WeakMap<ServerDefinition, readonly string[]>()
+
 /**
  * Every value that the wire form hides, for taking secrets out of text that a server wrote (its
  * standard error, its error messages). Short values are in it too; the caller judges what to replace.
+ * The same list for the same definition, so that what is made of it is made once.
  */
-export function secretValuesOf(definition: ServerDefinition): string[] {
+export function secretValuesOf(definition: ServerDefinition): readonly string[] {
+  const values = secretValues.get(definition) ?? collectSecrets(definition)
+  secretValues.set(definition, values)
+  return values
+}
+
+function collectSecrets(definition: ServerDefinition): string[] {
   const maskedArgs = maskArgs(definition.args)
   const candidates = [
     ...Object.values(definition.env),

@@ -464,7 +464,7 @@ test('the values to take out of what a server prints are exactly the hidden ones
     args: ['--token', 'tok', '--api-key=key', 'plain'],
     authTokens: ['opener'],
   })
-  expect(secretValuesOf(definition).sort()).toEqual(
+  expect(secretValuesOf(definition).toSorted()).toEqual(
     [
       '2',
       'Bearer bear',

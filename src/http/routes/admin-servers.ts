@@ -7,7 +7,7 @@ import { definitionToWire, secretValuesOf } from '../../registry/definition-wire
 import { mergeMasked } from '../../registry/merge-masked.ts'
 import { sentenceOf } from '../../registry/problems.ts'
 import type { ServerEntry, ServerStatus } from '../../upstream/server/directory.ts'
-import { createMask } from '../../upstream/transports/mask.ts'
+import { createMask, type Mask, maskJson } from '../../upstream/transports/mask.ts'
 import { contextOf } from '../context.ts'
 import { replyEmpty, replyJson } from '../reply.ts'
 import type { AdminParts } from './admin.ts'
@@ -124,7 +124,7 @@ function definitionOf(body: unknown, options: ParseOptions): ServerDefinition {
 }
 
 /** What a server printed or answered may quote the credentials that it was given; they go no further. */
-export function maskOf(entry: ServerEntry): (text: string) => string {
+export function maskOf(entry: ServerEntry): Mask {
   return createMask(secretValuesOf(entry.definition))
 }
 
@@ -135,18 +135,11 @@ function viewOf(entry: ServerEntry): { definition: unknown; status: ServerStatus
     definition: definitionToWire(entry.definition),
     status: {
       ...status,
-      serverInfo: maskedStrings(status.serverInfo, mask),
+      serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
       lastError: status.lastError === null ? null : mask(status.lastError),
       stderrTail: status.stderrTail.map(mask),
     },
   }
-}
-
-/** What a server says about itself may repeat what it was started with. */
-function maskedStrings(value: unknown, mask: (text: string) => string): unknown {
-  const text = JSON.stringify(value ?? null)
-  if (mask(text) === text) return value
-  return JSON.parse(text, (_key, member: unknown) => (typeof member === 'string' ? mask(member) : member))
 }
 
 function now(parts: AdminParts): string {

@@ -13,9 +13,13 @@ import type { Log } from '../../telemetry/log.ts'
 import { requestMessage } from '../../upstream/connection/bridge-call.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
+import { maskStart } from '../../upstream/transports/mask.ts'
 import { MachineDriver } from '../machine-driver.ts'
 import type { Exchange } from './exchange.ts'
 import type { Session } from './session.ts'
+
+/** What is logged of a name that a server chose. */
+const SAID_CHARS_MAX = 200
 
 export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   protected readonly headers: Readonly<Record<string, string>> | undefined
@@ -86,14 +90,22 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
       }
       case 'learnTools':
         this.#exchange.server.tools.learn(effect.tools)
-        for (const { name, reason } of effect.rejected)
-          this.#log.warn({ mcp: this.#session.serverName, tool: name, reason }, 'tool left out')
+        for (const { name, reason } of effect.rejected) this.#leftOut(name, reason)
         return undefined
       case 'refreshTools':
         return this.#refresh(effect.tool)
       default:
         return undefined
     }
+  }
+
+  /** Both texts are the server's. */
+  #leftOut(name: string, reason: string): void {
+    const shown = (text: string) => maskStart(this.#exchange.server.mask, text, SAID_CHARS_MAX)
+    this.#log.warn(
+      { mcp: this.#session.serverName, tool: shown(name), reason: shown(reason) },
+      'tool left out',
+    )
   }
 
   #ask(handle: number, method: string, params: string): void {

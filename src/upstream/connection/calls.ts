@@ -4,7 +4,7 @@ import { isObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
-import type { Mask } from '../transports/mask.ts'
+import { type Mask, maskStart } from '../transports/mask.ts'
 import type { LaneClient } from './client.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */
@@ -105,7 +105,7 @@ export class GatewayCall extends UpstreamCall {
       return
     }
     const { code, message: said, data } = isObject(response.error) ? response.error : {}
-    const shown = typeof said === 'string' ? this.#mask(said).slice(0, SAID_CHARS_MAX) : 'no result'
+    const shown = typeof said === 'string' ? maskStart(this.#mask, said, SAID_CHARS_MAX) : 'no result'
     this.#reject(new RpcAnswerError(this.method, Number(code ?? 0), shown, data))
   }
 

@@ -12,6 +12,7 @@ import { type Era, LATEST_MODERN_VERSION, META } from '../../protocol/eras.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
 import { type MessageText, rpcNotification, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
+import { maskStart } from '../transports/mask.ts'
 import { type GatewayCall, RpcAnswerError } from './calls.ts'
 import type { Connection } from './connection.ts'
 import { ask, askText } from './own-requests.ts'
@@ -38,6 +39,9 @@ export class EraMismatch extends GatewayError {
 
 /** The notification that ends the handshake. */
 export const INITIALIZED = rpcNotification('notifications/initialized', null)
+
+/** What is repeated of the versions that a server lists. */
+const SAID_CHARS_MAX = 200
 
 /** A legacy stdio server may answer nothing at all to a message before `initialize`. */
 const DISCOVER_SILENCE_MS = 5_000
@@ -80,11 +84,10 @@ export async function discoverServer(
   }
   if (verdict.kind === 'modern' && verdict.facts)
     return { responseText: probe.responseText, facts: verdict.facts }
-  if (verdict.kind === 'unspoken')
-    throw new EraMismatch(
-      'modern',
-      `it speaks ${verdict.versions.join(', ')}, this gateway ${LATEST_MODERN_VERSION}`,
-    )
+  if (verdict.kind === 'unspoken') {
+    const spoken = maskStart((said) => connection.mask(said), verdict.versions.join(', '), SAID_CHARS_MAX)
+    throw new EraMismatch('modern', `it speaks ${spoken}, this gateway ${LATEST_MODERN_VERSION}`)
+  }
   if (verdict.kind === 'legacy') throw new EraMismatch('modern', 'it knows no server/discover')
   if (probe.failure instanceof GatewayError) throw probe.failure
   throw new GatewayError('UPSTREAM_ERROR', 'no usable answer to server/discover')

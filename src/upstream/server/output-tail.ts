@@ -1,12 +1,10 @@
 /** The last lines that a server wrote for people: what explains a failure to whoever reads its status. */
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { Mask } from '../transports/mask.ts'
+import { type Mask, maskStart } from '../transports/mask.ts'
 
 const LINES_MAX = 50
 const LINE_CHARS_MAX = 500
-/** What is read of a line: secrets are taken out before it is cut, because half of one is not recognised. */
-const READ_CHARS_MAX = 64 * 1024
 
 export class OutputTail {
   readonly #definition: ServerDefinition
@@ -21,7 +19,7 @@ export class OutputTail {
   }
 
   add(line: string): void {
-    const text = this.#mask(line.slice(0, READ_CHARS_MAX)).slice(0, LINE_CHARS_MAX)
+    const text = maskStart(this.#mask, line, LINE_CHARS_MAX)
     if (this.#lines.length >= LINES_MAX) this.#lines.shift()
     this.#lines.push(text)
     if (this.#definition.logEnabled)

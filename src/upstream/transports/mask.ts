@@ -1,11 +1,15 @@
 /**
- * Takes the secrets of a definition out of text that leaves the gateway (log lines, error details).
+ * Takes the secrets of a definition out of text that leaves the gateway (log lines, error details, states).
  *
- * A server that dies often prints its environment first; what it prints must not carry the token that
- * was given to it. Messages between client and server are never touched.
+ * A server that dies often prints its environment first; what it prints must not carry the token that was given
+ * to it. The one rule: what a peer wrote passes through here before any of it is shown, and no more than seven
+ * characters in a row of a secret come out, also when the text was cut before. Messages between client and server
+ * are never touched.
  */
+import { GatewayError } from '../../errors.ts'
+import { SecretWindows, windowChars } from './secret-windows.ts'
 
-/** Replaces what is secret in a text by `***`. */
+/** Replaces what is secret in a text by `***`. Answers the very same text when nothing is. */
 export type Mask = (text: string) => string
 
 /** Shorter values (`1`, `true`) would turn every line into stars and protect nothing. */
@@ -14,33 +18,131 @@ const secretCharsMin = 6
 /** A line of a secret that is printed by itself; the shorter ones of a PEM file say nothing. */
 const secretLineCharsMin = 16
 
-/** Returns a function that replaces every occurrence of the given values by `***`. */
+/** Longer values are whole files, of which nobody makes a URL or a header: they are known in fewer spellings. */
+const encodedCharsMax = 16 * 1024
+
+/** What is read of a text of which only the beginning is shown. */
+const readCharsMax = 64 * 1024
+
+/** One table for each list of secrets, however many connections ask for it. */
+const masks = new WeakMap<readonly string[], Mask>()
+
+/**
+ * Returns a function that replaces the given values by `***`, in every spelling: all of a value wherever it
+ * stands, eight and more characters of it at either end of a line, and anywhere when it is random. The list
+ * must not be changed afterwards.
+ */
 export function createMask(secrets: readonly string[]): Mask {
-  // Longest first, so that a secret which contains another one goes whole.
-  const values = [...new Set(secrets.filter((value) => value.length >= secretCharsMin).flatMap(spellings))]
-    .filter((value) => value.length >= secretCharsMin)
-    .sort((a, b) => b.length - a.length)
-  if (values.length === 0) return (text) => text
-  return (text) => values.reduce((masked, value) => masked.replaceAll(value, '***'), text)
+  const mask = masks.get(secrets) ?? lazyMask(secrets)
+  masks.set(secrets, mask)
+  return mask
 }
 
-/** How a value comes back: as it is, inside JSON, in a URL, in base64, or, with line breaks in it, line by line. */
+/** Most servers never print anything, and need no table. */
+function lazyMask(secrets: readonly string[]): Mask {
+  let table: { readonly windows: SecretWindows; readonly short: readonly string[] } | null = null
+  return (text) => {
+    if (text.length < secretCharsMin || secrets.length === 0) return text
+    table ??= tableOf(secrets)
+    const masked = without(text, table.windows)
+    return table.short.reduce((rest, value) => rest.replaceAll(value, '***'), masked)
+  }
+}
+
+function tableOf(secrets: readonly string[]) {
+  const all = secrets.filter(({ length }) => length >= secretCharsMin).flatMap(spellings)
+  const values = [...new Set(all)].filter(({ length }) => length >= secretCharsMin)
+  // Longest first, so that a secret which contains another one goes whole.
+  const short = values.filter(({ length }) => length < windowChars).sort((a, b) => b.length - a.length)
+  return { windows: new SecretWindows(values), short }
+}
+
+function without(text: string, windows: SecretWindows): string {
+  let masked = ''
+  let from = 0
+  for (const { start, end } of windows.find(text)) {
+    // The blanks at its ends part it from what stands around it.
+    const piece = text.slice(start, end)
+    const blanks = piece.length - piece.trimStart().length
+    if (blanks === piece.length) continue
+    masked += `${text.slice(from, start + blanks)}***`
+    from = start + piece.trimEnd().length
+  }
+  return from === 0 ? text : masked + text.slice(from)
+}
+
+/** The first `charsMax` characters of a text, masked. Never costs more than a bounded text does. */
+export function maskStart(mask: Mask, text: string, charsMax: number): string {
+  return mask(text.slice(0, readCharsMax)).slice(0, charsMax)
+}
+
+/** The error itself, or the like of it without what its details say of a secret. */
+export function maskError(mask: Mask, error: GatewayError): GatewayError {
+  const details = mask(error.details)
+  if (details === error.details) return error
+  return new GatewayError(error.code, details, error.retryAfterSeconds, error.data)
+}
+
+/** JSON text with its strings and its names masked; the text itself where nothing is hidden in it. */
+export function maskJson(mask: Mask, text: string): string {
+  if (mask(text) === text) return text
+  return JSON.stringify(
+    JSON.parse(text, (_key, value: unknown) => {
+      if (typeof value === 'string') return mask(value)
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+      return Object.fromEntries(Object.entries(value).map(([name, member]) => [mask(name), member]))
+    }),
+  )
+}
+
+/**
+ * How a value comes back: as it is, inside JSON, in a URL, in a host or header name, in base64 (also of a text
+ * around it), or, with line breaks in it, line by line and in one line.
+ */
 function spellings(value: string): string[] {
   const lines = value.includes('\n') ? value.split(/\r?\n/) : []
   return [
     value,
-    JSON.stringify(value).slice(1, -1),
-    urlEncoded(value),
-    Buffer.from(value).toString('base64'),
+    ...inJson(value),
     ...lines.map((line) => line.trim()).filter((line) => line.length >= secretLineCharsMin),
+    ...(lines.length > 0 ? [lines.join(' '), lines.join('')] : []),
+    ...(value.length > encodedCharsMax ? [] : [value.toLowerCase(), ...inUrl(value), ...inBase64(value)]),
   ]
 }
 
-function urlEncoded(value: string): string {
+/** Some programs escape what HTML would read, and everything beyond ASCII. */
+function inJson(value: string): string[] {
+  const escaped = JSON.stringify(value).slice(1, -1)
+  const ascii = escaped.replaceAll(/[^ -~]/g, unicodeEscape)
+  return [escaped, ascii, ascii.replaceAll(/[<>&]/g, unicodeEscape)]
+}
+
+function unicodeEscape(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+function inUrl(value: string): string[] {
   try {
-    return encodeURIComponent(value)
+    const encoded = encodeURIComponent(value)
+    return [
+      encoded,
+      encoded.replaceAll(/%../g, (escaped) => escaped.toLowerCase()),
+      encoded.replaceAll('%20', '+'),
+    ]
   } catch {
     // Half a surrogate pair cannot stand in a URL.
-    return value
+    return []
   }
+}
+
+/** Three bytes become four characters, so a value reads in three ways, by where it stands in the whole. */
+function inBase64(value: string): string[] {
+  const inside = [0, 1, 2].map((before) => {
+    const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(value)])
+    // The characters at both ends are made of the neighbours' bits as well.
+    const [first, end] = [Math.ceil((before * 8) / 6), Math.floor((bytes.length * 8) / 6)]
+    return bytes.toString('base64').slice(first, end)
+  })
+  const standard = [Buffer.from(value).toString('base64'), ...inside]
+  return [...standard, ...standard.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'))]
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createMask } from '../../../src/upstream/transports/mask.ts'
+import { createMask, maskJson } from '../../../src/upstream/transports/mask.ts'
 
 describe('masking', () => {
   test('takes every occurrence of every secret out', () => {
@@ -30,8 +30,60 @@ describe('masking', () => {
       said: 'read MIIEvQIBADANBgkqhkiG9w0BAQ',
       shown: 'read ***',
     },
+    {
+      why: 'in base64 of more',
+      secret: 'pa55word!',
+      said: `Basic ${btoa('user:pa55word!x')}`,
+      shown: 'Basic dXNlcjp***F4',
+    },
+    { why: 'in small letters', secret: 'AbCdEfGh', said: 'x-abcdefgh: 1', shown: 'x-***: 1' },
+    { why: 'in JSON beyond ASCII', secret: 'schlüssel', said: '"schl\\u00fcssel"', shown: '"***"' },
+    {
+      why: 'in one line',
+      secret: 'first line\nsecond one\n',
+      said: 'is first line second one',
+      shown: 'is ***',
+    },
     { why: 'with half a surrogate pair', secret: 'abcdef\ud800', said: 'is abcdef\ud800', shown: 'is ***' },
   ])('knows a secret again $why', ({ secret, said, shown }) => {
     expect(createMask([secret])(said)).toBe(shown)
+  })
+
+  const key = 'a81bc81b52df4c0e9d3f'
+  const phrase = 'https://api.example/v1'
+  test.each([
+    { why: 'a piece that a line ends with', said: `KEY=${phrase.slice(0, 9)}\n`, shown: 'KEY=***\n' },
+    {
+      why: 'a piece that a line begins with',
+      said: `\n  ${phrase.slice(-9)} failed`,
+      shown: '\n  *** failed',
+    },
+    { why: 'a line that is a piece', said: `a\n${phrase.slice(5, 15)}\nb`, shown: 'a\n***\nb' },
+    { why: 'a random piece, anywhere', said: `x${key.slice(4, 12)}y`, shown: 'x***y' },
+    { why: 'seven characters, which are no piece', said: key.slice(0, 7), shown: key.slice(0, 7) },
+    {
+      why: 'what other text has by chance in the middle of a line, which stays',
+      said: 'see https://example/docs for more',
+      shown: 'see https://example/docs for more',
+    },
+  ])('knows a piece of a secret again: $why', ({ said, shown }) => {
+    expect(createMask([key, phrase])(said)).toBe(shown)
+  })
+
+  test('answers JSON text as it came where nothing is hidden in it, digits and all', () => {
+    const text = '{"a": 12345678901234567890, "b":1.0}'
+    expect(maskJson(createMask([key]), text)).toBe(text)
+  })
+
+  test('reads a line once, however many secrets there are: a flood of short ones must not cost the more', () => {
+    const hashOf = (n: number) => new Bun.CryptoHasher('sha256').update(`${n}`).digest('hex')
+    const tookMs = (mask: (said: string) => string) => {
+      for (let n = 0; n < 10_000; n++) mask('not a JSON-RPC message: {}')
+      const begunMs = performance.now()
+      for (let n = 0; n < 100_000; n++) mask('not a JSON-RPC message: {}')
+      return performance.now() - begunMs
+    }
+    const oneMs = tookMs(createMask([key]))
+    expect(tookMs(createMask(Array.from({ length: 60 }, (_, n) => hashOf(n))))).toBeLessThan(8 * oneMs + 20)
   })
 })

@@ -6,7 +6,7 @@
  */
 import { GatewayError } from '../../../errors.ts'
 import { memberSpan, replaceSpan, type Span } from '../../../protocol/jsonrpc.ts'
-import type { Mask } from '../mask.ts'
+import { type Mask, maskJson, maskStart } from '../mask.ts'
 import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
 
 /** What an HTTP error status means. */
@@ -50,9 +50,9 @@ export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Pr
     if (failed.inSession && status === 400 && saysSessionUnknown(rpcError)) return { kind: 'sessionLost' }
     const silent = failed.probing === true && status >= 500
     const text = silent ? null : asAnswer(rpcError, failed.requestId, status)
-    if (text !== null) return { kind: 'answer', text: withoutSecrets(text, failed.mask) }
+    if (text !== null) return { kind: 'answer', text: maskJson(failed.mask, text) }
   }
-  const said = rpcError === null ? '' : `: ${failed.mask(rpcError.message).slice(0, shownCharsMax)}`
+  const said = rpcError === null ? '' : `: ${maskStart(failed.mask, rpcError.message, shownCharsMax)}`
   return { kind: 'error', error: new HttpStatusError(status, `${host} answered HTTP ${status}${said}`) }
 }
 
@@ -111,12 +111,4 @@ const sessionCodes = [-32000, -32001, -32600]
  */
 function saysSessionUnknown({ code, message }: RpcError): boolean {
   return sessionCodes.includes(code) && /\bsession\b/i.test(message)
-}
-
-/** The text itself where nothing is hidden in it, so that its digits and spelling stay. */
-function withoutSecrets(text: string, mask: Mask): string {
-  if (mask(text) === text) return text
-  return JSON.stringify(
-    JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? mask(value) : value)),
-  )
 }

@@ -13,8 +13,8 @@ export interface OutputSink {
   listening(): boolean
   line(text: string): void
   large(pieces: MessagePieces): void
-  /** A remark for people. */
-  noise(line: string): void
+  /** The beginning of a line that is no message, and a remark about it for people. */
+  noise(text: string, remark: string): void
   /** So many bytes of a line that is being skipped. */
   unasked(bytes: number): void
   /** The answer to this request was over the cap; null when the skipped line was no answer. */
@@ -33,11 +33,9 @@ export function readChildOutput(stream: Readable, lineBytesMax: number, sink: Ou
       overflow: (head) => {
         skippedHead = head
         skipping = true
-        sink.noise(
-          looksLikeObject(head)
-            ? `(a line of more than ${lineBytesMax} bytes on stdout was skipped)`
-            : `${head}… (the rest of a very long line was skipped)`,
-        )
+        if (looksLikeObject(head))
+          sink.noise('', `(a line of more than ${lineBytesMax} bytes on stdout was skipped)`)
+        else sink.noise(head, '… (the rest of a very long line was skipped)')
       },
       skipped: (tail) => {
         skipping = false

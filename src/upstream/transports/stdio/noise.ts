@@ -6,6 +6,7 @@
  * tells why it died. Secrets of the definition are masked in all of it.
  */
 import { createLineSplitter, type LineSplitter } from '../../../protocol/line-frames.ts'
+import { type Mask, maskStart } from '../mask.ts'
 
 /** What one server may say per second before the rest of that second is dropped. */
 const bytesPerSecondMax = 64 * 1024
@@ -19,13 +20,15 @@ const tailCharsMax = 1_000
 export interface ServerNoise {
   /** Bytes from stderr. */
   push(chunk: Buffer): void
-  /** A whole line that came another way (stdout, or a remark of the transport). */
-  line(text: string): void
+  /**
+   * A line that came another way (stdout), or its beginning; `remark` is the transport's own and stands behind it.
+   */
+  line(text: string, remark?: string): void
   /** The last lines of stderr, masked, joined by line breaks, at most a thousand characters. */
   tail(): string
 }
 
-export function createServerNoise(mask: (text: string) => string, emit: (line: string) => void): ServerNoise {
+export function createServerNoise(mask: Mask, emit: (line: string) => void): ServerNoise {
   let windowStartMs = 0
   let windowBytes = 0
   let droppedBytes = 0
@@ -36,17 +39,17 @@ export function createServerNoise(mask: (text: string) => string, emit: (line: s
 
   function newSplitter(): LineSplitter {
     return createLineSplitter(lineBytesMax, {
-      line: say,
+      line: (text) => say(text),
       overflow: () => emit(`(a line of more than ${lineBytesMax} bytes)`),
       skipped() {},
     })
   }
 
-  /** Masked before it is cut: half a secret is not recognised any more. */
-  function say(text: string): void {
-    if (text.trim() === '') return
-    const masked = mask(text)
-    emit(masked.length > lineCharsMax ? `${masked.slice(0, lineCharsMax)}…` : masked)
+  /** The remark comes last: the text may have been cut where it ends, which the mask must see. */
+  function say(text: string, remark = ''): void {
+    if (text.trim() === '' && remark === '') return
+    const masked = maskStart(mask, text, lineCharsMax + 1)
+    emit((masked.length > lineCharsMax ? `${masked.slice(0, lineCharsMax)}…` : masked) + remark)
   }
 
   /** True while the server is within its rate. */
@@ -73,7 +76,7 @@ export function createServerNoise(mask: (text: string) => string, emit: (line: s
         : Buffer.concat([lastBytes, chunk]).subarray(-tailBytesMax)
     if (admit(chunk.length)) splitter.push(resync ? afterFirstLine(chunk) : chunk)
     else if (!resync) {
-      // Both ends of the gap are cut lines, in which a secret would not be recognised.
+      // Both ends of the gap are cut lines, which would read as one.
       resync = true
       splitter = newSplitter()
     }
@@ -85,8 +88,8 @@ export function createServerNoise(mask: (text: string) => string, emit: (line: s
     return at < 0 ? Buffer.alloc(0) : chunk.subarray(at + 1)
   }
 
-  function line(text: string): void {
-    if (admit(text.length)) say(text)
+  function line(text: string, remark?: string): void {
+    if (admit(text.length)) say(text, remark)
   }
 
   function tail(): string {

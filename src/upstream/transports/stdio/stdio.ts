@@ -117,7 +117,7 @@ class StdioTransport implements UpstreamTransport {
       listening: () => this.#receiver !== null,
       line: (text) => this.#line(text),
       large: (pieces) => this.#large(pieces),
-      noise: (line) => noise.line(line),
+      noise: (text, remark) => noise.line(text, remark),
       unasked: (bytes) => this.#receiver?.unasked(bytes),
       answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
     })

@@ -502,6 +502,24 @@ describe.each([
         },
       },
       {
+        why: 'a media type is shown without the credentials in it',
+        answer: () => new Response('', { headers: { 'content-type': 'text/x-Secret-Key-1' } }),
+        event: {
+          kind: 'requestFailed',
+          requestId: 2,
+          error: { code: 'UPSTREAM_ERROR', details: expect.stringContaining('HTTP 200 and text/x-***') },
+        },
+      },
+      {
+        why: 'a JSON-RPC error is shown without the credentials that name its members',
+        answer: (request) =>
+          Response.json(
+            { id: null, error: { code: -32000, message: 'no', data: { 'secret-key-1': request.path } } },
+            { status: 400 },
+          ),
+        event: { kind: 'message', text: expect.stringContaining('"data":{"***":') },
+      },
+      {
         why: '401 names the status and what to check, and no body',
         answer: (request) => new Response(`bad token ${request.headers['authorization']}`, { status: 401 }),
         event: {

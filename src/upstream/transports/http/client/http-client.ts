@@ -11,7 +11,7 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../../../errors.ts'
-import type { Mask } from '../../mask.ts'
+import { type Mask, maskError } from '../../mask.ts'
 import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
 import { fetchAnswer } from './fetch.ts'
@@ -214,7 +214,8 @@ export class HttpClient {
   }
 }
 
-/** Anything thrown, as an error that can be shown. */
+/** Anything thrown, as an error that can be shown: a server writes media types and the targets of redirects. */
 export function asGatewayError(thrown: unknown, mask: Mask): GatewayError {
-  return thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', mask(reasonOf(thrown)))
+  const error = thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', reasonOf(thrown))
+  return maskError(mask, error)
 }
