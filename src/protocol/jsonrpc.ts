@@ -45,11 +45,18 @@ const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
 const topSpans: number[] = new Array(2 * TOP_KEYS.length).fill(-1)
 const paramSpans: number[] = []
 
-/** Reads one JSON-RPC message; null when the text is none. Ids may be strings or numbers. */
+/**
+ * Recognises one JSON-RPC message, or answers null when the text is none. Ids may be strings or numbers; an
+ * error response may have none. A member that is null where another one says what the message is (`"error":null`
+ * beside a result) counts as absent and is left out of `text`: strict readers refuse a message that has both.
+ */
 export function scanMessage(text: string): MessageText | null {
   const spans = topSpans.fill(-1)
   const end = scanObject(text, 0, TOP_KEYS, spans)
   if (end < 0 || skipSpace(text, end) !== text.length) return null
+  const voidSlot = voidMember(text, spans)
+  if (voidSlot >= 0)
+    return scanMessage(withoutMember(text, spans[voidSlot] as number, spans[voidSlot + 1] as number))
   const idStart = spans[0] as number
   const methodStart = spans[2] as number
   const resultStart = spans[6] as number
@@ -58,7 +65,7 @@ export function scanMessage(text: string): MessageText | null {
   if (methodStart >= 0) {
     method = stringAt(text, methodStart, spans[3] as number)
     if (method === null) return null
-  } else if ((resultStart < 0 && errorStart < 0) || idStart < 0) return null
+  } else if (idStart < 0 ? text[errorStart] !== '{' : resultStart < 0 && errorStart < 0) return null
   if (
     idStart >= 0 &&
     !isIdStart(text.charCodeAt(idStart)) &&
@@ -79,14 +86,34 @@ export function scanMessage(text: string): MessageText | null {
   }
 }
 
+/** The slot of a member that is null and means nothing beside the others; -1 when there is none. */
+function voidMember(text: string, spans: readonly number[]): number {
+  const [method, result, error] = [spans[2] as number, spans[6] as number, spans[8] as number]
+  if (method >= 0 && text.startsWith('null', method)) return 2
+  if (result < 0 || error < 0) return -1
+  if (text.startsWith('null', error)) return 8
+  return text.startsWith('null', result) ? 6 : -1
+}
+
+/** The object without the member whose value stands there. */
+function withoutMember(text: string, valueStart: number, valueEnd: number): string {
+  const keyEnd = text.lastIndexOf('"', valueStart)
+  const start = text.lastIndexOf('"', keyEnd - 1)
+  const next = skipSpace(text, valueEnd)
+  if (text.charCodeAt(next) === COMMA) return text.slice(0, start) + text.slice(next + 1)
+  const before = text.slice(0, start).trimEnd()
+  return (before.endsWith(',') ? before.slice(0, -1) : before) + text.slice(valueEnd)
+}
+
 /** The raw JSON text of the id, which keeps its type and digits; empty when there is none. */
 export function idTextOf(message: MessageText): string {
   return message.idStart < 0 ? '' : message.text.slice(message.idStart, message.idEnd)
 }
 
-/** The same message with another id and nothing else changed. */
-export function withId(message: MessageText, idText: string): string {
-  return message.text.slice(0, message.idStart) + idText + message.text.slice(message.idEnd)
+/** The same message with another id, or with one where it has none, and nothing else changed. */
+export function withId({ text, idStart, idEnd }: MessageText, idText: string): string {
+  if (idStart < 0) return text.replace('{', () => `{"id":${idText},`)
+  return text.slice(0, idStart) + idText + text.slice(idEnd)
 }
 
 /** The response that carries this result; both are raw JSON texts. */
@@ -303,12 +330,4 @@ export function skipSpace(text: string, from: number): number {
 
 function isIdStart(code: number): boolean {
   return code === QUOTE || code === 45 || (code >= 48 && code <= 57)
-}
-
-/** The code of an error response; null where there is none. */
-export function errorCodeOf({ text }: MessageText): number | null {
-  const error = memberSpan(text, 0, 'error')
-  const code = error && memberSpan(text, error.start, 'code')
-  const number = code ? Number(text.slice(code.start, code.end)) : Number.NaN
-  return Number.isNaN(number) ? null : number
 }

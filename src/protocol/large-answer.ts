@@ -6,6 +6,8 @@
  * Cases: test/protocol/large-answer.test.ts
  */
 
+import { integerAt } from './response.ts'
+
 /** One message as the pieces in which its bytes came, in order. */
 export type MessagePieces = readonly Uint8Array[]
 
@@ -15,10 +17,11 @@ export const largeAnswerBytesMin = 64 * 1024
 /** How much of each end is looked at. */
 const edgeBytes = 256
 
-const idFirst = /^(\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*)(\d{1,15})\s*,\s*"(result|error)"/
+const idFirst =
+  /^(\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*)("?\d[\d.eE+-]{0,30}"?)\s*,\s*"(result|error)"/
 const resultFirst = /^\s*\{\s*"(result|error)"/
 /** The comma keeps out a key that merely ends in `\"id"`. */
-const idLast = /,\s*"id"\s*:\s*(\d{1,15})(\s*\}\s*)$/
+const idLast = /,\s*"id"\s*:\s*("?\d[\d.eE+-]{0,30}"?)(\s*\}\s*)$/
 const objectEnd = /\}\s*$/
 
 /** Whose answer a message is, seen from its two ends. */
@@ -34,14 +37,18 @@ function readEnds(head: string, tail: string): Ends | null {
   const first = idFirst.exec(head)
   if (first !== null) {
     const [, before = '', digits = '', member] = first
-    return { id: Number(digits), failed: member === 'error', at: before.length, digits: digits.length }
+    return endsOf(digits, member === 'error', before.length)
   }
   const result = resultFirst.exec(head)
   const last = result && idLast.exec(tail)
   if (!result || !last) return null
   const [, digits = '', after = ''] = last
-  const at = -after.length - digits.length
-  return { id: Number(digits), failed: result[1] === 'error', at, digits: digits.length }
+  return endsOf(digits, result[1] === 'error', -after.length - digits.length)
+}
+
+function endsOf(digits: string, failed: boolean, at: number): Ends | null {
+  const id = integerAt(digits, 0, digits.length)
+  return id < 0 ? null : { id, failed, at, digits: digits.length }
 }
 
 /**

@@ -21,6 +21,11 @@ describe('scanMessage', () => {
     { text: '{"i\\u0064":1,"method":"a"}', kind: 'request', why: 'an escaped key is the same key' },
     { text: '{"result":{},"id":1}', kind: 'response', why: 'members in any order' },
     { text: '{"error":{"code":1},"id":null}', kind: 'response', why: 'an error may have no id to name' },
+    { text: '{"error":{"code":1}}', kind: 'response', why: 'or leave it out' },
+    { text: '{"error":"unauthorized"}', kind: null, why: 'an error page in JSON is no JSON-RPC error' },
+    { text: '{"result":{}}', kind: null, why: 'a result without id is for nobody' },
+    { text: '{"id":1,"method":null,"result":{}}', kind: 'response', why: 'a null method is none' },
+    { text: '{"id":1,"method":null}', kind: null, why: 'nor does it make a message' },
     { text: '{"id":null,"method":"a"}', kind: null, why: 'a request must not have a null id' },
     { text: '{"id":{},"method":"a"}', kind: null, why: 'an id is no object' },
     { text: '{"id":true,"method":"a"}', kind: null, why: 'an id is no boolean' },
@@ -57,6 +62,50 @@ describe('scanMessage', () => {
   for (const { text, kind, why } of cases)
     test(`${kind ?? 'refuses'}: ${why}`, () =>
       expect(scanMessage(text)?.kind ?? null).toBe(kind as 'request' | null))
+
+  const voids: { text: string; left: string; failed: boolean; why: string }[] = [
+    {
+      text: '{"id":1,"error":null,"result":{"a":1}}',
+      left: '{"id":1,"result":{"a":1}}',
+      failed: false,
+      why: 'a null error beside a result',
+    },
+    {
+      text: '{ "result" : {} , "id" : 1.0 , "\\u0065rror" : null }',
+      left: '{ "result" : {} , "id" : 1.0  }',
+      failed: false,
+      why: 'the last member, its key escaped',
+    },
+    {
+      text: '{"result":null,"error":{"code":1},"id":1}',
+      left: '{"error":{"code":1},"id":1}',
+      failed: true,
+      why: 'a null result beside an error',
+    },
+    {
+      text: '{"method":null,"id":1,"result":null,"error":null}',
+      left: '{"id":1,"result":null}',
+      failed: false,
+      why: 'all of them, and the result stays',
+    },
+    {
+      text: '{"id":1,"result":null}',
+      left: '{"id":1,"result":null}',
+      failed: false,
+      why: 'a null result is one',
+    },
+    {
+      text: '{"id":1,"error":null}',
+      left: '{"id":1,"error":null}',
+      failed: true,
+      why: 'the only thing that is said',
+    },
+  ]
+  test.each(voids)('leaves out what is null where another member says what it is: $why', (row) => {
+    const scanned = scanMessage(row.text)
+    expect(scanned).toMatchObject({ text: row.left, failed: row.failed, kind: 'response' })
+    if (scanned !== null) expect(JSON.parse(withId(scanned, '7'))).toMatchObject({ id: 7 })
+  })
 
   test('agrees with JSON.parse on every message that JSON.stringify can write', () => {
     const message = fc.record(

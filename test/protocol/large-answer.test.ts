@@ -31,6 +31,12 @@ describe('of an oversized answer the id is', () => {
       id: null,
     },
     {
+      why: 'read as the number it means',
+      head: '{"result":{"x',
+      tail: 'x"},"jsonrpc":"2.0","id":8e0}',
+      id: 8,
+    },
+    {
       why: 'unknown when it is no integer of ours',
       head: '{"jsonrpc":"2.0","id":"a","result":{',
       tail: '}}',
@@ -66,7 +72,14 @@ describe('a large answer is recognised in its bytes', () => {
     { why: 'a key that ends like it', text: `{"result":"${filler}","x,\\"id":8}`, id: null },
     { why: 'an id in the result', text: `{"result":{"a":"${filler}","id":8}}`, id: null },
     { why: 'an id in the middle', text: `{"result":"${filler}","id":8,"more":"${filler}"}`, id: null },
-    { why: 'an id of nobody here', text: `{"jsonrpc":"2.0","id":"7","result":"${filler}"}`, id: null },
+    { why: 'an id of nobody here', text: `{"jsonrpc":"2.0","id":"7a","result":"${filler}"}`, id: null },
+    { why: 'an id that came back as a text', text: `{"jsonrpc":"2.0","id":"7","result":"${filler}"}`, id: 7 },
+    { why: 'an id that came back as 7.0', text: `{"result":"${filler}","jsonrpc":"2.0","id":7.0}`, id: 7 },
+    {
+      why: 'a number that is no whole one',
+      text: `{"jsonrpc":"2.0","id":7.5,"result":"${filler}"}`,
+      id: null,
+    },
   ]
   test.each(rows)('$why: $id', ({ text, id }) => {
     for (const pieceBytes of [1, 3, 257, 100_000]) {
@@ -82,7 +95,7 @@ describe('a large answer is recognised in its bytes', () => {
         if (answer === null) continue
         const replaced = textOf(replaceBytes(pieces, answer.idStart, answer.idEnd, '"ä-1"'))
         expect(replaced).toBe(
-          text.replace(new RegExp(`"id": ?${id}`), (found) => found.replace(`${id}`, '"ä-1"')),
+          text.replace(new RegExp(`("id": ?)("?${id}(\\.0)?"?)`), (_, key) => `${key}"ä-1"`),
         )
       }
     }

@@ -22,6 +22,14 @@ export function isKind<K extends TransportEvent['kind']>(kind: K) {
   return (event: TransportEvent): event is Extract<TransportEvent, { kind: K }> => event.kind === kind
 }
 
+/** Whether a message that came for a request answers this one. */
+function answers(text: string, arrivedFor: number | null, requestId: number): boolean {
+  const message = JSON.parse(text) as { id?: unknown; method?: unknown; error?: unknown }
+  if (message.method !== undefined) return false
+  const unnamed = message.id === undefined || message.id === null
+  return unnamed ? arrivedFor === requestId && message.error !== undefined : Number(message.id) === requestId
+}
+
 export function createRecorder(): TransportRecorder {
   const events: TransportEvent[] = []
   const waiters = new Set<() => void>()
@@ -59,6 +67,12 @@ export function createRecorder(): TransportRecorder {
   return {
     events,
     unasked() {},
+    settled: (requestId) =>
+      events.some(
+        (event) =>
+          (event.kind === 'requestFailed' && event.requestId === requestId) ||
+          (event.kind === 'message' && answers(event.text, event.requestId, requestId)),
+      ),
     until,
     of: <K extends TransportEvent['kind']>(kind: K) => events.filter(isKind(kind)),
     async answerTo(id, waitMs) {

@@ -7,6 +7,7 @@ import {
   rpcCancel,
   withId,
 } from '../../protocol/jsonrpc.ts'
+import { integerAt } from '../../protocol/response.ts'
 import { refuseServerRequest } from '../../upstream/connection/client.ts'
 
 interface Waiting {
@@ -35,7 +36,7 @@ export class ServerRequests {
 
   /** Hands the client's response to the server under its own id; one to nothing that was asked changes nothing. */
   respond(response: MessageText): void {
-    const id = Number(idTextOf(response))
+    const id = integerAt(response.text, response.idStart, response.idEnd)
     const waiting = this.#waiting.get(id)
     if (!waiting) return
     this.#waiting.delete(id)

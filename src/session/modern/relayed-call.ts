@@ -4,14 +4,9 @@
  */
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, RPC } from '../../protocol/eras.ts'
-import {
-  errorCodeOf,
-  idTextOf,
-  type MessageText,
-  progressTokenSpan,
-  rpcResult,
-} from '../../protocol/jsonrpc.ts'
+import { idTextOf, type MessageText, progressTokenSpan, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
+import { errorCodeOf } from '../../protocol/response.ts'
 import { UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'

@@ -8,7 +8,6 @@
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { FOREIGN_ERRORS } from '../../protocol/eras.ts'
 import {
-  errorCodeOf,
   type MessageText,
   memberSpan,
   paramSpan,
@@ -19,10 +18,13 @@ import {
   withId,
 } from '../../protocol/jsonrpc.ts'
 import { largeAnswer, type MessagePieces, replaceBytes } from '../../protocol/large-answer.ts'
+import { errorCodeOf, integerAt } from '../../protocol/response.ts'
 import { ByNumber } from '../../runtime/in-flight.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { FloodGuard } from '../transports/flood-guard.ts'
+import { objectsIn } from '../transports/message-text.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
+import { AnsweredRequest } from './answered-request.ts'
 import { GatewayCall, type UpstreamCall } from './calls.ts'
 
 /** What a connection asks of whoever leased it. Synchronous; must not throw. */
@@ -60,6 +62,7 @@ export class Connection implements TransportReceiver {
   readonly #inFlight = new ByNumber<UpstreamCall>()
   readonly #lingering = new LingeringCalls()
   #nextId = 1
+  readonly #answeredRequest = new AnsweredRequest()
   /** Set on modern HTTP connections. */
   cancelsByClosing = false
   #closedBy: GatewayError | null = null
@@ -107,9 +110,9 @@ export class Connection implements TransportReceiver {
     this.#transmit(call)
   }
 
-  /** Sends again what the upstream is known not to have got. */
+  /** Sends again what is proved not to have run (`SessionNews` of http-failure.ts), unless its client has cancelled it. */
   resend(call: UpstreamCall): void {
-    if (this.#inFlight.get(call.upstreamId) === call) this.#transmit(call)
+    if (this.#inFlight.get(call.upstreamId) === call && call.cancelledAtMs === 0) this.#transmit(call)
   }
 
   #transmit(call: UpstreamCall): void {
@@ -127,7 +130,9 @@ export class Connection implements TransportReceiver {
 
   /** Sends a notification or a response as it is. */
   send(text: string, method: string | null, headers?: Readonly<Record<string, string>>): void {
-    if (!this.#closedBy) this.transport.send({ text, requestId: null, method, ...(headers && { headers }) })
+    if (this.#closedBy) return
+    if (method !== null) this.#answeredRequest.notified(this.#nextId)
+    this.transport.send({ text, requestId: null, method, ...(headers && { headers }) })
   }
 
   /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
@@ -196,8 +201,18 @@ export class Connection implements TransportReceiver {
 
   message(text: string, requestId: number | null): void {
     const message = scanMessage(text)
-    if (message?.kind === 'response' ? this.#settle(message) : this.#unasked(text, message, requestId)) return
-    this.unasked(text.length)
+    const several = message === null ? objectsIn(text) : []
+    if (several.length > 1) for (const one of several) this.message(one, requestId)
+    else if (
+      !(message?.kind === 'response'
+        ? this.#settle(message, requestId)
+        : this.#unasked(text, message, requestId))
+    )
+      this.unasked(text.length)
+  }
+
+  settled(requestId: number): boolean {
+    return this.#inFlight.get(requestId) === undefined
   }
 
   unasked(bytes: number): void {
@@ -269,14 +284,15 @@ export class Connection implements TransportReceiver {
   }
 
   /** False for an answer that no call waits for. */
-  #settle(message: MessageText): boolean {
-    const id = integerIn(message.text, message.idStart, message.idEnd)
+  #settle(message: MessageText, requestId: number | null): boolean {
+    const id = this.#answeredRequest.idOf(message, requestId, this.transport.attributes, this.#inFlight)
     const call = this.#inFlight.get(id)
     if (!call) {
       this.#log.debug({ upstreamId: id }, 'answer to no call in flight')
       return false
     }
     this.#inFlight.delete(id)
+    this.#answeredRequest.answered(id)
     if (message.failed && this.#saysOtherEra(message)) this.#owner.requestLost()
     if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
       this.#lingering.add(id, call)
@@ -292,27 +308,13 @@ export class Connection implements TransportReceiver {
   /** False for progress of no call in flight. */
   #progress(message: MessageText): boolean {
     const span = memberSpan(message.text, message.paramsStart, 'progressToken')
-    const id = span ? integerIn(message.text, span.start, span.end) : -1
+    const id = span ? integerAt(message.text, span.start, span.end) : -1
     const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
     if (!span || !call || call.progressTokenText === null) return false
     call.lastActivityMs = Date.now()
     call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
     return true
   }
-}
-
-/** The integer in this span, or -1; some servers hand a number back as a string. */
-function integerIn(text: string, start: number, end: number): number {
-  const quoted = text.charCodeAt(start) === 34
-  let value = -1
-  // Fifteen digits are exact in a number.
-  const last = Math.min(quoted ? end - 1 : end, start + (quoted ? 16 : 15))
-  for (let at = quoted ? start + 1 : start; at < last; at++) {
-    const digit = text.charCodeAt(at) - 48
-    if (digit < 0 || digit > 9) return -1
-    value = Math.max(value, 0) * 10 + digit
-  }
-  return last === (quoted ? end - 1 : end) ? value : -1
 }
 
 const CALLS_MAX = 256

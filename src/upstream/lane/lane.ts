@@ -194,16 +194,15 @@ export class Lane implements ConnectionOwner {
   }
 
   sessionLost(connection: Connection, call: UpstreamCall | null): void {
-    if (this.#connection !== connection) return
-    this.#restoring ??= this.#restore(connection).finally(() => {
-      this.#restoring = null
-    })
+    if (this.#connection === connection) {
+      this.#restoring ??= this.#restore(connection).finally(() => {
+        this.#restoring = null
+      })
+    }
     if (!call) return
-    if (call.resent) {
-      connection.requestFailed(
-        call.upstreamId,
-        new GatewayError('UPSTREAM_CLOSED', 'the server forgot its session twice in a row'),
-      )
+    if (!this.#restoring || call.resent) {
+      const error = new GatewayError('UPSTREAM_CLOSED', 'the server forgot its session twice in a row')
+      connection.requestFailed(call.upstreamId, error)
       return
     }
     call.resent = true

@@ -11,6 +11,7 @@ import {
   rpcResult,
   type Span,
 } from '../../protocol/jsonrpc.ts'
+import { integerAt } from '../../protocol/response.ts'
 import { BridgeCall } from '../connection/bridge-call.ts'
 import type { UpstreamCall } from '../connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../connection/client.ts'
@@ -105,9 +106,9 @@ function isChange(method: string | null): boolean {
   return method === 'notifications/resources/updated' || LIST_CHANGES.has(method ?? '')
 }
 
-/** An id of the gateway's own; some servers hand a number back as a string. */
+/** An id of the gateway's own, or -1. */
 function idIn(text: string, span: Span | null): number {
-  return span ? Number(text.slice(span.start, span.end).replaceAll('"', '')) : Number.NaN
+  return span ? integerAt(text, span.start, span.end) : -1
 }
 
 function routeToOwner(

@@ -4,6 +4,8 @@
  * Pure. A full parse belongs to the connection; here it would only be done twice.
  */
 
+import { skipSpace, skipValue } from '../../protocol/jsonrpc.ts'
+
 const objectStart = /^\s*\{\s*["}]/
 const arrayStart = /^\s*\[\s*\{/
 
@@ -30,6 +32,18 @@ export function messagesIn(text: string): string[] | null {
     return null
   }
   return elementsOf(text)
+}
+
+/** The objects of a text that is nothing but objects, one behind the other as some servers write them; else none. */
+export function objectsIn(text: string): string[] {
+  const objects: string[] = []
+  for (let at = skipSpace(text, 0); at < text.length; ) {
+    const end = text[at] === '{' ? skipValue(text, at) : -1
+    if (end < 0) return []
+    objects.push(text.slice(at, end))
+    at = skipSpace(text, end)
+  }
+  return objects
 }
 
 /** `text` is valid JSON and an array. */

@@ -3,7 +3,8 @@
  *
  * A transport moves JSON-RPC texts and nothing else: it does not map ids, does not know sessions of
  * clients and never retries a request that may have been delivered. It never throws after `open`;
- * every failure reaches the connection through its receiver.
+ * every failure reaches the connection through its receiver. When a response that a request was due on has come
+ * to its end and the request is not `settled`, it has failed: nothing waits for an answer that has no way to come.
  */
 import type { GatewayError } from '../../errors.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
@@ -21,6 +22,8 @@ export interface TransportReceiver {
    * then it must come again as a text.
    */
   large(pieces: MessagePieces, requestId: number | null): boolean
+  /** True when nobody waits for an answer to this request: it was answered, has failed or was given up. */
+  settled(requestId: number): boolean
   /** The request with this upstream id will get no answer; it may or may not have been delivered. */
   requestFailed(requestId: number, error: GatewayError): void
   /**
@@ -28,7 +31,7 @@ export interface TransportReceiver {
    * Messages": it may close the connection at any time after an event id); the transport resumes it.
    */
   interrupted?(requestId: number): void
-  /** The upstream no longer knows the session (HTTP 404): `requestId` was not delivered. */
+  /** The upstream no longer knows the session; `requestId`, if it is not null, is proved not to have run. */
   sessionLost(requestId: number | null): void
   /** The wire is gone for good; sent once, after which the transport is silent. */
   closed(error: GatewayError): void
@@ -52,6 +55,8 @@ export interface Outgoing {
 export interface UpstreamTransport {
   /** Process id for stdio, else null. */
   readonly pid: number | null
+  /** True where every request is answered on a response of its own, which tells what an answer without id is for. */
+  readonly attributes: boolean
   /** Connects the wire. Rejects with a GatewayError when it cannot be had. */
   open(receiver: TransportReceiver, signal: AbortSignal): Promise<void>
   /** Queues one message. Order is kept on ordered wires (stdio, HTTP+SSE). Never throws. */

@@ -8,7 +8,6 @@
  * Spec: 2025-11-25, Transports, Sending Messages 6 and Resumability. The modern era has no resumption.
  */
 import { type ErrorCode, GatewayError } from '../../../errors.ts'
-import { idTextOf, scanMessage, withId } from '../../../protocol/jsonrpc.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
 import { messagesIn } from '../message-text.ts'
 import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
@@ -36,11 +35,13 @@ export interface AnswerStream {
   readonly host: string
   /** One message of the stream. */
   message(text: string): void
+  /** True once nobody waits for the answer any more. */
+  settled(): boolean
   /** The answer came and could not be taken. */
   failed(error: GatewayError): void
-  /** GET with this `Last-Event-ID`; rejects with a GatewayError. */
   /** The server cut the stream and it will be resumed. */
   interrupted(): void
+  /** GET with this `Last-Event-ID`; rejects with a GatewayError. */
   resume(lastEventId: string): Promise<HttpAnswer>
 }
 
@@ -58,9 +59,8 @@ export async function readAnswerStream(first: HttpAnswer, stream: AnswerStream):
   function event(type: string, data: string): void {
     if (type !== 'message' || data === '') return
     for (const text of messagesIn(data.trim()) ?? []) {
-      const answering = asAnswer(text, stream.requestId)
-      if (answering !== null) settled()
-      stream.message(answering ?? text)
+      stream.message(text)
+      if (stream.settled()) settled()
     }
   }
 
@@ -113,15 +113,6 @@ async function resumed(stream: AnswerStream, lastEventId: string): Promise<HttpA
 
 function delayMs({ retryMs }: StreamCursor, fruitless: number): number {
   return retryMs === null ? reconnectMs * 2 ** fruitless : Math.max(retryMs, reconnectMinMs)
-}
-
-/** The text when it is the answer to this request, else null. An error without id can only mean this one. */
-function asAnswer(text: string, requestId: number): string | null {
-  const scanned = scanMessage(text)
-  if (scanned?.kind !== 'response') return null
-  const idText = idTextOf(scanned)
-  if (idText === String(requestId) || idText === `"${requestId}"`) return text
-  return idText === 'null' ? withId(scanned, String(requestId)) : null
 }
 
 function answerTooLarge({ host, eventBytesMax }: AnswerStream): GatewayError {

@@ -4,18 +4,23 @@
  * Bodies are not shown: an error page may hold anything, above all the headers of the request that it is
  * about. Only a JSON-RPC error is, its message cut, and without the credentials that the server was sent.
  */
-import { GatewayError } from '../../../errors.ts'
-import { memberSpan, replaceSpan, type Span } from '../../../protocol/jsonrpc.ts'
+import { GatewayError, reasonOf } from '../../../errors.ts'
 import { type Mask, maskJson, maskStart } from '../mask.ts'
+import type { TransportReceiver } from '../transport.ts'
 import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
+import { readSaidError, type SaidError, saysSessionUnknown } from './session-news.ts'
 
-/** What an HTTP error status means. */
-export type HttpFailure =
-  /** The body is the JSON-RPC answer to the request. */
-  | { readonly kind: 'answer'; readonly text: string }
-  /** The server does not know the session; the request was not delivered. */
-  | { readonly kind: 'sessionLost' }
+/** What came of a request that was not answered as it should be. */
+export type HttpFailure = {
+  /** True when the session is lost, whatever became of the request. */
+  readonly sessionLost: boolean
+} & (
+  | /** The text is the JSON-RPC answer to the request; it need not carry the id. */
+  { readonly kind: 'answer'; readonly text: string }
+  /** It is proved that the request did not run. */
+  | { readonly kind: 'unrun' }
   | { readonly kind: 'error'; readonly error: GatewayError }
+)
 
 const errorBodyBytesMax = 64 * 1024
 const shownCharsMax = 300
@@ -33,27 +38,67 @@ export interface FailedRequest {
 /** `answer` has a status of 300 or more. Reads or discards its body; rejects only when that breaks off. */
 export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Promise<HttpFailure> {
   const { status } = answer
-  const { host } = failed
-  if (status === 404 && failed.inSession) {
-    answer.discard()
-    return { kind: 'sessionLost' }
+  const { inSession, requestId, host, mask } = failed
+  const gone = inSession && (status === 404 || status === 410)
+  let said: SaidError | null
+  try {
+    said = await readError(answer, failed)
+  } catch (thrown) {
+    if (!gone) throw thrown
+    // Nobody knows whether it was the answer.
+    return { kind: 'error', error: new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown)), sessionLost: true }
   }
-  if (status === 401 || status === 403) {
-    answer.discard()
+  const sessionLost = inSession && said !== null && saysSessionUnknown(said)
+  const refused = status === 401 || status === 403
+  const silent = failed.probing === true && status >= 500
+  if (said?.own === true && !refused && !silent)
+    return { kind: 'answer', text: maskJson(mask, said.text), sessionLost }
+  if (said?.own !== true && (gone || (sessionLost && status < 500)))
+    return { kind: 'unrun', sessionLost: true }
+  if (refused) {
     const details = `${host} answered HTTP ${status}: check the credentials in the headers of this server.`
-    return { kind: 'error', error: new GatewayError('UPSTREAM_UNAUTHORIZED', details) }
+    return { kind: 'error', error: new GatewayError('UPSTREAM_UNAUTHORIZED', details), sessionLost: false }
   }
-  const body = mediaType(answer) === 'application/json' ? await readBody(answer, errorBodyBytesMax) : null
+  // A 5xx without the id is a fault of something in between.
+  const isRpc = said !== null && said.code !== null
+  if (isRpc && said?.unnamed === true && requestId !== null && status < 500)
+    return { kind: 'answer', text: maskJson(mask, said.text), sessionLost }
+  const shown = isRpc ? `: ${maskStart(mask, said?.message ?? '', shownCharsMax)}` : ''
+  const error = new HttpStatusError(status, `${host} answered HTTP ${status}${shown}`)
+  return { kind: 'error', error, sessionLost }
+}
+
+/** What the body says; plain text may speak of a session, and is of no interest outside one. */
+async function readError(
+  answer: HttpAnswer,
+  { inSession, requestId }: FailedRequest,
+): Promise<SaidError | null> {
+  const type = mediaType(answer)
+  const body =
+    type === 'application/json' || (inSession && type === 'text/plain')
+      ? await readBody(answer, errorBodyBytesMax)
+      : null
   if (body === null) answer.discard()
-  const rpcError = body === null ? null : readRpcError(body)
-  if (rpcError !== null) {
-    if (failed.inSession && status === 400 && saysSessionUnknown(rpcError)) return { kind: 'sessionLost' }
-    const silent = failed.probing === true && status >= 500
-    const text = silent ? null : asAnswer(rpcError, failed.requestId, status)
-    if (text !== null) return { kind: 'answer', text: maskJson(failed.mask, text) }
+  return body === null ? null : readSaidError(body, requestId)
+}
+
+/** Tells the receiver what became of the request; nothing when it did not run. It is settled afterwards. */
+export function tellFailure(
+  failure: HttpFailure,
+  requestId: number | null,
+  receiver: TransportReceiver,
+): void {
+  if (failure.kind === 'unrun') return
+  if (failure.kind === 'error') {
+    if (requestId === null) receiver.noise(failure.error.details)
+    else receiver.requestFailed(requestId, failure.error)
+  } else if (requestId !== null) {
+    receiver.message(failure.text, requestId)
+    // What JSON.parse takes, with a member that stands twice.
+    if (receiver.settled(requestId)) return
+    const details = 'The server answered with an error that is no JSON-RPC message.'
+    receiver.requestFailed(requestId, new GatewayError('UPSTREAM_ERROR', details))
   }
-  const said = rpcError === null ? '' : `: ${maskStart(failed.mask, rpcError.message, shownCharsMax)}`
-  return { kind: 'error', error: new HttpStatusError(status, `${host} answered HTTP ${status}${said}`) }
 }
 
 /** A server answered with an HTTP status that says nothing about the request itself. */
@@ -65,50 +110,4 @@ export class HttpStatusError extends GatewayError {
   ) {
     super('UPSTREAM_ERROR', details)
   }
-}
-
-interface RpcError {
-  readonly text: string
-  /** Where the id stands; null when there is none. */
-  readonly idSpan: Span | null
-  readonly code: number
-  readonly message: string
-}
-
-function readRpcError(body: string): RpcError | null {
-  const text = body.trim()
-  try {
-    const parsed = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } } | null
-    const error = parsed?.error
-    if (typeof error !== 'object' || error === null || typeof error.code !== 'number') return null
-    const idSpan = memberSpan(text, 0, 'id')
-    return { text, idSpan, code: error.code, message: String(error.message ?? '') }
-  } catch {
-    return null
-  }
-}
-
-/**
- * The text as the answer to this request, or null when it is another's. A server that refuses a request
- * before it has read the id leaves it out or sends null; the response that carries it says whose it is.
- * A 5xx without the id is a fault of something in between.
- */
-function asAnswer({ text, idSpan }: RpcError, requestId: number | null, status: number): string | null {
-  if (requestId === null) return null
-  const idText = idSpan === null ? '' : text.slice(idSpan.start, idSpan.end)
-  if (idText === String(requestId)) return text
-  if (status >= 500) return null
-  if (idSpan === null) return text.replace('{', `{"id":${requestId},`)
-  return idText === 'null' ? replaceSpan(text, idSpan, String(requestId)) : null
-}
-
-/** What SDKs answer for a request outside a session, or to a session unknown. */
-const sessionCodes = [-32000, -32001, -32600]
-
-/**
- * The specification asks for 404, but the pattern that many servers copied from an SDK's example answers
- * 400 "No valid session ID provided". They would otherwise never recover from a restart.
- */
-function saysSessionUnknown({ code, message }: RpcError): boolean {
-  return sessionCodes.includes(code) && /\bsession\b/i.test(message)
 }

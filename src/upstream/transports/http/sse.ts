@@ -9,6 +9,7 @@
  * Spec: 2024-11-05, Transports, HTTP with SSE. Cases: test/upstream/transports/http/sse.test.ts
  */
 import { GatewayError } from '../../../errors.ts'
+import { scanMessage } from '../../../protocol/jsonrpc.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
 import { createMask, type Mask } from '../mask.ts'
 import { messagesIn } from '../message-text.ts'
@@ -19,11 +20,12 @@ import {
   type UpstreamTransport,
   unansweredMax,
 } from '../transport.ts'
-import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { ReadGate, readEvents } from './event-body.ts'
-import { readFailure } from './failure.ts'
+import { readFailure, tellFailure } from './failure.ts'
+import { notAnAnswer } from './json-answer.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the
@@ -39,6 +41,7 @@ export function createSseTransport(options: HttpOptions): UpstreamTransport {
 
 class SseTransport implements UpstreamTransport {
   readonly pid = null
+  readonly attributes = false
   readonly #options: HttpOptions
   readonly #mask: Mask
   readonly #readGate = new ReadGate()
@@ -183,7 +186,7 @@ class SseTransport implements UpstreamTransport {
         body: text,
         cancellation: this.#ended,
       })
-      if (answer.status < 300) answer.discard()
+      if (answer.status < 300) await this.#accepted(answer, requestId)
       else await this.#refused(answer, requestId, url.host)
     } catch (thrown) {
       this.#failRequest(requestId, asGatewayError(thrown, this.#mask))
@@ -191,14 +194,26 @@ class SseTransport implements UpstreamTransport {
     if (this.#ahead === outgoing) this.#sendNext()
   }
 
+  /** Some servers answer in the body of the POST itself; most say nothing there, or a word of their own. */
+  async #accepted(answer: HttpAnswer, requestId: number | null): Promise<void> {
+    if (requestId === null || mediaType(answer) !== 'application/json') {
+      answer.discard()
+      return
+    }
+    const { lineBytesMax } = this.#options
+    const body = await readBody(answer, lineBytesMax)
+    if (body === null) throw notAnAnswer(answer, `more than ${lineBytesMax} bytes`)
+    for (const text of messagesIn(body.trim()) ?? [])
+      if (scanMessage(text) !== null) this.#receiver?.message(text, requestId)
+  }
+
   async #refused(answer: HttpAnswer, requestId: number | null, host: string): Promise<void> {
     const failure = await readFailure(answer, { requestId, inSession: true, host, mask: this.#mask })
-    if (failure.kind === 'answer') this.#receiver?.message(failure.text, null)
-    else if (failure.kind === 'error') this.#failRequest(requestId, failure.error)
-    else
+    if (failure.kind === 'unrun')
       this.#fail(
         new GatewayError('UPSTREAM_CLOSED', `${host} does not know the session of its event stream.`),
       )
+    else if (this.#receiver !== null) tellFailure(failure, requestId, this.#receiver)
   }
 
   #failRequest(requestId: number | null, error: GatewayError): void {

@@ -25,7 +25,7 @@ import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
 import { ReadGate } from './event-body.ts'
-import { readFailure } from './failure.ts'
+import { type HttpFailure, readFailure, tellFailure } from './failure.ts'
 import { deliverJson, notAnAnswer } from './json-answer.ts'
 import { SendGate } from './send-gate.ts'
 import { keepListening } from './standing-stream.ts'
@@ -47,6 +47,7 @@ export function createStreamableHttpTransport(options: HttpOptions): UpstreamTra
 
 class StreamableHttpTransport implements UpstreamTransport {
   readonly pid = null
+  readonly attributes = true
   readonly #options: HttpOptions
   readonly #mask: Mask
   readonly #handshake = new SendGate((outgoing) => void this.#post(outgoing))
@@ -192,8 +193,15 @@ class StreamableHttpTransport implements UpstreamTransport {
     session: HttpSession | null,
     cancellation: Cancellation,
   ): boolean | Promise<boolean> {
-    const { requestId } = outgoing
-    if (answer.status >= 300) return this.#readFailure(answer, outgoing, session)
+    const { requestId, method } = outgoing
+    const inSession = session !== null
+    const conclude = (failure: HttpFailure | null): boolean =>
+      failure !== null && this.#conclude(failure, requestId, session)
+    if (answer.status >= 300) {
+      const probing = method === 'server/discover'
+      const failed = { requestId, probing, inSession, host: answer.url.host, mask: this.#mask }
+      return readFailure(answer, failed).then(conclude)
+    }
     if (requestId === null) {
       answer.discard()
       return false
@@ -202,8 +210,9 @@ class StreamableHttpTransport implements UpstreamTransport {
     if (type.endsWith('json')) {
       const { lineBytesMax } = this.#options
       const pieces = answer.pieces(lineBytesMax)
+      const due = { requestId, inSession }
       const take = (all: MessagePieces | null): boolean =>
-        deliverJson(answer, all, lineBytesMax, requestId, this.#receiver)
+        conclude(deliverJson(answer, all, lineBytesMax, due, this.#receiver))
       return pieces instanceof Promise ? pieces.then(take) : take(pieces)
     }
     if (type === 'text/event-stream') return this.#readStream(answer, requestId, session, cancellation)
@@ -224,6 +233,7 @@ class StreamableHttpTransport implements UpstreamTransport {
       cancellation,
       host: answer.url.host,
       message: (text) => this.#receiver?.message(text, requestId),
+      settled: () => this.#receiver?.settled(requestId) ?? true,
       failed: (error) => this.#fail(requestId, error),
       interrupted: () => this.#receiver?.interrupted?.(requestId),
       resume: (lastEventId) => this.#get(lastEventId, session, cancellation),
@@ -231,23 +241,15 @@ class StreamableHttpTransport implements UpstreamTransport {
     return false
   }
 
-  async #readFailure(
-    answer: HttpAnswer,
-    { requestId, method }: Outgoing,
-    session: HttpSession | null,
-  ): Promise<boolean> {
-    const failure = await readFailure(answer, {
-      requestId,
-      probing: method === 'server/discover',
-      inSession: session !== null,
-      host: answer.url.host,
-      mask: this.#mask,
-    })
-    if (failure.kind === 'error') this.#fail(requestId, failure.error)
-    else if (failure.kind === 'answer') this.#receiver?.message(failure.text, requestId)
-    else if (this.#session !== null && this.#session !== session) return true
-    else this.#receiver?.sessionLost(requestId)
-    return false
+  /** True when the request should be sent again in the session that exists now. */
+  #conclude(failure: HttpFailure, requestId: number | null, session: HttpSession | null): boolean {
+    const receiver = this.#receiver
+    if (receiver === null) return false
+    tellFailure(failure, requestId, receiver)
+    const renewed = this.#session !== null && this.#session !== session
+    const unrun = failure.kind === 'unrun'
+    if (failure.sessionLost && !renewed) receiver.sessionLost(unrun ? requestId : null)
+    return unrun && renewed
   }
 
   #fail(requestId: number | null, error: GatewayError): void {

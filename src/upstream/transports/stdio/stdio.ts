@@ -55,6 +55,7 @@ export function createStdioTransport(options: StdioOptions): UpstreamTransport {
 }
 
 class StdioTransport implements UpstreamTransport {
+  readonly attributes = false
   readonly #options: StdioOptions
   readonly #mask: Mask
   #receiver: TransportReceiver | null = null

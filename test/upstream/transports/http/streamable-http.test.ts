@@ -431,7 +431,7 @@ describe.each([
         },
       },
       {
-        why: 'a JSON-RPC error with a null id gets the id of the request that it answers',
+        why: 'a JSON-RPC error with a null id answers the request that it came for',
         answer: () =>
           new Response('{"jsonrpc":"2.0","error":{"code":-32700,"message":"bad"},"id":null}', {
             status: 400,
@@ -439,7 +439,7 @@ describe.each([
           }),
         event: {
           kind: 'message',
-          text: '{"jsonrpc":"2.0","error":{"code":-32700,"message":"bad"},"id":2}',
+          text: '{"jsonrpc":"2.0","error":{"code":-32700,"message":"bad"},"id":null}',
           requestId: 2,
         },
       },
@@ -452,7 +452,7 @@ describe.each([
           }),
         event: {
           kind: 'message',
-          text: '{"id":2,"jsonrpc":"2.0","error":{"code":-32022,"message":"bad"}}',
+          text: '{"jsonrpc":"2.0","error":{"code":-32022,"message":"bad"}}',
           requestId: 2,
         },
       },
