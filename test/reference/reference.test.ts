@@ -1,17 +1,32 @@
 /**
- * The published command reference, example by example, run in a shell as it is printed there. Only the
- * ports are others, because tests must not need a certain port to be free; the printed ones are pinned
- * as defaults in the first test.
+ * The published command reference (docs/reference/mcp-proxy-commands.txt), example by example, run in a shell as it
+ * is printed there. Only the ports are others, because tests must not need a certain port to be free; the printed
+ * ones are pinned as defaults in the first test.
  */
 import { describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { commandOf, poll } from '../support/gateway.ts'
+import { commandOf, poll, repository } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
-const configurationFile = `
+const reference = readFileSync(join(repository, 'docs', 'reference', 'mcp-proxy-commands.txt'), 'utf8')
+
+/** The text, once every line of it stands in the reference in this order. Its indentation was lost when it was published. */
+function printed(text: string): string {
+  const flat = (lines: string): string =>
+    lines
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean)
+      .join('\n')
+  if (!`\n${flat(reference)}\n`.includes(`\n${flat(text)}\n`))
+    throw new Error(`The reference does not print:\n${text}`)
+  return text
+}
+
+const configurationFile = printed(`
 # compozy.yaml
 mcp_proxy:
   host: "0.0.0.0"
@@ -33,7 +48,7 @@ mcp_proxy:
   logging:
     level: "info"
     format: "json"
-`
+`)
 
 /** A port that was free a moment ago. */
 async function freePort(): Promise<string> {
@@ -188,7 +203,7 @@ describe('examples', () => {
   test('basic usage', async () => {
     await using shell = new Shell()
     const port = await freePort()
-    const url = await shell.gateway(`export MCP_PROXY_PORT=${port}\ncompozy mcp-proxy`)
+    const url = await shell.gateway(`export MCP_PROXY_PORT=${port}\n${printed('compozy mcp-proxy')}`)
     expect(url).toBe(`http://127.0.0.1:${port}`)
     expect(await status(`${url}/healthz`)).toBe(200)
   })
@@ -196,18 +211,18 @@ describe('examples', () => {
   test('custom port and host', async () => {
     await using shell = new Shell()
     const port = await freePort()
-    expect(await shell.gateway(`compozy mcp-proxy --mcp-host localhost --mcp-port ${port}`)).toBe(
-      `http://localhost:${port}`,
-    )
+    const script = printed('compozy mcp-proxy --mcp-host localhost --mcp-port 9000').replace('9000', port)
+    expect(await shell.gateway(script)).toBe(`http://localhost:${port}`)
     expect(await status(`http://localhost:${port}/healthz`)).toBe(200)
   })
 
   test('with authentication', async () => {
     await using shell = new Shell()
-    const url = await shell.gateway(`MCP_PROXY_PORT=${await freePort()} compozy mcp-proxy \\
+    const script = printed(`compozy mcp-proxy \\
       --mcp-global-auth-tokens "token1,token2" \\
       --mcp-admin-tokens "admin-secret" \\
       --mcp-admin-allow-ips "192.168.1.0/24,10.0.0.0/8"`)
+    const url = await shell.gateway(`MCP_PROXY_PORT=${await freePort()} ${script}`)
     const server = `${url}/mcp-proxy/unknown/stream`
     expect([await status(server), await status(server, 'token3')]).toEqual([401, 401])
     expect([await status(server, 'token1'), await status(server, 'token2')]).toEqual([404, 404])
@@ -218,26 +233,30 @@ describe('examples', () => {
 
   test('debug mode', async () => {
     await using shell = new Shell()
-    const url = await shell.gateway(`export MCP_PROXY_PORT=${await freePort()}\ncompozy mcp-proxy --debug`)
+    const url = await shell.gateway(
+      `export MCP_PROXY_PORT=${await freePort()}\n${printed('compozy mcp-proxy --debug')}`,
+    )
     expect(await status(`${url}/healthz`)).toBe(200)
   })
 
   test('using environment variables', async () => {
     await using shell = new Shell()
     const port = await freePort()
-    const url = await shell.gateway(`export MCP_PROXY_HOST=localhost
-export MCP_PROXY_PORT=${port}
-export MCP_PROXY_BASE_URL=http://localhost:${port}
+    const script = printed(`export MCP_PROXY_HOST=localhost
+export MCP_PROXY_PORT=9000
+export MCP_PROXY_BASE_URL=http://localhost:9000
 compozy mcp-proxy`)
+    const url = await shell.gateway(script.replaceAll('9000', port))
     expect(url).toBe(`http://localhost:${port}`)
     expect(await status(`${url}/healthz`)).toBe(200)
   })
 
   test('mixed configuration', async () => {
     await using shell = new Shell()
-    const url = await shell.gateway(`export MCP_PROXY_GLOBAL_AUTH_TOKENS="token1,token2"
+    const script = printed(`export MCP_PROXY_GLOBAL_AUTH_TOKENS="token1,token2"
 export MCP_PROXY_ADMIN_TOKENS="admin-secret"
-compozy mcp-proxy --mcp-host localhost --mcp-port ${await freePort()} --debug`)
+compozy mcp-proxy --mcp-host localhost --mcp-port 9000 --debug`)
+    const url = await shell.gateway(script.replace('9000', await freePort()))
     expect([await status(`${url}/admin/mcps`), await status(`${url}/admin/mcps`, 'admin-secret')]).toEqual([
       401, 200,
     ])
