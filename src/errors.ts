@@ -116,6 +116,20 @@ export function rpcErrorObject(error: GatewayError): string {
   return `{"code":${error.rpcCode},"message":${message},"data":${data}}`
 }
 
+/** The refusal of a gateway on its way out; with the catalogue's `Retry-After`, another may have taken its place. */
+export function drainingError(): GatewayError {
+  return new GatewayError('DRAINING', 'The gateway is shutting down; try again when it has started anew.')
+}
+
+/** A fault of the gateway itself. What it was stands in the log only, under the id of the request. */
+export function internalError(requestId?: string): GatewayError {
+  const where = requestId === undefined ? '' : ` under ${requestId}`
+  return new GatewayError(
+    'INTERNAL',
+    `The gateway failed to answer this request; its log has the reason${where}.`,
+  )
+}
+
 /** The message of anything thrown, without a stack. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

@@ -7,7 +7,7 @@
  */
 import { version } from '../package.json'
 import type { Config } from './config/schema.ts'
-import { GatewayError, reasonOf } from './errors.ts'
+import { drainingError, GatewayError, reasonOf } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
@@ -169,7 +169,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   const { log, store, sessions, requests, servers, watchdog, listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
-  const error = new GatewayError('DRAINING', 'the gateway is shutting down')
+  const error = drainingError()
   // A subscription never finishes by itself.
   requests.abortWhere(({ endless }) => endless, error)
   await servers.finishCalls(untilMs)

@@ -1,6 +1,6 @@
 /** The catalogue as clients see it: names, statuses and codes are an outward surface, so they are literals here. */
 import { expect, test } from 'bun:test'
-import { catalogue } from '../src/errors.ts'
+import { catalogue, drainingError, internalError } from '../src/errors.ts'
 
 const rows: readonly (readonly [code: string, status: number, rpcCode: number, retryable: boolean])[] = [
   ['PARSE_ERROR', 400, -32700, false],
@@ -67,4 +67,16 @@ test('no row uses a code that the specification keeps for something else', () =>
   expect(Object.entries(catalogue).filter(([, { rpcCode }]) => rpcCode === -32001)).toHaveLength(1)
   for (const [code, rpcCode] of Object.entries(defined))
     expect<unknown>(catalogue[code as keyof typeof defined].rpcCode).toBe(rpcCode)
+})
+
+test('a gateway that stops, and one that failed, say so in one wording each', () => {
+  expect(drainingError()).toMatchObject({
+    code: 'DRAINING',
+    details: 'The gateway is shutting down; try again when it has started anew.',
+  })
+  expect(internalError('a-1')).toMatchObject({
+    code: 'INTERNAL',
+    details: 'The gateway failed to answer this request; its log has the reason under a-1.',
+  })
+  expect(internalError().details).toBe('The gateway failed to answer this request; its log has the reason.')
 })

@@ -3,12 +3,14 @@
  * by the hooks; whatever a route throws leaves in the error form of its area.
  */
 import { type AnyElysia, Elysia } from 'elysia'
-import { GatewayError, reasonOf } from '../errors.ts'
+import { GatewayError, internalError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type Area, contextOf, type McpHandlers, type RequestContext } from './context.ts'
+import type { ListedRoute } from './openapi.ts'
 import { replyErrorIn } from './reply.ts'
+import { documentRoutes } from './routes/document.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
-import { mcpRoutes, streamServerOf } from './routes/mcp-endpoints.ts'
+import { isServerName, mcpRoutes } from './routes/mcp-endpoints.ts'
 import { type MetricsSource, metricsRoutes } from './routes/metrics.ts'
 
 export interface AppParts extends HealthParts {
@@ -23,23 +25,25 @@ export interface AppParts extends HealthParts {
 export interface App {
   /** Never rejects; `context` is what the hooks have settled about the request. */
   fetch(request: Request, context: RequestContext): Response | Promise<Response>
-  readonly routes: readonly { readonly method: string; readonly path: string }[]
+  readonly routes: readonly ListedRoute[]
 }
 
 /** Puts the route groups together. A request that the hooks never saw is answered 500, whatever it asks. */
 export function createApp(parts: AppParts): App {
-  const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+  const app: AnyElysia = new Elysia({ handler: { standardHostname: false }, normalize: false })
     .onError(({ code, error, request }) => answerError(parts.log, methodsOf, code, error, request))
     .use(healthRoutes(parts)) //            /healthz  /readyz
     .use(metricsRoutes(parts.metrics)) //   /metrics  /admin/metrics
     .use(parts.admin) //                    /admin/mcps…  /admin/tools…
+    .use(documentRoutes(() => app.routes)) // /admin/openapi.json
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
   const methodsOf = routeTable(app.routes)
   return {
     fetch(request, context) {
       // The one route of nearly all requests needs no router: its way through Elysia costs as much as its relay.
-      const server = request.method === 'POST' ? streamServerOf(context.path) : null
-      return server === null ? app.fetch(request) : parts.mcp.stream(request, context, server)
+      const { server, endpoint } = context
+      const busy = endpoint === 'stream' && request.method === 'POST' && isServerName(server)
+      return busy ? parts.mcp.stream(request, context, server) : app.fetch(request)
     },
     routes: app.routes,
   }
@@ -74,7 +78,7 @@ function answerError(
 ): Response {
   const context = contextOf(request)
   const methods = context.area === 'unknown' ? [] : methodsOf(context.path)
-  const error = errorOf(code, thrown, methods, context.area)
+  const error = errorOf(code, thrown, methods, context)
   context.log.code = error.code
   if (error.code === 'INTERNAL') {
     log.error(
@@ -86,13 +90,18 @@ function answerError(
   return replyErrorIn(context.area, error, headers)
 }
 
-function errorOf(code: unknown, thrown: unknown, methods: readonly string[], area: Area): GatewayError {
+function errorOf(
+  code: unknown,
+  thrown: unknown,
+  methods: readonly string[],
+  { area, requestId }: RequestContext,
+): GatewayError {
   if (thrown instanceof GatewayError) return thrown
   if (code === 'NOT_FOUND') {
     if (methods.length === 0) return new GatewayError('NOT_FOUND', noSuchPath(area))
     return new GatewayError('METHOD_NOT_ALLOWED', `This path takes ${methods.join(', ')}.`)
   }
-  return new GatewayError('INTERNAL', 'The gateway failed to answer this request; its log says more.')
+  return internalError(requestId)
 }
 
 /** People paste the address without the face, or without anything behind the port. */

@@ -2,7 +2,7 @@
  * What the hooks have settled about one request, before its body is read.
  * Made in `http/hooks`, read by routes and by the access log.
  */
-import { type ErrorCode, GatewayError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { ClientAddress, PeerAddress } from '../net/address.ts'
 import type { Listed } from '../runtime/in-flight.ts'
 
@@ -30,6 +30,10 @@ export interface RequestContext extends Listed {
   readonly area: Area
   /** The path of the request line, without query; the access log's `path`. */
   readonly path: string
+  /** The `{name}` of `/mcp-proxy/{name}/…`, not checked for existence; empty elsewhere. */
+  readonly server: string
+  /** What follows that name, such as `stream`; empty elsewhere. */
+  readonly endpoint: string
   readonly peer: PeerAddress | null
   readonly client: ClientAddress | null
   /** Scheme, host and prefix as the client sees them (`https://gw.example/tools`), no trailing slash. */
@@ -73,10 +77,10 @@ export function noteBodyRead(request: Request): void {
   if (context !== undefined) context.bodyRead = true
 }
 
-/** The context of an admitted request. Throws INTERNAL when the hooks never saw it, which no route may survive. */
+/** The context of an admitted request. Throws when the hooks never saw it, which no route may survive. */
 export function contextOf(request: Request): RequestContext {
   const context = (request as Carrier)[key]
-  if (context === undefined) throw new GatewayError('INTERNAL', 'The request was not admitted by the hooks.')
+  if (context === undefined) throw new Error('the request was not admitted by the hooks')
   return context
 }
 

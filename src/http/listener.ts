@@ -6,7 +6,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import type { Server } from 'bun'
-import { GatewayError, reasonOf } from '../errors.ts'
+import { drainingError, GatewayError, internalError, reasonOf } from '../errors.ts'
 import { BusyPoll } from '../runtime/busy-poll.ts'
 import { isEventStream } from '../session/event-stream.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -158,7 +158,7 @@ class FrontDoor {
     if (refusal instanceof Response) return this.#finish(request, context, refusal)
     if (refusal !== null) return this.#refuse(request, context, refusal)
     if (this.#options.state.draining && context.area !== 'health') {
-      return this.#refuse(request, context, new GatewayError('DRAINING', 'The gateway is shutting down.'))
+      return this.#refuse(request, context, drainingError())
     }
     return this.#answer(request, context)
   }
@@ -170,7 +170,7 @@ class FrontDoor {
   /** Last resort: something threw outside every route. */
   fail(error: unknown): Response {
     this.#options.log.error({ reason: reasonOf(error) }, 'a request failed outside its route')
-    return replyError(new GatewayError('INTERNAL', 'The gateway failed to answer this request.'))
+    return replyError(internalError())
   }
 
   #answer(request: Request, context: RequestContext): Response | Promise<Response> {

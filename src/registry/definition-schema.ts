@@ -45,10 +45,10 @@ const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 const envNamePattern = '^[^=\\x00-\\x20\\x7f]{1,256}$'
 
 /** The pattern of a server's name; it stands in URLs, metrics and file names, so it stays tame. */
-const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+export const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
 
 /** The wire form. Optional fields may be absent or null; both take the default. */
-const definitionWireSchema = Type.Object(
+export const definitionWireSchema = Type.Object(
   {
     name: Type.String({
       pattern: serverNamePattern,
@@ -94,7 +94,13 @@ const definitionWireSchema = Type.Object(
     createdAt: Type.Optional(text(64)),
     updatedAt: Type.Optional(text(64)),
   },
-  { additionalProperties: false },
+  { $id: 'ServerDefinition', additionalProperties: false },
+)
+
+/** The wire form of a PUT: the path names the server, so the body need not. */
+export const replacementWireSchema = Type.Object(
+  { ...definitionWireSchema.properties, name: Type.Optional(definitionWireSchema.properties.name) },
+  { $id: 'ServerReplacement', additionalProperties: false },
 )
 
 export type DefinitionWire = Static<typeof definitionWireSchema>

@@ -38,7 +38,7 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
 }
 
 /** The JSON form: the same figures, durations in milliseconds, quantiles estimated from the buckets. */
-export function metricsJson(snapshot: MetricsSnapshot): Record<string, unknown> {
+export function metricsJson(snapshot: MetricsSnapshot) {
   return {
     uptimeSeconds: snapshot.uptimeSeconds,
     memoryBytes: snapshot.memoryBytes,
@@ -56,7 +56,7 @@ export function metricsJson(snapshot: MetricsSnapshot): Record<string, unknown> 
   }
 }
 
-function serverJson(server: ServerFigures): Record<string, unknown> {
+function serverJson(server: ServerFigures) {
   const answered = sum(server.durationCounts, (count) => count)
   return {
     name: server.name,

@@ -6,6 +6,7 @@
  * over the scenario, the revision and what to call in variables.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { documentedFetch } from '../support/api-document.ts'
 import { poll } from '../support/gateway.ts'
 
 interface ToolCall {
@@ -27,19 +28,19 @@ async function main(): Promise<void> {
     await drive(new URL(`${gateway}/mcp-proxy/${name}/stream`), scenario)
   } finally {
     // The suite waits for every connection to its mock server to end.
-    await fetch(`${gateway}/admin/mcps/${name}`, { method: 'DELETE' })
+    await documentedFetch(`${gateway}/admin/mcps/${name}`, { method: 'DELETE' })
   }
 }
 
 async function register(gateway: string, name: string, url: string): Promise<void> {
-  const answer = await fetch(`${gateway}/admin/mcps`, {
+  const answer = await documentedFetch(`${gateway}/admin/mcps`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name, transport: 'streamable-http', url, healthCheckEnabled: false }),
   })
   if (answer.status !== 201) throw new Error(`registering: ${answer.status} ${await answer.text()}`)
   await poll(`${name} to connect`, async () => {
-    const entry = await fetch(`${gateway}/admin/mcps/${name}`)
+    const entry = await documentedFetch(`${gateway}/admin/mcps/${name}`)
     const { status } = (await entry.json()) as { status: { status: string } }
     return status.status === 'connected'
   })

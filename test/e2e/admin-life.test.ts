@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { document } from '../support/api-document.ts'
 import { jsonAnswer, startFaultHttp, welcome } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -35,6 +36,11 @@ beforeAll(async () => {
   })
 }, 30_000)
 afterAll(() => gateway?.stop())
+
+test('the executable describes itself as its sources do', async () => {
+  const described = await (await gateway.admin('/openapi.json')).json()
+  expect(described).toEqual({ ...document, servers: [{ url: gateway.url }] })
+})
 
 describe('registering', () => {
   test('201 for a server that works: the status says that it is connected, and what it is', async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { runCommand } from '../cli/run-command.ts'
+import { documentedFetch } from '../support/api-document.ts'
 import {
   eventStream,
   type FaultHttp,
@@ -165,7 +166,7 @@ beforeAll(async () => {
   })
   await poll(
     'the servers to have been tried',
-    async () => (await fetch(`${gateway.url}/readyz`)).status === 200,
+    async () => (await documentedFetch(`${gateway.url}/readyz`)).status === 200,
   )
 })
 
@@ -254,7 +255,7 @@ describe('no canary leaves the gateway', () => {
     expect(await admin('GET', '/tools')).toBe(200)
     expect(await admin('GET', '/metrics')).toBe(200)
     await keep('/metrics', await fetch(`${gateway.url}/metrics`, { headers: bearer(adminToken) }))
-    await keep('/readyz', await fetch(`${gateway.url}/readyz`))
+    await keep('/readyz', await documentedFetch(`${gateway.url}/readyz`))
     for (const name of names()) {
       expect(await admin('GET', `/mcps/${name}`)).toBe(200)
       await admin('POST', '/tools/call', { mcpName: name, toolName: 'tell', arguments: {} })
@@ -311,7 +312,7 @@ describe('no canary leaves the gateway', () => {
       ],
     ]
     for (const [path, init] of asks) {
-      const answer = await fetch(gateway.url + path, init)
+      const answer = await documentedFetch(gateway.url + path, init)
       expect(answer.status).toBeWithin(400, 500)
       await keep(path.split('?', 1)[0] ?? '', answer)
     }

@@ -1,5 +1,6 @@
 /** The end of the gateway: what was begun is finished within the time-out, and nobody is left without an answer. */
 import { expect, test } from 'bun:test'
+import { documentedFetch } from '../support/api-document.ts'
 import { type Caller, callerWays, type Outcome, openCaller } from '../support/callers.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { alive, descendants } from '../support/process-facts.ts'
@@ -50,10 +51,10 @@ test.concurrent('SIGTERM during twenty slow calls lets them finish, takes nothin
   const processes = descendants(gateway.pid)
   gateway.process.signal('SIGTERM')
   await gateway.process.line((line) => line.includes('"stopping"'))
-  const health = await fetch(`${gateway.url}/healthz`)
+  const health = await documentedFetch(`${gateway.url}/healthz`)
   expect([health.status, await health.json()]).toEqual([503, { status: 'draining' }])
   for (const path of ['/mcp-proxy/pipe/stream', '/mcp-proxy/pipe/sse', '/admin/mcps', '/readyz']) {
-    const refused = await fetch(gateway.url + path)
+    const refused = await documentedFetch(gateway.url + path)
     expect([path, refused.status]).toEqual([path, 503])
     await refused.text()
   }

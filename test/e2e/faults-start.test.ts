@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { documentedFetch } from '../support/api-document.ts'
 import { callerWays, openCaller } from '../support/callers.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
 import { alive, descendants } from '../support/process-facts.ts'
@@ -26,8 +27,8 @@ describe('a server that takes its time to start', () => {
       config: { mcps: [slowStart('slow', flag)] },
     })
     // The listener answers at once.
-    expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
-    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503)
+    expect((await documentedFetch(`${gateway.url}/healthz`)).status).toBe(200)
+    expect((await documentedFetch(`${gateway.url}/readyz`)).status).toBe(503)
     const callers = callerWays.map((way) => openCaller(gateway, 'slow', way))
     const calls = callers.map(async (caller, n) => (await caller).call(n, 'echo', { secret: `${n}` }))
     await untilStatus(gateway, 'slow', 'connecting')

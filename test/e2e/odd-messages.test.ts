@@ -139,7 +139,8 @@ describe('a body', () => {
     const zipped = Bun.gzipSync(Buffer.from(ping))
     expect(await answerTo(zipped, { 'content-encoding': 'gzip' })).toMatchObject({
       status: 415,
-      message: 'Unsupported content type: send the body without Content-Encoding',
+      message:
+        'Unsupported content type: The body must not be compressed; send the body without Content-Encoding.',
     })
     expect(await answerTo(Buffer.from(ping, 'utf16le'))).toMatchObject({ status: 400, code: -32700 })
   })
@@ -245,7 +246,7 @@ describe('a batch', () => {
     const response = await session.post(batch)
     expect(response.status).toBe(400)
     expect(((await response.json()) as RpcMessage).error?.message).toContain(
-      'only revision 2025-03-26 has batches',
+      'Only revision 2025-03-26 has batches; send one message per request.',
     )
   })
 })

@@ -17,6 +17,7 @@ import type {
   ToolDescription,
 } from '../../src/upstream/server/directory.ts'
 import type { UrlPolicy } from '../../src/upstream/transports/http/client/url-guard.ts'
+import { documentedFetch } from '../support/api-document.ts'
 
 /** What one server of the directory does when it is asked. */
 export interface ServerBehaviour {
@@ -81,6 +82,8 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
         requestId: 'r-1',
         area: 'admin',
         path: new URL(request.url).pathname,
+        server: '',
+        endpoint: '',
         peer: '127.0.0.1' as PeerAddress,
         client: '192.0.2.7' as ClientAddress,
         externalBase: 'http://127.0.0.1',
@@ -102,7 +105,7 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
     lastLog: () => lastLog,
     behave: (name, behaviour) => void behaviours.set(name, behaviour),
     send: (method, path, body) =>
-      fetch(url + path, {
+      documentedFetch(url + path, {
         method,
         ...(body === undefined
           ? {}

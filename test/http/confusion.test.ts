@@ -103,6 +103,18 @@ test('the target is read exactly as the router reads it', () => {
   )
 })
 
+test.each([
+  { path: '/mcp-proxy/files/stream', server: 'files', endpoint: 'stream' },
+  { path: '/mcp-proxy/files/stream/', server: 'files', endpoint: 'stream/' },
+  { path: '/mcp-proxy/files/stream/below/it?x=/sse', server: 'files', endpoint: 'stream/below/it' },
+  { path: '/mcp-proxy/a%20b/sse', server: 'a%20b', endpoint: 'sse' },
+  { path: '/mcp-proxy/stream', server: 'stream', endpoint: '' },
+  { path: '/mcp-proxy', server: '', endpoint: '' },
+  { path: '/admin/mcps/files/stream', server: '', endpoint: '' },
+])('the target $path names the server "$server" and its endpoint "$endpoint"', ({ path, ...parts }) => {
+  expect(readTarget(`http://localhost${path}`)).toMatchObject(parts)
+})
+
 /** Escapes that are no UTF-8 stay as they are, as in the router. */
 function decodedOrRaw(path: string): string {
   try {

@@ -16,6 +16,7 @@ import { createMemoryStore } from '../../src/registry/store.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
 import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/server/directory.ts'
+import { documentedFetch } from '../support/api-document.ts'
 import { definitionFrom } from './admin-server.ts'
 
 /** One server of the directory. */
@@ -141,7 +142,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     lines,
     reached,
     routes: app.routes,
-    send: (path, init) => fetch(listener.url + path, init),
+    send: (path, init) => documentedFetch(listener.url + path, init),
     [Symbol.asyncDispose]: () => listener.stop(0),
   }
 }

@@ -20,6 +20,7 @@ describe('every route', () => {
       'GET /admin/mcps',
       'GET /admin/mcps/:name',
       'GET /admin/metrics',
+      'GET /admin/openapi.json',
       'GET /admin/tools',
       'GET /healthz',
       'GET /mcp-proxy/:name/sse',
@@ -86,6 +87,7 @@ describe('every route', () => {
       '/admin/mcps/files',
       '/admin/tools',
       '/admin/metrics',
+      '/admin/openapi.json',
     ]) {
       const answer = await front.send(path, { method: 'HEAD' })
       expect(answer.status).toBe(200)
@@ -150,7 +152,11 @@ describe('the MCP endpoints', () => {
     const text = await answer.text()
     expect(JSON.parse(text)).toMatchObject({
       jsonrpc: '2.0',
-      error: { code: -32603, data: { code: 'INTERNAL' } },
+      error: {
+        code: -32603,
+        message: expect.stringMatching(/failed to answer this request; its log has the reason under \S+\.$/),
+        data: { code: 'INTERNAL' },
+      },
     })
     expect(text).not.toContain('secret reason')
     expect(front.lines).toEqual([{ level: 'error', message: 'request failed' }])

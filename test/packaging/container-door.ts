@@ -1,6 +1,7 @@
 /** Clients and servers in the network of a container, which nothing outside can reach. */
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
+import { documentedFetch } from '../support/api-document.ts'
 import { poll } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
 import type { Container } from './container.ts'
@@ -26,7 +27,7 @@ export async function openDoor(container: Container, directory: string): Promise
   await door.line((line) => line === 'open')
   chmodSync(socket, 0o600)
   const through: Door['fetch'] = (path, init) =>
-    fetch(`http://127.0.0.1:6001${path}`, { ...init, unix: socket })
+    documentedFetch(`http://127.0.0.1:6001${path}`, { ...init, unix: socket })
   const admin: Door['admin'] = (path, body) =>
     through(`/admin${path}`, {
       ...(body !== undefined && {

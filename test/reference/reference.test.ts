@@ -7,6 +7,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { documentedFetch } from '../support/api-document.ts'
 import { commandOf, poll, repository } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
@@ -120,7 +121,7 @@ class Shell implements AsyncDisposable {
 
 async function status(url: string, token?: string): Promise<number> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const response = await fetch(url, { headers })
+  const response = await documentedFetch(url, { headers })
   await response.arrayBuffer()
   return response.status
 }

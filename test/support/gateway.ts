@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { documentedFetch } from './api-document.ts'
 import { type RunningProcess, startProcess } from './process.ts'
 
 export const repository = resolve(import.meta.dir, '../..')
@@ -99,7 +100,7 @@ function flagsOf(options: GatewayOptions): string[] {
 function handleOf(process: RunningProcess, url: string, directory: string): RunningGateway {
   const clean = () => rmSync(directory, { recursive: true, force: true })
   const admin: RunningGateway['admin'] = (path, init = {}) =>
-    fetch(`${url}/admin${path}`, {
+    documentedFetch(`${url}/admin${path}`, {
       method: init.method ?? 'GET',
       headers: { ...(init.body !== undefined && { 'content-type': 'application/json' }), ...init.headers },
       ...(init.body !== undefined && {
@@ -149,7 +150,7 @@ async function register(
 
 async function untilReady(gateway: RunningGateway): Promise<void> {
   await poll('/readyz', async () => {
-    const answer = await fetch(`${gateway.url}/readyz`)
+    const answer = await documentedFetch(`${gateway.url}/readyz`)
     await answer.arrayBuffer()
     return answer.status === 200
   })

@@ -1,11 +1,21 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import { isObject } from '../../protocol/json.ts'
+import type { ServerView } from '../../http/answers.ts'
 import { parseDefinition } from '../../registry/definition-schema.ts'
 import type { Problem } from '../../registry/problems.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { type CommandArguments, parseArguments } from '../arguments.ts'
 import { UsageError } from '../usage-error.ts'
-import { type AdminApi, adminApi, adminFlags, asJson, cell, firstLine, wantsJson } from './admin-api.ts'
+import {
+  type AdminApi,
+  adminApi,
+  adminFlags,
+  asJson,
+  cell,
+  firstLine,
+  type Received,
+  received,
+  wantsJson,
+} from './admin-api.ts'
 
 /** A download by npx may take minutes; the gateway goes on with it. */
 const SETTLE_MS_MAX = 10_000
@@ -79,11 +89,11 @@ function asWritten([problem]: readonly Problem[]): string {
 }
 
 /** The entry once it is connected or known to fail; as it is when that takes longer than a person waits. */
-async function settled(api: AdminApi, name: string): Promise<Record<string, unknown>> {
+async function settled(api: AdminApi, name: string): Promise<Received<ServerView>> {
   const untilMs = performance.now() + SETTLE_MS_MAX
   for (;;) {
-    const entry = await api.request('GET', `/mcps/${encodeURIComponent(name)}`)
-    const status = isObject(entry['status']) ? entry['status']['status'] : undefined
+    const entry = await api.request<ServerView>('GET', `/mcps/${encodeURIComponent(name)}`)
+    const { status } = received<ServerView['status']>(entry.status)
     const waiting = status === 'connecting' || status === 'disconnected'
     if (!waiting || performance.now() > untilMs) return entry
     await Bun.sleep(ASK_AGAIN_MS)
@@ -127,8 +137,8 @@ function pairs(flag: string, texts: readonly string[], separator: RegExp): Recor
   return Object.fromEntries(entries)
 }
 
-function stateOf(entry: Record<string, unknown>): string {
-  const status = isObject(entry['status']) ? entry['status'] : {}
-  const reason = status['status'] === 'connected' ? '' : firstLine(status['lastError'], 200)
-  return reason === '' ? cell(status['status']) : `${cell(status['status'])}, ${reason}`
+function stateOf(entry: Received<ServerView>): string {
+  const { status, lastError } = received<ServerView['status']>(entry.status)
+  const reason = status === 'connected' ? '' : firstLine(lastError, 200)
+  return reason === '' ? cell(status) : `${cell(status)}, ${reason}`
 }

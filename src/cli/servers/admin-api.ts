@@ -1,6 +1,7 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
 import type { ArgsDef } from 'citty'
 import type { Config } from '../../config/schema.ts'
+import type { ErrorAnswer } from '../../http/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags } from '../config-flags.ts'
@@ -28,9 +29,15 @@ export const adminFlags: ArgsDef = {
 
 export type Flags = Readonly<Record<string, readonly string[]>>
 
+/**
+ * What came over the network in the place of a `T`. Its members have the names of the schema; their values may be
+ * anything, because the gateway may be of another version, or none at all.
+ */
+export type Received<T> = { readonly [Name in keyof T]?: unknown }
+
 export interface AdminApi {
   /** The JSON of a successful answer, an empty map for one without body. Throws a CommandError. */
-  request(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+  request<Answer>(method: string, path: string, body?: unknown): Promise<Received<Answer>>
 }
 
 /** Finds the gateway through `--url` and `--token`, or through the configuration. */
@@ -92,7 +99,7 @@ async function send(
   const text = await response.text()
   const answer = parsed(text)
   if (response.ok && (answer !== null || text === '')) return answer ?? {}
-  const { error, details } = answer ?? {}
+  const { error, details } = received<ErrorAnswer>(answer)
   const reason = [error, details].filter((part) => typeof part === 'string' && part !== '').join(': ')
   const hint = response.status === 401 ? ' Give one with --token.' : ''
   throw new CommandError(
@@ -111,9 +118,14 @@ function parsed(text: string): Record<string, unknown> | null {
   }
 }
 
+/** A map that came from the network; an empty one in the place of anything else. */
+export function received<T>(value: unknown): Received<T> {
+  return (isObject(value) ? value : {}) as Received<T>
+}
+
 /** The maps in a list that came from the network; anything else in it is left out. */
-export function recordsIn(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isObject) : []
+export function receivedList<T>(value: unknown): Received<T>[] {
+  return Array.isArray(value) ? (value.filter(isObject) as Received<T>[]) : []
 }
 
 /** A value as a cell of a table: texts and numbers as they are, everything else empty. */

@@ -1,4 +1,5 @@
 import { type ArgsDef, defineCommand } from 'citty'
+import type { ToolCall, ToolResult } from '../../http/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'
@@ -26,13 +27,17 @@ export const call = defineCommand({
   args,
   async run({ rawArgs }) {
     const { flags, positionals } = parseArguments(rawArgs, args)
-    const [mcpName, toolName, json] = positionals
-    const toolArguments = { ...objectIn(json), ...pairs(flags['arg'] ?? []) }
+    const [mcpName = '', toolName = '', json] = positionals
+    const toolCall: ToolCall = {
+      mcpName,
+      toolName,
+      arguments: { ...objectIn(json), ...pairs(flags['arg'] ?? []) },
+    }
     const api = await adminApi(flags)
-    const answer = await api.request('POST', '/tools/call', { mcpName, toolName, arguments: toolArguments })
+    const answer = await api.request<ToolResult>('POST', '/tools/call', toolCall)
     if (wantsJson(flags)) console.log(asJson(answer))
-    if (typeof answer['error'] === 'string') throw new CommandError(`${toolName} failed: ${answer['error']}`)
-    if (!wantsJson(flags)) console.log(shown(answer['result']))
+    if (typeof answer.error === 'string') throw new CommandError(`${toolName} failed: ${answer.error}`)
+    if (!wantsJson(flags)) console.log(shown(answer.result))
     return 0
   },
 })

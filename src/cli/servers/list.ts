@@ -1,8 +1,18 @@
 import { defineCommand } from 'citty'
-import { isObject } from '../../protocol/json.ts'
+import type { ServerList, ServerView } from '../../http/answers.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
-import { adminApi, adminFlags, asJson, cell, firstLine, recordsIn, wantsJson } from './admin-api.ts'
+import {
+  adminApi,
+  adminFlags,
+  asJson,
+  cell,
+  firstLine,
+  type Received,
+  received,
+  receivedList,
+  wantsJson,
+} from './admin-api.ts'
 
 export const list = defineCommand({
   meta: { name: 'list', description: 'Lists the servers with their state.' },
@@ -10,24 +20,24 @@ export const list = defineCommand({
   async run({ rawArgs }) {
     const { flags } = parseArguments(rawArgs, adminFlags)
     const api = await adminApi(flags)
-    const answer = await api.request('GET', '/mcps')
+    const answer = await api.request<ServerList>('GET', '/mcps')
     console.log(wantsJson(flags) ? asJson(answer) : asTable(answer))
     return 0
   },
 })
 
-function asTable(answer: Record<string, unknown>): string {
-  const rows = recordsIn(answer['mcps']).map(({ definition, status }) => {
-    const defined = isObject(definition) ? definition : {}
-    const state = isObject(status) ? status : {}
+function asTable(answer: Received<ServerList>): string {
+  const rows = receivedList<ServerView>(answer.mcps).map((server) => {
+    const definition = received<ServerView['definition']>(server.definition)
+    const status = received<ServerView['status']>(server.status)
     return [
-      cell(defined['name']),
-      cell(defined['transport']),
-      cell(state['status']),
-      cell(state['sessions']),
-      cell(state['totalRequests']),
-      cell(state['totalErrors']),
-      state['status'] === 'connected' ? '' : firstLine(state['lastError'], 100),
+      cell(definition.name),
+      cell(definition.transport),
+      cell(status.status),
+      cell(status.sessions),
+      cell(status.totalRequests),
+      cell(status.totalErrors),
+      status.status === 'connected' ? '' : firstLine(status.lastError, 100),
     ]
   })
   if (rows.length === 0) return 'no servers'

@@ -93,6 +93,8 @@ class AccessChain implements Access {
       requestId: `${this.#instance}-${(++this.#requests).toString(36)}`,
       area: target.area,
       path: target.path,
+      server: target.server,
+      endpoint: target.endpoint,
       peer,
       client: forwarding.client,
       externalBase: this.#baseOf(host, forwarding, rules),

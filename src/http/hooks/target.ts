@@ -13,6 +13,8 @@ export interface Target {
   readonly path: string
   /** The `{name}` of `/mcp-proxy/{name}/…`, not checked for existence; empty elsewhere. */
   readonly server: string
+  /** What follows that name: `stream`, `stream/below`; empty elsewhere. */
+  readonly endpoint: string
 }
 
 /**
@@ -35,13 +37,14 @@ export function readTarget(url: string): Target | null {
   if (path.includes('/.')) {
     if (dotSegment.test(path)) return null
     // Clients probe for OAuth metadata below any path; without an authorization server that is a plain 404.
-    if (path.includes('/.well-known/')) return { area: 'unknown', path, server: '' }
+    if (path.includes('/.well-known/')) return { area: 'unknown', path, server: '', endpoint: '' }
   }
   if (path.startsWith('/mcp-proxy/')) {
     const end = path.indexOf('/', 11)
-    return { area: 'mcp', path, server: end < 0 ? path.slice(11) : path.slice(11, end) }
+    if (end < 0) return { area: 'mcp', path, server: path.slice(11), endpoint: '' }
+    return { area: 'mcp', path, server: path.slice(11, end), endpoint: path.slice(end + 1) }
   }
-  return { area: areaOf(path), path, server: '' }
+  return { area: areaOf(path), path, server: '', endpoint: '' }
 }
 
 /** The router takes a path with and without its last slash, so the rules do as well. */

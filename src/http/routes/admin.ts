@@ -7,16 +7,18 @@
  */
 import { Elysia } from 'elysia'
 import type { Config } from '../../config/schema.ts'
-import { GatewayError, reasonOf } from '../../errors.ts'
+import { GatewayError, internalError, reasonOf } from '../../errors.ts'
 import type { DefinitionStore } from '../../registry/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { ServerDirectory } from '../../upstream/server/directory.ts'
 import type { UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
 import { contextOf } from '../context.ts'
+import { routeOf } from '../operation.ts'
 import { replyError } from '../reply.ts'
-import type { GateParts } from './admin-gate.ts'
-import { serverHandlers } from './admin-servers.ts'
-import { callTool, listTools } from './admin-tools.ts'
+import type { GateParts } from './admin/gate.ts'
+import * as operations from './admin/operations.ts'
+import { serverHandlers } from './admin/servers.ts'
+import { callTool, listTools } from './admin/tools.ts'
 
 /** The settings that the admin API reads. */
 export interface AdminConfig {
@@ -47,37 +49,35 @@ export interface AdminParts extends Pick<AdminOptions, 'directory' | 'store' | '
 
 type Handler = (request: Request, name: string) => Response | Promise<Response>
 
-/** The route group. `parse: 'none'` everywhere: bodies are read by the handlers, within their bound. */
-export function adminRoutes(options: AdminOptions): Elysia {
+/** The route group. */
+export function adminRoutes(options: AdminOptions) {
   const parts = withDefaults(options)
   const servers = serverHandlers(parts)
-  const raw = { parse: 'none' } as const
   const route = (handler: Handler) => {
     // Elysia leaves params out where a path has none, whatever its types say.
     return ({ request, params }: { request: Request; params?: { name?: string } }) =>
       answer(parts, request, params?.name ?? '', handler)
   }
-  const app = new Elysia()
-  app.get('/admin/mcps', route(servers.list), raw)
-  app.post('/admin/mcps', route(servers.create), raw)
-  app.get(
-    '/admin/mcps/:name',
-    route((_request, name) => servers.get(name)),
-    raw,
-  )
-  app.put('/admin/mcps/:name', route(servers.replace), raw)
-  app.delete('/admin/mcps/:name', route(servers.remove), raw)
-  app.get(
-    '/admin/tools',
-    route(() => listTools(parts)),
-    raw,
-  )
-  app.post(
-    '/admin/tools/call',
-    route((request) => callTool(parts, request)),
-    raw,
-  )
-  return app
+  return new Elysia()
+    .get('/admin/mcps', route(servers.list), routeOf(operations.listServers))
+    .post('/admin/mcps', route(servers.create), routeOf(operations.createServer))
+    .get(
+      '/admin/mcps/:name',
+      route((_, name) => servers.get(name)),
+      routeOf(operations.getServer),
+    )
+    .put('/admin/mcps/:name', route(servers.replace), routeOf(operations.replaceServer))
+    .delete('/admin/mcps/:name', route(servers.remove), routeOf(operations.removeServer))
+    .get(
+      '/admin/tools',
+      route(() => listTools(parts)),
+      routeOf(operations.listTools),
+    )
+    .post(
+      '/admin/tools/call',
+      route((request) => callTool(parts, request)),
+      routeOf(operations.callTool),
+    )
 }
 
 function withDefaults(options: AdminOptions): AdminParts {
@@ -115,8 +115,6 @@ async function answer(
     if (error instanceof GatewayError) return replyError(error)
     const { requestId } = contextOf(request)
     parts.log.error({ requestId, reason: reasonOf(error) }, 'admin request failed')
-    return replyError(
-      new GatewayError('INTERNAL', `The gateway failed; its log has the reason under ${requestId}.`),
-    )
+    return replyError(internalError(requestId))
   }
 }

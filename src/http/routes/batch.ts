@@ -15,10 +15,13 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
   if (!legacyVersionHas(session.protocolVersion, 'batch'))
     throw new GatewayError(
       'BATCH_UNSUPPORTED',
-      'send one message per request; only revision 2025-03-26 has batches',
+      'Only revision 2025-03-26 has batches; send one message per request.',
     )
   if (Array.isArray(inbound.body) && inbound.body.length > BATCH_MESSAGES_MAX)
-    throw new GatewayError('INVALID_REQUEST', `a batch may hold ${BATCH_MESSAGES_MAX} messages`)
+    throw new GatewayError(
+      'INVALID_REQUEST',
+      `A batch may hold ${BATCH_MESSAGES_MAX} messages; send the rest in another one.`,
+    )
   const messages = split(inbound.text)
   const requests = messages.filter((message) => message.kind === 'request')
   for (const message of messages) if (message.kind !== 'request') tell(session, message)
@@ -51,7 +54,10 @@ function split(text: string): MessageText[] {
     const end = skipValue(text, at)
     const message = end < 0 ? null : scanMessage(text.slice(at, end))
     if (!message || message.method === 'initialize')
-      throw new GatewayError('INVALID_REQUEST', 'the batch holds a message that cannot stand in one')
+      throw new GatewayError(
+        'INVALID_REQUEST',
+        'The batch holds a message that cannot stand in one; send it by itself.',
+      )
     messages.push(message)
     at = end
   }

@@ -6,11 +6,9 @@ import { contextOf, type McpHandler, type McpHandlers } from '../context.ts'
 /** The names that a definition may have; anything else cannot be a server's and goes no further. */
 const serverName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
-/** The server of `/mcp-proxy/{name}/stream`, exactly; null for every other path. */
-export function streamServerOf(path: string): string | null {
-  if (!path.startsWith('/mcp-proxy/') || !path.endsWith('/stream')) return null
-  const name = path.slice(11, -7)
-  return serverName.test(name) ? name : null
+/** Whether a server could have this name; whether one has it is for the handlers to find out. */
+export function isServerName(name: string): boolean {
+  return serverName.test(name)
 }
 
 /** The route group. `parse: 'none'`: the handlers read the body themselves, once and within its bound. */
@@ -31,16 +29,14 @@ export function mcpRoutes(handlers: McpHandlers) {
 }
 
 function route(handler: McpHandler) {
-  // Elysia gives a null name where the escapes in it are no UTF-8, whatever its types say.
-  return ({ request, params }: { request: Request; params: { name: string | null } }) => {
+  return ({ request }: { request: Request }) => {
     const context = contextOf(request)
     // Should the router ever read a path differently from the hooks, the request goes nowhere.
     if (context.area !== 'mcp') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     // Elysia serves HEAD with the handler of GET, which here opens a stream, and a stream has no head.
     if (request.method === 'HEAD') throw new GatewayError('METHOD_NOT_ALLOWED', 'HEAD is not served here.')
-    const { name } = params
-    if (name === null || !serverName.test(name))
-      throw new GatewayError('SERVER_UNKNOWN', 'No server has this name.')
-    return handler(request, context, name)
+    // As the hooks have read it: an escape stays one, and no name has any.
+    if (!isServerName(context.server)) throw new GatewayError('SERVER_UNKNOWN', 'No server has this name.')
+    return handler(request, context, context.server)
   }
 }

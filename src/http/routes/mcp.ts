@@ -1,5 +1,5 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
-import { GatewayError, reasonOf } from '../../errors.ts'
+import { GatewayError, internalError, reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
@@ -44,7 +44,10 @@ export function readBody(request: Request, bodyBytesMax: number): Promise<string
   const type = request.headers.get('content-type')
   // No type is let through for clients that send none; another one is a browser form or a mistake.
   if (type !== null && type !== 'application/json' && !/^application\/(json|.+\+json)\b/i.test(type))
-    throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'send Content-Type: application/json')
+    throw new GatewayError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'The body must be JSON; send Content-Type: application/json.',
+    )
   return readBodyText(request, bodyBytesMax)
 }
 
@@ -58,9 +61,12 @@ export function readMessage(request: Request, bodyText: string): Inbound {
     // Asked only now: no compressed body is JSON, and the many that are need not pay for the question.
     const encoding = request.headers.get('content-encoding')
     if (encoding !== null && encoding !== 'identity')
-      throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding')
-    const what = text.trim() === '' ? 'is empty; send one JSON-RPC message' : 'is not valid JSON'
-    throw new GatewayError('PARSE_ERROR', `the body ${what}`)
+      throw new GatewayError(
+        'UNSUPPORTED_MEDIA_TYPE',
+        'The body must not be compressed; send the body without Content-Encoding.',
+      )
+    const what = text.trim() === '' ? 'is empty; send one JSON-RPC message.' : 'is not valid JSON.'
+    throw new GatewayError('PARSE_ERROR', `The body ${what}`)
   }
   return { text, body, message: scanMessage(text) }
 }
@@ -78,7 +84,7 @@ export function oneMessage(inbound: Inbound): MessageText {
   if (inbound.message) return inbound.message
   throw new GatewayError(
     'INVALID_REQUEST',
-    'the body is no JSON-RPC message, or names one of its members twice',
+    'The body is no JSON-RPC message, or names one of its members twice.',
   )
 }
 
@@ -94,7 +100,7 @@ export function mcpFailure(
     { mcp: context.log.mcp, requestId: context.requestId, reason: reasonOf(thrown) },
     'request failed',
   )
-  return replyRpcError(new GatewayError('INTERNAL', 'the gateway failed; its log says more'), idText)
+  return replyRpcError(internalError(context.requestId), idText)
 }
 
 /** Opens a session whose lane is found again when it is lost. Throws SESSIONS_EXHAUSTED. */

@@ -4,7 +4,7 @@
  * The session begins with the stream and ends with it; every answer travels on it, and a POST is only
  * acknowledged.
  */
-import { GatewayError, reasonOf, rpcErrorText } from '../../errors.ts'
+import { GatewayError, internalError, reasonOf, rpcErrorText } from '../../errors.ts'
 import { idTextOf, rpcResult } from '../../protocol/jsonrpc.ts'
 import { SseExchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
@@ -35,7 +35,7 @@ export function sseHandler(parts: McpParts): McpHandler {
       context.log.sessionId = session.shortHash
       const endpoint = `${context.externalBase}/mcp-proxy/${serverName}/message?sessionId=${session.id}`
       const stream = session.streams.openSse(endpoint, () =>
-        parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client closed its stream')),
+        parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The client closed its stream.')),
       )
       return stream.response
     } catch (thrown) {
@@ -54,7 +54,10 @@ export function messageHandler(parts: McpParts): McpHandler {
       const server = serverOf(parts, serverName, context)
       const id = new URL(request.url).searchParams.get('sessionId')
       if (id === null)
-        throw new GatewayError('SESSION_MISSING', 'post to the URL that the endpoint event named')
+        throw new GatewayError(
+          'SESSION_MISSING',
+          'The URL names no session; post to the URL that the endpoint event named.',
+        )
       const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
       noteMessage(context, session, inbound)
       take(
@@ -96,7 +99,7 @@ function take(
     exchange.headers = headers
     sendRequest(parts, session, exchange)
   } else if (message.method === 'ping') session.streams.sendStanding(rpcResult(idText, '{}'))
-  else throw new GatewayError('INVALID_REQUEST', 'send initialize first')
+  else throw new GatewayError('INVALID_REQUEST', 'The session is not open yet; send initialize first.')
 }
 
 async function initialize(
@@ -109,10 +112,7 @@ async function initialize(
   try {
     session.streams.sendStanding(await initializeSession(parts, session, message, inbound.body))
   } catch (thrown) {
-    const error =
-      thrown instanceof GatewayError
-        ? thrown
-        : new GatewayError('INTERNAL', 'the gateway failed; its log says more')
+    const error = thrown instanceof GatewayError ? thrown : internalError(context.requestId)
     if (!(thrown instanceof GatewayError))
       parts.log.error(
         { mcp: session.serverName, requestId: context.requestId, reason: reasonOf(thrown) },

@@ -56,7 +56,7 @@ async function sessionRequest(
     const session = sessionOf(parts, request, context, serverName)
     context.log.sessionId = session.shortHash
     if (request.method === 'GET') return standing(session, request)
-    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the client ended the session'))
+    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The client ended the session.'))
     return replyEmpty(204)
   } catch (thrown) {
     return mcpFailure(thrown, parts, context, null)
@@ -64,7 +64,7 @@ async function sessionRequest(
 }
 
 function refuseSession(): Response {
-  const reason = 'this revision has no sessions and no GET stream; use POST'
+  const reason = 'This revision has no sessions and no GET stream; use POST.'
   return replyRpcError(new GatewayError('METHOD_NOT_ALLOWED', reason), undefined, { allow: 'POST' })
 }
 
@@ -151,12 +151,12 @@ async function initialize(
 ): Promise<Response> {
   const message = oneMessage(inbound)
   if (message.kind !== 'request')
-    throw new GatewayError('INVALID_REQUEST', 'initialize is a request and needs an id')
+    throw new GatewayError('INVALID_REQUEST', 'The message initialize is a request and needs an id.')
   const session = openSession(parts, context, server.name, 'stream')
   session.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
   noteMessage(context, session, inbound)
   const giveUp = () =>
-    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'the session could not be opened'))
+    parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The session could not be opened.'))
   // A client that is gone by now will never learn the session's id.
   request.signal.addEventListener('abort', giveUp, { once: true })
   try {
@@ -174,7 +174,7 @@ async function initialize(
 /** GET: the standing stream, or with `Last-Event-ID` the stream that was cut. */
 function standing(session: Session, request: Request): Response {
   if (!accepts(request, 'text/event-stream'))
-    throw new GatewayError('NOT_ACCEPTABLE', 'GET opens an event stream; send Accept: text/event-stream')
+    throw new GatewayError('NOT_ACCEPTABLE', 'GET opens an event stream; send Accept: text/event-stream.')
   const last = request.headers.get('last-event-id')
   return session.streams.openStanding(last === null ? null : parseEventId(last)).response
 }
@@ -184,7 +184,7 @@ function sessionOf(parts: McpParts, request: Request, context: RequestContext, s
   if (id === null)
     throw new GatewayError(
       'SESSION_MISSING',
-      'send the Mcp-Session-Id header that initialize was answered with',
+      'The request names no session; send the Mcp-Session-Id header that initialize was answered with.',
     )
   return parts.sessions.find(id, context.principal.id, serverName, 'stream')
 }

@@ -1,9 +1,9 @@
 /** Reads the JSON body of an admin request, and says what is wrong with it in the contract's form. */
 import type { Static, TObject } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { GatewayError } from '../../errors.ts'
-import { problemsOf, sentenceOf } from '../../registry/problems.ts'
-import { readBodyText } from '../body.ts'
+import { GatewayError } from '../../../errors.ts'
+import { problemsOf, sentenceOf } from '../../../registry/problems.ts'
+import { readBodyText } from '../../body.ts'
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 

@@ -1,19 +1,22 @@
 /** The registry over HTTP: `/admin/mcps` and `/admin/mcps/{name}` (CONTRACT.md, "Admin API"). */
-import { GatewayError } from '../../errors.ts'
-import { isObject } from '../../protocol/json.ts'
-import type { ServerDefinition } from '../../registry/definition.ts'
-import { type ParseOptions, parseDefinition } from '../../registry/definition-schema.ts'
-import { definitionToWire, secretValuesOf } from '../../registry/definition-wire.ts'
-import { mergeMasked } from '../../registry/merge-masked.ts'
-import { sentenceOf } from '../../registry/problems.ts'
-import type { ServerEntry, ServerStatus } from '../../upstream/server/directory.ts'
-import { createMask, type Mask, maskJson } from '../../upstream/transports/mask.ts'
-import { contextOf } from '../context.ts'
-import { replyEmpty, replyJson } from '../reply.ts'
-import type { AdminParts } from './admin.ts'
-import { readJson } from './admin-body.ts'
-import { passGate } from './admin-gate.ts'
+import { GatewayError } from '../../../errors.ts'
+import { isObject } from '../../../protocol/json.ts'
+import type { ServerDefinition } from '../../../registry/definition.ts'
+import { type ParseOptions, parseDefinition } from '../../../registry/definition-schema.ts'
+import { definitionToWire, secretValuesOf } from '../../../registry/definition-wire.ts'
+import { mergeMasked } from '../../../registry/merge-masked.ts'
+import { sentenceOf } from '../../../registry/problems.ts'
+import type { ServerEntry } from '../../../upstream/server/directory.ts'
+import { createMask, type Mask, maskJson } from '../../../upstream/transports/mask.ts'
+import type { ServerView } from '../../answers.ts'
+import { contextOf } from '../../context.ts'
+import { answer } from '../../operation.ts'
+import { replyEmpty } from '../../reply.ts'
+import type { AdminParts } from '../admin.ts'
+import { readJson } from './body.ts'
+import { passGate } from './gate.ts'
 import { NameOrder } from './name-order.ts'
+import { createServer, getServer, listServers, replaceServer } from './operations.ts'
 
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerHandlers {
@@ -29,9 +32,9 @@ export function serverHandlers(parts: AdminParts): ServerHandlers {
   return {
     list() {
       const mcps = parts.directory.list().map(viewOf)
-      return replyJson(200, { mcps, count: mcps.length })
+      return answer(listServers, 200, { mcps, count: mcps.length })
     },
-    get: (name) => replyJson(200, viewOf(knownEntry(parts, name))),
+    get: (name) => answer(getServer, 200, viewOf(knownEntry(parts, name))),
     async create(request) {
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
       const definition = definitionOf(body, { now: now(parts) })
@@ -64,7 +67,10 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   parts.store.put(definition)
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
-  return replyJson(201, { message: 'The server is registered and connecting in the background.', name })
+  return answer(createServer, 201, {
+    message: 'The server is registered and connecting in the background.',
+    name,
+  })
 }
 
 async function replace(parts: AdminParts, request: Request, name: string, body: unknown): Promise<Response> {
@@ -80,7 +86,10 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
   parts.store.put(definition)
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
-  return replyJson(200, { message: 'The server is replaced; calls in flight finish on the old one.', name })
+  return answer(replaceServer, 200, {
+    message: 'The server is replaced; calls in flight finish on the old one.',
+    name,
+  })
 }
 
 async function remove(parts: AdminParts, request: Request, name: string): Promise<Response> {
@@ -128,7 +137,7 @@ export function maskOf(entry: ServerEntry): Mask {
   return createMask(secretValuesOf(entry.definition))
 }
 
-function viewOf(entry: ServerEntry): { definition: unknown; status: ServerStatus } {
+function viewOf(entry: ServerEntry): ServerView {
   const status = entry.status()
   const mask = maskOf(entry)
   return {

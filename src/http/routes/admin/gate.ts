@@ -4,12 +4,12 @@
  * Every path that can start a process or open a connection passes here (POST and PUT alike), because
  * a second way in with weaker checks is how other gateways were taken over.
  */
-import type { Config } from '../../config/schema.ts'
-import { GatewayError } from '../../errors.ts'
-import type { ServerDefinition } from '../../registry/definition.ts'
-import { maskText } from '../../registry/mask.ts'
-import { checkUpstreamUrl, type UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
-import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'
+import type { Config } from '../../../config/schema.ts'
+import { GatewayError } from '../../../errors.ts'
+import type { ServerDefinition } from '../../../registry/definition.ts'
+import { maskText } from '../../../registry/mask.ts'
+import { checkUpstreamUrl, type UrlPolicy } from '../../../upstream/transports/http/client/url-guard.ts'
+import { commandMissing, findCommand, isStandIn } from '../../../upstream/transports/stdio/command-lookup.ts'
 
 export interface GateParts {
   readonly admin: Config['admin']

@@ -1,33 +1,24 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
-import { Type } from '@sinclair/typebox'
-import { GatewayError, reasonOf } from '../../errors.ts'
-import { isObject } from '../../protocol/json.ts'
-import type { ServerEntry, ToolDescription } from '../../upstream/server/directory.ts'
-import { contextOf } from '../context.ts'
-import { replyJson, replyRpcText } from '../reply.ts'
-import type { AdminParts } from './admin.ts'
-import { readTyped } from './admin-body.ts'
-import { knownEntry, maskOf } from './admin-servers.ts'
+import { GatewayError, reasonOf } from '../../../errors.ts'
+import { isObject, type JsonObject } from '../../../protocol/json.ts'
+import type { ServerEntry, ToolDescription } from '../../../upstream/server/directory.ts'
+import type { ToolList } from '../../answers.ts'
+import { contextOf } from '../../context.ts'
+import { answer } from '../../operation.ts'
+import { replyRpcText } from '../../reply.ts'
+import type { AdminParts } from '../admin.ts'
+import { readTyped } from './body.ts'
+import * as operations from './operations.ts'
+import { knownEntry, maskOf } from './servers.ts'
 
-const callSchema = Type.Object(
-  {
-    mcpName: Type.String({ maxLength: 64, description: 'the name of a server' }),
-    toolName: Type.String({ minLength: 1, maxLength: 256, description: 'the name of a tool' }),
-    arguments: Type.Optional(
-      Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()], { description: 'an object' }),
-    ),
-  },
-  { additionalProperties: false },
-)
-
-type Listed = { readonly tools: object[] } | { readonly error: { mcpName: string; error: string } }
+type Listed = Partial<ToolList>
 
 /** One page of everything: a server that does not answer in time is named and left out. */
 export async function listTools(parts: AdminParts): Promise<Response> {
   const lists = await Promise.all(parts.directory.list().map((entry) => toolsOf(entry, parts.toolsListMs)))
-  return replyJson(200, {
-    tools: lists.flatMap((list) => ('tools' in list ? list.tools : [])),
-    errors: lists.flatMap((list) => ('error' in list ? [list.error] : [])),
+  return answer(operations.listTools, 200, {
+    tools: lists.flatMap(({ tools = [] }) => tools),
+    errors: lists.flatMap(({ errors = [] }) => errors),
   })
 }
 
@@ -42,7 +33,7 @@ async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
     const tools: ToolDescription[] = await Promise.race([entry.listTools(), tooSlow])
     return { tools: tools.map((tool) => ({ ...tool, mcpName })) }
   } catch (error) {
-    return { error: { mcpName, error: maskOf(entry)(reasonOf(error)) } }
+    return { errors: [{ mcpName, error: maskOf(entry)(reasonOf(error)) }] }
   } finally {
     clearTimeout(timer)
   }
@@ -50,7 +41,7 @@ async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
 
 /** Calls one tool. What the server says about the call is 200, what keeps it from being asked is not. */
 export async function callTool(parts: AdminParts, request: Request): Promise<Response> {
-  const call = await readTyped(request, callSchema, parts.config.limits.bodyBytesMax)
+  const call = await readTyped(request, operations.callTool.body.schema, parts.config.limits.bodyBytesMax)
   const { log } = contextOf(request)
   const entry = knownEntry(parts, call.mcpName)
   log.mcp = call.mcpName
@@ -74,15 +65,18 @@ function replyResult(result: { readonly content?: unknown; readonly isError?: un
   const [text] = textsOf([first])
   if (text !== undefined) {
     // Spliced, not parsed and written anew: integers beyond 2^53 would come out changed.
-    return isJsonObject(text) ? replyRpcText(`{"result":${text}}`) : replyJson(200, { result: text })
+    return isJsonObject(text)
+      ? replyRpcText(`{"result":${text}}`)
+      : answer(operations.callTool, 200, { result: text })
   }
-  const { type, data, mimeType } = isObject(first) ? first : {}
-  if (type === 'image') return replyJson(200, { result: { type, data, mimeType } })
-  return replyJson(200, { result: content ?? result })
+  const { type, data, mimeType }: JsonObject = isObject(first) ? first : {}
+  if (type === 'image') return answer(operations.callTool, 200, { result: { type, data, mimeType } })
+  return answer(operations.callTool, 200, { result: content ?? result })
 }
 
 function replyToolError(text: string): Response {
-  return replyJson(200, { result: null, error: text === '' ? 'The tool failed without saying why.' : text })
+  const error = text === '' ? 'The tool failed without saying why.' : text
+  return answer(operations.callTool, 200, { result: null, error })
 }
 
 function textsOf(content: readonly unknown[]): string[] {

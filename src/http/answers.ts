@@ -1,0 +1,185 @@
+/**
+ * The shapes of all answers of the admin API, health and metrics (CONTRACT.md, "Admin API").
+ *
+ * Types and the OpenAPI document come from here. A schema with an `$id` stands under that name in the
+ * document. They describe what is sent and refuse no further members: a later version may send more.
+ */
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { catalogue } from '../errors.ts'
+import { definitionWireSchema } from '../registry/definition-schema.ts'
+
+const nullable = <S extends TSchema>(schema: S, description: string) =>
+  Type.Union([schema, Type.Null()], { description })
+
+const oneOf = <const Names extends readonly string[]>(names: Names, description: string) =>
+  Type.Unsafe<Names[number]>({ type: 'string', enum: names, description })
+
+const count = (description: string) => Type.Integer({ minimum: 0, description })
+const quantity = (description: string) => Type.Number({ minimum: 0, description })
+const textOf = (description: string) => Type.String({ description })
+const serverName = textOf('The name of a server.')
+
+/** The error form of every plain answer. */
+export const errorAnswer = Type.Object(
+  {
+    error: textOf('What is wrong, in a few words.'),
+    details: textOf('What happened and what to do about it.'),
+    code: oneOf(Object.keys(catalogue), 'The stable name of the failure.'),
+  },
+  { $id: 'Error' },
+)
+
+const serverState = oneOf(
+  ['disconnected', 'connecting', 'connected', 'error'],
+  'Where the connection stands.',
+)
+
+/** How a server fares. Durations are in nanoseconds, as existing clients expect. */
+export const serverStatus = Type.Object(
+  {
+    name: serverName,
+    status: serverState,
+    lastConnected: nullable(Type.String(), 'When it last connected, in ISO 8601.'),
+    lastError: nullable(Type.String(), 'Why it last failed.'),
+    lastErrorTime: nullable(Type.String(), 'When it last failed, in ISO 8601.'),
+    reconnectAttempts: count('Attempts to connect since it was last connected.'),
+    upTime: quantity('Nanoseconds since it connected; 0 when it is not connected.'),
+    totalRequests: count('Requests that it was sent.'),
+    totalErrors: count('Requests that ended in an error.'),
+    avgResponseTime: quantity('Nanoseconds from request to answer, on average.'),
+    protocolVersion: nullable(Type.String(), 'The MCP version that was agreed on.'),
+    era: nullable(oneOf(['legacy', 'modern'], 'Sessions, or calls that stand alone.'), 'How it speaks MCP.'),
+    serverInfo: Type.Unknown({ description: 'What it says of itself; null before it has connected.' }),
+    capabilities: Type.Unknown({ description: 'What it says that it can do; null before it has connected.' }),
+    processes: count('Child processes that run for it.'),
+    sessions: count('Client sessions that are open on it.'),
+    stderrTail: Type.Array(Type.String(), { description: 'The last lines of its standard error.' }),
+  },
+  { $id: 'ServerStatus' },
+)
+
+/** One server: what was registered, secrets masked, and how it fares. */
+export const serverView = Type.Object(
+  { definition: definitionWireSchema, status: serverStatus },
+  { $id: 'Server' },
+)
+
+export const serverList = Type.Object(
+  { mcps: Type.Array(serverView), count: count('How many there are.') },
+  { $id: 'ServerList' },
+)
+
+/** What a change of the registry answers. */
+export const changeAnswer = Type.Object(
+  { message: textOf('What has happened, for people.'), name: serverName },
+  { $id: 'Change' },
+)
+
+/** A tool with every member that its server gave it, and the server's name. */
+const toolView = Type.Object(
+  {
+    name: textOf('The name of the tool.'),
+    mcpName: serverName,
+    description: Type.Optional(Type.Unknown({ description: 'What it is for, as the server says.' })),
+    inputSchema: Type.Optional(Type.Unknown({ description: 'A JSON Schema of its arguments.' })),
+  },
+  { $id: 'Tool', additionalProperties: true },
+)
+
+export const toolList = Type.Object(
+  {
+    tools: Type.Array(toolView),
+    errors: Type.Array(Type.Object({ mcpName: serverName, error: textOf('Why the server listed none.') }), {
+      description: 'The servers that did not answer.',
+    }),
+  },
+  { $id: 'ToolList' },
+)
+
+/** Which tool of which server to call, and with what. */
+export const toolCall = Type.Object(
+  {
+    mcpName: Type.String({ maxLength: 64, description: 'the name of a server' }),
+    toolName: Type.String({ minLength: 1, maxLength: 256, description: 'the name of a tool' }),
+    arguments: Type.Optional(
+      Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()], { description: 'an object' }),
+    ),
+  },
+  { $id: 'ToolCall', additionalProperties: false },
+)
+
+export const toolResult = Type.Object(
+  {
+    result: Type.Unknown({
+      description:
+        'The first content: a JSON object as such, other text as a string, an image with type, data and mimeType, else the list of contents. Null when the tool failed.',
+    }),
+    error: Type.Optional(textOf('Why the tool failed.')),
+  },
+  { $id: 'ToolResult' },
+)
+
+const load = {
+  requests: count('JSON-RPC requests accepted.'),
+  errors: count('Requests that ended in a JSON-RPC error.'),
+  inFlight: count('Requests that wait for their answer.'),
+  sessions: count('Client sessions that are open.'),
+  processes: count('Child processes that run.'),
+}
+
+/** The figures of `/metrics` in JSON; durations in milliseconds. */
+export const figures = Type.Object(
+  {
+    uptimeSeconds: quantity('Time since the gateway started.'),
+    memoryBytes: quantity('Resident memory of the gateway.'),
+    cpuSeconds: quantity('User and system time of the gateway.'),
+    logLinesDropped: count('Log lines given up because nobody read.'),
+    totals: Type.Object(load, { description: 'Of all servers together.' }),
+    servers: Type.Array(
+      Type.Object({
+        name: serverName,
+        connected: Type.Boolean({ description: 'Whether it is connected.' }),
+        ...load,
+        durationMs: Type.Object(
+          {
+            average: nullable(Type.Number(), 'Null without answers.'),
+            p50: nullable(Type.Number(), 'The upper bound of the bucket with the median.'),
+            p95: nullable(Type.Number(), 'The same for 95 in 100; null beyond the last bound.'),
+            p99: nullable(Type.Number(), 'The same for 99 in 100; null beyond the last bound.'),
+          },
+          { description: 'Milliseconds from request to answer.' },
+        ),
+      }),
+    ),
+    http: Type.Array(
+      Type.Object({
+        area: textOf('The part of the gateway.'),
+        status: Type.Integer({ description: 'The HTTP status.' }),
+        count: count('Requests answered so.'),
+      }),
+    ),
+  },
+  { $id: 'Figures' },
+)
+
+export const alive = Type.Object({ status: Type.Literal('ok') })
+export const ready = Type.Object({ status: Type.Literal('ready') })
+export const draining = Type.Object({ status: Type.Literal('draining') })
+export const starting = Type.Object({
+  status: Type.Literal('starting'),
+  servers: Type.Array(Type.Object({ name: serverName, status: serverState }), {
+    description: 'The servers of the configuration file.',
+  }),
+})
+
+/** The OpenAPI document itself. */
+export const openApiDocument = Type.Record(Type.String(), Type.Unknown(), {
+  description: 'An OpenAPI 3.1 document.',
+})
+
+export type ServerView = Static<typeof serverView>
+export type ServerList = Static<typeof serverList>
+export type ToolList = Static<typeof toolList>
+export type ToolCall = Static<typeof toolCall>
+export type ToolResult = Static<typeof toolResult>
+export type ErrorAnswer = Static<typeof errorAnswer>

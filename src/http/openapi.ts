@@ -1,0 +1,141 @@
+/**
+ * The OpenAPI 3.1 document of the HTTP API, made from the routes that carry an operation (operation.ts).
+ *
+ * TypeBox schemas are JSON Schema, and OpenAPI 3.1 takes JSON Schema as it is, so this only collects. Made
+ * anew for each request that asks for it: a gateway that is never asked holds none (docs/decisions/openapi.md).
+ */
+import type { TSchema } from '@sinclair/typebox'
+import { version } from '../../package.json'
+import { catalogue, type ErrorCode } from '../errors.ts'
+import { serverNamePattern } from '../registry/definition-schema.ts'
+import { errorAnswer } from './answers.ts'
+import type { Operation } from './operation.ts'
+
+/** A route as Elysia lists it. */
+export interface ListedRoute {
+  readonly method: string
+  readonly path: string
+  readonly hooks?: { readonly detail?: object }
+}
+
+export interface OpenApiDocument {
+  readonly openapi: '3.1.0'
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly [member: string]: unknown
+}
+
+/** The document of all described routes. `baseUrl` is the gateway as the client sees it, without trailing slash. */
+export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string): OpenApiDocument {
+  const paths: Record<string, Record<string, unknown>> = {}
+  const schemas: Record<string, unknown> = {}
+  for (const { method, path, hooks } of routes) {
+    // Elysia gives an empty detail to the routes without one, which are those that speak MCP.
+    if (hooks?.detail === undefined || !('answers' in hooks.detail)) continue
+    const template = path.replace(/:(\w+)/g, '{$1}')
+    paths[template] ??= path.includes(':name') ? { parameters: [nameParameter] } : {}
+    paths[template][method.toLowerCase()] = withReferences(described(hooks.detail as Operation), schemas)
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'compozy mcp-proxy',
+      version,
+      description:
+        'Administration, health and figures of the gateway. The MCP endpoints below /mcp-proxy speak the Model Context Protocol.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: baseUrl }],
+    tags: [
+      { name: 'servers', description: 'The registry of MCP servers.' },
+      { name: 'tools', description: 'The tools of all servers.' },
+      { name: 'figures', description: 'Metrics, and this document.' },
+      { name: 'health', description: 'For probes; open to everyone.' },
+    ],
+    paths,
+    components: {
+      schemas,
+      securitySchemes: {
+        adminToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'One of auth.admin_tokens; none is needed on the machine itself when none are configured.',
+        },
+      },
+    },
+  }
+}
+
+const nameParameter = {
+  name: 'name',
+  in: 'path',
+  required: true,
+  description: 'The name of a server.',
+  schema: { type: 'string', pattern: serverNamePattern },
+}
+
+/** Errors that any request may meet before its route is asked. */
+const errorsOfAll: readonly ErrorCode[] = [
+  'BAD_REQUEST',
+  'ORIGIN_FORBIDDEN',
+  'HOST_FORBIDDEN',
+  'PAYLOAD_TOO_LARGE',
+  'INTERNAL',
+]
+const errorsOfAdmin: readonly ErrorCode[] = [
+  'UNAUTHENTICATED',
+  'ADMIN_FORBIDDEN',
+  'ADDRESS_FORBIDDEN',
+  'RATE_LIMITED',
+  'DRAINING',
+]
+
+/** The Operation Object of OpenAPI, its schemas still TypeBox. */
+function described(operation: Operation): object {
+  const { id, tag, summary, access, body } = operation
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    // Without admin tokens the machine itself is asked for none.
+    security: access === 'admin' ? [{ adminToken: [] }, {}] : [],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, description: body.description, content: contentOf(body.schema) } }),
+    responses: responsesOf(operation),
+  }
+}
+
+function responsesOf({ answers, access, errors = [] }: Operation): Record<string, unknown> {
+  const responses: Record<string, unknown> = {}
+  const codes = [...errors, ...errorsOfAll, ...(access === 'admin' ? errorsOfAdmin : [])]
+  for (const [status, group] of Map.groupBy(codes, (code) => catalogue[code].status)) {
+    responses[status] = {
+      description: group.map((code) => `${code}: ${catalogue[code].title}.`).join(' '),
+      content: contentOf(errorAnswer),
+      'x-codes': group,
+    }
+  }
+  for (const [status, { description, schema, contentType }] of Object.entries(answers)) {
+    responses[status] = { description, ...(schema && { content: contentOf(schema, contentType) }) }
+  }
+  return responses
+}
+
+function contentOf(schema: TSchema, contentType = 'application/json'): Record<string, { schema: TSchema }> {
+  return { [contentType]: { schema } }
+}
+
+/** A copy in which each schema with an `$id` is a reference, and stands among `schemas` under that name. */
+function withReferences(value: unknown, schemas: Record<string, unknown>): unknown {
+  if (Array.isArray(value)) return value.map((item) => withReferences(item, schemas))
+  if (typeof value !== 'object' || value === null) return value
+  // `keys` is for the sentences of problems.ts and no word of JSON Schema.
+  const { $id, keys: _, ...members } = value as { readonly $id?: string; readonly keys?: unknown }
+  const copy = Object.fromEntries(
+    Object.entries(members).map(([name, member]) => [name, withReferences(member, schemas)]),
+  )
+  if ($id === undefined) return copy
+  schemas[$id] = copy
+  return { $ref: `#/components/schemas/${$id}` }
+}
