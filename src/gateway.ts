@@ -12,7 +12,7 @@ import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
-import { adminRoutes } from './http/routes/admin.ts'
+import { adminRoutes } from './http/routes/admin/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
@@ -28,12 +28,13 @@ import { ModernRequests } from './session/modern/requests.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
+import { createMask } from './telemetry/redaction.ts'
 import { openTransport } from './upstream/server/open-transport.ts'
 import type { ServerParts } from './upstream/server/parts.ts'
+import { createRegistrationGate } from './upstream/server/registration-gate.ts'
 import type { Server } from './upstream/server/server.ts'
 import { Servers, type ServersListener } from './upstream/server/servers.ts'
 import type { UrlPolicy } from './upstream/transports/http/client/url-guard.ts'
-import { createMask } from './upstream/transports/mask.ts'
 import { Watchdog } from './upstream/transports/stdio/watchdog.ts'
 
 export interface Gateway {
@@ -86,12 +87,13 @@ export async function startGateway(config: Config): Promise<Gateway> {
     access,
     clientInputMs: config.timeouts.clientInputMs,
   }
+  const gate = createRegistrationGate({ admin: config.admin, urlPolicy, environment: process.env })
   const app = createApp({
     directory: servers,
     state,
     metrics: { snapshot: () => metrics.snapshot(servers.list().map(gaugesOf), log.linesDropped) },
     log,
-    admin: adminRoutes({ directory: servers, store, config, urlPolicy, log }),
+    admin: adminRoutes({ directory: servers, store, config, gate, log }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   const { host, port } = config

@@ -39,6 +39,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   'session/modern': { ...upstream, session: 'values', 'upstream/*': 'values' },
   'upstream/server': {
     ...upstream,
+    registry: 'values',
     'upstream/lane': 'values',
     'upstream/connection': 'values',
     'upstream/transports/*': 'values',
@@ -53,7 +54,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   protocol: {},
   net: {},
   errors: { protocol: 'values' },
-  telemetry: {},
+  telemetry: { errors: 'values' },
   runtime: {},
 }
 

@@ -4,7 +4,7 @@
  */
 import { GatewayError } from '../../src/errors.ts'
 import { attachContext } from '../../src/http/context.ts'
-import { type AdminOptions, adminRoutes } from '../../src/http/routes/admin.ts'
+import { type AdminOptions, adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import type { ClientAddress, PeerAddress } from '../../src/net/address.ts'
 import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
@@ -16,6 +16,7 @@ import type {
   ServerStatus,
   ToolDescription,
 } from '../../src/upstream/server/directory.ts'
+import { createRegistrationGate, type GateParts } from '../../src/upstream/server/registration-gate.ts'
 import type { UrlPolicy } from '../../src/upstream/transports/http/client/url-guard.ts'
 import { documentedFetch } from '../support/api-document.ts'
 
@@ -42,8 +43,10 @@ export interface AdminServer extends AsyncDisposable {
   send(method: string, path: string, body?: unknown): Promise<Response>
 }
 
-export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'config' | 'urlPolicy' | 'log'>> & {
-  readonly admin?: Partial<AdminOptions['config']['admin']>
+export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'config' | 'gate' | 'log'>> & {
+  readonly admin?: Partial<GateParts['admin']>
+  /** The gateway's own variables; those of the test when absent. */
+  readonly environment?: GateParts['environment']
   readonly privateUpstreams?: UrlPolicy['privateUpstreams']
   /** Every address of a host name; the system's resolver when absent. */
   readonly resolve?: NonNullable<UrlPolicy['resolve']>
@@ -52,7 +55,7 @@ export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'confi
 }
 
 export function startAdminServer(options: AdminServerOptions = {}): AdminServer {
-  const { admin, privateUpstreams, resolve, file, ...rest } = options
+  const { admin, environment, privateUpstreams, resolve, file, ...rest } = options
   const behaviours = new Map<string, ServerBehaviour>()
   const directory = directoryOf(behaviours)
   for (const input of file ?? []) directory.add(definitionFrom(input), 'file')
@@ -63,11 +66,12 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
     store,
     directory,
     log: logInto(lines),
-    config: {
+    config: { limits: { bodyBytesMax: 1_048_576 } },
+    gate: createRegistrationGate({
       admin: { stdio: 'enabled', commands: [], ...admin },
-      limits: { bodyBytesMax: 1_048_576 },
-    },
-    urlPolicy: { privateUpstreams: privateUpstreams ?? 'allowed', ...(resolve && { resolve }) },
+      urlPolicy: { privateUpstreams: privateUpstreams ?? 'allowed', ...(resolve && { resolve }) },
+      environment: environment ?? process.env,
+    }),
   })
   let lastLog: Readonly<Record<string, unknown>> = {}
   const listener = Bun.serve({

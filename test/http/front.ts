@@ -11,7 +11,7 @@ import { type Access, createAccess } from '../../src/http/hooks/access.ts'
 import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
-import { adminRoutes } from '../../src/http/routes/admin.ts'
+import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { createMemoryStore } from '../../src/registry/store.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
@@ -99,14 +99,11 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
   const metrics = createMetrics()
   const state: ServingState = { draining: false, listening: null }
   const admin = adminRoutes({
-    urlPolicy: { privateUpstreams: 'allowed' },
+    gate: async () => {},
     directory,
     store: createMemoryStore(),
     log,
-    config: {
-      admin: { stdio: 'enabled', commands: [] },
-      limits: rules.settings.limits,
-    },
+    config: { limits: rules.settings.limits },
   })
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
   const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }

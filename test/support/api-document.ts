@@ -6,7 +6,7 @@
 import Ajv2020 from 'ajv/dist/2020'
 import { createApp } from '../../src/http/app.ts'
 import { type OpenApiDocument, openApiDocument } from '../../src/http/openapi.ts'
-import { adminRoutes } from '../../src/http/routes/admin.ts'
+import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { createMemoryStore } from '../../src/registry/store.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type { ServerDirectory } from '../../src/upstream/server/directory.ts'
@@ -127,16 +127,14 @@ function documentOfSources(): OpenApiDocument {
   }
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing }
   const config = {
-    admin: { stdio: 'enabled', commands: [] },
     limits: { bodyBytesMax: 0 },
-    security: { privateUpstreams: 'allowed' },
   } as const
   const app = createApp({
     directory,
     log,
     state: { draining: false },
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },
-    admin: adminRoutes({ directory, store: createMemoryStore(), log, config, urlPolicy: config.security }),
+    admin: adminRoutes({ directory, store: createMemoryStore(), log, config, gate: nothing }),
     mcp: { stream: nothing, sse: nothing, message: nothing },
   })
   return openApiDocument(app.routes, 'http://gateway.example')

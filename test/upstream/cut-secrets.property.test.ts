@@ -2,11 +2,11 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { scanMessage } from '../../src/protocol/jsonrpc.ts'
+import { createMask, type Mask, maskStart } from '../../src/telemetry/redaction.ts'
 import { GatewayCall } from '../../src/upstream/connection/calls.ts'
 import { OutputTail } from '../../src/upstream/server/output-tail.ts'
 import type { HttpAnswer } from '../../src/upstream/transports/http/client/answer/answer.ts'
 import { readFailure } from '../../src/upstream/transports/http/failure.ts'
-import { createMask, type Mask, maskStart } from '../../src/upstream/transports/mask.ts'
 import { createServerNoise } from '../../src/upstream/transports/stdio/noise.ts'
 import { definitionOf } from '../registry/definitions.ts'
 

@@ -4,7 +4,7 @@ import { isObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
-import { type Mask, maskStart } from '../transports/mask.ts'
+import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 import type { LaneClient } from './client.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */

@@ -1,8 +1,8 @@
 /** What a lane needs of the server it belongs to. */
 import type { GatewayError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { Mask } from '../../telemetry/redaction.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
-import type { Mask } from '../transports/mask.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import type { Lane } from './lane.ts'
 

@@ -1,7 +1,7 @@
 /** The last lines that a server wrote for people: what explains a failure to whoever reads its status. */
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { type Mask, maskStart } from '../transports/mask.ts'
+import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 
 const LINES_MAX = 50
 const LINE_CHARS_MAX = 500

@@ -1,8 +1,8 @@
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Mask } from '../../telemetry/redaction.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
-import type { Mask } from '../transports/mask.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 
 /** What a server may use of the rest of the gateway. */

@@ -1,10 +1,10 @@
 /** What the gateway repeats of the words with which a server refuses it. */
 import { expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/errors.ts'
+import { createMask } from '../../../src/telemetry/redaction.ts'
 import { Connection } from '../../../src/upstream/connection/connection.ts'
 import { discoverServer } from '../../../src/upstream/connection/handshake.ts'
 import { createStreamableHttpTransport } from '../../../src/upstream/transports/http/streamable-http.ts'
-import { createMask } from '../../../src/upstream/transports/mask.ts'
 import { startFaultHttp } from '../../support/fault-http.ts'
 
 const key = 'a81bc81b52df4c0e9d3f'

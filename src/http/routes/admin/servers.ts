@@ -6,15 +6,14 @@ import { type ParseOptions, parseDefinition } from '../../../registry/definition
 import { definitionToWire, secretValuesOf } from '../../../registry/definition-wire.ts'
 import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
+import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts'
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
-import { createMask, type Mask, maskJson } from '../../../upstream/transports/mask.ts'
 import type { ServerView } from '../../answers.ts'
 import { contextOf } from '../../context.ts'
 import { answer } from '../../operation.ts'
 import { replyEmpty } from '../../reply.ts'
-import type { AdminParts } from '../admin.ts'
+import type { AdminParts } from './admin.ts'
 import { readJson } from './body.ts'
-import { passGate } from './gate.ts'
 import { NameOrder } from './name-order.ts'
 import { createServer, getServer, listServers, replaceServer } from './operations.ts'
 
@@ -62,7 +61,7 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
       `Another gateway on the same storage.path has registered ${name}; restart this one to serve it.`,
     )
   }
-  await passGate(definition, parts.gate)
+  await parts.gate(definition)
   // Durable before it is answered: what a client was told 201 is there after a crash.
   parts.store.put(definition)
   parts.directory.add(definition, 'store')
@@ -82,7 +81,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
       `name: is ${definition.name} in the body, but ${name} in the path. A server cannot be renamed; delete it and register it anew.`,
     )
   }
-  await passGate(definition, parts.gate)
+  await parts.gate(definition)
   parts.store.put(definition)
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })

@@ -5,7 +5,7 @@
  * about. Only a JSON-RPC error is, its message cut, and without the credentials that the server was sent.
  */
 import { GatewayError, reasonOf } from '../../../errors.ts'
-import { type Mask, maskJson, maskStart } from '../mask.ts'
+import { type Mask, maskJson, maskStart } from '../../../telemetry/redaction.ts'
 import type { TransportReceiver } from '../transport.ts'
 import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
 import { readSaidError, type SaidError, saysSessionUnknown } from './session-news.ts'

@@ -11,7 +11,7 @@
 import { GatewayError } from '../../../errors.ts'
 import { scanMessage } from '../../../protocol/jsonrpc.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
-import { createMask, type Mask } from '../mask.ts'
+import { createMask, type Mask } from '../../../telemetry/redaction.ts'
 import { messagesIn } from '../message-text.ts'
 import {
   droppedNote,

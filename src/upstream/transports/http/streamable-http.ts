@@ -11,7 +11,7 @@
 import { GatewayError } from '../../../errors.ts'
 import type { MessagePieces } from '../../../protocol/large-answer.ts'
 import { ByNumber } from '../../../runtime/in-flight.ts'
-import { createMask, type Mask } from '../mask.ts'
+import { createMask, type Mask } from '../../../telemetry/redaction.ts'
 import {
   droppedNote,
   type Outgoing,

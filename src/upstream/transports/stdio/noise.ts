@@ -6,7 +6,7 @@
  * tells why it died. Secrets of the definition are masked in all of it.
  */
 import { createLineSplitter, type LineSplitter } from '../../../protocol/line-frames.ts'
-import { type Mask, maskStart } from '../mask.ts'
+import { type Mask, maskStart } from '../../../telemetry/redaction.ts'
 
 /** What one server may say per second before the rest of that second is dropped. */
 const bytesPerSecondMax = 64 * 1024

@@ -11,7 +11,7 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../../../errors.ts'
-import { type Mask, maskError } from '../../mask.ts'
+import { type Mask, maskError } from '../../../../telemetry/redaction.ts'
 import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
 import { fetchAnswer } from './fetch.ts'

@@ -6,7 +6,7 @@
  * characters in a row of a secret come out, also when the text was cut before. Messages between client and server
  * are never touched.
  */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { SecretWindows, windowChars } from './secret-windows.ts'
 
 /** Replaces what is secret in a text by `***`. Answers the very same text when nothing is. */

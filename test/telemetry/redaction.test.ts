@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createMask, maskJson } from '../../../src/upstream/transports/mask.ts'
+import { createMask, maskJson } from '../../src/telemetry/redaction.ts'
 
 describe('masking', () => {
   test('takes every occurrence of every secret out', () => {

@@ -6,23 +6,21 @@
  * 503 and 504 from the server behind a tool call.
  */
 import { Elysia } from 'elysia'
-import type { Config } from '../../config/schema.ts'
-import { GatewayError, internalError, reasonOf } from '../../errors.ts'
-import type { DefinitionStore } from '../../registry/store.ts'
-import type { Log } from '../../telemetry/log.ts'
-import type { ServerDirectory } from '../../upstream/server/directory.ts'
-import type { UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
-import { contextOf } from '../context.ts'
-import { routeOf } from '../operation.ts'
-import { replyError } from '../reply.ts'
-import type { GateParts } from './admin/gate.ts'
-import * as operations from './admin/operations.ts'
-import { serverHandlers } from './admin/servers.ts'
-import { callTool, listTools } from './admin/tools.ts'
+import type { Config } from '../../../config/schema.ts'
+import { GatewayError, internalError, reasonOf } from '../../../errors.ts'
+import type { DefinitionStore } from '../../../registry/store.ts'
+import type { Log } from '../../../telemetry/log.ts'
+import type { ServerDirectory } from '../../../upstream/server/directory.ts'
+import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
+import { contextOf } from '../../context.ts'
+import { routeOf } from '../../operation.ts'
+import { replyError } from '../../reply.ts'
+import * as operations from './operations.ts'
+import { serverHandlers } from './servers.ts'
+import { callTool, listTools } from './tools.ts'
 
 /** The settings that the admin API reads. */
 export interface AdminConfig {
-  readonly admin: Config['admin']
   readonly limits: Pick<Config['limits'], 'bodyBytesMax'>
 }
 
@@ -30,20 +28,17 @@ export interface AdminOptions {
   readonly directory: ServerDirectory
   readonly store: DefinitionStore
   readonly config: AdminConfig
-  /** Where a registered URL may lead. */
-  readonly urlPolicy: UrlPolicy
+  /** Which definitions may be registered. */
+  readonly gate: RegistrationGate
   readonly log: Log
   readonly now?: () => Date
-  /** The gateway's own variables; `process.env` when absent. */
-  readonly environment?: Readonly<Record<string, string | undefined>>
   /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
   readonly toolsListMs?: number
 }
 
 /** The options with every default applied, as the handlers take them. */
-export interface AdminParts extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'log'> {
+export interface AdminParts extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'gate' | 'log'> {
   readonly now: () => Date
-  readonly gate: GateParts
   readonly toolsListMs: number
 }
 
@@ -81,18 +76,14 @@ export function adminRoutes(options: AdminOptions) {
 }
 
 function withDefaults(options: AdminOptions): AdminParts {
-  const { directory, store, config, log, urlPolicy } = options
+  const { directory, store, config, gate, log } = options
   return {
     directory,
     store,
     config,
     log,
     now: options.now ?? (() => new Date()),
-    gate: {
-      admin: config.admin,
-      urlPolicy,
-      environment: options.environment ?? process.env,
-    },
+    gate,
     toolsListMs: options.toolsListMs ?? 10_000,
   }
 }

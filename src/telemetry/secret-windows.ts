@@ -4,7 +4,7 @@
  * A server's output is cut on its way: by the pipe, by a bound of the gateway's, by the server that wraps its
  * lines. Half a secret is still most of it, so what is looked for is not the secret but every run of
  * `windowChars` characters that stands in one. The text is read once, whatever the number of secrets; the table
- * has ten bytes for each character of theirs. Pure. Cases: test/upstream/transports/mask.test.ts
+ * has ten bytes for each character of theirs. Pure. Cases: test/telemetry/redaction.test.ts
  */
 
 /** The shortest piece of a secret that is found. */

@@ -4,12 +4,15 @@
  * Every path that can start a process or open a connection passes here (POST and PUT alike), because
  * a second way in with weaker checks is how other gateways were taken over.
  */
-import type { Config } from '../../../config/schema.ts'
-import { GatewayError } from '../../../errors.ts'
-import type { ServerDefinition } from '../../../registry/definition.ts'
-import { maskText } from '../../../registry/mask.ts'
-import { checkUpstreamUrl, type UrlPolicy } from '../../../upstream/transports/http/client/url-guard.ts'
-import { commandMissing, findCommand, isStandIn } from '../../../upstream/transports/stdio/command-lookup.ts'
+import type { Config } from '../../config/schema.ts'
+import { GatewayError } from '../../errors.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
+import { maskText } from '../../registry/mask.ts'
+import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
+import { commandMissing, findCommand, isStandIn } from '../transports/stdio/command-lookup.ts'
+
+/** Resolves when the definition may be registered; rejects with the GatewayError that says why not. */
+export type RegistrationGate = (definition: ServerDefinition) => Promise<void>
 
 export interface GateParts {
   readonly admin: Config['admin']
@@ -18,10 +21,12 @@ export interface GateParts {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-/** Resolves when the definition may be registered; rejects with the GatewayError that says why not. */
-export async function passGate(definition: ServerDefinition, parts: GateParts): Promise<void> {
-  if (definition.transport === 'stdio') await checkCommand(definition, parts)
-  else await checkUrl(definition.url, parts.urlPolicy)
+/** The gate of the admin API. */
+export function createRegistrationGate(parts: GateParts): RegistrationGate {
+  return (definition) =>
+    definition.transport === 'stdio'
+      ? checkCommand(definition, parts)
+      : checkUrl(definition.url, parts.urlPolicy)
 }
 
 /**
