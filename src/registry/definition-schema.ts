@@ -39,6 +39,9 @@ const oneOf = <const Names extends readonly string[]>(names: Names) =>
     description: `one of ${names.join(', ')}`,
   })
 
+/** A field that may be left out. The title says what it is for, the description which values it takes. */
+const optional = <S extends TSchema>(title: string, schema: S) => Type.Optional<S>({ ...schema, title })
+
 /** Field name characters of HTTP (RFC 9110, 5.1). */
 const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 /** What a process environment can hold as a name: anything printable without `=`. */
@@ -54,36 +57,52 @@ export const definitionWireSchema = Type.Object(
       pattern: serverNamePattern,
       description: '1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
     }),
-    description: Type.Optional(text(4_096)),
+    description: optional('What the server is for.', text(4_096)),
     transport: oneOf(['stdio', 'sse', 'streamable-http']),
-    command: Type.Optional(text(4_096)),
-    args: Type.Optional(textList(256, text(32_768))),
-    env: Type.Optional(textMap(256, envNamePattern, 'an environment variable name', 65_536)),
-    cwd: Type.Optional(text(4_096)),
-    url: Type.Optional(text(4_096)),
-    headers: Type.Optional(textMap(64, headerNamePattern, 'an HTTP header name', 16_384)),
-    timeout: Type.Optional(duration),
-    autoReconnect: Type.Optional(flag),
-    maxReconnects: Type.Optional(
+    command: optional('The program of a server that is a process.', text(4_096)),
+    args: optional(
+      'Its arguments; values that look like secrets come back masked.',
+      textList(256, text(32_768)),
+    ),
+    env: optional(
+      'Its environment variables; values come back masked.',
+      textMap(256, envNamePattern, 'an environment variable name', 65_536),
+    ),
+    cwd: optional('Its working directory; only the configuration file may set one.', text(4_096)),
+    url: optional('Where a server over HTTP is.', text(4_096)),
+    headers: optional(
+      'Headers of each request to it; values come back masked.',
+      textMap(64, headerNamePattern, 'an HTTP header name', 16_384),
+    ),
+    timeout: optional('Longest silence of one call, restarted by its progress.', duration),
+    autoReconnect: optional('Whether a lost connection is made again.', flag),
+    maxReconnects: optional(
+      'Attempts before giving up; 0 never does.',
       Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'an integer from 0 to 1000000' }),
     ),
-    reconnectDelay: Type.Optional(duration),
-    healthCheckEnabled: Type.Optional(flag),
-    healthCheckInterval: Type.Optional(duration),
-    logEnabled: Type.Optional(flag),
-    toolFilter: Type.Optional(
+    reconnectDelay: optional('The pause before the first attempt; later ones are longer.', duration),
+    healthCheckEnabled: optional('Whether the server is asked for a sign of life now and then.', flag),
+    healthCheckInterval: optional('How often.', duration),
+    logEnabled: optional('Whether its standard error is copied into the log of the gateway.', flag),
+    toolFilter: optional(
+      'Which tools clients see and may call.',
       Type.Object(
         { mode: oneOf(['allow', 'block']), list: textList(1_024, text(256)) },
         { additionalProperties: false, description: 'an object with mode and list' },
       ),
     ),
-    tags: Type.Optional(textMap(64, '^[^\\x00-\\x1f\\x7f]{1,128}$', 'a tag name', 1_024)),
-    isolation: Type.Optional(oneOf(['auto', 'session', 'shared'])),
-    startTimeout: Type.Optional(duration),
-    forwardHeaders: Type.Optional(
+    tags: optional('Notes of your own.', textMap(64, '^[^\\x00-\\x1f\\x7f]{1,128}$', 'a tag name', 1_024)),
+    isolation: optional(
+      'Whether clients share a connection to the server.',
+      oneOf(['auto', 'session', 'shared']),
+    ),
+    startTimeout: optional('Longest start.', duration),
+    forwardHeaders: optional(
+      'Headers of a client that go on to the server.',
       textList(32, Type.String({ pattern: headerNamePattern, description: 'an HTTP header name' })),
     ),
-    authTokens: Type.Optional(
+    authTokens: optional(
+      'Tokens that open this server beside the global ones; they come back masked.',
       textList(
         64,
         // What an `Authorization: Bearer` header can carry; a token with a space could never match.
@@ -91,8 +110,8 @@ export const definitionWireSchema = Type.Object(
       ),
     ),
     // Kept by the gateway; taken in and passed over so that what GET returned can be PUT.
-    createdAt: Type.Optional(text(64)),
-    updatedAt: Type.Optional(text(64)),
+    createdAt: optional('Set by the gateway, and passed over in a request.', text(64)),
+    updatedAt: optional('Set by the gateway, and passed over in a request.', text(64)),
   },
   { $id: 'ServerDefinition', additionalProperties: false },
 )
