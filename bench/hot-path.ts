@@ -29,7 +29,10 @@ const steps: readonly { readonly title: string; readonly files: RegExp }[] = [
     title: 'which era, which session',
     files: /^(http\/routes\/|session\/sessions\.ts|protocol\/(classify|eras|envelope|headers|json)\.ts)/,
   },
-  { title: 'find ids and tokens in the text', files: /^protocol\/(jsonrpc|spans|large-answer)\.ts/ },
+  {
+    title: 'find ids and tokens in the text',
+    files: /^protocol\/(jsonrpc|void-members|response|spans|large-answer)\.ts/,
+  },
   { title: 'exchange and session', files: /^session\// },
   { title: 'bridge', files: /^protocol\/bridge\// },
   { title: 'lane, connection, id map', files: /^upstream\/[^/]+\.ts/ },

@@ -6,6 +6,8 @@
  * a client has been through `JSON.parse` before it comes here.
  */
 
+import { voidMember, withoutNull } from './void-members.ts'
+
 /** One message and the places in its text that matter. A start of -1 means that the member is absent. */
 export interface MessageText {
   readonly text: string
@@ -54,13 +56,13 @@ export function scanMessage(text: string): MessageText | null {
   const spans = topSpans.fill(-1)
   const end = scanObject(text, 0, TOP_KEYS, spans)
   if (end < 0 || skipSpace(text, end) !== text.length) return null
-  const voidSlot = voidMember(text, spans)
-  if (voidSlot >= 0)
-    return scanMessage(withoutMember(text, spans[voidSlot] as number, spans[voidSlot + 1] as number))
   const idStart = spans[0] as number
   const methodStart = spans[2] as number
   const resultStart = spans[6] as number
   const errorStart = spans[8] as number
+  const starts = { id: idStart, method: methodStart, result: resultStart, error: errorStart }
+  const voidStart = voidMember(text, starts)
+  if (voidStart >= 0) return scanMessage(withoutNull(text, voidStart))
   let method: string | null = null
   if (methodStart >= 0) {
     method = stringAt(text, methodStart, spans[3] as number)
@@ -84,25 +86,6 @@ export function scanMessage(text: string): MessageText | null {
     resultEnd: spans[7] as number,
     failed: errorStart >= 0,
   }
-}
-
-/** The slot of a member that is null and means nothing beside the others; -1 when there is none. */
-function voidMember(text: string, spans: readonly number[]): number {
-  const [method, result, error] = [spans[2] as number, spans[6] as number, spans[8] as number]
-  if (method >= 0 && text.startsWith('null', method)) return 2
-  if (result < 0 || error < 0) return -1
-  if (text.startsWith('null', error)) return 8
-  return text.startsWith('null', result) ? 6 : -1
-}
-
-/** The object without the member whose value stands there. */
-function withoutMember(text: string, valueStart: number, valueEnd: number): string {
-  const keyEnd = text.lastIndexOf('"', valueStart)
-  const start = text.lastIndexOf('"', keyEnd - 1)
-  const next = skipSpace(text, valueEnd)
-  if (text.charCodeAt(next) === COMMA) return text.slice(0, start) + text.slice(next + 1)
-  const before = text.slice(0, start).trimEnd()
-  return (before.endsWith(',') ? before.slice(0, -1) : before) + text.slice(valueEnd)
 }
 
 /** The raw JSON text of the id, which keeps its type and digits; empty when there is none. */

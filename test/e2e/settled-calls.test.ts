@@ -65,6 +65,12 @@ const kinds: readonly Kind[] = [
     renews: true,
   },
   {
+    why: '200 in plain text',
+    respond: (r) => text(r, 200, 'Session not found'),
+    outcome: 'again',
+    renews: true,
+  },
+  {
     why: '401 in JSON of its own',
     respond: (r) => json(r, 401, { error: 'invalid session' }),
     outcome: 'again',
@@ -119,6 +125,42 @@ const kinds: readonly Kind[] = [
     },
     runs: true,
     outcome: 'UPSTREAM_CLOSED',
+    renews: true,
+  },
+  {
+    why: '404 whose body is larger than an error',
+    respond: (r, id) => json(r, 404, rpc(id, -32602, 'x'.repeat(100_000))),
+    runs: true,
+    outcome: 'UPSTREAM_ERROR',
+    renews: true,
+  },
+  {
+    why: '404 with the result',
+    respond: (r, id) => json(r, 404, { jsonrpc: '2.0', id, result: {} }),
+    runs: true,
+    outcome: 'UPSTREAM_ERROR',
+    renews: true,
+  },
+  {
+    why: '404 with the error in a batch',
+    respond: (r, id) => json(r, 404, [rpc(id, -32001, 'Session not found')]),
+    runs: true,
+    outcome: 'UPSTREAM_ERROR',
+    renews: true,
+  },
+  {
+    why: '404 with the error in an event',
+    respond: (r, id) =>
+      text(r, 404, `data: ${JSON.stringify(rpc(id, -32001, 'Session not found'))}\n\n`, 'text/event-stream'),
+    runs: true,
+    outcome: 'UPSTREAM_ERROR',
+    renews: true,
+  },
+  {
+    why: '400 with the id and an error that is a text',
+    respond: (r, id) => json(r, 400, { id, error: 'Session not found' }),
+    runs: true,
+    outcome: 'UPSTREAM_ERROR',
     renews: true,
   },
   // The session has nothing to do with it.
@@ -215,6 +257,7 @@ const kinds: readonly Kind[] = [
     runs: true,
     outcome: 'UPSTREAM_ERROR',
   },
+  { why: 'a text', respond: (r) => text(r, 200, 'ok'), runs: true, outcome: 'UPSTREAM_ERROR' },
   {
     why: 'a notification alone',
     respond: (r) => json(r, 200, { jsonrpc: '2.0', method: 'notifications/tools/list_changed' }),

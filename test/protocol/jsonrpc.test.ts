@@ -27,6 +27,11 @@ describe('scanMessage', () => {
     { text: '{"id":1,"method":null,"result":{}}', kind: 'response', why: 'a null method is none' },
     { text: '{"id":1,"method":null}', kind: null, why: 'nor does it make a message' },
     { text: '{"id":null,"method":"a"}', kind: null, why: 'a request must not have a null id' },
+    {
+      text: '{"id":null,"method":"notifications/a"}',
+      kind: 'notification',
+      why: 'but a notification has none',
+    },
     { text: '{"id":{},"method":"a"}', kind: null, why: 'an id is no object' },
     { text: '{"id":true,"method":"a"}', kind: null, why: 'an id is no boolean' },
     { text: '{"id":1}', kind: null, why: 'neither method nor result' },
@@ -72,7 +77,7 @@ describe('scanMessage', () => {
     },
     {
       text: '{ "result" : {} , "id" : 1.0 , "\\u0065rror" : null }',
-      left: '{ "result" : {} , "id" : 1.0  }',
+      left: '{ "result" : {} , "id" : 1.0 }',
       failed: false,
       why: 'the last member, its key escaped',
     },

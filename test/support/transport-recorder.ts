@@ -1,5 +1,7 @@
 /** Records what a transport tells its connection, and lets a test await it. */
 import type { GatewayError } from '../../src/errors.ts'
+import { scanMessage } from '../../src/protocol/jsonrpc.ts'
+import { AnsweredRequest } from '../../src/upstream/answered-request.ts'
 import type { TransportReceiver } from '../../src/upstream/transports/transport.ts'
 
 export type TransportEvent =
@@ -24,10 +26,10 @@ export function isKind<K extends TransportEvent['kind']>(kind: K) {
 
 /** Whether a message that came for a request answers this one. */
 function answers(text: string, arrivedFor: number | null, requestId: number): boolean {
-  const message = JSON.parse(text) as { id?: unknown; method?: unknown; error?: unknown }
-  if (message.method !== undefined) return false
-  const unnamed = message.id === undefined || message.id === null
-  return unnamed ? arrivedFor === requestId && message.error !== undefined : Number(message.id) === requestId
+  const message = scanMessage(text)
+  return (
+    message?.kind === 'response' && new AnsweredRequest().idOf(message, arrivedFor, true, []) === requestId
+  )
 }
 
 export function createRecorder(): TransportRecorder {

@@ -4,11 +4,11 @@
  * Bodies are not shown: an error page may hold anything, above all the headers of the request that it is
  * about. Only a JSON-RPC error is, its message cut, and without the credentials that the server was sent.
  */
-import { GatewayError, reasonOf } from '../../../errors.ts'
+import { GatewayError } from '../../../errors.ts'
 import { type Mask, maskJson, maskStart } from '../../../telemetry/redaction.ts'
 import type { TransportReceiver } from '../transport.ts'
-import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
-import { readSaidError, type SaidError, saysSessionUnknown } from './session-news.ts'
+import { type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
+import { readSaidError, saysSessionUnknown } from './session-news.ts'
 
 /** What came of a request that was not answered as it should be. */
 export type HttpFailure = {
@@ -23,6 +23,7 @@ export type HttpFailure = {
 )
 
 const errorBodyBytesMax = 64 * 1024
+const errorBodyMsMax = 3_000
 const shownCharsMax = 300
 
 export interface FailedRequest {
@@ -35,51 +36,73 @@ export interface FailedRequest {
   readonly mask: Mask
 }
 
-/** `answer` has a status of 300 or more. Reads or discards its body; rejects only when that breaks off. */
+/**
+ * `answer` has a status of 300 or more, or a body that is no JSON-RPC. Reads or discards its body; rejects with a
+ * GatewayError when that cannot be read and the status does not say enough.
+ */
 export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Promise<HttpFailure> {
   const { status } = answer
   const { inSession, requestId, host, mask } = failed
   const gone = inSession && (status === 404 || status === 410)
-  let said: SaidError | null
-  try {
-    said = await readError(answer, failed)
-  } catch (thrown) {
-    if (!gone) throw thrown
-    // Nobody knows whether it was the answer.
-    return { kind: 'error', error: new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown)), sessionLost: true }
-  }
-  const sessionLost = inSession && said !== null && saysSessionUnknown(said)
   const refused = status === 401 || status === 403
+  let body: string | null = null
+  try {
+    body = await readErrorBody(answer, inSession)
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError) || !(gone || refused)) throw thrown
+    // Nobody knows whether it was the answer.
+    if (gone) return { kind: 'error', error: thrown, sessionLost: true }
+  }
+  const said = body === null ? null : readSaidError(body, requestId)
+  const isRpc = said !== null && said.code !== null
+  // A result, a batch, an event: whatever it is, the server has read the request.
+  const mayHaveRun = body !== null && !isRpc && /"(?:jsonrpc|result)"/.test(body)
+  const sessionLost = gone || (inSession && said !== null && saysSessionUnknown(said))
   const silent = failed.probing === true && status >= 500
-  if (said?.own === true && !refused && !silent)
-    return { kind: 'answer', text: maskJson(mask, said.text), sessionLost }
-  if (said?.own !== true && (gone || (sessionLost && status < 500)))
-    return { kind: 'unrun', sessionLost: true }
+  if (said?.own === true && isRpc && !refused && !silent)
+    return {
+      kind: 'answer',
+      text: maskJson(mask, said.text),
+      sessionLost: saysSessionUnknown(said) && inSession,
+    }
+  if (sessionLost && status < 500 && said?.own !== true && !mayHaveRun) return { kind: 'unrun', sessionLost }
   if (refused) {
     const details = `${host} answered HTTP ${status}: check the credentials in the headers of this server.`
     return { kind: 'error', error: new GatewayError('UPSTREAM_UNAUTHORIZED', details), sessionLost: false }
   }
   // A 5xx without the id is a fault of something in between.
-  const isRpc = said !== null && said.code !== null
   if (isRpc && said?.unnamed === true && requestId !== null && status < 500)
     return { kind: 'answer', text: maskJson(mask, said.text), sessionLost }
   const shown = isRpc ? `: ${maskStart(mask, said?.message ?? '', shownCharsMax)}` : ''
-  const error = new HttpStatusError(status, `${host} answered HTTP ${status}${shown}`)
+  const error =
+    status < 300
+      ? notAnAnswer(answer, `HTTP ${status} and ${mediaType(answer)}`)
+      : new HttpStatusError(status, `${host} answered HTTP ${status}${shown}`)
   return { kind: 'error', error, sessionLost }
 }
 
-/** What the body says; plain text may speak of a session, and is of no interest outside one. */
-async function readError(
-  answer: HttpAnswer,
-  { inSession, requestId }: FailedRequest,
-): Promise<SaidError | null> {
+/**
+ * The body, or null where it is of no interest: plain text may speak of a session. Rejects with a GatewayError when
+ * it breaks off, is too large or does not end in time: a request must not wait for an error page.
+ */
+async function readErrorBody(answer: HttpAnswer, inSession: boolean): Promise<string | null> {
   const type = mediaType(answer)
-  const body =
-    type === 'application/json' || (inSession && type === 'text/plain')
-      ? await readBody(answer, errorBodyBytesMax)
-      : null
-  if (body === null) answer.discard()
-  return body === null ? null : readSaidError(body, requestId)
+  if (type !== 'application/json' && (!inSession || type === 'text/html')) {
+    answer.discard()
+    return null
+  }
+  const { status, url } = answer
+  const tooLong = new HttpStatusError(status, `${url.host} answered HTTP ${status} with a body without end.`)
+  const late = Promise.withResolvers<null>()
+  const timer = setTimeout(late.resolve, errorBodyMsMax, null)
+  try {
+    const body = await Promise.race([readBody(answer, errorBodyBytesMax), late.promise])
+    if (body !== null) return body
+    answer.discard()
+    throw tooLong
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** Tells the receiver what became of the request; nothing when it did not run. It is settled afterwards. */

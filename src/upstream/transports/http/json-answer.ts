@@ -1,9 +1,8 @@
 /** Reads the JSON body that answers one POST. */
-import { GatewayError } from '../../../errors.ts'
 import { largeAnswerBytesMin, lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { messagesIn } from '../message-text.ts'
 import type { TransportReceiver } from '../transport.ts'
-import type { HttpAnswer } from './client/answer/answer.ts'
+import { type HttpAnswer, notAnAnswer } from './client/answer/answer.ts'
 import type { HttpFailure } from './failure.ts'
 import { readSessionError } from './session-news.ts'
 
@@ -42,10 +41,4 @@ export function deliverJson(
   }
   if (!receiver.settled(requestId)) throw notAnAnswer(answer, 'JSON that does not answer the request')
   return null
-}
-
-/** The server answered with something else, in a few words. */
-export function notAnAnswer({ url }: HttpAnswer, what: string): GatewayError {
-  const details = `${url.host} answered with ${what} where a JSON-RPC message was due.`
-  return new GatewayError('UPSTREAM_ERROR', details)
 }

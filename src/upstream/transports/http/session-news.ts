@@ -5,9 +5,9 @@
  * | the server says | the request | the session |
  * | --- | --- | --- |
  * | an error with the id of the request, whatever status and words | is answered | lost when the words say so |
- * | 404 or 410 | did not run | lost |
+ * | 404 or 410, whatever the words, unless the body is a JSON-RPC message of another kind or cannot be read | did not run | lost |
  * | any other status below 500, in the words of a check of sessions | did not run | lost |
- * | 500 and above in those words | may have run | lost |
+ * | 500 and above in those words, or a 404 that cannot be read | may have run | lost |
  *
  * The specification knows 404 alone (2025-11-25, Session Management), but servers copy examples that answer 400, and
  * without this they would never recover from a restart. Servers check the session before they read the request, and
@@ -46,16 +46,17 @@ export function readSaidError(body: string, requestId: number | null): SaidError
     return text === '' ? null : { text, code: null, message: text, own: false, unnamed: true }
   }
   if (!isObject(value)) return null
+  const span = memberSpan(text, 0, 'id')
+  const own = span !== null && requestId !== null && integerAt(text, span.start, span.end) === requestId
+  const unnamed = value.id === undefined || value.id === null
   const error = isObject(value.error) ? value.error : null
   if (error === null || typeof error['code'] !== 'number') {
     const said = [error?.['message'], value.error, value['message'], value['detail']]
     const message = said.find((word) => typeof word === 'string')
-    return message === undefined ? null : { text, code: null, message, own: false, unnamed: true }
+    return message === undefined ? null : { text, code: null, message, own, unnamed }
   }
-  const span = memberSpan(text, 0, 'id')
-  const own = span !== null && requestId !== null && integerAt(text, span.start, span.end) === requestId
   const message = typeof error['message'] === 'string' ? error['message'] : ''
-  return { text, code: error['code'], message, own, unnamed: value.id === undefined || value.id === null }
+  return { text, code: error['code'], message, own, unnamed }
 }
 
 /** The same for a body that may be any answer: null, and at no cost, for all that is no error about a session. */

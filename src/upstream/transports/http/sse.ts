@@ -20,12 +20,11 @@ import {
   type UpstreamTransport,
   unansweredMax,
 } from '../transport.ts'
-import { type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
+import { type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { ReadGate, readEvents } from './event-body.ts'
 import { readFailure, tellFailure } from './failure.ts'
-import { notAnAnswer } from './json-answer.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the

@@ -20,13 +20,13 @@ import {
   unansweredMax,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
-import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import { type HttpAnswer, mediaType, notAnAnswer } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
 import { ReadGate } from './event-body.ts'
 import { type HttpFailure, readFailure, tellFailure } from './failure.ts'
-import { deliverJson, notAnAnswer } from './json-answer.ts'
+import { deliverJson } from './json-answer.ts'
 import { SendGate } from './send-gate.ts'
 import { keepListening } from './standing-stream.ts'
 
@@ -197,7 +197,9 @@ class StreamableHttpTransport implements UpstreamTransport {
     const inSession = session !== null
     const conclude = (failure: HttpFailure | null): boolean =>
       failure !== null && this.#conclude(failure, requestId, session)
-    if (answer.status >= 300) {
+    const type = mediaType(answer)
+    // Some servers tell in plain text that they do not know the session, whatever the status.
+    if (answer.status >= 300 || (inSession && requestId !== null && type === 'text/plain')) {
       const probing = method === 'server/discover'
       const failed = { requestId, probing, inSession, host: answer.url.host, mask: this.#mask }
       return readFailure(answer, failed).then(conclude)
@@ -206,13 +208,11 @@ class StreamableHttpTransport implements UpstreamTransport {
       answer.discard()
       return false
     }
-    const type = mediaType(answer)
     if (type.endsWith('json')) {
       const { lineBytesMax } = this.#options
       const pieces = answer.pieces(lineBytesMax)
-      const due = { requestId, inSession }
       const take = (all: MessagePieces | null): boolean =>
-        conclude(deliverJson(answer, all, lineBytesMax, due, this.#receiver))
+        conclude(deliverJson(answer, all, lineBytesMax, { requestId, inSession }, this.#receiver))
       return pieces instanceof Promise ? pieces.then(take) : take(pieces)
     }
     if (type === 'text/event-stream') return this.#readStream(answer, requestId, session, cancellation)

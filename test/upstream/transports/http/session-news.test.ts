@@ -73,6 +73,11 @@ describe('what a body says', () => {
     { why: 'a text of a framework', body: '{"error":"m"}', said: { code: null, message: 'm', own: false } },
     { why: 'of another one', body: '{"detail":"m"}', said: { code: null, message: 'm' } },
     { why: 'without a code', body: '{"error":{"message":"m"}}', said: { code: null, message: 'm' } },
+    {
+      why: 'a text of a framework, with the id of the request',
+      body: '{"id":7,"error":"m"}',
+      said: { code: null, own: true },
+    },
     { why: 'plain text', body: ' m\n', said: { code: null, message: 'm' } },
     { why: 'a result', body: '{"id":7,"result":{}}', said: null },
     { why: 'a list', body: '[]', said: null },

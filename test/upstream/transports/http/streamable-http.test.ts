@@ -125,6 +125,18 @@ describe.each([
         code: 'UPSTREAM_ERROR',
       },
       {
+        why: 'the answer to another request',
+        answer: () => Response.json({ jsonrpc: '2.0', id: 999, result: {} }),
+        code: 'UPSTREAM_ERROR',
+      },
+      {
+        why: 'a result without id',
+        answer: () => Response.json({ jsonrpc: '2.0', id: null, result: {} }),
+        code: 'UPSTREAM_ERROR',
+      },
+      { why: 'JSON of another kind', answer: () => Response.json({ error: 'no' }), code: 'UPSTREAM_ERROR' },
+      { why: 'plain text', answer: () => new Response('ok'), code: 'UPSTREAM_ERROR' },
+      {
         why: 'a compressed body',
         answer: () =>
           new Response('x', { headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' } }),
@@ -554,6 +566,83 @@ describe.each([
         expect(JSON.stringify(session.recorder.events)).not.toContain('secret-key-1')
       })
     }
+
+    const sessionUnknown = { code: -32001, message: 'Session not found' }
+    const news: { why: string; status: number; body: unknown; kinds: string[] }[] = [
+      {
+        why: '404 with the id: the answer, and a lost session',
+        status: 404,
+        body: { jsonrpc: '2.0', id: 2, error: sessionUnknown },
+        kinds: ['message for 2', 'sessionLost for null'],
+      },
+      {
+        why: '200 with the id, likewise',
+        status: 200,
+        body: { jsonrpc: '2.0', id: 2, error: sessionUnknown },
+        kinds: ['message for 2', 'sessionLost for null'],
+      },
+      {
+        why: '404 with the id, about the method: the answer alone',
+        status: 404,
+        body: { jsonrpc: '2.0', id: 2, error: { code: -32601, message: 'Method not found' } },
+        kinds: ['message for 2'],
+      },
+      {
+        why: '400 with the id, about a session of the tool: the answer alone',
+        status: 400,
+        body: { jsonrpc: '2.0', id: 2, error: { code: -32000, message: 'Your bank session has expired' } },
+        kinds: ['message for 2'],
+      },
+      {
+        why: '404 with the id of nobody: it did not run',
+        status: 404,
+        body: { jsonrpc: '2.0', id: 'server-error', error: { code: -32600, message: 'Not here' } },
+        kinds: ['sessionLost for 2'],
+      },
+      {
+        why: '200 without the id: it did not run',
+        status: 200,
+        body: { jsonrpc: '2.0', id: null, error: sessionUnknown },
+        kinds: ['sessionLost for 2'],
+      },
+      { why: '410: it did not run', status: 410, body: {}, kinds: ['sessionLost for 2'] },
+      {
+        why: '500 in the words of a check: it may have run',
+        status: 500,
+        body: { error: 'Session not found' },
+        kinds: ['requestFailed for 2', 'sessionLost for null'],
+      },
+    ]
+    for (const { why, status, body, kinds } of news) {
+      test(`tells what became of the request and of the session: ${why}`, async () => {
+        await using http = server((request) =>
+          request.message.id === 2 ? Response.json(body, { status }) : jsonAnswer(request),
+        )
+        const session = await openSession(transportTo(http.url))
+        session.start('call')
+        await session.recorder.until(
+          (seen): seen is typeof seen => session.recorder.events.length > kinds.length,
+        )
+        await session.call('call')
+        const told = session.recorder.events.slice(1, -1)
+        expect(told.map((seen) => `${seen.kind} for ${'requestId' in seen ? seen.requestId : ''}`)).toEqual(
+          kinds,
+        )
+        expect(http.seen.filter((request) => request.message.id === 2)).toHaveLength(1)
+      })
+    }
+
+    test('is not waited for when its body does not end: the call fails and the session is lost', async () => {
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(Buffer.from('{"jsonrpc":"2.0",')),
+      })
+      const headers = { 'content-type': 'application/json' }
+      await using http = server(() => new Response(body, { status: 404, headers }))
+      const session = await openSession(transportTo(http.url))
+      session.start('call')
+      expect((await session.recorder.until(isKind('sessionLost'))).requestId).toBeNull()
+      expect(session.recorder.of('requestFailed').map(({ requestId }) => requestId)).toEqual([2])
+    }, 10_000)
 
     test('404 outside a session is an error of the address, not of a session', async () => {
       await using http = startFaultHttp(() => new Response(null, { status: 404 }))

@@ -69,5 +69,11 @@ export function brokenConnection(url: URL, why: string): GatewayError {
   return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host} failed (${why}).`)
 }
 
+/** The server answered with something else, in a few words. */
+export function notAnAnswer({ url }: HttpAnswer, what: string): GatewayError {
+  const details = `${url.host} answered with ${what} where a JSON-RPC message was due.`
+  return new GatewayError('UPSTREAM_ERROR', details)
+}
+
 /** What a request ends with that was given up, on every way. */
 export const givenUp = 'AbortError'
