@@ -1,7 +1,7 @@
 /** Records what a transport tells its connection, and lets a test await it. */
 import type { GatewayError } from '../../src/errors.ts'
 import { scanMessage } from '../../src/protocol/jsonrpc.ts'
-import { AnsweredRequest } from '../../src/upstream/answered-request.ts'
+import { AnsweredRequest } from '../../src/upstream/connection/answered-request.ts'
 import type { TransportReceiver } from '../../src/upstream/transports/transport.ts'
 
 export type TransportEvent =

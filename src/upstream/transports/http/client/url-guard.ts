@@ -7,7 +7,7 @@
  * Called at registration, and by the HTTP transports before each connect and each redirect.
  *
  * A name server could answer differently a moment later, when the connection is made: the transports
- * connect to the addresses that were judged here (`transports/guarded-routes.ts`).
+ * connect to the addresses that were judged here (`routes.ts`).
  */
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
