@@ -116,12 +116,6 @@ export const definitionWireSchema = Type.Object(
   { $id: 'ServerDefinition', additionalProperties: false },
 )
 
-/** The wire form of a PUT: the path names the server, so the body need not. */
-export const replacementWireSchema = Type.Object(
-  { ...definitionWireSchema.properties, name: Type.Optional(definitionWireSchema.properties.name) },
-  { $id: 'ServerReplacement', additionalProperties: false },
-)
-
 export type DefinitionWire = Static<typeof definitionWireSchema>
 
 export interface ParseOptions {

@@ -1,7 +1,7 @@
 /** `GET /admin/openapi.json`: valid, complete, behind the admin door; and the check of answers against it bites. */
 import { describe, expect, test } from 'bun:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
-import type { OpenApiDocument } from '../../src/http/openapi.ts'
+import type { OpenApiDocument } from '../../src/http/api/openapi.ts'
 import { asDocumented } from '../support/api-document.ts'
 import { type Front, startFront } from './front.ts'
 

@@ -5,7 +5,7 @@
  */
 import Ajv2020 from 'ajv/dist/2020'
 import { createApp } from '../../src/http/app.ts'
-import { type OpenApiDocument, openApiDocument } from '../../src/http/openapi.ts'
+import { type OpenApiDocument, openApiDocument } from '../../src/http/api/openapi.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { createMemoryStore } from '../../src/registry/store.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'

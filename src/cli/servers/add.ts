@@ -1,5 +1,5 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import type { ServerView } from '../../http/answers.ts'
+import type { ServerView } from '../../http/api/answers.ts'
 import { parseDefinition } from '../../registry/definition-schema.ts'
 import type { Problem } from '../../registry/problems.ts'
 import { printable } from '../../telemetry/printable.ts'

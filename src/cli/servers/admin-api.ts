@@ -1,7 +1,7 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
 import type { ArgsDef } from 'citty'
 import type { Config } from '../../config/schema.ts'
-import type { ErrorAnswer } from '../../http/answers.ts'
+import type { ErrorAnswer } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags } from '../config-flags.ts'

@@ -1,5 +1,6 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import type { ToolCall, ToolResult } from '../../http/answers.ts'
+import type { ToolResult } from '../../http/api/answers.ts'
+import type { ToolCall } from '../../http/api/tool-call.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'

@@ -1,5 +1,5 @@
 import { defineCommand } from 'citty'
-import type { ServerList, ServerView } from '../../http/answers.ts'
+import type { ServerList, ServerView } from '../../http/api/answers.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
 import {

@@ -1,5 +1,5 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import type { ServerView, ToolList } from '../../http/answers.ts'
+import type { ServerView, ToolList } from '../../http/api/answers.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'

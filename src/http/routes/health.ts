@@ -1,56 +1,29 @@
 /** `/healthz` and `/readyz`, for everyone: they say whether to send traffic here, and nothing secret. */
-import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { ServerDirectory } from '../../upstream/server/directory.ts'
-import * as answers from '../answers.ts'
-import { answer, type Operation, routeOf } from '../operation.ts'
+import { answer, routeOf } from '../api/operation.ts'
 
 export interface HealthParts {
   readonly directory: Pick<ServerDirectory, 'list'>
   readonly state: { readonly draining: boolean }
 }
 
-const getHealth = {
-  id: 'getHealth',
-  tag: 'health',
-  summary: 'Whether the process serves.',
-  access: 'everyone',
-  answers: {
-    200: { description: 'It serves.', schema: answers.alive },
-    503: { description: 'It is shutting down.', schema: answers.draining },
-  },
-} as const satisfies Operation
-
-const getReadiness = {
-  id: 'getReadiness',
-  tag: 'health',
-  summary: 'Whether every server of the configuration file has been tried.',
-  access: 'everyone',
-  answers: {
-    200: { description: 'Each is connected or has failed for a known reason.', schema: answers.ready },
-    503: {
-      description: 'Some are still tried, or the gateway is shutting down.',
-      schema: Type.Union([answers.starting, answers.draining]),
-    },
-  },
-} as const satisfies Operation
-
 /** 200 while the process serves; 503 once it drains. Ready when every server of the file has been tried. */
 export function healthRoutes(parts: HealthParts) {
   const health = () =>
     parts.state.draining
-      ? answer(getHealth, 503, { status: 'draining' })
-      : answer(getHealth, 200, { status: 'ok' })
+      ? answer('getHealth', 503, { status: 'draining' })
+      : answer('getHealth', 200, { status: 'ok' })
   return new Elysia()
-    .get('/healthz', health, routeOf(getHealth))
-    .get('/readyz', () => readiness(parts), routeOf(getReadiness))
+    .get('/healthz', health, routeOf('getHealth'))
+    .get('/readyz', () => readiness(parts), routeOf('getReadiness'))
 }
 
 /** A server that failed for a known reason counts as settled: one that cannot start stops nobody. */
 function readiness(parts: HealthParts): Response {
-  if (parts.state.draining) return answer(getReadiness, 503, { status: 'draining' })
+  if (parts.state.draining) return answer('getReadiness', 503, { status: 'draining' })
   const fromFile = parts.directory.list().filter((entry) => entry.origin === 'file')
-  if (fromFile.every((entry) => entry.settled())) return answer(getReadiness, 200, { status: 'ready' })
+  if (fromFile.every((entry) => entry.settled())) return answer('getReadiness', 200, { status: 'ready' })
   const servers = fromFile.map((entry) => ({ name: entry.definition.name, status: entry.status().status }))
-  return answer(getReadiness, 503, { status: 'starting', servers }, { 'retry-after': '1' })
+  return answer('getReadiness', 503, { status: 'starting', servers }, { 'retry-after': '1' })
 }

@@ -13,9 +13,8 @@ import type { Log } from '../../../telemetry/log.ts'
 import type { ServerDirectory } from '../../../upstream/server/directory.ts'
 import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
 import { contextOf } from '../../context.ts'
-import { routeOf } from '../../operation.ts'
+import { routeOf } from '../../api/operation.ts'
 import { replyError } from '../../reply.ts'
-import * as operations from './operations.ts'
 import { serverHandlers } from './servers.ts'
 import { callTool, listTools } from './tools.ts'
 
@@ -54,24 +53,24 @@ export function adminRoutes(options: AdminOptions) {
       answer(parts, request, params?.name ?? '', handler)
   }
   return new Elysia()
-    .get('/admin/mcps', route(servers.list), routeOf(operations.listServers))
-    .post('/admin/mcps', route(servers.create), routeOf(operations.createServer))
+    .get('/admin/mcps', route(servers.list), routeOf('listServers'))
+    .post('/admin/mcps', route(servers.create), routeOf('createServer'))
     .get(
       '/admin/mcps/:name',
       route((_, name) => servers.get(name)),
-      routeOf(operations.getServer),
+      routeOf('getServer'),
     )
-    .put('/admin/mcps/:name', route(servers.replace), routeOf(operations.replaceServer))
-    .delete('/admin/mcps/:name', route(servers.remove), routeOf(operations.removeServer))
+    .put('/admin/mcps/:name', route(servers.replace), routeOf('replaceServer'))
+    .delete('/admin/mcps/:name', route(servers.remove), routeOf('removeServer'))
     .get(
       '/admin/tools',
       route(() => listTools(parts)),
-      routeOf(operations.listTools),
+      routeOf('listTools'),
     )
     .post(
       '/admin/tools/call',
       route((request) => callTool(parts, request)),
-      routeOf(operations.callTool),
+      routeOf('callTool'),
     )
 }
 

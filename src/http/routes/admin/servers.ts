@@ -8,14 +8,13 @@ import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
 import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts'
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
-import type { ServerView } from '../../answers.ts'
+import type { ServerView } from '../../api/answers.ts'
 import { contextOf } from '../../context.ts'
-import { answer } from '../../operation.ts'
+import { answer } from '../../api/operation.ts'
 import { replyEmpty } from '../../reply.ts'
 import type { AdminParts } from './admin.ts'
 import { readJson } from './body.ts'
 import { NameOrder } from './name-order.ts'
-import { createServer, getServer, listServers, replaceServer } from './operations.ts'
 
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerHandlers {
@@ -31,9 +30,9 @@ export function serverHandlers(parts: AdminParts): ServerHandlers {
   return {
     list() {
       const mcps = parts.directory.list().map(viewOf)
-      return answer(listServers, 200, { mcps, count: mcps.length })
+      return answer('listServers', 200, { mcps, count: mcps.length })
     },
-    get: (name) => answer(getServer, 200, viewOf(knownEntry(parts, name))),
+    get: (name) => answer('getServer', 200, viewOf(knownEntry(parts, name))),
     async create(request) {
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
       const definition = definitionOf(body, { now: now(parts) })
@@ -66,7 +65,7 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   parts.store.put(definition)
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
-  return answer(createServer, 201, {
+  return answer('createServer', 201, {
     message: 'The server is registered and connecting in the background.',
     name,
   })
@@ -85,7 +84,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
   parts.store.put(definition)
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
-  return answer(replaceServer, 200, {
+  return answer('replaceServer', 200, {
     message: 'The server is replaced; calls in flight finish on the old one.',
     name,
   })

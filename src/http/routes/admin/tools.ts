@@ -2,13 +2,13 @@
 import { GatewayError, reasonOf } from '../../../errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/json.ts'
 import type { ServerEntry, ToolDescription } from '../../../upstream/server/directory.ts'
-import type { ToolList } from '../../answers.ts'
+import type { ToolList } from '../../api/answers.ts'
 import { contextOf } from '../../context.ts'
-import { answer } from '../../operation.ts'
+import { answer } from '../../api/operation.ts'
 import { replyRpcText } from '../../reply.ts'
+import { toolCall } from '../../api/tool-call.ts'
 import type { AdminParts } from './admin.ts'
 import { readTyped } from './body.ts'
-import * as operations from './operations.ts'
 import { knownEntry, maskOf } from './servers.ts'
 
 type Listed = Partial<ToolList>
@@ -16,7 +16,7 @@ type Listed = Partial<ToolList>
 /** One page of everything: a server that does not answer in time is named and left out. */
 export async function listTools(parts: AdminParts): Promise<Response> {
   const lists = await Promise.all(parts.directory.list().map((entry) => toolsOf(entry, parts.toolsListMs)))
-  return answer(operations.listTools, 200, {
+  return answer('listTools', 200, {
     tools: lists.flatMap(({ tools = [] }) => tools),
     errors: lists.flatMap(({ errors = [] }) => errors),
   })
@@ -41,7 +41,7 @@ async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
 
 /** Calls one tool. What the server says about the call is 200, what keeps it from being asked is not. */
 export async function callTool(parts: AdminParts, request: Request): Promise<Response> {
-  const call = await readTyped(request, operations.callTool.body.schema, parts.config.limits.bodyBytesMax)
+  const call = await readTyped(request, toolCall, parts.config.limits.bodyBytesMax)
   const { log } = contextOf(request)
   const entry = knownEntry(parts, call.mcpName)
   log.mcp = call.mcpName
@@ -65,18 +65,16 @@ function replyResult(result: { readonly content?: unknown; readonly isError?: un
   const [text] = textsOf([first])
   if (text !== undefined) {
     // Spliced, not parsed and written anew: integers beyond 2^53 would come out changed.
-    return isJsonObject(text)
-      ? replyRpcText(`{"result":${text}}`)
-      : answer(operations.callTool, 200, { result: text })
+    return isJsonObject(text) ? replyRpcText(`{"result":${text}}`) : answer('callTool', 200, { result: text })
   }
   const { type, data, mimeType }: JsonObject = isObject(first) ? first : {}
-  if (type === 'image') return answer(operations.callTool, 200, { result: { type, data, mimeType } })
-  return answer(operations.callTool, 200, { result: content ?? result })
+  if (type === 'image') return answer('callTool', 200, { result: { type, data, mimeType } })
+  return answer('callTool', 200, { result: content ?? result })
 }
 
 function replyToolError(text: string): Response {
   const error = text === '' ? 'The tool failed without saying why.' : text
-  return answer(operations.callTool, 200, { result: null, error })
+  return answer('callTool', 200, { result: null, error })
 }
 
 function textsOf(content: readonly unknown[]): string[] {

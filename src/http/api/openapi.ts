@@ -1,21 +1,22 @@
 /**
- * The OpenAPI 3.1 document of the HTTP API, made from the routes that carry an operation (operation.ts).
+ * The OpenAPI 3.1 document of the HTTP API, made from the routes that name an operation (operations.ts).
  *
- * TypeBox schemas are JSON Schema, and OpenAPI 3.1 takes JSON Schema as it is, so this only collects. Made
- * anew for each request that asks for it: a gateway that is never asked holds none (docs/decisions/openapi.md).
+ * TypeBox schemas are JSON Schema, and OpenAPI 3.1 takes JSON Schema as it is, so this only collects. Loaded
+ * when somebody asks: a gateway that is never asked has neither schemas nor document (docs/decisions/openapi.md).
  */
 import type { TSchema } from '@sinclair/typebox'
-import { version } from '../../package.json'
-import { catalogue, type ErrorCode } from '../errors.ts'
-import { serverNamePattern } from '../registry/definition-schema.ts'
+import { version } from '../../../package.json'
+import { catalogue, type ErrorCode } from '../../errors.ts'
+import { serverNamePattern } from '../../registry/definition-schema.ts'
 import { errorAnswer } from './answers.ts'
-import type { Operation } from './operation.ts'
+import type { OperationId } from './operation.ts'
+import { type Operation, operations } from './operations.ts'
 
 /** A route as Elysia lists it. */
 export interface ListedRoute {
   readonly method: string
   readonly path: string
-  readonly hooks?: { readonly detail?: object }
+  readonly hooks?: { readonly detail?: { readonly operationId?: string } }
 }
 
 export interface OpenApiDocument {
@@ -29,11 +30,12 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
   const paths: Record<string, Record<string, unknown>> = {}
   const schemas: Record<string, unknown> = {}
   for (const { method, path, hooks } of routes) {
-    // Elysia gives an empty detail to the routes without one, which are those that speak MCP.
-    if (hooks?.detail === undefined || !('answers' in hooks.detail)) continue
+    const id = hooks?.detail?.operationId
+    // The routes that speak MCP are no operations.
+    if (id === undefined || !isOperationId(id)) continue
     const template = path.replace(/:(\w+)/g, '{$1}')
     paths[template] ??= path.includes(':name') ? { parameters: [nameParameter] } : {}
-    paths[template][method.toLowerCase()] = withReferences(described(hooks.detail as Operation), schemas)
+    paths[template][method.toLowerCase()] = withReferences(described(id, operations[id]), schemas)
   }
   return {
     openapi: '3.1.0',
@@ -90,9 +92,13 @@ const errorsOfAdmin: readonly ErrorCode[] = [
   'DRAINING',
 ]
 
+function isOperationId(text: string): text is OperationId {
+  return Object.hasOwn(operations, text)
+}
+
 /** The Operation Object of OpenAPI, its schemas still TypeBox. */
-function described(operation: Operation): object {
-  const { id, tag, summary, access, body } = operation
+function described(id: OperationId, operation: Operation): object {
+  const { tag, summary, access, body } = operation
   return {
     operationId: id,
     tags: [tag],

@@ -5,8 +5,8 @@
  * document. They describe what is sent and refuse no further members: a later version may send more.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { catalogue } from '../errors.ts'
-import { definitionWireSchema } from '../registry/definition-schema.ts'
+import { catalogue } from '../../errors.ts'
+import { definitionWireSchema } from '../../registry/definition-schema.ts'
 
 const nullable = <S extends TSchema>(schema: S, description: string) =>
   Type.Union([schema, Type.Null()], { description })
@@ -96,18 +96,6 @@ export const toolList = Type.Object(
   { $id: 'ToolList' },
 )
 
-/** Which tool of which server to call, and with what. */
-export const toolCall = Type.Object(
-  {
-    mcpName: Type.String({ maxLength: 64, description: 'the name of a server' }),
-    toolName: Type.String({ minLength: 1, maxLength: 256, description: 'the name of a tool' }),
-    arguments: Type.Optional(
-      Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()], { description: 'an object' }),
-    ),
-  },
-  { $id: 'ToolCall', additionalProperties: false },
-)
-
 export const toolResult = Type.Object(
   {
     result: Type.Unknown({
@@ -180,6 +168,5 @@ export const openApiDocument = Type.Record(Type.String(), Type.Unknown(), {
 export type ServerView = Static<typeof serverView>
 export type ServerList = Static<typeof serverList>
 export type ToolList = Static<typeof toolList>
-export type ToolCall = Static<typeof toolCall>
 export type ToolResult = Static<typeof toolResult>
 export type ErrorAnswer = Static<typeof errorAnswer>
