@@ -163,9 +163,9 @@ function running(parts: RunningParts): Gateway {
   }
 }
 
-const FLUSH_MS = 500
+const flushMs = 500
 /** Servers and sockets may take this long to close even when the shutdown time-out is over. */
-const CLOSE_MS = 700
+const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
   const { log, store, sessions, requests, servers, watchdog, listener, sweeper } = parts
@@ -177,7 +177,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   await servers.finishCalls(untilMs)
   sessions.closeWhere(() => true, error)
   requests.abortWhere(() => true, error)
-  const closeMs = Math.max(CLOSE_MS, untilMs - Date.now())
+  const closeMs = Math.max(closingMs, untilMs - Date.now())
   const closed = Promise.all([servers.stop(error), listener.stop(closeMs)]).then(() => true)
   if (!(await Promise.race([closed, Bun.sleep(closeMs + 50).then(() => false)])))
     log.warn({}, 'some processes do not end by themselves; the watchdog ends them')
@@ -185,7 +185,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   watchdog.close()
   store.close()
   log.info({}, 'stopped')
-  await log.flush(FLUSH_MS)
+  await log.flush(flushMs)
 }
 
 function pickReloadable(config: Config): Pick<Config, 'auth' | 'security'> {

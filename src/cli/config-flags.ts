@@ -1,6 +1,6 @@
 /** The flags that configure a gateway, made from the table of settings. */
 import type { ArgsDef } from 'citty'
-import { CONFIG_VARIABLE, DEBUG_VARIABLE } from '../config/environment.ts'
+import { configVariable, debugVariable } from '../config/environment.ts'
 import { type NamedSetting, namedSettings } from '../config/shape.ts'
 
 /** Every flag of `compozy mcp-proxy`. */
@@ -16,11 +16,11 @@ export const gatewayFlags: ArgsDef = {
   config: {
     type: 'string',
     valueHint: 'file',
-    description: `Configuration file: YAML, JSON, JSONC or TOML.\nenv ${CONFIG_VARIABLE}, default compozy.yaml if it is there`,
+    description: `Configuration file: YAML, JSON, JSONC or TOML.\nenv ${configVariable}, default compozy.yaml if it is there`,
   },
   debug: {
     type: 'boolean',
-    description: `Sets the log level to debug and shows stack traces.\nenv ${DEBUG_VARIABLE}, default false`,
+    description: `Sets the log level to debug and shows stack traces.\nenv ${debugVariable}, default false`,
   },
 }
 

@@ -4,7 +4,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type NamedSetting, namedSettings } from '../config/shape.ts'
 import { definitionToWire } from '../registry/definition-wire.ts'
-import { MASK } from '../registry/mask.ts'
+import { secretMask } from '../registry/mask.ts'
 import { parseArguments } from './arguments.ts'
 import { gatewayFlags } from './config-flags.ts'
 import { localUrl, readConfiguration } from './configuration.ts'
@@ -72,7 +72,8 @@ function originOf(loaded: LoadedConfig, key: string): { layer: string; label: st
 function shownText(named: NamedSetting, config: Config): string {
   if (named.key === 'base_url' && config.baseUrl === null) return localUrl(config) ?? '-'
   const value = valueAt(config, named.path)
-  if (named.setting.secret === true && Array.isArray(value)) return value.map(() => MASK).join(',') || '-'
+  if (named.setting.secret === true && Array.isArray(value))
+    return value.map(() => secretMask).join(',') || '-'
   return named.setting.kind.show(value) || '-'
 }
 
@@ -82,7 +83,7 @@ function masked(named: NamedSetting, value: unknown): unknown {
   // A bare number would not say whether it counts seconds or milliseconds.
   if (kind.hint === 'duration' || kind.hint === 'size') return kind.show(value)
   if (secret !== true) return value
-  return Array.isArray(value) ? value.map(() => MASK) : MASK
+  return Array.isArray(value) ? value.map(() => secretMask) : secretMask
 }
 
 function valueAt(config: Config, path: readonly string[]): unknown {

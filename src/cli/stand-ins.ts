@@ -6,14 +6,14 @@
 import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 
 /** Exit codes of wget: a command line it does not know, no answer, an answer that is an error. */
-const USAGE = 2
-const NO_ANSWER = 4
-const BAD_ANSWER = 8
+const usage = 2
+const noAnswer = 4
+const badAnswer = 8
 /** Of a shell whose command is not there. */
-const NO_COMMAND = 127
+const noCommand = 127
 
 /** When the command line names no other: longer than a health check usually waits. */
-const TIMEOUT_SECONDS = 10
+const timeoutSeconds = 10
 
 /** A single try is made whatever `--tries` says: whoever checks health asks again by itself. */
 const knownFlag = /^(?:--spider|-q|--quiet|-nv|--no-verbose|(?:-t|--tries=)\d+|(?:-T|--timeout=)\d{1,5})$/
@@ -28,10 +28,10 @@ export async function runWget(args: readonly string[]): Promise<number> {
     console.error(
       `wget: ${reason}this is compozy, which knows of wget only --spider URL with -q, -nv, --tries=N, --timeout=SECONDS`,
     )
-    return USAGE
+    return usage
   }
   const seconds = args.map((arg) => /^(?:-T|--timeout=)(\d+)$/.exec(arg)?.[1]).findLast(Number)
-  return ask(url, Number(seconds ?? TIMEOUT_SECONDS) * 1000)
+  return ask(url, Number(seconds ?? timeoutSeconds) * 1000)
 }
 
 async function ask(url: string, timeoutMs: number): Promise<number> {
@@ -40,10 +40,10 @@ async function ask(url: string, timeoutMs: number): Promise<number> {
     const { status } = await fetch(url, { method: 'HEAD', signal, ...directWhenLocal(url) })
     if (status < 400) return 0
     console.error(`wget: ${url} answered ${status}`)
-    return BAD_ANSWER
+    return badAnswer
   } catch (thrown) {
     console.error(`wget: ${url} does not answer: ${unreachableReason(thrown)}`)
-    return NO_ANSWER
+    return noAnswer
   }
 }
 
@@ -62,7 +62,7 @@ export async function runShell(
     console.error(
       'sh: this image has no shell; in its place only "compozy ..." and "wget --spider ..." are known, each with or without "|| exit N". The full image has one.',
     )
-    return NO_COMMAND
+    return noCommand
   }
   const words = args.trim().split(/\s+/).filter(Boolean)
   const code = command === 'wget' ? await runWget(words) : await compozy(words)

@@ -11,9 +11,9 @@ import type { Given, Layer } from './layers.ts'
 import { namedSettings } from './shape.ts'
 import { flagValue } from './values.ts'
 
-export const CONFIG_VARIABLE = 'COMPOZY_CONFIG'
-export const DEBUG_VARIABLE = 'MCP_PROXY_DEBUG'
-const PREFIX = 'MCP_PROXY_'
+export const configVariable = 'COMPOZY_CONFIG'
+export const debugVariable = 'MCP_PROXY_DEBUG'
+const prefix = 'MCP_PROXY_'
 
 /**
  * What Kubernetes puts into every pod beside a Service named `mcp-proxy`. Its `MCP_PROXY_PORT` is a URL
@@ -54,7 +54,7 @@ export async function environmentLayer(
     }
     layer[key] = given
   }
-  const debug = await variable(environment, DEBUG_VARIABLE, directory)
+  const debug = await variable(environment, debugVariable, directory)
   if (debug !== null && debugValue(debug)) layer['logging.level'] = { ...debug, raw: 'debug' }
   return { layer, warnings }
 }
@@ -88,9 +88,9 @@ function debugValue(debug: Given): boolean {
 
 /** A mistyped name would otherwise silently leave a door open. */
 function unknownVariables(environment: Environment): string[] {
-  const known = [...namedSettings.map(({ env }) => env), DEBUG_VARIABLE]
+  const known = [...namedSettings.map(({ env }) => env), debugVariable]
   return Object.keys(environment)
-    .filter((name) => name.startsWith(PREFIX) && !serviceLinkName.test(name))
+    .filter((name) => name.startsWith(prefix) && !serviceLinkName.test(name))
     .filter((name) => !known.includes(name) && !known.includes(name.replace(/_FILE$/, '')))
     .sort()
     .map((name) => {

@@ -6,14 +6,14 @@ import { isMap } from './file.ts'
 import type { Given, Layer } from './layers.ts'
 import { namedSettings } from './shape.ts'
 
-const ROOT = 'mcp_proxy'
+const rootKey = 'mcp_proxy'
 
 /**
  * Throws a ConfigError for a key that is not in the table: a mistyped `admin_tokens` must not start an
  * open gateway. A key without a value (`base_url:`) counts as not given.
  */
 export function fileLayer(tree: Record<string, unknown>, environment: Environment, shown: string): Layer {
-  const root = tree[ROOT]
+  const root = tree[rootKey]
   if (root === undefined || root === null) return {}
   const layer: Record<string, Given> = {}
   collect(root, '', shown, layer, environment)
@@ -27,7 +27,7 @@ function collect(
   layer: Record<string, Given>,
   environment: Environment,
 ): void {
-  const place = key === '' ? ROOT : `${ROOT}.${key}`
+  const place = key === '' ? rootKey : `${rootKey}.${key}`
   if (!isMap(value)) {
     throw new ConfigError(`${shown}: ${place} must be a map with the keys ${childrenOf(key).join(', ')}`)
   }
@@ -35,7 +35,7 @@ function collect(
     const memberKey = key === '' ? name : `${key}.${name}`
     if (member === null && isKnown(memberKey)) continue
     if (namedSettings.some((named) => named.key === memberKey)) {
-      const memberName = `${shown}: ${ROOT}.${memberKey}`
+      const memberName = `${shown}: ${rootKey}.${memberKey}`
       layer[memberKey] = {
         raw: expand(member, environment, memberName),
         origin: { layer: 'file', label: `file ${shown}` },
@@ -44,7 +44,7 @@ function collect(
     } else if (childrenOf(memberKey).length > 0) {
       collect(member, memberKey, shown, layer, environment)
     } else {
-      throw new ConfigError(`${shown}: unknown key ${ROOT}.${memberKey}${suggestion(name, key)}`)
+      throw new ConfigError(`${shown}: unknown key ${rootKey}.${memberKey}${suggestion(name, key)}`)
     }
   }
 }
@@ -69,5 +69,5 @@ function suggestion(name: string, group: string): string {
   const elsewhere = namedSettings.find(({ key }) => key.split('.').at(-1) === name)
   return elsewhere === undefined
     ? `; known here: ${childrenOf(group).join(', ')}`
-    : `; did you mean ${ROOT}.${elsewhere.key}?`
+    : `; did you mean ${rootKey}.${elsewhere.key}?`
 }

@@ -10,9 +10,9 @@ import { ConfigError } from './config-error.ts'
 import { jsonFault } from './json-fault.ts'
 
 /** A configuration beyond this is a mistake, such as a log or a device given as `--config`. */
-const FILE_BYTES_MAX = 8 * 1024 * 1024
+const fileBytesMax = 8 * 1024 * 1024
 /** An alias of YAML stands for all that it names, so a page of them can unfold into more than memory holds, or into itself. */
-const VALUES_MAX = 1_000_000
+const expandedValuesMax = 1_000_000
 
 /** A place in a text, both counted from 1. */
 interface Fault {
@@ -60,8 +60,10 @@ export async function readTree(path: string, shown: string, comments = false): P
   })
   if (tree === null || tree === undefined) return { tree: {}, changedAt }
   if (!isMap(tree)) throw new ConfigError(`${shown}:1:1: the file must hold a map of keys`)
-  if (unfoldsBeyond(tree, VALUES_MAX)) {
-    throw new ConfigError(`${shown}:1:1: the aliases of the file unfold into more than ${VALUES_MAX} values`)
+  if (unfoldsBeyond(tree, expandedValuesMax)) {
+    throw new ConfigError(
+      `${shown}:1:1: the aliases of the file unfold into more than ${expandedValuesMax} values`,
+    )
   }
   return { tree, changedAt }
 }
@@ -94,7 +96,7 @@ async function readStamped(
     const found = await stat(path)
     if (found.isDirectory()) throw new ConfigError(`${shown} is a directory, not a file`)
     if (again && !found.isFile()) throw new ConfigError(`${shown} is a pipe or a device, not a file`)
-    if (found.size > FILE_BYTES_MAX) throw new ConfigError(`${shown} is larger than ${FILE_BYTES_MAX} bytes`)
+    if (found.size > fileBytesMax) throw new ConfigError(`${shown} is larger than ${fileBytesMax} bytes`)
     const text = await readFile(path, 'utf8')
     return { text: text.replace(/^\uFEFF/, ''), changedAt: found.mtime.toISOString() }
   } catch (thrown) {

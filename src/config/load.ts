@@ -7,7 +7,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { ConfigError } from './config-error.ts'
-import { CONFIG_VARIABLE, environmentLayer, variable } from './environment.ts'
+import { configVariable, environmentLayer, variable } from './environment.ts'
 import type { Environment } from './expand.ts'
 import { readTree } from './file.ts'
 import { fileLayer } from './file-layer.ts'
@@ -17,9 +17,9 @@ import { type Definitions, importedDefinitions, treeDefinitions, uniqueDefinitio
 import { buildConfig, initialOf, type NamedSetting, namedSettings } from './shape.ts'
 import type { Machine } from './values.ts'
 
-const DEFAULT_FILE = 'compozy.yaml'
+const defaultFile = 'compozy.yaml'
 /** Where packages and images keep state; only theirs if somebody made it for us. */
-const SYSTEM_DIRECTORY = '/var/lib/compozy'
+const systemDirectory = '/var/lib/compozy'
 
 /** What the command line said, by flag name without dashes; repeated flags in their order. */
 export type FlagTexts = Readonly<Record<string, readonly string[]>>
@@ -103,9 +103,9 @@ async function configFile({ flags, environment, directory }: ConfigSources): Pro
   const flag = flags['config']?.at(-1)
   if (flag === '') throw new ConfigError('--config needs the path of a file', 2)
   if (flag !== undefined) return flag
-  const named = await variable(environment, CONFIG_VARIABLE, directory)
+  const named = await variable(environment, configVariable, directory)
   if (named !== null) return pathIn(named)
-  return existsSync(resolve(directory, DEFAULT_FILE)) ? DEFAULT_FILE : null
+  return existsSync(resolve(directory, defaultFile)) ? defaultFile : null
 }
 
 /** A file that someone has most likely meant for the gateway, which does not read it unasked. */
@@ -115,7 +115,7 @@ function astray(directory: string): string[] {
   )
   return name === undefined
     ? []
-    : [`${name} is passed over: only ${DEFAULT_FILE} is read unasked; name it with --config ${name}`]
+    : [`${name} is passed over: only ${defaultFile} is read unasked; name it with --config ${name}`]
 }
 
 /** The twin of this one variable is easily taken for the configuration itself, whose text may hold secrets. */
@@ -123,7 +123,7 @@ function pathIn({ raw, name }: Given): string {
   const path = String(raw)
   if (path.includes('\n') || path.length > 4096) {
     throw new ConfigError(
-      `${name} must lead to the path of a configuration; to name the file itself, set ${CONFIG_VARIABLE}`,
+      `${name} must lead to the path of a configuration; to name the file itself, set ${configVariable}`,
     )
   }
   return path
@@ -148,7 +148,7 @@ function fromFlag(flag: string, raw: unknown): Given {
 
 /** `/var/lib/compozy` when it is there and writable, else the place of the XDG base directories. */
 function stateDirectory(environment: Environment): string {
-  if (isWritableDirectory(SYSTEM_DIRECTORY)) return SYSTEM_DIRECTORY
+  if (isWritableDirectory(systemDirectory)) return systemDirectory
   const state = environment['XDG_STATE_HOME'] ?? ''
   // The XDG specification has relative paths ignored.
   if (isAbsolute(state)) return join(state, 'compozy')

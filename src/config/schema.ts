@@ -15,19 +15,19 @@ import {
   choice,
   duration,
   flagValue,
-  HOUR_MS,
+  hourMs,
   integer,
   list,
-  MIB,
-  MINUTE_MS,
-  SECOND_MS,
+  mebibyte,
+  minuteMs,
   type Setting,
+  secondMs,
   setting,
   size,
   text,
 } from './values.ts'
 
-const UNBOUNDED_MAX = 1_000_000_000
+const unboundedMax = 1_000_000_000
 
 export const settings = {
   host: setting({
@@ -50,8 +50,8 @@ export const settings = {
     doc: 'URL under which clients reach the gateway, with the path prefix of a reverse proxy if there is one.',
   }),
   shutdownTimeoutMs: setting({
-    kind: duration(0, HOUR_MS),
-    initial: 10 * SECOND_MS,
+    kind: duration(0, hourMs),
+    initial: 10 * secondMs,
     flag: 'mcp-shutdown-timeout',
     doc: 'How long calls in flight may go on after a stop signal.',
   }),
@@ -154,49 +154,53 @@ export const settings = {
     }),
   },
   limits: {
-    bodyBytesMax: setting({ kind: size(1024), initial: 4 * MIB, doc: 'Largest request body.' }),
+    bodyBytesMax: setting({ kind: size(1024), initial: 4 * mebibyte, doc: 'Largest request body.' }),
     lineBytesMax: setting({
       kind: size(1024),
-      initial: 64 * MIB,
+      initial: 64 * mebibyte,
       doc: 'Largest single message that an MCP server may send.',
     }),
-    sessionsMax: setting({ kind: integer(1, UNBOUNDED_MAX), initial: 10_000, doc: 'Sessions in all.' }),
+    sessionsMax: setting({ kind: integer(1, unboundedMax), initial: 10_000, doc: 'Sessions in all.' }),
     sessionsPerClientMax: setting({
-      kind: integer(1, UNBOUNDED_MAX),
+      kind: integer(1, unboundedMax),
       initial: 1000,
       doc: 'Sessions of one client.',
     }),
     processesMax: setting({ kind: integer(1, 100_000), initial: 256, doc: 'Child processes in all.' }),
     inFlightPerServerMax: setting({
-      kind: integer(1, UNBOUNDED_MAX),
+      kind: integer(1, unboundedMax),
       initial: 1024,
       doc: 'Requests that one server may have in flight.',
     }),
     rate: {
       perSecond: setting({
-        kind: integer(0, UNBOUNDED_MAX),
+        kind: integer(0, unboundedMax),
         initial: 0,
         doc: 'Requests a second that one client may make on average. 0: no limit.',
       }),
       burst: setting({
-        kind: integer(1, UNBOUNDED_MAX),
+        kind: integer(1, unboundedMax),
         initial: 20,
         doc: 'Requests that one client may make at once before the rate counts.',
       }),
     },
     replayEventsMax: setting({
-      kind: integer(0, UNBOUNDED_MAX),
+      kind: integer(0, unboundedMax),
       initial: 1024,
       doc: 'Events that a session keeps for clients that resume a stream.',
     }),
-    replayBytesMax: setting({ kind: size(0), initial: 4 * MIB, doc: 'Bytes of such events, per session.' }),
+    replayBytesMax: setting({
+      kind: size(0),
+      initial: 4 * mebibyte,
+      doc: 'Bytes of such events, per session.',
+    }),
     streamBufferBytesMax: setting({
       kind: size(1024),
-      initial: 16 * MIB,
+      initial: 16 * mebibyte,
       doc: 'Bytes that wait for a slow reader of one stream before the stream is ended.',
     }),
     parkedCallsMax: setting({
-      kind: integer(1, UNBOUNDED_MAX),
+      kind: integer(1, unboundedMax),
       initial: 1000,
       doc: 'Calls that wait for input of their client.',
     }),
@@ -204,53 +208,53 @@ export const settings = {
   timeouts: {
     sessionIdleMs: setting({
       kind: duration(1),
-      initial: 30 * MINUTE_MS,
+      initial: 30 * minuteMs,
       doc: 'A session without traffic ends after this long.',
     }),
     sessionAbsoluteMs: setting({
       kind: duration(1),
-      initial: 24 * HOUR_MS,
+      initial: 24 * hourMs,
       doc: 'A session ends after this long whatever happens.',
     }),
     laneIdleMs: setting({
       kind: duration(1),
-      initial: 5 * MINUTE_MS,
+      initial: 5 * minuteMs,
       doc: 'A connection to a server that nobody uses is closed after this long.',
     }),
     heartbeatMs: setting({
-      kind: duration(1, 15 * SECOND_MS),
-      initial: 15 * SECOND_MS,
+      kind: duration(1, 15 * secondMs),
+      initial: 15 * secondMs,
       doc: 'Silence on an event stream after which a comment is sent.',
     }),
     streamAfterMs: setting({
       kind: duration(1),
-      initial: 3 * SECOND_MS,
+      initial: 3 * secondMs,
       doc: 'A call that takes longer is answered as an event stream.',
     }),
     callIdleMs: setting({
       kind: duration(1),
-      initial: 30 * MINUTE_MS,
+      initial: 30 * minuteMs,
       doc: 'Longest silence of one call, restarted by its progress.',
     }),
-    callTotalMs: setting({ kind: duration(1), initial: 4 * HOUR_MS, doc: 'Longest duration of one call.' }),
+    callTotalMs: setting({ kind: duration(1), initial: 4 * hourMs, doc: 'Longest duration of one call.' }),
     clientInputMs: setting({
       kind: duration(1),
-      initial: 10 * MINUTE_MS,
+      initial: 10 * minuteMs,
       doc: 'How long a call waits for input of its client.',
     }),
     startWaitMs: setting({
-      kind: duration(1, 10 * MINUTE_MS),
-      initial: 20 * SECOND_MS,
+      kind: duration(1, 10 * minuteMs),
+      initial: 20 * secondMs,
       doc: 'How long a request waits for a server that is still starting before it is told so.',
     }),
     stopGraceMs: setting({
-      kind: duration(1, 5 * MINUTE_MS),
-      initial: 3 * SECOND_MS,
+      kind: duration(1, 5 * minuteMs),
+      initial: 3 * secondMs,
       doc: 'Time between the steps of stopping a process: end of input, TERM, KILL.',
     }),
     healthProbeMs: setting({
-      kind: duration(1, 5 * MINUTE_MS),
-      initial: 5 * SECOND_MS,
+      kind: duration(1, 5 * minuteMs),
+      initial: 5 * secondMs,
       doc: 'Longest wait for the answer to a health probe.',
     }),
   },

@@ -58,14 +58,14 @@ export function setting<S extends TSchema>(row: Setting<S>): Setting<S> {
   return row
 }
 
-export const MIB = 1024 * 1024
-export const SECOND_MS = 1000
-export const MINUTE_MS = 60 * SECOND_MS
-export const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
+export const mebibyte = 1024 * 1024
+export const secondMs = 1000
+export const minuteMs = 60 * secondMs
+export const hourMs = 60 * minuteMs
+const dayMs = 24 * hourMs
 
 /** Below this a number without a unit is more likely meant as seconds. */
-const BARE_MS_MIN = 100
+const bareMsMin = 100
 
 /** Free text that must match `pattern`; `check` may refuse more. An empty text is never accepted. */
 export function text(
@@ -163,7 +163,7 @@ export function choice<const W extends readonly [string, ...string[]]>(
 }
 
 /** Milliseconds in memory; `10s`, `500ms`, `1h30m` in text. A number without a unit is milliseconds. */
-export function duration(minimum: number, maximum: number = 30 * DAY_MS): ValueKind<TInteger> {
+export function duration(minimum: number, maximum: number = 30 * dayMs): ValueKind<TInteger> {
   const range = `from ${formatDuration(minimum)} to ${formatDuration(maximum)}`
   const takes = `a duration such as 10s, 500ms or 1h30m, ${range}`
   const kind = wholeNumber(
@@ -174,7 +174,7 @@ export function duration(minimum: number, maximum: number = 30 * DAY_MS): ValueK
     ...kind,
     read(input) {
       const bare = bareNumber(input)
-      if (bare === null || bare === 0 || bare >= BARE_MS_MIN) return kind.read(input)
+      if (bare === null || bare === 0 || bare >= bareMsMin) return kind.read(input)
       return { fault: `${bare} without a unit means milliseconds; write "${bare}s" or "${bare}ms"` }
     },
   }
@@ -187,12 +187,12 @@ const sizeUnits: Readonly<Record<string, number>> = {
   mb: 1e6,
   gb: 1e9,
   kib: 1024,
-  mib: MIB,
-  gib: 1024 * MIB,
+  mib: mebibyte,
+  gib: 1024 * mebibyte,
 }
 
 /** Bytes in memory; `4MiB`, `512KiB`, `10MB` in text. A number without a unit is bytes. */
-export function size(minimum: number, maximum: number = 4096 * MIB): ValueKind<TInteger> {
+export function size(minimum: number, maximum: number = 4096 * mebibyte): ValueKind<TInteger> {
   const takes = `a size such as 4MiB or 512KiB, from ${showSize(minimum)} to ${showSize(maximum)}`
   return wholeNumber(
     { schema: Type.Integer({ minimum, maximum }), takes, hint: 'size', show: showSize },
@@ -259,8 +259,8 @@ function parseSize(input: string): number | null {
 
 function showSize(bytes: number): string {
   for (const [unit, perUnit] of [
-    ['GiB', 1024 * MIB],
-    ['MiB', MIB],
+    ['GiB', 1024 * mebibyte],
+    ['MiB', mebibyte],
     ['KiB', 1024],
   ] as const) {
     if (bytes >= perUnit && bytes % perUnit === 0) return `${bytes / perUnit}${unit}`

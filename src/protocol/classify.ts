@@ -10,7 +10,7 @@
  * (Request Metadata, Server Validation). Cases: test/protocol/classify.test.ts
  */
 import { type Envelope, readEnvelope } from './envelope.ts'
-import { claimedEra, ERA_OF_VERSION, type Era, META, MODERN_VERSIONS } from './eras.ts'
+import { claimedEra, type Era, eraOfVersion, metaKeys, modernVersions } from './eras.ts'
 import { checkMirroredHeaders, type HeaderReader, quote } from './headers.ts'
 import { isObject, isRequestId, type JsonObject } from './json.ts'
 
@@ -69,7 +69,7 @@ export function classify(inbound: InboundMessage): Route | Rejection {
   }
   const params = body.params
   const meta = isObject(params) ? params._meta : undefined
-  const claim = isObject(meta) && META.protocolVersion in meta ? meta : null
+  const claim = isObject(meta) && metaKeys.protocolVersion in meta ? meta : null
   if (!('id' in body)) return classifyNotification(inbound, method, claim)
   return classifyRequest(inbound, body, method, claim)
 }
@@ -92,14 +92,14 @@ function classifyRequest(
     }
     return reject(
       'INVALID_PARAMS',
-      `MCP-Protocol-Version is ${quote(header)}, but the request lacks _meta["${META.protocolVersion}"]`,
+      `MCP-Protocol-Version is ${quote(header)}, but the request lacks _meta["${metaKeys.protocolVersion}"]`,
     )
   }
-  const version = claim[META.protocolVersion]
+  const version = claim[metaKeys.protocolVersion]
   if (typeof version !== 'string')
-    return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`)
+    return reject('INVALID_PARAMS', `_meta["${metaKeys.protocolVersion}"] must be a string`)
   // The envelope of a revision that is not spoken cannot be judged.
-  const spoken = ERA_OF_VERSION.get(version) === 'modern'
+  const spoken = eraOfVersion.get(version) === 'modern'
   const envelope = spoken ? readEnvelope(claim, version) : null
   if (typeof envelope === 'string') return reject('INVALID_PARAMS', envelope)
   const params = body.params
@@ -117,12 +117,12 @@ function classifyNotification(
   claim: JsonObject | null,
 ): Route | Rejection {
   const header = inbound.headers.get('mcp-protocol-version')
-  const claimed = claim === null ? header : claim[META.protocolVersion]
+  const claimed = claim === null ? header : claim[metaKeys.protocolVersion]
   if (claim === null && (header === null || claimedEra(header) === 'legacy')) {
     return legacyRoute(header, 'notification', method)
   }
   if (typeof claimed !== 'string')
-    return reject('INVALID_PARAMS', `_meta["${META.protocolVersion}"] must be a string`)
+    return reject('INVALID_PARAMS', `_meta["${metaKeys.protocolVersion}"] must be a string`)
   if (header !== null && header !== claimed) {
     return reject(
       'HEADER_MISMATCH',
@@ -136,7 +136,7 @@ function classifyNotification(
       `Mcp-Method is ${quote(methodHeader)}, but the body says ${quote(method)}`,
     )
   }
-  if (ERA_OF_VERSION.get(claimed) !== 'modern') return unsupportedVersion(claimed, 'modern')
+  if (eraOfVersion.get(claimed) !== 'modern') return unsupportedVersion(claimed, 'modern')
   return { kind: 'modern', message: 'notification' }
 }
 
@@ -157,7 +157,7 @@ function classifyBatch(inbound: InboundMessage, batch: readonly unknown[]): Rout
     }
     const params = element.params
     const meta = isObject(params) ? params._meta : undefined
-    if (isObject(meta) && META.protocolVersion in meta) {
+    if (isObject(meta) && metaKeys.protocolVersion in meta) {
       return invalidRequest('A request of revision 2026-07-28 or later cannot stand in a batch')
     }
   }
@@ -171,7 +171,7 @@ function legacyRoute(
   method: string | null,
 ): LegacyRoute | Rejection {
   // initialize negotiates in its body, and GET and DELETE of a later revision are told 405 by their era.
-  const known = header === null || method === 'initialize' || message === 'none' || ERA_OF_VERSION.has(header)
+  const known = header === null || method === 'initialize' || message === 'none' || eraOfVersion.has(header)
   if (!known) return unsupportedVersion(header, 'legacy')
   return { kind: 'legacy', message, method }
 }
@@ -194,7 +194,7 @@ function isResponse(message: JsonObject): boolean {
 }
 
 function isValidModernClaim(claim: JsonObject): boolean {
-  const version = claim[META.protocolVersion]
+  const version = claim[metaKeys.protocolVersion]
   if (typeof version !== 'string' || claimedEra(version) !== 'modern') return false
   return typeof readEnvelope(claim, version) !== 'string'
 }
@@ -208,7 +208,7 @@ function invalidRequest(message: string): Rejection {
 }
 
 function unsupportedVersion(requested: string, era: Era): Rejection {
-  const supported = era === 'modern' ? [...MODERN_VERSIONS] : [...ERA_OF_VERSION.keys()]
+  const supported = era === 'modern' ? [...modernVersions] : [...eraOfVersion.keys()]
   const message = `${quote(requested)} is not spoken here; this gateway speaks ${supported.join(', ')}`
   return reject('UNSUPPORTED_VERSION', message, { supported, requested })
 }

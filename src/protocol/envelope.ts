@@ -3,7 +3,7 @@
  *
  * Pure, never throws. Spec: 2026-07-28, basic/index (`_meta`, per-request protocol fields).
  */
-import { isLogLevel, type LogLevel, META } from './eras.ts'
+import { isLogLevel, type LogLevel, metaKeys } from './eras.ts'
 import { isObject, isRequestId, type JsonObject } from './json.ts'
 
 /** The per-request metadata of a modern request, checked for shape. */
@@ -17,19 +17,20 @@ export interface Envelope {
 
 /** The envelope inside a request's `_meta`, or what is wrong with it. */
 export function readEnvelope(meta: JsonObject, version: string): Envelope | string {
-  const clientCapabilities = meta[META.clientCapabilities]
-  if (clientCapabilities === undefined) return `_meta lacks "${META.clientCapabilities}"`
-  if (!isObject(clientCapabilities)) return `_meta["${META.clientCapabilities}"] must be an object`
+  const clientCapabilities = meta[metaKeys.clientCapabilities]
+  if (clientCapabilities === undefined) return `_meta lacks "${metaKeys.clientCapabilities}"`
+  if (!isObject(clientCapabilities)) return `_meta["${metaKeys.clientCapabilities}"] must be an object`
   for (const name in clientCapabilities) {
     if (!isObject(clientCapabilities[name]))
-      return `_meta["${META.clientCapabilities}"].${name} must be an object`
+      return `_meta["${metaKeys.clientCapabilities}"].${name} must be an object`
   }
-  const clientInfo = meta[META.clientInfo]
+  const clientInfo = meta[metaKeys.clientInfo]
   if (clientInfo !== undefined && !isImplementation(clientInfo)) {
-    return `_meta["${META.clientInfo}"] must have a name and a version`
+    return `_meta["${metaKeys.clientInfo}"] must have a name and a version`
   }
-  const logLevel = meta[META.logLevel]
-  if (logLevel !== undefined && !isLogLevel(logLevel)) return `_meta["${META.logLevel}"] is not a log level`
+  const logLevel = meta[metaKeys.logLevel]
+  if (logLevel !== undefined && !isLogLevel(logLevel))
+    return `_meta["${metaKeys.logLevel}"] is not a log level`
   const progressToken = meta.progressToken
   if (progressToken !== undefined && !isRequestId(progressToken)) {
     return '_meta.progressToken must be a string or an integer'

@@ -12,23 +12,23 @@
 export type Era = 'legacy' | 'modern'
 
 /** Newest first. 2024-10-07 is a pre-release that old SDKs still ask for; it is spoken like 2024-11-05. */
-export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'] as const
+export const legacyVersions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'] as const
 
 /** Newest first. */
-export const MODERN_VERSIONS = ['2026-07-28'] as const
+export const modernVersions = ['2026-07-28'] as const
 
-const FIRST_MODERN_VERSION = '2026-07-28'
+const firstModernVersion = '2026-07-28'
 
-export const LATEST_LEGACY_VERSION: LegacyVersion = LEGACY_VERSIONS[0]
-export const LATEST_MODERN_VERSION: ModernVersion = MODERN_VERSIONS[0]
+export const latestLegacyVersion: LegacyVersion = legacyVersions[0]
+export const latestModernVersion: ModernVersion = modernVersions[0]
 
-export type LegacyVersion = (typeof LEGACY_VERSIONS)[number]
-export type ModernVersion = (typeof MODERN_VERSIONS)[number]
+export type LegacyVersion = (typeof legacyVersions)[number]
+export type ModernVersion = (typeof modernVersions)[number]
 
 /** The era of every version that the gateway speaks; a version that is not here is not spoken. */
-export const ERA_OF_VERSION: ReadonlyMap<string, Era> = new Map([
-  ...LEGACY_VERSIONS.map((version) => [version, 'legacy'] as const),
-  ...MODERN_VERSIONS.map((version) => [version, 'modern'] as const),
+export const eraOfVersion: ReadonlyMap<string, Era> = new Map([
+  ...legacyVersions.map((version) => [version, 'legacy'] as const),
+  ...modernVersions.map((version) => [version, 'modern'] as const),
 ])
 
 /**
@@ -36,7 +36,7 @@ export const ERA_OF_VERSION: ReadonlyMap<string, Era> = new Map([
  * from 2026-07-28 on (drafts and later revisions included) claims the stateless mechanism.
  */
 export function claimedEra(version: string): Era {
-  return ERA_OF_VERSION.get(version) ?? (version >= FIRST_MODERN_VERSION ? 'modern' : 'legacy')
+  return eraOfVersion.get(version) ?? (version >= firstModernVersion ? 'modern' : 'legacy')
 }
 
 /**
@@ -45,26 +45,26 @@ export function claimedEra(version: string): Era {
  * names something older than all, or no date at all, is offered the newest (2025-11-25, Lifecycle).
  */
 export function negotiateLegacyVersion(requested: unknown): LegacyVersion {
-  if (typeof requested !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(requested)) return LATEST_LEGACY_VERSION
-  return LEGACY_VERSIONS.find((version) => version <= requested) ?? LATEST_LEGACY_VERSION
+  if (typeof requested !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(requested)) return latestLegacyVersion
+  return legacyVersions.find((version) => version <= requested) ?? latestLegacyVersion
 }
 
 /** What came and went between legacy revisions: the first and the last one that have it. */
-const LEGACY_FEATURES = {
+const legacyFeatures = {
   /** Arrays of messages in one POST. */
   batch: { first: '2025-03-26', last: '2025-03-26' },
   /** A stream that begins with an event that only carries an id, so that it can be resumed (SEP-1699). */
-  priming: { first: '2025-11-25', last: LEGACY_VERSIONS[0] },
+  priming: { first: '2025-11-25', last: legacyVersions[0] },
 } as const satisfies Record<string, { first: LegacyVersion; last: LegacyVersion }>
 
 /** Whether a legacy version has such a feature. */
-export function legacyVersionHas(version: string, feature: keyof typeof LEGACY_FEATURES): boolean {
-  const { first, last } = LEGACY_FEATURES[feature]
+export function legacyVersionHas(version: string, feature: keyof typeof legacyFeatures): boolean {
+  const { first, last } = legacyFeatures[feature]
   return version >= first && version <= last
 }
 
 /** Reserved `_meta` keys (2026-07-28, basic/index, `_meta`). */
-export const META = {
+export const metaKeys = {
   protocolVersion: 'io.modelcontextprotocol/protocolVersion',
   clientInfo: 'io.modelcontextprotocol/clientInfo',
   clientCapabilities: 'io.modelcontextprotocol/clientCapabilities',
@@ -75,7 +75,7 @@ export const META = {
 } as const
 
 /** Log levels from most to least verbose (RFC 5424). */
-export const LOG_LEVELS = [
+export const logLevels = [
   'debug',
   'info',
   'notice',
@@ -86,11 +86,11 @@ export const LOG_LEVELS = [
   'emergency',
 ] as const
 
-export type LogLevel = (typeof LOG_LEVELS)[number]
+export type LogLevel = (typeof logLevels)[number]
 
 /** The place of a level among `LOG_LEVELS`; -1 for what is none. */
 export function logRank(level: unknown): number {
-  return (LOG_LEVELS as readonly unknown[]).indexOf(level)
+  return (logLevels as readonly unknown[]).indexOf(level)
 }
 
 export function isLogLevel(value: unknown): value is LogLevel {
@@ -103,7 +103,7 @@ export function reachesLevel(level: unknown, floor: LogLevel): boolean {
 }
 
 /** JSON-RPC codes that bridges read and write. */
-export const RPC = {
+export const rpcCodes = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internalError: -32603,
@@ -121,23 +121,23 @@ export const RPC = {
  * code is 200 with the error in the body; the envelope's own -32602 is 400 by its rejection.
  */
 export function modernErrorStatus(rpcCode: number): 200 | 400 | 404 {
-  if (rpcCode === RPC.methodNotFound) return 404
-  return MODERN_ERROR_CODES.has(rpcCode) ? 400 : 200
+  if (rpcCode === rpcCodes.methodNotFound) return 404
+  return modernErrorCodes.has(rpcCode) ? 400 : 200
 }
 
 /** The errors that only a modern server sends: how a probe knows one (basic/versioning). */
-export const MODERN_ERROR_CODES: ReadonlySet<number> = new Set([
-  RPC.headerMismatch,
-  RPC.missingClientCapability,
-  RPC.unsupportedVersion,
+export const modernErrorCodes: ReadonlySet<number> = new Set([
+  rpcCodes.headerMismatch,
+  rpcCodes.missingClientCapability,
+  rpcCodes.unsupportedVersion,
 ])
 
 /**
  * Errors by which a client over HTTP may suspect that its server is of the other era. Servers with sessions answer
  * -32000 or -32001 to a request outside of one; a stateless server should use neither.
  */
-export const FOREIGN_ERRORS: Readonly<Record<Era, ReadonlySet<number>>> = {
-  legacy: MODERN_ERROR_CODES,
+export const foreignErrors: Readonly<Record<Era, ReadonlySet<number>>> = {
+  legacy: modernErrorCodes,
   modern: new Set([-32000, -32001]),
 }
 
@@ -154,7 +154,7 @@ export interface ClientRequestRow {
 }
 
 /** The requests of one era that a client may send. */
-export const CLIENT_REQUESTS: {
+export const clientRequests: {
   readonly modern: ReadonlyMap<string, ClientRequestRow>
   readonly legacy: ReadonlySet<string>
 } = {
@@ -198,17 +198,17 @@ export const CLIENT_REQUESTS: {
  * Requests that a server may make of its client, and the client capability each needs. In the legacy
  * era they are JSON-RPC requests; in the modern era they travel inside an `input_required` result.
  */
-export const SERVER_REQUESTS: ReadonlyMap<string, 'elicitation' | 'sampling' | 'roots'> = new Map([
+export const serverRequests: ReadonlyMap<string, 'elicitation' | 'sampling' | 'roots'> = new Map([
   ['elicitation/create', 'elicitation'],
   ['sampling/createMessage', 'sampling'],
   ['roots/list', 'roots'],
 ])
 
 /** The capabilities by which a client lets a server ask it something. */
-export const ASKABLE_CAPABILITIES: ReadonlySet<string> = new Set(SERVER_REQUESTS.values())
+export const askableCapabilities: ReadonlySet<string> = new Set(serverRequests.values())
 
 /** The notifications that some revision gives to clients. */
-export const CLIENT_NOTIFICATIONS: ReadonlySet<string> = new Set([
+export const clientNotifications: ReadonlySet<string> = new Set([
   'notifications/initialized',
   'notifications/cancelled',
   'notifications/progress',
@@ -222,7 +222,7 @@ export interface ListChangeRow {
   readonly field: 'toolsListChanged' | 'promptsListChanged' | 'resourcesListChanged'
 }
 
-export const LIST_CHANGES: ReadonlyMap<string, ListChangeRow> = new Map<string, ListChangeRow>([
+export const listChanges: ReadonlyMap<string, ListChangeRow> = new Map<string, ListChangeRow>([
   ['notifications/tools/list_changed', { capability: 'tools', field: 'toolsListChanged' }],
   ['notifications/prompts/list_changed', { capability: 'prompts', field: 'promptsListChanged' }],
   ['notifications/resources/list_changed', { capability: 'resources', field: 'resourcesListChanged' }],

@@ -8,7 +8,7 @@
  * Pure, never throws. Spec: 2026-07-28, basic/transports/streamable-http (Request Metadata, Custom
  * Headers from Tool Parameters, Server Validation), server/tools (x-mcp-header).
  */
-import { CLIENT_REQUESTS } from './eras.ts'
+import { clientRequests } from './eras.ts'
 import { isObject, type JsonObject } from './json.ts'
 
 /** Headers by lower-case name; null when absent. Values are trimmed and joined as the Fetch standard says. */
@@ -16,21 +16,21 @@ export interface HeaderReader {
   get(name: string): string | null
 }
 
-const ENCODED_PREFIX = '=?base64?'
-const ENCODED_SUFFIX = '?='
+const encodedPrefix = '=?base64?'
+const encodedSuffix = '?='
 
 /** The header value for any string: plain when HTTP can carry it unharmed, else `=?base64?…?=`. */
 export function encodeHeaderValue(value: string): string {
   if (isPlainHeaderValue(value) && !looksEncoded(value)) return value
   let binary = ''
   for (const byte of new TextEncoder().encode(value)) binary += String.fromCharCode(byte)
-  return ENCODED_PREFIX + btoa(binary) + ENCODED_SUFFIX
+  return encodedPrefix + btoa(binary) + encodedSuffix
 }
 
 /** The string that a header value stands for, or null for characters or an encoding that the rules forbid. */
 export function decodeHeaderValue(value: string): string | null {
   if (!looksEncoded(value)) return value === '' || isPlainHeaderValue(value) ? value : null
-  const base64 = value.slice(ENCODED_PREFIX.length, -ENCODED_SUFFIX.length)
+  const base64 = value.slice(encodedPrefix.length, -encodedSuffix.length)
   try {
     const binary = atob(base64)
     // atob forgives missing padding, blanks and stray bits; two spellings of one value must not both pass.
@@ -44,9 +44,9 @@ export function decodeHeaderValue(value: string): string | null {
 
 function looksEncoded(value: string): boolean {
   return (
-    value.length >= ENCODED_PREFIX.length + ENCODED_SUFFIX.length &&
-    value.startsWith(ENCODED_PREFIX) &&
-    value.endsWith(ENCODED_SUFFIX)
+    value.length >= encodedPrefix.length + encodedSuffix.length &&
+    value.startsWith(encodedPrefix) &&
+    value.endsWith(encodedSuffix)
   )
 }
 
@@ -104,12 +104,12 @@ function absence(name: string, header: string | null): HeaderProblem | null {
 
 /** The parameter that `Mcp-Name` mirrors; null for a method that has none. */
 function nameParamOf(method: string): string | null {
-  return CLIENT_REQUESTS.modern.get(method)?.nameParam ?? null
+  return clientRequests.modern.get(method)?.nameParam ?? null
 }
 
 /** For methods of extensions the header is optional. */
 function isExtension(method: string): boolean {
-  return CLIENT_REQUESTS.modern.get(method)?.extension === true
+  return clientRequests.modern.get(method)?.extension === true
 }
 
 function stringOf(value: unknown): string | null {
@@ -125,11 +125,11 @@ export interface ParamMark {
   readonly type: 'string' | 'integer' | 'boolean'
 }
 
-const MARK = 'x-mcp-header'
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const markKeyword = 'x-mcp-header'
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Keywords whose value is a map of names to schemas; below them nothing is statically reachable. */
-const SCHEMA_MAPS: readonly string[] = [
+const schemaMaps: readonly string[] = [
   'patternProperties',
   'dependentSchemas',
   '$defs',
@@ -137,7 +137,7 @@ const SCHEMA_MAPS: readonly string[] = [
   'dependencies',
 ]
 /** Keywords whose value is a schema or a list of schemas. */
-const SCHEMAS: readonly string[] = [
+const schemas: readonly string[] = [
   'items',
   'prefixItems',
   'additionalItems',
@@ -168,11 +168,11 @@ export function paramMarks(inputSchema: unknown): readonly ParamMark[] | { reado
   for (let work = pending.pop(); work !== undefined; work = pending.pop()) {
     const { schema, path } = work
     if (!isObject(schema)) continue
-    if (MARK in schema) {
+    if (markKeyword in schema) {
       const mark = readMark(schema, path)
       if (typeof mark === 'string') return { invalid: mark }
       if (seen.has(mark.header.toLowerCase()))
-        return { invalid: `${MARK} ${quote(mark.header)} is used twice` }
+        return { invalid: `${markKeyword} ${quote(mark.header)} is used twice` }
       seen.add(mark.header.toLowerCase())
       marks.push(mark)
     }
@@ -182,11 +182,11 @@ export function paramMarks(inputSchema: unknown): readonly ParamMark[] | { reado
         pending.push({ schema: child, path: path === null ? null : [...path, name] })
       }
     }
-    for (const keyword of SCHEMA_MAPS) {
+    for (const keyword of schemaMaps) {
       const map = schema[keyword]
       if (isObject(map)) for (const child of Object.values(map)) pending.push({ schema: child, path: null })
     }
-    for (const keyword of SCHEMAS) {
+    for (const keyword of schemas) {
       const value = schema[keyword]
       for (const child of Array.isArray(value) ? value : [value]) pending.push({ schema: child, path: null })
     }
@@ -195,13 +195,13 @@ export function paramMarks(inputSchema: unknown): readonly ParamMark[] | { reado
 }
 
 function readMark(schema: JsonObject, path: readonly string[] | null): ParamMark | string {
-  const name = schema[MARK]
+  const name = schema[markKeyword]
   const type = schema.type
-  if (path === null || path.length === 0) return `${MARK} stands where no chain of properties leads`
+  if (path === null || path.length === 0) return `${markKeyword} stands where no chain of properties leads`
   const where = quote(path.join('.'))
-  if (typeof name !== 'string' || !TOKEN.test(name)) return `${MARK} of ${where} is not a header name`
+  if (typeof name !== 'string' || !token.test(name)) return `${markKeyword} of ${where} is not a header name`
   if (type !== 'string' && type !== 'integer' && type !== 'boolean') {
-    return `${MARK} of ${where} stands on a type other than string, integer and boolean`
+    return `${markKeyword} of ${where} stands on a type other than string, integer and boolean`
   }
   return { path, header: `Mcp-Param-${name}`, type }
 }

@@ -30,21 +30,21 @@ export interface Span {
   readonly end: number
 }
 
-const QUOTE = 34
-const BACKSLASH = 92
-const OPEN_BRACE = 123
-const CLOSE_BRACE = 125
-const OPEN_BRACKET = 91
-const CLOSE_BRACKET = 93
-const COMMA = 44
-const COLON = 58
+const doubleQuote = 34
+const backslash = 92
+const openBrace = 123
+const closeBrace = 125
+const openBracket = 91
+const closeBracket = 93
+const comma = 44
+const colon = 58
 
 /** The shortest key with an escape in it: one letter of a two-letter key as \\uXXXX. */
-const ESCAPED_KEY_CHARS_MIN = 7
+const escapedKeyCharsMin = 7
 
-const TOP_KEYS = ['id', 'method', 'params', 'result', 'error'] as const
+const topKeys = ['id', 'method', 'params', 'result', 'error'] as const
 /** Filled anew for each message, which is read to its end before the next: no array for each. */
-const topSpans: number[] = new Array(2 * TOP_KEYS.length).fill(-1)
+const topSpans: number[] = new Array(2 * topKeys.length).fill(-1)
 const paramSpans: number[] = []
 
 /**
@@ -54,7 +54,7 @@ const paramSpans: number[] = []
  */
 export function scanMessage(text: string): MessageText | null {
   const spans = topSpans.fill(-1)
-  const end = scanObject(text, 0, TOP_KEYS, spans)
+  const end = scanObject(text, 0, topKeys, spans)
   if (end < 0 || skipSpace(text, end) !== text.length) return null
   const idStart = spans[0] as number
   const methodStart = spans[2] as number
@@ -189,7 +189,7 @@ export function onOneLine(text: string): string {
 
 /** The value of the JSON string in this span, or null when it is not a string. */
 export function stringAt(text: string, start: number, end: number): string | null {
-  if (text.charCodeAt(start) !== QUOTE) return null
+  if (text.charCodeAt(start) !== doubleQuote) return null
   const raw = text.slice(start + 1, end - 1)
   return raw.includes('\\') ? unquote(text.slice(start, end)) : raw
 }
@@ -201,16 +201,16 @@ export function stringAt(text: string, start: number, end: number): string | nul
  */
 function scanObject(text: string, from: number, wanted: readonly string[], spans: number[]): number {
   let at = skipSpace(text, from)
-  if (text.charCodeAt(at) !== OPEN_BRACE) return -1
+  if (text.charCodeAt(at) !== openBrace) return -1
   at = skipSpace(text, at + 1)
-  if (text.charCodeAt(at) === CLOSE_BRACE) return at + 1
+  if (text.charCodeAt(at) === closeBrace) return at + 1
   for (;;) {
-    if (text.charCodeAt(at) !== QUOTE) return -1
+    if (text.charCodeAt(at) !== doubleQuote) return -1
     const keyEnd = skipString(text, at)
     if (keyEnd < 0) return -1
     const slot = slotOf(text, at, keyEnd, wanted)
     at = skipSpace(text, keyEnd)
-    if (text.charCodeAt(at) !== COLON) return -1
+    if (text.charCodeAt(at) !== colon) return -1
     const start = skipSpace(text, at + 1)
     const end = skipValue(text, start)
     if (end < 0) return -1
@@ -221,8 +221,8 @@ function scanObject(text: string, from: number, wanted: readonly string[], spans
     }
     at = skipSpace(text, end)
     const next = text.charCodeAt(at)
-    if (next === CLOSE_BRACE) return at + 1
-    if (next !== COMMA) return -1
+    if (next === closeBrace) return at + 1
+    if (next !== comma) return -1
     at = skipSpace(text, at + 1)
   }
 }
@@ -236,7 +236,7 @@ function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly
       return slot
   }
   // An escaped spelling of a key ("i\u0064") is the same key to a JSON parser, and longer than it.
-  if (length < ESCAPED_KEY_CHARS_MIN) return -1
+  if (length < escapedKeyCharsMin) return -1
   // Only the key is searched: a search to the end of the text for each of 300,000 keys took 16 seconds.
   const raw = text.slice(keyStart, keyEnd)
   if (!raw.includes('\\')) return -1
@@ -256,19 +256,19 @@ function unquote(quoted: string): string | null {
 /** Index after the value that starts at `at`, or -1. */
 export function skipValue(text: string, at: number): number {
   const first = text.charCodeAt(at)
-  if (first === QUOTE) return skipString(text, at)
-  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return skipScalar(text, at)
+  if (first === doubleQuote) return skipString(text, at)
+  if (first !== openBrace && first !== openBracket) return skipScalar(text, at)
   let depth = 0
   let index = at
   while (index < text.length) {
     const code = text.charCodeAt(index)
-    if (code === QUOTE) {
+    if (code === doubleQuote) {
       index = skipString(text, index)
       if (index < 0) return -1
       continue
     }
-    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
-    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+    if (code === openBrace || code === openBracket) depth++
+    else if (code === closeBrace || code === closeBracket) {
       depth--
       if (depth === 0) return index + 1
     }
@@ -284,7 +284,7 @@ function skipString(text: string, quote: number): number {
     at = text.indexOf('"', at + 1)
     if (at < 0) return -1
     let before = at - 1
-    while (text.charCodeAt(before) === BACKSLASH) before--
+    while (text.charCodeAt(before) === backslash) before--
     if ((at - before) % 2 === 1) return at + 1
   }
 }
@@ -293,7 +293,7 @@ function skipScalar(text: string, at: number): number {
   let end = at
   while (end < text.length) {
     const code = text.charCodeAt(end)
-    if (code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code <= 32) break
+    if (code === comma || code === closeBrace || code === closeBracket || code <= 32) break
     end++
   }
   return end === at ? -1 : end
@@ -312,5 +312,5 @@ export function skipSpace(text: string, from: number): number {
 }
 
 function isIdStart(code: number): boolean {
-  return code === QUOTE || code === 45 || (code >= 48 && code <= 57)
+  return code === doubleQuote || code === 45 || (code >= 48 && code <= 57)
 }

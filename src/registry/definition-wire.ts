@@ -2,7 +2,7 @@
 import type { ServerDefinition } from './definition.ts'
 import type { DefinitionWire } from './definition-schema.ts'
 import { formatDuration } from './duration.ts'
-import { MASK, maskArgs, maskText, maskUrl, maskValue, splitUrl } from './mask.ts'
+import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 
 /** The wire form with every secret in it, for the store only. `parseDefinition` reads it back. */
 export function definitionToStored(definition: ServerDefinition): DefinitionWire {
@@ -72,7 +72,7 @@ function collectSecrets(definition: ServerDefinition): string[] {
     ...hiddenIn(definition.command, maskText(definition.command)),
     ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskedArgs[index] ?? arg)),
   ]
-  return [...new Set(candidates.filter((value) => value !== '' && maskValue(value) === MASK))]
+  return [...new Set(candidates.filter((value) => value !== '' && maskValue(value) === secretMask))]
 }
 
 /** `Bearer X` and `name=X; other=Y`: X may be printed without what stands before it. */
@@ -108,7 +108,7 @@ function percentDecoded(text: string): string {
 
 /** What stands in `arg` where its masked form has a mask: exact for one mask, the whole for several. */
 function hiddenIn(arg: string, masked: string): string[] {
-  const pieces = masked.split(MASK)
+  const pieces = masked.split(secretMask)
   if (masked === arg || pieces.length < 2) return []
   const [head = '', tail = ''] = [pieces[0], pieces.at(-1)]
   return [arg.slice(head.length, arg.length - tail.length)]

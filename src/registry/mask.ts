@@ -8,7 +8,7 @@
 import { isSecretLooking, isSecretName } from './secret-looking.ts'
 
 /** Stands for a value that is not shown. */
-export const MASK = '***'
+export const secretMask = '***'
 
 const reference = /^(?:(?:Bearer|Basic|Token)\s+)?(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}\}[:@/._-]?)+$/i
 const maskInText = /(?<![\w*.])\*\*\*(?![\w*.])/
@@ -20,7 +20,7 @@ export function isMasked(text: string): boolean {
 
 /** The mask for any value; empty texts and pure `${NAME}` references stay readable. */
 export function maskValue(value: string): string {
-  return value === '' || reference.test(value) ? value : MASK
+  return value === '' || reference.test(value) ? value : secretMask
 }
 
 /** The parts of a URL as they are written; joined in order they give the same text again. */
@@ -102,7 +102,7 @@ function maskArg(arg: string, before: string): string {
   if (wrapped !== null) return wrapped
   // A whole argument `NAME=value` has a value that may hold spaces and quotes, so it is taken to its end.
   const name = /^-{0,2}([\w.-]{1,128})\s*[=:]/.exec(arg)?.[1]
-  if (name !== undefined && isSecretName(name)) return maskAfter(arg, /^[^=:]*[=:]\s*/) ?? MASK
+  if (name !== undefined && isSecretName(name)) return maskAfter(arg, /^[^=:]*[=:]\s*/) ?? secretMask
   return maskText(arg)
 }
 
@@ -124,7 +124,7 @@ const tokenRun = /[A-Za-z0-9_\-./+=]+/g
 
 /** Any text with the credentials in it hidden: URLs, `Bearer …`, `password=…`, and bare keys. */
 export function maskText(text: string): string {
-  if (text.includes('-----BEGIN')) return MASK
+  if (text.includes('-----BEGIN')) return secretMask
   return text
     .replace(urlInText, maskUrlInText)
     .replace(authorization, (_all, scheme, space, value) => scheme + space + maskValue(value))
@@ -137,7 +137,7 @@ export function maskText(text: string): string {
 /** Passwords in connection strings may hold an unescaped `/`, so the last `@` counts outside HTTP. */
 function maskUrlInText(url: string): string {
   const greedy = /^(?!https?:)([a-z][a-z0-9+.-]*:\/\/)[^/@\s:]*:[^@\s]+@(.*)$/is.exec(url)
-  return maskUrl(greedy === null ? url : `${greedy[1]}${MASK}:${MASK}@${greedy[2]}`)
+  return maskUrl(greedy === null ? url : `${greedy[1]}${secretMask}:${secretMask}@${greedy[2]}`)
 }
 
 function maskQuoted(value: string): string {
@@ -148,5 +148,5 @@ function maskQuoted(value: string): string {
 /** A flag in front of a run (`--key=`) is kept; names and versions around a key are not worth it. */
 function maskRun(run: string): string {
   const flag = /^-{1,2}[A-Za-z][\w-]{0,63}=/.exec(run)?.[0] ?? ''
-  return isSecretLooking(run.slice(flag.length)) ? flag + MASK : run
+  return isSecretLooking(run.slice(flag.length)) ? flag + secretMask : run
 }

@@ -15,7 +15,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
-import { isMasked, joinUrl, MASK, maskArgs, maskText, maskUrl, maskValue, splitUrl } from './mask.ts'
+import { isMasked, joinUrl, maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -82,17 +82,17 @@ function mergeMap(
   return Object.fromEntries(
     Object.entries(incoming).map(([name, value]) => [
       name,
-      value === MASK ? (known.get(fold(name)) ?? value) : value,
+      value === secretMask ? (known.get(fold(name)) ?? value) : value,
     ]),
   )
 }
 
 /** Masked tokens cannot be told apart: only when none was removed is it clear which is which. */
 function mergeTokens(incoming: readonly unknown[], stored: readonly string[]): unknown[] {
-  const hidden = stored.filter((token) => maskValue(token) === MASK)
-  if (incoming.filter((token) => token === MASK).length !== hidden.length) return [...incoming]
+  const hidden = stored.filter((token) => maskValue(token) === secretMask)
+  if (incoming.filter((token) => token === secretMask).length !== hidden.length) return [...incoming]
   let next = 0
-  return incoming.map((token) => (token === MASK ? hidden[next++] : token))
+  return incoming.map((token) => (token === secretMask ? hidden[next++] : token))
 }
 
 /** By place: arguments that are not the same one by one get nothing back anyway. */
@@ -107,7 +107,7 @@ function mergeUrl(incoming: string, stored: string): string {
   const [next, known] = [splitUrl(incoming), splitUrl(stored)]
   if (next === null || known === null || !isMasked(incoming)) return incoming
   const userinfo = next.userinfo?.split(':').map((part, index) => {
-    return part === MASK ? (known.userinfo?.split(':')[index] ?? part) : part
+    return part === secretMask ? (known.userinfo?.split(':')[index] ?? part) : part
   })
   return joinUrl({
     ...next,
@@ -117,7 +117,7 @@ function mergeUrl(incoming: string, stored: string): string {
       return was !== undefined && part === maskText(was) ? was : part
     }),
     query: next.query === null ? null : mergeQuery(next.query, known.query ?? []),
-    fragment: next.fragment === MASK ? known.fragment : next.fragment,
+    fragment: next.fragment === secretMask ? known.fragment : next.fragment,
   })
 }
 
@@ -128,7 +128,7 @@ function mergeQuery(incoming: readonly string[], stored: readonly string[]): str
     const name = pair.split('=', 1)[0] ?? ''
     const occurrence = seen.get(name) ?? 0
     seen.set(name, occurrence + 1)
-    if (pair !== `${name}=${MASK}`) return pair
+    if (pair !== `${name}=${secretMask}`) return pair
     return stored.filter((other) => other.startsWith(`${name}=`))[occurrence] ?? pair
   })
 }

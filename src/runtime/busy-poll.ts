@@ -13,10 +13,10 @@
  */
 
 /** Quick servers answer, and quick clients ask again, within this; most of it is the waking of their processors. */
-const WINDOW_MS = 0.15
+const windowMs = 0.15
 /** With twice as many there is nothing left to gain, and their processors are better used by others. */
-const IN_FLIGHT_MAX = 4
-const SKIPPED_MAX = 256
+const inFlightMax = 4
+const skippedMax = 256
 
 /** The event loop, as far as this needs it. */
 export interface Turns {
@@ -44,9 +44,9 @@ export class BusyPoll {
   stir(inFlight: number): void {
     this.#awaited?.hit()
     const chances = inFlight === 0 ? this.#requests : this.#answers
-    this.#awaited = inFlight <= IN_FLIGHT_MAX && chances.take() ? chances : null
+    this.#awaited = inFlight <= inFlightMax && chances.take() ? chances : null
     if (this.#awaited === null) return
-    this.#untilMs = this.#turns.nowMs() + WINDOW_MS
+    this.#untilMs = this.#turns.nowMs() + windowMs
     if (this.#turning) return
     this.#turning = true
     this.#turns.next(this.#turn)
@@ -80,6 +80,6 @@ class Chances {
 
   miss(): void {
     this.#toSkip = this.#skipAfterMiss
-    this.#skipAfterMiss = Math.min(this.#skipAfterMiss * 2, SKIPPED_MAX)
+    this.#skipAfterMiss = Math.min(this.#skipAfterMiss * 2, skippedMax)
   }
 }

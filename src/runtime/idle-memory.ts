@@ -15,14 +15,14 @@ export interface ProcessMemory {
 }
 
 /** Sweeps in a row without a call in flight: about a second. */
-const IDLE_SWEEPS = 4
+const idleSweeps = 4
 /** Growth since the last collection that makes the next one worth it. */
-const GROWTH_MIN = 1.1
-const GROWTH_BYTES_MIN = 4 * 1024 * 1024
+const growthMin = 1.1
+const growthBytesMin = 4 * 1024 * 1024
 /** Sessions that have ended: what they leave was resident before, so it is no growth. */
-const ENDED_SESSIONS_MIN = 100
+const endedSessionsMin = 100
 /** Between two collections; the allocator takes a moment to hand back what was collected. */
-const PAUSE_MS = 2_000
+const pauseMs = 2_000
 
 export class IdleMemory {
   readonly #memory: ProcessMemory
@@ -42,13 +42,13 @@ export class IdleMemory {
   /** `endedSessions`: how many have ended since the start. */
   sweep(callsInFlight: number, endedSessions: number, nowMs: number): void {
     this.#idleSweeps = callsInFlight > 0 ? 0 : this.#idleSweeps + 1
-    if (this.#idleSweeps < IDLE_SWEEPS || nowMs < this.#nextMs) return
-    this.#nextMs = nowMs + PAUSE_MS
+    if (this.#idleSweeps < idleSweeps || nowMs < this.#nextMs) return
+    this.#nextMs = nowMs + pauseMs
     const rssBytes = this.#memory.rssBytes()
     if (this.#beforeBytes === null) {
-      const grown = rssBytes > Math.max(this.#floorBytes * GROWTH_MIN, this.#floorBytes + GROWTH_BYTES_MIN)
-      if (grown || endedSessions - this.#endedSessionsSeen >= ENDED_SESSIONS_MIN) this.#collect(rssBytes)
-    } else if (this.#beforeBytes - rssBytes >= GROWTH_BYTES_MIN) {
+      const grown = rssBytes > Math.max(this.#floorBytes * growthMin, this.#floorBytes + growthBytesMin)
+      if (grown || endedSessions - this.#endedSessionsSeen >= endedSessionsMin) this.#collect(rssBytes)
+    } else if (this.#beforeBytes - rssBytes >= growthBytesMin) {
       // What was still in use then, such as calls that had just been cancelled, may be free now.
       this.#collect(rssBytes)
     } else {

@@ -55,16 +55,16 @@ export class Roster<T extends Listed> {
 
 const nobody: readonly never[] = Object.freeze([])
 
-const FREE = -1
-const SLOTS_MIN = 16
+const free = -1
+const slotsMin = 16
 
 /** Things by a whole number, zero or more. */
 export class ByNumber<T> {
   /** Open addressing: a number stands at its own slot or in one of those behind it, with no free one between. */
-  #keys = new Float64Array(SLOTS_MIN).fill(FREE)
-  #values: (T | undefined)[] = new Array(SLOTS_MIN).fill(undefined)
+  #keys = new Float64Array(slotsMin).fill(free)
+  #values: (T | undefined)[] = new Array(slotsMin).fill(undefined)
   /** 32 less the bits of a slot's index. */
-  #shift = 32 - Math.log2(SLOTS_MIN)
+  #shift = 32 - Math.log2(slotsMin)
   #size = 0
 
   get size(): number {
@@ -90,28 +90,28 @@ export class ByNumber<T> {
     const values = this.#values
     const mask = keys.length - 1
     let gap = this.#find(key)
-    if (keys[gap] !== key || key === FREE) return
+    if (keys[gap] !== key || key === free) return
     this.#size--
     // Whoever stands behind the gap and may stand in it moves up.
-    for (let at = (gap + 1) & mask; keys[at] !== FREE; at = (at + 1) & mask) {
+    for (let at = (gap + 1) & mask; keys[at] !== free; at = (at + 1) & mask) {
       const own = this.#slotOf(keys[at] as number)
       if (((at - own) & mask) < ((at - gap) & mask)) continue
       keys[gap] = keys[at] as number
       values[gap] = values[at]
       gap = at
     }
-    keys[gap] = FREE
+    keys[gap] = free
     values[gap] = undefined
     // One burst must not make every later walk through the table as long as it was.
-    if (keys.length > SLOTS_MIN && this.#size * 8 < keys.length) this.#resize(keys.length / 2)
+    if (keys.length > slotsMin && this.#size * 8 < keys.length) this.#resize(keys.length / 2)
   }
 
   clear(): void {
-    this.#empty(SLOTS_MIN)
+    this.#empty(slotsMin)
   }
 
   #empty(slots: number): void {
-    this.#keys = new Float64Array(slots).fill(FREE)
+    this.#keys = new Float64Array(slots).fill(free)
     this.#values = new Array(slots).fill(undefined)
     this.#shift = 32 - Math.log2(slots)
     this.#size = 0
@@ -132,7 +132,7 @@ export class ByNumber<T> {
     const keys = this.#keys
     const mask = keys.length - 1
     let at = this.#slotOf(key)
-    while (keys[at] !== key && keys[at] !== FREE) at = (at + 1) & mask
+    while (keys[at] !== key && keys[at] !== free) at = (at + 1) & mask
     return at
   }
 

@@ -5,7 +5,7 @@
  * Whoever owns expiring state adds one function and gets the time handed in.
  */
 
-const SWEEP_INTERVAL_MS = 250
+const sweepIntervalMs = 250
 
 export class Sweeper {
   readonly #failed: (thrown: unknown) => void
@@ -20,7 +20,7 @@ export class Sweeper {
   /** Calls `sweep` about four times a second until the returned function is called. */
   add(sweep: (nowMs: number) => void): () => void {
     this.#sweeps.add(sweep)
-    this.#timer ??= setInterval(() => this.#run(), SWEEP_INTERVAL_MS)
+    this.#timer ??= setInterval(() => this.#run(), sweepIntervalMs)
     return () => {
       this.#sweeps.delete(sweep)
       if (this.#sweeps.size === 0) this.stop()

@@ -8,7 +8,7 @@
 import type { Listed } from '../runtime/in-flight.ts'
 
 /** Headers of every event stream: nothing on the way may buffer, transform or compress it. */
-export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
+export const eventStreamHeaders: Readonly<Record<string, string>> = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
@@ -26,10 +26,10 @@ export function isEventStream(response: Response): boolean {
  * The runtime sets aside memory by this mark for as long as a stream is open: 11 KB more for each at 16 MiB
  * than at 1 KiB. The bound on what may wait is therefore kept here, by hand.
  */
-const HIGH_WATER_BYTES = 1024
+const highWaterBytes = 1024
 
 const encoder = new TextEncoder()
-const COMMENT = encoder.encode(': ok\n\n')
+const comment = encoder.encode(': ok\n\n')
 
 export class EventStream implements Listed {
   /** Its place among the readers of its session. */
@@ -56,9 +56,9 @@ export class EventStream implements Listed {
         },
         cancel: () => this.#ended(),
       },
-      { highWaterMark: HIGH_WATER_BYTES, size: (chunk) => chunk?.byteLength ?? 0 },
+      { highWaterMark: highWaterBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     )
-    if (first === null) this.#enqueue(COMMENT)
+    if (first === null) this.#enqueue(comment)
     else this.write(first)
     this.response = Object.assign(new Response(body, { headers }), { [mark]: true })
   }
@@ -74,7 +74,7 @@ export class EventStream implements Listed {
 
   /** Sends a comment when nothing was sent for that long. */
   heartbeat(nowMs: number, heartbeatMs: number): void {
-    if (nowMs - this.lastWriteMs >= heartbeatMs) this.#enqueue(COMMENT)
+    if (nowMs - this.lastWriteMs >= heartbeatMs) this.#enqueue(comment)
   }
 
   /** Ends the response after what is queued. */
@@ -92,7 +92,7 @@ export class EventStream implements Listed {
   #enqueue(bytes: Uint8Array): boolean {
     const controller = this.#controller
     if (!controller) return false
-    const queuedBytes = HIGH_WATER_BYTES - (controller.desiredSize ?? HIGH_WATER_BYTES)
+    const queuedBytes = highWaterBytes - (controller.desiredSize ?? highWaterBytes)
     if (queuedBytes >= this.#bufferBytesMax) {
       this.#ended()
       controller.error(new Error('the reader does not keep up'))

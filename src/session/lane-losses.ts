@@ -1,15 +1,15 @@
 /** When to look again for a server that was lost. */
 import { GatewayError } from '../errors.ts'
 
-const RETRY_MS_MIN = 250
-const RETRY_MS_MAX = 30_000
+const retryMsMin = 250
+const retryMsMax = 30_000
 /** A lane that lived this long was no failure of the attempt to have one. */
-const SUSTAINED_MS = 60_000
+const sustainedMs = 60_000
 
 /** The pause that a failed attempt asks for, in milliseconds, within bounds. */
 export function retryMs(thrown: unknown): number {
   const seconds = thrown instanceof GatewayError ? (thrown.retryAfterSeconds ?? 1) : 1
-  return Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, seconds * 1000))
+  return Math.min(retryMsMax, Math.max(retryMsMin, seconds * 1000))
 }
 
 /**
@@ -24,9 +24,9 @@ export class LaneLosses {
 
   /** Notes a loss; answers how long to wait before the next lane: nothing after the first loss. */
   pauseMs(nowMs: number): number {
-    if (nowMs - this.#lastMs >= SUSTAINED_MS) this.#inARow = 0
+    if (nowMs - this.#lastMs >= sustainedMs) this.#inARow = 0
     this.#lastMs = nowMs
     const before = this.#inARow++
-    return before === 0 ? 0 : Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(before, 16))
+    return before === 0 ? 0 : Math.min(retryMsMax, retryMsMin * 2 ** Math.min(before, 16))
   }
 }

@@ -3,13 +3,13 @@
  * between the eras as they are; what one era defines for its clients, the other has no use for.
  */
 import { legacyParams } from '../protocol/bridge/results.ts'
-import { CLIENT_NOTIFICATIONS } from '../protocol/eras.ts'
+import { clientNotifications } from '../protocol/eras.ts'
 import { type MessageText, rpcNotification } from '../protocol/jsonrpc.ts'
 import type { Lane } from '../upstream/lane/lane.ts'
 
 /** Whether a method is none that a revision gives to clients. */
 export function isVendorNotification(method: string | null): method is string {
-  return method !== null && !CLIENT_NOTIFICATIONS.has(method)
+  return method !== null && !clientNotifications.has(method)
 }
 
 /** Sends it to the server of this lane, if it is there. */

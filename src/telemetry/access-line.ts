@@ -125,22 +125,22 @@ function writeAscii(text: string, buffer: Buffer, at: number): number {
   return at + length
 }
 
-const ZERO = 0x30
-const POINT = 0x2e
+const zero = 0x30
+const point = 0x2e
 
 /** To the microsecond, without zeros at its end. */
 function writeMs(durationMs: number, buffer: Buffer, start: number): number {
   const us = Math.max(0, Math.round(durationMs * 1000))
   const whole = Math.floor(us / 1000)
   let at = start
-  if (whole < 10) buffer[at++] = ZERO + whole
+  if (whole < 10) buffer[at++] = zero + whole
   else at = writeAscii(String(whole), buffer, at)
   const rest = us - whole * 1000
   if (rest === 0) return at
-  buffer[at++] = POINT
-  buffer[at++] = ZERO + Math.floor(rest / 100)
-  if (rest % 100 !== 0) buffer[at++] = ZERO + (Math.floor(rest / 10) % 10)
-  if (rest % 10 !== 0) buffer[at++] = ZERO + (rest % 10)
+  buffer[at++] = point
+  buffer[at++] = zero + Math.floor(rest / 100)
+  if (rest % 100 !== 0) buffer[at++] = zero + (Math.floor(rest / 10) % 10)
+  if (rest % 10 !== 0) buffer[at++] = zero + (rest % 10)
   return at
 }
 

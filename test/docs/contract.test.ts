@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gatewayFlags } from '../../src/cli/config-flags.ts'
-import { CONFIG_VARIABLE, DEBUG_VARIABLE } from '../../src/config/environment.ts'
+import { configVariable, debugVariable } from '../../src/config/environment.ts'
 import { namedSettings } from '../../src/config/shape.ts'
 import { catalogue } from '../../src/errors.ts'
 import { definitionWireSchema } from '../../src/registry/definition-schema.ts'
@@ -41,7 +41,7 @@ describe('flags, environment, file', () => {
   test('every other flag of the gateway, and its variable, is named beside the table', () => {
     const flags = Object.keys(gatewayFlags).map((flag) => `--${flag}`)
     expect(flags.filter((flag) => !text.includes(`\`${flag}`))).toEqual([])
-    expect([CONFIG_VARIABLE, DEBUG_VARIABLE].filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+    expect([configVariable, debugVariable].filter((name) => !text.includes(`\`${name}\``))).toEqual([])
   })
 })
 

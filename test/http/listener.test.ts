@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import type { McpHandler } from '../../src/http/context.ts'
-import { EVENT_STREAM_HEADERS, EventStream } from '../../src/session/event-stream.ts'
+import { EventStream, eventStreamHeaders } from '../../src/session/event-stream.ts'
 import { rawRequest, sendRaw, startFront } from './front.ts'
 
 const path = '/mcp-proxy/files/stream'
@@ -185,7 +185,7 @@ describe('draining', () => {
 })
 
 const endlessStream: McpHandler = async () =>
-  new EventStream(1024, null, EVENT_STREAM_HEADERS, () => {}).response
+  new EventStream(1024, null, eventStreamHeaders, () => {}).response
 
 describe('the access log', () => {
   test('has one line for each request, refused or served, with what is known of it', async () => {

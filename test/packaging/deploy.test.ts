@@ -1,7 +1,7 @@
 /** What stands in deploy/ must fit the program: names, ports, paths, commands and times. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { CONFIG_VARIABLE, environmentLayer } from '../../src/config/environment.ts'
+import { configVariable, environmentLayer } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { namedSettings } from '../../src/config/shape.ts'
 import { defaultConfig } from '../support/default-config.ts'
@@ -64,7 +64,7 @@ describe('variables', () => {
     { where: 'the Deployment', env: containerEnv },
     { where: 'the unit', env: unitEnv },
   ])('$where sets only variables that the gateway knows', ({ env }) => {
-    const known = [...namedSettings.map((setting) => setting.env), CONFIG_VARIABLE]
+    const known = [...namedSettings.map((setting) => setting.env), configVariable]
     const ours = Object.keys(env).filter(
       (name) => /^(?:MCP_PROXY|COMPOZY)_/.test(name) && name !== 'COMPOZY_IMAGE',
     )

@@ -6,7 +6,7 @@ import { scripts } from '../../package.json'
 import { releaseTargets } from '../../scripts/build-all/targets.ts'
 import { licencesFile, sbomFile, sumsFile } from '../../scripts/build-all.ts'
 import { targets } from '../../scripts/images.ts'
-import { CONFIG_VARIABLE } from '../../src/config/environment.ts'
+import { configVariable } from '../../src/config/environment.ts'
 import { namedSettings } from '../../src/config/shape.ts'
 import { defaultConfig } from '../support/default-config.ts'
 import { finalStage, instructions } from './dockerfile.ts'
@@ -53,7 +53,7 @@ describe('what the guide names', () => {
   test('variables and keys are those of the gateway', () => {
     const variables = found(/\b((?:MCP_PROXY|COMPOZY)_[A-Z_]+)\b/g)
     // Of the build, not of the gateway.
-    const known = [...namedSettings.map(({ env }) => env), CONFIG_VARIABLE, 'COMPOZY_COMMIT']
+    const known = [...namedSettings.map(({ env }) => env), configVariable, 'COMPOZY_COMMIT']
     expect(variables.filter((name) => !known.includes(name))).toEqual([])
     const keys = found(/`((?:auth|security|limits|timeouts)\.[a-z_.]+)`/g)
     expect(keys.filter((key) => namedSettings.every((setting) => setting.key !== key))).toEqual([])

@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { clientOfInitialize, factsOfDiscover, initializeResult } from '../../src/protocol/bridge/facts.ts'
 import {
   type LegacyCall,
-  PACE_MS,
-  ROUND_MS,
-  ROUNDS_MAX,
+  paceMs,
+  roundMs,
+  roundsMax,
   startLegacyCall,
   stepLegacyCall,
 } from '../../src/protocol/bridge/legacy-call.ts'
@@ -391,7 +391,7 @@ describe('a modern server that wants input', () => {
       { kind: 'ask', handle: 1, method: 'elicitation/create', params: JSON.stringify(form.params) },
       { kind: 'ask', handle: 2, method: 'sampling/createMessage', params: JSON.stringify(sample.params) },
       { kind: 'ask', handle: 3, method: 'roots/list', params: '{}' },
-      { kind: 'timer', timer: 'round', ms: ROUND_MS },
+      { kind: 'timer', timer: 'round', ms: roundMs },
     ])
     expect(play.answers(2, '{"role":"assistant","content":{"n":1.0}}')).toEqual([])
     expect(play.answers(3, '{"roots":[]}')).toEqual([])
@@ -431,15 +431,15 @@ describe('a modern server that wants input', () => {
 
   test('that wants nothing but time is asked again after a pause', () => {
     const play = new Play()
-    expect(play.wants(null, 'later')).toEqual([{ kind: 'timer', timer: 'pace', ms: PACE_MS }])
+    expect(play.wants(null, 'later')).toEqual([{ kind: 'timer', timer: 'pace', ms: paceMs }])
     play.on({ kind: 'timer', timer: 'pace' })
     expect(play.sent().value).toMatchObject({ requestState: 'later' })
     expect(play.sent().value).not.toHaveProperty('inputResponses')
   })
 
-  test(`is given up after ${ROUNDS_MAX} rounds`, () => {
+  test(`is given up after ${roundsMax} rounds`, () => {
     const play = new Play()
-    for (let round = 1; round <= ROUNDS_MAX; round++) {
+    for (let round = 1; round <= roundsMax; round++) {
       play.wants({ a: form })
       play.answers(round)
     }

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { factsOfInitialize } from '../../src/protocol/bridge/facts.ts'
 import { startModernCall, stepModernCall } from '../../src/protocol/bridge/modern-call.ts'
-import { GATHER_MS } from '../../src/protocol/bridge/modern-call-asking.ts'
-import { type ModernCall, PARKED_MS } from '../../src/protocol/bridge/modern-call-state.ts'
-import { QUESTIONS_OPEN_MAX, QUESTIONS_TOTAL_MAX } from '../../src/protocol/bridge/questions.ts'
+import { gatherMs } from '../../src/protocol/bridge/modern-call-asking.ts'
+import { type ModernCall, parkedMs } from '../../src/protocol/bridge/modern-call-state.ts'
+import { questionsOpenMax, questionsTotalMax } from '../../src/protocol/bridge/questions.ts'
 import type { CallEffect, CallEvent, ServerFacts } from '../../src/protocol/bridge/types.ts'
 import type { LogLevel } from '../../src/protocol/eras.ts'
 
@@ -266,11 +266,11 @@ describe('notifications during a call', () => {
 describe('a legacy server that asks', () => {
   test('parks the call and asks the client by input_required', () => {
     const play = new Play()
-    expect(play.asks('7')).toEqual([{ kind: 'timer', timer: 'gather', ms: GATHER_MS }])
+    expect(play.asks('7')).toEqual([{ kind: 'timer', timer: 'gather', ms: gatherMs }])
     expect(play.gathered()).toEqual({
       elicitation_1: { method: 'elicitation/create', params: { message: '?', requestedSchema: {} } },
     })
-    expect(play.effects).toContainEqual({ kind: 'timer', timer: 'expiry', ms: PARKED_MS })
+    expect(play.effects).toContainEqual({ kind: 'timer', timer: 'expiry', ms: parkedMs })
   })
 
   test('a string id is the server’s own name for its question', () => {
@@ -502,10 +502,10 @@ describe('what cannot be asked is refused at once', () => {
 
   test('no server asks one client without end', () => {
     const play = new Play()
-    for (let id = 0; id < QUESTIONS_OPEN_MAX; id++) expect(refusal(play.asks(String(id)))).toBeNull()
+    for (let id = 0; id < questionsOpenMax; id++) expect(refusal(play.asks(String(id)))).toBeNull()
     expect(refusal(play.asks('1000'))).toBe(-32603)
     const long = new Play()
-    for (let id = 0; id < QUESTIONS_TOTAL_MAX; id++) {
+    for (let id = 0; id < questionsTotalMax; id++) {
       long.asks(`"q${id}"`)
       long.gathered()
       long.retries(`{"q${id}":${accept}}`)
@@ -557,7 +557,7 @@ describe('a legacy demand for URLs (-32042)', () => {
     const play = new Play({ params: '{"name":"t","arguments":{"n":12345678901234567890}}' })
     play.on(demand)
     expect(play.effects).toEqual([
-      { kind: 'timer', timer: 'expiry', ms: PARKED_MS },
+      { kind: 'timer', timer: 'expiry', ms: parkedMs },
       {
         kind: 'park',
         requests:

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { factsOfDiscover, factsOfInitialize } from '../../src/protocol/bridge/facts.ts'
 import {
-  ACKNOWLEDGE_MS,
+  acknowledgeMs,
   isSessionRequest,
   type LegacySession,
-  OVERLAP_MS,
+  overlapMs,
   startLegacySession,
   stepLegacySession,
 } from '../../src/protocol/bridge/legacy-session.ts'
@@ -271,7 +271,7 @@ describe('a legacy session with a modern server', () => {
   test('a subscription is answered once the server has acknowledged it', () => {
     const play = new Play()
     expect(play.subscribes('a:1')).toEqual([
-      { kind: 'timer', timer: 'acknowledge', ms: ACKNOWLEDGE_MS },
+      { kind: 'timer', timer: 'acknowledge', ms: acknowledgeMs },
       { kind: 'openListen', listen: 1, filter: '{"resourceSubscriptions":["a:1"]}' },
     ])
     expect(play.acknowledges(1)).toEqual([
@@ -312,7 +312,7 @@ describe('a legacy session with a modern server', () => {
       })
     expect(updated(1)).toHaveLength(1)
     expect(play.acknowledges(2)).toEqual([
-      { kind: 'timer', timer: 'overlap', ms: OVERLAP_MS },
+      { kind: 'timer', timer: 'overlap', ms: overlapMs },
       { kind: 'answer', handle: 2, result: '{}' },
       { kind: 'stopTimer', timer: 'acknowledge' },
     ])

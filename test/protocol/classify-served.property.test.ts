@@ -7,7 +7,7 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import fc from 'fast-check'
 import { catalogue } from '../../src/errors.ts'
 import { classify } from '../../src/protocol/classify.ts'
-import { META } from '../../src/protocol/eras.ts'
+import { metaKeys } from '../../src/protocol/eras.ts'
 
 const MODERN = '2026-07-28'
 const handler = createMcpHandler(
@@ -96,9 +96,9 @@ describe('a tools/call', () => {
           ...(drawn.nameHeader !== undefined && { 'mcp-name': drawn.nameHeader }),
         }
         const _meta = {
-          ...(drawn.claim !== undefined && { [META.protocolVersion]: drawn.claim }),
-          ...(drawn.capabilities !== undefined && { [META.clientCapabilities]: drawn.capabilities }),
-          ...(drawn.logLevel !== undefined && { [META.logLevel]: drawn.logLevel }),
+          ...(drawn.claim !== undefined && { [metaKeys.protocolVersion]: drawn.claim }),
+          ...(drawn.capabilities !== undefined && { [metaKeys.clientCapabilities]: drawn.capabilities }),
+          ...(drawn.logLevel !== undefined && { [metaKeys.logLevel]: drawn.logLevel }),
         }
         const params = { name: drawn.name, arguments: {}, _meta }
         const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }

@@ -3,10 +3,10 @@ import { classifyInboundRequest } from '@modelcontextprotocol/server'
 import fc from 'fast-check'
 import { catalogue } from '../../src/errors.ts'
 import { classify } from '../../src/protocol/classify.ts'
-import { META } from '../../src/protocol/eras.ts'
+import { metaKeys } from '../../src/protocol/eras.ts'
 
 const MODERN = '2026-07-28'
-const envelope = { [META.protocolVersion]: MODERN, [META.clientCapabilities]: {} }
+const envelope = { [metaKeys.protocolVersion]: MODERN, [metaKeys.clientCapabilities]: {} }
 
 function request(method: string, params?: unknown, id: unknown = 1): unknown {
   return { jsonrpc: '2.0', id, method, ...(params === undefined ? {} : { params }) }
@@ -69,13 +69,13 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
       why: 'a handshake under a modern header contradicts itself',
     },
     {
-      body: request('initialize', { _meta: { [META.protocolVersion]: MODERN } }),
+      body: request('initialize', { _meta: { [metaKeys.protocolVersion]: MODERN } }),
       is: 'legacy request',
       why: 'a broken claim does not turn the handshake modern',
     },
     {
       body: request('initialize', {
-        _meta: { [META.protocolVersion]: '2025-11-25', [META.clientCapabilities]: {} },
+        _meta: { [metaKeys.protocolVersion]: '2025-11-25', [metaKeys.clientCapabilities]: {} },
       }),
       is: 'legacy request',
       why: 'a claim of a legacy version does not either',
@@ -88,7 +88,9 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
       why: 'a progress token is no claim',
     },
     {
-      body: request('tools/list', { _meta: { [META.clientInfo]: {}, [META.clientCapabilities]: {} } }),
+      body: request('tools/list', {
+        _meta: { [metaKeys.clientInfo]: {}, [metaKeys.clientCapabilities]: {} },
+      }),
       is: 'legacy request',
       why: 'only the version key claims the envelope',
     },
@@ -228,7 +230,7 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
       body: modern(
         'tools/list',
         {},
-        { [META.logLevel]: 'debug', [META.clientInfo]: { name: 'a', version: '1' } },
+        { [metaKeys.logLevel]: 'debug', [metaKeys.clientInfo]: { name: 'a', version: '1' } },
       ),
       headers: listHeaders,
       is: 'modern request',
@@ -253,43 +255,43 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
       why: 'a modern header without the claim',
     },
     {
-      body: request('tools/list', { _meta: { [META.clientCapabilities]: {} } }),
+      body: request('tools/list', { _meta: { [metaKeys.clientCapabilities]: {} } }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'the claim itself is missing',
     },
     {
-      body: modern('tools/list', {}, { [META.protocolVersion]: 7 }),
+      body: modern('tools/list', {}, { [metaKeys.protocolVersion]: 7 }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'the claim is no string',
     },
     {
-      body: request('tools/list', { _meta: { [META.protocolVersion]: MODERN } }),
+      body: request('tools/list', { _meta: { [metaKeys.protocolVersion]: MODERN } }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'capabilities are required',
     },
     {
-      body: modern('tools/list', {}, { [META.clientCapabilities]: [] }),
+      body: modern('tools/list', {}, { [metaKeys.clientCapabilities]: [] }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'capabilities are an object',
     },
     {
-      body: modern('tools/list', {}, { [META.clientCapabilities]: { roots: true } }),
+      body: modern('tools/list', {}, { [metaKeys.clientCapabilities]: { roots: true } }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'each capability is an object',
     },
     {
-      body: modern('tools/list', {}, { [META.clientInfo]: { name: 'a' } }),
+      body: modern('tools/list', {}, { [metaKeys.clientInfo]: { name: 'a' } }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'client info has a version',
     },
     {
-      body: modern('tools/list', {}, { [META.logLevel]: 'loud' }),
+      body: modern('tools/list', {}, { [metaKeys.logLevel]: 'loud' }),
       headers: listHeaders,
       is: 'INVALID_PARAMS',
       why: 'not a log level',
@@ -301,7 +303,7 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
       why: 'a progress token is a string or an integer',
     },
     {
-      body: { jsonrpc: '2.0', method: 'x', params: { _meta: { [META.protocolVersion]: 1 } } },
+      body: { jsonrpc: '2.0', method: 'x', params: { _meta: { [metaKeys.protocolVersion]: 1 } } },
       is: 'INVALID_PARAMS',
       why: 'a notification’s broken claim is not ignored',
     },
@@ -392,25 +394,25 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
     },
     // Refused: version
     {
-      body: modern('tools/list', {}, { [META.protocolVersion]: '2099-01-01' }),
+      body: modern('tools/list', {}, { [metaKeys.protocolVersion]: '2099-01-01' }),
       headers: { ...listHeaders, 'mcp-protocol-version': '2099-01-01' },
       is: 'UNSUPPORTED_VERSION',
       why: 'a later revision',
     },
     {
-      body: request('tools/list', { _meta: { [META.protocolVersion]: '2099-01-01' } }),
+      body: request('tools/list', { _meta: { [metaKeys.protocolVersion]: '2099-01-01' } }),
       headers: { 'mcp-protocol-version': '2099-01-01' },
       is: 'UNSUPPORTED_VERSION',
       why: 'the envelope and the required headers of an unknown revision cannot be judged',
     },
     {
-      body: modern('tools/list', {}, { [META.protocolVersion]: '2099-01-01' }),
+      body: modern('tools/list', {}, { [metaKeys.protocolVersion]: '2099-01-01' }),
       headers: listHeaders,
       is: 'HEADER_MISMATCH',
       why: 'a contradiction outranks an unknown version',
     },
     {
-      body: modern('tools/list', {}, { [META.protocolVersion]: '2025-11-25' }),
+      body: modern('tools/list', {}, { [metaKeys.protocolVersion]: '2025-11-25' }),
       headers: { ...listHeaders, 'mcp-protocol-version': '2025-11-25' },
       is: 'UNSUPPORTED_VERSION',
       why: 'the envelope does not exist in a legacy version',
@@ -474,7 +476,7 @@ describe('classify', () => {
     const verdict = classify({
       httpMethod: 'POST',
       headers: new Headers({ ...listHeaders, 'mcp-protocol-version': '1900-01-01' }),
-      body: modern('tools/list', {}, { [META.protocolVersion]: '1900-01-01' }),
+      body: modern('tools/list', {}, { [metaKeys.protocolVersion]: '1900-01-01' }),
     })
     if (verdict.kind !== 'rejection') throw new Error('expected a rejection')
     expect(verdict.data).toEqual({ supported: [MODERN], requested: '1900-01-01' })
@@ -503,10 +505,10 @@ describe('classify against the SDK', () => {
   const method = fc.constantFrom('initialize', 'tools/list', 'tools/call', 'ping', 'x/y')
   const meta = fc.record(
     {
-      [META.protocolVersion]: fc.oneof(version, fc.constantFrom(1, null)),
-      [META.clientCapabilities]: fc.constantFrom({}, { roots: {} }, null, []),
-      [META.clientInfo]: fc.constantFrom({ name: 'a', version: '1' }, { name: 'a' }, 7),
-      [META.logLevel]: fc.constantFrom('info', 'loud'),
+      [metaKeys.protocolVersion]: fc.oneof(version, fc.constantFrom(1, null)),
+      [metaKeys.clientCapabilities]: fc.constantFrom({}, { roots: {} }, null, []),
+      [metaKeys.clientInfo]: fc.constantFrom({ name: 'a', version: '1' }, { name: 'a' }, 7),
+      [metaKeys.logLevel]: fc.constantFrom('info', 'loud'),
       progressToken: fc.constantFrom(1, 'a'),
     },
     { requiredKeys: [] },

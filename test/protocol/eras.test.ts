@@ -2,25 +2,25 @@ import { describe, expect, test } from 'bun:test'
 import * as sdkModern from '@modelcontextprotocol/client'
 import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import {
-  CLIENT_REQUESTS,
   claimedEra,
-  ERA_OF_VERSION,
-  LEGACY_VERSIONS,
+  clientRequests,
+  eraOfVersion,
   legacyVersionHas,
-  MODERN_VERSIONS,
+  legacyVersions,
   modernErrorStatus,
+  modernVersions,
   negotiateLegacyVersion,
   reachesLevel,
 } from '../../src/protocol/eras.ts'
 
 describe('versions', () => {
   test('speaks every legacy version that the official SDK speaks, in its order', () => {
-    expect<readonly string[]>(LEGACY_VERSIONS).toEqual(SUPPORTED_PROTOCOL_VERSIONS)
+    expect<readonly string[]>(legacyVersions).toEqual(SUPPORTED_PROTOCOL_VERSIONS)
   })
 
   test('speaks 2026-07-28, and no version belongs to two eras', () => {
-    expect<readonly string[]>(MODERN_VERSIONS).toEqual(['2026-07-28'])
-    expect(ERA_OF_VERSION.size).toBe(LEGACY_VERSIONS.length + MODERN_VERSIONS.length)
+    expect<readonly string[]>(modernVersions).toEqual(['2026-07-28'])
+    expect(eraOfVersion.size).toBe(legacyVersions.length + modernVersions.length)
   })
 
   test.each([
@@ -54,18 +54,18 @@ describe('versions', () => {
   })
 
   test('batches exist in 2025-03-26 alone', () => {
-    expect(LEGACY_VERSIONS.filter((version) => legacyVersionHas(version, 'batch'))).toEqual(['2025-03-26'])
+    expect(legacyVersions.filter((version) => legacyVersionHas(version, 'batch'))).toEqual(['2025-03-26'])
   })
 
   test('streams begin with an id from 2025-11-25 on', () => {
-    expect(LEGACY_VERSIONS.filter((version) => legacyVersionHas(version, 'priming'))).toEqual(['2025-11-25'])
+    expect(legacyVersions.filter((version) => legacyVersionHas(version, 'priming'))).toEqual(['2025-11-25'])
   })
 })
 
 describe('method tables', () => {
   test('what changed between the eras', () => {
-    const modern = new Set(CLIENT_REQUESTS.modern.keys())
-    const legacy = CLIENT_REQUESTS.legacy
+    const modern = new Set(clientRequests.modern.keys())
+    const legacy = clientRequests.legacy
     expect([...legacy].filter((method) => !modern.has(method))).toEqual([
       'initialize',
       'ping',
@@ -83,12 +83,12 @@ describe('method tables', () => {
   })
 
   test('three requests may ask their client', () => {
-    const asking = [...CLIENT_REQUESTS.modern].filter(([, row]) => row.mayAsk).map(([method]) => method)
+    const asking = [...clientRequests.modern].filter(([, row]) => row.mayAsk).map(([method]) => method)
     expect(asking.sort()).toEqual(['prompts/get', 'resources/read', 'tools/call'])
   })
 
   test('six results carry cache hints', () => {
-    const cacheable = [...CLIENT_REQUESTS.modern].filter(([, row]) => row.cacheable).map(([method]) => method)
+    const cacheable = [...clientRequests.modern].filter(([, row]) => row.cacheable).map(([method]) => method)
     expect(cacheable.sort()).toEqual([
       'prompts/list',
       'resources/list',
@@ -100,13 +100,13 @@ describe('method tables', () => {
   })
 
   test('reserved keys are those of the SDK', async () => {
-    const { META } = await import('../../src/protocol/eras.ts')
-    expect<string>(META.protocolVersion).toBe(sdkModern.PROTOCOL_VERSION_META_KEY)
-    expect<string>(META.clientInfo).toBe(sdkModern.CLIENT_INFO_META_KEY)
-    expect<string>(META.clientCapabilities).toBe(sdkModern.CLIENT_CAPABILITIES_META_KEY)
-    expect<string>(META.logLevel).toBe(sdkModern.LOG_LEVEL_META_KEY)
-    expect<string>(META.serverInfo).toBe(sdkModern.SERVER_INFO_META_KEY)
-    expect<string>(META.subscriptionId).toBe(sdkModern.SUBSCRIPTION_ID_META_KEY)
+    const { metaKeys } = await import('../../src/protocol/eras.ts')
+    expect<string>(metaKeys.protocolVersion).toBe(sdkModern.PROTOCOL_VERSION_META_KEY)
+    expect<string>(metaKeys.clientInfo).toBe(sdkModern.CLIENT_INFO_META_KEY)
+    expect<string>(metaKeys.clientCapabilities).toBe(sdkModern.CLIENT_CAPABILITIES_META_KEY)
+    expect<string>(metaKeys.logLevel).toBe(sdkModern.LOG_LEVEL_META_KEY)
+    expect<string>(metaKeys.serverInfo).toBe(sdkModern.SERVER_INFO_META_KEY)
+    expect<string>(metaKeys.subscriptionId).toBe(sdkModern.SUBSCRIPTION_ID_META_KEY)
   })
 })
 

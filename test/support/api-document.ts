@@ -4,8 +4,8 @@
  * the test that met it, whatever that test is about.
  */
 import Ajv2020 from 'ajv/dist/2020'
-import { createApp } from '../../src/http/app.ts'
 import { type OpenApiDocument, openApiDocument } from '../../src/http/api/openapi.ts'
+import { createApp } from '../../src/http/app.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { createMemoryStore } from '../../src/registry/store.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'

@@ -4,14 +4,14 @@ import { defineCommand } from 'citty'
 import { parseArguments } from '../arguments.ts'
 import { gatewayFlags } from '../config-flags.ts'
 
-const VARIABLE = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
-const REQUESTS_MAX = 20_000
+const variable = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
+const requestsMax = 20_000
 
 /**
  * The init of the container images. A pod whose `command` skips the image's entry point makes this
  * program PID 1, and as that it would leave orphans of its children as zombies: init takes the place.
  */
-const INIT = '/usr/bin/tini'
+const initPid = '/usr/bin/tini'
 
 export const mcpProxy = defineCommand({
   meta: {
@@ -44,13 +44,13 @@ export const mcpProxy = defineCommand({
  * is left alone.
  */
 function raiseFetchCap(args: readonly string[]): void {
-  const init = process.pid === 1 && existsSync(INIT) ? [INIT, '--'] : []
-  if ((process.env[VARIABLE] !== undefined && init.length === 0) || process.execve === undefined) return
+  const init = process.pid === 1 && existsSync(initPid) ? [initPid, '--'] : []
+  if ((process.env[variable] !== undefined && init.length === 0) || process.execve === undefined) return
   // A compiled program has a made-up script path at 1; from source it is the path of main.ts.
   const compiled = process.argv[1]?.startsWith('/$bunfs/') === true
   const script = compiled ? [] : [...process.execArgv, ...process.argv.slice(1, 2)]
   process.execve(init[0] ?? process.execPath, [...init, process.execPath, ...script, ...args], {
     ...process.env,
-    [VARIABLE]: process.env[VARIABLE] ?? String(REQUESTS_MAX),
+    [variable]: process.env[variable] ?? String(requestsMax),
   })
 }

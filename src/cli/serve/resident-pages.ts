@@ -9,17 +9,17 @@
 import { readFileSync } from 'node:fs'
 
 /** From `sys/mman.h`: forget these pages; the next access reads the file again. */
-const MADV_DONTNEED = 4
+const madvDontneed = 4
 const libraries = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']
 /** Smaller mappings are not worth the call. */
 const residentKibMin = 1024
 
 /** How often it is asked whether the gateway is quiet. */
-const LOOK_EVERY_MS = 3_000
+const lookEveryMs = 3_000
 /** So few requests between two looks are the probes of a platform, not work that a pause would disturb. */
-const QUIET_REQUESTS_MAX = 10
+const quietRequestsMax = 10
 /** Less work than this between two times leaves nothing behind that would be worth 15 ms. */
-const WORK_REQUESTS_MIN = 1_000
+const workRequestsMin = 1_000
 
 /** Gives back once after the start, and then in each quiet time that follows work. Keeps no process alive. */
 export function giveBackWhenQuiet(requestCount: () => number): void {
@@ -27,12 +27,12 @@ export function giveBackWhenQuiet(requestCount: () => number): void {
   let countAtLast: number | null = null
   const timer = setInterval(() => {
     const count = requestCount()
-    const quiet = count - countAtLook <= QUIET_REQUESTS_MAX
+    const quiet = count - countAtLook <= quietRequestsMax
     countAtLook = count
-    if (!quiet || (countAtLast !== null && count - countAtLast < WORK_REQUESTS_MIN)) return
+    if (!quiet || (countAtLast !== null && count - countAtLast < workRequestsMin)) return
     countAtLast = count
     void giveBackPages()
-  }, LOOK_EVERY_MS)
+  }, lookEveryMs)
   timer.unref()
 }
 
@@ -47,7 +47,7 @@ export async function giveBackPages(): Promise<void> {
         const { symbols, close } = dlopen(library, {
           madvise: { args: ['usize', 'usize', 'int'], returns: 'int' },
         })
-        for (const { start, end } of ranges) symbols.madvise(start, end - start, MADV_DONTNEED)
+        for (const { start, end } of ranges) symbols.madvise(start, end - start, madvDontneed)
         close()
         return
       } catch {

@@ -18,10 +18,10 @@ export interface SignalOptions {
  * A signal so close behind the first is its echo: Ctrl+C reaches the gateway from the terminal and once
  * more from `bun run`, which passes it on.
  */
-const ECHO_MS_MAX = 300
+const echoMsMax = 300
 
 /** Longest wait for processes to be killed after a second signal. */
-const STOP_NOW_MS_MAX = 1000
+const stopNowMsMax = 1000
 
 /**
  * Resolves with the exit code once the gateway has stopped: 0 after a graceful stop, 128 and the
@@ -40,10 +40,10 @@ export function endOnSignals(started: Promise<Gateway>, options: SignalOptions):
       started.then((running) => running.stop()).catch(() => resolve(1))
       return
     }
-    if (performance.now() - firstAtMs < ECHO_MS_MAX) return
+    if (performance.now() - firstAtMs < echoMsMax) return
     exitCode = 128 + constants.signals[signal]
     // With whatever is left after that, the exit itself has to do.
-    setTimeout(() => resolve(exitCode ?? 1), gateway === null ? 0 : STOP_NOW_MS_MAX)
+    setTimeout(() => resolve(exitCode ?? 1), gateway === null ? 0 : stopNowMsMax)
     gateway?.stopNow()
   }
   let reloading = Promise.resolve()

@@ -18,8 +18,8 @@ import {
 } from './admin-api.ts'
 
 /** A download by npx may take minutes; the gateway goes on with it. */
-const SETTLE_MS_MAX = 10_000
-const ASK_AGAIN_MS = 100
+const settleMsMax = 10_000
+const askAgainMs = 100
 
 const args: ArgsDef = {
   name: { type: 'positional', description: 'Name for the server, as it will stand in URLs.' },
@@ -90,13 +90,13 @@ function asWritten([problem]: readonly Problem[]): string {
 
 /** The entry once it is connected or known to fail; as it is when that takes longer than a person waits. */
 async function settled(api: AdminApi, name: string): Promise<Received<ServerView>> {
-  const untilMs = performance.now() + SETTLE_MS_MAX
+  const untilMs = performance.now() + settleMsMax
   for (;;) {
     const entry = await api.request<ServerView>('GET', `/mcps/${encodeURIComponent(name)}`)
     const { status } = received<ServerView['status']>(entry.status)
     const waiting = status === 'connecting' || status === 'disconnected'
     if (!waiting || performance.now() > untilMs) return entry
-    await Bun.sleep(ASK_AGAIN_MS)
+    await Bun.sleep(askAgainMs)
   }
 }
 

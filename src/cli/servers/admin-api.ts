@@ -10,7 +10,7 @@ import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 
 /** Longer than the gateway's own bounds for a call or a list; a person has Ctrl+C. */
-const ANSWER_MS_MAX = 4 * 3_600_000
+const answerMsMax = 4 * 3_600_000
 
 export const adminFlags: ArgsDef = {
   url: {
@@ -85,7 +85,7 @@ async function send(
     method,
     // A redirect would carry the token somewhere else.
     redirect: 'manual',
-    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    signal: AbortSignal.timeout(answerMsMax),
     ...directWhenLocal(base),
     headers: {
       accept: 'application/json',

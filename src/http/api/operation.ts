@@ -1,7 +1,7 @@
 /** What ties a route and its handler to their operation (operations.ts): types and a name, no schema. */
 import type { Static, TSchema } from '@sinclair/typebox'
-import type { operations } from './operations.ts'
 import { type ReplyHeaders, replyJson } from '../reply.ts'
+import type { operations } from './operations.ts'
 
 export type OperationId = keyof typeof operations
 type Answers<Id extends OperationId> = (typeof operations)[Id]['answers']

@@ -9,7 +9,7 @@ import type { Server } from '../../upstream/server/server.ts'
 import { replyEmpty } from '../reply.ts'
 import type { Inbound, McpParts } from './mcp.ts'
 
-const BATCH_MESSAGES_MAX = 100
+const batchMessagesMax = 100
 
 export function answerBatch(parts: McpParts, server: Server, session: Session, inbound: Inbound): Response {
   if (!legacyVersionHas(session.protocolVersion, 'batch'))
@@ -17,10 +17,10 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
       'BATCH_UNSUPPORTED',
       'Only revision 2025-03-26 has batches; send one message per request.',
     )
-  if (Array.isArray(inbound.body) && inbound.body.length > BATCH_MESSAGES_MAX)
+  if (Array.isArray(inbound.body) && inbound.body.length > batchMessagesMax)
     throw new GatewayError(
       'INVALID_REQUEST',
-      `A batch may hold ${BATCH_MESSAGES_MAX} messages; send the rest in another one.`,
+      `A batch may hold ${batchMessagesMax} messages; send the rest in another one.`,
     )
   const messages = split(inbound.text)
   const requests = messages.filter((message) => message.kind === 'request')

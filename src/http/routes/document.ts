@@ -1,9 +1,9 @@
 /** `/admin/openapi.json`: the document that the routes describe together, itself among them. */
 import { Elysia } from 'elysia'
 import { GatewayError } from '../../errors.ts'
-import { contextOf } from '../context.ts'
 import type { ListedRoute } from '../api/openapi.ts'
 import { answer, routeOf } from '../api/operation.ts'
+import { contextOf } from '../context.ts'
 
 /** The hooks have admitted the request already. `routes` is asked with each request, when all are there. */
 export function documentRoutes(routes: () => readonly ListedRoute[]) {

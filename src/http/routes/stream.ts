@@ -34,7 +34,7 @@ import {
   serverOf,
 } from './mcp.ts'
 
-const SESSION_HEADER = 'mcp-session-id'
+const sessionHeader = 'mcp-session-id'
 
 export function streamHandler(parts: McpParts): McpHandler {
   return (request, context, serverName) =>
@@ -162,7 +162,7 @@ async function initialize(
   try {
     const text = await initializeSession(parts, session, message, inbound.body)
     noteSession(context, session)
-    return replyRpcText(text, { [SESSION_HEADER]: session.id })
+    return replyRpcText(text, { [sessionHeader]: session.id })
   } catch (thrown) {
     giveUp()
     throw thrown
@@ -180,7 +180,7 @@ function standing(session: Session, request: Request): Response {
 }
 
 function sessionOf(parts: McpParts, request: Request, context: RequestContext, serverName: string): Session {
-  const id = request.headers.get(SESSION_HEADER)
+  const id = request.headers.get(sessionHeader)
   if (id === null)
     throw new GatewayError(
       'SESSION_MISSING',

@@ -7,13 +7,13 @@
  *
  * Spec: 2026-07-28, server/discover; 2025-11-25, basic/lifecycle.
  */
-import { ERA_OF_VERSION, type LogLevel, META, MODERN_VERSIONS } from '../eras.ts'
+import { eraOfVersion, type LogLevel, metaKeys, modernVersions } from '../eras.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { editObject, membersOf, memberText, parsed } from '../spans.ts'
 import type { ClientFacts } from './results.ts'
 import type { ServerFacts } from './types.ts'
 
-const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks'
+const tasksExtension = 'io.modelcontextprotocol/tasks'
 
 /** What to keep of an `initialize` result; null when it is none. */
 export function factsOfInitialize(resultText: string): ServerFacts | null {
@@ -33,14 +33,14 @@ export function factsOfDiscover(resultText: string): ServerFacts | null {
   const result = parsed(resultText)
   if (!isObject(result) || !Array.isArray(result['supportedVersions'])) return null
   const supported: readonly unknown[] = result['supportedVersions']
-  const version = MODERN_VERSIONS.find((candidate) => supported.includes(candidate))
+  const version = modernVersions.find((candidate) => supported.includes(candidate))
   if (version === undefined) return null
   const meta = memberText(resultText, '_meta')
   return {
     era: 'modern',
     version,
     capabilities: isObject(result['capabilities']) ? result['capabilities'] : {},
-    identity: identityOf(meta === null ? null : memberText(meta, META.serverInfo)),
+    identity: identityOf(meta === null ? null : memberText(meta, metaKeys.serverInfo)),
     resultText,
   }
 }
@@ -53,11 +53,11 @@ export function discoverResult(facts: ServerFacts): string {
     drop: (key) => key === 'protocolVersion' || key === 'serverInfo' || key === '_meta',
     set: {
       resultType: '"complete"',
-      supportedVersions: JSON.stringify(MODERN_VERSIONS),
+      supportedVersions: JSON.stringify(modernVersions),
       capabilities: capabilitiesAcross(memberText(facts.resultText, 'capabilities')),
       ttlMs: '0',
       cacheScope: '"private"',
-      ...(info === null ? {} : { _meta: editObject(meta, { set: { [META.serverInfo]: info } }) ?? '{}' }),
+      ...(info === null ? {} : { _meta: editObject(meta, { set: { [metaKeys.serverInfo]: info } }) ?? '{}' }),
     },
   })
   return edited ?? '{}'
@@ -66,8 +66,8 @@ export function discoverResult(facts: ServerFacts): string {
 /** The result of `initialize` for a legacy client of a modern server; `name` stands in for a server that gives none. */
 export function initializeResult(facts: ServerFacts, version: string, name: string): string {
   const meta = memberText(facts.resultText, '_meta')
-  const info = meta === null ? null : memberText(meta, META.serverInfo)
-  const keptMeta = meta === null ? null : editObject(meta, { drop: (key) => key === META.serverInfo })
+  const info = meta === null ? null : memberText(meta, metaKeys.serverInfo)
+  const keptMeta = meta === null ? null : editObject(meta, { drop: (key) => key === metaKeys.serverInfo })
   const dropped = ['supportedVersions', 'resultType', 'ttlMs', 'cacheScope', '_meta', 'serverInfo']
   const edited = editObject(facts.resultText, {
     drop: (key) => dropped.includes(key),
@@ -85,7 +85,7 @@ export function initializeResult(facts: ServerFacts, version: string, name: stri
 export function narrowedDiscoverResult(resultText: string): string {
   const versions = parsed(memberText(resultText, 'supportedVersions') ?? 'null')
   if (!Array.isArray(versions)) return resultText
-  const spoken = versions.filter((version) => ERA_OF_VERSION.get(version) === 'modern')
+  const spoken = versions.filter((version) => eraOfVersion.get(version) === 'modern')
   if (spoken.length === versions.length) return resultText
   return editObject(resultText, { set: { supportedVersions: JSON.stringify(spoken) } }) ?? resultText
 }
@@ -113,7 +113,7 @@ function capabilitiesAcross(text: string | null): string {
   const members = text === null ? null : membersOf(text)
   if (text === null || members === null) return '{}'
   const extensions = memberText(text, 'extensions')
-  const kept = extensions && editObject(extensions, { drop: (key) => key === TASKS_EXTENSION })
+  const kept = extensions && editObject(extensions, { drop: (key) => key === tasksExtension })
   return (
     editObject(text, {
       drop: (key) => key === 'tasks' || (key === 'extensions' && kept === '{}'),

@@ -9,11 +9,11 @@
  *
  * Spec: 2026-07-28, basic/patterns/mrtr, basic/transports/streamable-http (Client Behavior).
  */
-import { CLIENT_REQUESTS, RPC, SERVER_REQUESTS } from '../eras.ts'
+import { clientRequests, rpcCodes, serverRequests } from '../eras.ts'
 import { mirroredHeaders } from '../headers.ts'
 import { isObject } from '../json.ts'
 import { editObject, membersOf, memberText, parsed } from '../spans.ts'
-import { missingCapabilities, neededCapabilities, QUESTIONS_OPEN_MAX } from './questions.ts'
+import { missingCapabilities, neededCapabilities, questionsOpenMax } from './questions.ts'
 import {
   type ClientFacts,
   legacyFailure,
@@ -25,11 +25,11 @@ import {
 import type { CallEffect, CallEvent, Outcome, RpcFailure, Step, ToolFacts } from './types.ts'
 
 /** Times that one request may come back for more input. */
-export const ROUNDS_MAX = 8
+export const roundsMax = 8
 /** How long a client may take to answer one round. */
-export const ROUND_MS = 600_000
+export const roundMs = 600_000
 /** Pause before a request that came back without questions is made again. */
-export const PACE_MS = 250
+export const paceMs = 250
 
 /** What is known of the two ends when a call begins. */
 export interface LegacyEnds {
@@ -83,11 +83,11 @@ export function startLegacyCall(
     requestState: null,
     refreshed: false,
   }
-  const inLegacy = CLIENT_REQUESTS.legacy.has(request.method)
-  if (inLegacy && !CLIENT_REQUESTS.modern.has(request.method)) return unknownMethod(call)
+  const inLegacy = clientRequests.legacy.has(request.method)
+  if (inLegacy && !clientRequests.modern.has(request.method)) return unknownMethod(call)
   // Tasks exist in both eras under these names, but not with the same shapes.
-  if (CLIENT_REQUESTS.modern.get(request.method)?.extension) return unknownMethod(call)
-  if (params === null) return fail(call, rpcFailure(RPC.invalidParams, 'params must be an object'))
+  if (clientRequests.modern.get(request.method)?.extension) return unknownMethod(call)
+  if (params === null) return fail(call, rpcFailure(rpcCodes.invalidParams, 'params must be an object'))
   return [call, [send(call, params)]]
 }
 
@@ -122,17 +122,18 @@ function settle(call: LegacyCall, result: string): LegacyStep {
   const type = parsed(memberText(result, 'resultType') ?? '"complete"')
   if (type === 'input_required') return ask(call, result)
   if (type !== 'complete')
-    return fail(call, rpcFailure(RPC.internalError, 'The server gave an unknown result type'))
+    return fail(call, rpcFailure(rpcCodes.internalError, 'The server gave an unknown result type'))
   if (call.method === 'tools/list') return learn(call, result)
   const translated = legacyResult(call.method, result, call.tool)
   if (translated === null)
-    return fail(call, rpcFailure(RPC.internalError, 'The server gave an invalid result'))
+    return fail(call, rpcFailure(rpcCodes.internalError, 'The server gave an invalid result'))
   return over(call, { kind: 'answer', result: translated })
 }
 
 function learn(call: LegacyCall, result: string): LegacyStep {
   const list = legacyTools(result, call.overHttp)
-  if (list === null) return fail(call, rpcFailure(RPC.internalError, 'The server gave an invalid tool list'))
+  if (list === null)
+    return fail(call, rpcFailure(rpcCodes.internalError, 'The server gave an invalid tool list'))
   const [next, effects] = over(call, { kind: 'answer', result: list.result })
   return [next, [{ kind: 'learnTools', tools: list.tools, rejected: list.rejected }, ...effects]]
 }
@@ -140,7 +141,7 @@ function learn(call: LegacyCall, result: string): LegacyStep {
 function failed(call: LegacyCall, outcome: Extract<Outcome, { kind: 'failure' }>): LegacyStep {
   const tool = call.method === 'tools/call' ? parsed(memberText(call.params, 'name') ?? 'null') : null
   // The tool's schema may have changed its marks (streamable-http, Client Behavior).
-  if (outcome.failure.code === RPC.headerMismatch && !call.refreshed && typeof tool === 'string') {
+  if (outcome.failure.code === rpcCodes.headerMismatch && !call.refreshed && typeof tool === 'string') {
     return [{ ...call, phase: 'refreshing', refreshed: true }, [{ kind: 'refreshTools', tool }]]
   }
   return fail(call, legacyFailure(outcome.failure))
@@ -148,19 +149,19 @@ function failed(call: LegacyCall, outcome: Extract<Outcome, { kind: 'failure' }>
 
 /** Asks the client what the server wants to know, all of it at once. */
 function ask(call: LegacyCall, result: string): LegacyStep {
-  if (CLIENT_REQUESTS.modern.get(call.method)?.mayAsk !== true) {
-    return fail(call, rpcFailure(RPC.internalError, `The server asked for input during ${call.method}`))
+  if (clientRequests.modern.get(call.method)?.mayAsk !== true) {
+    return fail(call, rpcFailure(rpcCodes.internalError, `The server asked for input during ${call.method}`))
   }
-  if (call.round >= ROUNDS_MAX)
-    return failAsking(call, `The server asked for input more than ${ROUNDS_MAX} times`)
+  if (call.round >= roundsMax)
+    return failAsking(call, `The server asked for input more than ${roundsMax} times`)
   const requestsText = memberText(result, 'inputRequests')
   const requests = requestsText === null ? [] : membersOf(requestsText)
   const requestState = memberText(result, 'requestState')
   const next: LegacyCall = { ...call, round: call.round + 1, requestState, questions: [] }
   if (requestsText === null || requests === null || requests.length === 0) {
     if (requestState === null)
-      return fail(call, rpcFailure(RPC.internalError, 'The server asked for nothing'))
-    return [{ ...next, phase: 'pacing' }, [{ kind: 'timer', timer: 'pace', ms: PACE_MS }]]
+      return fail(call, rpcFailure(rpcCodes.internalError, 'The server asked for nothing'))
+    return [{ ...next, phase: 'pacing' }, [{ kind: 'timer', timer: 'pace', ms: paceMs }]]
   }
   const questions: AskedQuestion[] = []
   const effects: CallEffect[] = []
@@ -171,10 +172,9 @@ function ask(call: LegacyCall, result: string): LegacyStep {
     questions.push({ handle, key, answer: null })
     effects.push({ kind: 'ask', handle, ...question })
   }
-  if (questions.length > QUESTIONS_OPEN_MAX)
-    return failAsking(call, 'The server asked too many things at once')
+  if (questions.length > questionsOpenMax) return failAsking(call, 'The server asked too many things at once')
   const nextHandle = call.nextHandle + questions.length
-  effects.push({ kind: 'timer', timer: 'round', ms: ROUND_MS })
+  effects.push({ kind: 'timer', timer: 'round', ms: roundMs })
   return [{ ...next, phase: 'asking', questions, nextHandle }, effects]
 }
 
@@ -187,7 +187,7 @@ function readQuestion(
   const method = parsed(memberText(text, 'method') ?? 'null')
   const params = memberText(text, 'params') ?? '{}'
   const value = parsed(params)
-  if (typeof method !== 'string' || !SERVER_REQUESTS.has(method) || !isObject(value)) {
+  if (typeof method !== 'string' || !serverRequests.has(method) || !isObject(value)) {
     return 'The server asked for something that this revision does not know'
   }
   const declared = parsed(call.client.clientCapabilities)
@@ -248,13 +248,13 @@ function cancel(call: LegacyCall): LegacyStep {
 /** What a legacy tool says when it cannot get its input is a tool error; other methods fail. */
 function failAsking(call: LegacyCall, reason: string): LegacyStep {
   const message = `The server needs input that it did not get: ${reason}`
-  if (call.method !== 'tools/call') return fail(call, rpcFailure(RPC.internalError, message))
+  if (call.method !== 'tools/call') return fail(call, rpcFailure(rpcCodes.internalError, message))
   const result = JSON.stringify({ content: [{ type: 'text', text: message }], isError: true })
   return over(call, { kind: 'answer', result })
 }
 
 function unknownMethod(call: LegacyCall): LegacyStep {
-  return fail(call, rpcFailure(RPC.methodNotFound, `The server has no method ${call.method}`))
+  return fail(call, rpcFailure(rpcCodes.methodNotFound, `The server has no method ${call.method}`))
 }
 
 function fail(call: LegacyCall, failure: RpcFailure): LegacyStep {

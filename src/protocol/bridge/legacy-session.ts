@@ -8,20 +8,20 @@
  *
  * Spec: 2026-07-28, basic/patterns/subscriptions; 2025-11-25, server/utilities/logging, server/resources.
  */
-import { isLogLevel, LIST_CHANGES, type LogLevel, META, RPC } from '../eras.ts'
+import { isLogLevel, type LogLevel, listChanges, metaKeys, rpcCodes } from '../eras.ts'
 import { isObject } from '../json.ts'
 import { editObject, memberText, parsed } from '../spans.ts'
 import { declares } from './facts.ts'
-import { coversResource, LISTEN_URIS_MAX } from './listen.ts'
+import { coversResource, listenUrisMax } from './listen.ts'
 import { rpcFailure } from './results.ts'
 import type { ServerFacts, SessionEffect, SessionEvent, SessionTimer, Step } from './types.ts'
 
 /** How long the old listen stays open beside the new one. */
-export const OVERLAP_MS = 500
+export const overlapMs = 500
 /** How long a subscription waits for the server's acknowledgement. */
-export const ACKNOWLEDGE_MS = 10_000
-const REOPEN_MS = 1_000
-const REOPEN_MS_MAX = 30_000
+export const acknowledgeMs = 10_000
+const reopenMs = 1_000
+const reopenMsMax = 30_000
 
 interface OpenListen {
   readonly listen: number
@@ -64,10 +64,10 @@ export function startLegacySession(server: ServerFacts): LegacySession {
 
 /** Requests that the session answers instead of the modern server. */
 export function isSessionRequest(method: string): boolean {
-  return SESSION_REQUESTS.has(method)
+  return sessionRequests.has(method)
 }
 
-const SESSION_REQUESTS: ReadonlySet<string> = new Set([
+const sessionRequests: ReadonlySet<string> = new Set([
   'ping',
   'logging/setLevel',
   'resources/subscribe',
@@ -105,16 +105,16 @@ function request(session: LegacySession, handle: number, method: string, params:
   if (method === 'ping') return [session, [empty]]
   if (method === 'logging/setLevel') {
     if (!isObject(session.server.capabilities['logging']))
-      return fail(RPC.methodNotFound, 'The server does not log')
+      return fail(rpcCodes.methodNotFound, 'The server does not log')
     const level = parsed(memberText(params ?? '{}', 'level') ?? 'null')
-    if (!isLogLevel(level)) return fail(RPC.invalidParams, 'level is not a log level')
+    if (!isLogLevel(level)) return fail(rpcCodes.invalidParams, 'level is not a log level')
     return [{ ...session, logLevel: level }, [empty]]
   }
   if (!declares(session.server, 'resources', 'subscribe')) {
-    return fail(RPC.methodNotFound, 'The server has no resource subscriptions')
+    return fail(rpcCodes.methodNotFound, 'The server has no resource subscriptions')
   }
   const uri = parsed(memberText(params ?? '{}', 'uri') ?? 'null')
-  if (typeof uri !== 'string') return fail(RPC.invalidParams, 'uri must be a string')
+  if (typeof uri !== 'string') return fail(rpcCodes.invalidParams, 'uri must be a string')
   const uris = new Set(session.uris)
   if (method === 'resources/unsubscribe') {
     uris.delete(uri)
@@ -123,9 +123,9 @@ function request(session: LegacySession, handle: number, method: string, params:
     return refilter({ ...session, uris, waiting: kept }, [...answers, empty])
   }
   if (uris.has(uri) && !session.waiting.some((other) => other.uri === uri)) return [session, [empty]]
-  if (uris.size >= LISTEN_URIS_MAX) return fail(RPC.invalidParams, 'Too many subscriptions')
+  if (uris.size >= listenUrisMax) return fail(rpcCodes.invalidParams, 'Too many subscriptions')
   uris.add(uri)
-  const patience: SessionEffect = { kind: 'timer', timer: 'acknowledge', ms: ACKNOWLEDGE_MS }
+  const patience: SessionEffect = { kind: 'timer', timer: 'acknowledge', ms: acknowledgeMs }
   const waiting = [...session.waiting, { handle, uri }]
   return refilter({ ...session, uris, waiting }, session.waiting.length === 0 ? [patience] : [])
 }
@@ -139,7 +139,7 @@ function parted(waiting: Waiting, uri: string): readonly [kept: Waiting, moot: W
 /** The filter that the session needs, as the JSON text of `params.notifications`; null for none. */
 function wantedFilter(session: LegacySession): string | null {
   const filter: Record<string, unknown> = {}
-  for (const { capability, field } of LIST_CHANGES.values()) {
+  for (const { capability, field } of listChanges.values()) {
     if (session.standing && declares(session.server, capability, 'listChanged')) filter[field] = true
   }
   if (session.uris.size > 0) filter['resourceSubscriptions'] = [...session.uris]
@@ -181,14 +181,14 @@ function acknowledged(session: LegacySession, listen: number, params: string | n
   const asked = urisOf(opened.filter)
   const honored = urisOf(memberText(params ?? '{}', 'notifications') ?? '{}')
   const effects: SessionEffect[] = []
-  if (listens.length > 1) effects.push({ kind: 'timer', timer: 'overlap', ms: OVERLAP_MS })
+  if (listens.length > 1) effects.push({ kind: 'timer', timer: 'overlap', ms: overlapMs })
   const uris = new Set(session.uris)
   const waiting = session.waiting.filter(({ handle, uri }) => {
     if (!asked.has(uri)) return true
     if (honored.has(uri)) effects.push({ kind: 'answer', handle, result: '{}' })
     else {
       uris.delete(uri)
-      const failure = rpcFailure(RPC.invalidParams, 'The server does not offer this subscription')
+      const failure = rpcFailure(rpcCodes.invalidParams, 'The server does not offer this subscription')
       effects.push({ kind: 'fail', handle, failure })
     }
     return false
@@ -204,7 +204,7 @@ function acknowledged(session: LegacySession, listen: number, params: string | n
 function changes(session: LegacySession): SessionEffect[] {
   const filter = parsed(wantedFilter(session) ?? '{}')
   const effects: SessionEffect[] = []
-  for (const [method, { field }] of LIST_CHANGES) {
+  for (const [method, { field }] of listChanges) {
     if (isObject(filter) && filter[field] === true) effects.push({ kind: 'notify', method, params: null })
   }
   for (const uri of session.uris) {
@@ -228,7 +228,7 @@ function notification(
     const uri = parsed(memberText(params ?? '{}', 'uri') ?? 'null')
     if (typeof uri !== 'string') return []
     if (!session.uris.has(uri) && ![...session.uris].some((own) => coversResource(own, uri))) return []
-  } else if (!LIST_CHANGES.has(method)) return []
+  } else if (!listChanges.has(method)) return []
   return [{ kind: 'notify', method, params: unstamped(params) }]
 }
 
@@ -236,7 +236,7 @@ function notification(
 function unstamped(params: string | null): string | null {
   const meta = params === null ? null : memberText(params, '_meta')
   if (params === null || meta === null) return params
-  const kept = editObject(meta, { drop: (key) => key === META.subscriptionId })
+  const kept = editObject(meta, { drop: (key) => key === metaKeys.subscriptionId })
   return editObject(params, {
     drop: (key) => key === '_meta' && (kept === null || kept === '{}'),
     set: kept !== null && kept !== '{}' ? { _meta: kept } : {},
@@ -248,7 +248,7 @@ function listenEnded(session: LegacySession, listen: number): SessionStep {
   if (ended === undefined) return [session, []]
   const listens = session.listens.filter((other) => other !== ended)
   if (ended.state === 'closing') return [{ ...session, listens }, []]
-  const backoffMs = Math.min(Math.max(session.backoffMs * 2, REOPEN_MS), REOPEN_MS_MAX)
+  const backoffMs = Math.min(Math.max(session.backoffMs * 2, reopenMs), reopenMsMax)
   const gap = session.gap || ended.state === 'open'
   return [{ ...session, listens, backoffMs, gap }, [{ kind: 'timer', timer: 'reopen', ms: backoffMs }]]
 }
@@ -267,7 +267,7 @@ function timer(session: LegacySession, which: SessionTimer): SessionStep {
     return fits ? [{ ...session, backoffMs: 0 }, []] : open(session, wanted, [])
   }
   const uris = new Set(session.uris)
-  const failure = rpcFailure(RPC.internalError, 'The server did not acknowledge the subscription')
+  const failure = rpcFailure(rpcCodes.internalError, 'The server did not acknowledge the subscription')
   const effects = session.waiting.map(({ handle, uri }): SessionEffect => {
     uris.delete(uri)
     return { kind: 'fail', handle, failure }

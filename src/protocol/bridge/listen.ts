@@ -7,7 +7,7 @@
  *
  * Spec: 2026-07-28, basic/patterns/subscriptions; 2025-11-25, server/resources (Subscriptions).
  */
-import { LIST_CHANGES, META, RPC } from '../eras.ts'
+import { listChanges, metaKeys, rpcCodes } from '../eras.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { editObject, memberText, parsed } from '../spans.ts'
 import { declares } from './facts.ts'
@@ -15,7 +15,7 @@ import { rpcFailure } from './results.ts'
 import type { ListenEffect, ListenEvent, ServerFacts, Step } from './types.ts'
 
 /** URIs that one listen request may name. */
-export const LISTEN_URIS_MAX = 10_000
+export const listenUrisMax = 10_000
 
 export interface Listen {
   readonly over: boolean
@@ -35,12 +35,12 @@ export function startListen(idText: string, params: JsonObject, server: ServerFa
   const filter = params['notifications']
   const problem = filterProblem(filter)
   if (problem !== null || !isObject(filter)) {
-    const failure = rpcFailure(RPC.invalidParams, problem ?? 'notifications must be an object')
+    const failure = rpcFailure(rpcCodes.invalidParams, problem ?? 'notifications must be an object')
     return [{ ...listen, over: true }, [{ kind: 'fail', failure }]]
   }
   const honored: Record<string, unknown> = {}
   const lists: string[] = []
-  for (const [method, { capability, field }] of LIST_CHANGES) {
+  for (const [method, { capability, field }] of listChanges) {
     if (filter[field] !== true || !declares(server, capability, 'listChanged')) continue
     honored[field] = true
     lists.push(method)
@@ -69,11 +69,11 @@ export function stepListen(listen: Listen, event: ListenEvent): ListenStep {
     case 'restarted':
       return [listen, changes(listen)]
     case 'ended': {
-      const meta: Record<string, unknown> = { [META.subscriptionId]: parsed(listen.idText) }
+      const meta: Record<string, unknown> = { [metaKeys.subscriptionId]: parsed(listen.idText) }
       const signed = editObject(JSON.stringify(meta), {
         set: {
-          [META.subscriptionId]: listen.idText,
-          ...(listen.identity === null ? {} : { [META.serverInfo]: listen.identity }),
+          [metaKeys.subscriptionId]: listen.idText,
+          ...(listen.identity === null ? {} : { [metaKeys.serverInfo]: listen.identity }),
         },
       })
       return over(listen, { kind: 'answer', result: `{"resultType":"complete","_meta":${signed ?? '{}'}}` })
@@ -117,7 +117,7 @@ function notify(listen: Listen, method: string, params: string | null): ListenEf
 /** A notification's parameters with the listen id of the client that gets them. */
 export function stamped(params: string | null, idText: string): string {
   const meta = (params === null ? null : memberText(params, '_meta')) ?? '{}'
-  const own = editObject(meta, { set: { [META.subscriptionId]: idText } }) ?? '{}'
+  const own = editObject(meta, { set: { [metaKeys.subscriptionId]: idText } }) ?? '{}'
   return editObject(params ?? '{}', { set: { _meta: own } }) ?? '{}'
 }
 
@@ -128,7 +128,7 @@ function over(listen: Listen, last: ListenEffect): ListenStep {
 
 function filterProblem(filter: unknown): string | null {
   if (!isObject(filter)) return 'notifications must be an object'
-  for (const { field } of LIST_CHANGES.values()) {
+  for (const { field } of listChanges.values()) {
     if (filter[field] !== undefined && typeof filter[field] !== 'boolean') return `${field} must be a boolean`
   }
   const uris = filter['resourceSubscriptions']
@@ -136,5 +136,5 @@ function filterProblem(filter: unknown): string | null {
   if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === 'string')) {
     return 'resourceSubscriptions must be a list of URIs'
   }
-  return uris.length > LISTEN_URIS_MAX ? `resourceSubscriptions takes at most ${LISTEN_URIS_MAX} URIs` : null
+  return uris.length > listenUrisMax ? `resourceSubscriptions takes at most ${listenUrisMax} URIs` : null
 }

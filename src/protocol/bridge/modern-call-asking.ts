@@ -1,5 +1,5 @@
 /** What a legacy server asks during a modern client's call (modern-call.ts). */
-import { CLIENT_REQUESTS, RPC, SERVER_REQUESTS } from '../eras.ts'
+import { clientRequests, rpcCodes, serverRequests } from '../eras.ts'
 import { isObject } from '../json.ts'
 import { memberText, parsed } from '../spans.ts'
 import {
@@ -16,18 +16,18 @@ import {
   isAnswer,
   missingCapabilities,
   neededCapabilities,
-  QUESTIONS_OPEN_MAX,
-  QUESTIONS_TOTAL_MAX,
   questionKey,
+  questionsOpenMax,
+  questionsTotalMax,
   urlElicitations,
 } from './questions.ts'
 import { modernFailure } from './results.ts'
 import type { CallEffect, RpcFailure } from './types.ts'
 
 /** Questions that a server asks in one breath arrive within this time of each other. */
-export const GATHER_MS = 25
+export const gatherMs = 25
 /** Times that a call may be made again because its server wants URLs visited first. */
-const URL_ROUNDS_MAX = 8
+const urlRoundsMax = 8
 
 /** Takes a request of the server's: answers it, refuses it, or keeps it for the client. */
 export function question(call: ModernCall, id: string, method: string, params: string | null): ModernStep {
@@ -40,23 +40,23 @@ export function question(call: ModernCall, id: string, method: string, params: s
   if (method === 'ping') return [call, [respond('{}')]]
   const value = params === null ? {} : parsed(params)
   const needed = neededCapabilities(method, isObject(value) ? value : {})
-  if (needed === null) return refuse(RPC.methodNotFound, `The client has no method ${method}`)
+  if (needed === null) return refuse(rpcCodes.methodNotFound, `The client has no method ${method}`)
   // A call that waits to be made again is over for the server.
   if (!mayAsk(call) || call.urls !== null) {
-    return refuse(RPC.internalError, `A client cannot be asked during ${call.method}`)
+    return refuse(rpcCodes.internalError, `A client cannot be asked during ${call.method}`)
   }
   const missing = missingCapabilities(needed, call.clientCapabilities)
   if (missing !== null) {
     // A capability without the mode that is asked for is a wrong parameter (2025-11-25, client/elicitation).
-    const known = isObject(call.clientCapabilities[SERVER_REQUESTS.get(method) ?? ''])
+    const known = isObject(call.clientCapabilities[serverRequests.get(method) ?? ''])
     const [next, effects] = refuse(
-      known ? RPC.invalidParams : RPC.methodNotFound,
+      known ? rpcCodes.invalidParams : rpcCodes.methodNotFound,
       'The client did not declare the capability for this',
     )
     return [{ ...next, lacked: { ...call.lacked, ...missing } }, effects]
   }
-  if (call.questions.length >= QUESTIONS_OPEN_MAX || call.asked >= QUESTIONS_TOTAL_MAX) {
-    return refuse(RPC.internalError, 'Too many requests to one client')
+  if (call.questions.length >= questionsOpenMax || call.asked >= questionsTotalMax) {
+    return refuse(rpcCodes.internalError, 'Too many requests to one client')
   }
   const asked = call.asked + 1
   const key = uniqueKey(call, questionKey(id, method, asked))
@@ -71,12 +71,12 @@ export function question(call: ModernCall, id: string, method: string, params: s
   if (call.phase === 'parked') return [{ ...call, asked, questions }, []]
   return [
     { ...call, phase: 'gathering', asked, questions },
-    [{ kind: 'timer', timer: 'gather', ms: GATHER_MS }],
+    [{ kind: 'timer', timer: 'gather', ms: gatherMs }],
   ]
 }
 
 function mayAsk(call: ModernCall): boolean {
-  return CLIENT_REQUESTS.modern.get(call.method)?.mayAsk === true
+  return clientRequests.modern.get(call.method)?.mayAsk === true
 }
 
 /** Keys are unique within the request, also when a server uses one name twice. */
@@ -97,7 +97,7 @@ export function withdraw(call: ModernCall, id: string): ModernStep {
  */
 export function demandUrls(call: ModernCall, failure: RpcFailure): ModernStep {
   const requests = urlElicitations(failure)
-  if (requests === null || !mayAsk(call) || call.urlRounds >= URL_ROUNDS_MAX) {
+  if (requests === null || !mayAsk(call) || call.urlRounds >= urlRoundsMax) {
     return fail(call, modernFailure(failure))
   }
   const needed = { elicitation: { url: {} } }

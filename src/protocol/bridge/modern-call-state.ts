@@ -1,13 +1,13 @@
 /** The state of a modern client's call through a legacy server, and the ways to end it (modern-call.ts). */
 import type { LogLevel } from '../eras.ts'
-import { RPC } from '../eras.ts'
+import { rpcCodes } from '../eras.ts'
 import type { JsonObject } from '../json.ts'
 import { inputRequests } from './questions.ts'
 import { rpcFailure } from './results.ts'
 import type { CallEffect, Outcome, RpcFailure, Step } from './types.ts'
 
 /** How long a parked call waits for its client. The sealed state lives as long. */
-export const PARKED_MS = 600_000
+export const parkedMs = 600_000
 
 /** What a legacy server asked and nobody has answered yet. */
 export interface Question {
@@ -50,7 +50,7 @@ export function park(
   return [
     { ...call, phase: 'parked' },
     [
-      { kind: 'timer', timer: 'expiry', ms: PARKED_MS },
+      { kind: 'timer', timer: 'expiry', ms: parkedMs },
       { kind: 'park', requests: inputRequests(requests) },
     ],
   ]
@@ -68,7 +68,7 @@ export function over(call: ModernCall, last: CallEffect): ModernStep {
 }
 
 export function refusals(call: ModernCall): CallEffect[] {
-  return call.questions.map(({ id }) => refusal(id, RPC.internalError, 'The client gave no answer'))
+  return call.questions.map(({ id }) => refusal(id, rpcCodes.internalError, 'The client gave no answer'))
 }
 
 export function refusal(id: string, code: number, message: string): CallEffect {
@@ -78,5 +78,5 @@ export function refusal(id: string, code: number, message: string): CallEffect {
 /** The call failed and something was refused for want of a capability: the modern era says which. */
 export function failForCapability(call: ModernCall, lacked: JsonObject): ModernStep {
   const data = { requiredCapabilities: lacked }
-  return fail(call, rpcFailure(RPC.missingClientCapability, 'Missing required client capability', data))
+  return fail(call, rpcFailure(rpcCodes.missingClientCapability, 'Missing required client capability', data))
 }

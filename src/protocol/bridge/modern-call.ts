@@ -13,7 +13,7 @@
  * Spec: 2026-07-28, basic/patterns/mrtr; 2025-11-25, client/elicitation (-32042).
  */
 import type { Envelope } from '../envelope.ts'
-import { CLIENT_REQUESTS, RPC, reachesLevel } from '../eras.ts'
+import { clientRequests, reachesLevel, rpcCodes } from '../eras.ts'
 import { isObject } from '../json.ts'
 import { hasDoubled, memberText, parsed } from '../spans.ts'
 import { discoverResult } from './facts.ts'
@@ -27,7 +27,7 @@ import {
   park,
   refusals,
 } from './modern-call-state.ts'
-import { DECISIVE_PARAMS, inputResponses, isAnswer } from './questions.ts'
+import { decisiveParams, inputResponses, isAnswer } from './questions.ts'
 import { legacyParams, modernFailure, modernResult, rpcFailure } from './results.ts'
 import type { CallEffect, CallEvent, Outcome, ServerFacts } from './types.ts'
 
@@ -59,14 +59,14 @@ export function startModernCall(request: ModernRequest, server: ServerFacts): Mo
     urlRounds: 0,
   }
   if (method === 'server/discover') return over(call, { kind: 'answer', result: discoverResult(server) })
-  const row = CLIENT_REQUESTS.modern.get(method)
+  const row = clientRequests.modern.get(method)
   // A legacy method without a row in the modern table does not exist for this client; what neither era
   // knows is relayed, because the server may.
-  if (row?.extension || (row === undefined && CLIENT_REQUESTS.legacy.has(method))) {
-    return fail(call, rpcFailure(RPC.methodNotFound, `${method} is not a method of this revision`))
+  if (row?.extension || (row === undefined && clientRequests.legacy.has(method))) {
+    return fail(call, rpcFailure(rpcCodes.methodNotFound, `${method} is not a method of this revision`))
   }
-  if (params === null || supplied === null || hasDoubled(paramsText, DECISIVE_PARAMS)) {
-    return fail(call, rpcFailure(RPC.invalidParams, 'params or inputResponses are malformed'))
+  if (params === null || supplied === null || hasDoubled(paramsText, decisiveParams)) {
+    return fail(call, rpcFailure(rpcCodes.invalidParams, 'params or inputResponses are malformed'))
   }
   const logs = envelope.logLevel !== null && isObject(server.capabilities['logging'])
   const send: CallEffect = { kind: 'send', method, params, headers: {} }
@@ -110,11 +110,11 @@ function notification(call: ModernCall, method: string, params: string | null): 
     const wanted = call.logLevel !== null && reachesLevel(level, call.logLevel)
     return wanted ? [{ kind: 'notify', method, params }] : []
   }
-  return HIDDEN_NOTIFICATIONS.has(method) ? [] : [{ kind: 'notify', method, params }]
+  return hiddenNotifications.has(method) ? [] : [{ kind: 'notify', method, params }]
 }
 
 /** They belong to subscriptions, or to things that the modern era has not. */
-const HIDDEN_NOTIFICATIONS: ReadonlySet<string> = new Set([
+const hiddenNotifications: ReadonlySet<string> = new Set([
   'notifications/tools/list_changed',
   'notifications/prompts/list_changed',
   'notifications/resources/list_changed',
@@ -163,12 +163,13 @@ function settle(call: ModernCall, outcome: Outcome): ModernStep {
     if (call.lacked !== null && memberText(outcome.result, 'isError') === 'true')
       return failForCapability(call, call.lacked)
     const result = modernResult(call.method, outcome.result, call.identity)
-    if (result === null) return fail(call, rpcFailure(RPC.internalError, 'The server gave an invalid result'))
+    if (result === null)
+      return fail(call, rpcFailure(rpcCodes.internalError, 'The server gave an invalid result'))
     return over(call, { kind: 'answer', result })
   }
   if (outcome.lost) return fail(call, outcome.failure)
   if (call.lacked !== null) return failForCapability(call, call.lacked)
-  if (outcome.failure.code === RPC.urlElicitationRequired) return demandUrls(call, outcome.failure)
+  if (outcome.failure.code === rpcCodes.urlElicitationRequired) return demandUrls(call, outcome.failure)
   return fail(call, modernFailure(outcome.failure))
 }
 

@@ -10,8 +10,8 @@
  */
 import { editObject, elementsOf, membersOf, memberText, parsed } from '../spans.ts'
 
-const DATA: readonly string[] = ['const', 'enum', 'default', 'examples']
-const NAME_MAPS: readonly string[] = [
+const data: readonly string[] = ['const', 'enum', 'default', 'examples']
+const nameMaps: readonly string[] = [
   'properties',
   'patternProperties',
   '$defs',
@@ -20,7 +20,7 @@ const NAME_MAPS: readonly string[] = [
   'dependencies',
 ]
 /** Deeper schemas keep their references as they are; nobody writes them, and recursion must end. */
-const DEPTH_MAX = 64
+const depthMax = 64
 
 /** The JSON text of a schema, wrapped. */
 export function wrapOutputSchema(schema: string): string {
@@ -32,7 +32,7 @@ export function wrapOutputSchema(schema: string): string {
 }
 
 function rewritten(text: string, as: 'schema' | 'names', depth: number): string {
-  if (depth > DEPTH_MAX) return text
+  if (depth > depthMax) return text
   const elements = text.startsWith('[') ? elementsOf(text) : null
   if (elements) return `[${elements.map((element) => rewritten(element, 'schema', depth + 1)).join(',')}]`
   const members = text.startsWith('{') ? membersOf(text) : null
@@ -42,8 +42,8 @@ function rewritten(text: string, as: 'schema' | 'names', depth: number): string 
     const value = text.slice(valueStart, valueEnd)
     if (as === 'names') set[key] = rewritten(value, 'schema', depth + 1)
     else if (key === '$ref' || key === '$dynamicRef') set[key] = moved(value)
-    else if (!DATA.includes(key)) {
-      set[key] = rewritten(value, NAME_MAPS.includes(key) ? 'names' : 'schema', depth + 1)
+    else if (!data.includes(key)) {
+      set[key] = rewritten(value, nameMaps.includes(key) ? 'names' : 'schema', depth + 1)
     }
   }
   return editObject(text, { set }) ?? text

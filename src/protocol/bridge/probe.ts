@@ -6,7 +6,7 @@
  *
  * Spec: 2026-07-28, basic/transports/stdio and basic/transports/streamable-http, Backward Compatibility.
  */
-import { claimedEra, MODERN_ERROR_CODES, RPC } from '../eras.ts'
+import { claimedEra, modernErrorCodes, rpcCodes } from '../eras.ts'
 import { isObject } from '../json.ts'
 import { parsed } from '../spans.ts'
 import { factsOfDiscover } from './facts.ts'
@@ -32,7 +32,7 @@ export type ProbeVerdict =
   | { readonly kind: 'unknown' }
 
 /** Statuses below 500 that say nothing about the era: authentication, proxies, haste. */
-const SILENT_STATUSES: ReadonlySet<number> = new Set([401, 403, 407, 408, 421, 425, 429])
+const silentStatuses: ReadonlySet<number> = new Set([401, 403, 407, 408, 421, 425, 429])
 
 /** Judges one probe. */
 export function judgeProbe(outcome: ProbeOutcome, transport: 'stdio' | 'http'): ProbeVerdict {
@@ -41,8 +41,8 @@ export function judgeProbe(outcome: ProbeOutcome, transport: 'stdio' | 'http'): 
       return judgeResult(outcome.result)
     case 'error':
       if (saysNothing(outcome.status)) return { kind: 'unknown' }
-      if (outcome.code === RPC.unsupportedVersion) return judgeVersions(outcome.data)
-      return MODERN_ERROR_CODES.has(outcome.code) ? { kind: 'modern', facts: null } : { kind: 'legacy' }
+      if (outcome.code === rpcCodes.unsupportedVersion) return judgeVersions(outcome.data)
+      return modernErrorCodes.has(outcome.code) ? { kind: 'modern', facts: null } : { kind: 'legacy' }
     case 'http':
       return saysNothing(outcome.status) ? { kind: 'unknown' } : { kind: 'legacy' }
     case 'silence':
@@ -53,7 +53,7 @@ export function judgeProbe(outcome: ProbeOutcome, transport: 'stdio' | 'http'): 
 
 function saysNothing(status: number | null): boolean {
   if (status === null) return false
-  return status >= 500 || (status >= 300 && status < 400) || SILENT_STATUSES.has(status)
+  return status >= 500 || (status >= 300 && status < 400) || silentStatuses.has(status)
 }
 
 function judgeResult(text: string): ProbeVerdict {

@@ -4,13 +4,13 @@
  *
  * Spec: 2026-07-28, basic/patterns/mrtr, client/*; 2025-11-25, client/*.
  */
-import { META, SERVER_REQUESTS } from '../eras.ts'
+import { metaKeys, serverRequests } from '../eras.ts'
 import { canonicalText, isObject, type JsonObject } from '../json.ts'
 import { editObject, elementsOf, membersOf, memberText, parsed } from '../spans.ts'
 import type { RpcFailure } from './types.ts'
 
 /** The parameters that decide what a request does, and that headers are checked against. */
-export const DECISIVE_PARAMS: readonly string[] = [
+export const decisiveParams: readonly string[] = [
   '_meta',
   'name',
   'uri',
@@ -21,12 +21,12 @@ export const DECISIVE_PARAMS: readonly string[] = [
 ]
 
 /** Questions of one call that may be open at once, and over its whole life. */
-export const QUESTIONS_OPEN_MAX = 32
-export const QUESTIONS_TOTAL_MAX = 256
+export const questionsOpenMax = 32
+export const questionsTotalMax = 256
 
 /** The client capabilities that one question needs, in the shape in which a client declares them. */
 export function neededCapabilities(method: string, params: JsonObject): JsonObject | null {
-  const capability = SERVER_REQUESTS.get(method)
+  const capability = serverRequests.get(method)
   if (capability === undefined) return null
   if (capability === 'elicitation')
     return { elicitation: { [params['mode'] === 'url' ? 'url' : 'form']: {} } }
@@ -56,7 +56,7 @@ export function missingCapabilities(needed: JsonObject, declared: JsonObject): J
  */
 export function questionKey(idText: string, method: string, position: number): string {
   const id = parsed(idText)
-  return typeof id === 'string' && id !== '' ? id : `${SERVER_REQUESTS.get(method) ?? 'question'}_${position}`
+  return typeof id === 'string' && id !== '' ? id : `${serverRequests.get(method) ?? 'question'}_${position}`
 }
 
 /** A legacy server's question as an entry of `inputRequests`. */
@@ -67,7 +67,7 @@ export function inputRequest(method: string, params: string | null): string {
   const kept =
     meta === null
       ? null
-      : editObject(meta, { drop: (key) => key === 'progressToken' || key === META.relatedTask })
+      : editObject(meta, { drop: (key) => key === 'progressToken' || key === metaKeys.relatedTask })
   const set: Record<string, string> = kept !== null && kept !== '{}' ? { _meta: kept } : {}
   const edited = editObject(params ?? '{}', { drop: dropped, set }) ?? '{}'
   return `{"method":${JSON.stringify(method)},"params":${edited}}`
@@ -81,7 +81,7 @@ export function inputRequests(entries: Iterable<readonly [key: string, request: 
 
 /** The result that asks the client; `state` is what it must send back, `identity` the server's name and version. */
 export function inputRequiredResult(requests: string, state: string, identity: string | null): string {
-  const signature = identity === null ? '' : `,"_meta":{${JSON.stringify(META.serverInfo)}:${identity}}`
+  const signature = identity === null ? '' : `,"_meta":{${JSON.stringify(metaKeys.serverInfo)}:${identity}}`
   return `{"resultType":"input_required","inputRequests":${requests},"requestState":${JSON.stringify(state)}${signature}}`
 }
 
@@ -122,7 +122,7 @@ export function urlElicitations(failure: RpcFailure): ReadonlyMap<string, string
   const list = data === null ? null : memberText(data, 'elicitations')
   const requests = new Map<string, string>()
   for (const [position, element] of (list === null ? [] : (elementsOf(list) ?? [])).entries()) {
-    if (position >= QUESTIONS_OPEN_MAX) break
+    if (position >= questionsOpenMax) break
     const id = parsed(memberText(element, 'elicitationId') ?? 'null')
     const key = typeof id === 'string' && id !== '' ? id : `elicitation_${position + 1}`
     const params = editObject(element, { set: { mode: '"url"' } })

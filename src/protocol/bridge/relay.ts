@@ -6,13 +6,13 @@
  *
  * Spec: 2026-07-28, basic/patterns/subscriptions (the subscription id is the request's id).
  */
-import { META, RPC } from '../eras.ts'
+import { metaKeys, rpcCodes } from '../eras.ts'
 import { mirroredHeaders } from '../headers.ts'
 import type { JsonObject } from '../json.ts'
 import { hasDoubled, memberText } from '../spans.ts'
 import { narrowedDiscoverResult } from './facts.ts'
 import { stamped } from './listen.ts'
-import { DECISIVE_PARAMS } from './questions.ts'
+import { decisiveParams } from './questions.ts'
 import { rpcFailure } from './results.ts'
 import type { CallEffect, CallEvent, Step } from './types.ts'
 
@@ -36,8 +36,8 @@ export interface RelayRequest {
 /** Begins a call: the request goes on with its headers. */
 export function startRelay(request: RelayRequest): Step<Relay, CallEffect> {
   const { method, idText, paramsText, paramHeaders } = request
-  if (hasDoubled(paramsText, DECISIVE_PARAMS)) {
-    const failure = rpcFailure(RPC.invalidParams, 'params name something twice')
+  if (hasDoubled(paramsText, decisiveParams)) {
+    const failure = rpcFailure(rpcCodes.invalidParams, 'params name something twice')
     return [{ over: true, method, idText }, [{ kind: 'fail', failure }]]
   }
   const headers = { ...paramHeaders, ...mirroredHeaders(request) }
@@ -69,6 +69,6 @@ function ownResult(relay: Relay, result: string): string {
 
 function ownParams(relay: Relay, params: string | null): string | null {
   const meta = params === null ? null : memberText(params, '_meta')
-  const carriesId = meta !== null && memberText(meta, META.subscriptionId) !== null
+  const carriesId = meta !== null && memberText(meta, metaKeys.subscriptionId) !== null
   return carriesId ? stamped(params, relay.idText) : params
 }

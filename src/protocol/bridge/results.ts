@@ -5,19 +5,19 @@
  * (`_meta`), server/utilities/caching.
  */
 import type { Envelope } from '../envelope.ts'
-import { CLIENT_REQUESTS, META, RPC } from '../eras.ts'
+import { clientRequests, metaKeys, rpcCodes } from '../eras.ts'
 import { paramMarks } from '../headers.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { editObject, elementsOf, memberText, parsed } from '../spans.ts'
 import { wrapOutputSchema } from './output-schema.ts'
 import type { RejectedTool, RpcFailure, ToolFacts } from './types.ts'
 
-const RESERVED_PREFIX = 'io.modelcontextprotocol/'
+const reservedPrefix = 'io.modelcontextprotocol/'
 
 /** A modern request's parameters for a legacy server: the envelope, answers and state removed. */
 export function legacyParams(params: string): string | null {
   const meta = memberText(params, '_meta')
-  const kept = meta === null ? null : editObject(meta, { drop: (key) => key.startsWith(RESERVED_PREFIX) })
+  const kept = meta === null ? null : editObject(meta, { drop: (key) => key.startsWith(reservedPrefix) })
   return editObject(params, {
     drop: (key) => key === '_meta' || key === 'inputResponses' || key === 'requestState',
     set: kept !== null && kept !== '{}' ? { _meta: kept } : {},
@@ -33,23 +33,23 @@ export interface ClientFacts {
 }
 
 /** What a legacy request may carry by chance and a modern server would take for its own. */
-const MODERN_ONLY = ['task', 'inputResponses', 'requestState']
+const modernOnly = ['task', 'inputResponses', 'requestState']
 
 /** A legacy request's parameters for a modern server: the envelope added, task augmentation removed. */
 export function modernParams(params: string | null, client: ClientFacts): string | null {
   const meta = (params === null ? null : memberText(params, '_meta')) ?? '{}'
   const own = editObject(meta, {
-    drop: (key) => key.startsWith(RESERVED_PREFIX),
+    drop: (key) => key.startsWith(reservedPrefix),
     set: {
-      [META.protocolVersion]: JSON.stringify(client.version),
-      ...(client.clientInfo === null ? {} : { [META.clientInfo]: client.clientInfo }),
-      [META.clientCapabilities]: client.clientCapabilities,
-      ...(client.logLevel === null ? {} : { [META.logLevel]: JSON.stringify(client.logLevel) }),
+      [metaKeys.protocolVersion]: JSON.stringify(client.version),
+      ...(client.clientInfo === null ? {} : { [metaKeys.clientInfo]: client.clientInfo }),
+      [metaKeys.clientCapabilities]: client.clientCapabilities,
+      ...(client.logLevel === null ? {} : { [metaKeys.logLevel]: JSON.stringify(client.logLevel) }),
     },
   })
   if (own === null) return null
   return editObject(params === null || params === 'null' ? '{}' : params, {
-    drop: (key) => MODERN_ONLY.includes(key),
+    drop: (key) => modernOnly.includes(key),
     set: { _meta: own },
   })
 }
@@ -59,7 +59,7 @@ export function modernResult(method: string, result: string, identity: string | 
   const meta = memberText(result, '_meta')
   const signed = signedMeta(meta, identity)
   const tools = method === 'tools/list' ? memberText(result, 'tools') : null
-  const cached = CLIENT_REQUESTS.modern.get(method)?.cacheable === true
+  const cached = clientRequests.modern.get(method)?.cacheable === true
   return editObject(result, {
     // A legacy server's hints, had it any, would not be these hints.
     drop: (key) => cached && (key === 'ttlMs' || key === 'cacheScope'),
@@ -74,7 +74,7 @@ export function modernResult(method: string, result: string, identity: string | 
 
 function signedMeta(meta: string | null, identity: string | null): string | null {
   if (identity === null) return null
-  return editObject(meta ?? '{}', { set: { [META.serverInfo]: identity } })
+  return editObject(meta ?? '{}', { set: { [metaKeys.serverInfo]: identity } })
 }
 
 /** Tools as a modern client may use them: what runs only as a task cannot be called across eras. */
@@ -93,8 +93,8 @@ function modernTools(tools: string): string {
 /** A modern server's complete result for a legacy client; null when it is no object. */
 export function legacyResult(method: string, result: string, tool: ToolFacts | null): string | null {
   const meta = memberText(result, '_meta')
-  const kept = meta === null ? null : editObject(meta, { drop: (key) => key === META.serverInfo })
-  const cached = CLIENT_REQUESTS.modern.get(method)?.cacheable === true
+  const kept = meta === null ? null : editObject(meta, { drop: (key) => key === metaKeys.serverInfo })
+  const cached = clientRequests.modern.get(method)?.cacheable === true
   const edited = editObject(result, {
     drop: (key) =>
       key === 'resultType' ||
@@ -168,16 +168,16 @@ function toolFacts(
 /** A legacy server's error for a modern client: codes that this era must not send are replaced. */
 export function modernFailure(failure: RpcFailure): RpcFailure {
   const { code } = failure
-  if (code === RPC.resourceNotFound) return recoded(failure, RPC.invalidParams)
+  if (code === rpcCodes.resourceNotFound) return recoded(failure, rpcCodes.invalidParams)
   // The range belongs to the specification; out of a legacy server only -32021 means what it says there.
-  const reserved = code <= -32020 && code >= -32099 && code !== RPC.missingClientCapability
-  return reserved ? recoded(failure, RPC.internalError) : failure
+  const reserved = code <= -32020 && code >= -32099 && code !== rpcCodes.missingClientCapability
+  return reserved ? recoded(failure, rpcCodes.internalError) : failure
 }
 
 /** A modern server's error for a legacy client: what is about the gateway's own envelope is not the client's affair. */
 export function legacyFailure(failure: RpcFailure): RpcFailure {
-  const ours = failure.code === RPC.headerMismatch || failure.code === RPC.unsupportedVersion
-  return ours ? recoded(failure, RPC.internalError) : failure
+  const ours = failure.code === rpcCodes.headerMismatch || failure.code === rpcCodes.unsupportedVersion
+  return ours ? recoded(failure, rpcCodes.internalError) : failure
 }
 
 function recoded(failure: RpcFailure, code: number): RpcFailure {

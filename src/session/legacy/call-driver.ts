@@ -19,7 +19,7 @@ import type { Exchange } from './exchange.ts'
 import type { Session } from './session.ts'
 
 /** What is logged of a name that a server chose. */
-const SAID_CHARS_MAX = 200
+const saidCharsMax = 200
 
 export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   protected readonly headers: Readonly<Record<string, string>> | undefined
@@ -101,7 +101,7 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
 
   /** Both texts are the server's. */
   #leftOut(name: string, reason: string): void {
-    const shown = (text: string) => maskStart(this.#exchange.server.mask, text, SAID_CHARS_MAX)
+    const shown = (text: string) => maskStart(this.#exchange.server.mask, text, saidCharsMax)
     this.#log.warn(
       { mcp: this.#session.serverName, tool: shown(name), reason: shown(reason) },
       'tool left out',

@@ -17,7 +17,7 @@ interface Waiting {
 }
 
 /** Requests that may wait for one client at a time. */
-const WAITING_MAX = 1_024
+const waitingMax = 1_024
 
 export class ServerRequests {
   readonly #waiting = new Map<number, Waiting>()
@@ -25,7 +25,7 @@ export class ServerRequests {
 
   /** Takes a request in and answers it under an id of this session's; null when it was refused at the bound. */
   add(message: MessageText, answer: (text: string) => void): { id: number; text: string } | null {
-    if (this.#waiting.size >= WAITING_MAX) {
+    if (this.#waiting.size >= waitingMax) {
       refuseServerRequest(message, answer, 'too many requests wait for the client')
       return null
     }

@@ -6,7 +6,7 @@
  * asked of its client. All of it goes when the session does.
  */
 import { GatewayError } from '../../errors.ts'
-import { legacyVersionHas, SERVER_REQUESTS } from '../../protocol/eras.ts'
+import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
 import { Roster } from '../../runtime/in-flight.ts'
@@ -160,7 +160,7 @@ export class Session implements LaneClient, StreamOwner {
   }
 
   ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
-    const needed = SERVER_REQUESTS.get(message.method ?? '')
+    const needed = serverRequests.get(message.method ?? '')
     const lacks = needed !== undefined && !isObject(this.#capabilities[needed])
     if (lacks || this.state === 'closed') {
       refuseServerRequest(

@@ -4,13 +4,13 @@
  */
 import { onOneLine } from '../../protocol/jsonrpc.ts'
 import { ByNumber, Roster } from '../../runtime/in-flight.ts'
-import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'
+import { EventStream, eventFrame, eventStreamHeaders } from '../event-stream.ts'
 import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
 
 /** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
-const STANDING_READERS_MAX = 4
-const STANDING_KEY = 0
-const RETRY_MS = 1_000
+const standingReadersMax = 4
+const standingKey = 0
+const retryMs = 1_000
 
 /** The session whose streams these are. */
 export interface StreamOwner {
@@ -35,7 +35,7 @@ export class SessionStreams {
   readonly #channels = new ByNumber<Channel>()
   readonly #standingReaders: EventStream[] = []
   readonly #readers = new Roster<EventStream>()
-  #nextChannel = STANDING_KEY + 1
+  #nextChannel = standingKey + 1
 
   constructor(session: StreamOwner, settings: StreamSettings) {
     this.#session = session
@@ -68,7 +68,7 @@ export class SessionStreams {
   openReader(channel: Channel, afterSequence: number | null): EventStream {
     const primes = this.#session.resumable
     const stream = this.#openStream(
-      primes ? `id: ${channel.primingId()}\nretry: ${RETRY_MS}\ndata: \n\n` : null,
+      primes ? `id: ${channel.primingId()}\nretry: ${retryMs}\ndata: \n\n` : null,
     )
     channel.attach(stream, afterSequence)
     return stream
@@ -76,10 +76,10 @@ export class SessionStreams {
 
   /** The client's GET: its standing stream, or, with `Last-Event-ID`, the stream that was cut. */
   openStanding(lastEvent: { key: number; sequence: number } | null): EventStream {
-    if (lastEvent && lastEvent.key !== STANDING_KEY) return this.#resume(lastEvent.key, lastEvent.sequence)
+    if (lastEvent && lastEvent.key !== standingKey) return this.#resume(lastEvent.key, lastEvent.sequence)
     const stream = this.openReader(this.#standing(), lastEvent?.sequence ?? null)
     this.#standingReaders.push(stream)
-    if (this.#standingReaders.length > STANDING_READERS_MAX) this.#standingReaders.shift()?.close()
+    if (this.#standingReaders.length > standingReadersMax) this.#standingReaders.shift()?.close()
     this.#session.listens()
     return stream
   }
@@ -108,10 +108,10 @@ export class SessionStreams {
   }
 
   #standing(): Channel {
-    let channel = this.#channels.get(STANDING_KEY)
+    let channel = this.#channels.get(standingKey)
     if (!channel) {
-      channel = new Channel(STANDING_KEY, this.#ring)
-      this.#channels.set(STANDING_KEY, channel)
+      channel = new Channel(standingKey, this.#ring)
+      this.#channels.set(standingKey, channel)
     }
     return channel
   }
@@ -133,7 +133,7 @@ export class SessionStreams {
   #openStream(first: string | null, onEnd?: () => void): EventStream {
     const { endpoint, id } = this.#session
     const headers =
-      endpoint === 'stream' ? { ...EVENT_STREAM_HEADERS, 'mcp-session-id': id } : EVENT_STREAM_HEADERS
+      endpoint === 'stream' ? { ...eventStreamHeaders, 'mcp-session-id': id } : eventStreamHeaders
     const stream = new EventStream(this.#settings.streamBufferBytesMax, first, headers, (ended) => {
       this.#readers.delete(ended)
       const at = this.#standingReaders.indexOf(ended)

@@ -6,10 +6,10 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
-import { DECISIVE_PARAMS, salientText } from '../../protocol/bridge/questions.ts'
+import { decisiveParams, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
-import { CLIENT_REQUESTS } from '../../protocol/eras.ts'
+import { clientRequests } from '../../protocol/eras.ts'
 import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
 import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
@@ -56,8 +56,8 @@ export interface InboundRequest {
 }
 
 /** Something inside these is the gateway's to change even between modern ends (protocol/bridge/relay.ts). */
-const OWN_RESULT: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen'])
-const NO_HEADERS: Readonly<Record<string, string>> = {}
+const ownResult: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen'])
+const noHeaders: Readonly<Record<string, string>> = {}
 
 /** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
 export function answerModern(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
@@ -69,7 +69,7 @@ export function answerModern(modern: InboundRequest): Promise<ModernReply> | Rel
       'a subscription is an event stream; send Accept: text/event-stream',
     )
   // The usual way to a modern server waits for nothing but the answer.
-  const lane = OWN_RESULT.has(route.method) ? null : server.modernLane()
+  const lane = ownResult.has(route.method) ? null : server.modernLane()
   const headers = lane && knownParamHeaders(modern)
   return lane && headers ? relay(modern, lane, headers) : answerOnLease(modern)
 }
@@ -89,7 +89,7 @@ async function answerOnLease(modern: InboundRequest): Promise<ModernReply> {
   }
   const paramHeaders = await paramHeadersOf(modern)
   const lease = await server.leaseStateless(principalId, client, useOf(route.method))
-  if (lease.lane.era === 'modern' && !OWN_RESULT.has(route.method))
+  if (lease.lane.era === 'modern' && !ownResult.has(route.method))
     return relay(modern, lease.lane, paramHeaders).reply
   log.pair = `modern-${lease.lane.era}`
   return begin(modern, lease, client, paramHeaders)
@@ -97,7 +97,7 @@ async function answerOnLease(modern: InboundRequest): Promise<ModernReply> {
 
 function useOf(method: string): StatelessUse {
   if (method === 'subscriptions/listen') return 'listen'
-  return CLIENT_REQUESTS.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
+  return clientRequests.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
 }
 
 /** Takes a notification. What the revision defines means nothing here: cancelling is closing the response. */
@@ -118,7 +118,7 @@ function relay(
   const { parts, server, request, principalId, log, route, message, acceptsStream } = modern
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
-  if (repeatsParam(message, DECISIVE_PARAMS))
+  if (repeatsParam(message, decisiveParams))
     throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
   log.pair = 'modern-modern'
   lane.touch()
@@ -139,9 +139,9 @@ function httpHeaders(
 ): Readonly<Record<string, string>> {
   const { method, params, envelope } = route
   const mirrored = mirroredHeaders({ method, params, version: envelope.version })
-  const forwarded = parts.access.headersForUpstream(request, server.definition.forwardHeaders) ?? NO_HEADERS
+  const forwarded = parts.access.headersForUpstream(request, server.definition.forwardHeaders) ?? noHeaders
   const stray = strayParamHeaders(request, route)
-  if (forwarded === NO_HEADERS && stray === NO_HEADERS && paramHeaders === NO_HEADERS) return mirrored
+  if (forwarded === noHeaders && stray === noHeaders && paramHeaders === noHeaders) return mirrored
   return { ...forwarded, ...stray, ...paramHeaders, ...mirrored }
 }
 
@@ -235,7 +235,7 @@ async function paramHeadersOf(modern: InboundRequest): Promise<Readonly<Record<s
   const tool = await server.tools.reread(String(name))
   const problem = tool && checkParamHeaders(request.headers, tool.marks, args)
   if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
-  return tool ? paramHeaders(tool.marks, args) : NO_HEADERS
+  return tool ? paramHeaders(tool.marks, args) : noHeaders
 }
 
 /** The same from what is known already; null when the tool must be looked up first. */
@@ -245,10 +245,10 @@ function knownParamHeaders({
   route,
 }: InboundRequest): Readonly<Record<string, string>> | null {
   const { name, arguments: args } = route.params
-  if (route.method !== 'tools/call' || typeof name !== 'string') return NO_HEADERS
+  if (route.method !== 'tools/call' || typeof name !== 'string') return noHeaders
   const tool = server.tools.known(name)
   if (tool === undefined) return null
-  if (tool === null || tool.marks.length === 0) return NO_HEADERS
+  if (tool === null || tool.marks.length === 0) return noHeaders
   const problem = checkParamHeaders(request.headers, tool.marks, args)
   return problem === null ? paramHeaders(tool.marks, args) : null
 }
@@ -258,14 +258,14 @@ function knownParamHeaders({
  * them (streamable-http, Server Behavior for Custom Headers). Those that marks account for are set anew.
  */
 function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonly<Record<string, string>> {
-  if (route.method !== 'tools/call') return NO_HEADERS
+  if (route.method !== 'tools/call') return noHeaders
   let found: Record<string, string> | null = null
   for (const name of request.headers.keys()) {
     if (!name.startsWith('mcp-param-')) continue
     found ??= {}
     found[name] = request.headers.get(name) ?? ''
   }
-  return found ?? NO_HEADERS
+  return found ?? noHeaders
 }
 
 function requireTool(server: Server, route: ModernRequestRoute): void {

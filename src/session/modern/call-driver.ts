@@ -17,7 +17,7 @@ import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer } from '../../upstream/server/tools.ts'
 import { MachineDriver, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
-import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
+import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
 import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
 
 /** One HTTP request of a stateless client, as the route read it. */
@@ -106,7 +106,7 @@ export class ModernCallDriver<State = unknown>
   abort(error: GatewayError): void {
     const { idText } = this.#request
     // A subscription that ends with its server or the gateway ends well (basic/patterns/subscriptions).
-    if (this.endless && ENDS_WELL.has(error.code)) {
+    if (this.endless && endsWell.has(error.code)) {
       const result = stamped('{"resultType":"complete"}', idText)
       this.#finish(rpcResult(idText, result), 200, false)
     } else this.#finish(rpcErrorText(error, idText), error.status, true)

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Envelope } from '../../protocol/envelope.ts'
-import { ASKABLE_CAPABILITIES, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
+import { askableCapabilities, latestLegacyVersion } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
 import { BridgeCall } from '../../upstream/connection/bridge-call.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
@@ -12,7 +12,7 @@ import { type LaneClient, refuseServerRequest } from '../../upstream/connection/
 import { type GatewayIdentity, initializeRequest } from '../../upstream/connection/handshake.ts'
 
 /** Questions whose request is remembered, in case the server withdraws one. */
-const ASKED_MAX = 1_024
+const askedMax = 1_024
 
 /**
  * The client for a request's client; null when one connection can speak for all such clients of the principal:
@@ -26,7 +26,7 @@ export function statelessClientFor(
 ): StatelessClient | null {
   // The other capabilities of a modern client mean nothing to a legacy server.
   const declared = Object.entries(envelope.clientCapabilities).filter(([name]) =>
-    ASKABLE_CAPABILITIES.has(name),
+    askableCapabilities.has(name),
   )
   if (declared.length === 0 && headers === undefined) return null
   return new StatelessClient(
@@ -63,7 +63,7 @@ export class StatelessClient implements LaneClient {
   }
 
   get initialize(): MessageText {
-    return initializeRequest(LATEST_LEGACY_VERSION, this.#clientInfo, this.#capabilities)
+    return initializeRequest(latestLegacyVersion, this.#clientInfo, this.#capabilities)
   }
 
   notify(message: MessageText, call: UpstreamCall | null): void {
@@ -71,7 +71,7 @@ export class StatelessClient implements LaneClient {
   }
 
   ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
-    if (!(call instanceof BridgeCall) || this.#asked.size >= ASKED_MAX) {
+    if (!(call instanceof BridgeCall) || this.#asked.size >= askedMax) {
       refuseServerRequest(message, answer, 'no request of a client is in flight that could be asked')
       return
     }

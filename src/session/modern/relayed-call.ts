@@ -3,7 +3,7 @@
  * Between equal ends there is nothing to decide, so no machine runs here.
  */
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
-import { modernErrorStatus, RPC } from '../../protocol/eras.ts'
+import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, progressTokenSpan, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { errorCodeOf } from '../../protocol/response.ts'
@@ -99,7 +99,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   answered(message: MessageText, text: string): void {
     this.#finish(
       filteredAnswer(this.#server.definition.toolFilter, this.method, text),
-      message.failed ? modernErrorStatus(errorCodeOf(message) ?? RPC.internalError) : 200,
+      message.failed ? modernErrorStatus(errorCodeOf(message) ?? rpcCodes.internalError) : 200,
       message.failed,
     )
   }

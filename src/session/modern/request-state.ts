@@ -40,29 +40,29 @@ export function bindState(
   }
 }
 
-const NAME_BYTES = 16
-const EXPIRY_CHARS = 12
+const nameBytes = 16
+const expiryChars = 12
 
 export class StateSeal {
   readonly #key = randomBytes(32)
 
   /** A new state; `name` is what it opens until `expiresAtMs`. */
   seal(binding: StateBinding, expiresAtMs: number): { state: string; name: string } {
-    const name = randomBytes(NAME_BYTES).toString('hex')
-    const head = `${name}${expiresAtMs.toString(16).padStart(EXPIRY_CHARS, '0')}`
+    const name = randomBytes(nameBytes).toString('hex')
+    const head = `${name}${expiresAtMs.toString(16).padStart(expiryChars, '0')}`
     return { state: `${head}${this.#mac(head, binding)}`, name }
   }
 
   /** The name that a state opens, or null when it was not sealed for this, here, or is too old. */
   open(state: string, binding: StateBinding, nowMs: number): string | null {
     if (binding.digest === null) return null
-    const headChars = NAME_BYTES * 2 + EXPIRY_CHARS
+    const headChars = nameBytes * 2 + expiryChars
     const head = state.slice(0, headChars)
     const given = Buffer.from(state.slice(headChars))
     const expected = Buffer.from(this.#mac(head, binding))
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null
-    if (Number.parseInt(head.slice(NAME_BYTES * 2), 16) < nowMs) return null
-    return head.slice(0, NAME_BYTES * 2)
+    if (Number.parseInt(head.slice(nameBytes * 2), 16) < nowMs) return null
+    return head.slice(0, nameBytes * 2)
   }
 
   #mac(head: string, { principalId, serverName, digest }: StateBinding): string {

@@ -8,7 +8,7 @@ import { type StateBinding, StateSeal } from './request-state.ts'
 import type { ModernResponseSettings } from './response.ts'
 
 /** A subscription that ends for one of these ends well: its client is told so, and need not come back. */
-export const ENDS_WELL: ReadonlySet<ErrorCode> = new Set(['DRAINING', 'SERVER_UNKNOWN'])
+export const endsWell: ReadonlySet<ErrorCode> = new Set(['DRAINING', 'SERVER_UNKNOWN'])
 
 /** What the registry asks of a call, a subscription included. */
 export interface OpenRequest extends Listed {
@@ -35,7 +35,7 @@ export interface ModernRequestsSettings extends ModernResponseSettings {
  * watched from the second of these ticks on that it sees. Well below the 100 ms within which a cancel should
  * reach its server.
  */
-const WATCH_TICK_MS = 25
+const watchTickMs = 25
 
 export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
   readonly settings: ModernRequestsSettings
@@ -68,7 +68,7 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
 
   #tickLater(): void {
     this.#ticking = true
-    setTimeout(this.#tick, WATCH_TICK_MS)
+    setTimeout(this.#tick, watchTickMs)
   }
 
   readonly #tick = (): void => {

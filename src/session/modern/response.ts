@@ -6,7 +6,7 @@
  */
 import { onOneLine } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
-import { EVENT_STREAM_HEADERS, EventStream, eventFrame } from '../event-stream.ts'
+import { EventStream, eventFrame, eventStreamHeaders } from '../event-stream.ts'
 
 /** What the HTTP response becomes. */
 export type ModernReply =
@@ -110,7 +110,7 @@ export class ModernResponse {
 
   #open(): EventStream {
     if (this.#stream) return this.#stream
-    const stream = new EventStream(this.#settings.streamBufferBytesMax, null, EVENT_STREAM_HEADERS, () => {
+    const stream = new EventStream(this.#settings.streamBufferBytesMax, null, eventStreamHeaders, () => {
       if (this.#finished) return
       this.#finished = true
       this.#owner.clientGone()

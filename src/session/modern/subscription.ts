@@ -13,7 +13,7 @@ import type { Lane } from '../../upstream/lane/lane.ts'
 import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
 import type { ModernRequest } from './call-driver.ts'
-import { ENDS_WELL, type ModernRequests, type OpenRequest } from './requests.ts'
+import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
 import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
 
 export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
@@ -94,7 +94,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
 
   abort(error: GatewayError): void {
     if (this.#listen.over) return
-    if (ENDS_WELL.has(error.code)) {
+    if (endsWell.has(error.code)) {
       this.#handle({ kind: 'ended' })
       return
     }

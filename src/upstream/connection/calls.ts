@@ -8,7 +8,7 @@ import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 import type { LaneClient } from './client.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */
-const SAID_CHARS_MAX = 2_000
+const saidCharsMax = 2_000
 
 /**
  * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the
@@ -105,7 +105,7 @@ export class GatewayCall extends UpstreamCall {
       return
     }
     const { code, message: said, data } = isObject(response.error) ? response.error : {}
-    const shown = typeof said === 'string' ? maskStart(this.#mask, said, SAID_CHARS_MAX) : 'no result'
+    const shown = typeof said === 'string' ? maskStart(this.#mask, said, saidCharsMax) : 'no result'
     this.#reject(new RpcAnswerError(this.method, Number(code ?? 0), shown, data))
   }
 

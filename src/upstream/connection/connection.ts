@@ -6,7 +6,7 @@
  * map one client would get another's answer. Nothing else in a message is changed.
  */
 import { type ErrorCode, GatewayError } from '../../errors.ts'
-import { FOREIGN_ERRORS } from '../../protocol/eras.ts'
+import { foreignErrors } from '../../protocol/eras.ts'
 import {
   type MessageText,
   memberSpan,
@@ -50,9 +50,9 @@ export interface CallLimits {
 }
 
 /** Failures after which it is worth a look whether the server is there, and still of its era. */
-const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
+const doubtful: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
 /** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
-const CANCEL_GRACE_MS = 2_000
+const cancelGraceMs = 2_000
 
 export class Connection implements TransportReceiver {
   readonly transport: UpstreamTransport
@@ -171,7 +171,7 @@ export class Connection implements TransportReceiver {
       // Ended along with another.
       if (this.#inFlight.get(call.upstreamId) !== call) continue
       if (call.cancelledAtMs > 0) {
-        if (nowMs - call.cancelledAtMs < CANCEL_GRACE_MS) continue
+        if (nowMs - call.cancelledAtMs < cancelGraceMs) continue
         this.#inFlight.delete(call.upstreamId)
         call.dropped()
         continue
@@ -244,7 +244,7 @@ export class Connection implements TransportReceiver {
     this.#inFlight.delete(requestId)
     if (call.cancelledAtMs > 0) call.dropped()
     else call.failed(error)
-    if (DOUBTFUL.has(error.code)) this.#owner.requestLost()
+    if (doubtful.has(error.code)) this.#owner.requestLost()
   }
 
   interrupted(requestId: number): void {
@@ -302,7 +302,7 @@ export class Connection implements TransportReceiver {
 
   #saysOtherEra(message: MessageText): boolean {
     const own = this.cancelsByClosing ? 'modern' : 'legacy'
-    return this.transport.pid === null && FOREIGN_ERRORS[own].has(errorCodeOf(message) ?? 0)
+    return this.transport.pid === null && foreignErrors[own].has(errorCodeOf(message) ?? 0)
   }
 
   /** False for progress of no call in flight. */
@@ -317,7 +317,7 @@ export class Connection implements TransportReceiver {
   }
 }
 
-const CALLS_MAX = 256
+const callsMax = 256
 
 /** Answered calls whose task goes on and may still report progress (2025-11-25, basic/utilities/tasks). */
 class LingeringCalls {
@@ -325,7 +325,7 @@ class LingeringCalls {
 
   /** Keeps a call; the oldest goes when there are too many. */
   add(id: number, call: UpstreamCall): void {
-    if (this.#byId.size >= CALLS_MAX) {
+    if (this.#byId.size >= callsMax) {
       for (const oldest of this.#byId.keys()) {
         this.#byId.delete(oldest)
         break

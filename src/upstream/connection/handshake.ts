@@ -8,7 +8,7 @@ import { GatewayError } from '../../errors.ts'
 import { factsOfInitialize } from '../../protocol/bridge/facts.ts'
 import { judgeProbe, type ProbeOutcome } from '../../protocol/bridge/probe.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
-import { type Era, LATEST_MODERN_VERSION, META } from '../../protocol/eras.ts'
+import { type Era, latestModernVersion, metaKeys } from '../../protocol/eras.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
 import { type MessageText, rpcNotification, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
 import { maskStart } from '../../telemetry/redaction.ts'
@@ -38,13 +38,13 @@ export class EraMismatch extends GatewayError {
 }
 
 /** The notification that ends the handshake. */
-export const INITIALIZED = rpcNotification('notifications/initialized', null)
+export const initializedText = rpcNotification('notifications/initialized', null)
 
 /** What is repeated of the versions that a server lists. */
-const SAID_CHARS_MAX = 200
+const saidCharsMax = 200
 
 /** A legacy stdio server may answer nothing at all to a message before `initialize`. */
-const DISCOVER_SILENCE_MS = 5_000
+const discoverSilenceMs = 5_000
 
 /** Sends `initialize` and reads the answer. Rejects with a GatewayError; `initialized` is the caller's to send. */
 export async function initializeServer(
@@ -74,19 +74,19 @@ export async function discoverServer(
   timeoutMs: number,
 ): Promise<Handshake> {
   const overStdio = connection.transport.pid !== null
-  const waitMs = overStdio ? Math.min(timeoutMs, DISCOVER_SILENCE_MS) : timeoutMs
+  const waitMs = overStdio ? Math.min(timeoutMs, discoverSilenceMs) : timeoutMs
   let probe = await probeOnce(connection, identity, waitMs)
   let verdict = judgeProbe(probe.outcome, overStdio ? 'stdio' : 'http')
   // A server may refuse the version of a first request and name it among those it speaks.
-  if (verdict.kind === 'unspoken' && verdict.versions.includes(LATEST_MODERN_VERSION)) {
+  if (verdict.kind === 'unspoken' && verdict.versions.includes(latestModernVersion)) {
     probe = await probeOnce(connection, identity, waitMs)
     verdict = judgeProbe(probe.outcome, overStdio ? 'stdio' : 'http')
   }
   if (verdict.kind === 'modern' && verdict.facts)
     return { responseText: probe.responseText, facts: verdict.facts }
   if (verdict.kind === 'unspoken') {
-    const spoken = maskStart((said) => connection.mask(said), verdict.versions.join(', '), SAID_CHARS_MAX)
-    throw new EraMismatch('modern', `it speaks ${spoken}, this gateway ${LATEST_MODERN_VERSION}`)
+    const spoken = maskStart((said) => connection.mask(said), verdict.versions.join(', '), saidCharsMax)
+    throw new EraMismatch('modern', `it speaks ${spoken}, this gateway ${latestModernVersion}`)
   }
   if (verdict.kind === 'legacy') throw new EraMismatch('modern', 'it knows no server/discover')
   if (probe.failure instanceof GatewayError) throw probe.failure
@@ -99,7 +99,7 @@ async function probeOnce(
   waitMs: number,
 ): Promise<{ outcome: ProbeOutcome; responseText: string; failure: unknown }> {
   try {
-    const call = await askModern(connection, identity, LATEST_MODERN_VERSION, 'server/discover', {}, waitMs)
+    const call = await askModern(connection, identity, latestModernVersion, 'server/discover', {}, waitMs)
     return {
       outcome: { kind: 'result', result: call.resultText },
       responseText: call.responseText,
@@ -120,9 +120,9 @@ export function askModern(
   timeoutMs: number,
 ): Promise<GatewayCall> {
   const envelope = {
-    [META.protocolVersion]: version,
-    [META.clientInfo]: identity,
-    [META.clientCapabilities]: {},
+    [metaKeys.protocolVersion]: version,
+    [metaKeys.clientInfo]: identity,
+    [metaKeys.clientCapabilities]: {},
   }
   const own = { ...params, _meta: envelope }
   return ask(connection, method, own, timeoutMs, mirroredHeaders({ method, params: own, version }))

@@ -8,7 +8,7 @@
  * States: idle → opening → ready → closed. A lane never reopens by itself; the next lease makes a new one.
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
-import { type Era, LATEST_LEGACY_VERSION } from '../../protocol/eras.ts'
+import { type Era, latestLegacyVersion } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
@@ -17,7 +17,7 @@ import {
   askModern,
   discoverServer,
   type Handshake,
-  INITIALIZED,
+  initializedText,
   initializeRequest,
   initializeServer,
 } from '../connection/handshake.ts'
@@ -165,7 +165,7 @@ export class Lane implements ConnectionOwner {
 
   /** Sends one of a client's requests, keeping the books that sharing needs. */
   request(connection: Connection, client: LaneClient, call: UpstreamCall): void {
-    if (!this.#announced) this.#announce(connection, INITIALIZED)
+    if (!this.#announced) this.#announce(connection, initializedText)
     // What the server need not hear of, because others on this lane want more, is answered here.
     if (this.subscriptions.note(client, call.message, this.owner !== null)) connection.request(call)
     else call.answeredHere('{}')
@@ -177,7 +177,7 @@ export class Lane implements ConnectionOwner {
     const connection = this.#connection
     if (!connection) return
     const own = this.owner === client
-    if (method === 'notifications/initialized') this.#announce(connection, own ? text : INITIALIZED)
+    if (method === 'notifications/initialized') this.#announce(connection, own ? text : initializedText)
     else if (own) connection.send(text, method)
     // Progress and roots belong to requests that a shared lane never lets through.
     else if (method !== 'notifications/progress' && method !== 'notifications/roots/list_changed')
@@ -261,12 +261,12 @@ export class Lane implements ConnectionOwner {
       return
     }
     const initialize =
-      this.owner?.initialize ?? initializeRequest(LATEST_LEGACY_VERSION, this.#host.identity, {})
+      this.owner?.initialize ?? initializeRequest(latestLegacyVersion, this.#host.identity, {})
     this.#handshake = await initializeServer(connection, initialize, this.owner?.headers, timeoutMs)
     // A client's own lane waits for the client's word; a lane that comes back has heard it already.
     if (this.ownerAnnounces && !this.#announced) return
     this.#announced = false
-    this.#announce(connection, INITIALIZED)
+    this.#announce(connection, initializedText)
   }
 
   #announce(connection: Connection, text: string): void {

@@ -1,6 +1,6 @@
 /** The health probe: a real round trip on the connection that calls use, so that it costs no process and no session. */
 import { GatewayError } from '../../errors.ts'
-import { MODERN_ERROR_CODES } from '../../protocol/eras.ts'
+import { modernErrorCodes } from '../../protocol/eras.ts'
 import { RpcAnswerError } from '../connection/calls.ts'
 import { EraMismatch } from '../connection/handshake.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
@@ -16,7 +16,7 @@ export interface ProbeFailure {
 }
 
 /** What a reverse proxy answers in place of a server that it cannot reach. */
-const PROXY_STATUSES = [502, 503, 504]
+const proxyStatuses = [502, 503, 504]
 
 /** Null when the server answered within the time, whatever it said; else what is wrong. */
 export async function probeLane(lane: Lane, timeoutMs: number): Promise<ProbeFailure | null> {
@@ -34,9 +34,9 @@ export async function probeLane(lane: Lane, timeoutMs: number): Promise<ProbeFai
 function kindOf(error: GatewayError): ProbeFailure['kind'] | null {
   if (error instanceof EraMismatch) return 'changed'
   // An answer at last, but one that only a stateless server gives.
-  if (error instanceof RpcAnswerError) return MODERN_ERROR_CODES.has(error.upstreamRpcCode) ? 'changed' : null
+  if (error instanceof RpcAnswerError) return modernErrorCodes.has(error.upstreamRpcCode) ? 'changed' : null
   if (error instanceof HttpStatusError)
-    return PROXY_STATUSES.includes(error.upstreamStatus) ? 'unreachable' : null
+    return proxyStatuses.includes(error.upstreamStatus) ? 'unreachable' : null
   if (error.code === 'UPSTREAM_TIMEOUT') return 'silent'
   return error.code === 'UPSTREAM_CLOSED' || error.code === 'SERVER_UNAVAILABLE' ? 'unreachable' : null
 }

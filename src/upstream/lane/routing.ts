@@ -2,7 +2,7 @@
  * Where a message of the server's goes that answers nobody: to the call or the client that it belongs to, and
  * to no other. What cannot be attributed is refused or dropped at once, never left hanging and never guessed.
  */
-import { LIST_CHANGES, META } from '../../protocol/eras.ts'
+import { listChanges, metaKeys } from '../../protocol/eras.ts'
 import {
   idTextOf,
   type MessageText,
@@ -66,7 +66,7 @@ function routeModern(connection: Connection, message: MessageText, call: Upstrea
     return
   }
   const meta = call ? null : memberSpan(text, message.paramsStart, '_meta')
-  const listen = meta && memberSpan(text, meta.start, META.subscriptionId)
+  const listen = meta && memberSpan(text, meta.start, metaKeys.subscriptionId)
   const target = call ?? (listen ? connection.callOf(idIn(text, listen)) : soleCause(connection))
   // A change that names no subscription is no part of a request that merely happens to run.
   if (call || listen || !isChange(method)) target?.notified(message, text)
@@ -103,7 +103,7 @@ function soleLogger(connection: Connection): UpstreamCall | null {
 }
 
 function isChange(method: string | null): boolean {
-  return method === 'notifications/resources/updated' || LIST_CHANGES.has(method ?? '')
+  return method === 'notifications/resources/updated' || listChanges.has(method ?? '')
 }
 
 /** An id of the gateway's own, or -1. */

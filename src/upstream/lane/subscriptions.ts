@@ -2,11 +2,11 @@
  * Who on one lane has asked for what: resource updates by URI, and log messages from a level up.
  * The server hears of the sum; each client is given its own part.
  */
-import { LOG_LEVELS, logRank } from '../../protocol/eras.ts'
+import { logLevels, logRank } from '../../protocol/eras.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 
 /** One client may subscribe to this many URIs; more are passed on but not counted. */
-const URIS_PER_MEMBER_MAX = 10_000
+const urisPerMemberMax = 10_000
 
 /** Whoever asks: a session, a listen stream, or the lane itself for stateless requests. */
 type Subscriber = object
@@ -55,14 +55,14 @@ export class LaneSubscriptions {
    */
   raiseLogLevel(level: string): Promise<void> | undefined {
     const rank = logRank(level)
-    if (rank < 0 || rank >= (this.#levelOf.get(this) ?? LOG_LEVELS.length)) return undefined
+    if (rank < 0 || rank >= (this.#levelOf.get(this) ?? logLevels.length)) return undefined
     return this.#changeLevel(this, level)
   }
 
   /** Asks here for what a client had asked for on a lane that is gone. */
   carryOver(client: Subscriber, from: LaneSubscriptions): void {
     for (const uri of from.#urisOf.get(client) ?? []) this.subscribe(client, uri)
-    const level = LOG_LEVELS[from.#levelOf.get(client) ?? LOG_LEVELS.length]
+    const level = logLevels[from.#levelOf.get(client) ?? logLevels.length]
     if (level !== undefined) void this.#changeLevel(client, level)
   }
 
@@ -75,7 +75,7 @@ export class LaneSubscriptions {
   #add(client: Subscriber, uri: string): void {
     const uris = this.#urisOf.get(client) ?? new Set()
     this.#urisOf.set(client, uris)
-    if (uris.size < URIS_PER_MEMBER_MAX) uris.add(uri)
+    if (uris.size < urisPerMemberMax) uris.add(uri)
   }
 
   /** Answers true when nobody else needs the URI, so that the server must hear of it. */
@@ -113,9 +113,9 @@ export class LaneSubscriptions {
 
   /** The most verbose level that anyone asked for, or null when nobody did. */
   get level(): string | null {
-    let least: number = LOG_LEVELS.length
+    let least: number = logLevels.length
     for (const rank of this.#levelOf.values()) least = Math.min(least, rank)
-    return LOG_LEVELS[least] ?? null
+    return logLevels[least] ?? null
   }
 
   /** Whether a notification of the server's is for this client. */

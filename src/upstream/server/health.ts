@@ -11,9 +11,9 @@ import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { ServerState, ServerStatus } from './directory.ts'
 
-const BACKOFF_CAP_MS = 60_000
+const backoffCapMs = 60_000
 /** Uptime after which the next failure counts as the first one again. */
-const SUSTAINED_UPTIME_MS = 60_000
+const sustainedUptimeMs = 60_000
 
 export class ServerHealth {
   state: ServerState = 'disconnected'
@@ -49,12 +49,12 @@ export class ServerHealth {
   /** The connection is lost or could not be had: plans the next attempt. */
   failed(error: GatewayError, nowMs: number): void {
     const { autoReconnect, maxReconnects, reconnectDelayMs } = this.#definition
-    if (this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= SUSTAINED_UPTIME_MS) this.attempts = 0
+    if (this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= sustainedUptimeMs) this.attempts = 0
     // An uptime counts once: failing to start again is no sign of health.
     this.connectedAtMs = 0
     if (autoReconnect && (maxReconnects === 0 || this.attempts < maxReconnects)) {
       const grown = reconnectDelayMs * 2 ** Math.min(this.attempts, 16)
-      const pauseMs = Math.min(grown, Math.max(BACKOFF_CAP_MS, reconnectDelayMs))
+      const pauseMs = Math.min(grown, Math.max(backoffCapMs, reconnectDelayMs))
       // Jitter keeps many servers that died together from coming back together.
       this.retryAtMs = nowMs + pauseMs * (0.8 + Math.random() * 0.2)
       this.attempts++

@@ -3,8 +3,8 @@ import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 
-const LINES_MAX = 50
-const LINE_CHARS_MAX = 500
+const linesMax = 50
+const lineCharsMax = 500
 
 export class OutputTail {
   readonly #definition: ServerDefinition
@@ -19,8 +19,8 @@ export class OutputTail {
   }
 
   add(line: string): void {
-    const text = maskStart(this.#mask, line, LINE_CHARS_MAX)
-    if (this.#lines.length >= LINES_MAX) this.#lines.shift()
+    const text = maskStart(this.#mask, line, lineCharsMax)
+    if (this.#lines.length >= linesMax) this.#lines.shift()
     this.#lines.push(text)
     if (this.#definition.logEnabled)
       this.#log.info({ mcp: this.#definition.name, line: text }, 'server output')

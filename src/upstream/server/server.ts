@@ -27,7 +27,7 @@ import { Supervisor } from './supervisor.ts'
 import { allowsTool, callTool, listTools, ToolTable } from './tools.ts'
 
 /** Longest wait for a tool list that a call's headers are held to. */
-const TOOLS_LIST_MS = 10_000
+const toolsListMs = 10_000
 
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
@@ -37,7 +37,7 @@ export class Server implements ServerEntry, LaneHost {
   readonly laneSettings
   readonly mask: Mask
   readonly tools = new ToolTable(async (params) =>
-    (await this.#supervisor.primaryLane()).ask('tools/list', params, TOOLS_LIST_MS),
+    (await this.#supervisor.primaryLane()).ask('tools/list', params, toolsListMs),
   )
   readonly #parts: ServerParts
   readonly #pool: LanePool

@@ -7,10 +7,10 @@
  */
 
 /** What may be said at once: a start-up in debug mode, a large list of changes. */
-const BURST_BYTES = 16 * 1024 * 1024
-const BYTES_PER_SECOND = 8 * 1024 * 1024
+const burstBytes = 16 * 1024 * 1024
+const bytesPerSecond = 8 * 1024 * 1024
 /** Shorter pauses cost more than they slow down. */
-const PAUSE_MS_MIN = 20
+const pauseMsMin = 20
 
 /** A stream that can be stopped for a while. */
 export interface Pausable {
@@ -21,7 +21,7 @@ export interface Pausable {
 export class FloodGuard {
   readonly #stream: Pausable
   #onSlowed: (() => void) | null
-  #allowedBytes = BURST_BYTES
+  #allowedBytes = burstBytes
   #chargedAtMs = performance.now()
   #resume: ReturnType<typeof setTimeout> | null = null
   #stopped = false
@@ -35,14 +35,14 @@ export class FloodGuard {
   /** Notes bytes that nobody asked for. */
   charge(bytes: number): void {
     const nowMs = performance.now()
-    const earned = ((nowMs - this.#chargedAtMs) / 1000) * BYTES_PER_SECOND
+    const earned = ((nowMs - this.#chargedAtMs) / 1000) * bytesPerSecond
     this.#chargedAtMs = nowMs
-    this.#allowedBytes = Math.min(BURST_BYTES, this.#allowedBytes + earned) - bytes
+    this.#allowedBytes = Math.min(burstBytes, this.#allowedBytes + earned) - bytes
     if (this.#allowedBytes >= 0 || this.#resume !== null || this.#stopped) return
     this.#stream.pause()
     this.#onSlowed?.()
     this.#onSlowed = null
-    const pauseMs = Math.max(PAUSE_MS_MIN, (-this.#allowedBytes / BYTES_PER_SECOND) * 1000)
+    const pauseMs = Math.max(pauseMsMin, (-this.#allowedBytes / bytesPerSecond) * 1000)
     this.#resume = setTimeout(() => {
       this.#resume = null
       this.#stream.resume()
