@@ -150,7 +150,7 @@ function running(parts: RunningParts): Gateway {
     },
     stopped: stopped.promise,
     stop() {
-      ending ??= end(parts, Date.now() + config.shutdownTimeoutMs).finally(stopped.resolve)
+      ending ??= end(parts, performance.now() + config.shutdownTimeoutMs).finally(stopped.resolve)
       return ending
     },
     stopNow() {
@@ -177,7 +177,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   await servers.finishCalls(untilMs)
   sessions.closeWhere(() => true, error)
   requests.abortWhere(() => true, error)
-  const closeMs = Math.max(closingMs, untilMs - Date.now())
+  const closeMs = Math.max(closingMs, untilMs - performance.now())
   const closed = Promise.all([servers.stop(error), listener.stop(closeMs)]).then(() => true)
   if (!(await Promise.race([closed, Bun.sleep(closeMs + 50).then(() => false)])))
     log.warn({}, 'some processes do not end by themselves; the watchdog ends them')

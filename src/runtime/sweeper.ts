@@ -2,8 +2,9 @@
  * One timer for everything that expires: calls, sessions, lanes, heartbeats.
  *
  * A timer per call costs the hot path; a sweep over what is open costs a few microseconds four times a second.
- * Whoever owns expiring state adds one function and gets the time handed in.
+ * Whoever owns expiring state adds one function and gets the time handed in, in monotonic milliseconds.
  */
+import { standstillMs } from './patience.ts'
 
 const sweepIntervalMs = 250
 
@@ -11,6 +12,8 @@ export class Sweeper {
   readonly #failed: (thrown: unknown) => void
   readonly #sweeps = new Set<(nowMs: number) => void>()
   #timer: ReturnType<typeof setInterval> | null = null
+  #ranAtMs = 0
+  #waited = false
 
   /** `failed` is told what a sweep has thrown: a fault in one must not keep the others from expiring anything. */
   constructor(failed: (thrown: unknown) => void) {
@@ -20,11 +23,16 @@ export class Sweeper {
   /** Calls `sweep` about four times a second until the returned function is called. */
   add(sweep: (nowMs: number) => void): () => void {
     this.#sweeps.add(sweep)
-    this.#timer ??= setInterval(() => this.#run(), sweepIntervalMs)
+    if (this.#timer === null) this.#start()
     return () => {
       this.#sweeps.delete(sweep)
       if (this.#sweeps.size === 0) this.stop()
     }
+  }
+
+  #start(): void {
+    this.#ranAtMs = performance.now()
+    this.#timer = setInterval(() => this.#run(), sweepIntervalMs)
   }
 
   stop(): void {
@@ -33,7 +41,12 @@ export class Sweeper {
   }
 
   #run(): void {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
+    const stoodStill = nowMs - this.#ranAtMs >= sweepIntervalMs + standstillMs
+    this.#ranAtMs = nowMs
+    // What came while the process stood still is read before anything is judged (patience.ts); once, not for ever.
+    this.#waited = stoodStill && !this.#waited
+    if (this.#waited) return
     for (const sweep of this.#sweeps) {
       try {
         sweep(nowMs)

@@ -104,7 +104,7 @@ export class EventStream implements Listed {
       this.#ended()
       return false
     }
-    this.lastWriteMs = Date.now()
+    this.lastWriteMs = performance.now()
     return true
   }
 

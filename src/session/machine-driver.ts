@@ -6,6 +6,7 @@
  */
 import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, RpcFailure, Step } from '../protocol/bridge/types.ts'
+import { deadline } from '../runtime/patience.ts'
 import { BridgeCall, requestMessage } from '../upstream/connection/bridge-call.ts'
 import type { LaneClient } from '../upstream/connection/client.ts'
 import type { Connection } from '../upstream/connection/connection.ts'
@@ -15,7 +16,7 @@ export type StepFunction<State> = (state: State, event: CallEvent) => Step<State
 export abstract class MachineDriver<State> {
   #state: State
   readonly #step: StepFunction<State>
-  readonly #timers = new Map<CallTimer, ReturnType<typeof setTimeout>>()
+  readonly #timers = new Map<CallTimer, () => void>()
   readonly #effects: CallEffect[] = []
   #call: BridgeCall | null = null
   #callConnection: Connection | null = null
@@ -145,17 +146,17 @@ export abstract class MachineDriver<State> {
     const waitMs = timer === 'expiry' || timer === 'round' ? this.#clientInputMs : proposedMs
     this.#timers.set(
       timer,
-      setTimeout(() => this.handle({ kind: 'timer', timer }), waitMs),
+      deadline(waitMs, () => this.handle({ kind: 'timer', timer })),
     )
   }
 
   #stop(timer: CallTimer): void {
-    clearTimeout(this.#timers.get(timer))
+    this.#timers.get(timer)?.()
     this.#timers.delete(timer)
   }
 
   #over(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    for (const stop of this.#timers.values()) stop()
     this.#timers.clear()
   }
 }

@@ -16,6 +16,7 @@ import {
   missingTerms,
   rowsUnder,
   unheldRules,
+  wallClocks,
   wrongDirections,
 } from './rules.ts'
 import { readTree, repository, type Tree } from './source-tree.ts'
@@ -260,6 +261,17 @@ describe('lengths', () => {
   test('a file of 301 lines is too long, one of 300 is not', () => {
     const tree = treeOf({ 'src/a.ts': 'x\n'.repeat(300), 'src/b.ts': 'x\n'.repeat(301) })
     expect(longFiles(tree, 300)).toEqual(['src/b.ts has 301 lines, more than 300'])
+  })
+})
+
+describe('clocks', () => {
+  test('durations and deadlines are monotonic', () => {
+    expect(wallClocks(sources)).toEqual([])
+  })
+
+  test('a file that asks the wall clock is named', () => {
+    const tree = treeOf({ 'src/session/a.ts': 'const at = Date.now()', 'src/telemetry/b.ts': 'Date.now()' })
+    expect(wallClocks(tree)).toEqual(['src/session/a.ts asks the wall clock'])
   })
 })
 

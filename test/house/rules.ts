@@ -233,6 +233,16 @@ export function emptyNames(tree: Tree): string[] {
   return faults
 }
 
+/** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
+const wallClockRooms = /^src\/(cli|telemetry)\//
+
+/** Places that ask the wall clock for a duration or a deadline. */
+export function wallClocks(tree: Tree): string[] {
+  return [...tree].flatMap(([path, text]) =>
+    !wallClockRooms.test(path) && /\bDate\.now\(/.test(text) ? [`${path} asks the wall clock`] : [],
+  )
+}
+
 /** A registry host in the lock file would tie every installation to it. */
 export function lockedHosts(lockFile: string): string[] {
   return lockFile

@@ -27,14 +27,14 @@ export async function keepLane(servers: Servers, session: Session): Promise<void
   const { laneLosses, streams } = session
   if (laneLosses.seeking) return
   laneLosses.seeking = true
-  let waitMs = laneLosses.pauseMs(Date.now())
+  let waitMs = laneLosses.pauseMs(performance.now())
   for (;;) {
     await Bun.sleep(waitMs)
     if (session.state !== 'open' || !streams.standing || session.lane?.ready) break
     try {
       await leaseLane(servers, session)
       if (session.lane?.ready) break
-      waitMs = laneLosses.pauseMs(Date.now())
+      waitMs = laneLosses.pauseMs(performance.now())
     } catch (thrown) {
       if (!servers.get(session.serverName)) break
       waitMs = retryMs(thrown)

@@ -30,7 +30,7 @@ export class ServerRequests {
       return null
     }
     const id = this.#nextId++
-    this.#waiting.set(id, { message, answer, askedAtMs: Date.now() })
+    this.#waiting.set(id, { message, answer, askedAtMs: performance.now() })
     return { id, text: withId(message, String(id)) }
   }
 

@@ -50,8 +50,8 @@ export class Session implements LaneClient, StreamOwner {
   readonly principalId: string
   readonly serverName: string
   readonly endpoint: Endpoint
-  readonly createdAtMs = Date.now()
-  lastSeenMs = Date.now()
+  readonly createdAtMs = performance.now()
+  lastSeenMs = performance.now()
   state: 'opening' | 'open' | 'closed' = 'opening'
   lane: Lane | null = null
   /** Set once the session uses a server of the other era. */
@@ -115,7 +115,7 @@ export class Session implements LaneClient, StreamOwner {
 
   /** Notes that the client was heard or seen. */
   touch(): void {
-    this.lastSeenMs = Date.now()
+    this.lastSeenMs = performance.now()
   }
 
   /** For logs: names the session without giving it away. */
@@ -138,7 +138,7 @@ export class Session implements LaneClient, StreamOwner {
 
   ended(exchange: Exchange): void {
     this.#exchanges.delete(exchange)
-    this.lastSeenMs = Date.now()
+    this.lastSeenMs = performance.now()
   }
 
   /** The client's `notifications/cancelled`: only its own call is found here, so nobody else's can be hit. */

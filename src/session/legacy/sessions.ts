@@ -76,7 +76,7 @@ export class Sessions {
         'SESSION_UNKNOWN',
         'the session does not exist or has ended; send initialize to begin a new one',
       )
-    session.lastSeenMs = Date.now()
+    session.lastSeenMs = performance.now()
     return session
   }
 

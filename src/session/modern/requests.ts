@@ -90,14 +90,17 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
   /** Parks a call and answers the state that opens it once; null when there is no room. */
   park(call: Parked, binding: StateBinding): string | null {
     if (this.#parked.size >= this.settings.parkedCallsMax) return null
-    const { state, name } = this.#seal.seal(binding, Date.now() + this.settings.clientInputMs)
+    const { state, name } = this.#seal.seal(
+      binding,
+      Math.ceil(performance.now() + this.settings.clientInputMs),
+    )
     this.#parked.set(name, call)
     return state
   }
 
   /** The call that a state was sealed for, once; null for every other state. */
   unpark(state: string, binding: StateBinding): Parked | null {
-    const name = this.#seal.open(state, binding, Date.now())
+    const name = this.#seal.open(state, binding, performance.now())
     const call = name === null ? undefined : this.#parked.get(name)
     if (name === null || !call) return null
     this.#parked.delete(name)

@@ -36,7 +36,7 @@ export class ModernResponse {
   readonly reply: Promise<ModernReply>
   readonly #settings: ModernResponseSettings
   readonly #acceptsStream: boolean
-  readonly #begunMs = Date.now()
+  readonly #begunMs = performance.now()
   #resolve: ((reply: ModernReply) => void) | null = null
   #stream: EventStream | null = null
   #finished = false

@@ -143,7 +143,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   /** The server was lost: waits until it is back, asks for the same again and says that all may have changed. */
   async #rejoin(): Promise<void> {
     const before = this.#lane
-    await Bun.sleep(this.#laneLosses.pauseMs(Date.now()))
+    await Bun.sleep(this.#laneLosses.pauseMs(performance.now()))
     while (!this.#listen.over) {
       const lease = this.#leaseAgain()
       if (!lease) {

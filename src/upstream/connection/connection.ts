@@ -105,7 +105,7 @@ export class Connection implements TransportReceiver {
     }
     const id = this.#nextId++
     call.upstreamId = id
-    call.startedAtMs = call.lastActivityMs = Date.now()
+    call.startedAtMs = call.lastActivityMs = performance.now()
     this.#inFlight.set(id, call)
     this.#transmit(call)
   }
@@ -138,7 +138,7 @@ export class Connection implements TransportReceiver {
   /** Passes a client's cancel on, at once and ahead of nothing: the wire keeps its order. */
   cancel(call: UpstreamCall, cancelText: MessageText | null): void {
     if (this.#inFlight.get(call.upstreamId) !== call || call.cancelledAtMs > 0) return
-    call.cancelledAtMs = Date.now()
+    call.cancelledAtMs = performance.now()
     if (this.cancelsByClosing) {
       // Modern HTTP: closing the response is the cancel (2026-07-28, basic/patterns/cancellation).
       this.#inFlight.delete(call.upstreamId)
@@ -311,7 +311,7 @@ export class Connection implements TransportReceiver {
     const id = span ? integerAt(message.text, span.start, span.end) : -1
     const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
     if (!span || !call || call.progressTokenText === null) return false
-    call.lastActivityMs = Date.now()
+    call.lastActivityMs = performance.now()
     call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
     return true
   }

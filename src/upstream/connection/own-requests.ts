@@ -1,6 +1,7 @@
 /** Requests of the gateway's own: the handshake, probes, what puts a lane's demands back. */
 import { GatewayError } from '../../errors.ts'
 import { type MessageText, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
+import { deadline } from '../../runtime/patience.ts'
 import { GatewayCall } from './calls.ts'
 import type { Connection } from './connection.ts'
 
@@ -27,14 +28,14 @@ export async function askText(
   const call = new GatewayCall(message.method ?? '', message, (said) => connection.mask(said))
   call.headers = headers
   connection.request(call)
-  const timer = setTimeout(() => {
+  const settled = deadline(timeoutMs, () => {
     connection.forget(call)
     call.failed(new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${timeoutMs} ms`))
-  }, timeoutMs)
+  })
   try {
     await call.answer
   } finally {
-    clearTimeout(timer)
+    settled()
   }
   return call
 }

@@ -10,6 +10,7 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, latestLegacyVersion } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
+import { deadline } from '../../runtime/patience.ts'
 import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { Connection, type ConnectionOwner } from '../connection/connection.ts'
@@ -46,7 +47,7 @@ export class Lane implements ConnectionOwner {
   #announced = false
   #restoring: Promise<void> | null = null
   #retired = false
-  #usedAtMs = Date.now()
+  #usedAtMs = performance.now()
 
   constructor(host: LaneHost, role: LaneRole) {
     this.#host = host
@@ -113,7 +114,7 @@ export class Lane implements ConnectionOwner {
 
   /** Notes that somebody used the lane without joining it. */
   touch(): void {
-    this.#usedAtMs = Date.now()
+    this.#usedAtMs = performance.now()
   }
 
   /** True when nobody has used it for that long. */
@@ -312,13 +313,13 @@ class LaneOpening {
     shakeHands: (connection: Connection, timeoutMs: number) => Promise<void>,
     opened: (connection: Connection) => void,
   ): Promise<GatewayError | null> {
-    const deadlineMs = Date.now() + startTimeoutMs
-    const signal = AbortSignal.any([AbortSignal.timeout(startTimeoutMs), this.#givenUp.signal])
+    const untilMs = performance.now() + startTimeoutMs
+    const stop = deadline(startTimeoutMs, () => this.#givenUp.abort())
     try {
       const connection = connect()
       this.#connection = connection
-      await connection.transport.open(connection, signal)
-      await shakeHands(connection, Math.max(1, deadlineMs - Date.now()))
+      await connection.transport.open(connection, this.#givenUp.signal)
+      await shakeHands(connection, Math.max(1, untilMs - performance.now()))
       if (connection.closedBy) throw connection.closedBy
       opened(connection)
       return null
@@ -328,6 +329,8 @@ class LaneOpening {
       const error = this.#givenUpBy ?? fault
       await this.#connection?.close(error)
       return error
+    } finally {
+      stop()
     }
   }
 

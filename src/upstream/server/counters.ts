@@ -50,7 +50,7 @@ export class CallCounters {
   untilIdle(untilMs: number): Promise<void> {
     if (this.#inFlight === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, untilMs - Date.now()))
+      const timer = setTimeout(resolve, Math.max(0, untilMs - performance.now()))
       this.#idleWaiters.push(() => {
         clearTimeout(timer)
         resolve()

@@ -42,7 +42,7 @@ export class ServerHealth {
 
   connected(nowMs: number): void {
     this.connectedAtMs = nowMs
-    this.lastConnected = new Date(nowMs).toISOString()
+    this.lastConnected = new Date().toISOString()
     this.#enter('connected', null)
   }
 
@@ -127,7 +127,7 @@ export class ServerHealth {
       this.#waiters = []
     }
     if (state === this.state && !error) return
-    const retryInMs = this.retryAtMs > 0 ? Math.round(this.retryAtMs - Date.now()) : undefined
+    const retryInMs = this.retryAtMs > 0 ? Math.round(this.retryAtMs - performance.now()) : undefined
     const fields = {
       mcp: this.#definition.name,
       from: this.state,

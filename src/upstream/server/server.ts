@@ -126,7 +126,7 @@ export class Server implements ServerEntry, LaneHost {
     const facts = this.#supervisor.primary?.handshake?.facts ?? null
     return {
       name: this.name,
-      ...this.#supervisor.health.figures(Date.now()),
+      ...this.#supervisor.health.figures(performance.now()),
       ...this.counters.figures(),
       protocolVersion: facts?.version ?? null,
       era: facts?.era ?? null,
@@ -151,14 +151,14 @@ export class Server implements ServerEntry, LaneHost {
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
     const lane = await this.#supervisor.primaryLane()
     this.counters.started()
-    const startedAtMs = Date.now()
+    const startedAtMs = performance.now()
     let failed = true
     try {
       const result = await callTool(lane, toolName, args, this.laneSettings.callIdleMs)
       failed = false
       return result
     } finally {
-      this.counters.ended(Date.now() - startedAtMs, failed)
+      this.counters.ended(performance.now() - startedAtMs, failed)
     }
   }
 

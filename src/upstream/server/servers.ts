@@ -113,7 +113,7 @@ export class Servers implements ServerDirectory {
   async #drain(server: Server): Promise<void> {
     this.#draining.add(server)
     server.retire()
-    await server.finishCalls(Date.now() + this.#parts.callTotalMs)
+    await server.finishCalls(performance.now() + this.#parts.callTotalMs)
     await server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${server.name} was replaced`))
     this.#draining.delete(server)
   }

@@ -73,7 +73,7 @@ export class Supervisor {
 
   /** Why calls are refused now and when to try again. */
   unavailable(): GatewayError {
-    return this.health.unavailable(Date.now())
+    return this.health.unavailable(performance.now())
   }
 
   /** Resolves when calls may be sent; waits, within its bound, for a server that is starting. */
@@ -155,7 +155,7 @@ export class Supervisor {
     const failure = await probeLane(lane, this.#server.parts.healthProbeMs)
     this.#probing = false
     this.#doubted = false
-    this.#nextProbeMs = Date.now() + this.#server.definition.healthCheckIntervalMs
+    this.#nextProbeMs = performance.now() + this.#server.definition.healthCheckIntervalMs
     if (this.#stopped || this.#primary !== lane || !lane.established) return
     if (failure === null) this.#answered()
     else if (failure.kind === 'changed') void lane.close(failure.error)
@@ -169,7 +169,7 @@ export class Supervisor {
   }
 
   #connected(): void {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     this.#unreachable = false
     this.#doubted = false
     this.#nextProbeMs = nowMs + this.#server.definition.healthCheckIntervalMs
@@ -180,7 +180,7 @@ export class Supervisor {
   #outOfReach(error: GatewayError): void {
     this.#unreachable = true
     this.#server.lost()
-    this.health.failed(error, Date.now())
+    this.health.failed(error, performance.now())
   }
 
   #failed(error: GatewayError): void {
@@ -188,6 +188,6 @@ export class Supervisor {
     this.#speaks.clear()
     this.#unreachable = this.#server.definition.transport !== 'stdio' && error.code === 'SERVER_UNAVAILABLE'
     this.#server.lost()
-    this.health.failed(error, Date.now())
+    this.health.failed(error, performance.now())
   }
 }

@@ -120,7 +120,7 @@ export class ToolTable {
   readonly #byName = new Map<string, ToolFacts>()
   #reading: Promise<void> | null = null
   #complete = false
-  #readAtMs = 0
+  #readAtMs = Number.NEGATIVE_INFINITY
 
   /** `ask` sends `tools/list` with these parameters. */
   constructor(ask: AskForTools) {
@@ -139,17 +139,17 @@ export class ToolTable {
   /** The list may have changed. */
   forget(): void {
     this.#complete = false
-    this.#readAtMs = 0
+    this.#readAtMs = Number.NEGATIVE_INFINITY
     this.#byName.clear()
   }
 
   /** Reads every page anew, once for all who wait, and answers the tool. */
   async reread(name: string): Promise<ToolFacts | null> {
-    if (!this.#reading && Date.now() - this.#readAtMs >= rereadMsMin) {
+    if (!this.#reading && performance.now() - this.#readAtMs >= rereadMsMin) {
       this.#reading = this.#read()
         .catch(() => {})
         .finally(() => {
-          this.#readAtMs = Date.now()
+          this.#readAtMs = performance.now()
           this.#reading = null
         })
     }

@@ -1,0 +1,21 @@
+/**
+ * Deadlines that do not judge what they have not read.
+ *
+ * A process that was stopped (SIGSTOP, a machine that slept) wakes up with its timers overdue and with answers in
+ * its sockets and pipes. The timers come first, and would fail what was answered long ago. Whatever fires much too
+ * late therefore lets the loop read for a moment before it counts.
+ */
+
+/** How late a timer may be before the process must have stood still. */
+export const standstillMs = 1_000
+const readingMs = 250
+
+/** Calls `expire` after `waitMs`, or a moment later when the process stood still meanwhile. Returns what takes that back. */
+export function deadline(waitMs: number, expire: () => void): () => void {
+  const dueMs = performance.now() + waitMs
+  let timer = setTimeout(() => {
+    if (performance.now() - dueMs < standstillMs) expire()
+    else timer = setTimeout(expire, readingMs)
+  }, waitMs)
+  return () => clearTimeout(timer)
+}
