@@ -9,38 +9,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { printed, start } from './child-process.ts'
+import { stepOf, steps } from './hot-path-steps.ts'
 import { measure, type Sample } from './measure.ts'
 import { EchoServers } from './subjects/echo-servers.ts'
 import { gatewayCommand, stdioServer, tokens } from './subjects/gateway.ts'
 import { workloads } from './workloads.ts'
 
 const repository = resolve(import.meta.dir, '..')
-
-/** The steps of a request, in order; the first pattern that fits a file takes it. */
-const steps: readonly { readonly title: string; readonly files: RegExp }[] = [
-  { title: 'accept, answer, idle timer', files: /^http\/(listener|context|reply)\.ts/ },
-  { title: 'hooks: client, host, token, limits', files: /^(http\/hooks\/(?!access-log)|net\/(?!http1-))/ },
-  { title: 'access log and metrics', files: /^(telemetry\/|http\/hooks\/access-log\.ts)/ },
-  {
-    title: 'route, read the body, parse it once',
-    files: /^http\/(app|body|routes\/(mcp|mcp-endpoints))\.ts/,
-  },
-  {
-    title: 'which era, which session',
-    files: /^(http\/routes\/|session\/sessions\.ts|protocol\/(classify|eras|envelope|headers|json)\.ts)/,
-  },
-  {
-    title: 'find ids and tokens in the text',
-    files: /^protocol\/(jsonrpc|void-members|response|spans|large-answer)\.ts/,
-  },
-  { title: 'exchange and session', files: /^session\// },
-  { title: 'bridge', files: /^protocol\/bridge\// },
-  { title: 'lane, connection, id map', files: /^upstream\/[^/]+\.ts/ },
-  {
-    title: 'transport: pipe or HTTP',
-    files: /^(upstream\/transports\/|net\/http1-|protocol\/(line-frames|partial-line|sse-frames)\.ts)/,
-  },
-]
 
 interface Profile {
   readonly nodes: readonly {
@@ -112,9 +87,10 @@ function shares({ nodes, samples, timeDeltas }: Profile): Map<string, number> {
 }
 
 function print(title: string, sample: Sample, byFile: ReadonlyMap<string, number>): void {
-  const rows = steps.map((step) => ({ ...step, us: 0, names: new Set<string>() }))
+  const rows = steps.map((step) => ({ step, us: 0, names: new Set<string>() }))
   for (const [file, us] of byFile) {
-    const row = rows.find(({ files }) => files.test(file))
+    const step = stepOf(file)
+    const row = rows.find((one) => one.step === step)
     if (row === undefined) continue
     row.us += us / sample.requests
     row.names.add(file)
@@ -123,11 +99,11 @@ function print(title: string, sample: Sample, byFile: ReadonlyMap<string, number
   const cpu = (sample.cpuUsPerRequest ?? 0).toFixed(1)
   console.log(`${title}: ${cpu} µs of CPU per call in all, profiler on\n`)
   console.log('| step | files, the costliest first | µs per call | |\n| --- | --- | ---: | ---: |')
-  for (const { title: step, us, names } of rows) {
+  for (const { step, us, names } of rows) {
     const files = [...names].sort((a, b) => (byFile.get(b) ?? 0) - (byFile.get(a) ?? 0)).slice(0, 3)
     const shown = files.map((file) => `\`src/${file}\``).join(', ')
     if (us > 0.01)
-      console.log(`| ${step} | ${shown} | ${us.toFixed(2)} | ${((us / own) * 100).toFixed(0)} % |`)
+      console.log(`| ${step.title} | ${shown} | ${us.toFixed(2)} | ${((us / own) * 100).toFixed(0)} % |`)
   }
   console.log(`| all of them | | ${own.toFixed(2)} | |`)
 }

@@ -1,5 +1,5 @@
 /** One subject under one workload for a few seconds. */
-import { cpuUs, rssMib } from './child-process.ts'
+import { cpuTimes, cpuUsBetween, rssMib } from './child-process.ts'
 import type { LoadOptions, LoadResult } from './load/load.ts'
 import { callHeaders, callText } from './load/mcp-request.ts'
 import { endSession, openSession, postTo } from './load/open-session.ts'
@@ -16,6 +16,7 @@ export interface Sample extends LoadResult {
 }
 
 export interface MeasureOptions {
+  /** Fractions are driven by our own generator: wrk knows whole seconds alone. */
   readonly seconds: number
   readonly warmUpSeconds: number
 }
@@ -35,17 +36,18 @@ export async function measure(place: Place, workload: Workload, options: Measure
     seconds: options.seconds,
     ratePerSecond: null,
   }
-  const drive = hasWrk && face === 'stream' ? driveWithWrk : driveWithSockets
+  const whole = Number.isInteger(options.seconds) && Number.isInteger(options.warmUpSeconds)
+  const drive = hasWrk && whole && face === 'stream' ? driveWithWrk : driveWithSockets
   await drive({ ...load, seconds: options.warmUpSeconds }, sessionId)
-  const before = cpuUs(place.pid)
+  const before = cpuTimes(place.pid)
   const result = await drive(load, sessionId)
-  const after = cpuUs(place.pid)
+  const after = cpuTimes(place.pid)
   const rss = rssMib(place.pid)
   if (sessionId !== null) await endSession(place, sessionId)
   return {
     ...result,
     cpuUsPerRequest:
-      before === null || after === null ? null : (after - before) / Math.max(1, result.requests),
+      before === null || after === null ? null : cpuUsBetween(before, after) / Math.max(1, result.requests),
     rssMib: rss,
   }
 }

@@ -19,7 +19,8 @@ export async function measureStarts(
   return times
 }
 
-async function startOnce(command: readonly string[], directory: string): Promise<number> {
+/** Milliseconds of one start of this command, which takes a port. The gateway has ended when this resolves. */
+export async function startOnce(command: readonly string[], directory: string): Promise<number> {
   const port = freePort()
   const startedMs = performance.now()
   const gateway = start({ command: [...command, '--mcp-port', String(port)], directory, name: 'gateway' })

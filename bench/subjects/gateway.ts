@@ -23,13 +23,20 @@ export interface RunningGateway {
 
 export interface GatewayOptions {
   readonly executable: string
+  /** Command that runs the executable in its own place, such as `taskset -c 0`; none without. */
+  readonly launcher?: readonly string[]
   /** Everything that this gateway writes goes here; made when it is missing. */
   readonly directory: string
   readonly servers: readonly ServerEntry[]
 }
 
 /** Writes the configuration; answers the command that serves it. */
-export function gatewayCommand({ executable, directory, servers }: GatewayOptions): readonly string[] {
+export function gatewayCommand({
+  executable,
+  launcher = [],
+  directory,
+  servers,
+}: GatewayOptions): readonly string[] {
   mkdirSync(directory, { recursive: true })
   const config = {
     mcp_proxy: {
@@ -41,7 +48,7 @@ export function gatewayCommand({ executable, directory, servers }: GatewayOption
     mcps: servers,
   }
   writeFileSync(join(directory, 'compozy.yaml'), JSON.stringify(config, null, 2))
-  return [executable, 'mcp-proxy']
+  return [...launcher, executable, 'mcp-proxy']
 }
 
 /** Resolves once it listens and every server has connected or failed. */
@@ -67,16 +74,21 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   }
 }
 
-export function stdioServer(name: Upstream, eras: Eras): ServerEntry {
-  const [command, ...args] = echoCommand(eras)
+/** A launcher is a command that runs the server in its own place, such as `taskset -c 1`. */
+export function stdioServer(name: Upstream, eras: Eras, launcher: readonly string[] = []): ServerEntry {
+  const [command, ...args] = [...launcher, ...echoCommand(eras)]
   return { name, transport: 'stdio', command, args }
 }
 
-async function allServers(echo: EchoServers): Promise<ServerEntry[]> {
+/** One server for each upstream that a workload may name. */
+export async function allServers(
+  echo: EchoServers,
+  launcher: readonly string[] = [],
+): Promise<readonly ServerEntry[]> {
   return [
-    stdioServer('stdio', 'both'),
-    stdioServer('stdio-legacy', 'legacy'),
-    stdioServer('stdio-modern', 'modern'),
+    stdioServer('stdio', 'both', launcher),
+    stdioServer('stdio-legacy', 'legacy', launcher),
+    stdioServer('stdio-modern', 'modern', launcher),
     { name: 'http', transport: 'streamable-http', url: (await echo.http()).url },
     { name: 'sse', transport: 'sse', url: (await echo.sse()).url },
   ]
