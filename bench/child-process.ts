@@ -24,6 +24,9 @@ const groups = new Set<number>()
 process.on('exit', () => {
   for (const pid of groups) signalGroup(pid, 'SIGKILL')
 })
+// A group of its own is out of reach of the terminal, and a signal alone would end this process without its exit.
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
 
 export function start({ command, cwd, env, directory, name }: StartOptions): Started {
   const outPath = join(directory, `${name}.out`)
