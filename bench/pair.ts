@@ -53,17 +53,14 @@ async function main(args: readonly string[]): Promise<number> {
   pinMyself()
   const executables = { a: resolve(options.executableA), b: resolve(options.executableB) }
   const directory = mkdtempSync(join(tmpdir(), 'compozy-pair-'))
-  try {
-    const findings = [
-      ...(await compareCalls(options, executables, directory)),
-      ratioFinding('start', 'ms', await pairStarts(options, executables, directory), options.limit),
-      rssFinding('idle memory', await pairRss(executables, directory)),
-    ]
-    console.log(`\n${pairTable(findings, options.limit)}`)
-    return findings.every(({ verdict }) => verdict === 'within') ? 0 : 1
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+  const findings = [
+    ...(await compareCalls(options, executables, directory)),
+    ratioFinding('start', 'ms', await pairStarts(options, executables, directory), options.limit),
+    rssFinding('idle memory', await pairRss(executables, directory)),
+  ]
+  console.log(`\n${pairTable(findings, options.limit)}`)
+  return findings.every(({ verdict }) => verdict === 'within') ? 0 : 1
 }
 
 /** The load and the MCP servers, which are children of this process, keep to themselves. */
