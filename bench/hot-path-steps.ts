@@ -37,7 +37,13 @@ export const steps: readonly Step[] = [
   },
   {
     title: 'find ids and tokens in the text',
-    paths: ['protocol/jsonrpc.ts', 'protocol/spans.ts', 'protocol/large-answer.ts', 'protocol/response.ts'],
+    paths: [
+      'protocol/jsonrpc.ts',
+      'protocol/spans.ts',
+      'protocol/large-answer.ts',
+      'protocol/response.ts',
+      'protocol/void-members.ts',
+    ],
   },
   { title: 'exchange and session', paths: ['session/'] },
   {
