@@ -57,6 +57,7 @@ export const catalogue = {
   DEFINITION_INVALID: row(400, -32602, false, 'Invalid server definition'),
   DEFINITION_EXISTS: row(409, -32600, false, 'Server already exists'),
   DEFINITION_READ_ONLY: row(409, -32600, false, 'Server is defined in the configuration file'),
+  STORE_UNAVAILABLE: row(503, -31503, true, 'Definitions cannot be stored'),
   COMMAND_NOT_FOUND: row(422, -32602, false, 'Command not found'),
   COMMAND_FORBIDDEN: row(403, -32600, false, 'Command not allowed'),
   URL_FORBIDDEN: row(422, -32602, false, 'URL not allowed'),

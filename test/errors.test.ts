@@ -38,6 +38,7 @@ const rows: readonly (readonly [code: string, status: number, rpcCode: number, r
   ['DEFINITION_INVALID', 400, -32602, false],
   ['DEFINITION_EXISTS', 409, -32600, false],
   ['DEFINITION_READ_ONLY', 409, -32600, false],
+  ['STORE_UNAVAILABLE', 503, -31503, true],
   ['COMMAND_NOT_FOUND', 422, -32602, false],
   ['COMMAND_FORBIDDEN', 403, -32600, false],
   ['URL_FORBIDDEN', 422, -32602, false],

@@ -7,6 +7,13 @@
  */
 import { skipSpace, skipValue } from './jsonrpc.ts'
 
+const quote = 0x22
+const backslash = 0x5c
+const openBrace = 0x7b
+const closeBrace = 0x7d
+const openBracket = 0x5b
+const closeBracket = 0x5d
+
 /** One member of an object: its name and the places of the whole member and of its value. */
 export interface Member {
   readonly key: string
@@ -140,8 +147,39 @@ export function elementsOf(text: string): string[] | null {
   }
 }
 
-/** The value of a JSON text, or undefined when it is none. */
+/**
+ * How deep a text may nest that becomes objects. Whatever walks them (JSON.stringify, a comparison, a copy) goes as
+ * deep on the stack, and takes seconds before it throws.
+ */
+export const jsonDepthMax = 256
+
+/** True when a JSON text nests deeper than `jsonDepthMax`. */
+export function nestsTooDeep(text: string): boolean {
+  // Each level takes two brackets.
+  if (text.length <= 2 * jsonDepthMax) return false
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) at = stringEnd(text, at)
+    else if ((code === openBrace || code === openBracket) && ++depth > jsonDepthMax) return true
+    else if (code === closeBrace || code === closeBracket) depth--
+  }
+  return false
+}
+
+/** Where a string ends that begins here, at its closing quote; the end of the text when it has none. */
+function stringEnd(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let slashes = 0
+    while (text.charCodeAt(at - 1 - slashes) === backslash) slashes++
+    if (slashes % 2 === 0) return at
+  }
+  return text.length
+}
+
+/** The value of a JSON text; undefined when it is none, or nests too deep. */
 export function parsed(text: string): unknown {
+  if (nestsTooDeep(text)) return undefined
   try {
     return JSON.parse(text)
   } catch {

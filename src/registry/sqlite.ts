@@ -9,22 +9,22 @@
  * reads it only at its start, so a server registered with one is served by the other after a restart.
  */
 import { Database, type SQLQueryBindings } from 'bun:sqlite'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { reasonOf } from '../errors.ts'
+import { errorCode, reasonOf } from '../errors.ts'
 import type { ServerDefinition } from './definition.ts'
 import { parseDefinition } from './definition-schema.ts'
 import { definitionToStored } from './definition-wire.ts'
 import { sentenceOf } from './problems.ts'
-import type { DefinitionStore } from './store.ts'
+import { type DefinitionStore, StoreError } from './store.ts'
 
 const fileName = 'definitions.sqlite'
 
 /** Raised with each change of the tables, together with a step that brings an older file up to it. */
 const schemaVersion = 1
 
-/** How long a write waits for another process that is writing. */
-const busyMs = 5_000
+/** How long the start waits for another process that is writing; whoever writes later asks again instead. */
+const startBusyMs = 5_000
 
 interface Row {
   readonly name: string
@@ -44,6 +44,7 @@ export function openSqliteStore(directory: string): DefinitionStore {
     prepareTables(database, path)
     const store = sqliteStore(database, path)
     store.list()
+    database.run('PRAGMA busy_timeout = 0')
     return store
   } catch (error) {
     database.close()
@@ -64,7 +65,7 @@ function openDatabase(directory: string, path: string): Database {
 
 function prepareTables(database: Database, path: string): void {
   const version = readable(path, () => {
-    database.run(`PRAGMA busy_timeout = ${busyMs}`)
+    database.run(`PRAGMA busy_timeout = ${startBusyMs}`)
     const check = database.query<{ quick_check: string }, []>('PRAGMA quick_check(1)').get()
     if (check?.quick_check !== 'ok') throw new Error(check?.quick_check ?? 'no answer to the check')
     database.run('PRAGMA journal_mode = WAL')
@@ -104,6 +105,20 @@ function readable<T>(path: string, work: () => T): T {
 
 function sqliteStore(database: Database, path: string): DefinitionStore {
   let open = true
+  const file = fileAt(path)
+  const change = <T>(work: () => T): T => {
+    // What is written into a file that was removed or replaced is lost at the next start.
+    if (open && fileAt(path) !== file)
+      throw new StoreError(
+        false,
+        `${path} was removed or replaced while the gateway runs. Restart the gateway.`,
+      )
+    try {
+      return work()
+    } catch (error) {
+      throw open ? failedChange(path, error) : error
+    }
+  }
   const statement = <R, B extends SQLQueryBindings[]>(sql: string) => database.prepare<R, B>(sql)
   const selectAll = statement<Row, []>('SELECT * FROM definitions ORDER BY name')
   const selectOne = statement<Row, [string]>('SELECT * FROM definitions WHERE name = ?')
@@ -119,9 +134,9 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
     },
     put(definition) {
       const { name, createdAt, updatedAt } = definition
-      upsert.run(name, JSON.stringify(definitionToStored(definition)), createdAt, updatedAt)
+      change(() => upsert.run(name, JSON.stringify(definitionToStored(definition)), createdAt, updatedAt))
     },
-    delete: (name) => remove.run(name).changes > 0,
+    delete: (name) => change(() => remove.run(name).changes > 0),
     close() {
       if (!open) return
       open = false
@@ -129,6 +144,21 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
       database.close()
     },
   }
+}
+
+/** Which file a path names; null when there is none. */
+function fileAt(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found === undefined ? null : `${found.dev}:${found.ino}`
+}
+
+function failedChange(path: string, error: unknown): StoreError {
+  const code = errorCode(error) ?? ''
+  if (code.startsWith('SQLITE_BUSY'))
+    return new StoreError(true, `Another process is writing to ${path}; try again.`)
+  if (code === 'SQLITE_FULL')
+    return new StoreError(false, `The disk of ${path} is full; make room and try again.`)
+  return new StoreError(false, `${path} cannot be written: ${reasonOf(error)}.`)
 }
 
 function definitionOf(row: Row, path: string): ServerDefinition {

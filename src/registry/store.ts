@@ -1,5 +1,17 @@
 /** Where the definitions registered over the admin API are kept. In memory: here; in a file: sqlite.ts. */
+import { GatewayError } from '../errors.ts'
 import type { ServerDefinition } from './definition.ts'
+
+/** A change that was not made. */
+export class StoreError extends GatewayError {
+  constructor(
+    /** True while another process is writing: the same change may be made a moment later. */
+    readonly busy: boolean,
+    details: string,
+  ) {
+    super('STORE_UNAVAILABLE', details, busy ? 1 : undefined)
+  }
+}
 
 /**
  * Synchronous on purpose: a change is judged against the stored state and made in one step, with
@@ -9,9 +21,12 @@ export interface DefinitionStore {
   /** Every definition, ordered by name. */
   list(): ServerDefinition[]
   get(name: string): ServerDefinition | undefined
-  /** Adds or replaces. What it returned from is there after a crash (unless the store is memory). */
+  /**
+   * Adds or replaces. What it returned from is there after a crash (unless the store is memory). Throws a StoreError
+   * when the change was not made; it waits for nobody, because calls of clients would wait with it.
+   */
   put(definition: ServerDefinition): void
-  /** `true` when there was one. */
+  /** `true` when there was one. Throws a StoreError, as `put` does. */
   delete(name: string): boolean
   /** Gives the file back. Calling it again does nothing; any other call after it throws. */
   close(): void

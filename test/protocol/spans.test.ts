@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { editObject, elementsOf, membersOf, memberText } from '../../src/protocol/spans.ts'
+import {
+  editObject,
+  elementsOf,
+  jsonDepthMax,
+  membersOf,
+  memberText,
+  nestsTooDeep,
+  parsed,
+} from '../../src/protocol/spans.ts'
 
 describe('editObject', () => {
   test.each([
@@ -92,6 +100,25 @@ describe('memberText', () => {
   test('gives null for what is not there', () => {
     expect(memberText('{"a":1}', 'b')).toBeNull()
     expect(memberText('[]', 'b')).toBeNull()
+  })
+})
+
+describe('nestsTooDeep', () => {
+  const nested = (depth: number, inner = '1') => `${'['.repeat(depth)}${inner}${']'.repeat(depth)}`
+
+  test.each([
+    { why: 'a value has no depth', text: '1', deep: false },
+    { why: 'it is as deep as may be', text: nested(jsonDepthMax), deep: false },
+    { why: 'it is one level deeper', text: nested(jsonDepthMax + 1), deep: true },
+    { why: 'objects count as lists do', text: '{"a":'.repeat(300) + '1' + '}'.repeat(300), deep: true },
+    { why: 'brackets in a string are text', text: JSON.stringify('['.repeat(1_000)), deep: false },
+    { why: 'an escaped quote ends no string', text: JSON.stringify(`"${'['.repeat(1_000)}`), deep: false },
+    { why: 'a backslash before the end is no escape', text: `["\\\\",${nested(300)}]`, deep: true },
+    { why: 'what stands side by side is not deep', text: `[${'[],'.repeat(1_000)}1]`, deep: false },
+    { why: 'a string without end has nothing behind it', text: `"${'['.repeat(1_000)}`, deep: false },
+  ])('$deep because $why', ({ text, deep }) => {
+    expect(nestsTooDeep(text)).toBe(deep)
+    expect(parsed(text) === undefined && deep).toBe(deep)
   })
 })
 

@@ -1,7 +1,7 @@
 /** One suite for every store, then what only the file can do. */
 import { Database } from 'bun:sqlite'
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -209,6 +209,46 @@ describe('the file', () => {
     harm(directory)
     expect(() => openSqliteStore(directory)).toThrow(says)
     expect(() => openSqliteStore(directory)).not.toThrow(/alpha-secret/)
+  })
+
+  test('that another process is writing to refuses a change at once, and takes it a moment later', () => {
+    const directory = freshDirectory()
+    const store = openSqliteStore(directory)
+    const other = new Database(fileIn(directory))
+    other.run('BEGIN IMMEDIATE')
+    const startedAtMs = performance.now()
+    expect(() => store.put(one)).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE', busy: true }))
+    // Whoever waits here keeps every client waiting.
+    expect(performance.now() - startedAtMs).toBeLessThan(500)
+    other.run('ROLLBACK')
+    store.put(one)
+    expect(store.list()).toEqual([one])
+    other.close()
+    store.close()
+  })
+
+  test.each([
+    { why: 'was removed', harm: (path: string) => rmSync(path) },
+    {
+      why: 'was replaced by a copy',
+      harm: (path: string) => {
+        const copy = readFileSync(path)
+        rmSync(path)
+        writeFileSync(path, copy)
+      },
+    },
+  ])('that $why takes no change, because the change would be lost', ({ harm }) => {
+    const directory = freshDirectory()
+    const store = openSqliteStore(directory)
+    store.put(one)
+    // Without this a new file may get the number of the old one.
+    const held = openSync(fileIn(directory), 'r')
+    harm(fileIn(directory))
+    const refusal = expect.objectContaining({ code: 'STORE_UNAVAILABLE', busy: false })
+    expect(() => store.put(two)).toThrow(refusal)
+    expect(() => store.delete('one')).toThrow(refusal)
+    closeSync(held)
+    store.close()
   })
 
   test('a directory that is a file is refused, and the setting named', () => {

@@ -103,7 +103,7 @@ export const operations = {
       schema: definitionWireSchema,
     },
     answers: { 201: { description: 'The definition is stored.', schema: answers.changeAnswer } },
-    errors: [...errorsOfGate, 'DEFINITION_EXISTS'],
+    errors: [...errorsOfGate, 'DEFINITION_EXISTS', 'STORE_UNAVAILABLE'],
   },
   getServer: {
     tag: 'servers',
@@ -121,14 +121,14 @@ export const operations = {
       schema: replacementWireSchema,
     },
     answers: { 200: { description: 'The definition is replaced.', schema: answers.changeAnswer } },
-    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', ...errorsOfGate],
+    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', ...errorsOfGate, 'STORE_UNAVAILABLE'],
   },
   removeServer: {
     tag: 'servers',
     summary: 'Removes a server; calls in flight get an error, its sessions end.',
     access: 'admin',
     answers: { 204: { description: 'It is removed, and its processes are gone.', schema: null } },
-    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY'],
+    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', 'STORE_UNAVAILABLE'],
   },
   listTools: {
     tag: 'tools',

@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
+import { jsonDepthMax, nestsTooDeep, parsed } from '../../protocol/spans.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
 import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 import type { LaneClient } from './client.ts'
@@ -97,6 +98,11 @@ export class GatewayCall extends UpstreamCall {
 
   answered(message: MessageText, text: string): void {
     this.responseText = text
+    if (nestsTooDeep(text)) {
+      const details = `The answer to ${this.method} nests deeper than ${jsonDepthMax} levels.`
+      this.#reject(new GatewayError('UPSTREAM_ERROR', details))
+      return
+    }
     const response = parseResponse(text)
     if (!message.failed && isObject(response.result)) {
       const span = memberSpan(text, 0, 'result')
@@ -136,10 +142,6 @@ export class RpcAnswerError extends GatewayError {
 
 /** The scanner has seen the structure, not every scalar; what does not parse has neither result nor error. */
 function parseResponse(text: string): { result?: unknown; error?: unknown } {
-  try {
-    const response: unknown = JSON.parse(text)
-    return isObject(response) ? response : {}
-  } catch {
-    return {}
-  }
+  const response = parsed(text)
+  return isObject(response) ? response : {}
 }

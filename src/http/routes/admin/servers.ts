@@ -6,6 +6,7 @@ import { type ParseOptions, parseDefinition } from '../../../registry/definition
 import { definitionToWire, secretValuesOf } from '../../../registry/definition-wire.ts'
 import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
+import { StoreError } from '../../../registry/store.ts'
 import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts'
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
 import type { ServerView } from '../../api/answers.ts'
@@ -15,6 +16,10 @@ import { replyEmpty } from '../../reply.ts'
 import type { AdminParts } from './admin.ts'
 import { readJson } from './body.ts'
 import { NameOrder } from './name-order.ts'
+
+/** How long a change waits for another process that is writing to the store. */
+const storeBusyMsMax = 3_000
+const storeAgainMs = 50
 
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerHandlers {
@@ -62,7 +67,7 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   }
   await parts.gate(definition)
   // Durable before it is answered: what a client was told 201 is there after a crash.
-  parts.store.put(definition)
+  await stored(() => parts.store.put(definition))
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
   return answer('createServer', 201, {
@@ -81,7 +86,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
     )
   }
   await parts.gate(definition)
-  parts.store.put(definition)
+  await stored(() => parts.store.put(definition))
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
   return answer('replaceServer', 200, {
@@ -92,10 +97,24 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
 
 async function remove(parts: AdminParts, request: Request, name: string): Promise<Response> {
   const { definition } = writableEntry(parts, name)
-  parts.store.delete(name)
+  await stored(() => parts.store.delete(name))
   await parts.directory.remove(name)
   audit(parts, request, { action: 'delete', name, before: definition, after: null })
   return replyEmpty(204)
+}
+
+/** Makes a change of the store, again and again while another process is writing there. Rejects with a StoreError. */
+async function stored(change: () => unknown): Promise<void> {
+  const untilMs = performance.now() + storeBusyMsMax
+  for (;;) {
+    try {
+      change()
+      return
+    } catch (thrown) {
+      if (!(thrown instanceof StoreError && thrown.busy) || performance.now() > untilMs) throw thrown
+      await Bun.sleep(storeAgainMs)
+    }
+  }
 }
 
 /** The entry of a name, or SERVER_UNKNOWN. A name is never used as a path or a query, only looked up. */
