@@ -9,7 +9,7 @@
  * reads it only at its start, so a server registered with one is served by the other after a restart.
  */
 import { Database, type SQLQueryBindings } from 'bun:sqlite'
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, reasonOf } from '../errors.ts'
 import type { ServerDefinition } from './definition.ts'
@@ -19,6 +19,9 @@ import { sentenceOf } from './problems.ts'
 import { type DefinitionStore, StoreError } from './store.ts'
 
 const fileName = 'definitions.sqlite'
+
+/** How every file of SQLite begins. */
+const databaseHead = Buffer.from('SQLite format 3\0')
 
 /** Raised with each change of the tables, together with a step that brings an older file up to it. */
 const schemaVersion = 1
@@ -111,7 +114,7 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
     if (open && fileAt(path) !== file)
       throw new StoreError(
         false,
-        `${path} was removed or replaced while the gateway runs. Restart the gateway.`,
+        `${path} was removed, replaced or overwritten while the gateway runs. Restart the gateway.`,
       )
     try {
       return work()
@@ -146,10 +149,21 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
   }
 }
 
-/** Which file a path names; null when there is none. */
+/** Which file a path names; null when there is none, or one that is no database. SQLite itself looks at neither. */
 function fileAt(path: string): string | null {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found === undefined ? null : `${found.dev}:${found.ino}`
+  try {
+    const file = openSync(path, 'r')
+    try {
+      const head = Buffer.alloc(databaseHead.length)
+      readSync(file, head, 0, head.length, 0)
+      const { dev, ino } = fstatSync(file)
+      return head.equals(databaseHead) ? `${dev}:${ino}` : null
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return null
+  }
 }
 
 function failedChange(path: string, error: unknown): StoreError {

@@ -229,6 +229,7 @@ describe('the file', () => {
 
   test.each([
     { why: 'was removed', harm: (path: string) => rmSync(path) },
+    { why: 'was overwritten', harm: (path: string) => writeFileSync(path, 'not a database', { flag: 'r+' }) },
     {
       why: 'was replaced by a copy',
       harm: (path: string) => {
