@@ -19,7 +19,7 @@ export abstract class UpstreamCall implements Listed {
   /** Its place in the book of whoever asked (in-flight.ts). */
   place = 0
   abstract readonly method: string
-  /** The request as the client wrote it; kept so that what was not delivered can be sent again. */
+  /** The request as the client wrote it; kept so that what is proved not to have run can be sent again. */
   abstract readonly message: MessageText
   /** Raw JSON text of the id that the answer must carry. */
   abstract readonly idText: string
@@ -45,7 +45,7 @@ export abstract class UpstreamCall implements Listed {
   lastActivityMs = 0
   /** Set when the client cancelled; the entry is kept a moment longer for an answer that crossed it. */
   cancelledAtMs = 0
-  /** Set once it was sent again after a 404 of the upstream's; there is no third time. */
+  /** Set once it was sent again because the upstream had lost its session; there is no third time. */
   resent = false
 
   /** A notification that belongs to this call, ids and tokens already those of the client. */

@@ -33,7 +33,7 @@ export interface ConnectionOwner {
   serverRequest(connection: Connection, message: MessageText, call: UpstreamCall | null): void
   /** A notification that no table of the connection claims. */
   notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void
-  /** The upstream session is gone (HTTP 404); `call` was not delivered and may be sent again. */
+  /** The upstream session is gone; `call`, if there is one, is proved not to have run and may be sent again. */
   sessionLost(connection: Connection, call: UpstreamCall | null): void
   /** The wire failed under one request, which may be a sign of more. */
   requestLost(): void
@@ -110,7 +110,7 @@ export class Connection implements TransportReceiver {
     this.#transmit(call)
   }
 
-  /** Sends again what is proved not to have run (`SessionNews` of http-failure.ts), unless its client has cancelled it. */
+  /** Sends again what is proved not to have run (transports/session-news.ts), unless its client has cancelled it. */
   resend(call: UpstreamCall): void {
     if (this.#inFlight.get(call.upstreamId) === call && call.cancelledAtMs === 0) this.#transmit(call)
   }

@@ -34,12 +34,15 @@ export function messagesIn(text: string): string[] | null {
   return elementsOf(text)
 }
 
-/** The objects of a text that is nothing but objects, one behind the other as some servers write them; else none. */
+/** More objects on one line are a flood, not a server that forgot a line break. */
+const objectsMax = 64
+
+/** The objects of a text that is nothing but a few, one behind the other as some servers write them; else none. */
 export function objectsIn(text: string): string[] {
   const objects: string[] = []
   for (let at = skipSpace(text, 0); at < text.length; ) {
     const end = text[at] === '{' ? skipValue(text, at) : -1
-    if (end < 0) return []
+    if (end < 0 || objects.length === objectsMax) return []
     objects.push(text.slice(at, end))
     at = skipSpace(text, end)
   }

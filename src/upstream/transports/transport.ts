@@ -2,7 +2,7 @@
  * The interface between a connection and the wire to one MCP server.
  *
  * A transport moves JSON-RPC texts and nothing else: it does not map ids, does not know sessions of
- * clients and never retries a request that may have been delivered. It never throws after `open`;
+ * clients and never sends a request again that may have run. It never throws after `open`;
  * every failure reaches the connection through its receiver. When a response that a request was due on has come
  * to its end and the request is not `settled`, it has failed: nothing waits for an answer that has no way to come.
  */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { looksLikeObject, messagesIn } from '../../../src/upstream/transports/message-text.ts'
+import { looksLikeObject, messagesIn, objectsIn } from '../../../src/upstream/transports/message-text.ts'
 
 describe('a line on stdout is taken for a message', () => {
   const rows: { why: string; text: string; taken: boolean }[] = [
@@ -41,4 +41,20 @@ describe('a text holds', () => {
       expect(messagesIn(text)).toEqual(messages)
     })
   }
+})
+
+describe('objects one behind the other', () => {
+  const rows: { why: string; text: string; objects: string[] }[] = [
+    { why: 'two on one line', text: '{"a":"}{"}{"b":1}', objects: ['{"a":"}{"}', '{"b":1}'] },
+    { why: 'with space around', text: ' {"a":1}  {"b":1} ', objects: ['{"a":1}', '{"b":1}'] },
+    { why: 'one', text: '{"a":1}', objects: ['{"a":1}'] },
+    { why: 'something else behind them', text: '{"a":1}{"b":1} // done', objects: [] },
+    { why: 'something else between them', text: '{"a":1},{"b":1}', objects: [] },
+    { why: 'the last one cut short', text: '{"a":1}{"b":', objects: [] },
+    { why: 'nothing', text: '', objects: [] },
+    { why: 'a flood of them', text: '{}'.repeat(100_000), objects: [] },
+  ]
+  test.each(rows)('are taken apart, and nothing else is: $why', ({ text, objects }) => {
+    expect(objectsIn(text)).toEqual(objects)
+  })
 })

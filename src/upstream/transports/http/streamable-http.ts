@@ -3,7 +3,7 @@
  * by an event stream; in the legacy era there is a session and a standing GET stream besides.
  *
  * Nothing here survives of one message but the session: a server that cannot be reached fails the requests
- * that needed it, and the wire is never `closed`. A request that may have been delivered is not sent again.
+ * that needed it, and the wire is never `closed`. A request that may have run is not sent again.
  *
  * Spec: 2025-03-26 to 2025-11-25 and 2026-07-28, Streamable HTTP.
  * Cases: test/upstream/transports/http/streamable-http.test.ts
@@ -184,7 +184,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   }
 
   /**
-   * True when the request was not delivered and should be sent again in the session that exists now. Answers
+   * True when the request did not run and should be sent again in the session that exists now. Answers
    * at once where all has come: most answers are small.
    */
   #read(

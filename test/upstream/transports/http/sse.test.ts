@@ -219,6 +219,23 @@ describe.each([
       done.resolve(null)
     })
 
+    test('may come in the body of a POST, where a word that is none of them is nothing', async () => {
+      const bodies = ['{"jsonrpc":"2.0","id":1,"result":{}}', '{"status":"accepted"}', '']
+      await using fault = server('/m', (request) => {
+        const body = bodies[Number(request.message.id) - 1] ?? ''
+        return new Response(body, { headers: { 'content-type': 'application/json' } })
+      })
+      const session = await openTransport(transportTo(fault.http.url))
+      for (const _ of bodies) session.start('call')
+      await fault.http.request(isPost, bodies.length)
+      fault.streams[0]?.send('data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n')
+      await session.recorder.answerTo(2)
+      expect(session.recorder.events).toEqual([
+        { kind: 'message', text: '{"jsonrpc":"2.0","id":1,"result":{}}', requestId: 1 },
+        { kind: 'message', text: '{"jsonrpc":"2.0","id":2,"result":{}}', requestId: null },
+      ])
+    })
+
     test('over the cap are left out, and fail the call that they answer', async () => {
       await using fault = server()
       const session = await openTransport(transportTo(fault.http.url, { lineBytesMax: 1_000 }))
@@ -255,6 +272,21 @@ describe.each([
       session.start('call')
       await fault.http.request(isPost, 2)
       expect(session.recorder.of('closed')).toEqual([])
+    })
+
+    test('an error with the id of its request is the answer to it, whatever it says; the wire stays', async () => {
+      const text = '{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"Invalid session"}}'
+      for (const status of [400, 404]) {
+        const headers = { 'content-type': 'application/json' }
+        await using fault = server('/m', () => new Response(text, { status, headers }))
+        const session = await openTransport(transportTo(fault.http.url))
+        session.start('call')
+        await session.recorder.until(isKind('message'))
+        session.start('call')
+        await fault.http.request(isPost, 2)
+        expect(session.recorder.events[0]).toEqual({ kind: 'message', text, requestId: 1 })
+        expect(session.recorder.of('closed')).toEqual([])
+      }
     })
 
     test('a server that does not know the session any more closes the wire', async () => {
