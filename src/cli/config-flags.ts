@@ -24,6 +24,13 @@ export const gatewayFlags: ArgsDef = {
   },
 }
 
+/** Names a running gateway outright. */
+export const urlFlag: ArgsDef[string] = {
+  type: 'string',
+  valueHint: 'url',
+  description: 'Base URL of the gateway.\ndefault: host and port of the configuration',
+}
+
 /** What a command that talks to a running gateway needs in order to find it. */
 export const findingFlags: ArgsDef = Object.fromEntries(
   ['mcp-host', 'mcp-port', 'config', 'debug'].flatMap((name) => {

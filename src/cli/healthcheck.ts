@@ -2,17 +2,13 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { duration } from '../config/values.ts'
 import { parseArguments } from './arguments.ts'
-import { findingFlags } from './config-flags.ts'
-import { localUrl, readConfiguration } from './configuration.ts'
+import { findingFlags, urlFlag } from './config-flags.ts'
+import { gatewayUrl, readConfiguration } from './configuration.ts'
 import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
 const args: ArgsDef = {
-  url: {
-    type: 'string',
-    valueHint: 'url',
-    description: 'Base URL of the gateway.\ndefault: host and port of the configuration',
-  },
+  url: urlFlag,
   timeout: { type: 'string', valueHint: 'duration', description: 'Longest wait for the answer.\ndefault 3s' },
   ...findingFlags,
 }
@@ -27,20 +23,12 @@ export const healthcheck = defineCommand({
     const { flags } = parseArguments(rawArgs, args)
     const timeout = duration(1).read(flags['timeout']?.at(-1) ?? '3s')
     if ('fault' in timeout) throw new UsageError(`--timeout ${timeout.fault}`)
-    const base = flags['url']?.at(-1) ?? localUrl((await readConfiguration(flags)).config)
-    if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
-    await check(healthUrl(base), timeout.value)
+    const config = flags['url'] === undefined ? (await readConfiguration(flags)).config : null
+    const base = gatewayUrl(flags, config)
+    await check(base.endsWith('/healthz') ? base : `${base}/healthz`, timeout.value)
     return 0
   },
 })
-
-function healthUrl(base: string): string {
-  if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {
-    throw new UsageError(`--url must be an http or https URL, got "${base}"`)
-  }
-  const trimmed = base.replace(/\/+$/, '')
-  return trimmed.endsWith('/healthz') ? trimmed : `${trimmed}/healthz`
-}
 
 /** A redirect counts as unhealthy: whatever answers there, it is not the gateway. */
 async function check(url: string, timeoutMs: number): Promise<void> {

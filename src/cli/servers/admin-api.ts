@@ -1,23 +1,19 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
 import type { ArgsDef } from 'citty'
-import type { Config } from '../../config/schema.ts'
+import type { FlagTexts } from '../../config/load.ts'
 import type { ErrorAnswer } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
-import { findingFlags } from '../config-flags.ts'
-import { localUrl, readConfiguration } from '../configuration.ts'
+import { findingFlags, urlFlag } from '../config-flags.ts'
+import { gatewayUrl, readConfiguration } from '../configuration.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
-import { CommandError, UsageError } from '../usage-error.ts'
+import { CommandError } from '../usage-error.ts'
 
 /** Longer than the gateway's own bounds for a call or a list; a person has Ctrl+C. */
 const answerMsMax = 4 * 3_600_000
 
 export const adminFlags: ArgsDef = {
-  url: {
-    type: 'string',
-    valueHint: 'url',
-    description: 'Base URL of the gateway.\ndefault: host and port of the configuration',
-  },
+  url: urlFlag,
   token: {
     type: 'string',
     valueHint: 'token',
@@ -26,8 +22,6 @@ export const adminFlags: ArgsDef = {
   json: { type: 'boolean', description: 'Prints the answer of the admin API as JSON.' },
   ...findingFlags,
 }
-
-export type Flags = Readonly<Record<string, readonly string[]>>
 
 /**
  * What came over the network in the place of a `T`. Its members have the names of the schema; their values may be
@@ -41,7 +35,7 @@ export interface AdminApi {
 }
 
 /** Finds the gateway through `--url` and `--token`, or through the configuration. */
-export async function adminApi(flags: Flags): Promise<AdminApi> {
+export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
   const token = flags['token']?.at(-1)
   const given = flags['url'] !== undefined && token !== undefined
   const config = given ? null : (await readConfiguration(flags)).config
@@ -50,18 +44,8 @@ export async function adminApi(flags: Flags): Promise<AdminApi> {
   return { request: (method, path, body) => send(base, bearer, { method, path, body }) }
 }
 
-/** The base URL of `--url` or of the configuration, without a slash at its end. */
-export function gatewayUrl(flags: Flags, config: Config | null): string {
-  const base = flags['url']?.at(-1) ?? (config === null ? null : localUrl(config))
-  if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
-  if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {
-    throw new UsageError(`--url must be an http or https URL, got "${base}"`)
-  }
-  return base.replace(/\/+$/, '')
-}
-
 /** True for `--json`. */
-export function wantsJson(flags: Flags): boolean {
+export function wantsJson(flags: FlagTexts): boolean {
   return flags['json']?.at(-1) === 'true'
 }
 

@@ -7,19 +7,15 @@ import { version } from '../../../package.json'
 import { reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { parseArguments } from '../arguments.ts'
-import { findingFlags } from '../config-flags.ts'
-import { readConfiguration } from '../configuration.ts'
+import { findingFlags, urlFlag } from '../config-flags.ts'
+import { gatewayUrl, readConfiguration } from '../configuration.ts'
 import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
-import { firstLine, gatewayUrl } from './admin-api.ts'
+import { firstLine } from './admin-api.ts'
 
 const args: ArgsDef = {
   name: { type: 'positional', required: true, description: 'Name of the server.' },
-  url: {
-    type: 'string',
-    valueHint: 'url',
-    description: 'Base URL of the gateway.\ndefault: host and port of the configuration',
-  },
+  url: urlFlag,
   token: {
     type: 'string',
     valueHint: 'token',
