@@ -1,9 +1,9 @@
 /**
  * Runs the whole suite, or the files given as arguments: builds the executable when a source is newer,
  * then `bun test`. The last line is `N passed, N failed`, for machines that read nothing else; nothing
- * run counts as failed.
+ * run counts as failed, and so does a temporary file that is left.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build, defaultOutfile } from './build.ts'
@@ -13,6 +13,8 @@ const root = resolve(import.meta.dir, '..')
 const TEST_MS_MAX = 60_000
 /** More at once and tests that measure time measure each other. */
 const WORKERS_MAX = 4
+/** Of each folder that a test has left: enough to tell which test it was. */
+const FILES_SHOWN_MAX = 8
 
 function newestMs(...paths: readonly string[]): number {
   const times = paths.flatMap((path) => {
@@ -47,8 +49,32 @@ function countsIn(report: string): Counts {
   return { passed: Math.max(0, number('tests') - failed - number('skipped')), failed }
 }
 
+/** What a run has left in its folder for temporary files, each with the first files in it. */
+function leftIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).map((entry) => {
+    if (!entry.isDirectory()) return entry.name
+    const within = readdirSync(join(folder, entry.name), { recursive: true, encoding: 'utf8' })
+    return `${entry.name}: ${within.toSorted().slice(0, FILES_SHOWN_MAX).join(', ')}`
+  })
+}
+
+/** A run has a folder of its own for temporary files, which is empty at its end or the run has failed. */
 async function run(patterns: readonly string[]): Promise<Counts> {
-  const report = join(tmpdir(), `compozy-test-${process.pid}.xml`)
+  const temporary = mkdtempSync(join(tmpdir(), 'compozy-run-'))
+  try {
+    const counts = await runIn(temporary, patterns)
+    const left = leftIn(temporary)
+    if (left.length === 0) return counts
+    console.log(`Left in the folder for temporary files:\n  ${left.join('\n  ')}`)
+    // A test that failed may have been stopped before it could clear up.
+    return { ...counts, failed: Math.max(1, counts.failed) }
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+async function runIn(temporary: string, patterns: readonly string[]): Promise<Counts> {
+  const report = join(temporary, 'report.xml')
   const workers = Math.min(WORKERS_MAX, availableParallelism())
   const { exited } = Bun.spawn(
     [
@@ -60,7 +86,13 @@ async function run(patterns: readonly string[]): Promise<Counts> {
       `--reporter-outfile=${report}`,
       ...patterns,
     ],
-    { cwd: root, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+    {
+      cwd: root,
+      env: { ...process.env, TMPDIR: temporary },
+      stdin: 'ignore',
+      stdout: 'inherit',
+      stderr: 'inherit',
+    },
   )
   const exitCode = await exited
   const counts = existsSync(report) ? countsIn(readFileSync(report, 'utf8')) : { passed: 0, failed: 0 }

@@ -327,7 +327,7 @@ describe('changing', () => {
 test('what was answered 201 is there after kill -9, secrets included, and what was deleted is not', async () => {
   using state = temporaryDirectory()
   const options = { via, config: { mcp_proxy: { storage: { path: state.path } } } } as const
-  const first = await startGatewayProcess(options)
+  await using first = await startGatewayProcess(options)
   const definition = { ...raw, name: 'kept', env: { TOKEN: 'canary' } }
   const answers = [
     await first.admin('/mcps', { method: 'POST', body: { ...raw, name: 'deleted' } }),

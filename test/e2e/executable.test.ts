@@ -26,7 +26,7 @@ test('serves /healthz and an HTTP server with nothing else installed', async () 
 }, 60_000)
 
 test('leaves nothing in the working directory but its state', async () => {
-  const gateway = await startGatewayProcess({ via: 'executable' })
+  await using gateway = await startGatewayProcess({ via: 'executable' })
   const left = readdirSync(gateway.directory).filter((name) => !name.startsWith('.'))
   expect(left).toEqual([])
   expect(await gateway.stop()).toBe(0)

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const callsInFlight = 20
 
-interface SlowCalls {
+interface SlowCalls extends AsyncDisposable {
   readonly gateway: RunningGateway
   readonly outcomes: Promise<Outcome[]>
 }
@@ -40,14 +40,15 @@ async function startSlowCalls(
     (callers[n % callers.length] as Caller).call(n, 'slow', { ms, secret: `s${n}` }),
   )
   await poll('the calls to arrive', async () => tally.secrets().length === callsInFlight)
-  return { gateway, outcomes: Promise.all(calls) }
+  return { gateway, outcomes: Promise.all(calls), [Symbol.asyncDispose]: () => gateway.kill() }
 }
 
 test.concurrent('SIGTERM during twenty slow calls lets them finish, takes nothing new, and exits with 0', async () => {
   using directory = temporaryDirectory()
   const tally = new Tally(directory)
   await using upstream = await RestartableHttp.start(tally.args)
-  const { gateway, outcomes } = await startSlowCalls(upstream, tally, 2_000, '30s')
+  await using slow = await startSlowCalls(upstream, tally, 2_000, '30s')
+  const { gateway, outcomes } = slow
   const processes = descendants(gateway.pid)
   gateway.process.signal('SIGTERM')
   await gateway.process.line((line) => line.includes('"stopping"'))
@@ -69,7 +70,8 @@ test.concurrent('calls longer than the time-out get an error each, and it exits 
   await using upstream = await RestartableHttp.start(tally.args)
   // A server that ignores the end of its input and TERM must not hold up the exit either.
   const stubborn = faultStdio('stubborn', 'stubborn-tree')
-  const { gateway, outcomes } = await startSlowCalls(upstream, tally, 60_000, '1s', [stubborn])
+  await using slow = await startSlowCalls(upstream, tally, 60_000, '1s', [stubborn])
+  const { gateway, outcomes } = slow
   const processes = descendants(gateway.pid)
   const startedAtMs = performance.now()
   gateway.process.signal('SIGTERM')
@@ -84,7 +86,8 @@ test.concurrent('a second signal ends it at once, with the number of the signal'
   using directory = temporaryDirectory()
   const tally = new Tally(directory)
   await using upstream = await RestartableHttp.start(tally.args)
-  const { gateway, outcomes } = await startSlowCalls(upstream, tally, 60_000, '60s')
+  await using slow = await startSlowCalls(upstream, tally, 60_000, '60s')
+  const { gateway, outcomes } = slow
   const processes = descendants(gateway.pid)
   gateway.process.signal('SIGTERM')
   await gateway.process.line((line) => line.includes('"stopping"'))
@@ -101,7 +104,7 @@ test.concurrent('a second signal ends it at once, with the number of the signal'
 })
 
 test.concurrent('SIGTERM ends open streams and idle sessions without waiting for the time-out', async () => {
-  const gateway = await startGatewayProcess({ via: 'executable', config: { mcps: [rawStdio('raw')] } })
+  await using gateway = await startGatewayProcess({ via: 'executable', config: { mcps: [rawStdio('raw')] } })
   const callers = await Promise.all([...callerWays].map((way) => openCaller(gateway, 'raw', way)))
   expect(callers.length).toBe(3)
   expect((await statusOf(gateway, 'raw')).sessions).toBe(2)

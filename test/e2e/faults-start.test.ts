@@ -125,7 +125,7 @@ describe('nothing is left of a start', () => {
   })
 
   test.concurrent('that is cut short by SIGTERM', async () => {
-    const gateway = await startGatewayProcess({
+    await using gateway = await startGatewayProcess({
       via: 'executable',
       untilReady: false,
       config: { mcp_proxy: { timeouts: { stop_grace: '200ms' } }, mcps: [faultStdio('deaf', 'deaf')] },

@@ -167,7 +167,7 @@ describe('a subscription ends with a result, at a server of either era', () => {
   }
 
   test('when the gateway stops', async () => {
-    const gateway = await start()
+    await using gateway = await start()
     const listening = await listen(gateway)
     expect(await gateway.stop()).toBe(0)
     await expectEnds(listening)

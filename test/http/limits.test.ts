@@ -203,7 +203,7 @@ describe('reading a body', () => {
     const text = '🎉'.repeat(10)
     const bytes = new TextEncoder().encode(text)
     expect(await readBodyText(request(chunks(bytes)), 40)).toBe(text)
-    expect(readBodyText(request(chunks(bytes)), 39)).rejects.toThrow('at most 39 bytes')
+    await expect(readBodyText(request(chunks(bytes)), 39)).rejects.toThrow('at most 39 bytes')
   })
 
   test('says so when the sender breaks off', async () => {

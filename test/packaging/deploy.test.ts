@@ -199,7 +199,7 @@ describe('configuration and tokens', () => {
     for (const [name, value] of Object.entries(at(secret, 'stringData') as Record<string, string>)) {
       using place = temporaryDirectory({ [name]: value })
       const env = { MCP_PROXY_GLOBAL_AUTH_TOKENS_FILE: join(place.path, name) }
-      expect(environmentLayer(env, place.path)).rejects.toThrow('is empty')
+      await expect(environmentLayer(env, place.path)).rejects.toThrow('is empty')
     }
   })
 })

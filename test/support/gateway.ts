@@ -9,9 +9,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { documentedFetch } from './api-document.ts'
 import { type RunningProcess, startProcess } from './process.ts'
+import { processesAtHome } from './process-facts.ts'
 
 export const repository = resolve(import.meta.dir, '../..')
 const executable = join(repository, 'dist', 'compozy')
+/** How long the processes of a gateway that is gone are waited for before its directory goes. */
+const homeMs = 5_000
 
 /** The two forms of the program. */
 export type GatewayForm = 'source' | 'executable'
@@ -82,8 +85,13 @@ export async function startGatewayProcess(options: GatewayOptions = {}): Promise
       },
     )
   const gateway = handleOf(process, url, directory)
-  if (options.untilReady ?? true) await untilReady(gateway)
-  return gateway
+  try {
+    if (options.untilReady ?? true) await untilReady(gateway)
+    return gateway
+  } catch (reason) {
+    await gateway.kill()
+    throw reason
+  }
 }
 
 /** The command line of one form; the executable is built when it is older than the sources. */
@@ -98,7 +106,12 @@ function flagsOf(options: GatewayOptions): string[] {
 }
 
 function handleOf(process: RunningProcess, url: string, directory: string): RunningGateway {
-  const clean = () => rmSync(directory, { recursive: true, force: true })
+  const clean = async () => {
+    // A server that ends a moment after its gateway would write its runtime's cache into HOME again.
+    const gone = async () => processesAtHome(directory).length === 0
+    await poll('the last process of the gateway', gone, homeMs).catch(() => {})
+    rmSync(directory, { recursive: true, force: true })
+  }
   const admin: RunningGateway['admin'] = (path, init = {}) =>
     documentedFetch(`${url}/admin${path}`, {
       method: init.method ?? 'GET',
@@ -109,7 +122,7 @@ function handleOf(process: RunningProcess, url: string, directory: string): Runn
     })
   const stop = async () => {
     const code = await process.stop()
-    clean()
+    await clean()
     return code
   }
   return {
@@ -124,7 +137,7 @@ function handleOf(process: RunningProcess, url: string, directory: string): Runn
     stop,
     kill: async () => {
       await process.kill()
-      clean()
+      await clean()
     },
     [Symbol.asyncDispose]: async () => {
       await stop()

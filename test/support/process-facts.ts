@@ -1,5 +1,5 @@
 /** What the kernel knows about a process, for tests that look for what was left behind. Linux only. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 /** Resident memory in MiB; NaN once the process is gone. */
 export function rssMib(pid: number): number {
@@ -38,6 +38,23 @@ export function processesOf(...words: readonly string[]): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && commandLine(entry) === wanted)
     .map(Number)
+}
+
+/** The processes of this machine whose HOME is this directory; none where the kernel does not say. */
+export function processesAtHome(directory: string): number[] {
+  if (!existsSync('/proc/self/environ')) return []
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && environmentOf(entry).includes(`HOME=${directory}`))
+    .map(Number)
+}
+
+/** Empty for a zombie, and for a process of somebody else's. */
+function environmentOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
 }
 
 function commandLine(pid: string): string {

@@ -822,7 +822,7 @@ describe.each([
       expect((await recorder.until(isKind('requestFailed'))).error.code).toBe('URL_FORBIDDEN')
       expect(asked).toEqual(['127.0.0.1', '169.254.169.254'])
       const refused = transportTo('http://169.254.169.254/mcp', { guardUrl })
-      expect(openTransport(refused)).rejects.toMatchObject({ code: 'URL_FORBIDDEN' })
+      await expect(openTransport(refused)).rejects.toMatchObject({ code: 'URL_FORBIDDEN' })
     })
 
     test('that comes back to the origin brings no credentials back with it', async () => {

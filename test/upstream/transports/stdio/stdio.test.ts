@@ -290,7 +290,7 @@ describe('failing to start', () => {
   test('rejects as data what no process can be given', async () => {
     const recorder = createRecorder()
     const opening = transportOf({ args: ['a\0b'] }).open(recorder, new AbortController().signal)
-    expect(opening).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE' })
+    await expect(opening).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE' })
   })
 })
 

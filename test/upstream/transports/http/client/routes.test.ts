@@ -151,7 +151,7 @@ describe('the way to a URL', () => {
       throw new GatewayError('URL_FORBIDDEN', 'no')
     })
     const url = new URL('http://name.example/')
-    expect(routes.judge(url)).rejects.toThrow('no')
+    await expect(routes.judge(url)).rejects.toThrow('no')
     expect(routes.known(url)).toBeNull()
   })
 })

@@ -456,7 +456,7 @@ describe('a request', () => {
     for (let n = 0; n < 20; n++) await (await ask()).pieces(1_000)
     expect(cancellation.listenerCount).toBe(0)
     cancellation.cancel()
-    expect(ask()).rejects.toMatchObject({ code: 'UPSTREAM_CLOSED' })
+    await expect(ask()).rejects.toMatchObject({ code: 'UPSTREAM_CLOSED' })
   })
 })
 
