@@ -9,7 +9,7 @@ import type { Buildah, ImageConfig } from '../../scripts/images/buildah.ts'
 import { baseTag } from '../../scripts/images/debian-bases.ts'
 import { buildImages, type Target, tagOf, targets, uvVersion } from '../../scripts/images.ts'
 import { poll } from '../support/gateway.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 import { type Container, type ContainerOptions, processTree, startContainer } from './container.ts'
 import { type Door, inNetworkOf, openDoor } from './container-door.ts'
 import { finalStage } from './dockerfile.ts'
@@ -39,13 +39,14 @@ describe.if(isAskedFor('IMAGES'))('the images', () => {
 
   for (const target of targets) {
     describe(target, () => {
-      const place = temporaryDirectory()
+      let place: TemporaryDirectory
       let config: ImageConfig
       let root: string
       let release: () => void
       let released: Promise<void>
 
       beforeAll(async () => {
+        place = temporaryDirectory()
         config = buildah.config(tagOf(target))
         const mounted = Promise.withResolvers<string>()
         released = buildah.withRoot(tagOf(target), (path) => {
