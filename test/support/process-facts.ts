@@ -1,11 +1,23 @@
 /** What the kernel knows about a process, for tests that look for what was left behind. Linux only. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
-/** Resident memory in MiB; NaN once the process is gone. */
+/** Resident memory in MiB, pages of files included; NaN once the process is gone. */
 export function rssMib(pid: number): number {
+  return mibOf(pid, 'VmRSS')
+}
+
+/**
+ * Resident memory in MiB that the process has made itself; NaN once the process is gone. Pages of its program come
+ * and go with what runs and with the memory of the machine, and are nothing that anybody left.
+ */
+export function ownMemoryMib(pid: number): number {
+  return mibOf(pid, 'RssAnon')
+}
+
+function mibOf(pid: number, field: 'VmRSS' | 'RssAnon'): number {
   try {
-    const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    return Number(kib) / 1024
+    const text = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) / 1024
   } catch {
     return Number.NaN
   }

@@ -562,6 +562,17 @@ const modernNotifications: readonly Row[] = [
     heard: ['call a hears', 'call c hears'],
   },
   {
+    why: 'a request without a session beside one that has it: it could be meant, and has no session to say so in',
+    lane: 'modern',
+    clients: [{ id: 'ann' }],
+    calls: [
+      { id: 'a', principal: 'p', audience: 'ann' },
+      { id: 'b', principal: 'p' },
+    ],
+    says: info,
+    heard: [],
+  },
+  {
     why: 'sessions of two principals: in none',
     lane: 'modern',
     clients: twoOfTwo,
