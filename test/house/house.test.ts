@@ -11,6 +11,7 @@ import {
   deadFiles,
   emptyNames,
   fragments,
+  ignoredExpectations,
   lockedHosts,
   longFiles,
   missingTerms,
@@ -301,6 +302,40 @@ describe('syntax', () => {
     } finally {
       rmSync(directory, { recursive: true })
     }
+  })
+})
+
+describe('expectations', () => {
+  test('no test leaves a promise to itself', () => {
+    const tree = [...readTree('test')].filter(([path]) => !path.startsWith('test/house/'))
+    expect(ignoredExpectations(new Map(tree))).toEqual([])
+  })
+
+  test.each([
+    {
+      why: 'on one line',
+      text: 'test(() => {\n  expect(f()).rejects.toThrow()\n})',
+      faults: ['a.test.ts:2 is not awaited'],
+    },
+    {
+      why: 'over several lines',
+      text: '  expect(\n    f(),\n  ).resolves.toBe(1)',
+      faults: ['a.test.ts:1 is not awaited'],
+    },
+    {
+      why: 'with the matcher on the next line',
+      text: '  expect(f())\n    .rejects.toThrow()',
+      faults: ['a.test.ts:1 is not awaited'],
+    },
+    { why: 'awaited', text: '  await expect(f()).rejects.toThrow()', faults: [] },
+    { why: 'returned', text: '  return expect(f()).rejects.toThrow()', faults: [] },
+    {
+      why: 'no promise, and an awaited one below',
+      text: '  expect(f()).toBe(1)\n  await expect(f()).rejects.toThrow()',
+      faults: [],
+    },
+  ])('$why: $faults', ({ text, faults }) => {
+    expect(ignoredExpectations(treeOf({ 'a.test.ts': text }))).toEqual([...faults])
   })
 })
 

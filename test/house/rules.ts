@@ -146,6 +146,27 @@ export function deadFiles(tree: Tree, entries: readonly string[]): string[] {
   return faults
 }
 
+/** Tests that say what they expect of a promise and do not wait for it: they pass whatever comes of it. */
+export function ignoredExpectations(tree: Tree): string[] {
+  const faults: string[] = []
+  for (const [path, text] of tree) {
+    const lines = text.split('\n')
+    for (const [at, line] of lines.entries()) {
+      const [, indent] = /^( *)expect\(/.exec(line) ?? []
+      if (indent !== undefined && /\)\s*\.(rejects|resolves)\b/.test(statementAt(lines, at, indent)))
+        faults.push(`${path}:${at + 1} is not awaited`)
+    }
+  }
+  return faults
+}
+
+/** A statement and the lines that go on with it: those deeper within, and those that begin with `)` or `.`. */
+function statementAt(lines: readonly string[], at: number, indent: string): string {
+  let end = at + 1
+  while (lines[end]?.startsWith(`${indent} `) || lines[end]?.startsWith(`${indent})`)) end++
+  return lines.slice(at, end).join('\n')
+}
+
 /** Files of more lines than a reader holds in mind. */
 export function longFiles(tree: Tree, linesMax: number): string[] {
   return [...tree]
