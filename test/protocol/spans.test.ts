@@ -110,7 +110,7 @@ describe('nestsTooDeep', () => {
     { why: 'a value has no depth', text: '1', deep: false },
     { why: 'it is as deep as may be', text: nested(jsonDepthMax), deep: false },
     { why: 'it is one level deeper', text: nested(jsonDepthMax + 1), deep: true },
-    { why: 'objects count as lists do', text: '{"a":'.repeat(300) + '1' + '}'.repeat(300), deep: true },
+    { why: 'objects count as lists do', text: `${'{"a":'.repeat(300)}1${'}'.repeat(300)}`, deep: true },
     { why: 'brackets in a string are text', text: JSON.stringify('['.repeat(1_000)), deep: false },
     { why: 'an escaped quote ends no string', text: JSON.stringify(`"${'['.repeat(1_000)}`), deep: false },
     { why: 'a backslash before the end is no escape', text: `["\\\\",${nested(300)}]`, deep: true },
