@@ -27,7 +27,7 @@ describe('a reader that reads nothing', () => {
 
   test('is not kept alive by comments either', () => {
     const { stream } = open(frame.repeat(10))
-    stream.heartbeat(Date.now() + 1_000, 1_000)
+    stream.heartbeat(performance.now() + 1_000, 1_000)
     expect(stream.open).toBe(false)
   })
 })
