@@ -91,6 +91,9 @@ export abstract class MachineDriver<State> {
       case 'respondUpstream':
         this.#call?.respond(effect.id, effect.outcome)
         return undefined
+      case 'handBack':
+        this.#call?.handBack(effect.id)
+        return undefined
       case 'timer':
         this.#start(effect.timer, effect.ms)
         return undefined

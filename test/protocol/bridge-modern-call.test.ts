@@ -398,12 +398,42 @@ describe('a legacy server that asks', () => {
     const play = new Play()
     play.asks('"a"')
     play.gathered()
-    expect(play.on({ kind: 'result', result: '{"content":[]}' })).toMatchObject([
-      { kind: 'respondUpstream', id: '"a"', outcome: { kind: 'failure' } },
-    ])
+    expect(play.on({ kind: 'result', result: '{"content":[]}' })).toEqual([])
     expect(play.on({ kind: 'notification', method: 'notifications/progress', params: '{}' })).toEqual([])
+    // On a pipe the answer may be for another call.
     play.retries(`{"a":${accept}}`)
-    expect(play.kinds()).toEqual(['stopTimer', 'answer'])
+    expect(play.kinds()).toEqual(['stopTimer', 'respondUpstream', 'answer'])
+  })
+
+  test('what its client leaves unanswered then is handed back', () => {
+    const play = new Play()
+    play.asks('"a"')
+    play.asks('"b"')
+    play.gathered()
+    play.on({ kind: 'result', result: '{"content":[]}' })
+    play.retries(`{"a":${accept}}`)
+    expect(play.kinds()).toEqual(['stopTimer', 'respondUpstream', 'handBack', 'answer'])
+  })
+
+  describe('and may have asked because of another call', () => {
+    const asks = (play: Play, method: string) =>
+      play.on({ kind: 'serverRequest', id: '"q"', method, params: '{}', guessed: true })
+
+    test('gets no answer that was given before the question', () => {
+      const play = new Play({ params: `{"name":"t","inputResponses":{"q":${accept}}}` })
+      asks(play, 'elicitation/create')
+      expect(play.gathered()).toHaveProperty('q')
+      const own = new Play({ params: `{"name":"t","inputResponses":{"q":${accept}}}` })
+      own.asks('"q"')
+      expect(own.kinds()).toEqual(['respondUpstream'])
+    })
+
+    test('does not make this call fail for what the client lacks', () => {
+      const play = new Play({ capabilities: {} })
+      asks(play, 'roots/list')
+      play.on(failure(-5))
+      expect(failed(play.effects)?.code).toBe(-5)
+    })
   })
 
   test('a question that is withdrawn is not asked', () => {
@@ -521,12 +551,12 @@ describe('the end of a call', () => {
     expect(play.kinds()).toEqual(['stopTimer', 'cancelUpstream', 'end'])
   })
 
-  test('a client that stays away: server answered, call cancelled, nothing left', () => {
+  test('a client that stays away: question handed back, call cancelled, nothing left', () => {
     const play = new Play()
     play.asks('1')
     play.gathered()
     const effects = play.on({ kind: 'timer', timer: 'expiry' })
-    expect(effects.map(({ kind }) => kind)).toEqual(['stopTimer', 'cancelUpstream', 'respondUpstream', 'end'])
+    expect(effects.map(({ kind }) => kind)).toEqual(['stopTimer', 'cancelUpstream', 'handBack', 'end'])
     expect(play.call).toMatchObject({ phase: 'over', questions: [], outcome: null })
     expect(play.retries(`{"elicitation_1":${accept}}`)).toEqual([])
   })
@@ -537,14 +567,20 @@ describe('the end of a call', () => {
     play.gathered()
     play.on({ kind: 'result', result: '{}' })
     play.on({ kind: 'timer', timer: 'expiry' })
-    expect(play.kinds()).toEqual(['stopTimer', 'end'])
+    expect(play.kinds()).toEqual(['stopTimer', 'handBack', 'end'])
   })
 
-  test('an answer while the server still asks refuses the question', () => {
+  test('an answer while the server still asks hands the question back', () => {
     const play = new Play()
     play.asks('1')
     play.on({ kind: 'result', result: '{"content":[]}' })
-    expect(play.kinds()).toEqual(['stopTimer', 'respondUpstream', 'answer'])
+    expect(play.kinds()).toEqual(['stopTimer', 'handBack', 'answer'])
+  })
+
+  test('a question after it is handed back at once', () => {
+    const play = new Play()
+    play.on({ kind: 'cancelled' })
+    expect(play.asks('1')).toEqual([{ kind: 'handBack', id: '1' }])
   })
 })
 
@@ -652,7 +688,7 @@ describe('whatever happens', () => {
         let ends = 0
         for (const next of [...events, { kind: 'cancelled' } as const]) {
           const wasOver = play.call.phase === 'over'
-          if (next.kind === 'serverRequest' && !wasOver) open.push(next.id)
+          if (next.kind === 'serverRequest') open.push(next.id)
           if (
             next.kind === 'serverWithdrew' &&
             play.call.questions.some((question) => question.id === next.id)
@@ -662,9 +698,9 @@ describe('whatever happens', () => {
             for (let n = 0; n < left; n++) open.splice(open.indexOf(next.id), 1)
           }
           for (const effect of play.on(next)) {
-            expect(wasOver).toBe(false)
+            if (wasOver) expect(effect.kind).toBe('handBack')
             if (effect.kind === 'answer' || effect.kind === 'fail' || effect.kind === 'end') ends++
-            if (effect.kind !== 'respondUpstream') continue
+            if (effect.kind !== 'respondUpstream' && effect.kind !== 'handBack') continue
             expect(open).toContain(effect.id)
             open.splice(open.indexOf(effect.id), 1)
           }

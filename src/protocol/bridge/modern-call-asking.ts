@@ -5,11 +5,11 @@ import { memberText, parsed } from '../spans.ts'
 import {
   fail,
   failForCapability,
+  handBacks,
   type ModernCall,
   type ModernStep,
   park,
   refusal,
-  refusals,
 } from './modern-call-state.ts'
 import {
   inputRequest,
@@ -22,7 +22,7 @@ import {
   urlElicitations,
 } from './questions.ts'
 import { modernFailure } from './results.ts'
-import type { CallEffect, RpcFailure } from './types.ts'
+import type { CallEffect, CallEvent, RpcFailure } from './types.ts'
 
 /** Questions that a server asks in one breath arrive within this time of each other. */
 export const gatherMs = 25
@@ -30,7 +30,8 @@ export const gatherMs = 25
 const urlRoundsMax = 8
 
 /** Takes a request of the server's: answers it, refuses it, or keeps it for the client. */
-export function question(call: ModernCall, id: string, method: string, params: string | null): ModernStep {
+export function question(call: ModernCall, event: Extract<CallEvent, { kind: 'serverRequest' }>): ModernStep {
+  const { id, method, params, guessed = false } = event
   const refuse = (code: number, message: string): ModernStep => [call, [refusal(id, code, message)]]
   const respond = (result: string): CallEffect => ({
     kind: 'respondUpstream',
@@ -53,7 +54,8 @@ export function question(call: ModernCall, id: string, method: string, params: s
       known ? rpcCodes.invalidParams : rpcCodes.methodNotFound,
       'The client did not declare the capability for this',
     )
-    return [{ ...next, lacked: { ...call.lacked, ...missing } }, effects]
+    // What another call may have lacked is no reason for the failure of this one.
+    return [guessed ? next : { ...next, lacked: { ...call.lacked, ...missing } }, effects]
   }
   if (call.questions.length >= questionsOpenMax || call.asked >= questionsTotalMax) {
     return refuse(rpcCodes.internalError, 'Too many requests to one client')
@@ -61,7 +63,8 @@ export function question(call: ModernCall, id: string, method: string, params: s
   const asked = call.asked + 1
   const key = uniqueKey(call, questionKey(id, method, asked))
   const answer = call.supplied.get(key)
-  if (answer !== undefined && isAnswer(method, answer)) {
+  // A consent that was given to this call's question must not answer another call's.
+  if (!guessed && answer !== undefined && isAnswer(method, answer)) {
     const supplied = new Map(call.supplied)
     supplied.delete(key)
     return [{ ...call, asked, supplied }, [respond(answer)]]
@@ -103,8 +106,11 @@ export function demandUrls(call: ModernCall, failure: RpcFailure): ModernStep {
   const needed = { elicitation: { url: {} } }
   if (missingCapabilities(needed, call.clientCapabilities) !== null) return failForCapability(call, needed)
   const urls = { keys: [...requests.keys()], failure }
-  const [next, effects] = park({ ...call, urls, questions: [], urlRounds: call.urlRounds + 1 }, requests)
-  return [next, [...refusals(call), ...effects]]
+  const [next, effects] = park(
+    { ...call, outcome: null, urls, questions: [], urlRounds: call.urlRounds + 1 },
+    requests,
+  )
+  return [next, [...handBacks(call), ...effects]]
 }
 
 /** The client is back from the URLs: consent sends the request again, refusal gives it the server's error. */

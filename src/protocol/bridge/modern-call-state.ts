@@ -60,15 +60,15 @@ export function fail(call: ModernCall, failure: RpcFailure): ModernStep {
   return over(call, { kind: 'fail', failure })
 }
 
-/** Ends the call; whatever the server still asks is refused, so that it does not wait for ever. */
+/** Ends the call; whatever the server still asks is handed back, so that it does not wait for ever. */
 export function over(call: ModernCall, last: CallEffect): ModernStep {
   const stop: CallEffect[] = call.phase === 'gathering' ? [{ kind: 'stopTimer', timer: 'gather' }] : []
   const next: ModernCall = { ...call, phase: 'over', questions: [], outcome: null, supplied: new Map() }
-  return [next, [...stop, ...refusals(call), last]]
+  return [next, [...stop, ...handBacks(call), last]]
 }
 
-export function refusals(call: ModernCall): CallEffect[] {
-  return call.questions.map(({ id }) => refusal(id, rpcCodes.internalError, 'The client gave no answer'))
+export function handBacks(call: ModernCall): CallEffect[] {
+  return call.questions.map(({ id }) => ({ kind: 'handBack', id }))
 }
 
 export function refusal(id: string, code: number, message: string): CallEffect {

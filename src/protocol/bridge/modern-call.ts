@@ -18,15 +18,7 @@ import { isObject } from '../json.ts'
 import { hasDoubled, memberText, parsed } from '../spans.ts'
 import { discoverResult } from './facts.ts'
 import { demandUrls, question, retryUrls, withdraw } from './modern-call-asking.ts'
-import {
-  fail,
-  failForCapability,
-  type ModernCall,
-  type ModernStep,
-  over,
-  park,
-  refusals,
-} from './modern-call-state.ts'
+import { fail, failForCapability, type ModernCall, type ModernStep, over, park } from './modern-call-state.ts'
 import { decisiveParams, inputResponses, isAnswer } from './questions.ts'
 import { legacyParams, modernFailure, modernResult, rpcFailure } from './results.ts'
 import type { CallEffect, CallEvent, Outcome, ServerFacts } from './types.ts'
@@ -73,9 +65,10 @@ export function startModernCall(request: ModernRequest, server: ServerFacts): Mo
   return [call, logs ? [{ kind: 'raiseLogLevel', level: envelope.logLevel }, send] : [send]]
 }
 
-/** Goes on with a call. Events after its end change nothing. */
+/** Goes on with a call. Events after its end change nothing, but a server that asks even then must not hang. */
 export function stepModernCall(call: ModernCall, event: CallEvent): ModernStep {
-  if (call.phase === 'over') return [call, []]
+  if (call.phase === 'over')
+    return [call, event.kind === 'serverRequest' ? [{ kind: 'handBack', id: event.id }] : []]
   switch (event.kind) {
     case 'result':
     case 'failure':
@@ -83,7 +76,7 @@ export function stepModernCall(call: ModernCall, event: CallEvent): ModernStep {
     case 'notification':
       return [call, notification(call, event.method, event.params)]
     case 'serverRequest':
-      return question(call, event.id, event.method, event.params)
+      return question(call, event)
     case 'serverWithdrew':
       return withdraw(call, event.id)
     case 'retry':
@@ -132,7 +125,6 @@ function retry(parked: ModernCall, paramsText: string): ModernStep {
   if (call.urls !== null) {
     return withoutExpiry(retryUrls(call, call.urls.failure, call.urls.keys, answers))
   }
-  if (call.outcome !== null) return withoutExpiry(settle(call, call.outcome))
   const effects: CallEffect[] = []
   const questions = call.questions.filter(({ key, id, method }) => {
     const answer = answers.get(key)
@@ -141,6 +133,10 @@ function retry(parked: ModernCall, paramsText: string): ModernStep {
     return false
   })
   const next: ModernCall = { ...call, questions }
+  if (call.outcome !== null) {
+    const [settled, last] = settle(next, call.outcome)
+    return withoutExpiry([settled, [...effects, ...last]])
+  }
   if (questions.length === 0) return withoutExpiry([next, effects])
   const [again, parking] = parkQuestions(next)
   return withoutExpiry([again, [...effects, ...parking]])
@@ -158,7 +154,8 @@ function parkQuestions(call: ModernCall): ModernStep {
 }
 
 function settle(call: ModernCall, outcome: Outcome): ModernStep {
-  if (call.phase === 'parked') return [{ ...call, outcome, questions: [] }, refusals(call)]
+  // What its client has been asked stays open: on a pipe it may be another call that waits for the answer.
+  if (call.phase === 'parked') return [{ ...call, outcome }, []]
   if (outcome.kind === 'result') {
     if (call.lacked !== null && memberText(outcome.result, 'isError') === 'true')
       return failForCapability(call, call.lacked)

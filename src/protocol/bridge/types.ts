@@ -43,12 +43,16 @@ export type CallEvent =
   | Outcome
   /** A notification that belongs to this call (progress already under the client's own token). */
   | { readonly kind: 'notification'; readonly method: string; readonly params: string | null }
-  /** Legacy server: it asks something of its client; `id` is the raw JSON text of its id. */
+  /**
+   * Legacy server: it asks something of its client; `id` is the raw JSON text of its id. `guessed`: the wire named no
+   * call, several were in flight, and this one was chosen to carry the question.
+   */
   | {
       readonly kind: 'serverRequest'
       readonly id: string
       readonly method: string
       readonly params: string | null
+      readonly guessed?: boolean
     }
   /** Legacy server: it withdrew a request of its own. */
   | { readonly kind: 'serverWithdrew'; readonly id: string }
@@ -84,6 +88,8 @@ export type CallEffect =
   | { readonly kind: 'cancelUpstream' }
   /** Answer a request of the legacy server's. */
   | { readonly kind: 'respondUpstream'; readonly id: string; readonly outcome: Outcome }
+  /** The call ends, and this request of the legacy server's has no answer: another call carries it, or it is refused. */
+  | { readonly kind: 'handBack'; readonly id: string }
   /** The legacy server must log from this level up before the request is sent. */
   | { readonly kind: 'raiseLogLevel'; readonly level: LogLevel }
   /** Read the modern server's tool list again, then tell `toolsRefreshed`. */

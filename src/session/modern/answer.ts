@@ -9,12 +9,9 @@ import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-ca
 import { decisiveParams, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
-import { clientRequests } from '../../protocol/eras.ts'
 import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
 import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import type { StatelessLease } from '../../upstream/lane/pool.ts'
-import type { StatelessUse } from '../../upstream/lane/roles.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { allowsTool } from '../../upstream/server/tools.ts'
@@ -71,10 +68,10 @@ export function answerModern(modern: InboundRequest): Promise<ModernReply> | Rel
   // The usual way to a modern server waits for nothing but the answer.
   const lane = ownResult.has(route.method) ? null : server.modernLane()
   const headers = lane && knownParamHeaders(modern)
-  return lane && headers ? relay(modern, lane, headers) : answerOnLease(modern)
+  return lane && headers ? relay(modern, lane, headers) : answerOnLane(modern)
 }
 
-async function answerOnLease(modern: InboundRequest): Promise<ModernReply> {
+async function answerOnLane(modern: InboundRequest): Promise<ModernReply> {
   const { parts, server, request, principalId, log, route } = modern
   const headers =
     server.definition.transport === 'stdio'
@@ -88,24 +85,16 @@ async function answerOnLease(modern: InboundRequest): Promise<ModernReply> {
     return resumed.reply
   }
   const paramHeaders = await paramHeadersOf(modern)
-  const lease = await server.leaseStateless(principalId, client, useOf(route.method))
-  if (lease.lane.era === 'modern' && !ownResult.has(route.method))
-    return relay(modern, lease.lane, paramHeaders).reply
-  log.pair = `modern-${lease.lane.era}`
-  return begin(modern, lease, client, paramHeaders)
-}
-
-function useOf(method: string): StatelessUse {
-  if (method === 'subscriptions/listen') return 'listen'
-  return clientRequests.modern.get(method)?.mayAsk === true ? 'ask' : 'plain'
+  const lane = await server.leaseStateless(principalId, client)
+  if (lane.era === 'modern' && !ownResult.has(route.method)) return relay(modern, lane, paramHeaders).reply
+  log.pair = `modern-${lane.era}`
+  return begin(modern, lane, client, paramHeaders)
 }
 
 /** Takes a notification. What the revision defines means nothing here: cancelling is closing the response. */
 export async function tellModern(server: Server, principalId: string, message: MessageText): Promise<void> {
   if (isVendorNotification(message.method)) {
-    const { lane, giveBack } = await server.leaseStateless(principalId, null, 'plain')
-    passVendorNotification(lane, message.method, message)
-    giveBack()
+    passVendorNotification(await server.leaseStateless(principalId, null), message.method, message)
   }
 }
 
@@ -145,40 +134,35 @@ function httpHeaders(
   return { ...forwarded, ...stray, ...paramHeaders, ...mirrored }
 }
 
-async function begin(
+function begin(
   modern: InboundRequest,
-  lease: StatelessLease,
+  lane: Lane,
   client: StatelessClient | null,
   headers: Readonly<Record<string, string>>,
 ): Promise<ModernReply> {
   const { parts, server, route } = modern
   const stateless = statelessRequest(modern)
-  try {
-    const facts = lease.lane.handshake?.facts
-    if (!facts) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
-    if (lease.lane.era === 'modern') {
-      const { method, idText, paramsText } = stateless
-      const relay = startRelay({
-        method,
-        idText,
-        paramsText,
-        params: route.params,
-        version: route.envelope.version,
-        paramHeaders: headers,
-      })
-      return await new ModernCallDriver(parts, server, lease, stateless, stepRelay, relay).reply
-    }
-    if (route.method === 'subscriptions/listen') {
-      const { principalId } = stateless.binding
-      const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, client, 'listen')
-      return await new Subscription(parts.requests, again, lease.lane, facts, stateless, route.params).reply
-    }
-    const call = startModernCall(stateless, facts)
-    return await new ModernCallDriver(parts, server, lease, stateless, stepModernCall, call).reply
-  } catch (thrown) {
-    lease.giveBack()
-    throw thrown
+  const facts = lane.handshake?.facts
+  if (!facts) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
+  if (lane.era === 'modern') {
+    const { method, idText, paramsText } = stateless
+    const relay = startRelay({
+      method,
+      idText,
+      paramsText,
+      params: route.params,
+      version: route.envelope.version,
+      paramHeaders: headers,
+    })
+    return new ModernCallDriver(parts, server, lane, stateless, stepRelay, relay).reply
   }
+  if (route.method === 'subscriptions/listen') {
+    const { principalId } = stateless.binding
+    const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, client)
+    return new Subscription(parts.requests, again, lane, facts, stateless, route.params).reply
+  }
+  const call = startModernCall(stateless, facts)
+  return new ModernCallDriver(parts, server, lane, stateless, stepModernCall, call).reply
 }
 
 function statelessRequest(modern: InboundRequest): ModernRequest {
@@ -213,8 +197,7 @@ async function resumedCall(
   if (state === undefined) return null
   const call = typeof state === 'string' ? parts.requests.unpark(state, bindingOf(modern)) : null
   if (call) return call
-  const { lane, giveBack } = await server.leaseStateless(principalId, client, 'plain')
-  giveBack()
+  const lane = await server.leaseStateless(principalId, client)
   if (lane.era === 'modern') return null
   throw new GatewayError(
     'PARAMS_REFUSED',

@@ -11,8 +11,9 @@ import type { CallEffect, RpcFailure, Step } from '../../protocol/bridge/types.t
 import type { Envelope } from '../../protocol/envelope.ts'
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import { rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
+import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
-import type { StatelessLease } from '../../upstream/lane/pool.ts'
+import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer } from '../../upstream/server/tools.ts'
 import { MachineDriver, type StepFunction } from '../machine-driver.ts'
@@ -49,7 +50,7 @@ export class ModernCallDriver<State = unknown>
   protected readonly headers: Readonly<Record<string, string>> | undefined
   readonly #parts: ModernCallParts
   readonly #server: Server
-  readonly #lease: StatelessLease
+  readonly #lane: Lane
   #request: ModernRequest
   #response: ModernResponse
   #begunMs = performance.now()
@@ -59,7 +60,7 @@ export class ModernCallDriver<State = unknown>
   constructor(
     parts: ModernCallParts,
     server: Server,
-    lease: StatelessLease,
+    lane: Lane,
     request: ModernRequest,
     step: StepFunction<State>,
     [state, effects]: Step<State, CallEffect>,
@@ -67,13 +68,14 @@ export class ModernCallDriver<State = unknown>
     super(state, step, parts.requests.settings.clientInputMs)
     this.#parts = parts
     this.#server = server
-    this.#lease = lease
+    this.#lane = lane
     this.#request = request
     this.principalId = request.binding.principalId
     this.serverName = server.name
     this.endless = request.method === 'subscriptions/listen'
     this.headers = request.forwardedHeaders
     this.#response = this.#respondTo(request)
+    lane.hold()
     this.begin(effects)
   }
 
@@ -113,14 +115,17 @@ export class ModernCallDriver<State = unknown>
     this.handle({ kind: 'cancelled' })
   }
 
-  protected readonly audience = null
+  /** A log message that names no call may travel with any call of the one client that the lane speaks for. */
+  protected get audience(): LaneClient | null {
+    return this.#lane.owner
+  }
 
   protected get wantsLogs(): boolean {
     return this.#request.envelope.logLevel !== null
   }
 
   protected connection(): Connection | null {
-    return this.#lease.lane.ready
+    return this.#lane.ready
   }
 
   protected answer(result: string): void {
@@ -145,7 +150,7 @@ export class ModernCallDriver<State = unknown>
   }
 
   protected perform(effect: CallEffect): Promise<void> | undefined {
-    if (effect.kind === 'raiseLogLevel') return this.#lease.lane.subscriptions.raiseLogLevel(effect.level)
+    if (effect.kind === 'raiseLogLevel') return this.#lane.subscriptions.raiseLogLevel(effect.level)
     if (effect.kind === 'park') this.#park(effect.requests)
     return undefined
   }
@@ -161,10 +166,14 @@ export class ModernCallDriver<State = unknown>
         'IN_FLIGHT_EXHAUSTED',
         'too many calls wait for input of their client (limits.parked_calls_max)',
       )
+      // Any other call of the client's would find no room either.
+      this.call?.refuseQuestions(error)
       this.abort(error)
       return
     }
-    const result = inputRequiredResult(requests, state, this.#lease.lane.handshake?.facts.identity ?? null)
+    // Until the client is back there is no response that a log message could travel with.
+    if (this.call) this.call.logs = false
+    const result = inputRequiredResult(requests, state, this.#lane.handshake?.facts.identity ?? null)
     this.#finish(rpcResult(this.#request.idText, result), 200, false)
   }
 
@@ -193,6 +202,6 @@ export class ModernCallDriver<State = unknown>
 
   #over(): void {
     this.#parts.requests.forget(this as ModernCallDriver)
-    this.#lease.giveBack()
+    this.#lane.letGo()
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Speaks on a legacy connection for the stateless clients of one principal with the same capabilities and the same
- * forwarded headers: what the server asks is handed to the request that made it ask.
+ * Speaks on a legacy connection for the stateless clients of one principal with the same capabilities, the same name
+ * and the same forwarded headers, which nothing tells apart: what the server asks is handed to the request that made
+ * it ask, or where the wire does not say which that was, to one of those in flight.
  */
 import { createHash } from 'node:crypto'
 import type { Envelope } from '../../protocol/envelope.ts'
@@ -70,16 +71,33 @@ export class StatelessClient implements LaneClient {
     if (call instanceof BridgeCall) call.notified(message, message.text)
   }
 
-  ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
-    if (!(call instanceof BridgeCall) || this.#asked.size >= askedMax) {
+  ask(
+    message: MessageText,
+    call: UpstreamCall | null,
+    answer: (text: string) => void,
+    carrier: () => UpstreamCall | null,
+  ): void {
+    const carries = call ?? carrier()
+    if (!(carries instanceof BridgeCall) || this.#asked.size >= askedMax) {
       refuseServerRequest(message, answer, 'no request of a client is in flight that could be asked')
       return
     }
     const id = idTextOf(message)
-    this.#asked.set(id, call)
-    call.asked(message, (text) => {
-      this.#asked.delete(id)
-      answer(text)
+    const guessed = call === null
+    this.#asked.set(id, carries)
+    carries.asked(message, {
+      guessed,
+      answer: (text) => {
+        this.#asked.delete(id)
+        answer(text)
+      },
+      handBack: () => {
+        this.#asked.delete(id)
+        const next = guessed ? carrier() : null
+        // Where all that still run wait for an answer of their own, the question was that of the call that ended.
+        if (next instanceof BridgeCall && !next.waits) this.ask(message, null, answer, carrier)
+        else refuseServerRequest(message, answer, 'the client gave no answer')
+      },
     })
   }
 

@@ -10,7 +10,6 @@ import type { JsonObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan, rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
-import type { StatelessLease } from '../../upstream/lane/pool.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
 import type { ModernRequest } from './call-driver.ts'
 import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
@@ -25,7 +24,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly headers = undefined
   place = 0
   readonly #requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
-  readonly #leaseAgain: () => Promise<StatelessLease> | undefined
+  readonly #leaseAgain: () => Promise<Lane> | undefined
   readonly #idText: string
   readonly #client: WaitingClient
   readonly #response: ModernResponse
@@ -36,7 +35,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
   constructor(
     requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
-    leaseAgain: () => Promise<StatelessLease> | undefined,
+    leaseAgain: () => Promise<Lane> | undefined,
     lane: Lane,
     facts: ServerFacts,
     request: ModernRequest,
@@ -151,7 +150,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
         return
       }
       try {
-        const { lane } = await lease
+        const lane = await lease
         if (this.#listen.over) return
         this.#lane = lane
         lane.join(this)

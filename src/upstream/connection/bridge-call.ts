@@ -1,6 +1,8 @@
 /** One upstream request that a bridge has sent: what comes back for it becomes events of the bridge. */
-import { type GatewayError, rpcErrorObject } from '../../errors.ts'
+import { type GatewayError, rpcErrorObject, rpcErrorText } from '../../errors.ts'
+import { questionsOpenMax, questionsTotalMax } from '../../protocol/bridge/questions.ts'
 import type { CallEvent, Outcome } from '../../protocol/bridge/types.ts'
+import { clientRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import {
   idTextOf,
@@ -15,6 +17,16 @@ import {
 import { parsed } from '../../protocol/spans.ts'
 import { UpstreamCall } from './calls.ts'
 
+/** How a request of the server's ends that a call carries. */
+export interface CarriedQuestion {
+  /** True where the wire does not say that it is this call's, and others were in flight. */
+  readonly guessed: boolean
+  /** Takes the response with the server's own id. */
+  answer(text: string): void
+  /** The call has ended before its client has answered. */
+  handBack(): void
+}
+
 export class BridgeCall extends UpstreamCall {
   readonly method: string
   readonly message: MessageText
@@ -22,8 +34,11 @@ export class BridgeCall extends UpstreamCall {
   readonly idText = '0'
   readonly progressTokenText: string | null
   readonly #tell: (event: CallEvent) => void
-  /** How to answer what the server has asked, by its raw id. */
-  readonly #answers = new Map<string, (text: string) => void>()
+  /** What the server has asked and nobody has answered yet, by its raw id. */
+  readonly #questions = new Map<string, CarriedQuestion>()
+  #askedCount = 0
+  /** True once it has handed a question back: it is over, or is to be made again. */
+  #ended = false
 
   /** `tell` takes what comes back, in order; nothing follows a result or a failure. */
   constructor(message: MessageText, tell: (event: CallEvent) => void) {
@@ -61,30 +76,62 @@ export class BridgeCall extends UpstreamCall {
 
   dropped(): void {}
 
-  /** The server asks something because of this request. */
-  asked(message: MessageText, answer: (text: string) => void): void {
+  /** Whether it can carry a question that names no call. */
+  get mayCarry(): boolean {
+    const asks = clientRequests.modern.get(this.method)?.mayAsk === true
+    const room = this.#questions.size < questionsOpenMax && this.#askedCount < questionsTotalMax
+    return asks && room && !this.#ended && this.cancelledAtMs === 0
+  }
+
+  /** True while its client owes the server an answer. */
+  get waits(): boolean {
+    return this.#questions.size > 0
+  }
+
+  /** The server asks something because of this request, or it is the one to carry the question. */
+  asked(message: MessageText, question: CarriedQuestion): void {
     const id = idTextOf(message)
-    this.#answers.set(id, answer)
+    this.#askedCount++
+    this.#questions.set(id, question)
     this.#tell({
       kind: 'serverRequest',
       id,
       method: message.method ?? '',
       params: memberOf(message.text, 'params'),
+      guessed: question.guessed,
     })
   }
 
   /** The server no longer wants to know. True when it was this request's question. */
   withdrawn(id: string): boolean {
-    if (!this.#answers.delete(id)) return false
+    if (!this.#questions.delete(id)) return false
     this.#tell({ kind: 'serverWithdrew', id })
     return true
   }
 
   /** Gives the server the outcome of what it asked under this raw id. */
   respond(id: string, outcome: Outcome): void {
-    const answer = this.#answers.get(id)
-    this.#answers.delete(id)
-    answer?.(outcome.kind === 'result' ? rpcResult(id, outcome.result) : rpcError(id, outcome.failure.text))
+    const text =
+      outcome.kind === 'result' ? rpcResult(id, outcome.result) : rpcError(id, outcome.failure.text)
+    this.#take(id)?.answer(text)
+  }
+
+  /** The call ends with this question open. */
+  handBack(id: string): void {
+    this.#ended = true
+    this.#take(id)?.handBack()
+  }
+
+  /** There is no way to bring what the server asks to the client, by this call or another. */
+  refuseQuestions(error: GatewayError): void {
+    this.#ended = true
+    for (const id of [...this.#questions.keys()]) this.#take(id)?.answer(rpcErrorText(error, id))
+  }
+
+  #take(id: string): CarriedQuestion | undefined {
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    return question
   }
 }
 

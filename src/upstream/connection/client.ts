@@ -15,8 +15,16 @@ export interface LaneClient {
   readonly interactive: boolean
   /** A notification for this client; `call` is its request that the message belongs to, when known. */
   notify(message: MessageText, call: UpstreamCall | null): void
-  /** A server's request for this client. `answer` takes the response with the server's own id text. */
-  ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void
+  /**
+   * A server's request for this client. `answer` takes the response with the server's own id text. Where nothing
+   * says which `call` it belongs to, `carrier` names one of those in flight that can carry it, each time anew.
+   */
+  ask(
+    message: MessageText,
+    call: UpstreamCall | null,
+    answer: (text: string) => void,
+    carrier: () => UpstreamCall | null,
+  ): void
   /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
   withdraw(message: MessageText, requestIdText: string): void
   /** Calls `listener` once when the client is gone for good, at once if it is; the answer takes that back. */

@@ -29,8 +29,6 @@ export interface LaneHost {
   noise(line: string): void
   /** Takes the definition's secrets out of a text for people. */
   readonly mask: Mask
-  /** The lanes that speak for the same client as this one, itself included. */
-  peersOf(lane: Lane): Iterable<Lane>
   /** The server says that its tools are others than before. */
   toolsChanged(): void
   /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */

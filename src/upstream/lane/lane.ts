@@ -48,6 +48,7 @@ export class Lane implements ConnectionOwner {
   #restoring: Promise<void> | null = null
   #retired = false
   #usedAtMs = performance.now()
+  #holders = 0
 
   constructor(host: LaneHost, role: LaneRole) {
     this.#host = host
@@ -78,11 +79,6 @@ export class Lane implements ConnectionOwner {
 
   get inFlightCount(): number {
     return this.#connection?.inFlightCount ?? 0
-  }
-
-  /** This lane, and others on which the same stateless clients take turns. */
-  peers(): Iterable<Lane> {
-    return this.owner && !this.ownerAnnounces ? this.#host.peersOf(this) : [this]
   }
 
   /** Opens the lane once; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */
@@ -117,9 +113,20 @@ export class Lane implements ConnectionOwner {
     this.#usedAtMs = performance.now()
   }
 
+  /** A stateless call needs the lane until it lets go, also while it is parked and nothing of it runs. */
+  hold(): void {
+    this.#holders++
+  }
+
+  letGo(): void {
+    this.#holders--
+    this.touch()
+  }
+
   /** True when nobody has used it for that long. */
   idleFor(nowMs: number, idleMs: number): boolean {
-    const waitedFor = this.#attempt !== null || this.clients.size > 0 || this.inFlightCount > 0
+    const waitedFor =
+      this.#attempt !== null || this.clients.size > 0 || this.inFlightCount > 0 || this.#holders > 0
     return !waitedFor && nowMs - this.#usedAtMs > idleMs
   }
 

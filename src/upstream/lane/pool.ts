@@ -3,20 +3,12 @@ import { GatewayError } from '../../errors.ts'
 import type { LaneClient } from '../connection/client.ts'
 import type { LaneHost } from './host.ts'
 import { Lane } from './lane.ts'
-import { type LaneRole, modernRole, type StatelessUse } from './roles.ts'
-
-/** A lane that a stateless client's request may use until it is given back. */
-export interface StatelessLease {
-  readonly lane: Lane
-  giveBack(): void
-}
+import { type LaneRole, modernRole } from './roles.ts'
 
 export class LanePool {
   readonly #host: LaneHost
   readonly #byKey = new Map<string, Lane>()
   readonly #leaving = new Set<Lane>()
-  /** Lanes that one stateless call has to itself for now. */
-  readonly #taken = new Set<Lane>()
 
   constructor(host: LaneHost) {
     this.#host = host
@@ -57,41 +49,7 @@ export class LanePool {
     return lane?.ready ? lane : null
   }
 
-  /**
-   * The lane for a request on a wire without attribution. One during which the server may ask has it to itself
-   * until it is given back, others run beside it; a subscription stands on the first. `role` is asked for the
-   * role of the n-th such lane.
-   */
-  parted(use: StatelessUse, role: (position: number) => LaneRole): Lane {
-    if (use === 'listen') return this.get(role(0))
-    return use === 'ask' ? this.#take(role) : this.#first(role, (found) => !this.#taken.has(found))
-  }
-
-  #take(role: (position: number) => LaneRole): Lane {
-    const lane = this.#first(role, (found) => !this.#taken.has(found) && found.inFlightCount === 0)
-    this.#taken.add(lane)
-    return lane
-  }
-
-  /** Every lane that speaks for this owner. */
-  *ofOwner(ownerId: string): Iterable<Lane> {
-    for (const lane of this.#byKey.values()) if (lane.owner?.id === ownerId) yield lane
-  }
-
-  giveBack(lane: Lane): void {
-    this.#taken.delete(lane)
-    lane.touch()
-  }
-
-  #first(role: (position: number) => LaneRole, fits: (lane: Lane) => boolean): Lane {
-    for (let position = 0; ; position++) {
-      const lane = this.get(role(position))
-      if (fits(lane)) return lane
-    }
-  }
-
   forget(lane: Lane): void {
-    this.#taken.delete(lane)
     this.#leaving.delete(lane)
     if (this.#byKey.get(lane.key) === lane) this.#byKey.delete(lane.key)
   }
@@ -110,7 +68,7 @@ export class LanePool {
     const idle: Lane[] = []
     for (const lane of this.#byKey.values()) {
       lane.expire(nowMs)
-      if (!this.#taken.has(lane) && lane.idleFor(nowMs, idleMs)) idle.push(lane)
+      if (lane.idleFor(nowMs, idleMs)) idle.push(lane)
     }
     return idle
   }

@@ -3,7 +3,8 @@
  *
  * Two clients with the same key share a connection. `auto` gives a session of its own to everybody who could be
  * asked something, and to everybody over HTTP, where a session costs the server little; the rest of a principal
- * shares one process.
+ * shares one process. A stateless client is whoever names itself alike with every request: all that it does goes over
+ * one connection, because what a tool leaves behind must be there for the next one.
  */
 import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
@@ -18,9 +19,6 @@ export interface LaneRole {
   /** True when the owner says `notifications/initialized` itself; else the lane says it at once. */
   readonly ownerAnnounces: boolean
 }
-
-/** What a stateless request is to its lane: one during which the server may ask, a subscription, or neither. */
-export type StatelessUse = 'ask' | 'listen' | 'plain'
 
 /** The lane of a session. */
 export function sessionRole(definition: ServerDefinition, client: LaneClient, era: Era): LaneRole {
@@ -38,11 +36,10 @@ export function statelessRole(
   principalId: string,
   client: LaneClient | null,
   era: Era,
-  position: number,
 ): LaneRole {
   if (era === 'modern') return modernRole
   return client && definition.isolation !== 'shared'
-    ? { key: `${client.id} #${position}`, era, owner: client, ownerAnnounces: false }
+    ? { key: client.id, era, owner: client, ownerAnnounces: false }
     : plainRole(plainKey(definition, principalId))
 }
 

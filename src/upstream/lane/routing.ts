@@ -1,6 +1,7 @@
 /**
  * Where a message of the server's goes that answers nobody: to the call or the client that it belongs to, and
- * to no other. What cannot be attributed is refused or dropped at once, never left hanging and never guessed.
+ * to no other. What cannot be attributed is refused or dropped at once, never left hanging. Which client it is for is
+ * never guessed; which call of that client carries a question is, where the wire does not say.
  */
 import { listChanges, metaKeys } from '../../protocol/eras.ts'
 import {
@@ -32,11 +33,17 @@ export function routeServerRequest(
   }
   const answer = (text: string) => connection.send(text, null)
   if (message.method === 'ping') answer(rpcResult(idTextOf(message), '{}'))
-  else if (lane.owner) lane.owner.ask(message, call ?? soleCause(connection), answer)
+  else if (lane.owner)
+    lane.owner.ask(message, call ?? soleCause(connection), answer, () => carrierOf(connection.causes()))
   else {
     // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
     const cause = call ?? soleCause(connection)
-    if (cause instanceof BridgeCall) cause.asked(message, answer)
+    if (cause instanceof BridgeCall)
+      cause.asked(message, {
+        guessed: false,
+        answer,
+        handBack: () => refuseServerRequest(message, answer, 'the client gave no answer'),
+      })
     else refuseServerRequest(message, answer, 'this connection speaks for no single client')
   }
 }
@@ -76,6 +83,25 @@ function routeModern(connection: Connection, message: MessageText, call: Upstrea
 function soleCause(connection: Connection): UpstreamCall | null {
   const [first, second] = connection.causes()
   return first && !second ? first : null
+}
+
+/**
+ * Who carries a question that names no call, of all the calls that its one client has in flight: the first begun of
+ * those whose client owes the server nothing, else the first begun. A server that works on one call after the other
+ * asks because of the first; one that works on all of them at once asks in the order in which they came, and seldom
+ * because of a call that waits for an answer already. Where the guess is wrong, the same client answers all the same.
+ */
+export function carrierOf(inFlight: Iterable<UpstreamCall>): BridgeCall | null {
+  let best: BridgeCall | null = null
+  for (const call of inFlight) {
+    if (!(call instanceof BridgeCall) || !call.mayCarry) continue
+    if (best === null || goesBefore(call, best)) best = call
+  }
+  return best
+}
+
+function goesBefore(call: BridgeCall, other: BridgeCall): boolean {
+  return call.waits === other.waits ? call.upstreamId < other.upstreamId : other.waits
 }
 
 /**
@@ -125,10 +151,8 @@ function routeToOwner(
   }
   const cause = call ?? (method === 'notifications/message' ? soleLogger(connection) : null)
   lane.owner?.notify(message, cause)
-  // Stateless clients take turns on such lanes, and those who listen do so on the first of them.
-  for (const peer of lane.peers()) {
-    for (const client of peer.clients) if (client !== lane.owner) offer(peer, client, message)
-  }
+  // The subscriptions of a stateless client stand on its lane too.
+  for (const client of lane.clients) if (client !== lane.owner) offer(lane, client, message)
 }
 
 function routeShared(

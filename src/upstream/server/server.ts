@@ -16,8 +16,8 @@ import type { LaneClient } from '../connection/client.ts'
 import { EraMismatch, type GatewayIdentity } from '../connection/handshake.ts'
 import type { LaneHost } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
-import { LanePool, type StatelessLease } from '../lane/pool.ts'
-import { type StatelessUse, sessionRole, statelessRole } from '../lane/roles.ts'
+import { LanePool } from '../lane/pool.ts'
+import { sessionRole, statelessRole } from '../lane/roles.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
 import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
@@ -98,23 +98,15 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   /**
-   * A lane for one request of a stateless client. `client` speaks for clients that can be asked something, or
-   * is null for those that cannot. A subscription stands where such a client's calls go first.
+   * The lane of a stateless client's requests, opened. `client` speaks for clients that can be asked something or
+   * that forward headers, or is null for all others. Rejects with a GatewayError.
    */
-  async leaseStateless(
-    principalId: string,
-    client: LaneClient | null,
-    use: StatelessUse,
-  ): Promise<StatelessLease> {
-    const { isolation, transport } = this.definition
-    const parts = client?.interactive === true && isolation !== 'shared' && transport !== 'streamable-http'
-    const exclusive = use === 'ask' && parts
-    const lane = await this.#openInEra('modern', (era) => {
-      const role = (position: number) => statelessRole(this.definition, principalId, client, era, position)
-      return era === 'legacy' && parts ? this.#pool.parted(use, role) : this.#pool.get(role(0))
-    })
+  async leaseStateless(principalId: string, client: LaneClient | null): Promise<Lane> {
+    const lane = await this.#openInEra('modern', (era) =>
+      this.#pool.get(statelessRole(this.definition, principalId, client, era)),
+    )
     lane.touch()
-    return { lane, giveBack: () => (exclusive ? this.#pool.giveBack(lane) : lane.touch()) }
+    return lane
   }
 
   /** The lane that takes a stateless client's request without a wait, or null where one must be leased. */
@@ -206,10 +198,6 @@ export class Server implements ServerEntry, LaneHost {
 
   toolsChanged(): void {
     this.tools.forget()
-  }
-
-  peersOf(lane: Lane): Iterable<Lane> {
-    return this.#pool.ofOwner(lane.owner?.id ?? '')
   }
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {
