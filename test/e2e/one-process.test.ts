@@ -7,10 +7,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { callModern, Listening, type ModernPost, type ModernReply } from '../support/modern-client.ts'
+import { startProcess } from '../support/process.ts'
 import type { RpcMessage } from '../support/raw-client.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const server = resolve(import.meta.dir, '../support/one-state-server.ts')
+const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
 const directory = temporaryDirectory()
 const capabilities = { elicitation: {}, sampling: {}, roots: {} }
 let gateway: RunningGateway
@@ -262,6 +264,29 @@ describe('a question', () => {
     await complete('askAfter', { as: 'late-question' })
     await poll('the refusal', async () => answersTo('late-question').length > 0)
     expect(answersTo('late-question')).toMatchObject([{ error: { code: -32603 } }])
+  })
+
+  test('on the standing stream of a server over HTTP rides on a call too', async () => {
+    const upstream = startProcess({ command: [process.execPath, rawServer, '--transport', 'http'] })
+    try {
+      const { url } = JSON.parse(await upstream.line((line) => line.startsWith('{"url"'))) as { url: string }
+      await gateway.register({ name: 'http', transport: 'streamable-http', url })
+      const post = { token: 'token-of-ada', capabilities }
+      const at = gateway.face('http', 'stream')
+      const asking = { id: 'apart', ...elicit('apart?') }
+      const slow = callModern(at, 'slow', { ms: 1_000 }, post)
+      await poll('the call', async () => {
+        const { answer } = await callModern(at, 'received', { part: '"slow"' }, post)
+        return JSON.stringify(answer).includes('slow')
+      })
+      const messages = [{ jsonrpc: '2.0', ...asking }]
+      const emit = callModern(at, 'emit', { messages, apart: true }, { ...post, id: 2 })
+      const replies = await Promise.all([slow, emit])
+      const inputs = replies.flatMap((reply) => Object.values(inputsOf(reply)))
+      expect(inputs.map(({ params }) => params['message'])).toEqual(['apart?'])
+    } finally {
+      await upstream.kill()
+    }
   })
 
   test('without room to wait for its answer ends one call, and no other', async () => {
