@@ -149,7 +149,6 @@ export function bridgeCall(name: string, note: (line: string) => void): BridgeCa
 export interface HostOptions {
   /** The wire of the next lane. */
   readonly createTransport?: () => UpstreamTransport
-  readonly peersOf?: (lane: Lane) => Iterable<Lane>
   readonly lanesPerClientMax?: number
   readonly note?: (line: string) => void
   readonly laneClosed?: (lane: Lane, error: GatewayError, wasReady: boolean) => void
@@ -177,7 +176,6 @@ export function laneHost(options: HostOptions = {}): LaneHost {
     doubt: nothing,
     noise: (line) => note(`noise: ${line}`),
     mask: (text) => text,
-    peersOf: options.peersOf ?? ((lane) => [lane]),
     toolsChanged: nothing,
     laneClosed: options.laneClosed ?? nothing,
   }

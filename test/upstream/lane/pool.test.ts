@@ -1,5 +1,5 @@
 /** The lanes of one server: which one serves a role, which one waits for its last calls, which one may go. */
-import { describe, expect, setSystemTime, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/errors.ts'
 import type { Connection } from '../../../src/upstream/connection/connection.ts'
 import type { Lane } from '../../../src/upstream/lane/lane.ts'
@@ -46,15 +46,12 @@ const sessionOf = (owner: NotingClient): LaneRole => ({
   owner,
   ownerAnnounces: true,
 })
-/** The roles of one stateless client, by position. */
-const turnsOf =
-  (owner: NotingClient) =>
-  (position: number): LaneRole => ({
-    key: `${owner.id} #${position}`,
-    era: 'legacy',
-    owner,
-    ownerAnnounces: false,
-  })
+const statelessOf = (owner: NotingClient): LaneRole => ({
+  key: owner.id,
+  era: 'legacy',
+  owner,
+  ownerAnnounces: false,
+})
 
 async function callOn(lane: Lane): Promise<{ call: NotingCall; connection: Connection }> {
   const connection = await lane.open()
@@ -122,72 +119,32 @@ describe('the lane of a role', () => {
     lane.retire()
     expect(pool.readyModern()).toBeNull()
   })
-
-  test('is found by its owner', () => {
-    const { pool } = scene()
-    const [ann, bob] = [new NotingClient('ann'), new NotingClient('bob')]
-    const mine = [pool.get(turnsOf(ann)(0)), pool.get(turnsOf(ann)(1))]
-    pool.get(sessionOf(bob))
-    pool.get(plain('a'))
-    expect([...pool.ofOwner('ann')]).toEqual(mine)
-    expect([...pool.ofOwner('nobody')]).toEqual([])
-  })
 })
 
-describe('lanes by turns', () => {
-  const ann = new NotingClient('ann')
-  const role = turnsOf(ann)
-
-  test('a request during which the server may ask has its lane to itself, the next one gets another', () => {
+describe('lanes of stateless clients', () => {
+  test('are one for each client, however often it is asked for', () => {
     const { pool } = scene()
-    const keys = [1, 2, 3].map(() => pool.parted('ask', role).key)
-    expect(keys).toEqual(['ann #0', 'ann #1', 'ann #2'])
+    const [ann, bob] = [new NotingClient('ann'), new NotingClient('bob')]
+    const lanes = [ann, bob, ann].map((client) => pool.get(statelessOf(client)))
+    expect(lanes.map(({ key }) => key)).toEqual(['ann', 'bob', 'ann'])
+    expect(lanes[2]).toBe(lanes[0])
   })
 
-  test('a lane that is given back is the first to be taken again', () => {
+  test('that have ended are made anew', async () => {
     const { pool } = scene()
-    const [first] = [pool.parted('ask', role), pool.parted('ask', role)]
-    pool.giveBack(first)
-    expect(pool.parted('ask', role)).toBe(first)
-    expect(pool.parted('ask', role).key).toBe('ann #2')
-  })
-
-  test('others run beside each other, and never on one that is taken', () => {
-    const { pool } = scene()
-    pool.parted('ask', role)
-    expect([pool.parted('plain', role).key, pool.parted('plain', role).key]).toEqual(['ann #1', 'ann #1'])
-  })
-
-  test('one on which a call still runs is not taken, but others may join it', async () => {
-    const { pool } = scene()
-    const { call, connection } = await callOn(pool.parted('plain', role))
-    expect(pool.parted('ask', role).key).toBe('ann #1')
-    expect(pool.parted('plain', role).key).toBe('ann #0')
-    finish(connection, call)
-    expect(pool.parted('ask', role).key).toBe('ann #0')
-  })
-
-  test('a subscription stands on the first, whoever has taken it', () => {
-    const { pool } = scene()
-    pool.parted('ask', role)
-    expect(pool.parted('listen', role).key).toBe('ann #0')
-  })
-
-  test('one that has ended is free again, though nobody gave it back', async () => {
-    const { pool } = scene()
-    const taken = pool.parted('ask', role)
-    await taken.open()
-    await taken.close(goodbye)
-    const next = pool.parted('ask', role)
-    expect([next.key, next === taken]).toEqual(['ann #0', false])
+    const ended = pool.get(statelessOf(new NotingClient('ann')))
+    await ended.open()
+    await ended.close(goodbye)
+    const next = pool.get(statelessOf(new NotingClient('ann')))
+    expect([next.key, next === ended]).toEqual(['ann', false])
   })
 
   test('a principal has so many and no more, however it calls itself', () => {
     const { pool } = scene(2)
-    const named = (id: string) => turnsOf(new NotingClient(id, { principalId: 'p' }))
-    pool.get(named('one')(0))
-    pool.get(named('two')(0))
-    const third = () => pool.get(named('three')(0))
+    const named = (id: string) => statelessOf(new NotingClient(id, { principalId: 'p' }))
+    pool.get(named('one'))
+    pool.get(named('two'))
+    const third = () => pool.get(named('three'))
     expect(third).toThrow(
       expect.objectContaining({
         code: 'SESSIONS_EXHAUSTED',
@@ -197,8 +154,8 @@ describe('lanes by turns', () => {
     )
     expect(pool.count).toBe(2)
     // Those that are there stay, and other principals, sessions and shared lanes are not meant.
-    expect(pool.get(named('two')(0)).key).toBe('two #0')
-    expect(pool.get(turnsOf(new NotingClient('other', { principalId: 'q' }))(0)).key).toBe('other #0')
+    expect(pool.get(named('two')).key).toBe('two')
+    expect(pool.get(statelessOf(new NotingClient('other', { principalId: 'q' }))).key).toBe('other')
     expect(pool.get(sessionOf(new NotingClient('s', { principalId: 'p' }))).key).toBe('session s')
     expect(pool.get(plain('principal p')).key).toBe('principal p')
   })
@@ -219,10 +176,7 @@ describe('a sweep', () => {
   test.each<{ why: string; use: (pool: LanePool, lane: Lane) => Promise<unknown> }>([
     { why: 'a client is on it', use: async (_, lane) => lane.clients.add(new NotingClient('ann')) },
     { why: 'a call runs on it', use: (_, lane) => callOn(lane) },
-    {
-      why: 'a request has it to itself',
-      use: async (pool) => pool.parted('ask', () => plain('a')),
-    },
+    { why: 'a stateless call holds it', use: async (_, lane) => lane.hold() },
   ])('leaves a lane alone when $why', async ({ use }) => {
     const { pool } = scene()
     const lane = pool.get(plain('a'))
@@ -241,18 +195,17 @@ describe('a sweep', () => {
     expect(await opening).toBe('given up')
   })
 
-  test('a lane that is given back is idle from then on', () => {
+  test('a lane that was let go of is idle from then on', () => {
     const { pool } = scene()
-    const takenAtMs = performance.now()
-    const lane = pool.parted('ask', turnsOf(new NotingClient('ann')))
-    try {
-      setSystemTime(takenAtMs + 10_000)
-      pool.giveBack(lane)
-    } finally {
-      setSystemTime()
-    }
-    expect(pool.sweep(takenAtMs + 11_000, idleMs)).toEqual([])
-    expect(pool.sweep(takenAtMs + 11_001, idleMs)).toEqual([lane])
+    const lane = pool.get(statelessOf(new NotingClient('ann')))
+    lane.hold()
+    lane.hold()
+    lane.letGo()
+    expect(pool.sweep(later(), idleMs)).toEqual([])
+    lane.letGo()
+    const letGoAtMs = performance.now()
+    expect(pool.sweep(letGoAtMs, idleMs)).toEqual([])
+    expect(pool.sweep(letGoAtMs + idleMs + 10, idleMs)).toEqual([lane])
   })
 
   test('ends what has waited too long, on lanes that are leaving as well', async () => {

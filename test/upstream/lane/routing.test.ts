@@ -17,7 +17,7 @@ import {
   silentLog,
 } from '../../support/upstream-parties.ts'
 
-/** `owned`: the session `owner` has it to itself. `stateless`: it speaks for stateless clients by turns. */
+/** `owned`: the session `owner` has it to itself. `stateless`: it speaks for the stateless clients that are alike. */
 type LaneKind = 'owned' | 'stateless' | 'shared' | 'modern'
 
 interface ClientRow {
@@ -26,8 +26,6 @@ interface ClientRow {
   readonly principal?: string
   readonly level?: string
   readonly uris?: readonly string[]
-  /** Stands on the second of the lanes that take turns. */
-  readonly onPeer?: true
 }
 
 interface CallRow {
@@ -300,9 +298,9 @@ const ownedNotifications: readonly Row[] = [
     heard: [],
   },
   {
-    why: 'stateless clients who listen do so on the first of their lanes, whichever of them the server speaks on',
+    why: 'a stateless client who listens does so on its one lane',
     lane: 'stateless',
-    clients: [{ id: 'ann' }, { id: 'bob', onPeer: true }],
+    clients: [{ id: 'ann' }, { id: 'bob' }],
     says: prompts,
     heard: ['owner hears', 'ann hears', 'bob hears'],
   },
@@ -311,7 +309,7 @@ const ownedNotifications: readonly Row[] = [
     lane: 'stateless',
     clients: [
       { id: 'ann', uris: ['file:///a/'] },
-      { id: 'bob', onPeer: true, uris: ['file:///c'] },
+      { id: 'bob', uris: ['file:///c'] },
     ],
     says: updated,
     heard: ['owner hears', 'ann hears'],
@@ -699,16 +697,11 @@ function heardOf(row: Row): string[] {
   const heard: string[] = []
   const note = (line: string) => heard.push(line)
   const owner = new NotingClient('owner', { note })
-  const lanes: Lane[] = []
-  const host = laneHost({ note, peersOf: () => lanes })
-  const lane = new Lane(host, roleOf(row.lane, owner))
-  const peer = new Lane(host, roleOf(row.lane, owner))
-  lanes.push(lane, ...(row.lane === 'stateless' ? [peer] : []))
+  const lane = new Lane(laneHost({ note }), roleOf(row.lane, owner))
   // As a session joins its own lane.
   if (row.lane === 'owned') lane.clients.add(owner)
   const clients = new Map([['owner', owner]])
-  for (const client of row.clients ?? [])
-    clients.set(client.id, joined(client, client.onPeer ? peer : lane, note))
+  for (const client of row.clients ?? []) clients.set(client.id, joined(client, lane, note))
 
   const transport = new TextTransport()
   const connection = new Connection(transport, lane, limits, silentLog)
