@@ -11,6 +11,9 @@ import { commitOf } from './commit.ts'
 const root = resolve(import.meta.dir, '..')
 export const defaultOutfile = resolve(root, 'dist/compozy')
 
+/** Tokens of people who are in many groups come close to 16 KiB. */
+const headBytesMax = 32 * 1024
+
 export interface BuildOptions {
   readonly outfile?: string
   /** Such as `bun-linux-arm64-musl`; by default the machine this runs on. */
@@ -64,6 +67,9 @@ export async function build({
     entrypoints: [resolve(root, 'src/main.ts')],
     compile: {
       outfile,
+      // Nothing else can raise the runtime's bound of 16 KiB for request line and headers without loading eight
+      // megabytes of node:http. Past the bound it answers 431 before anything here is asked.
+      execArgv: [`--max-http-header-size=${headBytesMax}`],
       ...(target === undefined ? {} : { target }),
       ...(runtime === undefined ? {} : { executablePath: runtime }),
       // Without these, files in the working directory could change or run what the gateway does.

@@ -119,6 +119,12 @@ describe('two readings', () => {
 describe('headers', () => {
   test.each([
     { why: '250 of them', lines: Array.from({ length: 250 }, (_, n) => `X-H${n}: v`), statuses: [431, 400] },
+    {
+      why: 'one of 31 KiB, as tokens of people in many groups are',
+      lines: [`X-Long: ${'a'.repeat(31 * 1024)}`],
+      statuses: [401],
+    },
+    { why: 'one of 33 KiB', lines: [`X-Long: ${'a'.repeat(33 * 1024)}`], statuses: [431] },
     { why: 'one of a hundred kilobytes', lines: [`X-Long: ${'a'.repeat(100_000)}`], statuses: [431, 400] },
     { why: 'two hosts', lines: ['Host: localhost'], statuses: [400] },
     { why: 'two tokens, one of them right', lines: [admin, 'Authorization: Bearer x'], statuses: [401] },
