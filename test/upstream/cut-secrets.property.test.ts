@@ -49,7 +49,7 @@ const sinks: Readonly<Record<string, (mask: Mask, text: string) => Promise<strin
   'the last words of a server that dies': (mask, text) => {
     const noise = createServerNoise(mask, () => {})
     noise.push(Buffer.from(text))
-    return [noise.tail()]
+    return [noise.reason()]
   },
   'its lines on stderr, in two writes': (mask, text) => {
     const shown: string[] = []

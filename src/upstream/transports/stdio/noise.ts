@@ -14,8 +14,14 @@ const lineBytesMax = 16 * 1024
 const lineCharsMax = 2_000
 const newline = 0x0a
 const tailBytesMax = 4 * 1024
-const tailLinesMax = 10
-const tailCharsMax = 1_000
+const reasonCharsMax = 500
+
+/**
+ * The line in which a runtime says why it ends: `Error: …`, `TypeError [CODE]: …`, `java.lang.FooException: …`,
+ * `panic: …`, `error: …`. Not the frames of its stack, nor the line of source that it quotes.
+ */
+const tellingLine =
+  /^(?!\s+at )(?:.*[\s.:\]])?(?:\w*(?:Error|Exception)|error|fatal|FATAL|ERROR|panic)(?: \[\w+\])?: ?\S/
 
 export interface ServerNoise {
   /** Bytes from stderr. */
@@ -24,8 +30,11 @@ export interface ServerNoise {
    * A line that came another way (stdout), or its beginning; `remark` is the transport's own and stands behind it.
    */
   line(text: string, remark?: string): void
-  /** The last lines of stderr, masked, joined by line breaks, at most a thousand characters. */
-  tail(): string
+  /**
+   * The one line of the last 4 KiB of stderr that explains most, masked, at most 500 characters; empty when there is
+   * none. It goes to clients; an admin reads the others in the status.
+   */
+  reason(): string
 }
 
 export function createServerNoise(mask: Mask, emit: (line: string) => void): ServerNoise {
@@ -92,11 +101,13 @@ export function createServerNoise(mask: Mask, emit: (line: string) => void): Ser
     if (admit(text.length)) say(text, remark)
   }
 
-  function tail(): string {
-    const lines = lastBytes.toString('utf8').split(/\r?\n/)
-    const spoken = lines.map((text) => text.trimEnd()).filter((text) => text !== '')
-    return mask(spoken.slice(-tailLinesMax).join('\n')).slice(-tailCharsMax)
+  function reason(): string {
+    // Masked as a whole: a secret may go over several lines.
+    const lines = mask(lastBytes.toString('utf8')).split(/\r?\n/)
+    const spoken = lines.filter((text) => text.trim() !== '')
+    const told = spoken.findLast((text) => tellingLine.test(text)) ?? spoken.at(-1) ?? ''
+    return told.trim().slice(0, reasonCharsMax)
   }
 
-  return { push, line, tail }
+  return { push, line, reason }
 }

@@ -207,9 +207,9 @@ class StdioTransport implements UpstreamTransport {
   #fail(what: string): void {
     const receiver = this.#receiver
     if (receiver === null) return
-    const tail = this.#noise?.tail() ?? ''
+    const reason = this.#noise?.reason() ?? ''
     this.#receiver = null
-    receiver.closed(new GatewayError('UPSTREAM_CLOSED', tail === '' ? `${what}.` : `${what}: ${tail}`))
+    receiver.closed(new GatewayError('UPSTREAM_CLOSED', reason === '' ? `${what}.` : `${what}: ${reason}`))
     // A wrapper that died leaves its grandchildren behind.
     void this.close()
   }
