@@ -212,9 +212,9 @@ export const settings = {
       doc: 'A session without traffic ends after this long.',
     }),
     sessionAbsoluteMs: setting({
-      kind: duration(1),
-      initial: 24 * hourMs,
-      doc: 'A session ends after this long whatever happens.',
+      kind: duration(0),
+      initial: 0,
+      doc: 'A session ends after this long whatever happens. 0: it lives as long as it is used.',
     }),
     laneIdleMs: setting({
       kind: duration(1),

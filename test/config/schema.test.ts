@@ -82,7 +82,7 @@ describe('the table of settings', () => {
       },
       timeouts: {
         sessionIdleMs: 1_800_000,
-        sessionAbsoluteMs: 86_400_000,
+        sessionAbsoluteMs: 0,
         laneIdleMs: 300_000,
         heartbeatMs: 15_000,
         streamAfterMs: 3_000,

@@ -9,6 +9,7 @@ export interface SessionsSettings extends SessionSettings {
   readonly sessionsMax: number
   readonly sessionsPerClientMax: number
   readonly sessionIdleMs: number
+  /** 0: no session is too old. Many clients never initialise again, and would fail for good. */
   readonly sessionAbsoluteMs: number
 }
 
@@ -99,7 +100,8 @@ export class Sessions {
     const { sessionIdleMs, sessionAbsoluteMs } = this.#settings
     for (const session of this.#byId.values()) {
       const idle = !session.busy && nowMs - session.lastSeenMs > sessionIdleMs
-      if (idle || nowMs - session.createdAtMs > sessionAbsoluteMs)
+      const old = sessionAbsoluteMs > 0 && nowMs - session.createdAtMs > sessionAbsoluteMs
+      if (idle || old)
         this.close(
           session,
           new GatewayError(
