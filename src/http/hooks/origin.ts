@@ -34,7 +34,7 @@ export function checkHost(host: HostName, area: Area, rules: AccessRules): Gatew
   if (isTokenless(area, rules)) return tokenlessAdminError(`Host "${host.text}"`)
   return new GatewayError(
     'HOST_FORBIDDEN',
-    `The host "${host.text}" is not one of this gateway's names; add it to security.allowed_hosts.`,
+    `The host "${host.text}" is not one of this gateway's names. Add it to security.allowed_hosts, or set base_url to the URL that clients use; a container that reaches this machine as host.docker.internal needs that as well.`,
   )
 }
 
