@@ -52,6 +52,7 @@ export const catalogue = {
   HOST_FORBIDDEN: row(421, -32600, false, 'Host not allowed'),
   ORIGIN_FORBIDDEN: row(403, -32600, false, 'Origin not allowed'),
   NOT_FOUND: row(404, -31404, false, 'Not found'),
+  METHOD_NOT_FOUND: row(404, -32601, false, 'Method not found'),
   METHOD_NOT_ALLOWED: row(405, -32600, false, 'Method not allowed'),
   BAD_REQUEST: row(400, -32600, false, 'Bad request'),
   DEFINITION_INVALID: row(400, -32602, false, 'Invalid server definition'),
@@ -80,7 +81,7 @@ export class GatewayError extends Error {
     readonly code: ErrorCode,
     /** What happened and what to do. Shown to clients: never a secret, a token or a stack. */
     readonly details: string,
-    /** Seconds for `Retry-After`; meaningful for 429 and 503. */
+    /** Seconds until the same may succeed; meaningful for 429 and 503. */
     readonly retryAfterSeconds?: number,
     /** Members of the JSON-RPC error's `data` that the specification asks for. */
     readonly data?: Readonly<Record<string, unknown>>,
@@ -103,6 +104,11 @@ export class GatewayError extends Error {
   get retryable(): boolean {
     return catalogue[this.code].retryable
   }
+
+  /** When to come back, for `Retry-After` and for `data.retryAfterMs`: a 503 always says it. */
+  get comeBackInSeconds(): number | undefined {
+    return this.retryAfterSeconds ?? (this.retryable && this.status === 503 ? 1 : undefined)
+  }
 }
 
 /** A failure as a JSON-RPC error response; for `idText` see `rpcError`. */
@@ -110,10 +116,15 @@ export function rpcErrorText(error: GatewayError, idText: string | null | undefi
   return rpcError(idText, rpcErrorObject(error))
 }
 
-/** The `error` member of such a response, as JSON text. */
+/**
+ * The `error` member of such a response, as JSON text. Its `data` tells what the HTTP status and `Retry-After` would
+ * tell, which an answer with status 200, or one on a stream, does not have.
+ */
 export function rpcErrorObject(error: GatewayError): string {
   const message = JSON.stringify(`${error.title}: ${error.details}`)
-  const data = JSON.stringify({ ...error.data, code: error.code })
+  const seconds = error.comeBackInSeconds
+  const retryAfterMs = seconds === undefined ? undefined : Math.ceil(seconds * 1000)
+  const data = JSON.stringify({ ...error.data, code: error.code, retryAfterMs })
   return `{"code":${error.rpcCode},"message":${message},"data":${data}}`
 }
 
@@ -129,6 +140,11 @@ export function internalError(requestId?: string): GatewayError {
     'INTERNAL',
     `The gateway failed to answer this request; its log has the reason${where}.`,
   )
+}
+
+/** What is told of anything thrown: itself where it is of the catalogue, else nothing but that it is a fault. */
+export function shownError(thrown: unknown, requestId?: string): GatewayError {
+  return thrown instanceof GatewayError ? thrown : internalError(requestId)
 }
 
 /** The message of anything thrown, without a stack. */

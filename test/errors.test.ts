@@ -33,6 +33,7 @@ const rows: readonly (readonly [code: string, status: number, rpcCode: number, r
   ['HOST_FORBIDDEN', 421, -32600, false],
   ['ORIGIN_FORBIDDEN', 403, -32600, false],
   ['NOT_FOUND', 404, -31404, false],
+  ['METHOD_NOT_FOUND', 404, -32601, false],
   ['METHOD_NOT_ALLOWED', 405, -32600, false],
   ['BAD_REQUEST', 400, -32600, false],
   ['DEFINITION_INVALID', 400, -32602, false],

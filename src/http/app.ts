@@ -87,7 +87,7 @@ function answerError(
     )
   }
   const headers = error.code === 'METHOD_NOT_ALLOWED' ? { allow: methods.join(', ') } : undefined
-  return replyErrorIn(context.area, error, headers)
+  return replyErrorIn(context.area, request, error, headers)
 }
 
 function errorOf(

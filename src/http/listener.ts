@@ -186,7 +186,7 @@ class FrontDoor {
 
   #refuse(request: Request, context: RequestContext, error: GatewayError): Response {
     context.log.code = error.code
-    return this.#finish(request, context, replyErrorIn(context.area, error))
+    return this.#finish(request, context, replyErrorIn(context.area, request, error))
   }
 
   /** No area can be told, and the client is no MCP client: the plain form, and the connection ends. */

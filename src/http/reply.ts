@@ -5,6 +5,9 @@
  * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
  */
 import { type GatewayError, rpcErrorText } from '../errors.ts'
+import { claimsModern } from '../protocol/classify.ts'
+import { modernErrorStatus } from '../protocol/eras.ts'
+import type { HeaderReader } from '../protocol/headers.ts'
 import { lengthOf, type MessagePieces } from '../protocol/large-answer.ts'
 import type { Area } from './context.ts'
 
@@ -61,11 +64,30 @@ export function replyRpcError(
 }
 
 /**
- * The form that the area's clients expect, for an answer given before or without a JSON-RPC body:
- * the id is left out, because null is no id in any MCP version.
+ * What became of a request that was accepted: 200, whatever failed. A status of the gateway's own would end the
+ * session of clients that take it for the end of their connection, and proxies on the way replace its body. Those
+ * that revision 2026-07-28 asks for stay.
  */
-export function replyErrorIn(area: Area, error: GatewayError, headers?: ReplyHeaders): Response {
-  return area === 'mcp' ? replyRpcError(error, undefined, headers) : replyError(error, headers)
+export function replyRpcFailure(error: GatewayError, idText: string): Response {
+  return jsonText(modernErrorStatus(error.rpcCode), rpcErrorText(error, idText))
+}
+
+/** The form that the area's clients expect, for an answer given before or without a JSON-RPC body. */
+export function replyErrorIn(
+  area: Area,
+  request: { readonly headers: HeaderReader },
+  error: GatewayError,
+  headers?: ReplyHeaders,
+): Response {
+  return area === 'mcp' ? replyRpcError(error, unreadId(request), headers) : replyError(error, headers)
+}
+
+/**
+ * What stands for an id that could not be read: null (JSON-RPC 2.0, 5), without which clients with a session take
+ * the answer for no message at all; nothing where revision 2026-07-28 is claimed, which has no null ids.
+ */
+export function unreadId(request: { readonly headers: HeaderReader }): null | undefined {
+  return claimsModern(request.headers) ? undefined : null
 }
 
 /** A ready JSON-RPC text, forwarded byte for byte with status 200. */
@@ -104,8 +126,7 @@ function withHeaders(response: Response, headers: ReplyHeaders | undefined): Res
 
 function withErrorHeaders(response: Response, error: GatewayError): Response {
   if (error.status === 401) response.headers.set('www-authenticate', 'Bearer')
-  const retryAfterSeconds =
-    error.retryAfterSeconds ?? (error.retryable && error.status === 503 ? 1 : undefined)
+  const retryAfterSeconds = error.comeBackInSeconds
   if (retryAfterSeconds !== undefined) {
     response.headers.set('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))))
   }

@@ -74,6 +74,12 @@ export function classify(inbound: InboundMessage): Route | Rejection {
   return classifyRequest(inbound, body, method, claim)
 }
 
+/** Whether the version header names a stateless revision, spoken or not. */
+export function claimsModern(headers: HeaderReader): boolean {
+  const version = headers.get('mcp-protocol-version')
+  return version !== null && claimedEra(version) === 'modern'
+}
+
 function classifyRequest(
   inbound: InboundMessage,
   body: JsonObject,
@@ -90,6 +96,8 @@ function classifyRequest(
         `initialize belongs to the session-based revisions, but MCP-Protocol-Version is ${quote(header)}`,
       )
     }
+    // The name of a revision that nobody speaks helps more than what its envelope may lack.
+    if (!eraOfVersion.has(header)) return unsupportedVersion(header, 'legacy')
     return reject(
       'INVALID_PARAMS',
       `MCP-Protocol-Version is ${quote(header)}, but the request lacks _meta["${metaKeys.protocolVersion}"]`,

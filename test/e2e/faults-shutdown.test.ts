@@ -76,7 +76,7 @@ test.concurrent('calls longer than the time-out get an error each, and it exits 
   const startedAtMs = performance.now()
   gateway.process.signal('SIGTERM')
   const ended = (await outcomes).map(({ answer }) => [answer.id, answer.error?.data])
-  expect(ended).toEqual(ended.map((_, n) => [n, { code: 'DRAINING' }]))
+  expect(ended).toEqual(ended.map((_, n) => [n, { code: 'DRAINING', retryAfterMs: 1000 }]))
   expect(await gateway.process.exited).toBe(0)
   expect(performance.now() - startedAtMs).toBeLessThan(2_000)
   await poll('the end of its processes', async () => !processes.some(alive), 10_000)
@@ -98,7 +98,7 @@ test.concurrent('a second signal ends it at once, with the number of the signal'
   expect(await gateway.process.exited).toBe(128 + 15)
   expect(performance.now() - secondAtMs).toBeLessThan(1_500)
   expect((await outcomes).map(({ answer }) => answer.error?.data)).toEqual(
-    Array.from({ length: callsInFlight }, () => ({ code: 'DRAINING' })),
+    Array.from({ length: callsInFlight }, () => ({ code: 'DRAINING', retryAfterMs: 1000 })),
   )
   await poll('the end of its processes', async () => !processes.some(alive), 10_000)
 })

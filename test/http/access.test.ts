@@ -11,6 +11,18 @@ describe('tokens', () => {
   const mcp = '/mcp-proxy/files/stream'
 
   test.each([
+    { version: undefined, id: null, why: 'a client that claims no era must find a JSON-RPC message' },
+    { version: '2025-11-25', id: null, why: 'so must one of a revision with sessions' },
+    { version: '2026-07-28', id: undefined, why: 'this revision has no null ids' },
+  ])('the id of a 401 is $id under version $version: $why', async ({ version, id }) => {
+    await using front = await startFront({ settings: { auth } })
+    const headers = { ...(version !== undefined && { 'mcp-protocol-version': version }) }
+    const answer = await front.send(mcp, { method: 'POST', headers, body: '{"jsonrpc":"2.0","id":1}' })
+    const body = (await answer.json()) as { id?: unknown }
+    expect([answer.status, body.id]).toEqual([401, id])
+  })
+
+  test.each([
     { path: mcp, token: 'g1', status: 200, why: 'a global token' },
     { path: mcp, token: 'g2', status: 200, why: 'the second one, while tokens are rotated' },
     { path: mcp, token: undefined, status: 401, why: 'no token' },
@@ -260,6 +272,7 @@ describe('Host and Origin', () => {
     { settings: loopback, host: 'localhost:1', status: 200, why: 'loopback name, any port' },
     { settings: loopback, host: 'LOCALHOST.', status: 200, why: 'another spelling of it' },
     { settings: loopback, host: 'evil.example', status: 421, why: 'a rebound name' },
+    { settings: loopback, host: 'host.docker.internal:6001', status: 421, why: 'a container’s name for us' },
     { settings: loopback, host: '192.0.2.1', status: 421, why: 'an address that is not loopback' },
     {
       settings: open,
@@ -282,7 +295,7 @@ describe('Host and Origin', () => {
     await using front = await startFront({ settings })
     const answer = await sendRaw(front.port, rawRequest('GET /mcp-proxy/files/stream', [`Host: ${host}`]))
     expect(answer.status).toBe(status)
-    if (status === 421) expect(answer.text).toContain('security.allowed_hosts')
+    if (status === 421) expect(answer.text).toMatch(/security\.allowed_hosts.*base_url/)
   })
 
   test('probes by address may ask for health, and for nothing else', async () => {

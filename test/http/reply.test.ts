@@ -7,6 +7,7 @@ import {
   replyErrorIn,
   replyJson,
   replyRpcError,
+  replyRpcFailure,
   replyRpcText,
   replyText,
 } from '../../src/http/reply.ts'
@@ -41,10 +42,72 @@ describe('a reply', () => {
     else expect(body).not.toContain('"id"')
   })
 
-  test('without a body to answer takes the form of the area, and no id', async () => {
-    expect(await replyErrorIn('mcp', error).json()).not.toHaveProperty('id')
-    expect(await replyErrorIn('admin', error).json()).toHaveProperty('details')
-    expect(await replyErrorIn('unknown', error).json()).toHaveProperty('details')
+  const claiming = (version?: string) => ({
+    headers: new Headers(version === undefined ? {} : { 'mcp-protocol-version': version }),
+  })
+
+  test('without a body to answer takes the form of the area', async () => {
+    for (const area of ['admin', 'unknown', 'health'] as const)
+      expect(await replyErrorIn(area, claiming(), error).json()).toHaveProperty('details')
+    expect(await replyErrorIn('mcp', claiming(), error).json()).toHaveProperty('jsonrpc')
+  })
+
+  test.each([
+    { version: undefined, id: null, why: 'no era is claimed' },
+    { version: '2025-11-25', id: null, why: 'JSON-RPC has null for an id that could not be read' },
+    { version: '1999-01-01', id: null, why: 'that is older than the stateless revisions' },
+    { version: '2026-07-28', id: undefined, why: 'null is no id of this revision' },
+    { version: '2099-01-01', id: undefined, why: 'nor of later ones' },
+  ])('to an id that nobody could read is $id with version $version: $why', async ({ version, id }) => {
+    const body = (await replyErrorIn('mcp', claiming(version), error).json()) as { id?: unknown }
+    expect(body.id).toBe(id)
+  })
+
+  test.each([
+    {
+      code: 'UPSTREAM_CLOSED',
+      seconds: undefined,
+      status: 200,
+      retryAfterMs: undefined,
+      why: 'it was accepted',
+    },
+    { code: 'IN_FLIGHT_EXHAUSTED', seconds: 1.5, status: 200, retryAfterMs: 1500, why: 'to the millisecond' },
+    {
+      code: 'SERVER_UNAVAILABLE',
+      seconds: undefined,
+      status: 200,
+      retryAfterMs: 1000,
+      why: 'as Retry-After does',
+    },
+    {
+      code: 'INTERNAL',
+      seconds: undefined,
+      status: 200,
+      retryAfterMs: undefined,
+      why: 'also a fault of our own',
+    },
+    {
+      code: 'HEADER_MISMATCH',
+      seconds: undefined,
+      status: 400,
+      retryAfterMs: undefined,
+      why: '2026-07-28 asks for it',
+    },
+    {
+      code: 'METHOD_NOT_FOUND',
+      seconds: undefined,
+      status: 404,
+      retryAfterMs: undefined,
+      why: '2026-07-28 too',
+    },
+  ] as const)('of an accepted request that ends in $code is $status: $why', async (row) => {
+    const reply = replyRpcFailure(new GatewayError(row.code, 'x', row.seconds), '7')
+    expect([reply.status, reply.headers.get('retry-after')]).toEqual([row.status, null])
+    const { id, error: told } = (await reply.json()) as { id: unknown; error: { data: object } }
+    expect({ id, data: told.data }).toEqual({
+      id: 7,
+      data: { code: row.code, ...(row.retryAfterMs !== undefined && { retryAfterMs: row.retryAfterMs }) },
+    })
   })
 
   test('that asks for credentials says which', () => {

@@ -124,6 +124,12 @@ const rows: { body: unknown; headers?: Record<string, string>; method?: string; 
       why: 'a doubled header is no version',
     },
     {
+      body: request('tools/list'),
+      headers: { 'mcp-protocol-version': '2099-01-01' },
+      is: 'UNSUPPORTED_VERSION',
+      why: 'an invented version says more than the envelope that is missing',
+    },
+    {
       body: request('tools/list', {}, 2 ** 60),
       is: 'legacy request',
       why: 'an id beyond 2^53 is an integer all the same',
@@ -480,6 +486,20 @@ describe('classify', () => {
     })
     if (verdict.kind !== 'rejection') throw new Error('expected a rejection')
     expect(verdict.data).toEqual({ supported: [MODERN], requested: '1900-01-01' })
+  })
+
+  test('an invented version is named with all that are spoken, where the body does not say which era it is of', () => {
+    const verdict = classify({
+      httpMethod: 'POST',
+      headers: new Headers({ 'mcp-protocol-version': '2099-01-01' }),
+      body: request('tools/list'),
+    })
+    if (verdict.kind !== 'rejection') throw new Error('expected a rejection')
+    expect(verdict.message).toContain('"2099-01-01" is not spoken here')
+    expect(verdict.data).toEqual({
+      supported: expect.arrayContaining(['2024-11-05', '2025-11-25', MODERN]),
+      requested: '2099-01-01',
+    })
   })
 
   test('never throws, whatever JSON it is given', () => {

@@ -1,5 +1,5 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
-import { GatewayError, internalError, reasonOf } from '../../errors.ts'
+import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
@@ -13,7 +13,7 @@ import type { Servers } from '../../upstream/server/servers.ts'
 import { readBodyText } from '../body.ts'
 import type { RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
-import { replyRpcError } from '../reply.ts'
+import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
 
 export interface McpParts {
   readonly servers: Servers
@@ -30,6 +30,8 @@ export interface Inbound {
   readonly text: string
   readonly body: unknown
   readonly message: MessageText | null
+  /** True from when on whatever fails is the answer to the request, and no refusal of it. */
+  accepted: boolean
 }
 
 /** The server of that name. Throws SERVER_UNKNOWN. */
@@ -68,7 +70,7 @@ export function readMessage(request: Request, bodyText: string): Inbound {
     const what = text.trim() === '' ? 'is empty; send one JSON-RPC message.' : 'is not valid JSON.'
     throw new GatewayError('PARSE_ERROR', `The body ${what}`)
   }
-  return { text, body, message: scanMessage(text) }
+  return { text, body, message: scanMessage(text), accepted: false }
 }
 
 /** The raw id that a failure is answered with; null when the body has none that could be read. */
@@ -88,19 +90,26 @@ export function oneMessage(inbound: Inbound): MessageText {
   )
 }
 
-/** Any failure as the JSON-RPC answer that it calls for. What is not a GatewayError is logged and says nothing outside. */
+/**
+ * Any failure as the JSON-RPC answer that it calls for; `inbound` is null while the body is not read. What is not a
+ * GatewayError is logged and says nothing outside.
+ */
 export function mcpFailure(
   thrown: unknown,
   parts: McpParts,
   context: RequestContext,
-  idText: string | null | undefined,
+  inbound: Inbound | null,
 ): Response {
-  if (thrown instanceof GatewayError) return replyRpcError(thrown, idText)
-  parts.log.error(
-    { mcp: context.log.mcp, requestId: context.requestId, reason: reasonOf(thrown) },
-    'request failed',
-  )
-  return replyRpcError(internalError(context.requestId), idText)
+  const error = shownError(thrown, context.requestId)
+  context.log.code = error.code
+  if (error !== thrown)
+    parts.log.error(
+      { mcp: context.log.mcp, requestId: context.requestId, reason: reasonOf(thrown) },
+      'request failed',
+    )
+  const idText = inbound && requestIdText(inbound)
+  if (idText === null) return replyRpcError(error, unreadId(context.request))
+  return inbound?.accepted === true ? replyRpcFailure(error, idText) : replyRpcError(error, idText)
 }
 
 /** Opens a session whose lane is found again when it is lost. Throws SESSIONS_EXHAUSTED. */

@@ -4,7 +4,7 @@
  * The session begins with the stream and ends with it; every answer travels on it, and a POST is only
  * acknowledged.
  */
-import { GatewayError, internalError, reasonOf, rpcErrorText } from '../../errors.ts'
+import { GatewayError, reasonOf, rpcErrorText, shownError } from '../../errors.ts'
 import { idTextOf, rpcResult } from '../../protocol/jsonrpc.ts'
 import { SseExchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
@@ -22,7 +22,6 @@ import {
   openSession,
   readBody,
   readMessage,
-  requestIdText,
   serverOf,
 } from './mcp.ts'
 
@@ -39,7 +38,7 @@ export function sseHandler(parts: McpParts): McpHandler {
       )
       return stream.response
     } catch (thrown) {
-      return mcpFailure(thrown, parts, context, undefined)
+      return mcpFailure(thrown, parts, context, null)
     }
   }
 }
@@ -47,10 +46,9 @@ export function sseHandler(parts: McpParts): McpHandler {
 /** Takes one message; its answer travels on the stream. */
 export function messageHandler(parts: McpParts): McpHandler {
   return async (request, context, serverName) => {
-    let idText: string | null = null
+    let inbound: Inbound | null = null
     try {
-      const inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
-      idText = requestIdText(inbound)
+      inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
       const server = serverOf(parts, serverName, context)
       const id = new URL(request.url).searchParams.get('sessionId')
       if (id === null)
@@ -70,11 +68,12 @@ export function messageHandler(parts: McpParts): McpHandler {
       )
       return replyText(202, 'Accepted', 'text/plain')
     } catch (thrown) {
-      return mcpFailure(thrown, parts, context, idText)
+      return mcpFailure(thrown, parts, context, inbound)
     }
   }
 }
 
+/** Every answer of a session travels on its stream: also that the session is not open yet, or the server too busy. */
 function take(
   parts: McpParts,
   server: Server,
@@ -99,7 +98,20 @@ function take(
     exchange.headers = headers
     sendRequest(parts, session, exchange)
   } else if (message.method === 'ping') session.streams.sendStanding(rpcResult(idText, '{}'))
-  else throw new GatewayError('INVALID_REQUEST', 'The session is not open yet; send initialize first.')
+  else session.streams.sendStanding(rpcErrorText(earlyRequest(session, message.method), idText))
+}
+
+/** Clients of both eras ask for `server/discover` first, and take -32601 as the sign to send initialize. */
+function earlyRequest(session: Session, method: string | null): GatewayError {
+  if (session.greeted)
+    return new GatewayError(
+      'INVALID_REQUEST',
+      'The session is not open yet; wait for the answer to initialize.',
+    )
+  return new GatewayError(
+    'METHOD_NOT_FOUND',
+    `A session of this endpoint begins with initialize; ${JSON.stringify(method?.slice(0, 128))} comes too early.`,
+  )
 }
 
 async function initialize(
@@ -112,8 +124,8 @@ async function initialize(
   try {
     session.streams.sendStanding(await initializeSession(parts, session, message, inbound.body))
   } catch (thrown) {
-    const error = thrown instanceof GatewayError ? thrown : internalError(context.requestId)
-    if (!(thrown instanceof GatewayError))
+    const error = shownError(thrown, context.requestId)
+    if (error !== thrown)
       parts.log.error(
         { mcp: session.serverName, requestId: context.requestId, reason: reasonOf(thrown) },
         'request failed',

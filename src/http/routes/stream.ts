@@ -5,8 +5,7 @@
  * decides the form of the response (session/legacy/exchange.ts).
  */
 import { GatewayError } from '../../errors.ts'
-import { classify, type Rejection } from '../../protocol/classify.ts'
-import { claimedEra } from '../../protocol/eras.ts'
+import { claimsModern, classify, type Rejection } from '../../protocol/classify.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
 import { PostExchange, type PostReply } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
@@ -18,7 +17,14 @@ import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { ModernReply } from '../../session/modern/response.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
-import { replyEmpty, replyJsonText, replyRpcBytes, replyRpcError, replyRpcText } from '../reply.ts'
+import {
+  replyEmpty,
+  replyJsonText,
+  replyRpcBytes,
+  replyRpcError,
+  replyRpcFailure,
+  replyRpcText,
+} from '../reply.ts'
 import { answerBatch } from './batch.ts'
 import {
   type Inbound,
@@ -30,7 +36,6 @@ import {
   openSession,
   readBody,
   readMessage,
-  requestIdText,
   serverOf,
 } from './mcp.ts'
 
@@ -52,7 +57,7 @@ async function sessionRequest(
 ): Promise<Response> {
   try {
     serverOf(parts, serverName, context)
-    if (claimsModern(request)) return refuseSession()
+    if (claimsModern(request.headers)) return refuseSession()
     const session = sessionOf(parts, request, context, serverName)
     context.log.sessionId = session.shortHash
     if (request.method === 'GET') return standing(session, request)
@@ -79,14 +84,12 @@ async function post(
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
     const next = route(parts, serverOf(parts, serverName, context), request, context, inbound)
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
-    if (next instanceof PostExchange) return responseOf(await next.reply, next.idText)
+    if (next instanceof PostExchange) return responseOf(await next.reply, next.idText, context)
     if (next instanceof RelayedCall) return modernResponseOf(await next.reply)
     const answer = await next
     return answer instanceof Response ? answer : modernResponseOf(answer)
   } catch (thrown) {
-    // A modern answer leaves out an id that could not be read; a legacy one says null (JSON-RPC 2.0).
-    const idText = (inbound && requestIdText(inbound)) ?? (claimsModern(request) ? undefined : null)
-    return mcpFailure(thrown, parts, context, idText)
+    return mcpFailure(thrown, parts, context, inbound)
   }
 }
 
@@ -112,6 +115,12 @@ function route(
     if (verdict.message === 'notification')
       return tellModern(server, principalId, message).then(() => replyEmpty(202))
     const acceptsStream = accepts(request, 'text/event-stream')
+    if (verdict.method === 'subscriptions/listen' && !acceptsStream)
+      throw new GatewayError(
+        'NOT_ACCEPTABLE',
+        'A subscription is an event stream; send Accept: text/event-stream.',
+      )
+    inbound.accepted = true
     return answerModern({ parts, server, request, principalId, log, route: verdict, message, acceptsStream })
   }
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
@@ -135,10 +144,12 @@ function modernResponseOf(reply: ModernReply): Response {
   return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
 }
 
-function responseOf(reply: PostReply, idText: string): Response {
+function responseOf(reply: PostReply, idText: string, context: RequestContext): Response {
   if (reply.kind === 'text') return replyRpcText(reply.text)
   if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
-  return reply.kind === 'stream' ? reply.stream.response : replyRpcError(reply.error, idText)
+  if (reply.kind === 'stream') return reply.stream.response
+  context.log.code = reply.error.code
+  return replyRpcFailure(reply.error, idText)
 }
 
 /** Opens the session. A stale session id is ignored: a client that initialises wants a new one. */
@@ -195,12 +206,6 @@ function accepts(request: Request, type: 'text/event-stream'): boolean {
   if (accept === null || accept.includes(type) || accept.includes('*/*')) return true
   // Media types have no case (RFC 9110, 8.3.1).
   return /text\/(event-stream|\*)/i.test(accept)
-}
-
-/** Whether the version header names a stateless revision. */
-function claimsModern(request: Request): boolean {
-  const version = request.headers.get('mcp-protocol-version')
-  return version !== null && claimedEra(version) === 'modern'
 }
 
 function rejected(rejection: Rejection): GatewayError {

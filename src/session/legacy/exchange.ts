@@ -5,7 +5,7 @@
  * result becomes a JSON body; a notification, a server request or a few seconds of silence turn it into an
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
-import { type GatewayError, rpcErrorText } from '../../errors.ts'
+import { type GatewayError, rpcErrorText, shownError } from '../../errors.ts'
 import { hasParam, type MessageText, progressTokenSpan, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { UpstreamCall } from '../../upstream/connection/calls.ts'
@@ -41,7 +41,6 @@ export abstract class Exchange extends UpstreamCall {
   /** True once the answer, or the failure, has been passed on. */
   done = false
 
-  /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
   constructor(session: Session, server: Server, message: MessageText, idText: string) {
     super()
     this.method = message.method ?? ''
@@ -53,8 +52,19 @@ export abstract class Exchange extends UpstreamCall {
     const token = progressTokenSpan(message)
     this.progressTokenText = token && message.text.slice(token.start, token.end)
     this.outlivesAnswer = this.method === 'tools/call' && hasParam(message, 'task')
-    server.counters.started()
-    session.began(this)
+  }
+
+  /** Counts the call in. False at the server's bound: its client has been told, as of any other failure. */
+  begin(): boolean {
+    try {
+      this.server.counters.started()
+    } catch (thrown) {
+      this.done = true
+      this.finish(null, shownError(thrown))
+      return false
+    }
+    this.client.began(this)
+    return true
   }
 
   /** Sends the answer or a failure on; `text` is null when there is nothing to say (a cancelled call). */

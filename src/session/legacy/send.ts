@@ -1,5 +1,5 @@
 /** What a session sends to its server: requests, notifications, answers to the server's questions. */
-import { GatewayError, reasonOf } from '../../errors.ts'
+import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
@@ -19,8 +19,12 @@ export interface SessionParts {
   readonly log: Log
 }
 
-/** Sends a client's request on its lane, at once where there is one. Its answer, or its failure, reaches the exchange. */
+/**
+ * Sends a client's request on its lane, at once where there is one. Its answer, or its failure, reaches the exchange:
+ * once it is here it is accepted, and nothing is thrown for what becomes of it.
+ */
 export function sendRequest(parts: SessionParts, session: Session, exchange: Exchange): void {
+  if (!exchange.begin()) return
   const filter = exchange.server.definition.toolFilter
   if (
     filter &&
@@ -28,8 +32,13 @@ export function sendRequest(parts: SessionParts, session: Session, exchange: Exc
     !allowsTool(filter, paramString(exchange.message, 'name'))
   )
     exchange.refusedHere('{"code":-32602,"message":"Unknown tool"}')
-  else if (session.lane?.ready) sendOn(parts, session, session.lane, session.lane.ready, exchange)
-  else void sendLate(parts, session, exchange)
+  else if (session.lane?.ready) {
+    try {
+      sendOn(parts, session, session.lane, session.lane.ready, exchange)
+    } catch (thrown) {
+      fail(parts, exchange, thrown)
+    }
+  } else void sendLate(parts, session, exchange)
 }
 
 function sendOn(
@@ -54,9 +63,15 @@ async function sendLate(parts: SessionParts, session: Session, exchange: Exchang
     const connection = await lane.open()
     if (!exchange.done) sendOn(parts, session, lane, connection, exchange)
   } catch (thrown) {
-    if (exchange.done) return
-    exchange.failed(thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', reasonOf(thrown)))
+    fail(parts, exchange, thrown)
   }
+}
+
+function fail({ log }: SessionParts, exchange: Exchange, thrown: unknown): void {
+  if (exchange.done) return
+  const error = shownError(thrown)
+  if (error !== thrown) log.error({ mcp: exchange.server.name, reason: reasonOf(thrown) }, 'request failed')
+  exchange.failed(error)
 }
 
 /** Passes on a client's notification, or its answer to a request of the server's. */

@@ -99,6 +99,11 @@ export class Session implements LaneClient, StreamOwner {
     return this.#initialize
   }
 
+  /** True once the client has sent its `initialize`, answered or not. */
+  get greeted(): boolean {
+    return this.#initialize !== null
+  }
+
   get protocolVersion(): string {
     return this.#protocolVersion
   }

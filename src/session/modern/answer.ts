@@ -1,8 +1,8 @@
 /**
  * Requests of revision 2026-07-28: each stands alone, and is relayed or bridged by what the server speaks.
  *
- * Statuses: 200, also for most errors; 202 for a notification; 400 for what its envelope or headers get wrong,
- * and for a missing capability; 404 for a method that does not exist; the gateway's own from the catalogue.
+ * Statuses: 200, also for most errors, those of the gateway among them; 202 for a notification; 400 for what its
+ * envelope or headers get wrong, and for a missing capability; 404 for a method that does not exist.
  */
 import { GatewayError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
@@ -60,11 +60,6 @@ const noHeaders: Readonly<Record<string, string>> = {}
 export function answerModern(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
   const { server, route } = modern
   if (route.method === 'tools/call') requireTool(server, route)
-  if (route.method === 'subscriptions/listen' && !modern.acceptsStream)
-    throw new GatewayError(
-      'NOT_ACCEPTABLE',
-      'a subscription is an event stream; send Accept: text/event-stream',
-    )
   // The usual way to a modern server waits for nothing but the answer.
   const lane = ownResult.has(route.method) ? null : server.modernLane()
   const headers = lane && knownParamHeaders(modern)

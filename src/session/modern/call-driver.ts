@@ -111,7 +111,7 @@ export class ModernCallDriver<State = unknown>
     if (this.endless && endsWell.has(error.code)) {
       const result = stamped('{"resultType":"complete"}', idText)
       this.#finish(rpcResult(idText, result), 200, false)
-    } else this.#finish(rpcErrorText(error, idText), error.status, true)
+    } else this.#finish(rpcErrorText(error, idText), modernErrorStatus(error.rpcCode), true)
     this.handle({ kind: 'cancelled' })
   }
 

@@ -88,7 +88,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   abort(error: GatewayError): void {
-    this.#finish(rpcErrorText(error, this.idText), error.status, true)
+    this.failed(error)
     this.#connection.cancel(this, null)
   }
 

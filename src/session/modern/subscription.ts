@@ -98,7 +98,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
       return
     }
     this.#leave()
-    this.#response.finish(rpcErrorText(error, this.#idText), error.status)
+    this.#response.finish(rpcErrorText(error, this.#idText), modernErrorStatus(error.rpcCode))
   }
 
   #handle(event: ListenEvent): void {
