@@ -14,7 +14,7 @@ const ill = [
   { mode: 'deaf', says: 'no answer to initialize', tail: null },
   {
     mode: 'exit-at-once',
-    says: 'exited with code 3: missing configuration\nset FILES_ROOT',
+    says: 'exited with code 3: set FILES_ROOT',
     tail: 'set FILES_ROOT',
   },
 ]
