@@ -147,6 +147,11 @@ export function shownError(thrown: unknown, requestId?: string): GatewayError {
   return thrown instanceof GatewayError ? thrown : internalError(requestId)
 }
 
+/** Anything thrown as an error of the catalogue. */
+export function gatewayErrorOf(thrown: unknown): GatewayError {
+  return thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', reasonOf(thrown))
+}
+
 /** The message of anything thrown, without a stack. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

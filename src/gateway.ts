@@ -30,7 +30,7 @@ import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metr
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
 import { openTransport } from './upstream/server/open-transport.ts'
-import type { ServerParts } from './upstream/server/parts.ts'
+import type { ServerSurroundings } from './upstream/server/parts.ts'
 import { createRegistrationGate } from './upstream/server/registration-gate.ts'
 import type { Server } from './upstream/server/server.ts'
 import { Servers, type ServersListener } from './upstream/server/servers.ts'
@@ -241,7 +241,7 @@ interface ServerNeeds {
 }
 
 /** What servers may use of the rest of the gateway, and the settings that they need. */
-function serverParts(config: Config, needs: ServerNeeds): Omit<ServerParts, 'processesInUse'> {
+function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
   const { limits, timeouts } = config
   const { log, metrics, watchdog, sessions, urlPolicy } = needs
   return {
@@ -258,6 +258,7 @@ function serverParts(config: Config, needs: ServerNeeds): Omit<ServerParts, 'pro
     laneIdleMs: timeouts.laneIdleMs,
     healthProbeMs: timeouts.healthProbeMs,
     startWaitMs: timeouts.startWaitMs,
+    initializeWaitMs: timeouts.initializeWaitMs,
     inFlightMax: limits.inFlightPerServerMax,
     lanesPerClientMax: limits.sessionsPerClientMax,
     openAccess: config.auth.globalTokens.length === 0,

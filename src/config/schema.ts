@@ -247,6 +247,11 @@ export const settings = {
       initial: 20 * secondMs,
       doc: 'How long a request waits for a server that is still starting before it is told so.',
     }),
+    initializeWaitMs: setting({
+      kind: duration(1, 10 * minuteMs),
+      initial: 55 * secondMs,
+      doc: 'The same for `initialize`, whose failure most clients take for final; `start_wait` where that is longer.',
+    }),
     stopGraceMs: setting({
       kind: duration(1, 5 * minuteMs),
       initial: 3 * secondMs,

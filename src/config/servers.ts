@@ -82,7 +82,10 @@ function clientForm(map: unknown, key: string, source: Source): PlacedDefinition
   const place = `${source.shown}: ${key}`
   const parsed = parseMcpServersMap(map)
   if (!parsed.ok) throw new ConfigError(faultAt(place, parsed.problems))
-  return parsed.definitions.map((definition) => parse(definition, `${place}.${definition['name']}`, source))
+  return parsed.definitions.map((input) => {
+    const { definition, place: at } = parse(input, `${place}.${input['name']}`, source)
+    return { definition: { ...definition, transportGuessed: parsed.guessed.has(definition.name) }, place: at }
+  })
 }
 
 function parse(input: unknown, place: string, source: Source): PlacedDefinition {

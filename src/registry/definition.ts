@@ -12,6 +12,8 @@ export interface ServerDefinition {
   readonly name: string
   readonly description: string
   readonly transport: TransportKind
+  /** True where a file named none: the older HTTP transport is then looked for when the newer one is refused. */
+  readonly transportGuessed?: boolean
   /** stdio only; empty otherwise. */
   readonly command: string
   readonly args: readonly string[]

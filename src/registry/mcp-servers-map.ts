@@ -14,6 +14,8 @@ export type ParsedServersMap =
       readonly ok: true
       /** Inputs for `parseDefinition`, in the order of the file. */
       readonly definitions: readonly Readonly<Record<string, unknown>>[]
+      /** Names of servers with a URL of which the map does not say which transport it is for. */
+      readonly guessed: ReadonlySet<string>
     }
   | { readonly ok: false; readonly problems: Problem[] }
 
@@ -57,6 +59,7 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
   const entries = Object.entries(input)
   if (entries.length > serversMax) return fault('', `must hold at most ${serversMax} servers`)
   const definitions: Record<string, unknown>[] = []
+  const guessed = new Set<string>()
   const problems: Problem[] = []
   for (const [name, server] of entries) {
     if (!isObject(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
@@ -69,10 +72,13 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
           field: `${name}.type`,
           reason: `must be one of ${[...transportOfType.keys()].join(', ')}`,
         })
-      } else definitions.push(definitionInput(name, transport, server))
+      } else {
+        if (transport !== 'stdio' && kindOf(server) === undefined) guessed.add(name)
+        definitions.push(definitionInput(name, transport, server))
+      }
     }
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions, guessed }
 }
 
 function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, unknown>>): boolean {
@@ -84,11 +90,14 @@ function isEmpty(server: Readonly<Record<string, unknown>>): boolean {
   return Object.keys(server).every((key) => clientOnlyKeys.has(key) && key !== 'serverUrl')
 }
 
-/** Without a type, a URL means Streamable HTTP: HTTP+SSE is the older wire and must be asked for. */
+function kindOf({ type, transport, transportType }: Readonly<Record<string, unknown>>): unknown {
+  return type ?? transport ?? transportType
+}
+
+/** Without a type, a URL means Streamable HTTP, and HTTP+SSE, the older wire, where that is refused. */
 function transportOf(server: Readonly<Record<string, unknown>>): string | null {
-  const { type, transport, transportType, command } = server
-  const kind = type ?? transport ?? transportType
-  if (kind === undefined) return command === undefined ? 'streamable-http' : 'stdio'
+  const kind = kindOf(server)
+  if (kind === undefined) return server['command'] === undefined ? 'streamable-http' : 'stdio'
   return typeof kind === 'string' ? (transportOfType.get(kind) ?? null) : null
 }
 

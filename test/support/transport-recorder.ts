@@ -8,6 +8,7 @@ export type TransportEvent =
   | { kind: 'message'; text: string; requestId: number | null }
   | { kind: 'requestFailed'; requestId: number; error: GatewayError }
   | { kind: 'sessionLost'; requestId: number | null }
+  | { kind: 'sessionDoubted' }
   | { kind: 'closed'; error: GatewayError }
   | { kind: 'noise'; line: string }
 
@@ -89,6 +90,7 @@ export function createRecorder(): TransportRecorder {
     // Never taken, so that every message is recorded as a text.
     large: () => false,
     requestFailed: (requestId, error) => record({ kind: 'requestFailed', requestId, error }),
+    sessionDoubted: () => record({ kind: 'sessionDoubted' }),
     sessionLost: (requestId) => record({ kind: 'sessionLost', requestId }),
     closed: (error) => record({ kind: 'closed', error }),
     noise: (line) => record({ kind: 'noise', line }),

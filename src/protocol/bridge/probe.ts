@@ -6,7 +6,7 @@
  *
  * Spec: 2026-07-28, basic/transports/stdio and basic/transports/streamable-http, Backward Compatibility.
  */
-import { claimedEra, modernErrorCodes, rpcCodes } from '../eras.ts'
+import { claimedEra, legacyVersions, modernErrorCodes, rpcCodes } from '../eras.ts'
 import { isObject } from '../json.ts'
 import { parsed } from '../spans.ts'
 import { factsOfDiscover } from './facts.ts'
@@ -71,4 +71,21 @@ function byVersions(list: unknown): ProbeVerdict {
   const versions = Array.isArray(list) ? list.filter((version) => typeof version === 'string') : []
   const modern = versions.filter((version) => claimedEra(version) === 'modern')
   return modern.length > 0 ? { kind: 'unspoken', versions: modern } : { kind: 'legacy' }
+}
+
+/** Whether a refusal of `initialize` is one that only a server without a handshake gives. */
+export function saysStateless(rpcCode: number): boolean {
+  return modernErrorCodes.has(rpcCode)
+}
+
+/**
+ * The newest version with a handshake that a refusal of `initialize` names and the gateway speaks, beside the one
+ * that was asked for; null where there is none. `data` is that of the error, `said` its text: some servers name
+ * their versions in words alone.
+ */
+export function versionInstead(asked: string, data: unknown, said: string): string | null {
+  const { supported, supportedVersions, supportedProtocolVersions } = isObject(data) ? data : {}
+  const listed = [supported, supportedVersions, supportedProtocolVersions].find((list) => Array.isArray(list))
+  const named: readonly unknown[] = listed ?? said.match(/\d{4}-\d{2}-\d{2}/g) ?? []
+  return legacyVersions.find((version) => version !== asked && named.includes(version)) ?? null
 }

@@ -34,7 +34,7 @@ export async function initializeSession(
     throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')
   const version = negotiateLegacyVersion(params['protocolVersion'])
   session.begin(message, version, isObject(params['capabilities']) ? params['capabilities'] : {})
-  const lane = await leaseLane(parts.servers, session)
+  const lane = await leaseLane(parts.servers, session, true)
   session.state = 'open'
   if (lane.era === 'modern') {
     bridgeOf(parts, session, lane)

@@ -5,11 +5,11 @@ import type { Servers } from '../../upstream/server/servers.ts'
 import { retryMs } from '../lane-losses.ts'
 import type { Session } from './session.ts'
 
-/** Gives a session a lane of the server as it is registered now. */
-export async function leaseLane(servers: Servers, session: Session): Promise<Lane> {
+/** Gives a session a lane of the server as it is registered now; `initializes` for the request that opens the session. */
+export async function leaseLane(servers: Servers, session: Session, initializes = false): Promise<Lane> {
   const server = servers.require(session.serverName)
   const before = session.lane
-  const lane = await server.lease(session)
+  const lane = await server.lease(session, initializes)
   if (before && before !== lane) {
     lane.subscriptions.carryOver(session, before.subscriptions)
     before.leave(session)

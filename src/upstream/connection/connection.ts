@@ -35,6 +35,8 @@ export interface ConnectionOwner {
   notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void
   /** The upstream session is gone; `call`, if there is one, is proved not to have run and may be sent again. */
   sessionLost(connection: Connection, call: UpstreamCall | null): void
+  /** The upstream session may be gone. */
+  sessionDoubted(connection: Connection): void
   /** The wire failed under one request, which may be a sign of more. */
   requestLost(): void
   closed(connection: Connection, error: GatewayError): void
@@ -254,6 +256,10 @@ export class Connection implements TransportReceiver {
   sessionLost(requestId: number | null): void {
     const call = requestId === null ? null : (this.#inFlight.get(requestId) ?? null)
     this.#owner.sessionLost(this, call)
+  }
+
+  sessionDoubted(): void {
+    this.#owner.sessionDoubted(this)
   }
 
   closed(error: GatewayError): void {

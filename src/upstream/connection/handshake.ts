@@ -6,11 +6,19 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { factsOfInitialize } from '../../protocol/bridge/facts.ts'
-import { judgeProbe, type ProbeOutcome } from '../../protocol/bridge/probe.ts'
+import { judgeProbe, type ProbeOutcome, saysStateless, versionInstead } from '../../protocol/bridge/probe.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
 import { type Era, latestModernVersion, metaKeys } from '../../protocol/eras.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
-import { type MessageText, rpcNotification, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
+import {
+  type MessageText,
+  paramSpan,
+  paramString,
+  replaceSpan,
+  rpcNotification,
+  rpcRequest,
+  scanMessage,
+} from '../../protocol/jsonrpc.ts'
 import { maskStart } from '../../telemetry/redaction.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import { type GatewayCall, RpcAnswerError } from './calls.ts'
@@ -32,8 +40,15 @@ export interface GatewayIdentity {
 
 /** The server does not speak this era. */
 export class EraMismatch extends GatewayError {
-  constructor(era: Era, reason: string) {
-    super('UPSTREAM_ERROR', `the server does not speak the ${era} revisions: ${reason}`)
+  constructor(
+    readonly era: Era,
+    details: string,
+    /** True when it says that it speaks the other one; a refusal alone may have other reasons. */
+    readonly certain: boolean,
+    /** The HTTP status of a refusal without a JSON-RPC message, else null. */
+    readonly upstreamStatus: number | null = null,
+  ) {
+    super('UPSTREAM_ERROR', details)
   }
 }
 
@@ -46,25 +61,57 @@ const saidCharsMax = 200
 /** A legacy stdio server may answer nothing at all to a message before `initialize`. */
 const discoverSilenceMs = 5_000
 
-/** Sends `initialize` and reads the answer. Rejects with a GatewayError; `initialized` is the caller's to send. */
+/**
+ * Sends `initialize` and reads the answer; once more in the best of the versions that a refusal names (2025-11-25,
+ * Lifecycle, Version Negotiation, has servers answer with another version, but many refuse). Rejects with a
+ * GatewayError; `initialized` is the caller's to send.
+ */
 export async function initializeServer(
   connection: Connection,
   initialize: MessageText,
   headers: Readonly<Record<string, string>> | undefined,
   timeoutMs: number,
 ): Promise<Handshake> {
+  const deadlineMs = performance.now() + timeoutMs
   let call: GatewayCall
   try {
-    call = await askText(connection, initialize, timeoutMs, headers)
+    call = await askText(connection, initialize, timeoutMs, headers).catch((thrown: unknown) => {
+      const other = inAnotherVersion(initialize, thrown)
+      if (other === null) throw thrown
+      return askText(connection, other, Math.max(1, deadlineMs - performance.now()), headers)
+    })
   } catch (thrown) {
-    const refused =
-      thrown instanceof RpcAnswerError || (thrown instanceof HttpStatusError && thrown.upstreamStatus < 500)
-    throw refused ? new EraMismatch('legacy', thrown.details) : thrown
+    throw refusalOfInitialize(connection, thrown) ?? thrown
   }
   const facts = factsOfInitialize(call.resultText)
-  if (!facts) throw new EraMismatch('legacy', 'the answer to initialize names no protocolVersion')
+  if (!facts) throw new EraMismatch('legacy', 'the answer to initialize names no protocolVersion', false)
   connection.transport.initialized(facts.version)
   return { responseText: call.responseText, facts }
+}
+
+/** The same `initialize` in a version that the refusal of the first one names; null where it names none. */
+function inAnotherVersion(initialize: MessageText, refusal: unknown): MessageText | null {
+  if (!(refusal instanceof RpcAnswerError)) return null
+  const asked = paramString(initialize, 'protocolVersion') ?? ''
+  const version = versionInstead(asked, refusal.upstreamData, refusal.details)
+  const span = paramSpan(initialize, 'protocolVersion')
+  if (version === null || span === null) return null
+  return scanMessage(replaceSpan(initialize.text, span, JSON.stringify(version)))
+}
+
+/** Statuses to which the specification has a client look for the older transport (2025-11-25, Transports, Backwards Compatibility). */
+export const olderTransportStatuses: readonly number[] = [400, 404, 405]
+
+function refusalOfInitialize(connection: Connection, thrown: unknown): EraMismatch | null {
+  if (thrown instanceof RpcAnswerError)
+    return new EraMismatch('legacy', thrown.details, saysStateless(thrown.upstreamRpcCode))
+  if (!(thrown instanceof HttpStatusError) || thrown.upstreamStatus >= 500) return null
+  const { upstreamStatus, details } = thrown
+  const advice =
+    connection.transport.attributes && olderTransportStatuses.includes(upstreamStatus)
+      ? ' to initialize: check the path in url; a server of the older HTTP+SSE transport needs transport: sse'
+      : ''
+  return new EraMismatch('legacy', `${details}${advice}`, false, upstreamStatus)
 }
 
 /** Sends `server/discover` and judges the answer (2026-07-28, basic/versioning, Backward Compatibility). */
@@ -86,11 +133,15 @@ export async function discoverServer(
     return { responseText: probe.responseText, facts: verdict.facts }
   if (verdict.kind === 'unspoken') {
     const spoken = maskStart((said) => connection.mask(said), verdict.versions.join(', '), saidCharsMax)
-    throw new EraMismatch('modern', `it speaks ${spoken}, this gateway ${latestModernVersion}`)
+    throw notModern(`it speaks ${spoken}, this gateway ${latestModernVersion}`)
   }
-  if (verdict.kind === 'legacy') throw new EraMismatch('modern', 'it knows no server/discover')
+  if (verdict.kind === 'legacy') throw notModern('it knows no server/discover')
   if (probe.failure instanceof GatewayError) throw probe.failure
   throw new GatewayError('UPSTREAM_ERROR', 'no usable answer to server/discover')
+}
+
+function notModern(reason: string): EraMismatch {
+  return new EraMismatch('modern', `the server does not speak the modern revisions: ${reason}`, true)
 }
 
 async function probeOnce(

@@ -24,8 +24,11 @@ import {
 } from '../connection/handshake.ts'
 import { ask } from '../connection/own-requests.ts'
 import type { LaneHost } from './host.ts'
+import { LaneOpening } from './opening.ts'
+import { ownRequestMs, restoreSession, sessionIsKnown } from './restoring.ts'
 import type { LaneRole } from './roles.ts'
 import { routeNotification, routeServerRequest } from './routing.ts'
+import { SessionForgotten, SessionLostAgain, SessionRenewals } from './session-renewals.ts'
 import { LaneSubscriptions } from './subscriptions.ts'
 
 function sessionEnded(): GatewayError {
@@ -33,7 +36,8 @@ function sessionEnded(): GatewayError {
 }
 
 export class Lane implements ConnectionOwner {
-  readonly key: string
+  /** Its place in the pool; another one once it was handed over to a client. */
+  key: string
   readonly era: Era
   readonly owner: LaneClient | null
   readonly clients = new Set<LaneClient>()
@@ -46,6 +50,8 @@ export class Lane implements ConnectionOwner {
   #handshake: Handshake | null = null
   #announced = false
   #restoring: Promise<void> | null = null
+  readonly #renewals = new SessionRenewals()
+  #asking = false
   #retired = false
   #usedAtMs = performance.now()
   #holders = 0
@@ -81,13 +87,13 @@ export class Lane implements ConnectionOwner {
     return this.#connection?.inFlightCount ?? 0
   }
 
-  /** Opens the lane once; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */
-  open(): Promise<Connection> {
+  /** Opens the lane once, within `boundMs`; later callers share the attempt. Rejects with a GatewayError and leaves nothing behind. */
+  open(boundMs = this.#host.laneSettings.startTimeoutMs): Promise<Connection> {
     if (this.#restoring) return this.#restoring.then(() => this.open())
     if (this.#connection) return Promise.resolve(this.#connection)
     if (this.#retired && !this.#opening)
       return Promise.reject(new GatewayError('UPSTREAM_CLOSED', 'the connection was closed'))
-    this.#opening ??= this.#connect()
+    this.#opening ??= this.#connect(boundMs)
     return this.#opening
   }
 
@@ -209,12 +215,22 @@ export class Lane implements ConnectionOwner {
     }
     if (!call) return
     if (!this.#restoring || call.resent) {
-      const error = new GatewayError('UPSTREAM_CLOSED', 'the server forgot its session twice in a row')
-      connection.requestFailed(call.upstreamId, error)
+      connection.requestFailed(call.upstreamId, new SessionLostAgain())
       return
     }
     call.resent = true
     void this.#restoring.then(() => connection.resend(call))
+  }
+
+  sessionDoubted(connection: Connection): void {
+    if (this.#connection !== connection || this.#restoring || this.#asking) return
+    this.#asking = true
+    void sessionIsKnown(connection).then((known) => {
+      // Once is enough: whatever the server means by it, the session is there.
+      this.#asking = known
+      if (known)
+        this.noise('(the server refuses a message as if its session were lost, and knows the session)')
+    })
   }
 
   requestLost(): void {
@@ -238,13 +254,13 @@ export class Lane implements ConnectionOwner {
     return this.#host.mask(text)
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(boundMs: number): Promise<Connection> {
     const { laneSettings, log } = this.#host
     const attempt = new LaneOpening()
     this.#attempt = attempt
     const forgetOwner = this.owner?.whenGone?.(() => attempt.giveUp(sessionEnded()))
     const error = await attempt.run(
-      laneSettings.startTimeoutMs,
+      boundMs,
       () => new Connection(this.#host.createTransport(), this, laneSettings, log),
       (connection, timeoutMs) => this.#shakeHands(connection, timeoutMs),
       (connection) => {
@@ -284,11 +300,26 @@ export class Lane implements ConnectionOwner {
   }
 
   async #restore(connection: Connection): Promise<void> {
-    connection.transport.resetSession()
-    const { startTimeoutMs } = this.#host.laneSettings
-    const error = await restoreSession(connection, this.subscriptions, () =>
-      this.#shakeHands(connection, startTimeoutMs),
-    )
+    const { name, log, laneSettings } = this.#host
+    let error: GatewayError | null
+    do {
+      connection.transport.resetSession()
+      const pauseMs = this.#renewals.pauseMs(performance.now())
+      if (pauseMs === null) {
+        error = new SessionForgotten()
+        log.warn({ mcp: name, reason: error.details }, 'session lost')
+        break
+      }
+      log.info({ mcp: name, pauseMs }, 'session lost, it is renewed')
+      if (pauseMs > 0) await Bun.sleep(pauseMs)
+      // Closed meanwhile.
+      if (this.#connection !== connection) return
+      error = await restoreSession(connection, this.subscriptions, () =>
+        this.#shakeHands(connection, laneSettings.startTimeoutMs),
+      )
+      this.#renewals.renewed(performance.now())
+    } while (error instanceof SessionLostAgain)
+    this.#asking = false
     if (error) this.closed(connection, error)
   }
 
@@ -300,72 +331,5 @@ export class Lane implements ConnectionOwner {
       const fields = { mcp: this.#host.name, method, reason: reasonOf(thrown) }
       this.#host.log.debug(fields, 'request of the gateway failed')
     }
-  }
-}
-
-/**
- * One attempt to open a lane. A server may take minutes to answer (npx, uvx), so the attempt can be given up
- * while it runs: by the removal of the server, by the end of the gateway, by the end of the one client that it
- * is for. Whatever ends it, nothing of it is left.
- */
-class LaneOpening {
-  readonly #givenUp = new AbortController()
-  #connection: Connection | null = null
-  #givenUpBy: GatewayError | null = null
-
-  /** What failed it, once nothing is left of it; null when it succeeded and `opened` has run. */
-  async run(
-    startTimeoutMs: number,
-    connect: () => Connection,
-    shakeHands: (connection: Connection, timeoutMs: number) => Promise<void>,
-    opened: (connection: Connection) => void,
-  ): Promise<GatewayError | null> {
-    const untilMs = performance.now() + startTimeoutMs
-    const stop = deadline(startTimeoutMs, () => this.#givenUp.abort())
-    try {
-      const connection = connect()
-      this.#connection = connection
-      await connection.transport.open(connection, this.#givenUp.signal)
-      await shakeHands(connection, Math.max(1, untilMs - performance.now()))
-      if (connection.closedBy) throw connection.closedBy
-      opened(connection)
-      return null
-    } catch (thrown) {
-      const fault =
-        thrown instanceof GatewayError ? thrown : new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
-      const error = this.#givenUpBy ?? fault
-      await this.#connection?.close(error)
-      return error
-    } finally {
-      stop()
-    }
-  }
-
-  /** Ends the attempt with this error. */
-  giveUp(error: GatewayError): void {
-    this.#givenUpBy ??= error
-    this.#givenUp.abort()
-    void this.#connection?.close(error)
-  }
-}
-
-/** Longest wait for a request of the gateway's own that no client waits for. */
-const ownRequestMs = 30_000
-
-/** Initialises again and puts back what the session had set; answers what kept it from that, or null. */
-async function restoreSession(
-  connection: Connection,
-  subscriptions: LaneSubscriptions,
-  shakeHands: () => Promise<void>,
-): Promise<GatewayError | null> {
-  try {
-    await shakeHands()
-    const { level } = subscriptions
-    if (level) await ask(connection, 'logging/setLevel', { level }, ownRequestMs)
-    for (const uri of subscriptions.uris())
-      await ask(connection, 'resources/subscribe', { uri }, ownRequestMs)
-    return null
-  } catch (thrown) {
-    return thrown instanceof GatewayError ? thrown : new GatewayError('UPSTREAM_CLOSED', reasonOf(thrown))
   }
 }

@@ -9,6 +9,7 @@ export class LanePool {
   readonly #host: LaneHost
   readonly #byKey = new Map<string, Lane>()
   readonly #leaving = new Set<Lane>()
+  #spare: Lane | null = null
 
   constructor(host: LaneHost) {
     this.#host = host
@@ -22,10 +23,28 @@ export class LanePool {
   get(role: LaneRole): Lane {
     const found = this.#byKey.get(role.key)
     if (found && !found.retired) return found
+    const spare = this.#spare
+    if (spare && !found && role.era === 'legacy' && role.owner === null) return this.#handOver(spare, role)
     if (found) this.#leaving.add(found)
     if (role.owner && !role.ownerAnnounces) this.#admit(role.owner)
     const lane = new Lane(this.#host, role)
     this.#byKey.set(role.key, lane)
+    return lane
+  }
+
+  /**
+   * Names a lane that nobody has used: the first client whose lane would begin in the same words gets it, instead
+   * of waiting for a second process while this one stands by. Null takes that back.
+   */
+  spare(lane: Lane | null): void {
+    this.#spare = lane
+  }
+
+  #handOver(lane: Lane, { key }: LaneRole): Lane {
+    this.#spare = null
+    this.#byKey.delete(lane.key)
+    lane.key = key
+    this.#byKey.set(key, lane)
     return lane
   }
 
@@ -50,6 +69,7 @@ export class LanePool {
   }
 
   forget(lane: Lane): void {
+    if (this.#spare === lane) this.#spare = null
     this.#leaving.delete(lane)
     if (this.#byKey.get(lane.key) === lane) this.#byKey.delete(lane.key)
   }

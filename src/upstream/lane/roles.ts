@@ -48,8 +48,11 @@ export function primaryRole(definition: ServerDefinition, openAccess: boolean, e
   if (era === 'modern') return modernRole
   const { isolation } = definition
   const serves = isolation === 'shared' || (isolation === 'auto' && openAccess)
-  return plainRole(serves ? plainKey(definition, 'anonymous') : 'gateway')
+  return serves ? plainRole(plainKey(definition, 'anonymous')) : gatewayRole
 }
+
+/** The primary lane while no client uses it. */
+export const gatewayRole: LaneRole = plainRole('gateway')
 
 /**
  * Over HTTP a modern request is tried first, as the specification has it. Over stdio an old server may exit

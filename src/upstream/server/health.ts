@@ -26,6 +26,8 @@ export class ServerHealth {
   lastConnected: string | null = null
   lastError: string | null = null
   lastErrorTime: string | null = null
+  /** True from when a request has brought the next attempt forward to the end of that attempt. */
+  hastened = false
   readonly #definition: ServerDefinition
   readonly #log: Log
   #waiters: (() => void)[] = []
@@ -40,6 +42,13 @@ export class ServerHealth {
     this.#enter('connecting', null)
   }
 
+  /** The planned attempt comes at this time if that is sooner, for somebody who waits for it. */
+  hasten(atMs: number): void {
+    if (this.retryAtMs === 0) return
+    this.hastened = true
+    this.retryAtMs = Math.max(1, Math.min(this.retryAtMs, atMs))
+  }
+
   connected(nowMs: number): void {
     this.connectedAtMs = nowMs
     this.lastConnected = new Date().toISOString()
@@ -52,6 +61,8 @@ export class ServerHealth {
     if (this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= sustainedUptimeMs) this.attempts = 0
     // An uptime counts once: failing to start again is no sign of health.
     this.connectedAtMs = 0
+    // What requests have asked for costs the server none of the attempts that it is granted.
+    if (this.hastened && this.attempts > 0) this.attempts--
     if (autoReconnect && (maxReconnects === 0 || this.attempts < maxReconnects)) {
       const grown = reconnectDelayMs * 2 ** Math.min(this.attempts, 16)
       const pauseMs = Math.min(grown, Math.max(backoffCapMs, reconnectDelayMs))
@@ -94,7 +105,7 @@ export class ServerHealth {
     }
   }
 
-  /** Resolves when the state is no longer `connecting`, or after `waitMs`. */
+  /** Resolves with the end of the attempt that runs or comes next, or after `waitMs`. */
   untilSettled(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, waitMs)
@@ -123,6 +134,7 @@ export class ServerHealth {
     }
     if (state === 'connected' || state === 'error') this.settled = true
     if (state !== 'connecting') {
+      this.hastened = false
       for (const wake of this.#waiters) wake()
       this.#waiters = []
     }

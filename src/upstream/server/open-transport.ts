@@ -6,7 +6,7 @@ import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
 import { childEnvironment } from '../transports/stdio/child-environment.ts'
 import { createStdioTransport, type GroupWatch } from '../transports/stdio/stdio.ts'
-import type { UpstreamTransport } from '../transports/transport.ts'
+import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
 
 /** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
 export function openTransport(
@@ -44,4 +44,31 @@ export function openTransport(
     },
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
+}
+
+/** Longest look for a stream. */
+const lookMsMax = 10_000
+
+/** Whether this wire can be opened; it is closed again. */
+export async function opensStream(transport: UpstreamTransport, withinMs: number): Promise<boolean> {
+  try {
+    await transport.open(deaf, AbortSignal.timeout(Math.min(withinMs, lookMsMax)))
+    return true
+  } catch {
+    return false
+  } finally {
+    await transport.close()
+  }
+}
+
+const deaf: TransportReceiver = {
+  message() {},
+  large: () => true,
+  settled: () => true,
+  requestFailed() {},
+  sessionLost() {},
+  sessionDoubted() {},
+  closed() {},
+  unasked() {},
+  noise() {},
 }

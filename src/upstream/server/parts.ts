@@ -13,6 +13,8 @@ export interface ServerParts {
   /** Takes the secrets of a definition out of texts for people. */
   maskOf(definition: ServerDefinition): Mask
   createTransport(definition: ServerDefinition): UpstreamTransport
+  /** Puts this definition in the place of the server's own; false when the server is not registered any more. */
+  goesOnAs(server: { readonly name: string }, definition: ServerDefinition): boolean
   /** Child processes of every server together. */
   processesInUse(): number
   readonly processesMax: number
@@ -23,8 +25,13 @@ export interface ServerParts {
   readonly laneIdleMs: number
   readonly healthProbeMs: number
   readonly startWaitMs: number
+  /** The same for `initialize`. */
+  readonly initializeWaitMs: number
   readonly inFlightMax: number
   readonly lanesPerClientMax: number
   /** True when no client token is configured: the primary lane then serves the anonymous clients. */
   readonly openAccess: boolean
 }
+
+/** What the gateway gives; the rest comes from the table of all servers. */
+export type ServerSurroundings = Omit<ServerParts, 'processesInUse' | 'goesOnAs'>

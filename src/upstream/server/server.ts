@@ -6,21 +6,22 @@
  * client speaks wherever the server speaks it too. When the primary fails, calls are refused with the time
  * until the next attempt.
  */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { Era } from '../../protocol/eras.ts'
 import { memberText, parsed } from '../../protocol/spans.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
 import type { LaneClient } from '../connection/client.ts'
-import { EraMismatch, type GatewayIdentity } from '../connection/handshake.ts'
+import { EraMismatch, type GatewayIdentity, olderTransportStatuses } from '../connection/handshake.ts'
 import type { LaneHost } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
-import { sessionRole, statelessRole } from '../lane/roles.ts'
+import { gatewayRole, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
 import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
+import { opensStream } from './open-transport.ts'
 import { OutputTail } from './output-tail.ts'
 import type { ServerParts } from './parts.ts'
 import { Supervisor } from './supervisor.ts'
@@ -65,8 +66,13 @@ export class Server implements ServerEntry, LaneHost {
     this.#supervisor = new Supervisor({
       definition,
       parts,
-      laneOf: (role) => this.#pool.get(role),
+      laneOf: (role) => {
+        const lane = this.#pool.get(role)
+        if (role === gatewayRole) this.#pool.spare(lane)
+        return lane
+      },
       lost: () => this.tools.forget(),
+      overOlderTransport: (refusal) => this.#overOlderTransport(refusal),
     })
   }
 
@@ -88,11 +94,15 @@ export class Server implements ServerEntry, LaneHost {
     return this.#supervisor.health.settled
   }
 
-  /** The lane that serves this session, opened. Rejects with a GatewayError. */
-  async lease(client: LaneClient): Promise<Lane> {
-    const lane = await this.#openInEra('legacy', (era) =>
-      this.#pool.get(sessionRole(this.definition, client, era)),
-    )
+  /**
+   * The lane that serves this session, opened. Rejects with a GatewayError. An `initialize` waits longer for a
+   * server that is starting than other requests do: most clients give up for good when it fails.
+   */
+  async lease(client: LaneClient, initializes = false): Promise<Lane> {
+    const { initializeWaitMs, startWaitMs } = this.#parts
+    const waitMs = initializes ? Math.max(initializeWaitMs, startWaitMs) : startWaitMs
+    const laneOf = (era: Era): Lane => this.#pool.get(sessionRole(this.definition, client, era))
+    const lane = await this.#openInEra('legacy', laneOf, waitMs)
     lane.join(client)
     return lane
   }
@@ -131,7 +141,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   async listTools(): Promise<ToolDescription[]> {
-    const tools = await listTools(await this.#supervisor.primaryLane(), this.laneSettings.callIdleMs)
+    const tools = await listTools(await this.#supervisor.primaryLane(false), this.laneSettings.callIdleMs)
     return tools.filter((tool) => allowsTool(this.definition.toolFilter, tool.name))
   }
 
@@ -141,7 +151,7 @@ export class Server implements ServerEntry, LaneHost {
   ): Promise<Record<string, unknown>> {
     if (!allowsTool(this.definition.toolFilter, toolName))
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
-    const lane = await this.#supervisor.primaryLane()
+    const lane = await this.#ownLane()
     this.counters.started()
     const startedAtMs = performance.now()
     let failed = true
@@ -213,22 +223,65 @@ export class Server implements ServerEntry, LaneHost {
     this.#supervisor.doubt()
   }
 
+  /**
+   * The lane of calls that an admin makes: the primary one, unless a client has been given it. From the first such
+   * call on it is given to nobody, because it may hold what the call has left.
+   */
+  async #ownLane(): Promise<Lane> {
+    const primary = await this.#supervisor.primaryLane()
+    this.#pool.spare(null)
+    const role = primaryRole(this.definition, this.#parts.openAccess, primary.era)
+    if (primary.key === role.key) return primary
+    const own = this.#pool.get(role)
+    await own.open()
+    own.touch()
+    return own
+  }
+
   /** Opens a lane in the wanted era, or in the other one when the server does not speak it. */
-  async #openInEra(wanted: Era, laneOf: (era: Era) => Lane): Promise<Lane> {
-    await this.#supervisor.untilReachable()
+  async #openInEra(wanted: Era, laneOf: (era: Era) => Lane, waitMs = this.#parts.startWaitMs): Promise<Lane> {
+    const supervisor = this.#supervisor
+    await supervisor.untilReachable(waitMs)
     const other: Era = wanted === 'legacy' ? 'modern' : 'legacy'
-    const order = this.#supervisor.mayspeak(wanted) ? [wanted, other] : [other]
+    const order = supervisor.mayspeak(wanted) ? [wanted, other] : [other]
+    let refused: GatewayError | null = null
     for (const era of order) {
       const lane = laneOf(era)
       try {
         await lane.open()
-        this.#supervisor.spoke(era, true)
+        supervisor.spoke(era, true)
         return lane
       } catch (thrown) {
-        if (!(thrown instanceof EraMismatch) || era === other) throw thrown
-        this.#supervisor.spoke(era, false)
+        const error = gatewayErrorOf(thrown)
+        const mismatch = error instanceof EraMismatch
+        // It has taken another `initialize`, so it speaks the era and refuses this one for a reason of its own.
+        if (era === 'legacy' && supervisor.speaks('legacy') && !(mismatch && error.certain))
+          throw refusedBesideAnother(error, this.definition)
+        if (!mismatch) throw error
+        // What the wanted era was refused with says more than that the other one is not spoken either.
+        refused ??= error
+        supervisor.spoke(era, false)
       }
     }
-    throw this.#supervisor.unavailable()
+    throw refused ?? supervisor.unavailable()
   }
+
+  /** A definition that names no transport means the newer one where it answers, else the older one (2025-11-25, Transports, Backwards Compatibility). */
+  async #overOlderTransport(refusal: GatewayError | null): Promise<boolean> {
+    const { definition } = this
+    const asked = definition.transportGuessed === true && refusal instanceof EraMismatch
+    if (!asked || !olderTransportStatuses.includes(refusal.upstreamStatus ?? 0)) return false
+    const older: ServerDefinition = { ...definition, transport: 'sse', transportGuessed: false }
+    if (!(await opensStream(this.#parts.createTransport(older), definition.startTimeoutMs))) return false
+    this.log.info({ mcp: this.name }, 'the server speaks HTTP+SSE: it goes on with transport sse')
+    return this.#parts.goesOnAs(this, older)
+  }
+}
+
+/** The refusal of one connection by a server that has another one, with what helps where it can have one only. */
+function refusedBesideAnother(error: GatewayError, { isolation }: ServerDefinition): GatewayError {
+  if (isolation === 'shared' || (error.code !== 'UPSTREAM_ERROR' && error.code !== 'UPSTREAM_CLOSED'))
+    return error
+  const hint = 'It has another connection already: if it takes one only, set isolation: shared'
+  return new GatewayError(error.code, `${error.details.replace(/\.$/, '')}. ${hint}`, error.retryAfterSeconds)
 }

@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { ServerDirectory } from './directory.ts'
-import type { ServerParts } from './parts.ts'
+import type { ServerParts, ServerSurroundings } from './parts.ts'
 import { Server } from './server.ts'
 
 /** Told of what concerns the clients of a server. */
@@ -22,8 +22,13 @@ export class Servers implements ServerDirectory {
   readonly #draining = new Set<Server>()
   readonly #listeners: ServersListener[] = []
 
-  constructor(parts: Omit<ServerParts, 'processesInUse'>) {
-    this.#parts = { ...parts, processesInUse: () => this.processes }
+  constructor(parts: ServerSurroundings) {
+    const goesOnAs: ServerParts['goesOnAs'] = (server, definition) => {
+      if (this.#byName.get(server.name) !== server) return false
+      this.replace(definition)
+      return true
+    }
+    this.#parts = { ...parts, goesOnAs, processesInUse: () => this.processes }
   }
 
   /** Tells `listener` from now on. */

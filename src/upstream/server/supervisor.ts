@@ -5,15 +5,24 @@
  * An HTTP server that cannot be reached loses nothing: lanes and their sessions stay, calls are refused with the
  * time of the next attempt, and an attempt is a probe of the connection that is there.
  */
-import { GatewayError, reasonOf } from '../../errors.ts'
+import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { EraMismatch } from '../connection/handshake.ts'
 import type { Lane } from '../lane/lane.ts'
 import { probeLane } from '../lane/probe.ts'
-import { type LaneRole, primaryOrder, primaryRole } from '../lane/roles.ts'
+import { type LaneRole, modernRole, primaryRole } from '../lane/roles.ts'
+import { SessionForgotten } from '../lane/session-renewals.ts'
+import { eraSilenceMs, FirstContact } from './first-contact.ts'
 import { ServerHealth } from './health.ts'
 import type { ServerParts } from './parts.ts'
+
+/** Before a question is put again that got no usable answer. */
+const repeatPauseMs = 250
+/** A verdict that was drawn from no answer is looked at again when this has passed and it matters to a client. */
+const lookAgainMs = 60_000
+/** A request that finds the server down starts an attempt itself, but not sooner after the last one than this. */
+const attemptGapMs = 1_000
 
 export interface Supervised {
   readonly definition: ServerDefinition
@@ -22,6 +31,8 @@ export interface Supervised {
   laneOf(role: LaneRole): Lane
   /** The server is another one from here on, or may be. */
   lost(): void
+  /** Looks for the older transport where `initialize` was refused; true when the server goes on over that one. */
+  overOlderTransport(refusal: GatewayError | null): Promise<boolean>
 }
 
 export class Supervisor {
@@ -35,6 +46,12 @@ export class Supervisor {
   #probing = false
   #doubted = false
   #unreachable = false
+  /** When the last attempt began (`performance.now()`). */
+  #attemptAtMs = 0
+  /** When the modern era may be asked for again (`performance.now()`); 0 while its verdict is a clear one. */
+  #lookAgainAtMs = 0
+  /** False while an attempt is known to do no good before its time. */
+  #hastens = true
 
   constructor(server: Supervised) {
     this.#server = server
@@ -63,7 +80,14 @@ export class Supervisor {
 
   mayspeak(era: Era): boolean {
     if (era === 'modern' && this.#server.definition.transport === 'sse') return false
+    if (era === 'modern' && this.#lookAgainAtMs > 0 && performance.now() >= this.#lookAgainAtMs)
+      void this.#lookAgain()
     return this.#speaks.get(era) !== false
+  }
+
+  /** True when it was seen to speak this era. */
+  speaks(era: Era): boolean {
+    return this.#speaks.get(era) === true
   }
 
   /** Notes what an attempt to open a lane has shown. */
@@ -76,12 +100,16 @@ export class Supervisor {
     return this.health.unavailable(performance.now())
   }
 
-  /** Resolves when calls may be sent; waits, within its bound, for a server that is starting. */
-  async untilReachable(): Promise<void> {
+  /**
+   * Resolves when calls may be sent; waits at most `waitMs` for a server that is starting, and has one that is down
+   * started: a server that ends after each answer, or is back in a moment, is there for whoever asks.
+   */
+  async untilReachable(waitMs = this.#server.parts.startWaitMs, hastens = true): Promise<void> {
     const { health } = this
     const { name } = this.#server.definition
     if (health.state === 'connected') return
-    if (health.state === 'connecting') await health.untilSettled(this.#server.parts.startWaitMs)
+    if (hastens) this.#hasten()
+    if (health.state === 'connecting' || health.hastened) await health.untilSettled(waitMs)
     if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
     if (this.#primary?.ready) return
     if (this.health.state === 'connecting')
@@ -89,8 +117,9 @@ export class Supervisor {
     throw this.unavailable()
   }
 
-  async primaryLane(): Promise<Lane> {
-    await this.untilReachable()
+  /** `hastens` is false for a look that should not have a server started that is down. */
+  async primaryLane(hastens = true): Promise<Lane> {
+    await this.untilReachable(undefined, hastens)
     if (!this.#primary?.ready) throw this.unavailable()
     return this.#primary
   }
@@ -111,7 +140,7 @@ export class Supervisor {
     const { health } = this
     const lane = this.#primary?.established ? this.#primary : null
     if (health.retryAtMs > 0) {
-      if (nowMs >= health.retryAtMs) void (lane ? this.#reach(lane) : this.#connect())
+      if (nowMs >= health.retryAtMs) this.#attempt()
       return
     }
     const { healthCheckEnabled } = this.#server.definition
@@ -119,34 +148,76 @@ export class Supervisor {
     if (lane && due && !this.#unreachable) void this.#probe(lane)
   }
 
+  /** Brings the next attempt forward to where a request may have it, which waits for it. */
+  #hasten(): void {
+    const { health } = this
+    if (health.retryAtMs === 0 || !this.#hastens || this.#probing) return
+    const waitMs = this.#attemptAtMs + attemptGapMs - performance.now()
+    health.hasten(performance.now() + waitMs)
+    if (waitMs <= 0) this.#attempt()
+  }
+
+  #attempt(): void {
+    const lane = this.#primary?.established ? this.#primary : null
+    void (lane ? this.#reach(lane) : this.#connect())
+  }
+
   async #connect(): Promise<void> {
-    const { definition, parts } = this.#server
+    const { definition } = this.#server
     this.health.connecting()
-    let failure: unknown = null
-    for (const era of primaryOrder(definition)) {
-      const lane = this.#server.laneOf(primaryRole(definition, parts.openAccess, era))
-      this.#primary = lane
-      try {
-        await lane.open()
-        // Lost again already: `laneClosed` has seen to it.
-        if (this.#stopped || this.#primary !== lane) return
-        this.#speaks.set(era, true)
-        this.#connected()
+    this.#attemptAtMs = performance.now()
+    const deadlineMs = this.#attemptAtMs + definition.startTimeoutMs
+    const contact = new FirstContact(definition)
+    for (let era = contact.next; era !== null; era = contact.next) {
+      if (contact.repeats) await Bun.sleep(repeatPauseMs)
+      if (this.#stopped) return
+      const failure = await this.#open(era, contact.boundMs(deadlineMs - performance.now()))
+      if (this.#stopped) return
+      if (failure === null) {
+        this.#lookAgainAtMs = contact.modernUnclear ? performance.now() + lookAgainMs : 0
+        if (contact.modernUnclear && era === 'legacy') this.#speaks.set('modern', false)
         return
-      } catch (thrown) {
-        // `initialize` is what nearly every server knows, so its refusal says most.
-        if (failure === null || era === 'legacy') failure = thrown
-        if (!(thrown instanceof EraMismatch)) break
-        this.#speaks.set(era, false)
       }
+      contact.failed(failure)
     }
-    if (this.#stopped) return
-    this.#failed(failure instanceof GatewayError ? failure : new GatewayError('INTERNAL', reasonOf(failure)))
+    const { reason } = contact
+    if (!(await this.#server.overOlderTransport(contact.refusal)) && !this.#stopped) this.#failed(reason)
+  }
+
+  /** Tries the primary lane in this era; answers what kept it, or null when it is there (or was, and is lost again). */
+  async #open(era: Era, boundMs: number): Promise<GatewayError | null> {
+    const { definition, parts } = this.#server
+    const lane = this.#server.laneOf(primaryRole(definition, parts.openAccess, era))
+    this.#primary = lane
+    try {
+      await lane.open(boundMs)
+      // Lost again already: `laneClosed` has seen to it.
+      if (this.#stopped || this.#primary !== lane) return null
+      this.#speaks.set(era, true)
+      this.#connected()
+      return null
+    } catch (thrown) {
+      if (thrown instanceof EraMismatch) this.#speaks.set(era, false)
+      return gatewayErrorOf(thrown)
+    }
+  }
+
+  /** Asks a server in the modern era that gave no usable answer before, beside the connection that is there. */
+  async #lookAgain(): Promise<void> {
+    this.#lookAgainAtMs = performance.now() + lookAgainMs
+    try {
+      await this.#server.laneOf(modernRole).open(eraSilenceMs)
+      this.#speaks.set('modern', true)
+      this.#lookAgainAtMs = 0
+    } catch (thrown) {
+      if (thrown instanceof EraMismatch) this.#lookAgainAtMs = 0
+    }
   }
 
   /** An attempt to get through to a server that was out of reach, on the connection that is there. */
   async #reach(lane: Lane): Promise<void> {
     this.health.connecting()
+    this.#attemptAtMs = performance.now()
     await this.#probe(lane)
   }
 
@@ -186,6 +257,8 @@ export class Supervisor {
   #failed(error: GatewayError): void {
     this.#primary = null
     this.#speaks.clear()
+    this.#lookAgainAtMs = 0
+    this.#hastens = !(error instanceof SessionForgotten)
     this.#unreachable = this.#server.definition.transport !== 'stdio' && error.code === 'SERVER_UNAVAILABLE'
     this.#server.lost()
     this.health.failed(error, performance.now())

@@ -33,6 +33,8 @@ export interface TransportReceiver {
   interrupted?(requestId: number): void
   /** The upstream no longer knows the session; `requestId`, if it is not null, is proved not to have run. */
   sessionLost(requestId: number | null): void
+  /** What is no request was refused as if the session were lost, which a request must find out. */
+  sessionDoubted(): void
   /** The wire is gone for good; sent once, after which the transport is silent. */
   closed(error: GatewayError): void
   /** So many bytes came that are no message of any kind. */

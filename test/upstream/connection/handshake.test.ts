@@ -24,6 +24,7 @@ test('names the versions of a server that speaks others, without a secret among 
     serverRequest() {},
     notification() {},
     sessionLost() {},
+    sessionDoubted() {},
     requestLost() {},
     closed() {},
     noise() {},

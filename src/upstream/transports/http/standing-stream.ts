@@ -2,7 +2,8 @@
  * The GET stream on which a legacy server speaks of its own accord; kept open for as long as the session.
  *
  * Offering it is the server's choice: a refusal of the first GET is final. Afterwards a lost stream is
- * opened again, after the delay that the server asked for, else with growing pauses.
+ * opened again, after the delay that the server asked for, else with growing pauses; after a refusal, which the
+ * loss of the session explains, with the longest.
  *
  * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
  */
@@ -28,11 +29,11 @@ export interface StandingStream {
   message(text: string): void
   /** An event over the cap was left out. */
   oversized(): void
-  /** A server that had offered the stream does not know the session any more. */
-  sessionLost(): void
+  /** A server that had offered the stream refuses it: it may not know the session any more. */
+  refused(): void
 }
 
-/** Resolves when the stream is not offered, the session is lost or it is cancelled. Never rejects. */
+/** Resolves when the stream is not offered or it is cancelled. Never rejects. */
 export async function keepListening(stream: StandingStream): Promise<void> {
   const cursor: StreamCursor = { lastEventId: '', retryMs: null }
   let offered = false
@@ -46,6 +47,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
     oversized: () => stream.oversized(),
   }
   while (!stream.cancellation.happened) {
+    let refusal = false
     const startedMs = performance.now()
     try {
       const answer = await stream.get(cursor.lastEventId)
@@ -54,10 +56,9 @@ export async function keepListening(stream: StandingStream): Promise<void> {
         await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, sink)
       } else {
         answer.discard()
-        if (refused(answer.status)) {
-          if (offered && !stream.cancellation.happened) stream.sessionLost()
-          return
-        }
+        refusal = refused(answer.status)
+        if (refusal && !offered) return
+        if (refusal && !stream.cancellation.happened) stream.refused()
       }
     } catch {
       // A broken stream is opened again like one that ended.
@@ -65,7 +66,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
     if (performance.now() - startedMs >= healthyMs) failures = 0
     const backoffMs = Math.min(backoffMinMs * 2 ** Math.min(failures++, 10), backoffMaxMs)
     const delayMs = cursor.retryMs === null ? backoffMs : Math.max(cursor.retryMs, reconnectMinMs)
-    await wait(delayMs, stream.cancellation)
+    await wait(refusal ? backoffMaxMs : delayMs, stream.cancellation)
   }
 }
 

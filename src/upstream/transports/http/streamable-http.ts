@@ -248,7 +248,8 @@ class StreamableHttpTransport implements UpstreamTransport {
     tellFailure(failure, requestId, receiver)
     const renewed = this.#session !== null && this.#session !== session
     const unrun = failure.kind === 'unrun'
-    if (failure.sessionLost && !renewed) receiver.sessionLost(unrun ? requestId : null)
+    if (failure.sessionLost && !renewed && requestId === null) receiver.sessionDoubted()
+    else if (failure.sessionLost && !renewed) receiver.sessionLost(unrun ? requestId : null)
     return unrun && renewed
   }
 
@@ -282,7 +283,7 @@ class StreamableHttpTransport implements UpstreamTransport {
       get: (lastEventId) => this.#get(lastEventId, session, cancellation),
       message: (text) => this.#receiver?.message(text, null),
       oversized: () => this.#receiver?.noise('(an event over the size limit was left out)'),
-      sessionLost: () => this.#receiver?.sessionLost(null),
+      refused: () => this.#receiver?.sessionDoubted(),
     })
   }
 
