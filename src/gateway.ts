@@ -258,7 +258,6 @@ function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
     laneIdleMs: timeouts.laneIdleMs,
     healthProbeMs: timeouts.healthProbeMs,
     startWaitMs: timeouts.startWaitMs,
-    initializeWaitMs: timeouts.initializeWaitMs,
     inFlightMax: limits.inFlightPerServerMax,
     lanesPerClientMax: limits.sessionsPerClientMax,
     openAccess: config.auth.globalTokens.length === 0,

@@ -245,12 +245,7 @@ export const settings = {
     startWaitMs: setting({
       kind: duration(1, 10 * minuteMs),
       initial: 20 * secondMs,
-      doc: 'How long a request waits for a server that is still starting before it is told so.',
-    }),
-    initializeWaitMs: setting({
-      kind: duration(1, 10 * minuteMs),
-      initial: 55 * secondMs,
-      doc: 'The same for `initialize`, whose failure most clients take for final; `start_wait` where that is longer.',
+      doc: 'How long a request waits for a server that is still starting before it is told so; `initialize` waits two and a half times as long.',
     }),
     stopGraceMs: setting({
       kind: duration(1, 5 * minuteMs),

@@ -5,7 +5,7 @@
 import { dirname, resolve } from 'node:path'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { parseDefinition } from '../registry/definition-schema.ts'
-import { parseMcpServersMap } from '../registry/mcp-servers-map.ts'
+import { guessesTransport, parseMcpServersMap } from '../registry/mcp-servers-map.ts'
 import type { Problem } from '../registry/problems.ts'
 import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
@@ -84,7 +84,9 @@ function clientForm(map: unknown, key: string, source: Source): PlacedDefinition
   if (!parsed.ok) throw new ConfigError(faultAt(place, parsed.problems))
   return parsed.definitions.map((input) => {
     const { definition, place: at } = parse(input, `${place}.${input['name']}`, source)
-    return { definition: { ...definition, transportGuessed: parsed.guessed.has(definition.name) }, place: at }
+    return guessesTransport(isMap(map) ? map[definition.name] : null)
+      ? { definition: { ...definition, transportGuessed: true }, place: at }
+      : { definition, place: at }
   })
 }
 

@@ -14,8 +14,6 @@ export type ParsedServersMap =
       readonly ok: true
       /** Inputs for `parseDefinition`, in the order of the file. */
       readonly definitions: readonly Readonly<Record<string, unknown>>[]
-      /** Names of servers with a URL of which the map does not say which transport it is for. */
-      readonly guessed: ReadonlySet<string>
     }
   | { readonly ok: false; readonly problems: Problem[] }
 
@@ -59,7 +57,6 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
   const entries = Object.entries(input)
   if (entries.length > serversMax) return fault('', `must hold at most ${serversMax} servers`)
   const definitions: Record<string, unknown>[] = []
-  const guessed = new Set<string>()
   const problems: Problem[] = []
   for (const [name, server] of entries) {
     if (!isObject(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
@@ -72,13 +69,10 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
           field: `${name}.type`,
           reason: `must be one of ${[...transportOfType.keys()].join(', ')}`,
         })
-      } else {
-        if (transport !== 'stdio' && kindOf(server) === undefined) guessed.add(name)
-        definitions.push(definitionInput(name, transport, server))
-      }
+      } else definitions.push(definitionInput(name, transport, server))
     }
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions, guessed }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions }
 }
 
 function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, unknown>>): boolean {
@@ -88,6 +82,11 @@ function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, 
 /** Nothing that says how to reach it, nor a misspelt field that would better be named. */
 function isEmpty(server: Readonly<Record<string, unknown>>): boolean {
   return Object.keys(server).every((key) => clientOnlyKeys.has(key) && key !== 'serverUrl')
+}
+
+/** True for an entry with a URL that does not say which transport it is for. */
+export function guessesTransport(server: unknown): boolean {
+  return isObject(server) && kindOf(server) === undefined && server['command'] === undefined
 }
 
 function kindOf({ type, transport, transportType }: Readonly<Record<string, unknown>>): unknown {

@@ -78,7 +78,7 @@ export async function initializeServer(
     call = await askText(connection, initialize, timeoutMs, headers).catch((thrown: unknown) => {
       const other = inAnotherVersion(initialize, thrown)
       if (other === null) throw thrown
-      return askText(connection, other, Math.max(1, deadlineMs - performance.now()), headers)
+      return askText(connection, other, Math.max(1, Math.round(deadlineMs - performance.now())), headers)
     })
   } catch (thrown) {
     throw refusalOfInitialize(connection, thrown) ?? thrown

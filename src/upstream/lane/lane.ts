@@ -10,7 +10,6 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, latestLegacyVersion } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
-import { deadline } from '../../runtime/patience.ts'
 import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { Connection, type ConnectionOwner } from '../connection/connection.ts'

@@ -51,7 +51,7 @@ export class FirstContact {
   /** How much of `leftMs` the next try may take: the question that comes first leaves time for the other one. */
   boundMs(leftMs: number): number {
     const first = this.#overHttp && this.#next === 'modern' && !this.#failures.has('legacy')
-    return Math.max(1, first ? Math.min(eraSilenceMs, leftMs / 2) : leftMs)
+    return Math.max(1, Math.round(first ? Math.min(eraSilenceMs, leftMs / 2) : leftMs))
   }
 
   /** True where the server was asked whether it speaks the modern era, and nothing could be told from its answers. */

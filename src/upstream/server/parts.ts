@@ -25,8 +25,6 @@ export interface ServerParts {
   readonly laneIdleMs: number
   readonly healthProbeMs: number
   readonly startWaitMs: number
-  /** The same for `initialize`. */
-  readonly initializeWaitMs: number
   readonly inFlightMax: number
   readonly lanesPerClientMax: number
   /** True when no client token is configured: the primary lane then serves the anonymous clients. */

@@ -18,6 +18,7 @@ import type { LaneHost } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
 import { gatewayRole, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
+import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
 import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
@@ -27,6 +28,11 @@ import type { ServerParts } from './parts.ts'
 import { Supervisor } from './supervisor.ts'
 import { allowsTool, callTool, listTools, ToolTable } from './tools.ts'
 
+/**
+ * How many times as long as another request `initialize` waits for a server that is starting. With the usual
+ * `timeouts.start_wait` that is a little less than the minute after which most clients give up by themselves.
+ */
+const initializePatience = 2.5
 /** Longest wait for a tool list that a call's headers are held to. */
 const toolsListMs = 10_000
 
@@ -99,8 +105,8 @@ export class Server implements ServerEntry, LaneHost {
    * server that is starting than other requests do: most clients give up for good when it fails.
    */
   async lease(client: LaneClient, initializes = false): Promise<Lane> {
-    const { initializeWaitMs, startWaitMs } = this.#parts
-    const waitMs = initializes ? Math.max(initializeWaitMs, startWaitMs) : startWaitMs
+    const { startWaitMs } = this.#parts
+    const waitMs = initializes ? startWaitMs * initializePatience : startWaitMs
     const laneOf = (era: Era): Lane => this.#pool.get(sessionRole(this.definition, client, era))
     const lane = await this.#openInEra('legacy', laneOf, waitMs)
     lane.join(client)
@@ -279,9 +285,10 @@ export class Server implements ServerEntry, LaneHost {
 }
 
 /** The refusal of one connection by a server that has another one, with what helps where it can have one only. */
-function refusedBesideAnother(error: GatewayError, { isolation }: ServerDefinition): GatewayError {
-  if (isolation === 'shared' || (error.code !== 'UPSTREAM_ERROR' && error.code !== 'UPSTREAM_CLOSED'))
-    return error
+function refusedBesideAnother(error: GatewayError, { isolation, transport }: ServerDefinition): GatewayError {
+  const refused = error instanceof EraMismatch || error instanceof HttpStatusError
+  const exited = transport === 'stdio' && error.code === 'UPSTREAM_CLOSED'
+  if (isolation === 'shared' || !(refused || exited)) return error
   const hint = 'It has another connection already: if it takes one only, set isolation: shared'
   return new GatewayError(error.code, `${error.details.replace(/\.$/, '')}. ${hint}`, error.retryAfterSeconds)
 }

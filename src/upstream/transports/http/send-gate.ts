@@ -15,6 +15,8 @@ import type { Outgoing } from '../transport.ts'
 
 /** Longest wait for `notifications/initialized`, for an owner that never sends it. */
 const announceWaitMs = 10_000
+/** Longest wait for the answer to it, for a server that gives none. */
+const announcedWaitMs = 2_000
 
 export class SendGate {
   readonly #post: (outgoing: Outgoing) => void
@@ -40,6 +42,8 @@ export class SendGate {
       this.#enter('initializing')
       // What was due belongs into the session that this opens; the one before it is gone.
       this.#held.push(...this.#takeDue())
+    } else if (this.#state === 'announcing' && outgoing.method === 'notifications/initialized') {
+      this.#announceWithin(announcedWaitMs)
     } else if (this.#holds(outgoing)) {
       this.#held.push(outgoing)
       return
@@ -63,10 +67,7 @@ export class SendGate {
   initializeSettled(accepted: boolean): void {
     if (this.#state !== 'initializing') return
     this.#enter(accepted ? 'announcing' : 'open')
-    if (accepted) {
-      this.#timer = setTimeout(() => this.announced(), announceWaitMs)
-      this.#timer.unref()
-    }
+    if (accepted) this.#announceWithin(announceWaitMs)
     this.#release()
   }
 
@@ -91,6 +92,12 @@ export class SendGate {
     this.#enter('open')
     this.#held = []
     this.#postDue()
+  }
+
+  #announceWithin(waitMs: number): void {
+    this.#enter('announcing')
+    this.#timer = setTimeout(() => this.announced(), waitMs)
+    this.#timer.unref()
   }
 
   #enter(state: 'open' | 'initializing' | 'announcing'): void {

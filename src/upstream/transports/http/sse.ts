@@ -32,6 +32,9 @@ import { readFailure, tellFailure } from './failure.ts'
  */
 const headStartMs = 200
 
+/** What servers answer a GET that only know the transport after this one. */
+const newerTransportStatuses: readonly number[] = [400, 404, 405, 406]
+
 const postHeaders = { 'content-type': 'application/json', 'accept-encoding': 'identity' } as const
 
 export function createSseTransport(options: HttpOptions): UpstreamTransport {
@@ -94,7 +97,11 @@ class SseTransport implements UpstreamTransport {
       return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
     }
     const failure = await readFailure(answer, { requestId: null, inSession: false, host, mask: this.#mask })
-    if (failure.kind === 'error') return failure.error
+    if (failure.kind === 'error' && !newerTransportStatuses.includes(answer.status)) return failure.error
+    if (failure.kind === 'error') {
+      const advice = 'check the path in url; a server of the newer transport needs transport: streamable-http'
+      return new GatewayError(failure.error.code, `${failure.error.details} to GET: ${advice}`)
+    }
     return new GatewayError('UPSTREAM_ERROR', `${host} answered HTTP ${answer.status}`)
   }
 

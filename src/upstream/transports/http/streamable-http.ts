@@ -90,6 +90,7 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   resetSession(): void {
     this.#session = null
+    this.#wire?.forgetCookies()
     this.#protocolVersion = null
     this.#postHeaders = postHeaders
     this.#listening?.cancel()

@@ -92,6 +92,11 @@ export class HttpClient {
     return this.#go({ request, url, trusted, from: trusted ? null : this.url, redirects: 0 })
   }
 
+  /** The session at the server is over, and the cookies that it has set with it. */
+  forgetCookies(): void {
+    this.#headers.forgetCookies()
+  }
+
   /** Closes what is open; nothing can be asked any more. */
   close(): void {
     this.#connections.close()
@@ -175,6 +180,8 @@ export class HttpClient {
 
   #accepted(answer: HttpAnswer, hop: Hop): HttpAnswer | Promise<HttpAnswer> {
     const { status } = answer
+    const setCookie = hop.trusted ? answer.header('set-cookie') : null
+    if (setCookie !== null) this.#headers.keepCookies(setCookie)
     if (status === 307 || status === 308) return this.#redirected(answer, hop)
     const encoding = answer.header('content-encoding')
     if (encoding === null || encoding.toLowerCase() === 'identity') return answer

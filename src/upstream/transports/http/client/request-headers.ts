@@ -6,6 +6,7 @@
  * client or a definition brought must not become a header, or a request, of its own.
  */
 
+import { type Cookies, cookieHeader, cookiesAfter } from '../../../../net/cookies.ts'
 import { framingHeaders } from '../../../../net/header-policy.ts'
 import type { RequestHead } from './http1/connection.ts'
 import type { Route } from './routes.ts'
@@ -53,14 +54,31 @@ const usualHeaders = { accept: '*/*', 'user-agent': `Bun/${Bun.version}` } as co
 const via = '1.1 compozy'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what is outside ASCII is told by where it ends.
 const ascii = /^[\x00-\x7f]*$/
+const noCookies: Cookies = new Map()
 
 export class RequestHeaders {
   readonly #definitionHeaders: Readonly<Record<string, string>>
   #last: Remembered | null = null
+  /** Of the session that there is, and of the origin of the definition. */
+  #cookies = noCookies
 
   /** `url` is that of the definition; credentials in it become a header. */
   constructor(headers: Readonly<Record<string, string>>, url: URL) {
     this.#definitionHeaders = definitionHeaders(headers, url)
+  }
+
+  /** Keeps what `Set-Cookie` of an answer says, which must be one of the definition's own origin. */
+  keepCookies(setCookie: string): void {
+    const after = cookiesAfter(this.#cookies, setCookie, performance.now())
+    if (after === this.#cookies) return
+    this.#cookies = after
+    this.#last = null
+  }
+
+  /** The session that they belong to is over. */
+  forgetCookies(): void {
+    this.#cookies = noCookies
+    this.#last = null
   }
 
   /** For fetch. Throws a TypeError for a header that is none. */
@@ -118,6 +136,8 @@ export class RequestHeaders {
       for (const [name, value] of Object.entries(own)) if (crossOriginHeader.test(name)) headers[name] = value
     }
     Object.assign(headers, protocolHeaders)
+    const cookie = trusted ? cookieHeader(headers['cookie'], this.#cookies) : undefined
+    if (cookie !== undefined) headers['cookie'] = cookie
     if (session && session.origin === url.origin) headers['mcp-session-id'] = session.id
     if (host !== null) headers['host'] = host
     headers['via'] = headers['via'] === undefined ? via : `${headers['via']}, ${via}`
