@@ -24,7 +24,7 @@ import { type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answ
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { ReadGate, readEvents } from './event-body.ts'
-import { readFailure, tellFailure } from './failure.ts'
+import { HttpStatusError, readFailure, tellFailure } from './failure.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the
@@ -97,10 +97,10 @@ class SseTransport implements UpstreamTransport {
       return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
     }
     const failure = await readFailure(answer, { requestId: null, inSession: false, host, mask: this.#mask })
-    if (failure.kind === 'error' && !newerTransportStatuses.includes(answer.status)) return failure.error
     if (failure.kind === 'error') {
+      if (!newerTransportStatuses.includes(answer.status)) return failure.error
       const advice = 'check the path in url; a server of the newer transport needs transport: streamable-http'
-      return new GatewayError(failure.error.code, `${failure.error.details} to GET: ${advice}`)
+      return new HttpStatusError(answer.status, `${failure.error.details} to GET: ${advice}`)
     }
     return new GatewayError('UPSTREAM_ERROR', `${host} answered HTTP ${answer.status}`)
   }
