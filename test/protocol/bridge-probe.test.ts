@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { judgeProbe, type ProbeOutcome } from '../../src/protocol/bridge/probe.ts'
+import { judgeProbe, type ProbeOutcome, versionInstead } from '../../src/protocol/bridge/probe.ts'
 
 const error = (code: number, status: number | null = 400, data?: unknown): ProbeOutcome => ({
   kind: 'error',
@@ -88,5 +88,30 @@ describe('the era of a server', () => {
     expect(verdict).toMatchObject({
       facts: { era: 'modern', version: '2026-07-28', capabilities: { tools: {} } },
     })
+  })
+})
+
+describe('the version to try instead of one that was refused', () => {
+  const asked = '2025-11-25'
+  test.each<{ data?: unknown; said?: string; version: string | null; why: string }>([
+    {
+      data: { supported: ['2024-11-05', '2025-06-18'] },
+      version: '2025-06-18',
+      why: 'the newest of those in `supported`',
+    },
+    { data: { supportedVersions: ['2025-03-26'] }, version: '2025-03-26', why: 'another name of the list' },
+    { said: 'only 2024-11-05, please', version: '2024-11-05', why: 'named in words alone' },
+    {
+      data: { supported: ['2024-11-05'] },
+      said: 'not 2025-06-18',
+      version: '2024-11-05',
+      why: 'a list says more than words',
+    },
+    { data: { supported: [asked] }, version: null, why: 'not the same once more' },
+    { data: { supported: ['2026-07-28', '2099-01-01'] }, version: null, why: 'none with a handshake' },
+    { data: { supported: [7, null, '1.0'] }, version: null, why: 'no versions of ours' },
+    { data: 'no', said: 'Unsupported protocol version', version: null, why: 'nothing is named' },
+  ])('$version: $why', ({ data, said, version }) => {
+    expect(versionInstead(asked, data, said ?? '')).toBe(version as '2025-06-18')
   })
 })

@@ -89,6 +89,17 @@ function answer(request: Request): void {
       process.stderr.write(`cannot log in with ${process.env['API_TOKEN']}\n`)
       process.exit(9)
       break
+    case 'exit-after-call':
+      reply(id, params)
+      if (request.method === 'tools/call') process.exit(0)
+      return
+    case 'one-version':
+      if (request.method !== 'initialize' || params['protocolVersion'] === '2025-06-18') reply(id, params)
+      else
+        writeAll(
+          `{"jsonrpc":"2.0","id":${id},"error":{"code":-32602,"message":"I speak 2024-11-05 and 2025-06-18"}}\n`,
+        )
+      return
     case 'refuse':
       writeAll(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32600,"message":"no handshake here"}}\n`)
       return

@@ -75,6 +75,33 @@ describe('the pause before the next attempt', () => {
   })
 })
 
+describe('an attempt that a request asks for', () => {
+  test('comes when it may, costs none of the attempts that are granted, and does not lengthen the pauses', () => {
+    const health = healthWith({ reconnectDelay: '1s', maxReconnects: 3 })
+    for (let n = 0; n < 3; n++) attempt(health)
+    for (let n = 0; n < 10; n++) {
+      health.hasten(500)
+      expect(health).toMatchObject({ hastened: true, retryAtMs: 500 })
+      const pauseMs = attempt(health)
+      expect(pauseMs).toBeGreaterThanOrEqual(4000 * 0.8)
+      expect(pauseMs).toBeLessThanOrEqual(4000)
+      expect(health).toMatchObject({ hastened: false, attempts: 3 })
+    }
+  })
+
+  test('is never put off, and never had where none is planned', () => {
+    const health = healthWith({ reconnectDelay: '1s' })
+    attempt(health)
+    const plannedAtMs = health.retryAtMs
+    health.hasten(plannedAtMs + 60_000)
+    expect(health.retryAtMs).toBe(plannedAtMs)
+    const givenUp = healthWith({ autoReconnect: false })
+    attempt(givenUp)
+    givenUp.hasten(1)
+    expect(givenUp).toMatchObject({ hastened: false, retryAtMs: 0 })
+  })
+})
+
 describe('giving up', () => {
   test('autoReconnect false plans nothing, and says so to callers', () => {
     const health = healthWith({ autoReconnect: false })
