@@ -5,7 +5,11 @@ import { SessionRenewals } from '../../../src/upstream/lane/session-renewals.ts'
 test.each<{ why: string; lostAtMs: readonly number[]; pausesMs: readonly (number | null)[] }>([
   { why: 'a restart costs no time', lostAtMs: [50], pausesMs: [0] },
   { why: 'nor does one after the other', lostAtMs: [0, 10_000, 20_000, 30_000], pausesMs: [0, 0, 0, 0] },
-  { why: 'lost again at once: a pause, and then no more', lostAtMs: [0, 1, 4_002], pausesMs: [0, 4_000, null] },
+  {
+    why: 'lost again at once: a pause, and then no more',
+    lostAtMs: [0, 1, 4_002],
+    pausesMs: [0, 4_000, null],
+  },
   {
     why: 'what has lasted begins anew',
     lostAtMs: [0, 1, 20_000, 20_001, 24_002],

@@ -788,6 +788,33 @@ describe.each([
       ])
     })
 
+    test('to another origin takes no cookie of the session along, and brings none back', async () => {
+      const setting = (answer: Response, cookie: string): Response => {
+        answer.headers.set('set-cookie', cookie)
+        return answer
+      }
+      await using other = startFaultHttp((request) => setting(jsonAnswer(request), 'planted=1'))
+      await using http = startFaultHttp((request) => {
+        const greeting = welcome(request)
+        if (greeting) return setting(greeting, 'node=secret; Path=/')
+        const location = `${other.origin}/mcp`
+        return isCall(request) ? new Response(null, { status: 308, headers: { location } }) : null
+      })
+      const session = await openSession(transportTo(http.url, { headers: { Cookie: 'a=b' } }))
+      for (const id of [2, 3]) {
+        session.transport.send(requestOf(id, 'call'))
+        await session.recorder.answerTo(id)
+      }
+      expect(other.seen.map(({ headers }) => headers['cookie'])).toEqual([undefined, undefined])
+      const sent = http.seen.filter(isCall).map(({ headers }) => headers['cookie'])
+      expect(sent).toEqual(['a=b; node=secret', 'a=b; node=secret'])
+      // Another session begins without them.
+      session.transport.resetSession()
+      session.transport.send(requestOf(4, 'initialize'))
+      await session.recorder.answerTo(4)
+      expect(http.seen.at(-1)?.headers['cookie']).toBe('a=b')
+    })
+
     test('to another origin that opens a session is told its session, and the first origin is not', async () => {
       await using other = server((request) => jsonAnswer(request))
       await using http = startFaultHttp(
