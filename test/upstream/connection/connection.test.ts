@@ -35,6 +35,7 @@ function openWire(options: TextTransportOptions = {}): Wire {
     serverRequest: (_, { method }, call) => told.push(`asks ${method} for ${idOf(call)}`),
     notification: (_, { method }, call) => told.push(`says ${method} for ${idOf(call)}`),
     sessionLost: (_, call) => told.push(`session lost under ${idOf(call)}`),
+    sessionDoubted: () => told.push('session doubted'),
     requestLost: () => told.push('doubt'),
     closed: (_, error) => told.push(`closed: ${error.code}`),
     noise: (line) => told.push(`noise: ${line}`),
