@@ -59,7 +59,7 @@ function sendOn(
 /** The rare way: the session's lane is gone or being restored, so it is leased anew first. */
 async function sendLate(parts: SessionParts, session: Session, exchange: Exchange): Promise<void> {
   // It waits from here on, not since ever: a short wait makes no event stream of its response.
-  exchange.startedAtMs = Date.now()
+  exchange.startedAtMs = performance.now()
   try {
     const lane = await leaseLane(parts.servers, session)
     const connection = await lane.open()

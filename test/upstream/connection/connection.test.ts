@@ -312,7 +312,7 @@ describe('time', () => {
     while (performance.now() === slow.startedAtMs) await Bun.sleep(1)
     says(progress(1))
     expect(slow.lastActivityMs).toBeGreaterThan(slow.startedAtMs)
-    connection.expire(slow.lastActivityMs + 1_000)
+    connection.expire(slow.lastActivityMs + 999)
     expect(slow.ends).toEqual([])
   })
 
@@ -320,7 +320,7 @@ describe('time', () => {
     const { call, connection } = openWire()
     const slow = call('7', '7')
     slow.lastActivityMs = slow.startedAtMs + 4_900
-    connection.expire(slow.startedAtMs + 5_000)
+    connection.expire(slow.startedAtMs + 4_999)
     expect(slow.ends).toEqual([])
     connection.expire(slow.startedAtMs + 5_001)
     expect(slow.ends).toEqual(['UPSTREAM_TIMEOUT: the call took longer than 5000 ms'])
