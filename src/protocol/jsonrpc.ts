@@ -39,6 +39,9 @@ const closeBracket = 93
 const comma = 44
 const colon = 58
 
+/** Messages of one batch, from whichever side. */
+export const batchMessagesMax = 100
+
 /** The shortest key with an escape in it: one letter of a two-letter key as \\uXXXX. */
 const escapedKeyCharsMin = 7
 

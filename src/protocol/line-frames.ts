@@ -29,6 +29,8 @@ export interface LineSplitter {
   push(chunk: Uint8Array): void
   /** Hands over what stands after the last line break, for a stream that has ended. */
   end(): void
+  /** Bytes that are held of a line which has not ended. */
+  heldBytes(): number
 }
 
 const newline = 0x0a
@@ -107,7 +109,11 @@ export function createLineSplitter(
     if (partial.length > 0) finish(Buffer.alloc(0))
   }
 
-  return { push, end }
+  function heldBytes(): number {
+    return partial.oversized ? 0 : partial.length
+  }
+
+  return { push, end, heldBytes }
 }
 
 function withoutReturn(pieces: Uint8Array[]): Uint8Array[] {

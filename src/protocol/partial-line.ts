@@ -63,6 +63,13 @@ export class PartialLine {
     this.#length += bytes.length
   }
 
+  /** Throws away what is held of the line, and the rest of it when it comes. */
+  skip(): void {
+    if (this.#length === 0 || this.oversized) return
+    this.#skip(nothing)
+    this.#bytesMax = 0
+  }
+
   #store(bytes: Uint8Array): void {
     if (bytes.length >= referencedBytesMin) {
       this.#closeSlab()

@@ -22,8 +22,16 @@ export interface SseSink {
 
 export interface SseParser {
   push(chunk: Uint8Array): void
+  /** Leaves out the event of which something is held, as one that is too large. */
+  drop(): void
   /** The id of the last complete event that carried one, or an empty string: for `Last-Event-ID`. */
   readonly lastEventId: string
+  /** Lines so far. */
+  readonly lines: number
+  /** Bytes so far that did not become data of an event: comments, other fields, what was left out. */
+  readonly surplusBytes: number
+  /** Bytes that are held of an event which has not ended. */
+  readonly heldBytes: number
 }
 
 const lineFeed = 0x0a
@@ -35,6 +43,10 @@ const byteOrderMark = '\ufeff'
 /** Longer ids are not kept: they would have to be sent back in a header. */
 const idCharsMax = 8_192
 
+/** Lines of data are joined in two steps: the text that grows by each of millions would take gigabytes. */
+const joinedLines = 1_024
+const edgeChars = 256
+
 /** `eventBytesMax` counts all lines of one event. */
 export function createSseParser(eventBytesMax: number, sink: SseSink): SseParser {
   return new Parser(eventBytesMax, sink)
@@ -42,6 +54,8 @@ export function createSseParser(eventBytesMax: number, sink: SseSink): SseParser
 
 class Parser implements SseParser {
   lastEventId = ''
+  lines = 0
+  surplusBytes = 0
   readonly #eventBytesMax: number
   readonly #sink: SseSink
   readonly #partial: PartialLine
@@ -49,7 +63,12 @@ class Parser implements SseParser {
   /** The last chunk ended with CR: a LF at the start of the next one belongs to it. */
   #swallowLineFeed = false
   #type = ''
+  /** The first line of data, and those that follow it. */
   #data: string | null = null
+  #more: string[] = []
+  #joined: string[] = []
+  /** What was held of this event was thrown away, and the rest of it is. */
+  #skipping = false
   #id: string | null = null
   #eventBytes = 0
   #oversized: { head: string; tail: string } | null = null
@@ -58,6 +77,21 @@ class Parser implements SseParser {
     this.#eventBytesMax = eventBytesMax
     this.#sink = sink
     this.#partial = new PartialLine(eventBytesMax)
+  }
+
+  get heldBytes(): number {
+    const { length, oversized } = this.#partial
+    return (this.#skipping ? 0 : this.#eventBytes) + (oversized ? 0 : length)
+  }
+
+  drop(): void {
+    const held = this.heldBytes
+    this.#partial.skip()
+    const { head } = this.#partial
+    this.#oversized ??= { head: this.#data === null ? afterField(head) : this.#head(), tail: '' }
+    this.#skip(held)
+    // Whatever else comes of it is too much.
+    this.#eventBytes = this.#eventBytesMax
   }
 
   push(chunk: Uint8Array): void {
@@ -78,18 +112,28 @@ class Parser implements SseParser {
         else if (bytes[from] === lineFeed) from++
       }
     }
-    if (from < bytes.length) this.#partial.add(bytes.subarray(from))
+    if (from < bytes.length) this.#addPartial(bytes.subarray(from))
+  }
+
+  #addPartial(bytes: Buffer): void {
+    const partial = this.#partial
+    const wasOversized = partial.oversized
+    partial.add(bytes)
+    if (partial.oversized) this.surplusBytes += wasOversized ? bytes.length : partial.length
   }
 
   #endLine(bytes: Buffer): void {
     const partial = this.#partial
+    this.lines++
     if (partial.length === 0 && bytes.length <= this.#eventBytesMax) {
       this.#line(bytes)
       return
     }
-    partial.add(bytes)
-    if (partial.oversized) this.#oversized = { head: afterField(partial.head), tail: partial.tail }
-    else this.#line(partial.view())
+    this.#addPartial(bytes)
+    if (partial.oversized) {
+      const head = this.#skipping ? (this.#oversized?.head ?? '') : afterField(partial.head)
+      this.#oversized = { head, tail: partial.tail }
+    } else this.#line(partial.view())
     partial.clear()
   }
 
@@ -101,6 +145,7 @@ class Parser implements SseParser {
     }
     if (line[0] === colon) {
       this.#atStart = false
+      this.surplusBytes += line.length
       return
     }
     this.#eventBytes += line.length
@@ -111,6 +156,7 @@ class Parser implements SseParser {
 
   /** Any field but the usual form of `data`; off the hot path. */
   #field(text: string): void {
+    this.surplusBytes += text.length
     const line = this.#atStart && text.startsWith(byteOrderMark) ? text.slice(1) : text
     this.#atStart = false
     const at = line.indexOf(':')
@@ -125,22 +171,54 @@ class Parser implements SseParser {
 
   #appendData(value: string): void {
     this.#atStart = false
-    this.#data = this.#data === null ? value : `${this.#data}\n${value}`
+    if (this.#data === null) this.#data = value
+    else if (this.#more.push(value) === joinedLines) {
+      this.#joined.push(this.#more.join('\n'))
+      this.#more = []
+    }
+  }
+
+  /** The data of the event, null when it has none. */
+  #text(): string | null {
+    if (this.#data === null || (this.#more.length === 0 && this.#joined.length === 0)) return this.#data
+    return [this.#data, ...this.#joined, ...this.#more].join('\n')
+  }
+
+  #head(): string {
+    return [this.#data ?? '', ...this.#joined.slice(0, 1), ...this.#more.slice(0, edgeChars)]
+      .join('\n')
+      .slice(0, edgeChars)
+  }
+
+  /** Throws away what is held of the event. */
+  #skip(bytes: number): void {
+    this.surplusBytes += bytes
+    this.#skipping = true
+    this.#clear()
+  }
+
+  #clear(): void {
+    this.#type = ''
+    this.#data = null
+    if (this.#more.length > 0) this.#more = []
+    if (this.#joined.length > 0) this.#joined = []
   }
 
   #overflow(line: Buffer): void {
-    const tail = line.toString('utf8', Math.max(0, line.length - 256))
-    this.#oversized = { head: (this.#data ?? '').slice(0, 256), tail }
-    this.#data = null
+    const tail = line.toString('utf8', Math.max(0, line.length - edgeChars))
+    const head = this.#skipping ? (this.#oversized?.head ?? '') : this.#head()
+    this.#oversized = { head, tail }
+    this.#skip(this.#skipping ? line.length : this.#eventBytes)
   }
 
   #dispatch(): void {
-    const [type, data, oversized] = [this.#type, this.#data, this.#oversized]
+    const [type, data, oversized] = [this.#type, this.#text(), this.#oversized]
     if (this.#id !== null) this.lastEventId = this.#id
-    this.#type = ''
-    this.#data = null
+    if (oversized !== null && !this.#skipping) this.surplusBytes += this.#eventBytes
+    this.#clear()
     this.#id = null
     this.#eventBytes = 0
+    this.#skipping = false
     this.#oversized = null
     if (oversized !== null) this.#sink.oversized(oversized.head, oversized.tail)
     else if (data !== null) this.#sink.event(type === '' ? 'message' : type, data)

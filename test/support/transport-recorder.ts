@@ -2,6 +2,7 @@
 import type { GatewayError } from '../../src/errors.ts'
 import { scanMessage } from '../../src/protocol/jsonrpc.ts'
 import { AnsweredRequest } from '../../src/upstream/connection/answered-request.ts'
+import { ServerBudget } from '../../src/upstream/transports/flood-guard.ts'
 import type { TransportReceiver } from '../../src/upstream/transports/transport.ts'
 
 export type TransportEvent =
@@ -70,6 +71,7 @@ export function createRecorder(): TransportRecorder {
   return {
     events,
     unasked() {},
+    budget: new ServerBudget(),
     settled: (requestId) =>
       events.some(
         (event) =>

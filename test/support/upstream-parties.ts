@@ -1,4 +1,5 @@
 /** Those around a lane or a connection, which write down what reaches them: clients, calls, the server's side. */
+
 import type { GatewayError } from '../../src/errors.ts'
 import { idTextOf, type MessageText, progressTokenSpan, scanMessage } from '../../src/protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../src/protocol/large-answer.ts'
@@ -10,6 +11,7 @@ import type { LaneClient } from '../../src/upstream/connection/client.ts'
 import { initializeRequest } from '../../src/upstream/connection/handshake.ts'
 import type { LaneHost } from '../../src/upstream/lane/host.ts'
 import type { Lane } from '../../src/upstream/lane/lane.ts'
+import { ServerBudget } from '../../src/upstream/transports/flood-guard.ts'
 import type { UpstreamTransport } from '../../src/upstream/transports/transport.ts'
 
 const nothing = (): void => {}
@@ -173,6 +175,7 @@ export function laneHost(options: HostOptions = {}): LaneHost {
       }),
     identity: { name: 'gateway', version: '1' },
     unreachable: false,
+    budget: new ServerBudget(),
     doubt: nothing,
     noise: (line) => note(`noise: ${line}`),
     mask: (text) => text,

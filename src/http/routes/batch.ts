@@ -1,15 +1,19 @@
 /** JSON-RPC batches, which only revision 2025-03-26 has. Their answers travel as one event stream. */
 import { GatewayError } from '../../errors.ts'
 import { legacyVersionHas } from '../../protocol/eras.ts'
-import { idTextOf, type MessageText, scanMessage, skipValue } from '../../protocol/jsonrpc.ts'
+import {
+  batchMessagesMax,
+  idTextOf,
+  type MessageText,
+  scanMessage,
+  skipValue,
+} from '../../protocol/jsonrpc.ts'
 import { BatchExchange } from '../../session/legacy/exchange.ts'
 import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { replyEmpty } from '../reply.ts'
 import type { Inbound, McpParts } from './mcp.ts'
-
-const batchMessagesMax = 100
 
 export function answerBatch(parts: McpParts, server: Server, session: Session, inbound: Inbound): Response {
   if (!legacyVersionHas(session.protocolVersion, 'batch'))

@@ -21,7 +21,7 @@ import { largeAnswer, type MessagePieces, replaceBytes } from '../../protocol/la
 import { errorCodeOf, integerAt } from '../../protocol/response.ts'
 import { ByNumber } from '../../runtime/in-flight.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { FloodGuard } from '../transports/flood-guard.ts'
+import { costs, FloodGuard, type ServerBudget } from '../transports/flood-guard.ts'
 import { objectsIn } from '../transports/message-text.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
 import { AnsweredRequest } from './answered-request.ts'
@@ -41,6 +41,8 @@ export interface ConnectionOwner {
   requestLost(): void
   closed(connection: Connection, error: GatewayError): void
   noise(line: string): void
+  /** What the server may cost, on all its connections together. */
+  readonly budget: ServerBudget
   /** Takes the server's secrets out of a text for people. */
   mask(text: string): string
 }
@@ -53,6 +55,8 @@ export interface CallLimits {
 
 /** Failures after which it is worth a look whether the server is there, and still of its era. */
 const doubtful: ReadonlySet<ErrorCode> = new Set(['SERVER_UNAVAILABLE', 'UPSTREAM_CLOSED', 'UPSTREAM_ERROR'])
+/** What is passed on of a text that is no message. */
+const shownCharsMax = 64 * 1024
 /** A cancelled call is kept this long for an answer that crossed the cancel on the wire. */
 const cancelGraceMs = 2_000
 
@@ -75,9 +79,13 @@ export class Connection implements TransportReceiver {
     this.#owner = owner
     this.#limits = limits
     this.#log = log
-    this.#flood = new FloodGuard(transport, () =>
+    this.#flood = new FloodGuard(transport, owner.budget, () =>
       this.noise('(more output than anybody asked for: from here on it is read slowly)'),
     )
+  }
+
+  get budget(): ServerBudget {
+    return this.#owner.budget
   }
 
   get inFlightCount(): number {
@@ -205,30 +213,36 @@ export class Connection implements TransportReceiver {
     const message = scanMessage(text)
     const several = message === null ? objectsIn(text) : []
     if (several.length > 1) for (const one of several) this.message(one, requestId)
-    else if (
-      !(message?.kind === 'response'
-        ? this.#settle(message, requestId)
-        : this.#unasked(text, message, requestId))
-    )
-      this.unasked(text.length)
+    else if (message?.kind !== 'response' || !this.#settle(message, requestId)) {
+      this.unasked(text.length + costs.message)
+      if (message?.kind !== 'response') this.#unasked(text, message, requestId)
+    }
   }
 
   settled(requestId: number): boolean {
     return this.#inFlight.get(requestId) === undefined
   }
 
-  unasked(bytes: number): void {
-    this.#flood.charge(bytes)
+  unasked(units: number): void {
+    this.#flood.charge(units)
   }
 
-  /** Everything but answers. True for what belongs to a call in flight, and is so expected. */
-  #unasked(text: string, message: MessageText | null, requestId: number | null): boolean {
+  /** Does not read on until `release`, for a server that says more than can be passed on at once. */
+  hold(): void {
+    this.#flood.hold()
+  }
+
+  release(): void {
+    this.#flood.release()
+  }
+
+  /** Everything but answers. */
+  #unasked(text: string, message: MessageText | null, requestId: number | null): void {
     const call = this.callOf(requestId)
-    if (message === null) this.noise(`not a JSON-RPC message: ${text}`)
+    if (message === null) this.noise(`not a JSON-RPC message: ${text.slice(0, shownCharsMax)}`)
     else if (message.kind === 'request') this.#owner.serverRequest(this, message, call)
-    else if (message.method === 'notifications/progress') return this.#progress(message)
+    else if (message.method === 'notifications/progress') this.#progress(message)
     else this.#owner.notification(this, message, call)
-    return call !== null
   }
 
   large(pieces: MessagePieces): boolean {
@@ -311,15 +325,13 @@ export class Connection implements TransportReceiver {
     return this.transport.pid === null && foreignErrors[own].has(errorCodeOf(message) ?? 0)
   }
 
-  /** False for progress of no call in flight. */
-  #progress(message: MessageText): boolean {
+  #progress(message: MessageText): void {
     const span = memberSpan(message.text, message.paramsStart, 'progressToken')
     const id = span ? integerAt(message.text, span.start, span.end) : -1
     const call = this.#inFlight.get(id) ?? this.#lingering.get(id)
-    if (!span || !call || call.progressTokenText === null) return false
+    if (!span || !call || call.progressTokenText === null) return
     call.lastActivityMs = performance.now()
     call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
-    return true
   }
 }
 

@@ -3,6 +3,7 @@ import type { GatewayError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
+import type { ServerBudget } from '../transports/flood-guard.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import type { Lane } from './lane.ts'
 
@@ -22,6 +23,8 @@ export interface LaneHost {
   /** A transport ready to be opened, or a GatewayError when the process limit is reached. */
   createTransport(): UpstreamTransport
   readonly identity: GatewayIdentity
+  /** What the server may cost, on all its lanes together. */
+  readonly budget: ServerBudget
   /** True while nobody answers at the server's address: calls are refused instead of sent. */
   readonly unreachable: boolean
   /** A request could not be brought to the server, or its answer not back. */

@@ -22,6 +22,8 @@ import {
   initializeServer,
 } from '../connection/handshake.ts'
 import { ask } from '../connection/own-requests.ts'
+import type { ServerBudget } from '../transports/flood-guard.ts'
+import { FanOut } from './fan-out.ts'
 import type { LaneHost } from './host.ts'
 import { LaneOpening } from './opening.ts'
 import { ownRequestMs, restoreSession, sessionIsKnown } from './restoring.ts'
@@ -41,6 +43,8 @@ export class Lane implements ConnectionOwner {
   readonly owner: LaneClient | null
   readonly clients = new Set<LaneClient>()
   readonly subscriptions = new LaneSubscriptions((method, params) => this.#background(method, params))
+  readonly fanOut = new FanOut()
+  readonly budget: ServerBudget
   readonly #host: LaneHost
   readonly ownerAnnounces: boolean
   #connection: Connection | null = null
@@ -57,6 +61,7 @@ export class Lane implements ConnectionOwner {
 
   constructor(host: LaneHost, role: LaneRole) {
     this.#host = host
+    this.budget = host.budget
     this.key = role.key
     this.era = role.era
     this.owner = role.owner
@@ -146,6 +151,7 @@ export class Lane implements ConnectionOwner {
 
   async close(error: GatewayError): Promise<void> {
     this.#retired = true
+    this.fanOut.clear()
     const connection = this.#connection
     this.#connection = null
     if (connection) {
@@ -240,6 +246,7 @@ export class Lane implements ConnectionOwner {
     if (this.#connection !== connection) return
     this.#retired = true
     this.#connection = null
+    this.fanOut.clear()
     void connection.close(error)
     this.#host.laneClosed(this, error, true)
     for (const client of this.clients) client.laneLost()

@@ -17,6 +17,7 @@ import { BridgeCall } from '../connection/bridge-call.ts'
 import type { UpstreamCall } from '../connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../connection/client.ts'
 import type { Connection } from '../connection/connection.ts'
+import type { Audience } from './fan-out.ts'
 import type { Lane } from './lane.ts'
 
 /** A request of the server's. */
@@ -150,9 +151,22 @@ function routeToOwner(
     return
   }
   const cause = call ?? (method === 'notifications/message' ? soleLogger(connection) : null)
-  lane.owner?.notify(message, cause)
-  // The subscriptions of a stateless client stand on its lane too.
-  for (const client of lane.clients) if (client !== lane.owner) offer(lane, client, message)
+  const ownerToo = cause === null && isChange(method)
+  if (!ownerToo) lane.owner?.notify(message, cause)
+  lane.fanOut.tell(connection, message, ownAudiences(lane, ownerToo))
+}
+
+/** The owner of a lane hears all that its server says. */
+const everything = { wants: () => true, comparisons: () => 0 }
+
+/** Who hears what a server says on a client's own lane: the subscriptions of a stateless client stand there too. */
+function* ownAudiences({ owner, clients, subscriptions }: Lane, ownerToo: boolean): Iterable<Audience> {
+  if (ownerToo && owner) yield { clients: [owner], subscriptions: everything }
+  yield { clients: without(clients, owner), subscriptions }
+}
+
+function* without(clients: Iterable<LaneClient>, owner: LaneClient | null): Iterable<LaneClient> {
+  for (const client of clients) if (client !== owner) yield client
 }
 
 function routeShared(
@@ -172,12 +186,7 @@ function routeShared(
   }
   // What names no one goes to all only where all are the same principal, or where it holds no one's data.
   const open = method?.endsWith('/list_changed') || method === 'notifications/resources/updated'
-  if (!open && !onePrincipal(lane)) return
-  for (const client of lane.clients) offer(lane, client, message)
-}
-
-function offer(lane: Lane, client: LaneClient, message: MessageText): void {
-  if (lane.subscriptions.wants(client, message)) client.notify(message, null)
+  if (open || onePrincipal(lane)) lane.fanOut.tell(connection, message, [lane])
 }
 
 function onePrincipal(lane: Lane): boolean {

@@ -136,6 +136,11 @@ export class LaneSubscriptions {
     return false
   }
 
+  /** How many URIs `wants` may have to look at. */
+  comparisons(client: Subscriber, { method }: MessageText): number {
+    return method === 'notifications/resources/updated' ? (this.#urisOf.get(client)?.size ?? 0) : 0
+  }
+
   #atLeast(message: MessageText, rank: number): boolean {
     const level = logRank(paramString(message, 'level'))
     return level < 0 || level >= rank

@@ -1,6 +1,7 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../../config/schema.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { ServerBudget } from '../transports/flood-guard.ts'
 import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
@@ -52,7 +53,7 @@ const lookMsMax = 10_000
 /** Whether this wire can be opened; it is closed again. */
 export async function opensStream(transport: UpstreamTransport, withinMs: number): Promise<boolean> {
   try {
-    await transport.open(deaf, AbortSignal.timeout(Math.min(withinMs, lookMsMax)))
+    await transport.open(deafReceiver(), AbortSignal.timeout(Math.min(withinMs, lookMsMax)))
     return true
   } catch {
     return false
@@ -61,14 +62,17 @@ export async function opensStream(transport: UpstreamTransport, withinMs: number
   }
 }
 
-const deaf: TransportReceiver = {
-  message() {},
-  large: () => true,
-  settled: () => true,
-  requestFailed() {},
-  sessionLost() {},
-  sessionDoubted() {},
-  closed() {},
-  unasked() {},
-  noise() {},
+function deafReceiver(): TransportReceiver {
+  return {
+    budget: new ServerBudget(),
+    message() {},
+    large: () => true,
+    settled: () => true,
+    requestFailed() {},
+    sessionLost() {},
+    sessionDoubted() {},
+    closed() {},
+    unasked() {},
+    noise() {},
+  }
 }

@@ -18,6 +18,7 @@ import type { LaneHost } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
 import { gatewayRole, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
+import { ServerBudget } from '../transports/flood-guard.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
@@ -42,6 +43,7 @@ export class Server implements ServerEntry, LaneHost {
   readonly log: Log
   readonly identity: GatewayIdentity
   readonly laneSettings
+  readonly budget = new ServerBudget()
   readonly mask: Mask
   readonly tools = new ToolTable(async (params) =>
     (await this.#supervisor.primaryLane()).ask('tools/list', params, toolsListMs),

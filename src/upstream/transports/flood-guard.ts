@@ -1,16 +1,97 @@
 /**
- * Slows a server down that says more than anybody wants to hear.
+ * What the messages of a server cost, and that their server pays for it.
  *
- * One that floods its output would otherwise keep the whole gateway busy: at 100 MB/s other servers' calls were
- * seen to take 60 times as long. What was asked for is free: answers and progress of calls, however large. The
- * rest is read at a bounded rate, and the server waits on its pipe meanwhile, as on any reader that is slow.
+ * One that floods would otherwise keep the whole gateway busy: calls of other servers were seen to take seconds.
+ * The answers to calls are free, however large. Everything else is charged for the bytes that are read and for the
+ * work that they make, also on the response of a call: it is read at a bounded rate, and the server waits on its
+ * pipe meanwhile, as on any reader that is slow. What waits behind it comes at that rate. However much a server
+ * says at once, the loop turns in between.
  */
+import { UnfinishedBytes } from './unfinished-bytes.ts'
+
+/**
+ * What things cost. One unit is a byte that is read and kept; a unit of work takes about ten nanoseconds, so that
+ * a server which says all that it may takes less than a tenth of one processor.
+ */
+export const costs = {
+  /** A line of any kind, beside its bytes. */
+  line: 32,
+  /** A message that answers no call, the one receiver of most of them included. */
+  message: 512,
+  /** One more receiver, beside the bytes that it is given. */
+  delivery: 512,
+  /** A URI that a resource is compared with. */
+  comparison: 16,
+} as const
 
 /** What may be said at once: a start-up in debug mode, a large list of changes. */
-const burstBytes = 16 * 1024 * 1024
-const bytesPerSecond = 8 * 1024 * 1024
+const burstUnits = 16 * 1024 * 1024
+const unitsPerSecond = 8 * 1024 * 1024
 /** Shorter pauses cost more than they slow down. */
 const pauseMsMin = 20
+/** Longest pause for what other streams of the same server have spent: each goes on, if slowly. */
+const sharedPauseMsMax = 1_000
+/** So much may be done for one server before everybody else has a turn: a few milliseconds. */
+const turnUnitsMax = 256 * 1024
+/** Streams of one server that go on in the same turn. */
+const resumedPerTurnMax = 32
+
+/** Earns at a steady rate, up to a bound, and may owe. */
+class Allowance {
+  readonly #debtUnitsMax: number
+  #units = burstUnits
+  #chargedAtMs = performance.now()
+
+  constructor(debtUnitsMax: number) {
+    this.#debtUnitsMax = debtUnitsMax
+  }
+
+  /** Answers how long it takes until nothing is owed, in milliseconds. */
+  charge(units: number, nowMs: number): number {
+    const earned = ((nowMs - this.#chargedAtMs) / 1000) * unitsPerSecond
+    this.#chargedAtMs = nowMs
+    this.#units = Math.max(Math.min(burstUnits, this.#units + earned) - units, -this.#debtUnitsMax)
+    return this.#units >= 0 ? 0 : (-this.#units / unitsPerSecond) * 1000
+  }
+}
+
+/** What all streams of one server share: many that say a little each cost as much as one that says a lot. */
+export class ServerBudget {
+  readonly unfinished = new UnfinishedBytes()
+  readonly #allowance = new Allowance((sharedPauseMsMax / 1000) * unitsPerSecond)
+  #turnUnits = 0
+  /** Those that go on in a later turn; null while this one is not used up. */
+  #waiting: (() => void)[] | null = null
+
+  /** Answers for how long the stream that has made these costs should wait, in milliseconds. */
+  charge(units: number, nowMs: number): number {
+    this.#turnUnits += units
+    if (this.#turnUnits >= turnUnitsMax && this.#waiting === null) {
+      this.#waiting = []
+      setImmediate(() => this.#turn())
+    }
+    return this.#allowance.charge(units, nowMs)
+  }
+
+  /** True once this turn of the loop is used up. */
+  get turnSpent(): boolean {
+    return this.#waiting !== null
+  }
+
+  /** Calls back in a later turn; only while this one is used up. */
+  nextTurn(resume: () => void): void {
+    this.#waiting?.push(resume)
+  }
+
+  #turn(): void {
+    const waiting = this.#waiting ?? []
+    this.#turnUnits = 0
+    const due = waiting.splice(0, resumedPerTurnMax)
+    this.#waiting = waiting.length > 0 ? waiting : null
+    if (waiting.length > 0) setImmediate(() => this.#turn())
+    for (const resume of due) resume()
+  }
+}
 
 /** A stream that can be stopped for a while. */
 export interface Pausable {
@@ -20,42 +101,73 @@ export interface Pausable {
 
 export class FloodGuard {
   readonly #stream: Pausable
+  readonly #budget: ServerBudget
   #onSlowed: (() => void) | null
-  #allowedBytes = burstBytes
-  #chargedAtMs = performance.now()
+  /** Its own: a server pays in full, but not with the streams of other clients. */
+  readonly #allowance = new Allowance(Number.POSITIVE_INFINITY)
   #resume: ReturnType<typeof setTimeout> | null = null
+  #awaitsTurn = false
+  /** Reasons for which the stream stands still. */
+  #holds = 0
   #stopped = false
 
-  /** `onSlowed` is called the first time that the stream has to wait. */
-  constructor(stream: Pausable, onSlowed: (() => void) | null = null) {
+  /** `onSlowed` is called the first time that the stream has to wait for what it has cost. */
+  constructor(stream: Pausable, budget: ServerBudget, onSlowed: (() => void) | null = null) {
     this.#stream = stream
+    this.#budget = budget
     this.#onSlowed = onSlowed
   }
 
-  /** Notes bytes that nobody asked for. */
-  charge(bytes: number): void {
+  /** Notes what something has cost that answers no call: bytes, and `costs` for the work. */
+  charge(units: number): void {
     const nowMs = performance.now()
-    const earned = ((nowMs - this.#chargedAtMs) / 1000) * bytesPerSecond
-    this.#chargedAtMs = nowMs
-    this.#allowedBytes = Math.min(burstBytes, this.#allowedBytes + earned) - bytes
-    if (this.#allowedBytes >= 0 || this.#resume !== null || this.#stopped) return
-    this.#stream.pause()
+    const sharedMs = Math.min(this.#budget.charge(units, nowMs), sharedPauseMsMax)
+    const debtMs = Math.max(this.#allowance.charge(units, nowMs), sharedMs)
+    if (this.#stopped) return
+    if (debtMs > 0) this.#wait(debtMs)
+    if (this.#awaitsTurn || !this.#budget.turnSpent) return
+    this.#awaitsTurn = true
+    this.hold()
+    this.#budget.nextTurn(() => {
+      this.#awaitsTurn = false
+      this.release()
+    })
+  }
+
+  #wait(debtMs: number): void {
+    if (this.#resume !== null) return
+    this.hold()
     this.#onSlowed?.()
     this.#onSlowed = null
-    const pauseMs = Math.max(pauseMsMin, (-this.#allowedBytes / bytesPerSecond) * 1000)
-    this.#resume = setTimeout(() => {
-      this.#resume = null
-      this.#stream.resume()
-    }, pauseMs)
+    this.#resume = setTimeout(
+      () => {
+        this.#resume = null
+        this.release()
+      },
+      Math.max(pauseMsMin, debtMs),
+    )
     this.#resume.unref()
+  }
+
+  /** Stops the stream until as many calls of `release`. */
+  hold(): void {
+    if (this.#stopped) return
+    this.#holds++
+    if (this.#holds === 1) this.#stream.pause()
+  }
+
+  release(): void {
+    if (this.#stopped) return
+    this.#holds--
+    if (this.#holds === 0) this.#stream.resume()
   }
 
   /** The stream has ended, or what it still holds is wanted. */
   stop(): void {
+    if (this.#stopped) return
     this.#stopped = true
-    if (this.#resume === null) return
-    clearTimeout(this.#resume)
+    if (this.#resume !== null) clearTimeout(this.#resume)
     this.#resume = null
-    this.#stream.resume()
+    if (this.#holds > 0) this.#stream.resume()
   }
 }

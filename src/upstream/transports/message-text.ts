@@ -4,7 +4,8 @@
  * Pure. A full parse belongs to the connection; here it would only be done twice.
  */
 
-import { skipSpace, skipValue } from '../../protocol/jsonrpc.ts'
+import { batchMessagesMax, skipSpace, skipValue } from '../../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
 
 const objectStart = /^\s*\{\s*["}]/
 const arrayStart = /^\s*\[\s*\{/
@@ -19,55 +20,79 @@ export function looksLikeObject(text: string): boolean {
 }
 
 /**
- * The messages of a text: one object, or the elements of a batch (2025-03-26 lets a server send
- * several responses and notifications in one array). null when it is neither. Digits of numbers stay
- * as they came, because the elements are cut out of the text.
+ * The messages of a text: one object, or the elements of a batch (2025-03-26 lets a server send several
+ * responses and notifications in one array), cut out so that digits stay as they came. null when it is neither,
+ * and for more than `batchMessagesMax`: a batch of millions would take gigabytes before the first was looked at.
  */
 export function messagesIn(text: string): string[] | null {
   if (looksLikeObject(text)) return [text]
   if (!arrayStart.test(text)) return null
-  try {
-    JSON.parse(text)
-  } catch {
-    return null
-  }
-  return elementsOf(text)
+  const batch = new Objects(text, text.indexOf('[') + 1, comma)
+  const messages = [...batch]
+  if (!batch.ended || text[batch.at] !== ']') return null
+  return skipSpace(text, batch.at + 1) === text.length && messages.every(looksLikeObject) ? messages : null
 }
 
-/** More objects on one line are a flood, not a server that forgot a line break. */
-const objectsMax = 64
-
-/** The objects of a text that is nothing but a few, one behind the other as some servers write them; else none. */
+/**
+ * The objects of a text that is nothing but objects, one behind the other as some servers write them; none when
+ * it is something else, or there are more than `batchMessagesMax`.
+ */
 export function objectsIn(text: string): string[] {
-  const objects: string[] = []
-  for (let at = skipSpace(text, 0); at < text.length; ) {
-    const end = text[at] === '{' ? skipValue(text, at) : -1
-    if (end < 0 || objects.length === objectsMax) return []
-    objects.push(text.slice(at, end))
-    at = skipSpace(text, end)
-  }
-  return objects
+  const objects = new Objects(text, 0, '')
+  const all = [...objects]
+  return objects.ended && objects.at === text.length ? all : []
 }
 
-/** `text` is valid JSON and an array. */
-function elementsOf(text: string): string[] {
-  const elements: string[] = []
-  let depth = 0
-  let start = 0
-  let inString = false
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at]
-    if (inString) {
-      if (char === '\\') at++
-      else if (char === '"') inString = false
-    } else if (char === '"') inString = true
-    else if (char === '{' || char === '[') {
-      depth++
-      if (depth === 2) start = at
-    } else if (char === '}' || char === ']') {
-      depth--
-      if (depth === 1) elements.push(text.slice(start, at + 1))
+/** How much of a large message is looked at before it is decoded. */
+const headBytes = 64 * 1024
+
+/** True for a batch that has more messages than one may have, as far as its beginning shows. */
+export function isOverfullBatch(pieces: MessagePieces): boolean {
+  let head = ''
+  for (const piece of pieces) {
+    if (head.length >= headBytes) break
+    // One character a byte: what stands outside of strings is ASCII.
+    head += Buffer.from(piece.buffer, piece.byteOffset, Math.min(piece.length, headBytes)).toString('latin1')
+  }
+  if (!arrayStart.test(head)) return false
+  const batch = new Objects(head, head.indexOf('[') + 1, comma)
+  for (const _ of batch);
+  return !batch.ended && batch.count === batchMessagesMax
+}
+
+const comma = ','
+
+/** Goes over objects that follow each other, `batchMessagesMax` of them at most. */
+class Objects {
+  readonly #text: string
+  readonly #separator: string
+  /** Where the next one would stand. */
+  at: number
+  count = 0
+  /** True once something came that is no further object. */
+  ended = false
+
+  constructor(text: string, from: number, separator: string) {
+    this.#text = text
+    this.#separator = separator
+    this.at = skipSpace(text, from)
+  }
+
+  *[Symbol.iterator](): Iterator<string> {
+    const text = this.#text
+    while (!this.ended) {
+      const end = text[this.at] === '{' ? skipValue(text, this.at) : -1
+      if (end < 0) {
+        this.ended = true
+        return
+      }
+      if (this.count === batchMessagesMax) return
+      this.count++
+      yield text.slice(this.at, end)
+      this.at = skipSpace(text, end)
+      if (this.#separator === '') continue
+      if (text[this.at] === this.#separator) this.at = skipSpace(text, this.at + 1)
+      else this.ended = true
     }
   }
-  return elements
 }

@@ -8,6 +8,7 @@
  */
 import type { GatewayError } from '../../errors.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
+import type { ServerBudget } from './flood-guard.ts'
 
 /** What a transport tells its connection. Calls are synchronous and must not throw. */
 export interface TransportReceiver {
@@ -37,8 +38,10 @@ export interface TransportReceiver {
   sessionDoubted(): void
   /** The wire is gone for good; sent once, after which the transport is silent. */
   closed(error: GatewayError): void
-  /** So many bytes came that are no message of any kind. */
-  unasked(bytes: number): void
+  /** So much was spent on what is no message of any kind, in bytes and work (`costs` of flood-guard.ts). */
+  unasked(units: number): void
+  /** What all streams of the server share. */
+  readonly budget: ServerBudget
   /** A line for the server's own log: stderr, or stdout noise that is not JSON. */
   noise(line: string): void
 }

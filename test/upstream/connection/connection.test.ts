@@ -2,11 +2,13 @@
  * One wire, many calls: ids and tokens on the way out and back, how calls end, and that each ends once. The wire
  * is a list of texts; what the server says is written here by hand.
  */
+
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../../src/errors.ts'
 import type { UpstreamCall } from '../../../src/upstream/connection/calls.ts'
 import { Connection, type ConnectionOwner } from '../../../src/upstream/connection/connection.ts'
+import { ServerBudget } from '../../../src/upstream/transports/flood-guard.ts'
 import { TextTransport, type TextTransportOptions } from '../../support/text-transport.ts'
 import { messageOf, NotingCall, silentLog } from '../../support/upstream-parties.ts'
 
@@ -32,6 +34,7 @@ function openWire(options: TextTransportOptions = {}): Wire {
   const told: string[] = []
   const idOf = (call: UpstreamCall | null) => (call === null ? 'no call' : call.idText)
   const owner: ConnectionOwner = {
+    budget: new ServerBudget(),
     serverRequest: (_, { method }, call) => told.push(`asks ${method} for ${idOf(call)}`),
     notification: (_, { method }, call) => told.push(`says ${method} for ${idOf(call)}`),
     sessionLost: (_, call) => told.push(`session lost under ${idOf(call)}`),

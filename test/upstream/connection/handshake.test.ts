@@ -4,6 +4,7 @@ import { GatewayError } from '../../../src/errors.ts'
 import { createMask } from '../../../src/telemetry/redaction.ts'
 import { Connection } from '../../../src/upstream/connection/connection.ts'
 import { discoverServer } from '../../../src/upstream/connection/handshake.ts'
+import { ServerBudget } from '../../../src/upstream/transports/flood-guard.ts'
 import { createStreamableHttpTransport } from '../../../src/upstream/transports/http/streamable-http.ts'
 import { startFaultHttp } from '../../support/fault-http.ts'
 
@@ -28,6 +29,7 @@ test('names the versions of a server that speaks others, without a secret among 
     requestLost() {},
     closed() {},
     noise() {},
+    budget: new ServerBudget(),
     mask: createMask([key]),
   }
   const connection = new Connection(transport, owner, { callIdleMs: 10_000, callTotalMs: 10_000 }, silent)

@@ -1,6 +1,6 @@
 /** How a stream is slowed that says more than anybody asked for. */
 import { expect, test } from 'bun:test'
-import { FloodGuard } from '../../../src/upstream/transports/flood-guard.ts'
+import { FloodGuard, ServerBudget } from '../../../src/upstream/transports/flood-guard.ts'
 
 const MIB = 1024 * 1024
 
@@ -15,6 +15,7 @@ function guarded() {
         resumed.resolve()
       },
     },
+    new ServerBudget(),
     () => seen.push('slowed'),
   )
   return { guard, seen, resumed: resumed.promise }

@@ -9,11 +9,9 @@
  */
 import { type ErrorCode, GatewayError } from '../../../errors.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
-import { messagesIn } from '../message-text.ts'
 import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
-import { type Cancellation, wait } from './client/answer/cancellation.ts'
-import type { ReadGate } from './event-body.ts'
-import { readEvents, type StreamCursor } from './event-body.ts'
+import { wait } from './client/answer/cancellation.ts'
+import { messagesOf, readEvents, type StreamCursor, type StreamReading } from './event-body.ts'
 
 /** Delay before a reconnect for which the server asked for none. */
 const reconnectMs = 1_000
@@ -27,11 +25,8 @@ const afterAnswerMs = 1_000
 /** A server that restarts is out of reach for a moment; it may resume its streams all the same. */
 const unreached: readonly ErrorCode[] = ['UPSTREAM_CLOSED', 'SERVER_UNAVAILABLE']
 
-export interface AnswerStream {
+export interface AnswerStream extends StreamReading {
   readonly requestId: number
-  readonly eventBytesMax: number
-  readonly gate: ReadGate
-  readonly cancellation: Cancellation
   readonly host: string
   /** One message of the stream. */
   message(text: string): void
@@ -57,8 +52,7 @@ export async function readAnswerStream(first: HttpAnswer, stream: AnswerStream):
   }
 
   function event(type: string, data: string): void {
-    if (type !== 'message' || data === '') return
-    for (const text of messagesIn(data.trim()) ?? []) {
+    for (const text of messagesOf(type, data, stream)) {
       stream.message(text)
       if (stream.settled()) settled()
     }
@@ -75,11 +69,7 @@ export async function readAnswerStream(first: HttpAnswer, stream: AnswerStream):
   let fruitless = 0
   try {
     for (;;) {
-      if (answer !== null) {
-        await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, { event, oversized }).catch(
-          ignore,
-        )
-      }
+      if (answer !== null) await readEvents(answer, stream, cursor, { event, oversized }).catch(ignore)
       if (answered) return
       if (cursor.lastEventId === '') throw endedEarly(stream, 'the stream cannot be resumed')
       fruitless = cursor.lastEventId === seenEventId ? fruitless + 1 : 0

@@ -1,6 +1,9 @@
 /** Reads the event stream in the body of one response. */
 import { createSseParser, type SseParser, type SseSink } from '../../../protocol/sse-frames.ts'
+import { costs, type ServerBudget } from '../flood-guard.ts'
+import { messagesIn } from '../message-text.ts'
 import type { HttpAnswer } from './client/answer/answer.ts'
+import { type Cancellation, wait } from './client/answer/cancellation.ts'
 
 /** What a stream has said about resuming it; outlives the responses that carried it. */
 export interface StreamCursor {
@@ -10,8 +13,27 @@ export interface StreamCursor {
   retryMs: number | null
 }
 
+/** How a stream is read, and what it costs. */
+export interface StreamReading {
+  readonly eventBytesMax: number
+  /** Shut while the stream is not to be read. */
+  readonly gate: ReadGate
+  readonly cancellation: Cancellation
+  readonly budget: ServerBudget
+  /** True for the response of a call, which waits for room; else an event that finds none is left out. */
+  readonly expected: boolean
+  /** So much was spent on what is no event (flood-guard.ts). */
+  unasked(units: number): void
+}
+
 /** Longest delay that a server may ask for: `retry` must be respected, but not into the next day. */
 const retryMsMax = 10 * 60_000
+/** Bytes between two looks at the gate: a chunk may hold tens of thousands of events. */
+const sliceBytes = 8 * 1024
+/** A stream that found no room asks again after this. */
+const roomMs = 100
+/** Costs are told in portions: the framing of a single answer is not worth a look at the clock. */
+const portionUnits = 4 * 1024
 
 /**
  * Resolves when the stream ends; rejects with a GatewayError when it breaks, or its request is cancelled.
@@ -19,12 +41,12 @@ const retryMsMax = 10 * 60_000
  */
 export async function readEvents(
   answer: HttpAnswer,
-  eventBytesMax: number,
-  gate: ReadGate,
+  reading: StreamReading,
   cursor: StreamCursor,
   sink: Pick<SseSink, 'event' | 'oversized'>,
 ): Promise<void> {
-  const parser: SseParser = createSseParser(eventBytesMax, {
+  const { gate } = reading
+  const parser: SseParser = createSseParser(reading.eventBytesMax, {
     event(type, data) {
       if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
       sink.event(type, data)
@@ -34,14 +56,70 @@ export async function readEvents(
     },
     oversized: (head, tail) => sink.oversized(head, tail),
   })
-  for (;;) {
-    if (gate.passed !== null) await gate.passed
-    const next = answer.next()
-    const chunk = next instanceof Promise ? await next : next
-    if (chunk === null) break
-    parser.push(chunk)
-    // Also ids of events without data count.
-    if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
+  const bill = new Bill(parser, reading)
+  try {
+    for (;;) {
+      if (gate.passed !== null) await gate.passed
+      const next = answer.next()
+      const chunk = next instanceof Promise ? await next : next
+      if (chunk === null) break
+      for (let at = 0; at < chunk.length; at += sliceBytes) {
+        while (gate.passed !== null) await gate.passed
+        parser.push(chunk.length <= sliceBytes ? chunk : chunk.subarray(at, at + sliceBytes))
+        bill.charge()
+        while (!bill.hold()) if (!(await wait(roomMs, reading.cancellation))) return
+      }
+      // Also ids of events without data count.
+      if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
+    }
+  } finally {
+    bill.settle()
+  }
+}
+
+/** The messages of an event; the server pays for one that holds none. */
+export function messagesOf(type: string, data: string, reading: StreamReading): readonly string[] {
+  if (data === '') return nothing
+  const messages = type === 'message' ? messagesIn(data.trim()) : null
+  if (messages === null) reading.unasked(data.length)
+  return messages ?? nothing
+}
+
+const nothing: readonly string[] = []
+
+/** What one stream has cost beside its events, and what it holds. */
+class Bill {
+  readonly #parser: SseParser
+  readonly #reading: StreamReading
+  #units = 0
+
+  constructor(parser: SseParser, reading: StreamReading) {
+    this.#parser = parser
+    this.#reading = reading
+  }
+
+  charge(): void {
+    const { surplusBytes, lines } = this.#parser
+    const units = surplusBytes + lines * costs.line
+    if (units - this.#units < portionUnits) return
+    this.#reading.unasked(units - this.#units)
+    this.#units = units
+  }
+
+  /** False while the stream should wait for room. */
+  hold(): boolean {
+    const { budget, expected } = this.#reading
+    if (budget.unfinished.hold(this, this.#parser.heldBytes)) return true
+    if (expected) return false
+    this.#parser.drop()
+    return this.hold()
+  }
+
+  /** The stream has ended: what it still holds was for nothing. */
+  settle(): void {
+    const { heldBytes } = this.#parser
+    if (heldBytes > 0) this.#reading.unasked(heldBytes)
+    this.#reading.budget.unfinished.hold(this, 0)
   }
 }
 

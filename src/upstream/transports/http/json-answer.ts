@@ -1,10 +1,13 @@
 /** Reads the JSON body that answers one POST. */
+import { batchMessagesMax } from '../../../protocol/jsonrpc.ts'
 import { largeAnswerBytesMin, lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
-import { messagesIn } from '../message-text.ts'
+import { isOverfullBatch, messagesIn } from '../message-text.ts'
 import type { TransportReceiver } from '../transport.ts'
 import { type HttpAnswer, notAnAnswer } from './client/answer/answer.ts'
 import type { HttpFailure } from './failure.ts'
 import { readSessionError } from './session-news.ts'
+
+const overfull = `a batch of more than ${batchMessagesMax} messages`
 
 /** The request that a body is due for. */
 export interface DueRequest {
@@ -29,6 +32,7 @@ export function deliverJson(
   if (pieces === null) throw notAnAnswer(answer, `more than ${bytesMax} bytes`)
   const large = lengthOf(pieces) >= largeAnswerBytesMin
   if (!large || !receiver.large(pieces, requestId)) {
+    if (large && isOverfullBatch(pieces)) throw notAnAnswer(answer, overfull)
     const text = textOf(pieces).trim()
     const sessionError = inSession ? readSessionError(text, requestId) : null
     if (sessionError !== null)

@@ -23,7 +23,7 @@ import {
 import { type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
-import { ReadGate, readEvents } from './event-body.ts'
+import { messagesOf, ReadGate, readEvents, type StreamReading } from './event-body.ts'
 import { HttpStatusError, readFailure, tellFailure } from './failure.ts'
 
 /**
@@ -108,11 +108,19 @@ class SseTransport implements UpstreamTransport {
   /** Reads the stream to its end in the background; resolves with the `endpoint` event. */
   #follow(answer: HttpAnswer, receiver: TransportReceiver): Promise<void> {
     const streamUrl = answer.url
+    const reading: StreamReading = {
+      eventBytesMax: this.#options.lineBytesMax,
+      gate: this.#readGate,
+      cancellation: this.#ended,
+      budget: receiver.budget,
+      expected: true,
+      unasked: (units) => receiver.unasked(units),
+    }
     return new Promise((resolve, reject) => {
       const sink = {
         event: (type: string, data: string): void => {
           if (type !== 'endpoint') {
-            this.#event(type, data)
+            for (const text of messagesOf(type, data, reading)) this.#receiver?.message(text, null)
             return
           }
           const endpoint = sameOrigin(data.trim(), streamUrl)
@@ -131,16 +139,11 @@ class SseTransport implements UpstreamTransport {
         reject(error)
         this.#fail(error)
       }
-      readEvents(answer, this.#options.lineBytesMax, this.#readGate, cursor, sink).then(
+      readEvents(answer, reading, cursor, sink).then(
         () => ended(new GatewayError('UPSTREAM_CLOSED', `${host} ended the event stream.`)),
         (thrown: unknown) => ended(asGatewayError(thrown, this.#mask)),
       )
     })
-  }
-
-  #event(type: string, data: string): void {
-    if (type !== 'message' || data === '') return
-    for (const text of messagesIn(data.trim()) ?? []) this.#receiver?.message(text, null)
   }
 
   #oversized(head: string, tail: string): void {

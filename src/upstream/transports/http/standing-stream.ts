@@ -7,12 +7,10 @@
  *
  * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
  */
-import { messagesIn } from '../message-text.ts'
 import { reconnectMinMs } from './answer-stream.ts'
 import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
-import { type Cancellation, wait } from './client/answer/cancellation.ts'
-import type { ReadGate } from './event-body.ts'
-import { readEvents, type StreamCursor } from './event-body.ts'
+import { wait } from './client/answer/cancellation.ts'
+import { messagesOf, readEvents, type StreamCursor, type StreamReading } from './event-body.ts'
 
 /** Pauses grow from one to the other while the stream cannot be had or brings nothing. */
 const backoffMinMs = 1_000
@@ -20,10 +18,7 @@ const backoffMaxMs = 30_000
 /** A stream that lived this long did not fail: something in between ends idle connections. */
 const healthyMs = 10_000
 
-export interface StandingStream {
-  readonly eventBytesMax: number
-  readonly gate: ReadGate
-  readonly cancellation: Cancellation
+export interface StandingStream extends StreamReading {
   /** GET, with `Last-Event-ID` unless it is empty. */
   get(lastEventId: string): Promise<HttpAnswer>
   message(text: string): void
@@ -41,8 +36,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
   const sink = {
     event(type: string, data: string): void {
       failures = 0
-      if (type !== 'message' || data === '') return
-      for (const text of messagesIn(data.trim()) ?? []) stream.message(text)
+      for (const text of messagesOf(type, data, stream)) stream.message(text)
     },
     oversized: () => stream.oversized(),
   }
@@ -53,7 +47,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
       const answer = await stream.get(cursor.lastEventId)
       if (answer.status === 200 && mediaType(answer) === 'text/event-stream') {
         offered = true
-        await readEvents(answer, stream.eventBytesMax, stream.gate, cursor, sink)
+        await readEvents(answer, stream, cursor, sink)
       } else {
         answer.discard()
         refusal = refused(answer.status)

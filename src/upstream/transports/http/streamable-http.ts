@@ -24,7 +24,7 @@ import { type HttpAnswer, mediaType, notAnAnswer } from './client/answer/answer.
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
-import { ReadGate } from './event-body.ts'
+import { ReadGate, type StreamReading } from './event-body.ts'
 import { type HttpFailure, readFailure, tellFailure } from './failure.ts'
 import { deliverJson } from './json-answer.ts'
 import { SendGate } from './send-gate.ts'
@@ -227,11 +227,11 @@ class StreamableHttpTransport implements UpstreamTransport {
     session: HttpSession | null,
     cancellation: Cancellation,
   ): Promise<boolean> {
+    const receiver = this.#receiver
+    if (receiver === null) return false
     await readAnswerStream(answer, {
+      ...this.#reading(receiver, cancellation, true),
       requestId,
-      eventBytesMax: this.#options.lineBytesMax,
-      gate: this.#readGate,
-      cancellation,
       host: answer.url.host,
       message: (text) => this.#receiver?.message(text, requestId),
       settled: () => this.#receiver?.settled(requestId) ?? true,
@@ -272,15 +272,21 @@ class StreamableHttpTransport implements UpstreamTransport {
     return version === null ? headers : { ...headers, 'mcp-protocol-version': version }
   }
 
+  #reading(receiver: TransportReceiver, cancellation: Cancellation, expected: boolean): StreamReading {
+    const { lineBytesMax } = this.#options
+    const unasked = (units: number) => this.#receiver?.unasked(units)
+    const { budget } = receiver
+    return { eventBytesMax: lineBytesMax, gate: this.#readGate, cancellation, budget, expected, unasked }
+  }
+
   #listen(): void {
-    if (this.#receiver === null || this.#listening !== null || this.#protocolVersion === null) return
+    const receiver = this.#receiver
+    if (receiver === null || this.#listening !== null || this.#protocolVersion === null) return
     const cancellation = new Cancellation()
     const session = this.#session
     this.#listening = cancellation
     void keepListening({
-      eventBytesMax: this.#options.lineBytesMax,
-      gate: this.#readGate,
-      cancellation,
+      ...this.#reading(receiver, cancellation, false),
       get: (lastEventId) => this.#get(lastEventId, session, cancellation),
       message: (text) => this.#receiver?.message(text, null),
       oversized: () => this.#receiver?.noise('(an event over the size limit was left out)'),

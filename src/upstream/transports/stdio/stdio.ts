@@ -10,10 +10,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { errorCode, GatewayError, reasonOf } from '../../../errors.ts'
-import { type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
+import { batchMessagesMax } from '../../../protocol/jsonrpc.ts'
+import { lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { createMask, type Mask } from '../../../telemetry/redaction.ts'
-import { FloodGuard } from '../flood-guard.ts'
-import { looksLikeObject, messagesIn } from '../message-text.ts'
+import { costs, FloodGuard, type Pausable } from '../flood-guard.ts'
+import { isOverfullBatch, looksLikeObject, messagesIn } from '../message-text.ts'
 import { droppedNote, type Outgoing, type TransportReceiver, type UpstreamTransport } from '../transport.ts'
 import { type ChildInput, createChildInput } from './child-input.ts'
 import { readChildOutput } from './child-output.ts'
@@ -63,6 +64,7 @@ class StdioTransport implements UpstreamTransport {
   #group: ProcessGroup | null = null
   #input: ChildInput | null = null
   #noise: ServerNoise | null = null
+  #output: Pausable | null = null
   #talk: FloodGuard | null = null
   #exited = false
   #stopping: Promise<void> | null = null
@@ -109,17 +111,19 @@ class StdioTransport implements UpstreamTransport {
     this.#receiver = receiver
     this.#group = processGroup(pid)
     this.#options.groupWatch?.watch(pid)
-    const talk = new FloodGuard(child.stderr)
+    const { budget } = receiver
+    const talk = new FloodGuard(child.stderr, budget)
     this.#talk = talk
     const noise = createServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
     this.#noise = noise
     this.#input = createChildInput(child.stdin, this.#options.inputQueueCharsMax)
-    readChildOutput(child.stdout, this.#options.lineBytesMax, {
+    this.#output = readChildOutput(child.stdout, this.#options.lineBytesMax, {
       listening: () => this.#receiver !== null,
       line: (text) => this.#line(text),
       large: (pieces) => this.#large(pieces),
       noise: (text, remark) => noise.line(text, remark),
-      unasked: (bytes) => this.#receiver?.unasked(bytes),
+      unasked: (units) => this.#receiver?.unasked(units),
+      unfinished: (bytes) => budget.unfinished.hold(this, this.#receiver === null ? 0 : bytes),
       answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
     })
     child.stderr.on('data', (chunk: Buffer) => {
@@ -141,13 +145,20 @@ class StdioTransport implements UpstreamTransport {
       const messages = messagesIn(text)
       if (messages === null) {
         this.#noise?.line(text)
-        receiver.unasked(text.length)
+        receiver.unasked(text.length + costs.line)
       } else for (const message of messages) receiver.message(message, null)
     }
   }
 
   #large(pieces: MessagePieces): void {
-    if (this.#receiver?.large(pieces, null) !== true) this.#line(textOf(pieces))
+    const receiver = this.#receiver
+    if (receiver === null || receiver.large(pieces, null)) return
+    if (!isOverfullBatch(pieces)) {
+      this.#line(textOf(pieces))
+      return
+    }
+    receiver.unasked(lengthOf(pieces))
+    this.#noise?.line(`(a batch of more than ${batchMessagesMax} messages was left out)`)
   }
 
   #answerTooLarge(requestId: number | null): void {
@@ -177,11 +188,11 @@ class StdioTransport implements UpstreamTransport {
   abort(): void {}
 
   pause(): void {
-    if (!this.#exited) this.#child?.stdout.pause()
+    if (!this.#exited) this.#output?.pause()
   }
 
   resume(): void {
-    this.#child?.stdout.resume()
+    this.#output?.resume()
   }
 
   async #exit(
@@ -190,7 +201,7 @@ class StdioTransport implements UpstreamTransport {
     signal: NodeJS.Signals | null,
   ): Promise<void> {
     this.#exited = true
-    child.stdout.resume()
+    this.#output?.resume()
     this.#talk?.stop()
     await Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), Bun.sleep(drainMs)])
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
@@ -225,7 +236,7 @@ class StdioTransport implements UpstreamTransport {
     const group = this.#group
     if (child === null || group === null) return
     // What a stopping server still prints must not block its exit on a full pipe.
-    child.stdout.resume()
+    this.#output?.resume()
     this.#talk?.stop()
     this.#input?.end()
     await group.stop(this.#options.stopGraceMs)
