@@ -29,6 +29,11 @@ const sizeLine = /^0*([0-9a-f]{1,13})[ \t]*(?:;.*)?$/i
 
 type State = 'idle' | 'head' | 'counted' | 'size' | 'chunk' | 'chunkEnd' | 'trailer' | 'untilClose' | 'fault'
 
+/** Heads, lines and chunks that are read at a time: a millisecond or two. */
+const stepsMax = 3_000
+/** So many bytes of a line or a head count as another step. */
+const framingBytesOfStep = 64
+
 const ignored: ResponseSink = { head() {}, piece() {} }
 
 export class Http1Responses {
@@ -70,9 +75,17 @@ export class Http1Responses {
     return this.#head?.keepAliveSeconds ?? null
   }
 
+  /**
+   * How many of the bytes that were pushed last were not taken: a body in chunks of a byte each would keep
+   * everybody else waiting. They are to be pushed again, in front of all others.
+   */
+  leftBytes = 0
+
   /** Takes the next bytes of the connection. Returns what is wrong with them, in a few words, or null. */
   push(chunk: Buffer): string | null {
     let at = 0
+    let steps = 0
+    this.leftBytes = 0
     while (at < chunk.length) {
       if (this.#state === 'idle') {
         // Nobody asked for them: whose answer would they be (RFC 9112, 9.2)?
@@ -80,7 +93,14 @@ export class Http1Responses {
         break
       }
       if (this.#state === 'fault') break
-      at = this.#step(chunk, at)
+      if (++steps > stepsMax) {
+        this.leftBytes = chunk.length - at
+        break
+      }
+      const framing = this.#state !== 'chunk' && this.#state !== 'counted'
+      const next = this.#step(chunk, at)
+      if (framing && next - at > framingBytesOfStep) steps += (next - at) / framingBytesOfStep
+      at = next
     }
     return this.#fault
   }

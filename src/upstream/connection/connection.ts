@@ -214,7 +214,7 @@ export class Connection implements TransportReceiver {
     const several = message === null ? objectsIn(text) : []
     if (several.length > 1) for (const one of several) this.message(one, requestId)
     else if (message?.kind !== 'response' || !this.#settle(message, requestId)) {
-      this.unasked(text.length + costs.message)
+      this.unasked(text.length + (message?.kind === 'request' ? costs.question : costs.message))
       if (message?.kind !== 'response') this.#unasked(text, message, requestId)
     }
   }

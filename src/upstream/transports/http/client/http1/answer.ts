@@ -7,8 +7,8 @@ import { brokenConnection, givenUp, type HttpAnswer } from '../answer/answer.ts'
 import type { Cancellable, Cancellation } from '../answer/cancellation.ts'
 import type { Http1Connection } from './connection.ts'
 
-/** More unread bytes than this block the server. */
-const unreadBytesMax = 1 << 20
+/** More bytes than this that are unread, or in the hands of a reader that has not come back, block the server. */
+const unreadBytesMax = 128 * 1024
 /** An answer that nobody wants is read on for the sake of its connection: so much of it, and so long. */
 const discardedBytesMax = 64 * 1024
 const discardedMs = 1_000
@@ -49,14 +49,19 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   #head: ResponseHead | null = null
   #error: GatewayError | null = null
   readonly #unread = new PieceQueue()
+  /** Size of the piece that the reader was given last. */
+  #givenBytes = 0
   #paused = false
   #reading: Reading = none
   #timer: ReturnType<typeof setTimeout> | null = null
   /** True while it stands in `arrivals`. */
   #due = false
 
+  static all: WeakRef<Http1Answer>[] = []
+  static { setInterval(()=>{ const q = Http1Answer.all.map(r=>r.deref()).filter(a=>a&&a.#connection).map(a=>[a!.#unread.bytes>>10,a!.#paused?1:0,a!.#reading.kind]); console.error('H1', q.length, q.reduce((n,x)=>n+(x[0] as number),0)>>10, JSON.stringify(q.slice(0,6))) },3000) }
   constructor(url: URL, cancellation: Cancellation, owner: Http1AnswerOwner) {
     this.url = url
+    Http1Answer.all.push(new WeakRef(this))
     this.#cancellation = cancellation
     this.#owner = owner
   }
@@ -124,6 +129,8 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
    * turn, when the answers of other connections have come too: a client is then woken once for many of them.
    */
   arrived(): void {
+    // At once: the kernel may have megabytes more for this turn.
+    if (this.#unread.bytes > unreadBytesMax) this.#hold()
     if (this.#due) return
     this.#due = true
     if (arrivals.push(this) === 1) setImmediate(Http1Answer.#tellAll)
@@ -146,7 +153,7 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     } else if (reading.kind === 'next') {
       if (this.#unread.bytes === 0 && this.#connection !== null) return
       this.#reading = none
-      reading.resolve(this.#unread.shift())
+      reading.resolve(this.#shift())
     } else if (reading.kind === 'all') this.#collect(reading)
     else if (reading.kind === 'discarded') {
       if (this.#unread.bytes > discardedBytesMax) this.#leave()?.destroy()
@@ -164,9 +171,16 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     resolve(tooLarge ? null : pieces)
   }
 
+  #shift(): Uint8Array | null {
+    const piece = this.#unread.shift()
+    this.#givenBytes = piece?.length ?? 0
+    return piece
+  }
+
   /** Lets the server block when nobody reads what it sends, and go on when somebody does. */
   #hold(): void {
-    const full = this.#unread.bytes > unreadBytesMax && this.#reading.kind !== 'all'
+    const given = this.#reading.kind === 'none' ? this.#givenBytes : 0
+    const full = this.#unread.bytes + given > unreadBytesMax && this.#reading.kind !== 'all'
     if (full === this.#paused || this.#connection === null) return
     this.#paused = full
     if (full) this.#connection.pause()
@@ -189,7 +203,7 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   }
 
   next(): Uint8Array | null | Promise<Uint8Array | null> {
-    const piece = this.#unread.shift()
+    const piece = this.#shift()
     if (piece !== null) {
       this.#hold()
       return piece
@@ -198,6 +212,7 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     if (this.#connection === null) return null
     return new Promise((resolve, reject) => {
       this.#reading = { kind: 'next', resolve, reject }
+      if (this.#paused) this.#hold()
     })
   }
 

@@ -34,6 +34,13 @@ export interface RequestHead {
 /** From this size on a text is encoded before it is written, so that what is left over need not be. */
 const encodedCharsMin = 64 * 1024
 
+/**
+ * Between two portions of a response that is cut into tiny chunks; for each such connection, so that many of them
+ * together take no more of the processor than one.
+ */
+const portionPauseMs = 10
+let portioned = 0
+
 type Socket = Bun.Socket<Http1Connection>
 
 export class Http1Connection {
@@ -47,6 +54,9 @@ export class Http1Connection {
   #keepAliveSeconds: number | null = null
   /** What of the request the system has not taken yet. */
   #unsent: Uint8Array | null = null
+  /** Bytes that are read in later turns, and the end of the connection if it came meanwhile. */
+  #rest: Buffer | null = null
+  #endOfRest: { readonly thrown: unknown } | null = null
   #paused = false
   #closed = false
 
@@ -121,7 +131,7 @@ export class Http1Connection {
   resume(): void {
     if (this.#closed || !this.#paused) return
     this.#paused = false
-    this.#socket?.resume()
+    if (this.#rest === null) this.#socket?.resume()
   }
 
   /** Closes it at once. Its exchange hears nothing. */
@@ -150,12 +160,43 @@ export class Http1Connection {
       this.destroy()
       return
     }
+    if (this.#rest === null) this.#take(exchange, chunk)
+    else this.#rest = Buffer.concat([this.#rest, chunk])
+  }
+
+  #take(exchange: Http1Answer, chunk: Buffer): void {
     const fault = this.#responses.push(chunk)
+    const { leftBytes } = this.#responses
     if (fault !== null) this.breakOff(`InvalidHTTPResponse, ${fault}`)
     else {
+      if (leftBytes > 0) this.#takeLater(chunk.subarray(-leftBytes))
       if (this.#responses.done) this.#finish(exchange)
       exchange.arrived()
     }
+  }
+
+  #takeLater(rest: Buffer): void {
+    this.#rest = rest
+    this.#socket?.pause()
+    portioned++
+    setTimeout(() => {
+      portioned--
+      this.#takeRest()
+    }, portionPauseMs * portioned)
+  }
+
+  #takeRest(): void {
+    const [rest, exchange, end] = [this.#rest, this.#exchange, this.#endOfRest]
+    this.#rest = null
+    if (this.#closed || rest === null) return
+    if (exchange === null) {
+      this.destroy()
+      return
+    }
+    this.#take(exchange, rest)
+    if (this.#rest !== null || this.#closed) return
+    if (end !== null) this.ended(end.thrown)
+    else if (!this.#paused) this.#socket?.resume()
   }
 
   #finish(exchange: Http1Answer): void {
@@ -182,6 +223,10 @@ export class Http1Connection {
   /** The connection was closed, by the server or by a fault. */
   ended(thrown: unknown): void {
     if (this.#closed) return
+    if (this.#rest !== null) {
+      this.#endOfRest = { thrown }
+      return
+    }
     const exchange = this.#exchange
     const code = errorCode(thrown)
     if (exchange === null || code !== undefined || this.#responses.close() !== null) {
