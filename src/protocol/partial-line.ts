@@ -14,8 +14,11 @@ const nothing = Buffer.alloc(0)
 /** How much of an oversized line is kept at each end. */
 export const edgeBytes = 256
 
-/** What JSON-RPC may begin with: an object, a batch, white space. */
-const mayBeJson: ReadonlySet<number> = new Set([...'{[ \t\r'].map((character) => character.charCodeAt(0)))
+/** What JSON-RPC may begin with: an object, a batch, white space, the first byte of a byte order mark. */
+const mayBeJson: ReadonlySet<number> = new Set([
+  ...[...'{[ \t\r'].map((character) => character.charCodeAt(0)),
+  0xef,
+])
 
 export class PartialLine {
   readonly #lineBytesMax: number

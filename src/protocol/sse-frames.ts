@@ -24,6 +24,11 @@ export interface SseParser {
   push(chunk: Uint8Array): void
   /** Leaves out the event of which something is held, as one that is too large. */
   drop(): void
+  /**
+   * The stream has ended. Browsers drop an event that lacks its blank line, because it may be cut; here one whose
+   * data is whole JSON is handed over, as a server that forgets the line has said all the same what it had to say.
+   */
+  end(): void
   /** The id of the last complete event that carried one, or an empty string: for `Last-Event-ID`. */
   readonly lastEventId: string
   /** Lines so far. */
@@ -40,6 +45,7 @@ const space = 0x20
 const colon = 0x3a
 const dataField = Buffer.from('data')
 const byteOrderMark = '\ufeff'
+const nothing = Buffer.alloc(0)
 /** Longer ids are not kept: they would have to be sent back in a header. */
 const idCharsMax = 8_192
 
@@ -120,6 +126,11 @@ class Parser implements SseParser {
     const wasOversized = partial.oversized
     partial.add(bytes)
     if (partial.oversized) this.surplusBytes += wasOversized ? bytes.length : partial.length
+  }
+
+  end(): void {
+    if (this.#partial.length > 0) this.#endLine(nothing)
+    if (this.#data !== null && this.#oversized === null && isJson(this.#data)) this.#dispatch()
   }
 
   #endLine(bytes: Buffer): void {
@@ -232,6 +243,15 @@ function isData(line: Buffer): boolean {
 
 function decodeValue(line: Buffer): string {
   return line.toString('utf8', line[5] === space ? 6 : 5)
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text.trim())
+    return true
+  } catch {
+    return false
+  }
 }
 
 function afterField(head: string): string {

@@ -64,7 +64,7 @@ export function stepListen(listen: Listen, event: ListenEvent): ListenStep {
     case 'notification':
       return [
         listen,
-        wants(listen, event.method, event.params) ? notify(listen, event.method, event.params) : [],
+        wantsChange(listen, event.method, event.params) ? notify(listen, event.method, event.params) : [],
       ]
     case 'restarted':
       return [listen, changes(listen)]
@@ -90,7 +90,22 @@ export function coversResource(subscribed: string, updated: string): boolean {
   return next === undefined || subscribed.endsWith('/') || next === '/' || next === '?' || next === '#'
 }
 
-function wants(listen: Listen, method: string, params: string | null): boolean {
+/** What one listen request asks for. */
+export type ListenFilter = Pick<Listen, 'lists' | 'uris'>
+
+/** The filter of a listen request, from the text of its parameters. Asks for nothing when it is none. */
+export function listenFilter(params: string): ListenFilter {
+  const filter = parsed(memberText(params, 'notifications') ?? 'null')
+  if (!isObject(filter)) return { lists: [], uris: new Set() }
+  const uris = filter['resourceSubscriptions']
+  return {
+    lists: [...listChanges].filter(([, { field }]) => filter[field] === true).map(([method]) => method),
+    uris: new Set(Array.isArray(uris) ? uris.filter((uri) => typeof uri === 'string') : []),
+  }
+}
+
+/** Whether a change is one that was asked for. */
+export function wantsChange(listen: ListenFilter, method: string, params: string | null): boolean {
   if (listen.lists.includes(method)) return true
   if (method !== 'notifications/resources/updated' || params === null) return false
   const uri = parsed(memberText(params, 'uri') ?? 'null')

@@ -1,5 +1,6 @@
 /** One upstream request that a bridge has sent: what comes back for it becomes events of the bridge. */
 import { type GatewayError, rpcErrorObject, rpcErrorText } from '../../errors.ts'
+import { type ListenFilter, listenFilter, stamped, wantsChange } from '../../protocol/bridge/listen.ts'
 import { questionsOpenMax, questionsTotalMax } from '../../protocol/bridge/questions.ts'
 import type { CallEvent, Outcome } from '../../protocol/bridge/types.ts'
 import { clientRequests } from '../../protocol/eras.ts'
@@ -39,6 +40,7 @@ export class BridgeCall extends UpstreamCall {
   #askedCount = 0
   /** True once it has handed a question back: it is over, or is to be made again. */
   #ended = false
+  #filter: ListenFilter | null = null
 
   /** `tell` takes what comes back, in order; nothing follows a result or a failure. */
   constructor(message: MessageText, tell: (event: CallEvent) => void) {
@@ -52,6 +54,16 @@ export class BridgeCall extends UpstreamCall {
 
   notified(message: MessageText, text: string): void {
     this.#tell({ kind: 'notification', method: message.method ?? '', params: memberOf(text, 'params') })
+  }
+
+  /** Of a subscription: takes a change that names none when it is one that was asked for, and gives it the id. */
+  offered(message: MessageText): void {
+    const { text, paramsStart, paramsEnd } = this.message
+    this.#filter ??= listenFilter(text.slice(paramsStart, paramsEnd))
+    const params = memberOf(message.text, 'params')
+    const method = message.method ?? ''
+    if (wantsChange(this.#filter, method, params))
+      this.#tell({ kind: 'notification', method, params: stamped(params, String(this.upstreamId)) })
   }
 
   answered(message: MessageText): void {

@@ -52,6 +52,10 @@ export abstract class UpstreamCall implements Listed {
   abstract notified(message: MessageText, text: string): void
   /** The final response, with the client's id. */
   abstract answered(message: MessageText, text: string): void
+  /** True for a request that does the same twice as once and may so be sent again. */
+  get repeatable(): boolean {
+    return false
+  }
   /** True while `answeredLarge` may be called instead of `answered`. */
   get takesBytes(): boolean {
     return false
@@ -92,6 +96,10 @@ export class GatewayCall extends UpstreamCall {
       this.#resolve = resolve
       this.#reject = reject
     })
+  }
+
+  override get repeatable(): boolean {
+    return this.method === 'ping' || this.method === 'server/discover'
   }
 
   notified(): void {}

@@ -102,6 +102,11 @@ export class Connection implements TransportReceiver {
     for (const call of this.#inFlight) if (!call.endless && !(call instanceof GatewayCall)) yield call
   }
 
+  /** Subscriptions in flight. */
+  *subscriptions(): Iterable<UpstreamCall> {
+    for (const call of this.#inFlight) if (call.endless && call.cancelledAtMs === 0) yield call
+  }
+
   /** The call in flight under this upstream id, or null. */
   callOf(upstreamId: number | null): UpstreamCall | null {
     return upstreamId === null ? null : (this.#inFlight.get(upstreamId) ?? null)
@@ -134,7 +139,8 @@ export class Connection implements TransportReceiver {
     if (token && token.start > message.idStart) text = replaceSpan(text, token, idText)
     text = text.slice(0, message.idStart) + idText + text.slice(message.idEnd)
     if (token && token.start < message.idStart) text = replaceSpan(text, token, idText)
-    const outgoing = { text, requestId: call.upstreamId, method: call.method }
+    const { repeatable } = call
+    const outgoing = { text, requestId: call.upstreamId, method: call.method, repeatable }
     this.transport.send(headers ? { ...outgoing, headers } : outgoing)
   }
 

@@ -3,12 +3,13 @@
  * to no other. What cannot be attributed is refused or dropped at once, never left hanging. Which client it is for is
  * never guessed; which call of that client carries a question is, where the wire does not say.
  */
-import { listChanges, metaKeys } from '../../protocol/eras.ts'
+import { listChanges, metaKeys, rpcCodes } from '../../protocol/eras.ts'
 import {
   idTextOf,
   type MessageText,
   memberSpan,
   paramSpan,
+  rpcError,
   rpcResult,
   type Span,
 } from '../../protocol/jsonrpc.ts'
@@ -20,6 +21,8 @@ import type { Connection } from '../connection/connection.ts'
 import type { Audience } from './fan-out.ts'
 import type { Lane } from './lane.ts'
 
+const noSuchMethod = `{"code":${rpcCodes.methodNotFound},"message":"This revision has no requests of servers."}`
+
 /** A request of the server's. */
 export function routeServerRequest(
   lane: Lane,
@@ -28,8 +31,10 @@ export function routeServerRequest(
   call: UpstreamCall | null,
 ): void {
   if (lane.era === 'modern') {
-    // Servers must not send any, and clients must not answer them (2026-07-28, basic/transports).
-    lane.noise(`ignored a request of the server's, which this revision has none of: ${message.method}`)
+    // Servers must not send any (2026-07-28, basic/transports). One that does on a pipe waits for the answer, and the
+    // client's call with it; over HTTP nothing would take an answer.
+    lane.noise(`refused a request of the server's, which this revision has none of: ${message.method}`)
+    if (connection.transport.pid !== null) connection.send(rpcError(idTextOf(message), noSuchMethod), null)
     return
   }
   const answer = (text: string) => connection.send(text, null)
@@ -76,8 +81,12 @@ function routeModern(connection: Connection, message: MessageText, call: Upstrea
   const meta = call ? null : memberSpan(text, message.paramsStart, '_meta')
   const listen = meta && memberSpan(text, meta.start, metaKeys.subscriptionId)
   const target = call ?? (listen ? connection.callOf(idIn(text, listen)) : soleCause(connection))
-  // A change that names no subscription is no part of a request that merely happens to run.
   if (call || listen || !isChange(method)) target?.notified(message, text)
+  // A change that names no subscription is no part of a request that merely happens to run. It holds no one's
+  // data, so it goes to every subscription that asks for it.
+  else
+    for (const subscription of connection.subscriptions())
+      if (subscription instanceof BridgeCall) subscription.offered(message)
 }
 
 /** The only request in flight, or null: what lets a message be attributed on a wire that does not say. */

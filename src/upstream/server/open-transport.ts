@@ -1,5 +1,6 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../../config/schema.ts'
+import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
 import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
@@ -30,18 +31,18 @@ export function openTransport(
       secrets,
       groupWatch,
     })
-  // An outgoing proxy makes the connection, and looks at names to let it through.
-  const proxied = Boolean(process.env['http_proxy'] ?? process.env['HTTP_PROXY'])
+  const proxies = outgoingProxies(process.env)
   const options = {
     url: definition.url,
     headers: definition.headers,
     lineBytesMax: limits.lineBytesMax,
     secrets,
-    proxied,
+    proxies,
     // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
     guardUrl: async (url: URL, from: URL | null) => {
       const addresses = await checkUpstreamUrl(url, urlPolicy, from)
-      return proxied ? undefined : addresses
+      // An outgoing proxy makes the connection, and looks at names to let it through.
+      return proxies.carriesClearText ? undefined : addresses
     },
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)

@@ -55,6 +55,11 @@ export interface Outgoing {
   readonly method: string | null
   /** Headers for this one message (modern `Mcp-*`, forwarded client headers); ignored by stdio. */
   readonly headers?: Readonly<Record<string, string>>
+  /**
+   * True for what does the same twice as once, a probe of the gateway's own: it may be sent again where a kept
+   * connection has failed under it. Absent for everything else, which is sent once.
+   */
+  readonly repeatable?: boolean
 }
 
 export interface UpstreamTransport {

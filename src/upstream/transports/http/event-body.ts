@@ -73,6 +73,7 @@ export async function readEvents(
       if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
     }
   } finally {
+    parser.end()
     bill.settle()
   }
 }

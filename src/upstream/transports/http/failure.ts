@@ -5,9 +5,17 @@
  * about. Only a JSON-RPC error is, its message cut, and without the credentials that the server was sent.
  */
 import { GatewayError } from '../../../errors.ts'
+import { retryAfterSeconds } from '../../../net/retry-after.ts'
 import { type Mask, maskJson, maskStart } from '../../../telemetry/redaction.ts'
 import type { TransportReceiver } from '../transport.ts'
-import { type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
+import {
+  answererOf,
+  type HttpAnswer,
+  mediaType,
+  notAnAnswer,
+  proxyCredentials,
+  readBody,
+} from './client/answer/answer.ts'
 import { readSaidError, saysSessionUnknown } from './session-news.ts'
 
 /** What came of a request that was not answered as it should be. */
@@ -25,6 +33,9 @@ export type HttpFailure = {
 const errorBodyBytesMax = 64 * 1024
 const errorBodyMsMax = 3_000
 const shownCharsMax = 300
+/** The scopes of a challenge that are repeated; RFC 6749, 3.3 has their characters. */
+const scopeCharsMax = 200
+const scopeForm = /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/
 
 export interface FailedRequest {
   readonly requestId: number | null
@@ -32,6 +43,7 @@ export interface FailedRequest {
   readonly probing?: boolean
   /** True when the request carried a session id. */
   readonly inSession: boolean
+  /** Who answered, as `answererOf` says it. */
   readonly host: string
   readonly mask: Mask
 }
@@ -67,18 +79,49 @@ export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Pr
     }
   if (sessionLost && status < 500 && said?.own !== true && !mayHaveRun) return { kind: 'unrun', sessionLost }
   if (refused) {
-    const details = `${host} answered HTTP ${status}: check the credentials in the headers of this server.`
+    const details = `${host} answered HTTP ${status}: ${whatIsRefused(answer, mask)}.`
     return { kind: 'error', error: new GatewayError('UPSTREAM_UNAUTHORIZED', details), sessionLost: false }
   }
   // A 5xx without the id is a fault of something in between.
   if (isRpc && said?.unnamed === true && requestId !== null && status < 500)
     return { kind: 'answer', text: maskJson(mask, said.text), sessionLost }
   const shown = isRpc ? `: ${maskStart(mask, said?.message ?? '', shownCharsMax)}` : ''
-  const error =
-    status < 300
-      ? notAnAnswer(answer, `HTTP ${status} and ${mediaType(answer)}`)
-      : new HttpStatusError(status, `${host} answered HTTP ${status}${shown}`)
-  return { kind: 'error', error, sessionLost }
+  return { kind: 'error', error: statusError(answer, host, mask, shown), sessionLost }
+}
+
+function statusError(answer: HttpAnswer, host: string, mask: Mask, shown: string): GatewayError {
+  const { status, proxy } = answer
+  if (status < 300) return notAnAnswer(answer, `HTTP ${status} and ${mediaType(answer)}`)
+  if (status === 407 && typeof proxy === 'string')
+    return new GatewayError(
+      'SERVER_UNAVAILABLE',
+      `${answer.url.host} cannot be reached: ${proxyCredentials}.`,
+    )
+  const said = `${host} answered HTTP ${status}${shown}${redirection(answer, mask)}`
+  const asked = status === 429 || status === 503 ? answer.header('retry-after') : null
+  return new HttpStatusError(status, said, retryAfterSeconds(asked, Date.now()))
+}
+
+/** Never the whole challenge: it is the server's own text, and may hold what it was sent. */
+function whatIsRefused(answer: HttpAnswer, mask: Mask): string {
+  const challenge = answer.header('www-authenticate') ?? ''
+  const [, quoted, bare] = /(?:^|[\s,])scope\s*=\s*(?:"([^"\\]*)"|([^\s",]+))/i.exec(challenge) ?? []
+  const scope = (quoted ?? bare ?? '').trim()
+  const insufficient =
+    answer.status === 403 || /(?:^|[\s,])error\s*=\s*"?insufficient_scope\b/i.test(challenge)
+  if (!insufficient || !scopeForm.test(scope)) return 'check the credentials in the headers of this server'
+  return `the credentials in the headers of this server lack the scope ${maskStart(mask, scope, scopeCharsMax)}`
+}
+
+/** Where a redirect leads that was not followed: as much of it as holds no secret. */
+function redirection(answer: HttpAnswer, mask: Mask): string {
+  const { status, url } = answer
+  if (status !== 301 && status !== 302 && status !== 303) return ''
+  const next = URL.parse(answer.header('location') ?? '', url.href)
+  if (next === null) return ', a redirect to nowhere'
+  const slash = next.pathname === `${url.pathname}/` ? 'the same URL with a slash at its end' : 'another path'
+  const target = next.origin === url.origin ? slash : maskStart(mask, next.origin, shownCharsMax)
+  return `, a redirect to ${target}, which is followed for GET only: register the URL that it leads to`
 }
 
 /**
@@ -91,8 +134,11 @@ async function readErrorBody(answer: HttpAnswer, inSession: boolean): Promise<st
     answer.discard()
     return null
   }
-  const { status, url } = answer
-  const tooLong = new HttpStatusError(status, `${url.host} answered HTTP ${status} with a body without end.`)
+  const { status } = answer
+  const tooLong = new HttpStatusError(
+    status,
+    `${answererOf(answer)} answered HTTP ${status} with a body without end.`,
+  )
   const late = Promise.withResolvers<null>()
   const timer = setTimeout(late.resolve, errorBodyMsMax, null)
   try {
@@ -130,7 +176,8 @@ export class HttpStatusError extends GatewayError {
     /** What the server answered; 404 or 405 to an `initialize` may mean the older HTTP+SSE transport. */
     readonly upstreamStatus: number,
     details: string,
+    retryAfterSeconds?: number,
   ) {
-    super('UPSTREAM_ERROR', details)
+    super('UPSTREAM_ERROR', details, retryAfterSeconds)
   }
 }

@@ -20,8 +20,8 @@ import {
   type UpstreamTransport,
   unansweredMax,
 } from '../transport.ts'
-import { type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
-import { Cancellation } from './client/answer/cancellation.ts'
+import { answererOf, type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
+import { Cancellation, wait } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { messagesOf, ReadGate, readEvents, type StreamReading } from './event-body.ts'
 import { HttpStatusError, readFailure, tellFailure } from './failure.ts'
@@ -31,6 +31,13 @@ import { HttpStatusError, readFailure, tellFailure } from './failure.ts'
  * earlier one; some servers answer a POST when its call is done, and a slow call must not block the others.
  */
 const headStartMs = 200
+/**
+ * How long the stream is listened to for the answer to a request whose POST has failed on its way: servers drop the
+ * connection of the POST, and proxies give up waiting for it, while the request runs.
+ */
+const answerAfterFailureMs = 10_000
+/** What a reverse proxy answers while the server behind it may well be at work. */
+const proxyStatuses: readonly number[] = [502, 504]
 
 /** What servers answer a GET that only know the transport after this one. */
 const newerTransportStatuses: readonly number[] = [400, 404, 405, 406]
@@ -91,7 +98,7 @@ class SseTransport implements UpstreamTransport {
   }
 
   async #refusal(answer: HttpAnswer): Promise<GatewayError> {
-    const { host } = answer.url
+    const host = answererOf(answer)
     if (answer.status < 300) {
       answer.discard()
       return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
@@ -194,9 +201,10 @@ class SseTransport implements UpstreamTransport {
         messageHeaders: headers,
         body: text,
         cancellation: this.#ended,
+        repeatable: outgoing.repeatable === true,
       })
       if (answer.status < 300) await this.#accepted(answer, requestId)
-      else await this.#refused(answer, requestId, url.host)
+      else await this.#refused(answer, requestId)
     } catch (thrown) {
       this.#failRequest(requestId, asGatewayError(thrown, this.#mask))
     }
@@ -216,18 +224,25 @@ class SseTransport implements UpstreamTransport {
       if (scanMessage(text) !== null) this.#receiver?.message(text, requestId)
   }
 
-  async #refused(answer: HttpAnswer, requestId: number | null, host: string): Promise<void> {
+  async #refused(answer: HttpAnswer, requestId: number | null): Promise<void> {
+    const host = answererOf(answer)
     const failure = await readFailure(answer, { requestId, inSession: true, host, mask: this.#mask })
     if (failure.kind === 'unrun')
       this.#fail(
         new GatewayError('UPSTREAM_CLOSED', `${host} does not know the session of its event stream.`),
       )
+    else if (failure.kind === 'error') this.#failRequest(requestId, failure.error)
     else if (this.#receiver !== null) tellFailure(failure, requestId, this.#receiver)
   }
 
+  /** A request that may be running is given time: its answer comes on the stream, whatever became of its POST. */
   #failRequest(requestId: number | null, error: GatewayError): void {
     if (requestId === null) this.#receiver?.noise(error.details)
-    else this.#receiver?.requestFailed(requestId, error)
+    else if (!mayRun(error)) this.#receiver?.requestFailed(requestId, error)
+    else
+      void wait(answerAfterFailureMs, this.#ended).then(() => {
+        if (this.#receiver?.settled(requestId) === false) this.#receiver.requestFailed(requestId, error)
+      })
   }
 
   #fail(error: GatewayError): void {
@@ -263,6 +278,12 @@ class SseTransport implements UpstreamTransport {
     this.#wire?.close()
     this.#readGate.open()
   }
+}
+
+function mayRun(error: GatewayError): boolean {
+  return error instanceof HttpStatusError
+    ? proxyStatuses.includes(error.upstreamStatus)
+    : error.code === 'UPSTREAM_CLOSED'
 }
 
 function sameOrigin(endpoint: string, streamUrl: URL): URL | null {

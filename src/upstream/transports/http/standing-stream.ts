@@ -7,6 +7,7 @@
  *
  * Spec: 2025-11-25, Transports, Listening for Messages from the Server.
  */
+import { retryAfterSeconds } from '../../../net/retry-after.ts'
 import { reconnectMinMs } from './answer-stream.ts'
 import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
 import { wait } from './client/answer/cancellation.ts'
@@ -43,12 +44,14 @@ export async function keepListening(stream: StandingStream): Promise<void> {
   while (!stream.cancellation.happened) {
     let refusal = false
     const startedMs = performance.now()
+    let askedMs = 0
     try {
       const answer = await stream.get(cursor.lastEventId)
       if (answer.status === 200 && mediaType(answer) === 'text/event-stream') {
         offered = true
         await readEvents(answer, stream, cursor, sink)
       } else {
+        askedMs = (retryAfterSeconds(answer.header('retry-after'), Date.now()) ?? 0) * 1_000
         answer.discard()
         refusal = refused(answer.status)
         if (refusal && !offered) return
@@ -60,7 +63,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
     if (performance.now() - startedMs >= healthyMs) failures = 0
     const backoffMs = Math.min(backoffMinMs * 2 ** Math.min(failures++, 10), backoffMaxMs)
     const delayMs = cursor.retryMs === null ? backoffMs : Math.max(cursor.retryMs, reconnectMinMs)
-    await wait(refusal ? backoffMaxMs : delayMs, stream.cancellation)
+    await wait(refusal ? backoffMaxMs : Math.max(delayMs, askedMs), stream.cancellation)
   }
 }
 

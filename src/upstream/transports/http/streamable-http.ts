@@ -20,7 +20,7 @@ import {
   unansweredMax,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
-import { type HttpAnswer, mediaType, notAnAnswer } from './client/answer/answer.ts'
+import { answererOf, type HttpAnswer, mediaType, notAnAnswer } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
@@ -34,8 +34,8 @@ import { keepListening } from './standing-stream.ts'
 const deleteMsMax = 2_000
 /** A cancelled request is answered within this, or never. */
 const afterCancelMs = 2_000
-/** Visible ASCII (2025-11-25, Session Management), and bounded. */
-const sessionIdForm = /^[\x21-\x7e]{1,1024}$/
+/** Visible ASCII (2025-11-25, Session Management). Its length is bounded by that of a head. */
+const sessionIdForm = /^[\x21-\x7e]+$/
 
 const acceptBoth = { accept: 'application/json, text/event-stream', 'accept-encoding': 'identity' } as const
 const postHeaders = { ...acceptBoth, 'content-type': 'application/json' } as const
@@ -154,6 +154,7 @@ class StreamableHttpTransport implements UpstreamTransport {
         messageHeaders: outgoing.headers,
         body: text,
         cancellation,
+        repeatable: outgoing.repeatable === true,
       })
       if (method === 'initialize') this.#welcome(answer)
       const read = this.#read(answer, outgoing, session, cancellation)
@@ -168,11 +169,20 @@ class StreamableHttpTransport implements UpstreamTransport {
     if (again) this.send(outgoing)
   }
 
-  /** `initialize` was answered: whatever the answer says, its headers hold the session. */
+  /**
+   * `initialize` was answered: whatever the answer says, its headers hold the session. Throws a GatewayError for
+   * an id that cannot be sent back: every later message would be refused, and nobody would know why.
+   */
   #welcome(answer: HttpAnswer): void {
     const accepted = answer.status < 300
-    const id = answer.header('mcp-session-id')
-    if (accepted && id !== null && sessionIdForm.test(id)) this.#session = { id, origin: answer.url.origin }
+    const id = answer.header('mcp-session-id') ?? ''
+    if (accepted && id !== '') {
+      if (!sessionIdForm.test(id)) {
+        answer.discard()
+        throw unusableSessionId(answer)
+      }
+      this.#session = { id, origin: answer.url.origin }
+    }
     this.#handshake.initializeSettled(accepted)
   }
 
@@ -202,7 +212,7 @@ class StreamableHttpTransport implements UpstreamTransport {
     // Some servers tell in plain text that they do not know the session, whatever the status.
     if (answer.status >= 300 || (inSession && requestId !== null && type === 'text/plain')) {
       const probing = method === 'server/discover'
-      const failed = { requestId, probing, inSession, host: answer.url.host, mask: this.#mask }
+      const failed = { requestId, probing, inSession, host: answererOf(answer), mask: this.#mask }
       return readFailure(answer, failed).then(conclude)
     }
     if (requestId === null) {
@@ -305,4 +315,9 @@ class StreamableHttpTransport implements UpstreamTransport {
     const timer = setTimeout(() => request.cancel(), afterCancelMs)
     timer.unref()
   }
+}
+
+function unusableSessionId(answer: HttpAnswer): GatewayError {
+  const details = `${answererOf(answer)} gave a session id that cannot be sent back: the server must make it of visible ASCII characters, without spaces, and give one only.`
+  return new GatewayError('UPSTREAM_ERROR', details)
 }

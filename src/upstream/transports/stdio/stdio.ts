@@ -50,6 +50,7 @@ export interface StdioOptions {
 const drainMs = 200
 /** How long a server that closed one of its pipes has to exit, which explains more than the pipe does. */
 const exitWaitMs = 500
+const byteOrderMark = 0xfeff
 
 export function createStdioTransport(options: StdioOptions): UpstreamTransport {
   return new StdioTransport(options)
@@ -137,9 +138,11 @@ class StdioTransport implements UpstreamTransport {
     child.once('exit', (code, signal) => void this.#exit(child, code, signal))
   }
 
-  #line(text: string): void {
+  #line(line: string): void {
     const receiver = this.#receiver
     if (receiver === null) return
+    // Some runtimes write a byte order mark first, and PowerShell one before each line; JSON knows none.
+    const text = line.charCodeAt(0) === byteOrderMark ? line.slice(1) : line
     if (looksLikeObject(text)) receiver.message(text, null)
     else {
       const messages = messagesIn(text)

@@ -52,8 +52,10 @@ describe.each([
   { way: 'over connections of its own', proxied: false },
   { way: 'over fetch, as where an outgoing proxy is configured', proxied: true },
 ])('$way', ({ proxied }) => {
+  const proxies = { carriesClearText: proxied, of: () => null }
+
   function transportTo(url: string, options: Partial<HttpOptions> = {}): UpstreamTransport {
-    const transport = createSseTransport({ url, proxied, headers: {}, lineBytesMax: 1 << 20, ...options })
+    const transport = createSseTransport({ url, proxies, headers: {}, lineBytesMax: 1 << 20, ...options })
     open.push(transport)
     return transport
   }

@@ -53,8 +53,10 @@ describe.each([
   { way: 'over connections of its own', proxied: false },
   { way: 'over fetch, as where an outgoing proxy is configured', proxied: true },
 ])('$way', ({ proxied }) => {
+  const proxies = { carriesClearText: proxied, of: () => null }
+
   function transportTo(url: string, options: Partial<HttpOptions> = {}): UpstreamTransport {
-    const fixed = { url, proxied, headers: {}, lineBytesMax: 1 << 20 }
+    const fixed = { url, proxies, headers: {}, lineBytesMax: 1 << 20 }
     const transport = createStreamableHttpTransport({ ...fixed, ...options })
     open.push(transport)
     return transport

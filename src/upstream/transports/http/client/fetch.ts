@@ -1,4 +1,5 @@
 /** The answer to a request that fetch has carried: over TLS, or through an outgoing proxy. */
+import type { OutgoingProxy } from '../../../../net/outgoing-proxy.ts'
 import type { MessagePieces } from '../../../../protocol/large-answer.ts'
 import { type HttpAnswer, networkError } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
@@ -8,11 +9,14 @@ export interface FetchedRequest {
   readonly headers: Headers
   readonly body: string | null
   readonly cancellation: Cancellation
+  readonly proxy: OutgoingProxy | null
+  /** True for a connection that no request has used before. */
+  readonly fresh: boolean
 }
 
 /** Rejects with what fetch rejects with. `url` is the one with the name, `href` where the request goes. */
 export async function fetchAnswer(url: URL, href: string, request: FetchedRequest): Promise<HttpAnswer> {
-  const { method, headers, body, cancellation } = request
+  const { method, headers, body, cancellation, proxy, fresh } = request
   const aborter = new AbortController()
   const listener = { cancelled: () => aborter.abort() }
   cancellation.add(listener)
@@ -28,8 +32,10 @@ export async function fetchAnswer(url: URL, href: string, request: FetchedReques
       // Bytes are counted as they come: a small compressed body must not unfold into gigabytes.
       decompress: false,
       body,
+      keepalive: !fresh,
+      ...(proxy === null ? {} : { proxy: proxy.href }),
     } as RequestInit)
-    return new FetchedAnswer(url, response, over)
+    return new FetchedAnswer(url, response, proxy?.name ?? null, over)
   } catch (thrown) {
     over()
     throw thrown
@@ -38,13 +44,15 @@ export async function fetchAnswer(url: URL, href: string, request: FetchedReques
 
 class FetchedAnswer implements HttpAnswer {
   readonly url: URL
+  readonly proxy: string | null
   readonly #response: Response
   /** Takes the answer off the list of those to be told of a cancel. */
   readonly #over: () => void
   #reader: { read(): Promise<{ value?: Uint8Array | undefined }> } | null = null
 
-  constructor(url: URL, response: Response, over: () => void) {
+  constructor(url: URL, response: Response, proxy: string | null, over: () => void) {
     this.url = url
+    this.proxy = proxy
     this.#response = response
     this.#over = over
     if (response.body === null) over()
@@ -67,7 +75,7 @@ class FetchedAnswer implements HttpAnswer {
     try {
       return announced === null ? await this.#counted(bytesMax) : [await this.#response.bytes()]
     } catch (thrown) {
-      throw networkError(this.url, thrown)
+      throw networkError(this.url, thrown, this.proxy)
     } finally {
       this.#over()
     }
@@ -96,7 +104,7 @@ class FetchedAnswer implements HttpAnswer {
       return value ?? null
     } catch (thrown) {
       this.#over()
-      throw networkError(this.url, thrown)
+      throw networkError(this.url, thrown, this.proxy)
     }
   }
 

@@ -11,9 +11,11 @@
  * Error texts name the host and the status, never the path, the query, headers or credentials.
  */
 import { GatewayError, reasonOf } from '../../../../errors.ts'
+import type { OutgoingProxies } from '../../../../net/outgoing-proxy.ts'
 import { type Mask, maskError } from '../../../../telemetry/redaction.ts'
 import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
+import { decodedAnswer } from './answer/decoded.ts'
 import { fetchAnswer } from './fetch.ts'
 import { Http1Answer } from './http1/answer.ts'
 import type { Http1Connection, RequestHead } from './http1/connection.ts'
@@ -27,8 +29,8 @@ export interface HttpOptions {
   readonly headers: Readonly<Record<string, string>>
   /** Asked on open, every half minute of use, and on each redirect. */
   readonly guardUrl?: UrlGuard
-  /** True when an outgoing proxy makes the connections in clear text, which only fetch can ask it to. */
-  readonly proxied?: boolean
+  /** Outgoing proxies, which only fetch can ask to make connections. */
+  readonly proxies?: OutgoingProxies
   /** Longest JSON body or event. */
   readonly lineBytesMax: number
   /** Values that are masked in errors. */
@@ -38,6 +40,11 @@ export interface HttpOptions {
 export interface HttpRequest extends HeaderSource {
   readonly body?: string
   readonly cancellation: Cancellation
+  /**
+   * True for what does the same twice as once. It is sent again, over a new connection, when one that was kept has
+   * failed: a server that closes idle connections says nothing by that.
+   */
+  readonly repeatable?: boolean
   /** Where to send it; the URL of the definition when absent. */
   readonly url?: URL
 }
@@ -55,7 +62,7 @@ const redirectsMax = 3
 export class HttpClient {
   readonly url: URL
   readonly #origin: string
-  readonly #proxied: boolean
+  readonly #proxies: OutgoingProxies | null
   readonly #headers: RequestHeaders
   readonly #routes: GuardedRoutes
   readonly #connections = new Http1Connections()
@@ -72,7 +79,7 @@ export class HttpClient {
     url.hash = ''
     this.url = url
     this.#origin = url.origin
-    this.#proxied = options.proxied ?? false
+    this.#proxies = options.proxies ?? null
     this.#routes = new GuardedRoutes(options.guardUrl)
   }
 
@@ -132,21 +139,33 @@ export class HttpClient {
           continue
         }
         this.#routes.forget(url, from)
-        throw networkError(url, thrown)
+        throw networkError(url, thrown, this.#proxies?.of(url)?.name)
       }
     }
   }
 
   async #fetched(href: string, hop: Hop, headers: Headers): Promise<HttpAnswer> {
-    const { method, body, cancellation } = hop.request
-    const request = { method, headers, body: body ?? null, cancellation }
-    return this.#accepted(await fetchAnswer(hop.url, href, request), hop)
+    const { method, body, cancellation, repeatable } = hop.request
+    const proxy = this.#proxies?.of(hop.url) ?? null
+    const request = { method, headers, body: body ?? null, cancellation, proxy, fresh: false }
+    let answer: HttpAnswer
+    try {
+      answer = await fetchAnswer(hop.url, href, request)
+    } catch (thrown) {
+      if (repeatable !== true || cancellation.happened || neverConnected(thrown)) throw thrown
+      answer = await fetchAnswer(hop.url, href, { ...request, fresh: true })
+    }
+    return this.#accepted(answer, hop)
   }
 
   #exchange(connection: Http1Connection, hop: Hop, route: Route, wasIdle: boolean): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const { request, url, from } = hop
       const failed = (error: GatewayError): void => {
+        if (wasIdle && request.repeatable === true && !request.cancellation.happened) {
+          resolve(this.#judged(hop, route))
+          return
+        }
         this.#routes.forget(url, from)
         reject(error)
       }
@@ -175,19 +194,15 @@ export class HttpClient {
   }
 
   #isOwn({ protocol }: URL): boolean {
-    return protocol === 'http:' && !this.#proxied
+    return protocol === 'http:' && this.#proxies?.carriesClearText !== true
   }
 
   #accepted(answer: HttpAnswer, hop: Hop): HttpAnswer | Promise<HttpAnswer> {
-    const { status } = answer
     const setCookie = hop.trusted ? answer.header('set-cookie') : null
     if (setCookie !== null) this.#headers.keepCookies(setCookie)
-    if (status === 307 || status === 308) return this.#redirected(answer, hop)
+    if (mayFollow(answer.status, hop.request.method)) return this.#redirected(answer, hop)
     const encoding = answer.header('content-encoding')
-    if (encoding === null || encoding.toLowerCase() === 'identity') return answer
-    answer.discard()
-    const details = `${this.url.host} compresses its answers although that was declined.`
-    return Promise.reject(new GatewayError('UPSTREAM_ERROR', details))
+    return encoding === null ? answer : decodedAnswer(answer, encoding)
   }
 
   async #redirected(answer: HttpAnswer, { request, url, trusted, redirects }: Hop): Promise<HttpAnswer> {
@@ -219,6 +234,12 @@ export class HttpClient {
     next.hash = ''
     return next
   }
+}
+
+/** The older three would turn a POST into a GET (RFC 9110, 15.4), which is no message any more. */
+function mayFollow(status: number, method: HttpRequest['method']): boolean {
+  if (status === 307 || status === 308) return true
+  return method === 'GET' && (status === 301 || status === 302 || status === 303)
 }
 
 /** Anything thrown, as an error that can be shown: a server writes media types and the targets of redirects. */

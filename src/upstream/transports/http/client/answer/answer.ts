@@ -10,6 +10,8 @@ export interface HttpAnswer {
   readonly status: number
   /** What was asked, with the name of the server where the connection was made to an address. */
   readonly url: URL
+  /** HOST:PORT of the outgoing proxy that has brought it; null or absent when none has. */
+  readonly proxy?: string | null
   /** The value of a header, its name in lower case; several are joined by a comma. */
   header(name: string): string | null
   /** The whole body; null when it has more than `bytesMax`. Rejects with a GatewayError when it breaks off. */
@@ -29,6 +31,11 @@ export async function readBody(answer: HttpAnswer, bytesMax: number): Promise<st
   return pieces && textOf(pieces)
 }
 
+/** Who answered, for people: a proxy in between may have written the answer itself. */
+export function answererOf({ url, proxy }: Pick<HttpAnswer, 'url' | 'proxy'>): string {
+  return proxy === undefined || proxy === null ? url.host : `${url.host}, through the proxy ${proxy},`
+}
+
 /** The media type of an answer, lower case, without parameters. */
 export function mediaType(answer: HttpAnswer): string {
   const value = answer.header('content-type')
@@ -44,6 +51,8 @@ const unconnected: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'EADDRNOTAVAIL',
+  'ERR_PROXY_TUNNEL',
+  'UnsupportedProxyProtocol',
 ])
 
 /** True for an error after which nothing was sent. */
@@ -54,24 +63,41 @@ export function neverConnected(thrown: unknown): boolean {
 /** Seconds after which a server that could not be reached may be tried again, when nothing better is known. */
 const retryAfterSeconds = 1
 
-/** What the system or fetch reports, as data. The message of fetch itself may hold the URL. */
-export function networkError(url: URL, thrown: unknown): GatewayError {
+/**
+ * What the system or fetch reports, as data. The message of fetch itself may hold the URL. `proxy` is the HOST:PORT
+ * of the outgoing proxy that was to carry the request.
+ */
+export function networkError(url: URL, thrown: unknown, proxy: string | null = null): GatewayError {
   const code = errorCode(thrown)
   if (neverConnected(thrown)) {
-    const details = `${url.host} cannot be reached (${code}).`
+    const way = proxy === null ? '' : ` through the proxy ${proxy}`
+    const details = `${url.host} cannot be reached${way} (${unreachedBecause(code, thrown)}).`
     return new GatewayError('SERVER_UNAVAILABLE', details, retryAfterSeconds)
   }
-  return brokenConnection(url, code ?? (thrown instanceof Error ? thrown.name : 'unknown reason'))
+  return brokenConnection(url, code ?? (thrown instanceof Error ? thrown.name : 'unknown reason'), proxy)
 }
 
+function unreachedBecause(code: string | undefined, thrown: unknown): string {
+  if (code === 'UnsupportedProxyProtocol') return 'it is neither an http nor an https proxy'
+  if (code !== 'ERR_PROXY_TUNNEL') return code ?? ''
+  // Of what fetch says of the proxy's answer, the status alone: the rest is the proxy's own words.
+  const status = /: ([1-5]\d\d)\b/.exec(thrown instanceof Error ? thrown.message : '')?.[1]
+  return status === '407' ? proxyCredentials : `the proxy answered CONNECT with HTTP ${status ?? 'nothing'}`
+}
+
+/** What to do about HTTP 407, which only a proxy answers. */
+export const proxyCredentials =
+  'the proxy answered HTTP 407: put its user and password into the URL in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY'
+
 /** `why` is a code of the system, or a few words that hold nothing of what was sent. */
-export function brokenConnection(url: URL, why: string): GatewayError {
-  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host} failed (${why}).`)
+export function brokenConnection(url: URL, why: string, proxy: string | null = null): GatewayError {
+  const way = proxy === null ? '' : ` through the proxy ${proxy}`
+  return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host}${way} failed (${why}).`)
 }
 
 /** The server answered with something else, in a few words. */
-export function notAnAnswer({ url }: HttpAnswer, what: string): GatewayError {
-  const details = `${url.host} answered with ${what} where a JSON-RPC message was due.`
+export function notAnAnswer(answer: HttpAnswer, what: string): GatewayError {
+  const details = `${answererOf(answer)} answered with ${what} where a JSON-RPC message was due.`
   return new GatewayError('UPSTREAM_ERROR', details)
 }
 
