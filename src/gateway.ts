@@ -17,7 +17,6 @@ import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import type { ServerDefinition } from './registry/definition.ts'
-import { secretValuesOf } from './registry/definition-wire.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import { createMemoryStore, type DefinitionStore } from './registry/store.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
@@ -29,7 +28,7 @@ import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
-import { openTransport } from './upstream/server/open-transport.ts'
+import { createSecretsOf, openTransport } from './upstream/server/open-transport.ts'
 import type { ServerSurroundings } from './upstream/server/parts.ts'
 import { createRegistrationGate } from './upstream/server/registration-gate.ts'
 import type { Server } from './upstream/server/server.ts'
@@ -244,13 +243,14 @@ interface ServerNeeds {
 function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
   const { limits, timeouts } = config
   const { log, metrics, watchdog, sessions, urlPolicy } = needs
+  const secretsOf = createSecretsOf(process.env, config.security.childEnvironment)
   return {
     log,
     metrics,
     identity: { name: 'compozy-mcp-proxy', version },
-    maskOf: (definition) => createMask(secretValuesOf(definition)),
+    maskOf: (definition) => createMask(secretsOf(definition)),
     createTransport: (definition) =>
-      openTransport(definition, secretValuesOf(definition), config, urlPolicy, watchdog),
+      openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog),
     processesMax: limits.processesMax,
     sessionCount: (name) => sessions.countOf(name),
     callIdleMs: timeouts.callIdleMs,

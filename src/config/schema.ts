@@ -25,6 +25,7 @@ import {
   setting,
   size,
   text,
+  variableNameList,
 } from './values.ts'
 
 const unboundedMax = 1_000_000_000
@@ -114,6 +115,11 @@ export const settings = {
       kind: choice('allowed', 'refused'),
       initial: 'allowed',
       doc: 'Whether registered URLs may lead into private networks. Link-local ones never may.',
+    }),
+    childEnvironment: setting({
+      kind: variableNameList(),
+      initial: [],
+      doc: 'Variables that servers which run as processes inherit from the gateway, beside those that they always do.',
     }),
   },
   logging: {

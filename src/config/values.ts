@@ -233,6 +233,17 @@ export function list(options: ListOptions): ValueKind<TArray<TString>> {
   }
 }
 
+/** Names of environment variables. The gateway's own hold its tokens and are never among them. */
+export function variableNameList(): ValueKind<TArray<TString>> {
+  return list({
+    takes: 'names of environment variables',
+    check(name) {
+      if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) return 'is no name of a variable'
+      return /^MCP_PROXY_/i.test(name) ? "is a variable of the gateway's own, which no server gets" : null
+    },
+  })
+}
+
 function entryFault(entry: unknown, options: ListOptions): string | null {
   if (typeof entry !== 'string' && typeof entry !== 'number') return 'is not a text'
   const trimmed = String(entry).trim()

@@ -82,7 +82,7 @@ function headerParts(value: string): string[] {
 }
 
 /** Credentials as they are written, as a server reads them, and as they travel in a header. */
-function urlSecrets(text: string): string[] {
+export function urlSecrets(text: string): string[] {
   const url = splitUrl(text)
   if (url === null) return []
   const written = [

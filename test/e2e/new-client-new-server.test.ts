@@ -261,15 +261,44 @@ describe('over a pipe', () => {
     expect(silent.before).toEqual([])
   })
 
-  test('changes without a listen id are nobody’s', async () => {
-    const change = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' }
+  test('changes without a listen id go to every subscription that asks for them, and to no call', async () => {
+    const tools = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' }
+    const updated = { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'a:1' } }
+    await using first = await Listening.open(url('pipe'), { toolsListChanged: true }, { ...ada, id: 'one' })
+    await using second = await Listening.open(
+      url('pipe'),
+      { toolsListChanged: true, resourceSubscriptions: ['a:1'] },
+      { ...ada, id: 2 },
+    )
+    await using other = await Listening.open(
+      url('pipe'),
+      { promptsListChanged: true, resourceSubscriptions: ['a:2'] },
+      { ...ada, id: 3 },
+    )
+    await poll('all', async () => [first, second, other].every(({ messages }) => messages.length === 1))
     const { before } = await callModern(
       url('pipe'),
       'say',
-      { messages: [change] },
+      { messages: [tools, updated] },
       { ...ada, logLevel: 'debug' },
     )
     expect(before).toEqual([])
+    await poll('both changes', async () => first.messages.length + second.messages.length === 5)
+    const heard = ({ messages }: Listening) =>
+      messages.slice(1).map(({ method, params }) => [method, (params as unknown as Stamped)._meta])
+    expect(heard(first)).toEqual([[tools.method, { [SUBSCRIPTION_ID]: 'one' }]])
+    expect(heard(second)).toEqual([
+      [tools.method, { [SUBSCRIPTION_ID]: 2 }],
+      [updated.method, { [SUBSCRIPTION_ID]: 2 }],
+    ])
+    expect(heard(other)).toEqual([])
+  })
+
+  test('a request of the server is refused at once, so that its tool need not wait for ever', async () => {
+    const asked = { jsonrpc: '2.0', id: 'asked-1', method: 'roots/list' }
+    const { before } = await callModern(url('pipe'), 'say', { messages: [asked] }, ada)
+    expect(before).toEqual([])
+    await awaitTallied(tally, (message) => message.id === 'asked-1' && message.error?.code === -32601)
   })
 
   test('two subscriptions each see their own id; one that the server ends has a result', async () => {

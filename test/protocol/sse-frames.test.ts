@@ -17,6 +17,7 @@ function parse(chunks: Uint8Array[], eventBytesMax = 1 << 20): Seen {
     oversized: (head, tail) => seen.oversized.push([head, tail]),
   })
   for (const chunk of chunks) parser.push(chunk)
+  parser.end()
   seen.lastEventId = parser.lastEventId
   return seen
 }
@@ -194,6 +195,29 @@ describe('the cap', () => {
       expect(edges?.[1].endsWith('xx","id":7}')).toBe(true)
     }
   })
+})
+
+describe('the end of a stream', () => {
+  const rows = [
+    { why: 'one that is whole JSON', text: 'data: {"a":1}\n', events: ['{"a":1}'], id: '' },
+    { why: 'one whose line has no end', text: 'data: {"a":1}', events: ['{"a":1}'], id: '' },
+    { why: 'one of several lines', text: 'data: {"a":\ndata: 1}\n', events: ['{"a":\n1}'], id: '' },
+    { why: 'its id with it', text: 'id: 7\ndata: [1]\n', events: ['[1]'], id: '7' },
+    { why: 'not what is cut', text: 'id: 7\ndata: {"a":{"b":1}', events: [], id: '' },
+    { why: 'not what is cut between two lines', text: 'data: {"a":\n', events: [], id: '' },
+    { why: 'nothing after a blank line', text: 'data: {"a":1}\n\n', events: ['{"a":1}'], id: '' },
+    { why: 'nothing without data', text: 'id: 7\nevent: ping\n', events: [], id: '' },
+    { why: 'not what is over the cap', text: 'data: {"a":1234567890}\n', events: [], id: '', bytesMax: 16 },
+  ]
+  for (const { why, text, events, id, bytesMax = 1 << 20 } of rows) {
+    test(`hands over the event that lacks its blank line: ${why}`, () => {
+      for (const chunks of cuts(text)) {
+        const seen = parse(chunks, bytesMax)
+        expect(seen.events.map(([, data]) => data)).toEqual(events)
+        expect(seen.lastEventId).toBe(id)
+      }
+    })
+  }
 })
 
 describe('an event', () => {

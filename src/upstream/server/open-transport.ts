@@ -2,19 +2,52 @@
 import type { Config } from '../../config/schema.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
 import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
-import { childEnvironment } from '../transports/stdio/child-environment.ts'
+import { addressNames, childEnvironment } from '../transports/stdio/child-environment.ts'
 import { createStdioTransport, type GroupWatch } from '../transports/stdio/stdio.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
+
+/**
+ * What is taken out of all that servers print: the secrets of their definitions, and those of the gateway's own
+ * environment that processes inherit. The same list for the same definition.
+ */
+export function createSecretsOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  more: readonly string[],
+): (definition: ServerDefinition) => readonly string[] {
+  const inherited = inheritedSecrets(environment, more)
+  if (inherited.length === 0) return secretValuesOf
+  const lists = new WeakMap<ServerDefinition, readonly string[]>()
+  return (definition) => {
+    const list = lists.get(definition) ?? [...secretValuesOf(definition), ...inherited]
+    lists.set(definition, list)
+    return list
+  }
+}
+
+/** Credentials in the URLs of proxies and indexes; whole what `security.child_environment` adds. */
+function inheritedSecrets(
+  environment: Readonly<Record<string, string | undefined>>,
+  more: readonly string[],
+): string[] {
+  const added = more.map((name) => environment[name] ?? '')
+  const urls = addressNames.flatMap((name) => environment[name]?.match(/\S+/g) ?? [])
+  // `name=https://…` names an index; proxies may lack their scheme.
+  const secrets = urls.flatMap((text) =>
+    urlSecrets(/[a-z][a-z\d+.-]*:\/\/.*/i.exec(text)?.[0] ?? `http://${text}`),
+  )
+  return [...new Set([...added, ...secrets])].filter((value) => value !== '')
+}
 
 /** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
 export function openTransport(
   definition: ServerDefinition,
   secrets: readonly string[],
-  config: Pick<Config, 'limits' | 'timeouts'>,
+  config: Pick<Config, 'limits' | 'timeouts' | 'security'>,
   urlPolicy: UrlPolicy,
   groupWatch: GroupWatch,
 ): UpstreamTransport {
@@ -23,7 +56,7 @@ export function openTransport(
     return createStdioTransport({
       command: definition.command,
       args: definition.args,
-      env: childEnvironment(process.env, definition.env),
+      env: childEnvironment(process.env, definition.env, config.security.childEnvironment),
       cwd: definition.cwd,
       lineBytesMax: limits.lineBytesMax,
       inputQueueCharsMax: limits.lineBytesMax,

@@ -99,7 +99,7 @@ function statusError(answer: HttpAnswer, host: string, mask: Mask, shown: string
     )
   const said = `${host} answered HTTP ${status}${shown}${redirection(answer, mask)}`
   const asked = status === 429 || status === 503 ? answer.header('retry-after') : null
-  return new HttpStatusError(status, said, retryAfterSeconds(asked, Date.now()))
+  return new HttpStatusError(status, said, retryAfterSeconds(asked, new Date().getTime()))
 }
 
 /** Never the whole challenge: it is the server's own text, and may hold what it was sent. */

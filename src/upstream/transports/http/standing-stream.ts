@@ -51,7 +51,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
         offered = true
         await readEvents(answer, stream, cursor, sink)
       } else {
-        askedMs = (retryAfterSeconds(answer.header('retry-after'), Date.now()) ?? 0) * 1_000
+        askedMs = (retryAfterSeconds(answer.header('retry-after'), new Date().getTime()) ?? 0) * 1_000
         answer.discard()
         refusal = refused(answer.status)
         if (refusal && !offered) return

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import type { Socket } from 'node:net'
 import type { GatewayError } from '../../../../src/errors.ts'
 import type { HttpOptions } from '../../../../src/upstream/transports/http/client/http-client.ts'
 import { createSseTransport } from '../../../../src/upstream/transports/http/sse.ts'
@@ -9,7 +10,9 @@ import {
   eventStream,
   type SeenRequest,
   startFaultHttp,
+  startRawHttp,
 } from '../../../support/fault-http.ts'
+import { poll } from '../../../support/gateway.ts'
 import { createRecorder, isKind } from '../../../support/transport-recorder.ts'
 import { openTransport } from '../../../support/transport-session.ts'
 
@@ -291,6 +294,39 @@ describe.each([
       }
     })
 
+    test('a POST that is dropped is answered all the same when the answer comes on the stream', async () => {
+      let stream: Socket | null = null
+      await using http = await startRawHttp((socket, body) => {
+        if (body !== '') {
+          socket.destroy()
+          return
+        }
+        stream = socket
+        socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n')
+        socket.write('event: endpoint\ndata: /m\n\n')
+      })
+      const session = await openTransport(transportTo(http.url))
+      session.start('call')
+      await poll('the POST', async () => http.bodies.length === 2)
+      await Bun.sleep(100)
+      expect(session.recorder.events).toEqual([])
+      ;(stream as Socket | null)?.write('data: {"jsonrpc":"2.0","id":1,"result":{"late":true}}\n\n')
+      expect(await session.recorder.answerTo(1)).toMatchObject({ result: { late: true } })
+      expect(http.bodies.length).toBe(2)
+    })
+
+    test('so is one that a proxy has given up', async () => {
+      await using fault = server('/m', () => new Response(null, { status: 504 }))
+      const session = await openTransport(transportTo(fault.http.url))
+      session.start('call')
+      await fault.http.request(isPost)
+      await Bun.sleep(100)
+      expect(session.recorder.events).toEqual([])
+      fault.streams[0]?.send('data: {"jsonrpc":"2.0","id":1,"result":{"late":true}}\n\n')
+      expect(await session.recorder.answerTo(1)).toMatchObject({ result: { late: true } })
+      expect(fault.http.seen.filter(isPost).length).toBe(1)
+    })
+
     test('a server that does not know the session any more closes the wire', async () => {
       await using fault = server('/m', () => new Response(null, { status: 404 }))
       const session = await openTransport(transportTo(fault.http.url))
@@ -322,3 +358,17 @@ describe.each([
     })
   })
 })
+
+test('a request whose POST was lost fails once no answer has come on the stream for ten seconds', async () => {
+  await using fault = server('/m', () => new Response(null, { status: 504 }))
+  const transport = createSseTransport({ url: fault.http.url, headers: {}, lineBytesMax: 1 << 20 })
+  open.push(transport)
+  const session = await openTransport(transport)
+  session.start('call')
+  await fault.http.request(isPost)
+  const sentMs = performance.now()
+  await poll('the failure', async () => session.recorder.of('requestFailed').length === 1, 15_000)
+  expect(performance.now() - sentMs).toBeGreaterThan(9_000)
+  expect(session.recorder.of('requestFailed')[0]?.error.details).toContain('answered HTTP 504')
+  expect(session.recorder.of('closed')).toEqual([])
+}, 20_000)

@@ -139,7 +139,7 @@ describe.each([
       { why: 'JSON of another kind', answer: () => Response.json({ error: 'no' }), code: 'UPSTREAM_ERROR' },
       { why: 'plain text', answer: () => new Response('ok'), code: 'UPSTREAM_ERROR' },
       {
-        why: 'a compressed body',
+        why: 'a body that is not compressed as it says',
         answer: () =>
           new Response('x', { headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' } }),
         code: 'UPSTREAM_ERROR',
@@ -404,6 +404,31 @@ describe.each([
         expect(http.bodies.length).toBe(2)
       })
     }
+
+    test('although it was kept does not fail a probe, which goes over a new one; a call goes once', async () => {
+      const asked = new WeakSet<object>()
+      await using http = await startRawHttp((socket, body) => {
+        // Closed without a word while it was idle: whatever comes next on it is lost.
+        if (asked.has(socket)) {
+          socket.destroy()
+          return
+        }
+        asked.add(socket)
+        const text = JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(body).id, result: {} })
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+        )
+      })
+      const session = await openTransport(transportTo(http.url))
+      await session.call('call')
+      session.start('call')
+      const { requestId, error } = await session.recorder.until(isKind('requestFailed'))
+      expect([requestId, error.code]).toEqual([2, 'UPSTREAM_CLOSED'])
+      await session.call('call')
+      session.transport.send({ ...requestOf(4, 'ping'), repeatable: true })
+      expect(await session.recorder.answerTo(4)).toMatchObject({ result: {} })
+      expect(http.bodies.map((body) => JSON.parse(body).id)).toEqual([1, 2, 3, 4, 4])
+    })
 
     test('or cannot be made fails the request and leaves the wire usable', async () => {
       const { recorder, start } = await openTransport(transportTo('http://127.0.0.1:1/mcp'))
