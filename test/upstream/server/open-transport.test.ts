@@ -88,7 +88,9 @@ describe('an outgoing proxy', () => {
         socket.end(`HTTP/1.1 ${status} it-is-me-${secret}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`)
       })
       const { host } = new URL(proxy.url)
-      expect(await callIn({ ALL_PROXY: `http://${secret}${host}` }, url)).toBe(said.replace('the proxy PROXY', `the proxy ${host}`))
+      expect(await callIn({ ALL_PROXY: `http://${secret}${host}` }, url)).toBe(
+        said.replace('the proxy PROXY', `the proxy ${host}`),
+      )
     })
   }
 
