@@ -337,6 +337,15 @@ describe('a server over HTTP+SSE is served', () => {
     ])
   })
 
+  test('whatever it says of the coding of a 202 that nobody reads', async () => {
+    await using http = startSseServer(({ method }) =>
+      method === 'POST'
+        ? new Response('accepted', { status: 202, headers: { 'content-encoding': 'gzip' } })
+        : null,
+    )
+    await callOverSse('odd-202', http)
+  })
+
   test('although a proxy gives up every POST before the answer', async () => {
     await using http = startSseServer(({ method }) =>
       method === 'POST' ? new Response(null, { status: 504 }) : null,
