@@ -259,6 +259,20 @@ describe.each([
       expect(event.requestId).toBeNull()
     })
 
+    test('is asked for again no sooner than the server has said', async () => {
+      const askedMs: number[] = []
+      await using http = server(
+        () => null,
+        () => {
+          askedMs.push(performance.now())
+          return new Response(null, { status: 503, headers: { 'retry-after': '2' } })
+        },
+      )
+      await openSession(transportTo(http.url))
+      await http.request(isGet, 2)
+      expect((askedMs[1] ?? 0) - (askedMs[0] ?? 0)).toBeGreaterThan(1_900)
+    })
+
     for (const status of [405, 404, 501]) {
       test(`is not asked for again when the server answers ${status}`, async () => {
         await using http = server(
