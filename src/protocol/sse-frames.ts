@@ -130,7 +130,8 @@ class Parser implements SseParser {
 
   end(): void {
     if (this.#partial.length > 0) this.#endLine(nothing)
-    if (this.#data !== null && this.#oversized === null && isJson(this.#data)) this.#dispatch()
+    const text = this.#oversized === null ? this.#text() : null
+    if (text !== null && isJson(text)) this.#dispatch()
   }
 
   #endLine(bytes: Buffer): void {

@@ -64,7 +64,6 @@ for (const row of rows) {
       { gateway: idle, caller: callers[0] as Caller },
       { gateway, caller: callers[1] as Caller },
     ])
-    console.error('FIG', kind, place, JSON.stringify(atRest), JSON.stringify(meanwhile))
     expect(meanwhile?.callMs).toBeLessThan(50 + 2 * (atRest?.callMs ?? 0))
     expect(meanwhile?.healthMs).toBeLessThan(100 + 2 * (atRest?.healthMs ?? 0))
     expect(meanwhile?.peakMib).toBeLessThan(rssMibMax)

@@ -239,3 +239,37 @@ describe('an event', () => {
     )
   })
 })
+
+describe('what a stream costs', () => {
+  const rows: { why: string; text: string; lines: number; surplus: number; held: number }[] = [
+    { why: 'an event: its data is no surplus', text: 'data: abc\n\n', lines: 2, surplus: 0, held: 0 },
+    { why: 'comments', text: ': abc\n:\n', lines: 2, surplus: 6, held: 0 },
+    { why: 'blank lines', text: '\n\n\n', lines: 3, surplus: 0, held: 0 },
+    { why: 'other fields', text: 'id: 1\n\n', lines: 2, surplus: 5, held: 0 },
+    { why: 'an event that has not ended', text: 'data: abc\ndata: d', lines: 1, surplus: 0, held: 16 },
+    { why: 'a line over the cap', text: `data: ${'x'.repeat(100)}\n`, lines: 1, surplus: 106, held: 0 },
+  ]
+  for (const { why, text, lines, surplus, held } of rows) {
+    test(`is counted: ${why}`, () => {
+      const parser = createSseParser(64, { event() {}, retry() {}, oversized() {} })
+      for (const byte of Buffer.from(text)) parser.push(Uint8Array.of(byte))
+      expect([parser.lines, parser.surplusBytes, parser.heldBytes]).toEqual([lines, surplus, held])
+    })
+  }
+
+  test('an event that is dropped is told as too large, and the next one is read', () => {
+    for (const begun of ['data: {"a":1', 'data: {"a":1\ndata: 2\n']) {
+      const told: unknown[] = []
+      const parser = createSseParser(1_000, {
+        event: (_type, data) => told.push(data),
+        retry() {},
+        oversized: (head) => told.push(['oversized', head.slice(0, 6)]),
+      })
+      parser.push(Buffer.from(begun))
+      parser.drop()
+      expect(parser.heldBytes).toBe(0)
+      parser.push(Buffer.from('data: more\n\ndata: next\n\n'))
+      expect(told).toEqual([['oversized', '{"a":1'], 'next'])
+    }
+  })
+})

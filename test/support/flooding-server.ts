@@ -15,18 +15,18 @@ const updated =
 const logged = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":"x"}}'
 
 const kinds: Readonly<Record<string, string>> = {
-  'list_changed': `${change}\n`,
-  'updated': `${updated}\n`,
-  'logged': `${logged}\n`,
-  'objects': '{}\n',
+  list_changed: `${change}\n`,
+  updated: `${updated}\n`,
+  logged: `${logged}\n`,
+  objects: '{}\n',
   'blank lines': '\n',
-  'comments': ':\n',
+  comments: ':\n',
   'blank events': '\n',
-  'ids': 'id: 1\n\n',
+  ids: 'id: 1\n\n',
   'other events': 'event: other\ndata: x\n\n',
   'no JSON': 'data: hello world\n\n',
-  'changes': `data: ${change}\n\n`,
-  'questions': 'data: {"jsonrpc":"2.0","id":1,"method":"ping"}\n\n',
+  changes: `data: ${change}\n\n`,
+  questions: 'data: {"jsonrpc":"2.0","id":1,"method":"ping"}\n\n',
 }
 
 /** Sixty-three megabytes. */

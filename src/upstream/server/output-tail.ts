@@ -6,7 +6,7 @@ import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 const linesMax = 50
 const lineCharsMax = 500
 /** What is kept and logged of one server's lines in a second; looking for secrets costs the most of it. */
-const linesPerSecondMax = 1_000
+const linesPerSecondMax = 500
 const charsPerSecondMax = 256 * 1024
 
 export class OutputTail {

@@ -7,7 +7,6 @@
  * pipe meanwhile, as on any reader that is slow. What waits behind it comes at that rate. However much a server
  * says at once, the loop turns in between.
  */
-import { UnfinishedBytes } from './unfinished-bytes.ts'
 
 /**
  * What things cost. One unit is a byte that is read and kept; a unit of work takes about ten nanoseconds, so that
@@ -35,6 +34,10 @@ const pauseMsMin = 20
 const sharedPauseMsMax = 1_000
 /** So much may be done for one server before everybody else has a turn: a few milliseconds. */
 const turnUnitsMax = 256 * 1024
+/** So much of all streams of a server together. */
+const allBytesMax = 32 * 1024 * 1024
+/** Less of one stream is not worth the counting: it is bounded by the number of streams. */
+const countedBytesMin = 64 * 1024
 /** Streams of one server that go on in the same turn. */
 const resumedPerTurnMax = 32
 
@@ -54,6 +57,30 @@ class Allowance {
     this.#chargedAtMs = nowMs
     this.#units = Math.max(Math.min(burstUnits, this.#units + earned) - units, -this.#debtUnitsMax)
     return this.#units >= 0 ? 0 : (-this.#units / unitsPerSecond) * 1000
+  }
+}
+
+/**
+ * What all streams of one server hold of messages that have not ended yet. Each stream is bounded by itself, but a
+ * server has as many of them as it has clients. Beyond the bound for all only the largest goes on, so that one
+ * message of the greatest size always comes through, whatever the others do.
+ */
+export class UnfinishedBytes {
+  readonly #heldBy = new Map<object, number>()
+  #bytes = 0
+
+  /** Notes what a stream holds from now on. False when it should take nothing more for now: ask again. */
+  hold(stream: object, bytes: number): boolean {
+    const before = this.#heldBy.get(stream)
+    if (bytes < countedBytesMin) {
+      if (before !== undefined && this.#heldBy.delete(stream)) this.#bytes -= before
+      return true
+    }
+    this.#heldBy.set(stream, bytes)
+    this.#bytes += bytes - (before ?? 0)
+    if (this.#bytes <= allBytesMax) return true
+    for (const other of this.#heldBy.values()) if (other > bytes) return false
+    return true
   }
 }
 

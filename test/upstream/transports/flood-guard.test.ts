@@ -4,7 +4,7 @@ import { FloodGuard, ServerBudget } from '../../../src/upstream/transports/flood
 
 const MIB = 1024 * 1024
 
-function guarded() {
+function guarded(budget = new ServerBudget()) {
   const seen: string[] = []
   const resumed = Promise.withResolvers<void>()
   const guard = new FloodGuard(
@@ -15,16 +15,44 @@ function guarded() {
         resumed.resolve()
       },
     },
-    new ServerBudget(),
+    budget,
     () => seen.push('slowed'),
   )
   return { guard, seen, resumed: resumed.promise }
 }
 
-test('a burst of sixteen megabytes passes', () => {
-  const { guard, seen } = guarded()
+test('a burst of sixteen megabytes only waits for the others to have their turn', async () => {
+  const { guard, seen, resumed } = guarded()
   for (let n = 0; n < 16; n++) guard.charge(MIB)
+  await resumed
+  expect(seen).toEqual(['pause', 'resume'])
+})
+
+test('a few kilobytes are read without a pause', () => {
+  const { guard, seen } = guarded()
+  for (let n = 0; n < 16; n++) guard.charge(1024)
   expect(seen).toEqual([])
+})
+
+test('streams of one server pay together, each of them waiting, and those of another server do not', () => {
+  const budget = new ServerBudget()
+  const many = Array.from({ length: 5 }, () => guarded(budget))
+  for (const { guard } of many) guard.charge(4 * MIB)
+  expect(many.map(({ seen }) => seen.includes('slowed'))).toEqual([false, false, false, false, true])
+  const other = guarded()
+  other.guard.charge(1024)
+  expect(other.seen).toEqual([])
+  for (const { guard } of many) guard.stop()
+})
+
+test('a stream that is held for two reasons goes on when both are gone', () => {
+  const { guard, seen } = guarded()
+  guard.hold()
+  guard.hold()
+  guard.release()
+  expect(seen).toEqual(['pause'])
+  guard.release()
+  expect(seen).toEqual(['pause', 'resume'])
 })
 
 test('what goes beyond waits for as long as it would take at eight megabytes a second, and says so once', async () => {
@@ -45,4 +73,28 @@ test('a stream that is wanted after all goes on at once and is not held again', 
   guard.stop()
   guard.charge(32 * MIB)
   expect(seen).toEqual(['pause', 'slowed', 'resume'])
+})
+
+const unfinished = () => new ServerBudget().unfinished
+
+test('one stream alone may hold a message of the greatest size', () => {
+  expect(unfinished().hold({}, 64 * MIB)).toBe(true)
+})
+
+test('beyond 32 MiB of unfinished messages together only the largest goes on', () => {
+  const held = unfinished()
+  const [large, small] = [{}, {}]
+  expect(held.hold(large, 20 * MIB)).toBe(true)
+  expect(held.hold(small, 10 * MIB)).toBe(true)
+  expect(held.hold(small, 13 * MIB)).toBe(false)
+  expect(held.hold(large, 40 * MIB)).toBe(true)
+})
+
+test('what one stream lets go of is room for the next', () => {
+  const held = unfinished()
+  const [large, small] = [{}, {}]
+  held.hold(large, 30 * MIB)
+  expect(held.hold(small, 5 * MIB)).toBe(false)
+  held.hold(large, 0)
+  expect(held.hold(small, 5 * MIB)).toBe(true)
 })

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import { looksLikeObject, messagesIn, objectsIn } from '../../../src/upstream/transports/message-text.ts'
+import {
+  isOverfullBatch,
+  looksLikeObject,
+  messagesIn,
+  objectsIn,
+} from '../../../src/upstream/transports/message-text.ts'
 
 describe('a line on stdout is taken for a message', () => {
   const rows: { why: string; text: string; taken: boolean }[] = [
@@ -33,6 +38,14 @@ describe('a text holds', () => {
       messages: ['{"a":[{"b":[]}]}', '{"c":{}}'],
     },
     { why: 'nothing when the batch is broken', text: '[{"a":1},{"b":]', messages: null },
+    {
+      why: 'a hundred messages of a batch',
+      text: `[${'{},'.repeat(99)}{}]`,
+      messages: Array<string>(100).fill('{}'),
+    },
+    { why: 'nothing when a batch has one more', text: `[${'{},'.repeat(100)}{}]`, messages: null },
+    { why: 'nothing when objects were logged in a list', text: '[{ port: 3000 }]', messages: null },
+    { why: 'nothing when something follows the batch', text: '[{"a":1}] {}', messages: null },
     { why: 'nothing when it is a list of something else', text: '[1,2]', messages: null },
     { why: 'nothing when it begins like a log line', text: '[info] {"a":1}', messages: null },
   ]
@@ -57,4 +70,25 @@ describe('objects one behind the other', () => {
   test.each(rows)('are taken apart, and nothing else is: $why', ({ text, objects }) => {
     expect(objectsIn(text)).toEqual(objects)
   })
+})
+
+test('more than a hundred objects on one line are none', () => {
+  expect(objectsIn('{}'.repeat(100)).length).toBe(100)
+  expect(objectsIn('{}'.repeat(101))).toEqual([])
+})
+
+describe('a large batch is refused by its beginning', () => {
+  const filler = `{"a":"${'x'.repeat(100_000)}"}`
+  const rows: { why: string; text: string; refused: boolean }[] = [
+    { why: 'when it shows more than a hundred', text: `[${'{},'.repeat(1_000)}{}]`, refused: true },
+    { why: 'and not when it has a hundred', text: `[${'{},'.repeat(99)}{}]`, refused: false },
+    { why: 'and not when its beginning is one message', text: `[${filler},{}]`, refused: false },
+    { why: 'and not when it is no batch', text: filler, refused: false },
+  ]
+  for (const { why, text, refused } of rows) {
+    test(why, () => {
+      const bytes = Buffer.from(text)
+      expect(isOverfullBatch([bytes.subarray(0, 7), bytes.subarray(7)])).toBe(refused)
+    })
+  }
 })

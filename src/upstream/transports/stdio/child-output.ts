@@ -24,7 +24,7 @@ export interface OutputSink {
 }
 
 /** Bytes between two looks at whether to go on: a chunk may hold tens of thousands of messages. */
-const sliceBytes = 4 * 1024
+const sliceBytes = 2 * 1024
 const newline = 0x0a
 /** A line that found no room asks again after this. */
 const roomMs = 100
@@ -53,72 +53,102 @@ export function readChildOutput(stream: Readable, lineBytesMax: number, sink: Ou
     noiseLineBytesMax,
   )
   const rest = new FloodGuard(stream, new ServerBudget())
-  /** Chunks that were not cut into lines yet: one, but for what was on its way when the stream was stopped. */
-  let waiting: Buffer[] = []
-  let paused = false
-  let reading = false
-  let awaitsRoom = false
-
-  function slice(chunk: Buffer): Buffer {
-    // The pieces of a large answer stay whole.
-    const end = chunk.length <= sliceBytes ? -1 : chunk.indexOf(newline, sliceBytes)
-    return end < 0 ? chunk : chunk.subarray(0, end + 1)
-  }
-
-  function cut(all: boolean): void {
-    if (reading) return
-    reading = true
-    while (waiting[0] !== undefined && (all || !(paused || awaitsRoom))) {
-      const chunk = waiting[0]
-      const part = slice(chunk)
-      if (part.length === chunk.length) waiting.shift()
-      else waiting[0] = chunk.subarray(part.length)
-      splitter.push(part)
-      if (skipping) sink.unasked(part.length)
-      if (!sink.unfinished(splitter.heldBytes())) awaitRoom()
-    }
-    reading = false
-  }
-
-  function awaitRoom(): void {
-    awaitsRoom = true
-    stream.pause()
-    setTimeout(() => {
-      awaitsRoom = false
-      if (sink.unfinished(splitter.heldBytes())) readOn()
-      else awaitRoom()
-    }, roomMs).unref()
-  }
-
-  function readOn(): void {
-    if (paused || awaitsRoom) return
-    cut(false)
-    if (!paused && !awaitsRoom) stream.resume()
-  }
-
+  const reading = new SlicedReading(stream, (part) => {
+    splitter.push(part)
+    if (skipping) sink.unasked(part.length)
+    return sink.unfinished(splitter.heldBytes())
+  })
   stream.on('data', (chunk: Buffer) => {
     // While the server stops, what it says is read for its own sake alone: a full pipe could block its exit.
-    if (!sink.listening()) {
-      waiting = []
+    if (sink.listening()) reading.push(chunk)
+    else {
+      reading.drop()
       rest.charge(chunk.length)
-      return
     }
-    waiting.push(chunk)
-    cut(false)
   })
   stream.on('end', () => {
-    cut(true)
+    reading.end()
     splitter.end()
   })
   stream.on('close', () => sink.unfinished(0))
-  return {
-    pause() {
-      paused = true
-      stream.pause()
-    },
-    resume() {
-      paused = false
-      readOn()
-    },
+  return reading
+}
+
+const nothing = Buffer.alloc(0)
+
+/** Hands chunks on in slices, and none while it is paused. */
+class SlicedReading implements Pausable {
+  readonly #stream: Readable
+  readonly #take: (part: Buffer) => boolean
+  /** Chunks that were not handed on: one, but for what was on its way when the stream was paused. */
+  #waiting: Buffer[] = []
+  #paused = false
+  #handing = false
+  #awaitsRoom = false
+
+  /** `take` answers false when there is no room for more; it is asked again with nothing. */
+  constructor(stream: Readable, take: (part: Buffer) => boolean) {
+    this.#stream = stream
+    this.#take = take
+  }
+
+  push(chunk: Buffer): void {
+    this.#waiting.push(chunk)
+    this.#handOn(false)
+  }
+
+  /** Hands on what is left, paused or not. */
+  end(): void {
+    this.#handOn(true)
+  }
+
+  drop(): void {
+    this.#waiting = []
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#stream.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (!this.#paused && !this.#awaitsRoom) this.#handOn(false)
+    if (!this.#paused && !this.#awaitsRoom) this.#stream.resume()
+  }
+
+  #handOn(all: boolean): void {
+    if (this.#handing) return
+    this.#handing = true
+    for (let part = this.#next(all); part !== null; part = this.#next(all))
+      if (!this.#take(part)) this.#awaitRoom()
+    this.#handing = false
+  }
+
+  #next(all: boolean): Buffer | null {
+    const chunk = this.#waiting[0]
+    if (chunk === undefined || (!all && (this.#paused || this.#awaitsRoom))) return null
+    // The pieces of a large answer stay whole.
+    const end = chunk.length <= sliceBytes ? -1 : chunk.indexOf(newline, sliceBytes)
+    if (end < 0 || end + 1 === chunk.length) {
+      this.#waiting.shift()
+      return chunk
+    }
+    this.#waiting[0] = chunk.subarray(end + 1)
+    return chunk.subarray(0, end + 1)
+  }
+
+  #awaitRoom(): void {
+    this.#awaitsRoom = true
+    this.#stream.pause()
+    setTimeout(() => {
+      this.#awaitsRoom = false
+      if (this.#take(nothing)) this.#readOn()
+      else this.#awaitRoom()
+    }, roomMs).unref()
   }
 }

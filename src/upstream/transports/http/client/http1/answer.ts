@@ -57,11 +57,8 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   /** True while it stands in `arrivals`. */
   #due = false
 
-  static all: WeakRef<Http1Answer>[] = []
-  static { setInterval(()=>{ const q = Http1Answer.all.map(r=>r.deref()).filter(a=>a&&a.#connection).map(a=>[a!.#unread.bytes>>10,a!.#paused?1:0,a!.#reading.kind]); console.error('H1', q.length, q.reduce((n,x)=>n+(x[0] as number),0)>>10, JSON.stringify(q.slice(0,6))) },3000) }
   constructor(url: URL, cancellation: Cancellation, owner: Http1AnswerOwner) {
     this.url = url
-    Http1Answer.all.push(new WeakRef(this))
     this.#cancellation = cancellation
     this.#owner = owner
   }
