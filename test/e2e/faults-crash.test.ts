@@ -40,16 +40,13 @@ test.concurrent.each([...callerWays])(
     const failed = await statusOf(gateway, 'raw')
     expect(failed).toMatchObject({ status: 'error', reconnectAttempts: 1, processes: 0 })
     expect(failed.lastError).toContain('SIGKILL')
-    // Meanwhile callers hear when to come back.
-    const refused = await caller.call('early', 'echo', { secret: 'early' })
-    expect(refused.answer.error?.data).toEqual({
-      code: 'SERVER_UNAVAILABLE',
-      retryAfterMs: expect.any(Number),
-    })
+    // Whoever calls meanwhile has it started, and waits for it.
+    const early = await caller.call('early', 'echo', { secret: 'early' })
+    expect(early.answer.result?.structuredContent).toEqual({ secret: 'early' })
     await untilStatus(gateway, 'raw', 'connected')
     const again = await caller.call('again', 'echo', { secret: 'again' })
     expect(again.answer.result?.structuredContent).toEqual({ secret: 'again' })
-    expect(tally.secrets()).toEqual([...ids.map((id) => `s-${id}`), 'again'].toSorted())
+    expect(tally.secrets()).toEqual([...ids.map((id) => `s-${id}`), 'again', 'early'].toSorted())
   },
 )
 

@@ -70,8 +70,8 @@ describe('isolation', () => {
       const { processes, sessions } = await statusOf(fixture)
       const lanes = new Set(groups.map((group) => group.join())).size
       expect(sessions).toBe(5)
-      // The gateway's own, which nobody uses unless everybody does, comes on top.
-      expect(processes).toBe(isolation === 'shared' ? 1 : lanes + 1)
+      // The gateway's own comes on top only where it could be handed over to nobody.
+      expect(processes).toBe(isolation === 'session' ? lanes + 1 : lanes)
       // Over HTTP a session of its own costs the server little.
       const remote = await Promise.all(
         clients.slice(0, 2).map((options) => fixture.open('raw-http', options)),
@@ -166,6 +166,10 @@ describe('bounds', () => {
   test('a connection that nobody uses is closed, and a client that comes back gets a new one', async () => {
     await using fixture = await startRawFixture({ settings: { ...tokens, timeouts: { lane_idle: '300ms' } } })
     const before = (await statusOf(fixture)).processes
+    // The process that was there is of whoever comes first, and stays.
+    await using first = await fixture.open('raw-stdio', { token: 'token-of-bob' })
+    expect((await statusOf(fixture)).processes).toBe(before)
+    await first.close()
     await using client = await fixture.open('raw-stdio', { token: 'token-of-ada' })
     expect((await statusOf(fixture)).processes).toBe(before + 1)
     await client.close()

@@ -69,6 +69,8 @@ export class Connection implements TransportReceiver {
   readonly #lingering = new LingeringCalls()
   #nextId = 1
   readonly #answeredRequest = new AnsweredRequest()
+  /** Requests that the gateway has made for itself. */
+  ownRequestCount = 0
   /** Set on modern HTTP connections. */
   cancelsByClosing = false
   #closedBy: GatewayError | null = null
@@ -90,6 +92,11 @@ export class Connection implements TransportReceiver {
 
   get inFlightCount(): number {
     return this.#inFlight.size
+  }
+
+  /** Requests that clients have made so far. */
+  get clientRequestCount(): number {
+    return this.#nextId - 1 - this.ownRequestCount
   }
 
   /** Why the wire is gone, or null while it is there. */

@@ -33,6 +33,7 @@ export async function askText(
   const call = new GatewayCall(message.method ?? '', message, (said) => connection.mask(said))
   call.headers = headers
   call.resent = !again
+  if (connection.closedBy === null) connection.ownRequestCount++
   connection.request(call)
   const settled = deadline(timeoutMs, () => {
     connection.forget(call)

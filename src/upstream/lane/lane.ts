@@ -25,8 +25,7 @@ import { ask } from '../connection/own-requests.ts'
 import type { ServerBudget } from '../transports/flood-guard.ts'
 import { FanOut } from './fan-out.ts'
 import type { LaneHost } from './host.ts'
-import { LaneOpening } from './opening.ts'
-import { ownRequestMs, restoreSession, sessionIsKnown } from './restoring.ts'
+import { LaneOpening, ownRequestMs, restoreSession, sessionIsKnown } from './opening.ts'
 import type { LaneRole } from './roles.ts'
 import { routeNotification, routeServerRequest } from './routing.ts'
 import { SessionForgotten, SessionLostAgain, SessionRenewals } from './session-renewals.ts'
@@ -55,6 +54,8 @@ export class Lane implements ConnectionOwner {
   #restoring: Promise<void> | null = null
   readonly #renewals = new SessionRenewals()
   #asking = false
+  /** How many requests of clients there were when the session was renewed last. */
+  #renewedAtCount = 0
   #retired = false
   #usedAtMs = performance.now()
   #holders = 0
@@ -310,7 +311,9 @@ export class Lane implements ConnectionOwner {
     let error: GatewayError | null
     do {
       connection.transport.resetSession()
-      const pauseMs = this.#renewals.pauseMs(performance.now())
+      const { clientRequestCount } = connection
+      const pauseMs = this.#renewals.pauseMs(performance.now(), clientRequestCount > this.#renewedAtCount)
+      this.#renewedAtCount = clientRequestCount
       if (pauseMs === null) {
         error = new SessionForgotten()
         log.warn({ mcp: name, reason: error.details }, 'session lost')

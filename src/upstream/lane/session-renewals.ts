@@ -1,7 +1,7 @@
 /**
  * How soon a session that a server has forgotten may be renewed. The first time at once: the server was started
- * anew. One that is lost again while it is young is renewed after a pause, and then given up: a server of several
- * replicas without affinity would be asked for sessions without end. No I/O.
+ * anew. One that is lost again while it is young and nobody has used it is renewed after a pause, and then given
+ * up: a server of several replicas without affinity would be asked for sessions without end. No I/O.
  *
  * Cases: test/upstream/lane/session-renewals.test.ts
  */
@@ -19,9 +19,12 @@ export class SessionRenewals {
   #renewedAtMs = Number.NEGATIVE_INFINITY
   #inARow = 0
 
-  /** The session is lost: how long to wait before the next one, or null when there should be none. `nowMs` is monotonic. */
-  pauseMs(nowMs: number): number | null {
-    this.#inARow = nowMs - this.#renewedAtMs < youngMs ? this.#inARow + 1 : 0
+  /**
+   * The session is lost: how long to wait before the next one, or null when there should be none. `used` is true
+   * when a client has sent a request in it, which it may have ended. `nowMs` is monotonic.
+   */
+  pauseMs(nowMs: number, used: boolean): number | null {
+    this.#inARow = !used && nowMs - this.#renewedAtMs < youngMs ? this.#inARow + 1 : 0
     return pausesMs[this.#inARow] ?? null
   }
 
