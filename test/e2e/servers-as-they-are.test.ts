@@ -12,7 +12,7 @@ import {
   welcome,
 } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
-import { RawClient } from '../support/raw-client.ts'
+import { RawClient, type RpcMessage } from '../support/raw-client.ts'
 import { statusOf } from '../support/supervised.ts'
 
 const longId = 's'.repeat(12_000)
@@ -221,9 +221,10 @@ test.each([
   const response = await client.post(
     JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'do' } }),
   )
-  const asked = Number(response.headers.get('retry-after'))
+  const { error } = (await response.json()) as RpcMessage
+  const asked = Number((error?.data as { retryAfterMs?: number } | undefined)?.retryAfterMs) / 1_000
   expect(asked).toBeWithin(seconds[0] ?? 0, (seconds[1] ?? 0) + 1)
-  expect(await response.text()).toContain(`answered HTTP ${status}`)
+  expect(error?.message).toContain(`answered HTTP ${status}`)
 })
 
 /** HTTP by hand: a connection that was kept is closed as soon as something that matters comes on it. */

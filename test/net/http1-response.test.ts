@@ -28,7 +28,12 @@ function read(chunks: readonly Buffer[], closed = false): Read {
     },
   })
   let fault: string | null = null
-  for (const chunk of chunks) fault = responses.push(chunk)
+  // What was not taken comes again, as from the connection.
+  for (const chunk of chunks)
+    for (let left = chunk; left.length > 0; left = left.subarray(left.length - responses.leftBytes)) {
+      fault = responses.push(left)
+      if (responses.leftBytes === 0) break
+    }
   const { reusable, keepAliveSeconds } = responses
   if (closed) fault = responses.close()
   const status = (head as ResponseHead | null)?.status ?? null

@@ -93,9 +93,17 @@ export interface UpstreamTransport {
 /**
  * Notifications and answers that may be on their way over HTTP, or wait for it, at a time. Requests are
  * bounded at the gateway's door; without this a client that only notifies could fill the memory of the
- * gateway while a server does not listen.
+ * gateway while a server does not listen. There is more room for small ones: each of a server's calls in flight
+ * may end with a cancel and with the refusal of a question at once.
  */
-export const unansweredMax = 256
+const unansweredMax = 256
+const unansweredSmallMax = 4_096
+const smallCharsMax = 1_024
+
+/** Whether one more may wait beside so many. */
+export function hasRoom(unanswered: number, { text }: Outgoing): boolean {
+  return unanswered < (text.length <= smallCharsMax ? unansweredSmallMax : unansweredMax)
+}
 
 /** What is said of one that found no room. */
 export function droppedNote({ method }: Outgoing): string {

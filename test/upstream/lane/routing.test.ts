@@ -205,14 +205,14 @@ const serverRequests: readonly Row[] = [
     on: 'a',
     says: sampling,
     heard: [
-      "noise: ignored a request of the server's, which this revision has none of: sampling/createMessage",
+      "noise: refused a request of the server's, which this revision has none of: sampling/createMessage",
     ],
   },
   {
     why: 'the modern era has no ping either',
     lane: 'modern',
     says: ping,
-    heard: ["noise: ignored a request of the server's, which this revision has none of: ping"],
+    heard: ["noise: refused a request of the server's, which this revision has none of: ping"],
   },
 ]
 

@@ -15,10 +15,10 @@ import { createMask, type Mask } from '../../../telemetry/redaction.ts'
 import { messagesIn } from '../message-text.ts'
 import {
   droppedNote,
+  hasRoom,
   type Outgoing,
   type TransportReceiver,
   type UpstreamTransport,
-  unansweredMax,
 } from '../transport.ts'
 import { answererOf, type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
 import { Cancellation, wait } from './client/answer/cancellation.ts'
@@ -164,7 +164,7 @@ class SseTransport implements UpstreamTransport {
 
   send(outgoing: Outgoing): void {
     if (this.#receiver === null) return
-    if (outgoing.requestId === null && this.#queue.length >= unansweredMax) {
+    if (outgoing.requestId === null && !hasRoom(this.#queue.length, outgoing)) {
       this.#receiver.noise(droppedNote(outgoing))
       return
     }

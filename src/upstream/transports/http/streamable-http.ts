@@ -14,10 +14,10 @@ import { ByNumber } from '../../../runtime/in-flight.ts'
 import { createMask, type Mask } from '../../../telemetry/redaction.ts'
 import {
   droppedNote,
+  hasRoom,
   type Outgoing,
   type TransportReceiver,
   type UpstreamTransport,
-  unansweredMax,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
 import { answererOf, type HttpAnswer, mediaType, notAnAnswer } from './client/answer/answer.ts'
@@ -78,7 +78,8 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   send(outgoing: Outgoing): void {
     if (this.#receiver === null) return
-    if (outgoing.requestId === null && this.#unanswered.size + this.#handshake.heldCount >= unansweredMax)
+    const waiting = this.#unanswered.size + this.#handshake.heldCount
+    if (outgoing.requestId === null && !hasRoom(waiting, outgoing))
       this.#receiver.noise(droppedNote(outgoing))
     else this.#handshake.send(outgoing)
   }
