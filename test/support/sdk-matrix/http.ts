@@ -1,6 +1,7 @@
 /** The matrix servers on Streamable HTTP, and the one of SDK 1.x on HTTP+SSE too. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import { WebStandardStreamableHTTPServerTransport as StreamableV1 } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { Transport as TransportV1 } from '@modelcontextprotocol/sdk/shared/transport.js'
@@ -43,7 +44,7 @@ export function serveMatrixOverHttp(marks: Marks): Record<string, string> {
     'v1-http': `${origin}/v1`,
     'v2-legacy-http': `${origin}/v2-legacy`,
     'v2-modern-http': `${origin}/v2-modern`,
-    'v1-sse': serveSse(marks),
+    'v1-sse': serveSse(() => createOfferV1(marks)),
   }
 }
 
@@ -53,7 +54,7 @@ interface Serving {
 }
 
 /** One transport and one server for each session, as both SDKs want it. */
-function sessions(
+export function sessions(
   open: (generate: () => string, opened: (id: string) => void) => Serving,
 ): (request: Request) => Promise<Response> {
   const byId = new Map<string, Serving['transport']>()
@@ -71,14 +72,15 @@ function sessions(
   }
 }
 
-function serveSse(marks: Marks): string {
+/** HTTP+SSE at a free port, with one server of SDK 1.x for each session. Answers its URL. */
+export function serveSse(open: () => Server): string {
   const byId = new Map<string, SSEServerTransport>()
   const server = createServer((request, response) => void answer(request, response))
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.method === 'GET') {
       const transport = new SSEServerTransport('/message', response)
       byId.set(transport.sessionId, transport)
-      await createOfferV1(marks).connect(transport as TransportV1)
+      await open().connect(transport as TransportV1)
       return
     }
     const id = new URL(request.url ?? '/', 'http://localhost').searchParams.get('sessionId') ?? ''

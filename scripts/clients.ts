@@ -1,0 +1,105 @@
+/**
+ * `bun run clients`: clients of other languages against the executable, direct and through it, feature by feature.
+ *
+ *   bun run clients                      all of them; writes docs/CLIENTS.md
+ *   bun run clients --only Go --only sse those whose name and endpoint contain all the given words; writes nothing
+ *   bun run clients --verbose            every failed feature with its reason, also of direct runs
+ *   bun run clients --cache FOLDER       where to install what they need
+ *
+ * What a machine has no language for is left out with a word. Exits 1 when something works direct and not through
+ * the gateway.
+ */
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Endpoint, type OfficialClient, officialClients } from '../test/clients/clients.ts'
+import { type Column, losses, matrix } from '../test/clients/compare.ts'
+import type { Outcomes } from '../test/clients/features.ts'
+import { runPair } from '../test/clients/run.ts'
+import { Missing } from '../test/clients/toolchain.ts'
+import { build } from './build.ts'
+
+const document = resolve(import.meta.dir, '../docs/CLIENTS.md')
+
+interface Way {
+  readonly client: OfficialClient
+  readonly endpoint: Endpoint
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true, default: [] },
+      verbose: { type: 'boolean', default: false },
+      cache: { type: 'string' },
+    },
+  })
+  if (values.cache !== undefined) process.env['COMPOZY_CLIENTS_CACHE'] = resolve(values.cache)
+  const ways = officialClients
+    .flatMap((client) => client.endpoints.map((endpoint): Way => ({ client, endpoint })))
+    .filter((way) => values.only.every((word) => `${way.client.name} /${way.endpoint}`.includes(word)))
+  if (ways.length === 0) throw new Error(`no client is named ${values.only.join(' ')}`)
+  await build()
+  const { columns, lost, missing } = await runAll(ways, values.verbose)
+  console.log(`\n${matrix(columns)}\n`)
+  for (const words of [...missing, ...lost]) console.log(words)
+  if (values.only.length === 0 && missing.length === 0) writeFileSync(document, documentOf(columns, lost))
+  const failed = new Set(lost.map((words) => words.split(':')[1])).size
+  console.log(`${columns.length - failed} passed, ${failed} failed, ${missing.length} skipped`)
+  return failed === 0 && columns.length > 0 ? 0 : 1
+}
+
+async function runAll(ways: readonly Way[], verbose: boolean) {
+  const columns: Column[] = []
+  const lost: string[] = []
+  const missing: string[] = []
+  for (const { client, endpoint } of ways) {
+    const name = `${client.name} /${endpoint}`
+    process.stderr.write(`${name} … `)
+    const startedAtMs = performance.now()
+    try {
+      const { direct, proxied } = await runPair(client, endpoint)
+      columns.push({ client: client.name, version: client.version, endpoint, direct, proxied })
+      for (const { feature, detail } of losses(direct, proxied)) {
+        lost.push(`lost: ${name}: ${feature}: ${detail}`)
+      }
+      process.stderr.write(`${Math.round(performance.now() - startedAtMs)} ms\n`)
+      if (verbose) printFailed(name, { direct, proxied })
+    } catch (reason) {
+      if (!(reason instanceof Missing)) throw reason
+      missing.push(`skipped: ${name}: ${reason.message}`)
+      process.stderr.write('skipped\n')
+    }
+  }
+  return { columns, lost, missing }
+}
+
+function printFailed(name: string, runs: Readonly<Record<string, Outcomes>>): void {
+  for (const [way, outcomes] of Object.entries(runs)) {
+    for (const [feature, { ok, detail }] of outcomes) {
+      if (!ok) console.log(`${name}: ${way}: ${feature}: ${detail}`)
+    }
+  }
+}
+
+function documentOf(columns: readonly Column[], lost: readonly string[]): string {
+  const date = new Date().toISOString().slice(0, 10)
+  return `# Clients
+
+Official and common clients of other languages against one server with every feature: direct over HTTP, and
+through the executable, behind which the same server runs on a pipe. \`bun run clients\` makes this page.
+
+In each cell the first sign is the direct run, the second the one through the gateway: ✓ works, ✗ does not, – is
+not asked for (the client has no way to it, or, for \`crash\`, nothing stands between it and the server). A crash is a
+server that dies in the middle of one call: the client must show the message, and its next call must work in the
+same session.
+
+${date}
+
+${matrix(columns)}
+
+${lost.length === 0 ? 'Nothing works direct that does not work through the gateway.' : `Lost through the gateway:\n\n${lost.map((words) => `- ${words}`).join('\n')}`}
+`
+}
+
+process.exitCode = await main()

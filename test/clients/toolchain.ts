@@ -1,0 +1,151 @@
+/**
+ * Installs and builds the client programs, outside the repository: in COMPOZY_CLIENTS_CACHE, else below the
+ * user's cache folder. What is there already is used again; a folder's name holds the sum of what it was made of.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, relative } from 'node:path'
+
+/** A machine has not what a client is written in, or its packages cannot be had. */
+export class Missing extends Error {}
+
+/** How long one installation or build may take, from nothing, on two busy cores. */
+const buildMs = 420_000
+/** The folder of the client programs and their pinned versions. */
+export const programs = import.meta.dir
+
+function cacheRoot(): string {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  return process.env['COMPOZY_CLIENTS_CACHE'] ?? join(base, 'compozy-clients')
+}
+
+/** A folder made by `make` once for these sources; two makers at the same time do not disturb each other. */
+async function made(
+  name: string,
+  sources: readonly string[],
+  make: (directory: string) => Promise<void>,
+): Promise<string> {
+  const directory = join(cacheRoot(), `${name}-${sumOf(sources)}`)
+  if (existsSync(directory)) return directory
+  const draft = `${directory}.${process.pid}`
+  rmSync(draft, { recursive: true, force: true })
+  mkdirSync(draft, { recursive: true })
+  try {
+    await make(draft)
+    // Another process may have been quicker; what it made is the same.
+    if (!existsSync(directory)) renameSync(draft, directory)
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+  return directory
+}
+
+function sumOf(sources: readonly string[]): string {
+  const hash = new Bun.CryptoHasher('sha256').update(process.version + process.arch)
+  for (const path of sources.flatMap(filesBelow)) {
+    hash.update(relative(programs, path)).update(readFileSync(path))
+  }
+  return hash.digest('hex').slice(0, 12)
+}
+
+function filesBelow(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path]
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+}
+
+async function run(command: readonly string[], cwd: string, env: Record<string, string> = {}): Promise<void> {
+  const [program = ''] = command
+  if (Bun.which(program) === null) throw new Missing(`there is no ${program}`)
+  const child = Bun.spawn([...command], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: buildMs,
+    killSignal: 'SIGKILL',
+  })
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  if (code !== 0) {
+    throw new Missing(`${command.slice(0, 4).join(' ')} failed:\n${`${out}\n${err}`.slice(-1500)}`)
+  }
+}
+
+const pending = new Map<string, Promise<string>>()
+
+/** One installation at a time for one thing, however many clients wait for it. */
+function once(key: string, make: () => Promise<string>): Promise<string> {
+  const known = pending.get(key) ?? make()
+  pending.set(key, known)
+  return known
+}
+
+/** A virtual environment with the packages of `python/<name>.txt`; answers its interpreter. */
+export function pythonWith(name: string): Promise<string> {
+  const requirements = join(programs, 'python', `${name}.txt`)
+  return once(`python-${name}`, async () => {
+    const directory = await made(`python-${name}`, [requirements], async (draft) => {
+      await run(['python3', '-m', 'venv', draft], draft)
+      const pip = [join(draft, 'bin', 'python'), '-m', 'pip', 'install', '--quiet', '--no-compile']
+      await run([...pip, '--disable-pip-version-check', '--no-input', '-r', requirements], draft)
+    })
+    return join(directory, 'bin', 'python')
+  })
+}
+
+/** The program of `go/<name>`; answers its path. */
+export function goProgram(name: string): Promise<string> {
+  const sources = join(programs, 'go')
+  return once(`go-${name}`, async () => {
+    const directory = await made(`go-${name}`, [sources], (draft) =>
+      run(['go', 'build', '-o', join(draft, name), `./${name}`], sources, { GOFLAGS: '-mod=readonly' }),
+    )
+    return join(directory, name)
+  })
+}
+
+/** The program of `rust/`; answers its path. */
+export function rustProgram(): Promise<string> {
+  const sources = join(programs, 'rust')
+  return once('rust', async () => {
+    const directory = await made('rust', [sources], (draft) => {
+      const target = join(cacheRoot(), 'rust-target')
+      const flags = ['--locked', '--manifest-path', join(sources, 'Cargo.toml'), '--target-dir', target]
+      const install = ['cargo', 'install', '--quiet', '--debug', '--path', sources, '--root', draft]
+      return run([...install, ...flags.slice(0, 1), ...flags.slice(3)], sources)
+    })
+    return join(directory, 'bin', 'features')
+  })
+}
+
+/** The class path of `java/`, with its program compiled. */
+export function javaClassPath(): Promise<string> {
+  const sources = join(programs, 'java')
+  return once('java', async () => {
+    const directory = await made('java', [sources], async (draft) => {
+      const maven = ['mvn', '--quiet', '--batch-mode', '--file', join(sources, 'pom.xml')]
+      const jars = join(draft, 'jars')
+      await run([...maven, 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`], draft)
+      const classes = join(draft, 'classes')
+      await run(['javac', '-d', classes, '-cp', `${jars}/*`, join(sources, 'Features.java')], draft)
+    })
+    return `${join(directory, 'classes')}:${join(directory, 'jars')}/*`
+  })
+}
+
+/** A folder with the packages of `node/` and its programs; answers it. */
+export function nodePackages(): Promise<string> {
+  const sources = join(programs, 'node')
+  return once('node', () =>
+    made('node', [sources], async (draft) => {
+      for (const name of readdirSync(sources)) {
+        await Bun.write(join(draft, name), Bun.file(join(sources, name)))
+      }
+      await run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--silent'], draft)
+    }),
+  )
+}
