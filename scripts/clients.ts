@@ -16,7 +16,7 @@ import { type Endpoint, type OfficialClient, officialClients } from '../test/cli
 import { type Column, losses, matrix } from '../test/clients/compare.ts'
 import type { Outcomes } from '../test/clients/features.ts'
 import { runPair } from '../test/clients/run.ts'
-import { Missing } from '../test/clients/toolchain.ts'
+import { missingFor } from '../test/clients/toolchain.ts'
 import { build } from './build.ts'
 
 const document = resolve(import.meta.dir, '../docs/CLIENTS.md')
@@ -56,20 +56,20 @@ async function runAll(ways: readonly Way[], verbose: boolean) {
   for (const { client, endpoint } of ways) {
     const name = `${client.name} /${endpoint}`
     process.stderr.write(`${name} … `)
-    const startedAtMs = performance.now()
-    try {
-      const { direct, proxied } = await runPair(client, endpoint)
-      columns.push({ client: client.name, version: client.version, endpoint, direct, proxied })
-      for (const { feature, detail } of losses(direct, proxied)) {
-        lost.push(`lost: ${name}: ${feature}: ${detail}`)
-      }
-      process.stderr.write(`${Math.round(performance.now() - startedAtMs)} ms\n`)
-      if (verbose) printFailed(name, { direct, proxied })
-    } catch (reason) {
-      if (!(reason instanceof Missing)) throw reason
-      missing.push(`skipped: ${name}: ${reason.message}`)
+    const lacking = missingFor(client.language)
+    if (lacking !== null) {
+      missing.push(`skipped: ${name}: ${lacking}`)
       process.stderr.write('skipped\n')
+      continue
     }
+    const startedAtMs = performance.now()
+    const { direct, proxied } = await runPair(client, endpoint)
+    columns.push({ client: client.name, version: client.version, endpoint, direct, proxied })
+    for (const { feature, detail } of losses(direct, proxied)) {
+      lost.push(`lost: ${name}: ${feature}: ${detail}`)
+    }
+    process.stderr.write(`${Math.round(performance.now() - startedAtMs)} ms\n`)
+    if (verbose) printFailed(name, { direct, proxied })
   }
   return { columns, lost, missing }
 }

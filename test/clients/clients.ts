@@ -1,7 +1,15 @@
 /** The clients: what each is, what it speaks, and how its program is started. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { goProgram, javaClassPath, nodePackages, programs, pythonWith, rustProgram } from './toolchain.ts'
+import {
+  goProgram,
+  javaClassPath,
+  type Language,
+  nodePackages,
+  programs,
+  pythonWith,
+  rustProgram,
+} from './toolchain.ts'
 
 /** The two ways in at a server. */
 export type Endpoint = 'stream' | 'sse'
@@ -10,10 +18,11 @@ export interface OfficialClient {
   /** As the table calls it. */
   readonly name: string
   readonly version: string
+  readonly language: Language
   readonly endpoints: readonly Endpoint[]
   /** Tried by the suite, on a machine that has the language; the others by `bun run clients` alone. */
   readonly inSuite: boolean
-  /** Its command line but for endpoint, URL and token. Throws `Missing`. */
+  /** Installs it when it is not there, and answers its command line but for endpoint, URL and token. */
   command(): Promise<readonly string[]>
   /** Words after endpoint, URL and token. */
   readonly words: readonly string[]
@@ -28,17 +37,35 @@ function pinned(file: string, pattern: RegExp): string {
   return version
 }
 
-function python(environment: string, program: string) {
-  return async () => [await pythonWith(environment), join(programs, 'python', `${program}.py`)]
+/** How a program of one language is started. */
+interface Start {
+  readonly language: Language
+  command(): Promise<readonly string[]>
+}
+
+function python(environment: string, program: string): Start {
+  const path = join(programs, 'python', `${program}.py`)
+  return { language: 'Python', command: async () => [await pythonWith(environment), path] }
+}
+
+function node(program: string): Start {
+  return { language: 'Node', command: async () => ['node', join(await nodePackages(), program)] }
+}
+
+const go: Start = { language: 'Go', command: async () => [await goProgram('features')] }
+const rust: Start = { language: 'Rust', command: async () => [await rustProgram()] }
+const java: Start = {
+  language: 'Java',
+  command: async () => ['java', '-XX:TieredStopAtLevel=1', '-cp', await javaClassPath(), 'Features'],
 }
 
 function client(
   name: string,
   version: string,
-  command: OfficialClient['command'],
-  rest: { words?: readonly string[]; endpoints?: readonly Endpoint[]; inSuite?: boolean } = {},
+  start: Start,
+  rest: Partial<Pick<OfficialClient, 'words' | 'endpoints' | 'inSuite'>> = {},
 ): OfficialClient {
-  return { name, version, command, endpoints: both, inSuite: false, words: [], ...rest }
+  return { name, version, ...start, endpoints: both, inSuite: false, words: [], ...rest }
 }
 
 const python2 = pinned('python/sdk2.txt', /^mcp==(\S+)/m)
@@ -46,14 +73,9 @@ const fastmcp = pinned('python/sdk2.txt', /^fastmcp==(\S+)/m)
 const goSdk = pinned('go/go.mod', /modelcontextprotocol\/go-sdk v(\S+)/)
 const mcpGo = pinned('go/go.mod', /mark3labs\/mcp-go v(\S+)/)
 const rmcp = pinned('rust/Cargo.toml', /rmcp = .*"=([\d.]+)"/)
-const java = pinned('java/pom.xml', /<artifactId>mcp<\/artifactId>\s*<version>([^<]+)/)
+const javaSdk = pinned('java/pom.xml', /<artifactId>mcp<\/artifactId>\s*<version>([^<]+)/)
 const remote = pinned('node/package.json', /"mcp-remote": "([^"]+)"/)
 const vercel = pinned('node/package.json', /"@ai-sdk\/mcp": "([^"]+)"/)
-
-const rust = async () => [await rustProgram()]
-const go = async () => [await goProgram('features')]
-const jvm = async () => ['java', '-XX:TieredStopAtLevel=1', '-cp', await javaClassPath(), 'Features']
-const node = (program: string) => async () => ['node', join(await nodePackages(), program)]
 
 /** In the order of the table. */
 export const officialClients: readonly OfficialClient[] = [
@@ -75,7 +97,7 @@ export const officialClients: readonly OfficialClient[] = [
   client('mcp-go, legacy', mcpGo, go, { words: ['mcp-go', 'legacy'] }),
   client('rmcp', rmcp, rust, { words: ['auto'], endpoints: ['stream'] }),
   client('rmcp, legacy', rmcp, rust, { words: ['legacy'], endpoints: ['stream'] }),
-  client('Java SDK', java, jvm),
+  client('Java SDK', javaSdk, java),
   client('mcp-remote', remote, node('remote.mjs')),
   client('@ai-sdk/mcp', vercel, node('ai-sdk.mjs')),
 ]

@@ -8,9 +8,10 @@ export interface Loss {
   readonly detail: string
 }
 
-/** Every feature that the gateway owes and does not give. */
+/** Every feature that the gateway owes and does not give; when nothing opens, that is the one. */
 export function losses(direct: Outcomes, proxied: Outcomes): Loss[] {
-  return featureNames.flatMap((feature) => {
+  const opened = proxied.get('initialize')?.ok === true
+  return featureNames.slice(0, opened ? undefined : 1).flatMap((feature) => {
     const there = proxied.get(feature)
     if (there?.ok === true) return []
     const owed = gatewayOnly.has(feature) ? there !== undefined : direct.get(feature)?.ok === true

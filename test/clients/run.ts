@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { startGatewayProcess } from '../support/gateway.ts'
 import { startProcess } from '../support/process.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import type { Endpoint, OfficialClient } from './clients.ts'
 import { type FeatureName, gatewayOnly, type Outcome, type Outcomes, readLine } from './features.ts'
 
@@ -15,7 +16,9 @@ const token = 'features-token'
 export type PipeCommand = readonly string[]
 
 /** The server that all clients are tried against. */
-export const featureServerOnPipe: PipeCommand = [process.execPath, featureServer, 'stdio']
+export function featureServerOnPipe(marks: string): PipeCommand {
+  return [process.execPath, featureServer, 'stdio', marks]
+}
 
 /** One client at one endpoint, both ways. */
 export interface Pair {
@@ -25,12 +28,13 @@ export interface Pair {
   readonly proxied: Outcomes
 }
 
-/** Both ways side by side. Throws `Missing` where the client cannot be installed. */
+/** Both ways side by side. Installs the client when it is not there. */
 export async function runPair(client: OfficialClient, endpoint: Endpoint): Promise<Pair> {
   const command = await client.command()
+  using marks = temporaryDirectory()
   const [direct, proxied] = await Promise.all([
-    runDirect(client, command, endpoint),
-    runProxied(client, command, endpoint, featureServerOnPipe),
+    runDirect(client, command, endpoint, marks.path),
+    runProxied(client, command, endpoint, featureServerOnPipe(marks.path)),
   ])
   return { client, endpoint, direct, proxied }
 }
@@ -39,8 +43,9 @@ async function runDirect(
   client: OfficialClient,
   command: readonly string[],
   endpoint: Endpoint,
+  marks: string,
 ): Promise<Outcomes> {
-  await using server = startProcess({ command: [process.execPath, featureServer, 'http'] })
+  await using server = startProcess({ command: [process.execPath, featureServer, 'http', marks] })
   const urls = JSON.parse(await server.line((line) => line.startsWith('{'))) as Record<Endpoint, string>
   return await runProgram([...command, endpoint, urls[endpoint], token, ...client.words], gatewayOnly)
 }
@@ -62,10 +67,7 @@ export async function runProxied(
   return await runProgram([...command, endpoint, url, token, ...client.words], new Set())
 }
 
-async function runProgram(
-  command: readonly string[],
-  skipped: ReadonlySet<FeatureName>,
-): Promise<Outcomes> {
+async function runProgram(command: readonly string[], skipped: ReadonlySet<FeatureName>): Promise<Outcomes> {
   const outcomes = new Map<FeatureName, Outcome>()
   await using program = startProcess({
     command,

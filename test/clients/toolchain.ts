@@ -6,11 +6,29 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { homedir } from 'node:os'
 import { join, relative } from 'node:path'
 
-/** A machine has not what a client is written in, or its packages cannot be had. */
-export class Missing extends Error {}
+/** What the programs are written in, with what a machine needs to run them. */
+const languages = {
+  Python: ['python3'],
+  Go: ['go'],
+  Rust: ['cargo'],
+  Java: ['java', 'javac', 'mvn'],
+  Node: ['node', 'npm'],
+} as const
+
+export type Language = keyof typeof languages
+
+/** What the machine lacks for a language, or null. */
+export function missingFor(language: Language): string | null {
+  const program = languages[language].find((name) => Bun.which(name) === null)
+  if (program !== undefined) return `there is no ${program}`
+  // Debian leaves these two out of its Python.
+  if (language !== 'Python') return null
+  const { exitCode } = Bun.spawnSync(['python3', '-c', 'import ensurepip, venv'])
+  return exitCode === 0 ? null : 'python3 cannot make virtual environments'
+}
 
 /** How long one installation or build may take, from nothing, on two busy cores. */
-const buildMs = 420_000
+const buildMs = 900_000
 /** The folder of the client programs and their pinned versions. */
 export const programs = import.meta.dir
 
@@ -58,8 +76,6 @@ function filesBelow(path: string): string[] {
 }
 
 async function run(command: readonly string[], cwd: string, env: Record<string, string> = {}): Promise<void> {
-  const [program = ''] = command
-  if (Bun.which(program) === null) throw new Missing(`there is no ${program}`)
   const child = Bun.spawn([...command], {
     cwd,
     env: { ...process.env, ...env },
@@ -71,7 +87,7 @@ async function run(command: readonly string[], cwd: string, env: Record<string, 
   })
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
   if (code !== 0) {
-    throw new Missing(`${command.slice(0, 4).join(' ')} failed:\n${`${out}\n${err}`.slice(-1500)}`)
+    throw new Error(`${command.slice(0, 4).join(' ')} failed:\n${`${out}\n${err}`.slice(-1500)}`)
   }
 }
 
@@ -113,10 +129,9 @@ export function rustProgram(): Promise<string> {
   const sources = join(programs, 'rust')
   return once('rust', async () => {
     const directory = await made('rust', [sources], (draft) => {
-      const target = join(cacheRoot(), 'rust-target')
-      const flags = ['--locked', '--manifest-path', join(sources, 'Cargo.toml'), '--target-dir', target]
-      const install = ['cargo', 'install', '--quiet', '--debug', '--path', sources, '--root', draft]
-      return run([...install, ...flags.slice(0, 1), ...flags.slice(3)], sources)
+      const install = ['cargo', 'install', '--quiet', '--debug', '--locked', '--path', sources]
+      // Kept for the next build: a changed program is a matter of seconds, its libraries of minutes.
+      return run([...install, '--root', draft, '--target-dir', join(cacheRoot(), 'rust-target')], draft)
     })
     return join(directory, 'bin', 'features')
   })

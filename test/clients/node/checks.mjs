@@ -83,7 +83,7 @@ function checksOf(adapter) {
       await answersWith('echo', { text }, text)
     },
     structured: async () => same((await adapter.call('sum', { a: 1, b: 2 })).structuredContent, { sum: 3 }),
-    big_result: () => answersWith('big', {}, 'é'.repeat(512 * 1024)),
+    big_result: () => answersWith('big', {}, 'é'.repeat(500_000)),
     parallel: () =>
       Promise.all(
         Array.from({ length: 20 }, (_, at) => answersWith('echo', { text: `p${at}` }, `p${at}`)),
@@ -91,7 +91,10 @@ function checksOf(adapter) {
     tool_error: () => fails('refuse', 'refused: bäd'),
     protocol_error: () => fails('break', 'broken: bäd'),
     progress: async () => {
-      same(textOf(await adapter.call('count', {}, { onProgress: (step) => heard.progress.push(step) })), 'counted')
+      same(
+        textOf(await adapter.call('count', {}, { onProgress: (step) => heard.progress.push(step) })),
+        'counted',
+      )
       await until('three steps', () => heard.progress.join() === '1,2,3')
     },
     cancel: async () => {

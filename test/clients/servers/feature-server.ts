@@ -1,20 +1,22 @@
 /**
  * A server with everything that the client programs ask for, on SDK 1.x.
  *
- *   bun feature-server.ts stdio   on a pipe
- *   bun feature-server.ts http    at free ports; prints {"stream":"http://…","sse":"http://…"}
+ *   bun feature-server.ts stdio MARKS   on a pipe
+ *   bun feature-server.ts http MARKS    at free ports; prints {"stream":"http://…","sse":"http://…"}
  *
  * Its tools, texts and resources are those of every other server of this folder, so that one client
  * program fits them all.
  */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import {
-  type CallToolResult,
   CallToolRequestSchema,
+  type CallToolResult,
   CompleteRequestSchema,
   CreateMessageResultSchema,
   ElicitResultSchema,
@@ -41,11 +43,12 @@ interface Session {
   readonly subscribed: Set<string>
 }
 
-const bigBytes = 1024 * 1024
+/** A little less than the 1,048,576 bytes at which the Python SDK 2.x refuses an event, whoever sends it. */
+const bigBytes = 1_000_000
 const resource = { uri: 'feature://text', name: 'text', mimeType: 'text/plain' }
 const cities = ['paris', 'parma', 'porto']
-/** Calls of `wait` by their key; they outlive a session, which may end with the call. */
-const waits = new Map<string, 'begun' | 'cancelled'>()
+/** Where the calls of `wait` are told apart by their key: calls of one client may reach several processes. */
+const marks = process.argv[3] ?? '.'
 let grown = 0
 
 function text(words: string): CallToolResult {
@@ -77,13 +80,16 @@ const tools: Readonly<Record<string, Tool>> = {
     const key = String(args['key'])
     return new Promise((resolve) => {
       extra.signal.addEventListener('abort', () => {
-        waits.set(key, 'cancelled')
+        writeFileSync(join(marks, key), 'cancelled')
         resolve(text('cancelled'))
       })
-      waits.set(key, 'begun')
+      writeFileSync(join(marks, key), 'begun')
     })
   },
-  waited: (args) => text(waits.get(String(args['key'])) ?? 'unknown'),
+  waited: (args) => {
+    const mark = join(marks, String(args['key']))
+    return text(existsSync(mark) ? readFileSync(mark, 'utf8') : 'unknown')
+  },
   log: async (_args, extra) => {
     const params = { level: 'warning' as const, logger: 'features', data: 'logged: ünï' }
     await extra.sendNotification({ method: 'notifications/message', params })
@@ -185,11 +191,28 @@ function offerResources(server: Server, subscribed: Set<string>): void {
 
 function serveOverHttp(): { stream: string; sse: string } {
   const fetch = sessions((sessionIdGenerator, onsessioninitialized) => {
-    const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator, onsessioninitialized })
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator,
+      onsessioninitialized,
+    })
     return { transport, connect: () => createServer().connect(transport as Transport) }
   })
-  const { port } = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 0, fetch })
+  const { port } = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    idleTimeout: 0,
+    fetch: async (request) => begun(await fetch(request), request.method),
+  })
   return { stream: `http://127.0.0.1:${port}/mcp`, sse: serveSse(createServer) }
+}
+
+/** Bun holds the head of an answer back until its body begins, and clients wait for the head of a quiet stream. */
+function begun(response: Response, method: string): Response {
+  if (method !== 'GET' || response.body === null) return response
+  const comment = new TransformStream<Uint8Array, Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(':\n\n')),
+  })
+  return new Response(response.body.pipeThrough(comment), response)
 }
 
 if (process.argv[2] === 'http') console.log(JSON.stringify(serveOverHttp()))

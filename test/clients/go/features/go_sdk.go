@@ -63,6 +63,8 @@ func goSdkOptions(told *heard) *mcp.ClientOptions {
 
 func (g *goSdk) version() string { return g.session.InitializeResult().ProtocolVersion }
 
+func (g *goSdk) lacks() []string { return nil }
+
 func (g *goSdk) close() { g.session.Close() }
 
 func (g *goSdk) tools(ctx context.Context) ([]string, error) {

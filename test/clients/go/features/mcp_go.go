@@ -12,8 +12,9 @@ import (
 
 // The most used library besides the official one.
 type mcpGo struct {
-	client *client.Client
-	told   *heard
+	client   *client.Client
+	told     *heard
+	endpoint string
 }
 
 type answerer struct{}
@@ -50,13 +51,12 @@ func openMcpGo(ctx context.Context, endpoint, url, token string, legacy bool, to
 	if legacy {
 		options = append(options, client.WithLegacyProtocolOnly())
 	}
-	opened := &mcpGo{client.NewClient(wire, options...), told}
+	opened := &mcpGo{client.NewClient(wire, options...), told, endpoint}
 	opened.client.OnNotification(opened.note)
 	if err := opened.client.Start(ctx); err != nil {
 		return nil, err
 	}
 	hello := mcp.InitializeRequest{}
-	hello.Params.ProtocolVersion = mcp.LATEST_PROTOCOL_VERSION
 	hello.Params.ClientInfo = mcp.Implementation{Name: "features", Version: "1"}
 	if _, err := opened.client.Initialize(ctx, hello); err != nil {
 		return nil, err
@@ -91,6 +91,17 @@ func (m *mcpGo) note(note mcp.JSONRPCNotification) {
 }
 
 func (m *mcpGo) version() string { return m.client.ProtocolVersion() }
+
+// Over HTTP it cancels by hanging up, which no legacy revision takes for that; over HTTP+SSE it answers no questions.
+func (m *mcpGo) lacks() []string {
+	switch {
+	case m.endpoint == "sse":
+		return []string{"cancel", "elicitation", "sampling", "roots"}
+	case m.version() < "2026":
+		return []string{"cancel"}
+	}
+	return nil
+}
 
 func (m *mcpGo) close() { m.client.Close() }
 
