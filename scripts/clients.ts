@@ -21,6 +21,9 @@ import { build } from './build.ts'
 
 const document = resolve(import.meta.dir, '../docs/CLIENTS.md')
 
+/** Each way is four processes, which mostly wait. */
+const waysAtOnce = 2
+
 interface Way {
   readonly client: OfficialClient
   readonly endpoint: Endpoint
@@ -37,41 +40,49 @@ async function main(): Promise<number> {
   if (values.cache !== undefined) process.env['COMPOZY_CLIENTS_CACHE'] = resolve(values.cache)
   const ways = officialClients
     .flatMap((client) => client.endpoints.map((endpoint): Way => ({ client, endpoint })))
-    .filter((way) => values.only.every((word) => `${way.client.name} /${way.endpoint}`.includes(word)))
+    .filter((way) => values.only.every((word) => nameOf(way).includes(word)))
   if (ways.length === 0) throw new Error(`no client is named ${values.only.join(' ')}`)
   await build()
   const { columns, lost, missing } = await runAll(ways, values.verbose)
   console.log(`\n${matrix(columns)}\n`)
-  for (const words of [...missing, ...lost]) console.log(words)
+  for (const words of missing) console.log(words)
+  for (const words of lost) console.log(`lost: ${words}`)
   if (values.only.length === 0 && missing.length === 0) writeFileSync(document, documentOf(columns, lost))
-  const failed = new Set(lost.map((words) => words.split(':')[1])).size
+  const failed = new Set(lost.map((words) => words.split(':')[0])).size
   console.log(`${columns.length - failed} passed, ${failed} failed, ${missing.length} skipped`)
   return failed === 0 && columns.length > 0 ? 0 : 1
 }
 
 async function runAll(ways: readonly Way[], verbose: boolean) {
-  const columns: Column[] = []
-  const lost: string[] = []
+  const columns = new Map<Way, Column>()
   const missing: string[] = []
-  for (const { client, endpoint } of ways) {
-    const name = `${client.name} /${endpoint}`
-    process.stderr.write(`${name} … `)
-    const lacking = missingFor(client.language)
-    if (lacking !== null) {
-      missing.push(`skipped: ${name}: ${lacking}`)
-      process.stderr.write('skipped\n')
-      continue
+  const waiting = [...ways]
+  const work = async () => {
+    for (let way = waiting.shift(); way !== undefined; way = waiting.shift()) {
+      const lacking = missingFor(way.client.language)
+      if (lacking === null) columns.set(way, await runOne(way, verbose))
+      else missing.push(`skipped: ${nameOf(way)}: ${lacking}`)
     }
-    const startedAtMs = performance.now()
-    const { direct, proxied } = await runPair(client, endpoint)
-    columns.push({ client: client.name, version: client.version, endpoint, direct, proxied })
-    for (const { feature, detail } of losses(direct, proxied)) {
-      lost.push(`lost: ${name}: ${feature}: ${detail}`)
-    }
-    process.stderr.write(`${Math.round(performance.now() - startedAtMs)} ms\n`)
-    if (verbose) printFailed(name, { direct, proxied })
   }
-  return { columns, lost, missing }
+  await Promise.all(Array.from({ length: waysAtOnce }, work))
+  const inOrder = ways.flatMap((way) => columns.get(way) ?? [])
+  const lost = inOrder.flatMap(({ client, endpoint, direct, proxied }) =>
+    losses(direct, proxied).map(({ feature, detail }) => `${client} /${endpoint}: ${feature}: ${detail}`),
+  )
+  return { columns: inOrder, lost, missing }
+}
+
+async function runOne(way: Way, verbose: boolean): Promise<Column> {
+  const { client, endpoint } = way
+  const startedAtMs = performance.now()
+  const { direct, proxied } = await runPair(client, endpoint)
+  process.stderr.write(`${nameOf(way)}: ${Math.round(performance.now() - startedAtMs)} ms\n`)
+  if (verbose) printFailed(nameOf(way), { direct, proxied })
+  return { client: client.name, version: client.version, endpoint, direct, proxied }
+}
+
+function nameOf({ client, endpoint }: Way): string {
+  return `${client.name} /${endpoint}`
 }
 
 function printFailed(name: string, runs: Readonly<Record<string, Outcomes>>): void {

@@ -3,6 +3,9 @@
  * All the others: `bun run clients`. What they need is installed once, below the user's cache folder.
  */
 import { beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repository } from '../support/gateway.ts'
 import { officialClients } from './clients.ts'
 import { losses } from './compare.ts'
 import { type FeatureName, featureNames, type Outcome, type Outcomes, readLine } from './features.ts'
@@ -66,6 +69,17 @@ describe('what counts as lost', () => {
     expect(readLine('{"level": 30,')).toBeNull()
     expect(readLine('INFO connected')).toBeNull()
   })
+})
+
+test('docs/CLIENTS.md tells of the clients and versions that are pinned', () => {
+  const document = readFileSync(join(repository, 'docs', 'CLIENTS.md'), 'utf8')
+  const rows = [...document.matchAll(/^\| (.+?) \| \/(stream|sse) \|/gm)].map(
+    ([, name, at]) => `${name} /${at}`,
+  )
+  const pinned = officialClients.flatMap(({ name, version, endpoints }) =>
+    endpoints.map((endpoint) => `${name} ${version} /${endpoint}`),
+  )
+  expect(rows).toEqual(pinned)
 })
 
 for (const client of officialClients.filter(({ inSuite }) => inSuite)) {

@@ -3,6 +3,8 @@
  * An adapter has a method for each thing that its library can do; what it lacks is left out.
  */
 const featureMs = 12_000
+/** Longer, because a client may start processes of its own first. */
+const initializeMs = 30_000
 const heardMs = 5_000
 const uri = 'feature://text'
 
@@ -34,9 +36,10 @@ function same(actual, expected) {
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function attempt(feature, check) {
-  const late = AbortSignal.timeout(featureMs)
+  const boundMs = feature === 'initialize' ? initializeMs : featureMs
+  const late = AbortSignal.timeout(boundMs)
   const bound = new Promise((_, reject) => {
-    late.addEventListener('abort', () => reject(new Error(`no end within ${featureMs} ms`)))
+    late.addEventListener('abort', () => reject(new Error(`no end within ${boundMs} ms`)))
   })
   try {
     tell(feature, true, await Promise.race([check(), bound]))
