@@ -113,4 +113,6 @@ ${lost.length === 0 ? 'Nothing works direct that does not work through the gatew
 `
 }
 
+// What was started ends with this process, however that ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 process.exitCode = await main()

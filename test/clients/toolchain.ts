@@ -4,7 +4,8 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
+import type { Subprocess } from 'bun'
 
 /** What the programs are written in, with what a machine needs to run them. */
 const languages = {
@@ -45,6 +46,7 @@ async function made(
 ): Promise<string> {
   const directory = join(cacheRoot(), `${name}-${sumOf(sources)}`)
   if (existsSync(directory)) return directory
+  forgetAbandoned(directory)
   const draft = `${directory}.${process.pid}`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft, { recursive: true })
@@ -57,6 +59,30 @@ async function made(
   }
   return directory
 }
+
+/** Drafts of processes that were killed at their work. */
+function forgetAbandoned(directory: string): void {
+  const [root, name] = [dirname(directory), basename(directory)]
+  for (const entry of existsSync(root) ? readdirSync(root) : []) {
+    const [, pid] = entry.startsWith(`${name}.`) ? (/\.(\d+)$/.exec(entry) ?? []) : []
+    if (pid !== undefined && !isAlive(Number(pid)))
+      rmSync(join(root, entry), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const builders = new Set<Subprocess>()
+process.on('exit', () => {
+  for (const builder of builders) builder.kill()
+})
 
 function sumOf(sources: readonly string[]): string {
   const hash = new Bun.CryptoHasher('sha256').update(process.version + process.arch)
@@ -85,7 +111,9 @@ async function run(command: readonly string[], cwd: string, env: Record<string, 
     timeout: buildMs,
     killSignal: 'SIGKILL',
   })
+  builders.add(child)
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  builders.delete(child)
   if (code !== 0) {
     throw new Error(`${command.slice(0, 4).join(' ')} failed:\n${`${out}\n${err}`.slice(-1500)}`)
   }

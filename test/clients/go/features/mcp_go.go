@@ -40,7 +40,12 @@ func openMcpGo(ctx context.Context, endpoint, url, token string, legacy bool, to
 	if endpoint == "sse" {
 		wire, err = transport.NewSSE(url, transport.WithHeaders(headers))
 	} else {
-		wire, err = transport.NewStreamableHTTP(url, transport.WithHTTPHeaders(headers), transport.WithContinuousListening())
+		options := []transport.StreamableHTTPCOption{transport.WithHTTPHeaders(headers)}
+		// A stream of its own for notifications; who asks for one is never offered the modern revision.
+		if legacy {
+			options = append(options, transport.WithContinuousListening())
+		}
+		wire, err = transport.NewStreamableHTTP(url, options...)
 	}
 	if err != nil {
 		return nil, err
