@@ -97,13 +97,9 @@ function documentOf(columns: readonly Column[], lost: readonly string[]): string
   const date = new Date().toISOString().slice(0, 10)
   return `# Clients
 
-Official and common clients of other languages against one server with every feature: direct over HTTP, and
-through the executable, behind which the same server runs on a pipe. \`bun run clients\` makes this page.
+Official and common clients of other languages against one server with every feature, built on SDK 1.x: direct over HTTP, and through the executable, behind which the same server runs on a pipe. \`bun run clients\` makes this page.
 
-In each cell the first sign is the direct run, the second the one through the gateway: ✓ works, ✗ does not, – is
-not asked for (the client has no way to it, or, for \`crash\`, nothing stands between it and the server). A crash is a
-server that dies in the middle of one call: the client must show the message, and its next call must work in the
-same session.
+In each cell the first sign is the direct run, the second the one through the gateway: ✓ works, ✗ does not, – is not asked for (the client has no way to it, or, for \`crash\`, nothing stands between it and the server). A crash is a server that dies in the middle of one call: the client must show the message, and its next call must work in the same session. What a client speaks is what it agreed on with the gateway; direct it is always a revision with a handshake.
 
 ${date}
 
