@@ -15,6 +15,8 @@ const oneOf = <const Names extends readonly string[]>(names: Names, description:
   Type.Unsafe<Names[number]>({ type: 'string', enum: names, description })
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
+/** Existing clients read these into integers. */
+const nanoseconds = (description: string) => Type.Integer({ minimum: 0, description })
 const quantity = (description: string) => Type.Number({ minimum: 0, description })
 const textOf = (description: string) => Type.String({ description })
 const serverName = textOf('The name of a server.')
@@ -43,10 +45,10 @@ export const serverStatus = Type.Object(
     lastError: nullable(Type.String(), 'Why it last failed.'),
     lastErrorTime: nullable(Type.String(), 'When it last failed, in ISO 8601.'),
     reconnectAttempts: count('Attempts to connect since it was last connected.'),
-    upTime: quantity('Nanoseconds since it connected; 0 when it is not connected.'),
+    upTime: nanoseconds('Nanoseconds since it connected; 0 when it is not connected.'),
     totalRequests: count('Requests that it was sent.'),
     totalErrors: count('Requests that ended in an error.'),
-    avgResponseTime: quantity('Nanoseconds from request to answer, on average.'),
+    avgResponseTime: nanoseconds('Nanoseconds from request to answer, on average.'),
     protocolVersion: nullable(Type.String(), 'The MCP version that was agreed on.'),
     era: nullable(oneOf(['legacy', 'modern'], 'Sessions, or calls that stand alone.'), 'How it speaks MCP.'),
     serverInfo: Type.Unknown({ description: 'What it says of itself; null before it has connected.' }),

@@ -101,7 +101,7 @@ export class ServerHealth {
       lastError: this.lastError,
       lastErrorTime: this.lastErrorTime,
       reconnectAttempts: this.attempts,
-      upTime: this.state === 'connected' ? (nowMs - this.connectedAtMs) * 1_000_000 : 0,
+      upTime: this.state === 'connected' ? Math.round((nowMs - this.connectedAtMs) * 1_000_000) : 0,
     }
   }
 
