@@ -29,12 +29,24 @@ export function readHead(text: string): ResponseHead | string {
     if (name === undefined) return 'a header line cannot be read'
     const key = name.toLowerCase()
     const before = headers.get(key)
-    headers.set(key, before === undefined ? value.trimEnd() : `${before}, ${value.trimEnd()}`)
+    headers.set(key, before === undefined ? trimmed(value) : `${before}, ${trimmed(value)}`)
   }
   const status = Number(digits)
   // No upgrade was asked for: what follows would be no HTTP.
   if (status === 101) return 'the protocol was switched'
   return framed(status, headers, minor !== '0')
+}
+
+/** Without the space at both ends, which is blanks and tabs alone (RFC 9110, 5.6.3): a length is not to hide behind others. */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09
 }
 
 function framed(
@@ -63,7 +75,7 @@ function framed(
 /** undefined when it is no length, or several that differ. */
 function lengthOf(announced: string): number | undefined {
   if (length.test(announced)) return Number(announced)
-  const [first = '', ...others] = announced.split(',').map((part) => part.trim())
+  const [first = '', ...others] = announced.split(',').map(trimmed)
   return length.test(first) && others.every((other) => other === first) ? Number(first) : undefined
 }
 

@@ -142,7 +142,8 @@ export class Http1Responses {
       // Lines that end in LF alone would be waited on for ever.
       if (text.indexOf('\n\n', Math.max(0, before - 1)) >= 0)
         return this.#fail('a line does not end in CR LF')
-      if (text.length > this.#left) return this.#fail('the headers are too long')
+      // The last three may belong to the blank line at its end.
+      if (text.length - 3 > this.#left) return this.#fail('the headers are too long')
       this.#text = text
       at = until
     }

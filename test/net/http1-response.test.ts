@@ -165,6 +165,8 @@ const faulty: readonly Row[] = [
   ['one line that ends in LF alone', response([`${ok}\nX: a`, 'Content-Length: 0'])],
   ['lengths that differ', response([ok, 'Content-Length: 1', 'Content-Length: 2'], 'ab')],
   ['lengths that differ, in one line', response([ok, 'Content-Length: 1, 2'], 'ab')],
+  ['a length with a space that is none', response([ok, 'Content-Length: 1\xa0'], 'a')],
+  ['lengths parted by a space that is none', response([ok, 'Content-Length: 1,\x0b1'], 'a')],
   ['a negative length', response([ok, 'Content-Length: -1'])],
   ['a signed length', response([ok, 'Content-Length: +1'], 'a')],
   ['a hexadecimal length', response([ok, 'Content-Length: 0x1'], 'a')],
@@ -244,6 +246,18 @@ test('how the bytes are split says nothing about what they mean', () => {
     { numRuns: 2_000 },
   )
 })
+
+test.each([-2, -1, 0, 1, 2, 3, 4])(
+  'a head of the bound and %d bytes reads the same wherever it is cut',
+  (more) => {
+    const text = response(['HTTP/1.1 204 x', `X: ${'a'.repeat(65_536 + more - 19)}`])
+    const once = read([bytes(text)])
+    expect(once.done).toBe(more <= 0)
+    for (let at = text.length - 8; at < text.length; at++) {
+      expect(read([bytes(text.slice(0, at)), bytes(text.slice(at))])).toMatchObject({ done: once.done })
+    }
+  },
+)
 
 test('whatever comes, it never throws, and hands over nothing behind a fault', () => {
   const word = fc.constantFrom(
