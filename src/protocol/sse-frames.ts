@@ -44,18 +44,28 @@ const carriageReturn = 0x0d
 const space = 0x20
 const colon = 0x3a
 const dataField = Buffer.from('data')
-const byteOrderMark = '\ufeff'
+const byteOrderMark = Buffer.from('\ufeff')
 const nothing = Buffer.alloc(0)
 /** Longer ids are not kept: they would have to be sent back in a header. */
 const idCharsMax = 8_192
 
 /** Lines of data are joined in two steps: the text that grows by each of millions would take gigabytes. */
 const joinedLines = 1_024
+/** How much of the data of an oversized event is kept at each end. */
 const edgeChars = 256
 
 /** `eventBytesMax` counts all lines of one event. */
 export function createSseParser(eventBytesMax: number, sink: SseSink): SseParser {
   return new Parser(eventBytesMax, sink)
+}
+
+/** Both ends of a text. */
+interface Ends {
+  /** null before anything has come. */
+  head: string | null
+  tail: string
+  /** The head is all that has come. */
+  whole: boolean
 }
 
 class Parser implements SseParser {
@@ -73,11 +83,10 @@ class Parser implements SseParser {
   #data: string | null = null
   #more: string[] = []
   #joined: string[] = []
-  /** What was held of this event was thrown away, and the rest of it is. */
-  #skipping = false
   #id: string | null = null
   #eventBytes = 0
-  #oversized: { head: string; tail: string } | null = null
+  /** Both ends of the data of an event that is over the bound; the rest was thrown away. */
+  #oversized: Ends | null = null
 
   constructor(eventBytesMax: number, sink: SseSink) {
     this.#eventBytesMax = eventBytesMax
@@ -87,17 +96,13 @@ class Parser implements SseParser {
 
   get heldBytes(): number {
     const { length, oversized } = this.#partial
-    return (this.#skipping ? 0 : this.#eventBytes) + (oversized ? 0 : length)
+    return (this.#oversized === null ? this.#eventBytes : 0) + (oversized ? 0 : length)
   }
 
   drop(): void {
-    const held = this.heldBytes
+    this.surplusBytes += this.heldBytes
     this.#partial.skip()
-    const { head } = this.#partial
-    this.#oversized ??= { head: this.#data === null ? afterField(head) : this.#head(), tail: '' }
-    this.#skip(held)
-    // Whatever else comes of it is too much.
-    this.#eventBytes = this.#eventBytesMax
+    this.#keepEnds()
   }
 
   push(chunk: Uint8Array): void {
@@ -142,35 +147,42 @@ class Parser implements SseParser {
       return
     }
     this.#addPartial(bytes)
-    if (partial.oversized) {
-      const head = this.#skipping ? (this.#oversized?.head ?? '') : afterField(partial.head)
-      this.#oversized = { head, tail: partial.tail }
-    } else this.#line(partial.view())
+    if (partial.oversized) this.#longLine(partial)
+    else this.#line(partial.view())
     partial.clear()
   }
 
-  #line(line: Buffer): void {
+  /** A line of which only both ends were kept; its bytes are paid for. */
+  #longLine({ head, tail, length }: PartialLine): void {
+    const start = this.#atStart ? head.replace(/^\ufeff/, '') : head
+    this.#atStart = false
+    // A comment is no part of the event around it.
+    if (start.startsWith(':')) return
+    if (this.#oversized === null) this.surplusBytes += this.#eventBytes
+    this.#eventBytes += length
+    this.#keepEnds()
+    if (start.startsWith('data:')) this.#appendEnds(start.replace(/^data: ?/, ''), tail, false)
+  }
+
+  #line(bytes: Buffer): void {
+    const line = this.#atStart ? withoutMark(bytes) : bytes
+    this.#atStart = false
     if (line.length === 0) {
-      this.#atStart = false
       this.#dispatch()
       return
     }
     if (line[0] === colon) {
-      this.#atStart = false
       this.surplusBytes += line.length
       return
     }
-    this.#eventBytes += line.length
-    if (this.#eventBytes > this.#eventBytesMax) this.#overflow(line)
-    else if (isData(line)) this.#appendData(decodeValue(line))
+    this.#count(line.length)
+    if (isData(line)) this.#appendData(decodeValue(line))
     else this.#field(line.toString('utf8'))
   }
 
   /** Any field but the usual form of `data`; off the hot path. */
-  #field(text: string): void {
-    this.surplusBytes += text.length
-    const line = this.#atStart && text.startsWith(byteOrderMark) ? text.slice(1) : text
-    this.#atStart = false
+  #field(line: string): void {
+    if (this.#oversized === null) this.surplusBytes += line.length
     const at = line.indexOf(':')
     const name = at < 0 ? line : line.slice(0, at)
     const value = at < 0 ? '' : line.slice(line[at + 1] === ' ' ? at + 2 : at + 1)
@@ -182,8 +194,8 @@ class Parser implements SseParser {
   }
 
   #appendData(value: string): void {
-    this.#atStart = false
-    if (this.#data === null) this.#data = value
+    if (this.#oversized !== null) this.#appendEnds(value, value, true)
+    else if (this.#data === null) this.#data = value
     else if (this.#more.push(value) === joinedLines) {
       this.#joined.push(this.#more.join('\n'))
       this.#more = []
@@ -196,45 +208,61 @@ class Parser implements SseParser {
     return [this.#data, ...this.#joined, ...this.#more].join('\n')
   }
 
-  #head(): string {
-    return [this.#data ?? '', ...this.#joined.slice(0, 1), ...this.#more.slice(0, edgeChars)]
-      .join('\n')
-      .slice(0, edgeChars)
+  /** Counts bytes of the event. What is thrown away of it was for nothing. */
+  #count(bytes: number): void {
+    this.#eventBytes += bytes
+    if (this.#oversized !== null) this.surplusBytes += bytes
+    else if (this.#eventBytes > this.#eventBytesMax) {
+      this.surplusBytes += this.#eventBytes
+      this.#keepEnds()
+    }
   }
 
-  /** Throws away what is held of the event. */
-  #skip(bytes: number): void {
-    this.surplusBytes += bytes
-    this.#skipping = true
-    this.#clear()
+  /** From here on only both ends of the data are kept, which say whose it was; the other fields count as ever. */
+  #keepEnds(): void {
+    if (this.#oversized !== null) return
+    this.#oversized = { head: null, tail: '', whole: true }
+    if (this.#data !== null)
+      for (const part of [this.#data, ...this.#joined, ...this.#more]) this.#appendEnds(part, part, true)
+    this.#clearData()
   }
 
-  #clear(): void {
-    this.#type = ''
+  /** Data of which the first and last characters are known. */
+  #appendEnds(first: string, last: string, whole: boolean): void {
+    const ends = this.#oversized
+    if (ends === null) return
+    const between = ends.head === null ? '' : '\n'
+    if (ends.whole) {
+      const head = (ends.head ?? '') + between + first.slice(0, edgeChars)
+      ends.whole = whole && first.length <= edgeChars && head.length <= edgeChars
+      ends.head = head.slice(0, edgeChars)
+    }
+    ends.tail = (ends.tail + between + last.slice(-edgeChars)).slice(-edgeChars)
+  }
+
+  #clearData(): void {
     this.#data = null
     if (this.#more.length > 0) this.#more = []
     if (this.#joined.length > 0) this.#joined = []
   }
 
-  #overflow(line: Buffer): void {
-    const tail = line.toString('utf8', Math.max(0, line.length - edgeChars))
-    const head = this.#skipping ? (this.#oversized?.head ?? '') : this.#head()
-    this.#oversized = { head, tail }
-    this.#skip(this.#skipping ? line.length : this.#eventBytes)
-  }
-
   #dispatch(): void {
     const [type, data, oversized] = [this.#type, this.#text(), this.#oversized]
     if (this.#id !== null) this.lastEventId = this.#id
-    if (oversized !== null && !this.#skipping) this.surplusBytes += this.#eventBytes
-    this.#clear()
+    this.#type = ''
+    this.#clearData()
     this.#id = null
     this.#eventBytes = 0
-    this.#skipping = false
     this.#oversized = null
-    if (oversized !== null) this.#sink.oversized(oversized.head, oversized.tail)
+    if (oversized !== null) this.#sink.oversized(oversized.head ?? '', oversized.tail)
     else if (data !== null) this.#sink.event(type === '' ? 'message' : type, data)
   }
+}
+
+function withoutMark(line: Buffer): Buffer {
+  return line.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+    ? line.subarray(byteOrderMark.length)
+    : line
 }
 
 /** True for `data:`, the one field whose value may be large. */
@@ -253,8 +281,4 @@ function isJson(text: string): boolean {
   } catch {
     return false
   }
-}
-
-function afterField(head: string): string {
-  return head.replace(/^data: ?/, '')
 }

@@ -168,6 +168,12 @@ describe('the cap', () => {
       oversized: 1,
     },
     {
+      why: 'a comment of any length is no part of the event around it',
+      text: 'data: 1\n: 123456789012345678901\n\n',
+      data: ['1'],
+      oversized: 0,
+    },
+    {
       why: 'comments do not count',
       text: ': 12345678901234\ndata: 1\n: 1234567890\n\n',
       data: ['1'],
@@ -193,6 +199,33 @@ describe('the cap', () => {
       const [edges] = parse(chunks, 1_000).oversized
       expect(edges?.[0].startsWith('{"result":"xx')).toBe(true)
       expect(edges?.[1].endsWith('xx","id":7}')).toBe(true)
+    }
+  })
+
+  const filler = 'x'.repeat(900)
+  test.each([
+    { why: 'a field before the data', text: `event: message-${'e'.repeat(100)}\ndata: {"id":1,${filler}\n` },
+    { why: 'a field behind the data', text: `data: {"id":1,${filler}\nevent: message-${'e'.repeat(100)}\n` },
+    { why: 'data that is short at first', text: `data: {\ndata: "id":1,${filler.repeat(2)}\n` },
+    {
+      why: 'a long line among short ones',
+      text: `data: {"id":1,\ndata: ${filler.repeat(2)}\ndata: "b":1\ndata: }\n`,
+    },
+    { why: 'many lines', text: `data: {"id":1,\n${`data: ${filler.slice(0, 200)}\n`.repeat(9)}` },
+  ])('shows both ends and keeps the id: $why', ({ text }) => {
+    const data = text
+      .split('\n')
+      .filter((line) => line.startsWith('data: '))
+      .map((line) => line.slice(6))
+      .join('\n')
+    const stream = Buffer.from(`${text}id: 7\n\n`)
+    for (const chunks of [[stream], [...stream].map((byte) => Uint8Array.of(byte))]) {
+      const { oversized, lastEventId } = parse(chunks, 1_000)
+      const [[head, tail] = ['', '']] = oversized
+      // Without the first one nobody knows whose answer it was; without the second one it comes again for ever.
+      expect(data.startsWith(head) && head.length > 100).toBe(true)
+      expect(data.endsWith(tail) && tail.length > 100).toBe(true)
+      expect(lastEventId).toBe('7')
     }
   })
 })
