@@ -108,7 +108,10 @@ function networkRange(
     return 'not a CIDR block'
   }
   const first = parseIp(cidr.start<string>())
-  const last = parseIp(cidr.end<string>())
+  const end = parseIp(cidr.end<string>())
+  // `::/80` ends with the last IPv4-mapped address. Lost, the entry would restrict nobody.
+  const last: Ip | null =
+    address.family === 6 && end?.family === 4 ? { family: 6, words: [0, 0, 0xffff, end.value] } : end
   if (first === null || last === null) return 'not a CIDR block'
   if (formatIp(first) !== formatIp(address)) {
     warnings.push(`"${text}" has host bits set; taken as the network ${formatIp(first)}/${bits}`)

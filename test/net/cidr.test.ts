@@ -27,6 +27,8 @@ describe('a CIDR set', () => {
     { list: ['0.0.0.0/0'], inside: ['0.0.0.0', '255.255.255.255'], outside: ['::1'] },
     { list: ['::/0'], inside: ['::', 'ffff::'], outside: ['10.0.0.1'] },
     { list: ['2001:db8::/33'], inside: ['2001:db8:7fff:ffff::1'], outside: ['2001:db8:8000::'] },
+    { list: ['::/80'], inside: ['::', '::1', '::fffe:ffff:ffff'], outside: ['10.0.0.1', '0:0:0:1::'] },
+    { list: ['::fffe:0:0/95'], inside: ['::fffe:1:1'], outside: ['10.0.0.1', '::1'] },
     { list: ['fe80::/10'], inside: ['fe80::1%eth0', 'febf::'], outside: ['fec0::'] },
     { list: ['::ffff:10.0.0.0/104'], inside: ['10.9.9.9'], outside: ['11.0.0.0'] },
     { list: ['::ffff:192.0.2.1'], inside: ['192.0.2.1'], outside: ['192.0.2.2'] },
