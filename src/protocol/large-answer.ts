@@ -22,6 +22,8 @@ const idFirst =
 const resultFirst = /^\s*\{\s*"(result|error)"/
 /** The comma keeps out a key that merely ends in `\"id"`. */
 const idLast = /,\s*"id"\s*:\s*("?\d[\d.eE+-]{0,30}"?)(\s*\}\s*)$/
+/** Behind a result they mean nothing, and strict readers refuse them: the usual way takes them out. */
+const voidLast = /"(?:error|method)"\s*:\s*null\s*[,}]/
 const objectEnd = /\}\s*$/
 
 /** Whose answer a message is, seen from its two ends. */
@@ -72,7 +74,7 @@ export function largeAnswer(pieces: MessagePieces): LargeAnswer | null {
   const tail = edge(pieces, bytes - edgeBytes, bytes)
   const ends = readEnds(edge(pieces, 0, edgeBytes), tail)
   if (ends === null || ends.failed || !objectEnd.test(tail)) return null
-  if (ends.at >= 0 && idLast.test(tail)) return null
+  if ((ends.at >= 0 && idLast.test(tail)) || voidLast.test(tail)) return null
   const idStart = ends.at < 0 ? bytes + ends.at : ends.at
   return { id: ends.id, idStart, idEnd: idStart + ends.digits }
 }

@@ -76,6 +76,16 @@ describe('a large answer is recognised in its bytes', () => {
     { why: 'an id that came back as a text', text: `{"jsonrpc":"2.0","id":"7","result":"${filler}"}`, id: 7 },
     { why: 'an id that came back as 7.0', text: `{"result":"${filler}","jsonrpc":"2.0","id":7.0}`, id: 7 },
     {
+      why: 'a null error behind the result, which is taken out of the text',
+      text: `{"jsonrpc":"2.0","id":7,"result":"${filler}","error":null}`,
+      id: null,
+    },
+    {
+      why: 'a null error before the id',
+      text: `{"result":"${filler}","error": null ,"method":null,"id":7}`,
+      id: null,
+    },
+    {
       why: 'a number that is no whole one',
       text: `{"jsonrpc":"2.0","id":7.5,"result":"${filler}"}`,
       id: null,
