@@ -50,11 +50,14 @@ function lazyMask(secrets: readonly string[]): Mask {
 }
 
 function tableOf(secrets: readonly string[]) {
-  const all = secrets.filter(({ length }) => length >= secretCharsMin).flatMap(spellings)
-  const values = [...new Set(all)].filter(({ length }) => length >= secretCharsMin)
+  const known = secrets.filter(({ length }) => length >= secretCharsMin)
+  const values = [...new Set(known.flatMap(spellings))]
+  const encoded = [...new Set(known.flatMap(base64Spellings))]
   // Longest first, so that a secret which contains another one goes whole.
-  const short = values.filter(({ length }) => length < windowChars).sort((a, b) => b.length - a.length)
-  return { windows: new SecretWindows(values), short }
+  const short = [...values, ...encoded]
+    .filter(({ length }) => length >= secretCharsMin && length < windowChars)
+    .sort((a, b) => b.length - a.length)
+  return { windows: new SecretWindows(values, encoded), short }
 }
 
 function without(text: string, windows: SecretWindows): string {
@@ -83,21 +86,23 @@ export function maskError(mask: Mask, error: GatewayError): GatewayError {
   return new GatewayError(error.code, details, error.retryAfterSeconds, error.data)
 }
 
-/** JSON text with its strings and its names masked; the text itself where nothing is hidden in it. */
+const jsonString = /"[^"\\]*(?:\\.[^"\\]*)*"/g
+
+/**
+ * Valid JSON text with its strings and its names masked, and the rest as it was written. Each string is judged by
+ * itself: a piece of a secret at its beginning stands in the middle of the line that the whole text is.
+ */
 export function maskJson(mask: Mask, text: string): string {
-  if (mask(text) === text) return text
-  return JSON.stringify(
-    JSON.parse(text, (_key, value: unknown) => {
-      if (typeof value === 'string') return mask(value)
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-      return Object.fromEntries(Object.entries(value).map(([name, member]) => [mask(name), member]))
-    }),
-  )
+  return text.replace(jsonString, (quoted) => {
+    const value: unknown = JSON.parse(quoted)
+    const masked = mask(String(value))
+    return masked === value ? quoted : JSON.stringify(masked)
+  })
 }
 
 /**
- * How a value comes back: as it is, inside JSON, in a URL, in a host or header name, in base64 (also of a text
- * around it), or, with line breaks in it, line by line and in one line.
+ * How a value comes back: as it is, inside JSON, in a URL, in a host or header name, or, with line breaks in it,
+ * line by line and in one line.
  */
 function spellings(value: string): string[] {
   const lines = value.includes('\n') ? value.split(/\r?\n/) : []
@@ -106,7 +111,7 @@ function spellings(value: string): string[] {
     ...inJson(value),
     ...lines.map((line) => line.trim()).filter((line) => line.length >= secretLineCharsMin),
     ...(lines.length > 0 ? [lines.join(' '), lines.join('')] : []),
-    ...(value.length > encodedCharsMax ? [] : [value.toLowerCase(), ...inUrl(value), ...inBase64(value)]),
+    ...(value.length > encodedCharsMax ? [] : [value.toLowerCase(), ...inUrl(value)]),
   ]
 }
 
@@ -133,6 +138,11 @@ function inUrl(value: string): string[] {
     // Half a surrogate pair cannot stand in a URL.
     return []
   }
+}
+
+/** In base64, also of a text around it. */
+function base64Spellings(value: string): string[] {
+  return value.length > encodedCharsMax ? [] : inBase64(value)
 }
 
 /** Three bytes become four characters, so a value reads in three ways, by where it stands in the whole. */

@@ -47,19 +47,22 @@ export class SecretWindows {
   readonly #kinds: Uint8Array
   readonly #shift: number
 
-  /** Spellings of fewer than `windowChars` characters are left out. */
-  constructor(spellings: readonly string[]) {
-    this.#spellings = spellings.filter(({ length }) => length >= windowChars)
+  /**
+   * Spellings of fewer than `windowChars` characters are left out. `encoded` ones are random whatever they spell:
+   * base64 of a key of hexadecimal digits may have no digit, and looks like words.
+   */
+  constructor(spellings: readonly string[], encoded: readonly string[]) {
+    this.#spellings = [...spellings, ...encoded].filter(({ length }) => length >= windowChars)
     const windows = this.#spellings.reduce((sum, { length }) => sum + length - windowChars + 1, 0)
     const bits = Math.max(4, Math.ceil(Math.log2(windows * 2 + 1)))
     this.#shift = 32 - bits
     this.#hashes = new Uint32Array(1 << bits)
     this.#kinds = new Uint8Array(1 << bits)
-    for (const spelling of this.#spellings) this.#learn(spelling)
+    for (const spelling of spellings) this.#learn(spelling, randomParts(spelling))
+    for (const spelling of encoded) this.#learn(spelling, [{ start: 0, end: spelling.length }])
   }
 
-  #learn(spelling: string): void {
-    const parts = randomParts(spelling)
+  #learn(spelling: string, parts: Piece[]): void {
     const last = spelling.length - windowChars
     eachWindow(spelling, (start, hash, other) => {
       while (start > (parts[0]?.end ?? spelling.length) - windowChars && parts.length > 0) parts.shift()

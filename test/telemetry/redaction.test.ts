@@ -70,6 +70,16 @@ describe('masking', () => {
     expect(createMask([key, phrase])(said)).toBe(shown)
   })
 
+  test('knows a piece of a random secret again in base64 that has no digits', () => {
+    expect(createMask(['35165fee233eb2d3'])('is MzUxNjVm here')).toBe('is *** here')
+  })
+
+  test('judges each string of JSON by itself, and leaves the rest as it was written', () => {
+    const mask = createMask([phrase])
+    const said = `{"message": "${phrase.slice(0, 10)}", "n": 12345678901234567890, "a": ["\\n${phrase.slice(-9)} b"]}`
+    expect(maskJson(mask, said)).toBe('{"message": "***", "n": 12345678901234567890, "a": ["\\n*** b"]}')
+  })
+
   test('answers JSON text as it came where nothing is hidden in it, digits and all', () => {
     const text = '{"a": 12345678901234567890, "b":1.0}'
     expect(maskJson(createMask([key]), text)).toBe(text)
