@@ -174,6 +174,12 @@ describe('the cap', () => {
       oversized: 0,
     },
     {
+      why: 'nor does one behind a byte order mark count',
+      text: '\ufeff: 1234567890\ndata: 1234567890\n\n',
+      data: ['1234567890'],
+      oversized: 0,
+    },
+    {
       why: 'comments do not count',
       text: ': 12345678901234\ndata: 1\n: 1234567890\n\n',
       data: ['1'],
