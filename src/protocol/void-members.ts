@@ -17,10 +17,15 @@ export interface MemberStarts {
 export function voidMember(text: string, { id, method, result, error }: MemberStarts): number {
   if (method >= 0 && text.startsWith('null', method)) return method
   // A request must not have a null id (2025-11-25, Messages), but a notification has none.
-  if (id >= 0 && text.startsWith('null', id) && text.startsWith('"notifications/', method)) return id
+  if (id >= 0 && text.startsWith('null', id) && isNotification(text, method)) return id
   if (result < 0 || error < 0) return -1
   if (text.startsWith('null', error)) return error
   return text.startsWith('null', result) ? result : -1
+}
+
+/** Some serializers write `/` as `\/`. */
+function isNotification(text: string, method: number): boolean {
+  return text.startsWith('"notifications/', method) || text.startsWith('"notifications\\/', method)
 }
 
 /** The object without the member whose value is the null that starts there. */

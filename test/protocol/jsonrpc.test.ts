@@ -32,6 +32,11 @@ describe('scanMessage', () => {
       kind: 'notification',
       why: 'but a notification has none',
     },
+    {
+      text: '{"id":null,"method":"notifications\\/a"}',
+      kind: 'notification',
+      why: 'also where the serializer escapes slashes',
+    },
     { text: '{"id":{},"method":"a"}', kind: null, why: 'an id is no object' },
     { text: '{"id":true,"method":"a"}', kind: null, why: 'an id is no boolean' },
     { text: '{"id":1}', kind: null, why: 'neither method nor result' },
