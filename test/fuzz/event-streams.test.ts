@@ -52,7 +52,7 @@ function reference(bytes: string): Read {
       continue
     }
     if (line.startsWith(':')) continue
-    size += lineBytes.length
+    size += lineBytes.length > eventBytesMax || !marked ? lineBytes.length : lineBytes.length - 3
     const [, field = '', value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? []
     if (field === 'data') data = data === null ? value : `${data}\n${value}`
     // Of a line that is over the bound alone only the ends are kept.

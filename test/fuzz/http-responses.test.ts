@@ -51,7 +51,8 @@ function reference(text: string): Read {
   for (;;) {
     const end = text.indexOf('\r\n\r\n', at)
     headBytes += (end < 0 ? text.length : end) - at
-    if (end < 0) return { ...seen, faulty: text.slice(at).includes('\n\n') || headBytes > boundBytes }
+    // Of a head without end the last three bytes may belong to the blank line.
+    if (end < 0) return { ...seen, faulty: text.slice(at).includes('\n\n') || headBytes - 3 > boundBytes }
     const [status = '', ...lines] = text.slice(at, end).split('\r\n')
     const fields = lines.map((line) => /^([\w!#$%&'*+.^`|~-]+):[ \t]*([^\0\r\n]*?)[ \t]*$/.exec(line))
     const code = Number(/^HTTP\/1\.\d ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(status)?.[1])
