@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
+import { pairs } from '../conformance/pairs.ts'
 import { rowsUnder } from '../house/rules.ts'
 import { readTree, repository } from '../house/source-tree.ts'
 
@@ -104,6 +105,31 @@ describe('documents', () => {
 
   test('link only to files and headings that are there', () => {
     expect(documents.flatMap(deadLinks)).toEqual([])
+  })
+})
+
+describe('scripts', () => {
+  const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Readonly<Record<string, string>> }
+  const run = (text: string): string[] =>
+    [...text.matchAll(/\bbun(?:@[\d.]+)? run ([a-z][a-z:-]*[a-z])(?![\w./])/g)].map(([, name = '']) => name)
+
+  test('that documents and other scripts run are there', () => {
+    const named = [...documents.map(textOf), ...Object.values(scripts)].flatMap(run)
+    expect(named.length).toBeGreaterThan(20)
+    expect([...new Set(named)].filter((name) => !Object.hasOwn(scripts, name))).toEqual([])
+  })
+
+  test.each(['test:long', 'test:long:conformance'])('%s runs each of its parts', (name) => {
+    const parts = Object.keys(scripts).filter((part) => new RegExp(`^${name}:[a-z]+$`).test(part))
+    expect(parts.length).toBeGreaterThan(3)
+    expect(run(scripts[name] ?? '')).toEqual(parts)
+  })
+
+  test('the parts of conformance leave no way out', () => {
+    const words = Object.values(scripts).flatMap(
+      (text) => /--via executable --only (\S+)/.exec(text)?.[1] ?? [],
+    )
+    expect(pairs.filter(({ name }) => words.filter((word) => name.includes(word)).length !== 1)).toEqual([])
   })
 })
 

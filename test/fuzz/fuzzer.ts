@@ -48,9 +48,10 @@ export function fuzz<Input>(name: string, { inputs, holds, cases, runs }: Fuzzer
   test(
     name,
     () => {
-      const details = fc.check(fc.property(inputs, holds), parameters)
       // An input that never ends can be repeated only when the seed is known before it comes.
-      if (seconds !== null) process.stderr.write(`FUZZ_SEED=${seed}: ${details.numRuns} runs: ${name}\n`)
+      if (seconds !== null) process.stderr.write(`FUZZ_SEED=${seed}: ${name}\n`)
+      const details = fc.check(fc.property(inputs, holds), parameters)
+      if (seconds !== null) process.stderr.write(`${details.numRuns} runs: ${name}\n`)
       if (details.failed) throw new Error(messageOf(name, details), { cause: details.errorInstance })
     },
     timeoutMs,
