@@ -25,7 +25,7 @@ import {
   nestsTooDeep,
 } from '../../src/protocol/spans.ts'
 import { cases } from './cases.ts'
-import { fuzz } from './fuzzer.ts'
+import { expectSame, fuzz } from './fuzzer.ts'
 import { chunkings, mutated } from './inputs.ts'
 
 type Value = Readonly<Record<string, unknown>>
@@ -94,10 +94,6 @@ function messageOf(value: Value): Value | null {
   return !has('id') || named || (message['id'] === null && !has('method')) ? message : null
 }
 
-const same = (one: unknown, other: unknown): void => {
-  if (JSON.stringify(one) !== JSON.stringify(other)) expect(one).toEqual(other)
-}
-
 function holdsForMessage(text: string, value: Value): void {
   const keys = partsOf(text).map(({ key }) => key)
   const doubled = ['id', 'method', 'params', 'result', 'error'].some(
@@ -107,7 +103,7 @@ function holdsForMessage(text: string, value: Value): void {
   const message = scanMessage(text)
   expect(message === null).toBe(expected === null)
   if (message === null || expected === null) return
-  same(parsed(message.text), expected)
+  expectSame(parsed(message.text), expected)
   const { method, id } = expected
   expect(message.method).toBe(typeof method === 'string' ? method : null)
   const kind =
@@ -115,10 +111,10 @@ function holdsForMessage(text: string, value: Value): void {
   expect(message.kind).toBe(kind)
   expect(message.failed).toBe(Object.hasOwn(expected, 'error'))
   expect(isUnnamed(message)).toBe(id === null || id === undefined)
-  same(parsed(idTextOf(message)), id)
-  same(parsed(message.text.slice(message.paramsStart, message.paramsEnd)), expected['params'])
-  same(parsed(message.text.slice(message.resultStart, message.resultEnd)), expected['result'])
-  same(
+  expectSame(parsed(idTextOf(message)), id)
+  expectSame(parsed(message.text.slice(message.paramsStart, message.paramsEnd)), expected['params'])
+  expectSame(parsed(message.text.slice(message.resultStart, message.resultEnd)), expected['result'])
+  expectSame(
     parsed(withId(message, '"other"')),
     Object.hasOwn(expected, 'id') ? { ...expected, id: 'other' } : { id: 'other', ...expected },
   )
@@ -126,7 +122,7 @@ function holdsForMessage(text: string, value: Value): void {
     Object.hasOwn(expected, 'id') ? 0 : 7,
   )
   expect(onOneLine(text)).not.toMatch(/[\r\n]/)
-  same(parsed(onOneLine(text)), value)
+  expectSame(parsed(onOneLine(text)), value)
   holdsForMembers(message)
 }
 
@@ -149,12 +145,13 @@ function holdsForMembers(message: MessageText): void {
     ['name', '_meta'].some((name) => names.filter((key) => key === name).length > 1),
   )
   const code = only(only(message.text, 'error') ?? '', 'code')
-  if (code === null || typeof parsed(code) === 'number') same(errorCodeOf(message), parsed(code ?? 'null'))
+  if (code === null || typeof parsed(code) === 'number')
+    expectSame(errorCodeOf(message), parsed(code ?? 'null'))
 }
 
 function holdsForObject(text: string, value: Value): void {
   const parts = partsOf(text)
-  same(
+  expectSame(
     membersOf(text)?.map(({ key, valueStart, valueEnd }) => ({ key, start: valueStart, end: valueEnd })),
     parts,
   )
@@ -171,7 +168,7 @@ function holdsForObject(text: string, value: Value): void {
       drop: (name) => name === 'id' && name !== key,
     })
     const kept = Object.entries(value).filter(([name]) => name !== 'id' || name === key)
-    same(parsed(edited ?? ''), Object.fromEntries([...kept, [key, [7]], ['added', 8]]))
+    expectSame(parsed(edited ?? ''), Object.fromEntries([...kept, [key, [7]], ['added', 8]]))
     for (const [name] of kept) {
       if (name !== key && name !== 'added') expect(memberText(edited ?? '', name)).toBe(textOfMember(name))
     }
@@ -195,7 +192,7 @@ function holdsForText(text: string): void {
   expect(members === null).toBe(!isObject(value))
   expect(elements === null).toBe(!Array.isArray(value))
   if (elements !== null)
-    same(
+    expectSame(
       elements,
       partsOf(text).map(({ start, end }) => text.slice(start, end)),
     )
@@ -372,7 +369,7 @@ fuzz('a large answer is taken for what it is, and gets another id and nothing el
       // A small one loses what is null and means nothing; this one must have nothing to lose.
       if ((value['error'] ?? null) === null) expect(scanMessage(text)?.text).toBe(text)
       const replaced = textOf(replaceBytes(pieces, found.idStart, found.idEnd, '"other"'))
-      same(parsed(replaced), { ...value, id: 'other' })
+      expectSame(parsed(replaced), { ...value, id: 'other' })
     }
     const plain =
       isObject(value) &&

@@ -66,22 +66,30 @@ function decoded(line: string): string {
 class Written {
   readonly text: string
   readonly bytes: number
-  readonly #starts: ReadonlySet<string>
-  readonly #ends: ReadonlySet<string>
+  readonly #line: string
+  #edges: { readonly starts: ReadonlySet<string>; readonly ends: ReadonlySet<string> } | null = null
 
   constructor(line: string) {
     this.text = decoded(line)
     this.bytes = line.length
+    this.#line = line
+  }
+
+  #edgesOf() {
+    const line = this.#line
     const ended = `${line}\r`
-    const edges = Array.from({ length: Math.min(257, ended.length) }, (_, at) => at + 1)
-    this.#starts = new Set(edges.map((length) => decoded(ended.slice(0, length))))
-    this.#ends = new Set(edges.flatMap((length) => [ended.slice(-length), line.slice(-length)]).map(decoded))
+    const lengths = Array.from({ length: Math.min(257, ended.length) }, (_, at) => at + 1)
+    return {
+      starts: new Set(lengths.map((length) => decoded(ended.slice(0, length)))),
+      ends: new Set(lengths.flatMap((length) => [ended.slice(-length), line.slice(-length)]).map(decoded)),
+    }
   }
 
   isSkipped(entry: Line | undefined): boolean {
     if (entry === undefined || 'text' in entry) return false
     const sized = entry.lineBytes === this.bytes || entry.lineBytes === this.bytes + 1
-    return sized && this.#starts.has(entry.head) && this.#ends.has(entry.tail)
+    this.#edges ??= this.#edgesOf()
+    return sized && this.#edges.starts.has(entry.head) && this.#edges.ends.has(entry.tail)
   }
 
   isWhole(entry: Line | undefined): boolean {
