@@ -169,6 +169,8 @@ function holdsForObject(text: string, value: Value): void {
     })
     const kept = Object.entries(value).filter(([name]) => name !== 'id' || name === key)
     expectSame(parsed(edited ?? ''), Object.fromEntries([...kept, [key, [7]], ['added', 8]]))
+    // One that stood twice is one, or two readers could see different values.
+    expect(partsOf(edited ?? '').filter((part) => part.key === key).length).toBe(1)
     for (const [name] of kept) {
       if (name !== key && name !== 'added') expect(memberText(edited ?? '', name)).toBe(textOfMember(name))
     }
