@@ -37,7 +37,9 @@ export async function askText(
   connection.request(call)
   const settled = deadline(timeoutMs, () => {
     connection.forget(call)
-    call.failed(new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${Math.round(timeoutMs)} ms`))
+    call.failed(
+      new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${Math.round(timeoutMs)} ms`),
+    )
   })
   try {
     await call.answer

@@ -93,16 +93,17 @@ export interface UpstreamTransport {
 /**
  * Notifications and answers that may be on their way over HTTP, or wait for it, at a time. Requests are
  * bounded at the gateway's door; without this a client that only notifies could fill the memory of the
- * gateway while a server does not listen. There is more room for small ones: each of a server's calls in flight
- * may end with a cancel and with the refusal of a question at once.
+ * gateway while a server does not listen. There is more room for what ends something: each
+ * call in flight may end with a cancel and with the refusal of a question at once.
  */
 const unansweredMax = 256
-const unansweredSmallMax = 4_096
-const smallCharsMax = 1_024
+const unansweredEndsMax = 2_048
+const endCharsMax = 1_024
 
 /** Whether one more may wait beside so many. */
-export function hasRoom(unanswered: number, { text }: Outgoing): boolean {
-  return unanswered < (text.length <= smallCharsMax ? unansweredSmallMax : unansweredMax)
+export function hasRoom(unanswered: number, { text, method }: Outgoing): boolean {
+  const ends = method === null || method === 'notifications/cancelled'
+  return unanswered < (ends && text.length <= endCharsMax ? unansweredEndsMax : unansweredMax)
 }
 
 /** What is said of one that found no room. */
