@@ -40,12 +40,14 @@ export const catalogue = {
   UPSTREAM_TIMEOUT: row(504, -31504, true, 'Server did not answer in time'),
   UPSTREAM_ERROR: row(502, -31502, true, 'Server gave an invalid answer'),
   UPSTREAM_UNAUTHORIZED: row(502, -31502, false, 'Server refused the gateway credentials'),
+  RESULT_TOO_LARGE: row(502, -31502, false, 'Result too large'),
   NO_CAPABLE_CLIENT: row(400, -32603, false, 'No client can answer this request'),
   PAYLOAD_TOO_LARGE: row(413, -32600, false, 'Request body too large'),
   RATE_LIMITED: row(429, -31429, true, 'Too many requests'),
   SESSIONS_EXHAUSTED: row(429, -31429, true, 'Too many sessions'),
   PROCESSES_EXHAUSTED: row(503, -31503, true, 'Too many child processes'),
   IN_FLIGHT_EXHAUSTED: row(429, -31429, true, 'Too many requests in flight'),
+  BYTES_EXHAUSTED: row(429, -31429, true, 'Too many bytes held'),
   UNAUTHENTICATED: row(401, -32600, false, 'Authentication required'),
   ADMIN_FORBIDDEN: row(403, -32600, false, 'Admin access denied'),
   ADDRESS_FORBIDDEN: row(403, -32600, false, 'Address not allowed'),
@@ -131,6 +133,29 @@ export function rpcErrorObject(error: GatewayError): string {
 /** The refusal of a gateway on its way out; with the catalogue's `Retry-After`, another may have taken its place. */
 export function drainingError(): GatewayError {
   return new GatewayError('DRAINING', 'The gateway is shutting down; try again when it has started anew.')
+}
+
+/** Seconds after which a client may have read or ended enough. */
+const bytesRetrySeconds = 5
+
+/** The refusal of what finds no room among the bytes that are held for clients (runtime/byte-ledger.ts). */
+export function noRoomError(): GatewayError {
+  return new GatewayError(
+    'BYTES_EXHAUSTED',
+    'The gateway holds too much for its clients: answers that are not read, sessions, subscriptions, calls that wait. Read or end some (limits.held_bytes_per_client_max, limits.held_bytes_max).',
+    bytesRetrySeconds,
+  )
+}
+
+/** The failure of a call whose answer is over a bound, by the name of its setting. */
+export function resultTooLargeError(
+  bytesMax: number,
+  setting: 'limits.result_bytes_max' | 'limits.line_bytes_max',
+): GatewayError {
+  return new GatewayError(
+    'RESULT_TOO_LARGE',
+    `The server answered with more than ${bytesMax} bytes (${setting}). Ask for less, or for a part of it.`,
+  )
 }
 
 /** A fault of the gateway itself. What it was stands in the log only, under the id of the request. */

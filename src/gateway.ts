@@ -19,6 +19,7 @@ import { streamHandler } from './http/routes/stream.ts'
 import type { ServerDefinition } from './registry/definition.ts'
 import { openSqliteStore } from './registry/sqlite.ts'
 import { createMemoryStore, type DefinitionStore } from './registry/store.ts'
+import { ByteLedger } from './runtime/byte-ledger.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
 import { Sweeper } from './runtime/sweeper.ts'
 import { Sessions } from './session/legacy/sessions.ts'
@@ -59,8 +60,9 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const rules = rulesOf(config, log)
   const store = openStore(config)
   // What clients have open: sessions, and the requests that stand alone.
-  const sessions = new Sessions({ ...config.limits, ...config.timeouts })
-  const requests = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts })
+  const ledger = new ByteLedger(config.limits, () => Bun.gc(true))
+  const sessions = new Sessions({ ...config.limits, ...config.timeouts }, ledger)
+  const requests = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts }, ledger)
   // The servers behind the gateway.
   const watchdog = new Watchdog(log)
   const state: ServingState = { draining: false, listening: null }
@@ -83,6 +85,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     sessions,
     log,
     bodyBytesMax: config.limits.bodyBytesMax,
+    ledger,
     access,
     clientInputMs: config.timeouts.clientInputMs,
   }
@@ -252,6 +255,7 @@ function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
     createTransport: (definition) =>
       openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog),
     processesMax: limits.processesMax,
+    processesPerClientMax: limits.processesPerClientMax,
     sessionCount: (name) => sessions.countOf(name),
     callIdleMs: timeouts.callIdleMs,
     callTotalMs: timeouts.callTotalMs,
@@ -259,6 +263,7 @@ function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
     healthProbeMs: timeouts.healthProbeMs,
     startWaitMs: timeouts.startWaitMs,
     inFlightMax: limits.inFlightPerServerMax,
+    resultBytesMax: limits.resultBytesMax,
     lanesPerClientMax: limits.sessionsPerClientMax,
     openAccess: config.auth.globalTokens.length === 0,
   }

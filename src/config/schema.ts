@@ -166,13 +166,33 @@ export const settings = {
       initial: 64 * mebibyte,
       doc: 'Largest single message that an MCP server may send.',
     }),
+    resultBytesMax: setting({
+      kind: size(1024),
+      initial: 64 * mebibyte,
+      doc: 'Largest result of one request that a server may answer with.',
+    }),
+    heldBytesMax: setting({
+      kind: size(mebibyte),
+      initial: 192 * mebibyte,
+      doc: 'Bytes that are held for all clients together: large answers that arrive or are not read, large requests under way, sessions, subscriptions, parked calls.',
+    }),
+    heldBytesPerClientMax: setting({
+      kind: size(mebibyte),
+      initial: 96 * mebibyte,
+      doc: 'Bytes of these that are held for one client. Past it, answers of which it has read nothing for 5 s are cut, and what then finds no room is refused.',
+    }),
     sessionsMax: setting({ kind: integer(1, unboundedMax), initial: 10_000, doc: 'Sessions in all.' }),
     sessionsPerClientMax: setting({
       kind: integer(1, unboundedMax),
       initial: 1000,
-      doc: 'Sessions of one client.',
+      doc: 'Sessions of one client; as many subscriptions of clients without sessions.',
     }),
     processesMax: setting({ kind: integer(1, 100_000), initial: 256, doc: 'Child processes in all.' }),
+    processesPerClientMax: setting({
+      kind: integer(1, 100_000),
+      initial: 128,
+      doc: 'Child processes that only one client uses; never more than half of those in all.',
+    }),
     inFlightPerServerMax: setting({
       kind: integer(1, unboundedMax),
       initial: 1024,
@@ -208,7 +228,7 @@ export const settings = {
     parkedCallsMax: setting({
       kind: integer(1, unboundedMax),
       initial: 1000,
-      doc: 'Calls that wait for input of their client.',
+      doc: 'Calls that wait for input of their client. Half of them may be of one client.',
     }),
   },
   timeouts: {

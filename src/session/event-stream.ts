@@ -5,6 +5,7 @@
  * is silent. A reader that does not keep up is cut off at the bound, so that it costs itself and not memory.
  * The bound is for what waits already: a single message may be larger, and reaches a reader that keeps up.
  */
+import { heldBytesMin, type LedgerEntry } from '../runtime/byte-ledger.ts'
 import type { Listed } from '../runtime/in-flight.ts'
 
 /** Headers of every event stream: nothing on the way may buffer, transform or compress it. */
@@ -24,12 +25,16 @@ export function isEventStream(response: Response): boolean {
 
 /**
  * The runtime sets aside memory by this mark for as long as a stream is open: 11 KB more for each at 16 MiB
- * than at 1 KiB. The bound on what may wait is therefore kept here, by hand.
+ * than at 1 KiB. The bound on what may wait is therefore kept here, by hand. At none the runtime asks for more
+ * only when the reader has taken all that it was given.
  */
-const highWaterBytes = 1024
+const highWaterBytes = 0
 
 const encoder = new TextEncoder()
 const comment = encoder.encode(': ok\n\n')
+
+/** Opens an entry for what waits for the reader of a stream; `giveUp` cuts it off. */
+export type OpenEntry = (giveUp: () => void) => LedgerEntry
 
 export class EventStream implements Listed {
   /** Its place among the readers of its session. */
@@ -39,14 +44,23 @@ export class EventStream implements Listed {
   readonly #bufferBytesMax: number
   readonly #onEnd: (stream: EventStream) => void
   lastWriteMs = 0
+  readonly #openEntry: OpenEntry
+  /** Of what waits, once that is much. */
+  #entry: LedgerEntry | null = null
+  /** The largest frame that the runtime may still have in its hands. */
+  #frameBytes = 0
+  /** Set once nothing more follows and the reader has not taken all of it. */
+  #closing: ReadableStreamDefaultController<Uint8Array> | null = null
 
   /** `first` is sent at once. `onEnd` is called once when the reader is gone, whoever ended it. */
   constructor(
     bufferBytesMax: number,
     first: string | null,
     headers: Readonly<Record<string, string>>,
+    openEntry: OpenEntry,
     onEnd: (stream: EventStream) => void,
   ) {
+    this.#openEntry = openEntry
     this.#onEnd = onEnd
     this.#bufferBytesMax = bufferBytesMax
     const body = new ReadableStream<Uint8Array>(
@@ -54,7 +68,8 @@ export class EventStream implements Listed {
         start: (controller) => {
           this.#controller = controller
         },
-        cancel: () => this.#ended(),
+        pull: () => this.#drained(),
+        cancel: () => this.#gone(),
       },
       { highWaterMark: highWaterBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     )
@@ -82,6 +97,10 @@ export class EventStream implements Listed {
     const controller = this.#controller
     if (!controller) return
     this.#ended()
+    if (this.#entry !== null) {
+      this.#closing = controller
+      return
+    }
     try {
       controller.close()
     } catch {
@@ -93,9 +112,8 @@ export class EventStream implements Listed {
     const controller = this.#controller
     if (!controller) return false
     const queuedBytes = highWaterBytes - (controller.desiredSize ?? highWaterBytes)
-    if (queuedBytes >= this.#bufferBytesMax) {
-      this.#ended()
-      controller.error(new Error('the reader does not keep up'))
+    if (queuedBytes >= this.#bufferBytesMax || !this.#hold(queuedBytes, bytes.byteLength)) {
+      this.#cut()
       return false
     }
     try {
@@ -106,6 +124,42 @@ export class EventStream implements Listed {
     }
     this.lastWriteMs = performance.now()
     return true
+  }
+
+  /** Enters what waits, once that is much; false when there is no room for it. */
+  #hold(queuedBytes: number, frameBytes: number): boolean {
+    if (this.#entry === null && queuedBytes + frameBytes < heldBytesMin) return true
+    this.#entry ??= this.#openEntry(() => this.#cut())
+    if (!this.#entry.resize(queuedBytes + frameBytes + this.#frameBytes)) return false
+    this.#frameBytes = Math.max(this.#frameBytes, frameBytes)
+    return true
+  }
+
+  /** The reader has taken everything. */
+  #drained(): void {
+    if (this.#entry === null) return
+    this.#letGo()
+    const closing = this.#closing
+    this.#closing = null
+    closing?.close()
+  }
+
+  #gone(): void {
+    this.#closing = null
+    this.#letGo()
+    this.#ended()
+  }
+
+  #cut(): void {
+    const controller = this.#controller ?? this.#closing
+    this.#gone()
+    controller?.error(new Error('the reader does not keep up'))
+  }
+
+  #letGo(): void {
+    this.#frameBytes = 0
+    this.#entry?.close()
+    this.#entry = null
   }
 
   #ended(): void {

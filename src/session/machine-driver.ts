@@ -6,14 +6,16 @@
  */
 import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, RpcFailure, Step } from '../protocol/bridge/types.ts'
+import type { LedgerEntry } from '../runtime/byte-ledger.ts'
 import { deadline } from '../runtime/patience.ts'
 import { BridgeCall, requestMessage } from '../upstream/connection/bridge-call.ts'
+import type { EntryOpener } from '../upstream/connection/calls.ts'
 import type { LaneClient } from '../upstream/connection/client.ts'
 import type { Connection } from '../upstream/connection/connection.ts'
 
 export type StepFunction<State> = (state: State, event: CallEvent) => Step<State, CallEffect>
 
-export abstract class MachineDriver<State> {
+export abstract class MachineDriver<State> implements EntryOpener {
   #state: State
   readonly #step: StepFunction<State>
   readonly #timers = new Map<CallTimer, () => void>()
@@ -31,6 +33,7 @@ export abstract class MachineDriver<State> {
     this.#clientInputMs = clientInputMs
   }
 
+  abstract openEntry(): LedgerEntry
   /** Where requests go now, or null when the wire is gone. */
   protected abstract connection(): Connection | null
   /** Whether the client of the request wants log messages with it. */
@@ -139,6 +142,7 @@ export abstract class MachineDriver<State> {
     call.logs = this.wantsLogs
     call.principalId = this.principalId
     call.audience = this.audience
+    call.holder = this
     this.#call = call
     this.#callConnection = connection
     connection.request(call)

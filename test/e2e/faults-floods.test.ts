@@ -63,7 +63,7 @@ test('servers that flood, babble, die or say nothing cost neither memory nor the
     expect(answer.result?.structuredContent).toEqual({ secret })
     await Bun.sleep(5)
   }
-  expect((await huge).answer.error?.message).toContain('larger than 67108864 bytes')
+  expect((await huge).answer.error?.message).toContain('more than 67108864 bytes (limits.line_bytes_max)')
   for (const { mode, tail, answers } of talkative) {
     if (answers) {
       // Its answers stand behind what it floods, and come all the same.

@@ -33,7 +33,8 @@ beforeAll(async () => {
   ;[gateway, hasty, narrow] = await Promise.all([
     start('usual', {}),
     start('hasty', { timeouts: { client_input: '300ms' } }),
-    start('narrow', { limits: { parked_calls_max: 2 } }),
+    // Half of them are for one client.
+    start('narrow', { limits: { parked_calls_max: 4 } }),
   ])
 }, 30_000)
 afterAll(async () => {

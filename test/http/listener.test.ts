@@ -185,7 +185,13 @@ describe('draining', () => {
 })
 
 const endlessStream: McpHandler = async () =>
-  new EventStream(1024, null, eventStreamHeaders, () => {}).response
+  new EventStream(
+    1024,
+    null,
+    eventStreamHeaders,
+    () => expect.unreachable(),
+    () => {},
+  ).response
 
 describe('the access log', () => {
   test('has one line for each request, refused or served, with what is known of it', async () => {

@@ -1,13 +1,17 @@
 /** One open SSE response and its reader: prompt, slow, gone. */
 import { describe, expect, test } from 'bun:test'
+import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import { EventStream, eventFrame } from '../../src/session/event-stream.ts'
 
+const roomy = { heldBytesMax: 1 << 30, heldBytesPerClientMax: 1 << 30 }
 const frame = eventFrame('x'.repeat(92), null)
 const bound = 10 * frame.length
 
+const openEntry = (giveUp: () => void) => new ByteLedger(roomy).open('one', giveUp)
+
 function open(first: string | null = null): { stream: EventStream; ends: () => number } {
   let ends = 0
-  const stream = new EventStream(bound, first, {}, () => ends++)
+  const stream = new EventStream(bound, first, {}, openEntry, () => ends++)
   return { stream, ends: () => ends }
 }
 

@@ -70,6 +70,7 @@ export function createRecorder(): TransportRecorder {
 
   return {
     events,
+    openEntry: () => null,
     unasked() {},
     budget: new ServerBudget(),
     settled: (requestId) =>

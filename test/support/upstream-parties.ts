@@ -36,6 +36,7 @@ export interface ClientOptions {
 export class NotingClient implements LaneClient {
   readonly id: string
   readonly principalId: string
+  readonly clientKey: string
   readonly interactive: boolean
   readonly initialize = initializeRequest('2025-11-25', { name: 'c', version: '1' }, {})
   readonly headers = undefined
@@ -46,6 +47,7 @@ export class NotingClient implements LaneClient {
   constructor(id: string, options: ClientOptions = {}) {
     this.id = id
     this.principalId = options.principalId ?? 'anonymous'
+    this.clientKey = this.principalId
     this.interactive = options.interactive ?? false
     this.#note = options.note ?? nothing
   }
@@ -165,6 +167,7 @@ export function laneHost(options: HostOptions = {}): LaneHost {
     laneSettings: {
       callIdleMs: 60_000,
       callTotalMs: 600_000,
+      resultBytesMax: 1024 * 1024,
       startTimeoutMs: 5_000,
       lanesPerClientMax: options.lanesPerClientMax ?? 100,
     },

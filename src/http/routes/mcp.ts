@@ -2,6 +2,7 @@
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
+import type { ByteLedger } from '../../runtime/byte-ledger.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
 import type { Endpoint, Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
@@ -11,7 +12,7 @@ import type { Log } from '../../telemetry/log.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { readBodyText } from '../body.ts'
-import type { RequestContext } from '../context.ts'
+import { clientKeyOf, type RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
 import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
 
@@ -22,6 +23,8 @@ export interface McpParts {
   readonly sessions: Sessions
   readonly log: Log
   readonly bodyBytesMax: number
+  /** What is held for clients. */
+  readonly ledger: ByteLedger
   readonly access: Pick<Access, 'headersForUpstream'>
 }
 
@@ -121,15 +124,9 @@ export function openSession(
 ): Session {
   const principalId = context.principal.id
   return sessions.open(
-    { principalId, serverName, endpoint },
-    clientKey(context),
+    { principalId, clientKey: clientKeyOf(context), serverName, endpoint },
     (lost) => void keepLane(servers, lost),
   )
-}
-
-/** Whom the per-client session bound counts for: the token, or the address of those who need none. */
-function clientKey(context: RequestContext): string {
-  return context.principal.role === 'anonymous' ? `address ${context.client ?? 'unix'}` : context.principal.id
 }
 
 /** Puts a session into the access log, and which eras it joins. */

@@ -7,6 +7,8 @@
 import { GatewayError } from '../../errors.ts'
 import { claimsModern, classify, type Rejection } from '../../protocol/classify.ts'
 import { idTextOf } from '../../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
+import { heldBytesMin } from '../../runtime/byte-ledger.ts'
 import { PostExchange, type PostReply } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
 import { sendRequest, tell } from '../../session/legacy/send.ts'
@@ -16,7 +18,7 @@ import { answerModern, tellModern } from '../../session/modern/answer.ts'
 import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { ModernReply } from '../../session/modern/response.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import type { McpHandler, RequestContext } from '../context.ts'
+import { clientKeyOf, type McpHandler, type RequestContext } from '../context.ts'
 import {
   replyEmpty,
   replyJsonText,
@@ -25,6 +27,7 @@ import {
   replyRpcFailure,
   replyRpcText,
 } from '../reply.ts'
+import { unreadAnswer } from '../unread-answer.ts'
 import { answerBatch } from './batch.ts'
 import {
   type Inbound,
@@ -84,10 +87,11 @@ async function post(
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
     const next = route(parts, serverOf(parts, serverName, context), request, context, inbound)
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
-    if (next instanceof PostExchange) return responseOf(await next.reply, next.idText, context)
-    if (next instanceof RelayedCall) return modernResponseOf(await next.reply)
+    if (next instanceof PostExchange)
+      return responseOf(await next.reply, next.idText, parts, request, context)
+    if (next instanceof RelayedCall) return modernResponseOf(await next.reply, parts, request, context)
     const answer = await next
-    return answer instanceof Response ? answer : modernResponseOf(answer)
+    return answer instanceof Response ? answer : modernResponseOf(answer, parts, request, context)
   } catch (thrown) {
     return mcpFailure(thrown, parts, context, inbound)
   }
@@ -112,6 +116,7 @@ function route(
     const message = oneMessage(inbound)
     const { principal, log } = context
     const principalId = principal.id
+    const clientKey = clientKeyOf(context)
     if (verdict.message === 'notification')
       return tellModern(server, principalId, message).then(() => replyEmpty(202))
     const acceptsStream = accepts(request, 'text/event-stream')
@@ -121,7 +126,17 @@ function route(
         'A subscription is an event stream; send Accept: text/event-stream.',
       )
     inbound.accepted = true
-    return answerModern({ parts, server, request, principalId, log, route: verdict, message, acceptsStream })
+    return answerModern({
+      parts,
+      server,
+      request,
+      principalId,
+      clientKey,
+      log,
+      route: verdict,
+      message,
+      acceptsStream,
+    })
   }
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
   const session = sessionOf(parts, request, context, server.name)
@@ -133,23 +148,54 @@ function route(
     return replyEmpty(202)
   }
   const acceptsStream = accepts(request, 'text/event-stream')
+  inbound.accepted = true
   const exchange = new PostExchange(session, server, message, idTextOf(message), acceptsStream)
   exchange.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
   sendRequest(parts, session, exchange)
   return exchange
 }
 
-function modernResponseOf(reply: ModernReply): Response {
-  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
-  return reply.kind === 'stream' ? reply.stream.response : replyJsonText(reply.status, reply.text)
+function modernResponseOf(
+  reply: ModernReply,
+  parts: McpParts,
+  request: Request,
+  context: RequestContext,
+): Response {
+  if (reply.kind === 'stream') return reply.stream.response
+  if (reply.kind === 'bytes') return largeResponse(200, reply.pieces, parts, request, context)
+  const { status, text } = reply
+  if (text.length < heldBytesMin) return replyJsonText(status, text)
+  return largeResponse(status, [encoder.encode(text)], parts, request, context)
 }
 
-function responseOf(reply: PostReply, idText: string, context: RequestContext): Response {
-  if (reply.kind === 'text') return replyRpcText(reply.text)
-  if (reply.kind === 'bytes') return replyRpcBytes(reply.pieces)
+function responseOf(
+  reply: PostReply,
+  idText: string,
+  parts: McpParts,
+  request: Request,
+  context: RequestContext,
+): Response {
   if (reply.kind === 'stream') return reply.stream.response
-  context.log.code = reply.error.code
-  return replyRpcFailure(reply.error, idText)
+  if (reply.kind === 'bytes') return largeResponse(200, reply.pieces, parts, request, context)
+  if (reply.kind === 'error') {
+    context.log.code = reply.error.code
+    return replyRpcFailure(reply.error, idText)
+  }
+  if (reply.text.length < heldBytesMin) return replyRpcText(reply.text)
+  return largeResponse(200, [encoder.encode(reply.text)], parts, request, context)
+}
+
+const encoder = new TextEncoder()
+
+/** A response that is held for its client until it has read it. Throws BYTES_EXHAUSTED. */
+function largeResponse(
+  status: number,
+  pieces: MessagePieces,
+  { ledger }: McpParts,
+  { signal }: Request,
+  context: RequestContext,
+): Response {
+  return replyRpcBytes(status, unreadAnswer(pieces, { ledger, clientKey: clientKeyOf(context), signal }))
 }
 
 /** Opens the session. A stale session id is ignored: a client that initialises wants a new one. */

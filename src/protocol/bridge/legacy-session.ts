@@ -12,7 +12,7 @@ import { isLogLevel, type LogLevel, listChanges, metaKeys, rpcCodes } from '../e
 import { isObject } from '../json.ts'
 import { editObject, memberText, parsed } from '../spans.ts'
 import { declares } from './facts.ts'
-import { coversResource, listenUrisMax } from './listen.ts'
+import { coversResource, listenUrisMax, uriCharsMax, uriTooLong } from './listen.ts'
 import { rpcFailure } from './results.ts'
 import type { ServerFacts, SessionEffect, SessionEvent, SessionTimer, Step } from './types.ts'
 
@@ -115,6 +115,7 @@ function request(session: LegacySession, handle: number, method: string, params:
   }
   const uri = parsed(memberText(params ?? '{}', 'uri') ?? 'null')
   if (typeof uri !== 'string') return fail(rpcCodes.invalidParams, 'uri must be a string')
+  if (uri.length > uriCharsMax) return fail(rpcCodes.invalidParams, uriTooLong)
   const uris = new Set(session.uris)
   if (method === 'resources/unsubscribe') {
     uris.delete(uri)

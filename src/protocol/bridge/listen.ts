@@ -16,6 +16,11 @@ import type { ListenEffect, ListenEvent, ServerFacts, Step } from './types.ts'
 
 /** URIs that one listen request may name. */
 export const listenUrisMax = 10_000
+/** Characters of a URI that is subscribed to: it is kept for as long as the subscription lasts. */
+export const uriCharsMax = 8 * 1024
+
+/** What is wrong with a URI that is too long to be kept. */
+export const uriTooLong = `The URI of a subscription may have at most ${uriCharsMax} characters.`
 
 export interface Listen {
   readonly over: boolean
@@ -151,5 +156,6 @@ function filterProblem(filter: unknown): string | null {
   if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === 'string')) {
     return 'resourceSubscriptions must be a list of URIs'
   }
+  if (uris.some((uri) => uri.length > uriCharsMax)) return uriTooLong
   return uris.length > listenUrisMax ? `resourceSubscriptions takes at most ${listenUrisMax} URIs` : null
 }

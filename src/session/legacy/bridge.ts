@@ -2,6 +2,7 @@
  * A legacy session on a modern server: the part of the session that no single request holds
  * (protocol/bridge/legacy-session.ts), and the way its requests take.
  */
+import { noRoomError } from '../../errors.ts'
 import { clientOfInitialize } from '../../protocol/bridge/facts.ts'
 import {
   isSessionRequest,
@@ -46,6 +47,8 @@ export class ModernServerBridge implements SessionBridge {
   readonly #listens = new Map<number, { call: BridgeCall; connection: Connection }>()
   readonly #timers = new Map<SessionTimer, ReturnType<typeof setTimeout>>()
   #nextHandle = 1
+  /** Of the URIs that the session is subscribed to. */
+  #uriBytes = 0
 
   constructor(session: Session, facts: ServerFacts, parts: BridgeParts) {
     this.#session = session
@@ -61,10 +64,14 @@ export class ModernServerBridge implements SessionBridge {
     this.#facts = lane.handshake?.facts ?? this.#facts
     const { message } = exchange
     if (isSessionRequest(exchange.method)) {
-      const handle = this.#nextHandle++
-      this.#waiting.set(handle, exchange)
       const params =
         message.paramsStart < 0 ? null : message.text.slice(message.paramsStart, message.paramsEnd)
+      if (exchange.method === 'resources/subscribe' && !this.#keep(params?.length ?? 0)) {
+        exchange.failed(noRoomError())
+        return
+      }
+      const handle = this.#nextHandle++
+      this.#waiting.set(handle, exchange)
       this.#handle({ kind: 'request', handle, method: exchange.method, params })
       return
     }
@@ -105,9 +112,18 @@ export class ModernServerBridge implements SessionBridge {
   }
 
   #handle(event: SessionEvent): void {
+    const { uris } = this.#state
     const [state, effects] = stepLegacySession(this.#state, event)
     this.#state = state
+    if (state.uris !== uris || event.kind === 'request') this.#keep(uriBytesOf(state.uris) - this.#uriBytes)
     for (const effect of effects) this.#carryOut(effect)
+  }
+
+  /** Keeps so many bytes of URIs more, or fewer; false when there is no room for them. */
+  #keep(bytes: number): boolean {
+    if (bytes !== 0 && !this.#session.keep(bytes)) return false
+    this.#uriBytes += bytes
+    return true
   }
 
   #carryOut(effect: SessionEffect): void {
@@ -186,4 +202,10 @@ export class ModernServerBridge implements SessionBridge {
     const params = modernParams(`{"notifications":${filter}}`, this.#client())
     return params === null ? null : requestMessage('subscriptions/listen', params)
   }
+}
+
+function uriBytesOf(uris: ReadonlySet<string>): number {
+  let bytes = 0
+  for (const uri of uris) bytes += uri.length
+  return bytes
 }

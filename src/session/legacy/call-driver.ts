@@ -9,6 +9,7 @@ import type { CallEffect, Outcome, RpcFailure } from '../../protocol/bridge/type
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan, rpcNotification } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { maskStart } from '../../telemetry/redaction.ts'
 import { requestMessage } from '../../upstream/connection/bridge-call.ts'
@@ -56,6 +57,10 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
     this.#log = log
     exchange.canceller = () => this.handle({ kind: 'cancelled' })
     this.begin(effects)
+  }
+
+  openEntry(): LedgerEntry {
+    return this.#session.openEntry()
   }
 
   protected connection(): Connection | null {

@@ -6,9 +6,10 @@
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
 import { type GatewayError, rpcErrorText, shownError } from '../../errors.ts'
-import { hasParam, type MessageText, progressTokenSpan, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
+import { hasParam, type MessageText, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
-import { UpstreamCall } from '../../upstream/connection/calls.ts'
+import { heldBytesMin, type LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
@@ -33,6 +34,8 @@ export abstract class Exchange extends UpstreamCall {
   readonly client: Session
   readonly server: Server
   readonly #begunMs = performance.now()
+  /** Of a large request. */
+  #held: LedgerEntry | null = null
   connection: Connection | null = null
   /** Counts up in its session. */
   serial = 0
@@ -48,18 +51,24 @@ export abstract class Exchange extends UpstreamCall {
     this.idText = idText
     this.principalId = session.principalId
     this.client = session
+    this.holder = session
     this.server = server
-    const token = progressTokenSpan(message)
-    this.progressTokenText = token && message.text.slice(token.start, token.end)
+    this.progressTokenText = progressTokenTextOf(message)
     this.outlivesAnswer = this.method === 'tools/call' && hasParam(message, 'task')
   }
 
-  /** Counts the call in. False at the server's bound: its client has been told, as of any other failure. */
+  /**
+   * Counts the call in. False at a bound (of the server: IN_FLIGHT_EXHAUSTED; of the client: BYTES_EXHAUSTED) and for
+   * a progress token that is too long: its client has been told, as of any other failure.
+   */
   begin(): boolean {
     try {
+      checkProgressToken(this.progressTokenText)
+      if (this.message.text.length >= heldBytesMin) this.#held = this.client.hold(this.message.text)
       this.server.counters.started()
     } catch (thrown) {
       this.done = true
+      this.#held?.close()
       this.finish(null, shownError(thrown))
       return false
     }
@@ -123,6 +132,7 @@ export abstract class Exchange extends UpstreamCall {
 
   #end(failed: boolean): void {
     this.done = true
+    this.#held?.close()
     const durationMs = performance.now() - this.#begunMs
     this.server.counters.ended(durationMs, failed)
     this.client.ended(this)

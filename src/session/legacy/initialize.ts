@@ -17,6 +17,9 @@ import { leaseLane } from './lane-lease.ts'
 import { bridgeOf, type SessionParts } from './send.ts'
 import type { Session } from './session.ts'
 
+/** No client has this much to say of itself. */
+const initializeCharsMax = 64 * 1024
+
 /**
  * Answers `initialize` for a session: notes what the client declared, leases its lane and forms the answer from
  * the server's own, with this client's id and version. Rejects with a GatewayError; the caller ends the session.
@@ -29,6 +32,12 @@ export async function initializeSession(
 ): Promise<string> {
   if (session.state !== 'opening')
     throw new GatewayError('INVALID_REQUEST', 'the session is initialised already')
+  // It is kept for as long as the session lasts.
+  if (message.text.length > initializeCharsMax)
+    throw new GatewayError(
+      'PAYLOAD_TOO_LARGE',
+      `An initialize request may have at most ${initializeCharsMax} characters.`,
+    )
   const params = isObject(body) && isObject(body['params']) ? body['params'] : {}
   if (typeof params['protocolVersion'] !== 'string')
     throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')

@@ -1,6 +1,6 @@
 /**
  * The events of one session that a client may still ask for again with `Last-Event-ID`.
- * Bounded by count and by bytes; the oldest go first.
+ * Bounded by count and by bytes, and by what its client may hold in all; the oldest go first.
  */
 
 export interface ReplayBounds {
@@ -17,15 +17,23 @@ interface StoredEvent {
 /** Stands where an event has gone. */
 const none: StoredEvent = { stream: -1, sequence: -1, frame: '' }
 
+/** The client's bytes are asked for and given back in steps: most sessions keep less than one. */
+const stepBytes = 64 * 1024
+
 export class ReplayRing {
   readonly #bounds: ReplayBounds
   #events: StoredEvent[] = []
   /** Where the oldest event stands; what stood before it is gone. */
   #first = 0
   #bytes = 0
+  readonly #keep: (bytes: number) => boolean
+  /** Of those, what its client is charged with. */
+  #keptBytes = 0
 
-  constructor(bounds: ReplayBounds) {
+  /** `keep` charges its client with so many bytes more, or fewer; false when there is no room for them. */
+  constructor(bounds: ReplayBounds, keep: (bytes: number) => boolean) {
     this.#bounds = bounds
+    this.#keep = keep
   }
 
   push(stream: number, sequence: number, frame: string): void {
@@ -34,11 +42,14 @@ export class ReplayRing {
     const { replayEventsMax, replayBytesMax } = this.#bounds
     while (
       this.#first < this.#events.length &&
-      (this.#events.length - this.#first > replayEventsMax || this.#bytes > replayBytesMax)
+      (this.#events.length - this.#first > replayEventsMax ||
+        this.#bytes > replayBytesMax ||
+        !this.#hasRoom())
     ) {
       this.#bytes -= (this.#events[this.#first] as StoredEvent).frame.length
       this.#events[this.#first++] = none
     }
+    this.#hasRoom()
     // A copy for each event that goes would cost more than all the rest of its way.
     if (this.#first * 2 < this.#events.length) return
     this.#events = this.#events.slice(this.#first)
@@ -59,5 +70,14 @@ export class ReplayRing {
     this.#events = []
     this.#first = 0
     this.#bytes = 0
+    this.#hasRoom()
+  }
+
+  #hasRoom(): boolean {
+    const bytes = this.#bytes - (this.#bytes % stepBytes)
+    if (bytes === this.#keptBytes) return true
+    if (!this.#keep(bytes - this.#keptBytes)) return false
+    this.#keptBytes = bytes
+    return true
   }
 }

@@ -5,10 +5,11 @@
  * event channels, its replay ring, the requests that its client has in flight and those that the server has
  * asked of its client. All of it goes when the session does.
  */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, noRoomError } from '../../errors.ts'
 import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
+import { type ByteLedger, type LedgerEntry, textBytes } from '../../runtime/byte-ledger.ts'
 import { Roster } from '../../runtime/in-flight.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
@@ -32,8 +33,11 @@ export type Endpoint = 'stream' | 'sse'
 export interface SessionInit {
   readonly id: string
   readonly principalId: string
+  /** What its client is counted under, wherever a bound is for one client. */
+  readonly clientKey: string
   readonly serverName: string
   readonly endpoint: Endpoint
+  readonly ledger: ByteLedger
 }
 
 /** What a session on a server of the other era needs beside its lane (bridge.ts). */
@@ -48,6 +52,7 @@ export interface SessionBridge {
 export class Session implements LaneClient, StreamOwner {
   readonly id: string
   readonly principalId: string
+  readonly clientKey: string
   readonly serverName: string
   readonly endpoint: Endpoint
   readonly createdAtMs = performance.now()
@@ -69,6 +74,9 @@ export class Session implements LaneClient, StreamOwner {
   #shortHash: string | null = null
   readonly #whenGone = new Set<() => void>()
   readonly laneLosses = new LaneLosses()
+  readonly #ledger: ByteLedger
+  /** What it keeps for as long as it lasts. */
+  readonly #kept: LedgerEntry
 
   readonly #onLaneLost: (session: Session) => void
 
@@ -77,21 +85,43 @@ export class Session implements LaneClient, StreamOwner {
     this.#onLaneLost = onLaneLost
     this.id = init.id
     this.principalId = init.principalId
+    this.clientKey = init.clientKey
+    this.#ledger = init.ledger
+    this.#kept = init.ledger.open(init.clientKey)
     this.serverName = init.serverName
     this.endpoint = init.endpoint
     this.#settings = settings
     this.streams = new SessionStreams(this, settings)
   }
 
-  /** Notes what the client declared in its `initialize`. */
+  /** Notes what the client declared in its `initialize`. Throws BYTES_EXHAUSTED when it cannot be kept. */
   begin(
     initialize: MessageText,
     protocolVersion: string,
     capabilities: Readonly<Record<string, unknown>>,
   ): void {
+    if (!this.keep(textBytes(initialize.text))) throw noRoomError()
     this.#initialize = initialize
     this.#protocolVersion = protocolVersion
     this.#capabilities = capabilities
+  }
+
+  /** Keeps so many bytes more for its client, or fewer; false when there is no room for them. */
+  keep(bytes: number): boolean {
+    if (this.state === 'closed') return bytes <= 0
+    return this.#kept.resize(Math.max(0, this.#kept.bytes + bytes))
+  }
+
+  /** An entry in the name of its client. */
+  openEntry(giveUp: (() => void) | null = null): LedgerEntry {
+    return this.#ledger.open(this.clientKey, giveUp)
+  }
+
+  /** Room for a large text of a request, for as long as that is under way. Throws BYTES_EXHAUSTED. */
+  hold(text: string): LedgerEntry {
+    const entry = this.#ledger.hold(this.clientKey, textBytes(text))
+    if (entry === null) throw noRoomError()
+    return entry
   }
 
   get initialize(): MessageText {
@@ -256,6 +286,7 @@ export class Session implements LaneClient, StreamOwner {
     this.lane?.leave(this)
     this.lane = null
     this.streams.close()
+    this.#kept.close()
   }
 
   /** The one that was begun last among those that fit: a client may use an id again. */

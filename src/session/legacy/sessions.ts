@@ -3,6 +3,7 @@
  * and per client.
  */
 import { GatewayError } from '../../errors.ts'
+import type { ByteLedger } from '../../runtime/byte-ledger.ts'
 import { type Endpoint, Session, type SessionInit, type SessionSettings } from './session.ts'
 
 export interface SessionsSettings extends SessionSettings {
@@ -17,13 +18,15 @@ export class Sessions {
   readonly #settings: SessionsSettings
   readonly #byId = new Map<string, Session>()
   readonly #countByClient = new Map<string, number>()
-  readonly #clientOf = new Map<string, string>()
   readonly #countByServer = new Map<string, number>()
   /** How many have ended since the start. */
   ended = 0
 
-  constructor(settings: SessionsSettings) {
+  readonly #ledger: ByteLedger
+
+  constructor(settings: SessionsSettings, ledger: ByteLedger) {
     this.#settings = settings
+    this.#ledger = ledger
   }
 
   get count(): number {
@@ -35,10 +38,10 @@ export class Sessions {
   }
 
   /**
-   * Opens a session; `client` is who the per-client bound counts for, `onLaneLost` sees to a new lane when it
-   * has lost its own. Throws SESSIONS_EXHAUSTED at a bound.
+   * Opens a session; `onLaneLost` sees to a new lane when it has lost its own. Throws SESSIONS_EXHAUSTED at a
+   * bound.
    */
-  open(init: Omit<SessionInit, 'id'>, client: string, onLaneLost: (session: Session) => void): Session {
+  open(init: Omit<SessionInit, 'id' | 'ledger'>, onLaneLost: (session: Session) => void): Session {
     const { sessionsMax, sessionsPerClientMax } = this.#settings
     if (this.#byId.size >= sessionsMax)
       throw new GatewayError(
@@ -46,17 +49,17 @@ export class Sessions {
         `the gateway has ${sessionsMax} sessions (limits.sessions_max)`,
         30,
       )
-    const ofClient = this.#countByClient.get(client) ?? 0
+    const ofClient = this.#countByClient.get(init.clientKey) ?? 0
     if (ofClient >= sessionsPerClientMax)
       throw new GatewayError(
         'SESSIONS_EXHAUSTED',
         `this client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE`,
         30,
       )
-    const session = new Session({ ...init, id: crypto.randomUUID() }, this.#settings, onLaneLost)
+    const ledger = this.#ledger
+    const session = new Session({ ...init, id: crypto.randomUUID(), ledger }, this.#settings, onLaneLost)
     this.#byId.set(session.id, session)
-    this.#countByClient.set(client, ofClient + 1)
-    this.#clientOf.set(session.id, client)
+    this.#countByClient.set(init.clientKey, ofClient + 1)
     this.#countByServer.set(init.serverName, this.countOf(init.serverName) + 1)
     return session
   }
@@ -84,9 +87,7 @@ export class Sessions {
   close(session: Session, error: GatewayError): void {
     if (!this.#byId.delete(session.id)) return
     this.ended++
-    const client = this.#clientOf.get(session.id) ?? ''
-    this.#clientOf.delete(session.id)
-    decrement(this.#countByClient, client)
+    decrement(this.#countByClient, session.clientKey)
     decrement(this.#countByServer, session.serverName)
     session.close(error)
   }

@@ -3,8 +3,9 @@
  * their events for a reader that comes back.
  */
 import { onOneLine } from '../../protocol/jsonrpc.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import { ByNumber, Roster } from '../../runtime/in-flight.ts'
-import { EventStream, eventFrame, eventStreamHeaders } from '../event-stream.ts'
+import { EventStream, eventFrame, eventStreamHeaders, type OpenEntry } from '../event-stream.ts'
 import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
 
 /** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
@@ -18,6 +19,10 @@ export interface StreamOwner {
   readonly endpoint: 'stream' | 'sse'
   /** True when the client is told an event id before anything else. */
   readonly resumable: boolean
+  /** An entry for what waits for a reader of its. */
+  openEntry(giveUp: () => void): LedgerEntry
+  /** Keeps so many bytes more for its client, or fewer; false when there is no room for them. */
+  keep(bytes: number): boolean
   /** The client listens from now on to what belongs to no request. */
   listens(): void
   /** A stream has lost its reader; `standing` is false when that was the last one for what belongs to no request. */
@@ -40,7 +45,7 @@ export class SessionStreams {
   constructor(session: StreamOwner, settings: StreamSettings) {
     this.#session = session
     this.#settings = settings
-    this.#ring = new ReplayRing(settings)
+    this.#ring = new ReplayRing(settings, (bytes) => session.keep(bytes))
   }
 
   /** True while any stream has a reader. */
@@ -134,13 +139,20 @@ export class SessionStreams {
     const { endpoint, id } = this.#session
     const headers =
       endpoint === 'stream' ? { ...eventStreamHeaders, 'mcp-session-id': id } : eventStreamHeaders
-    const stream = new EventStream(this.#settings.streamBufferBytesMax, first, headers, (ended) => {
-      this.#readers.delete(ended)
-      const at = this.#standingReaders.indexOf(ended)
-      if (at >= 0) this.#standingReaders.splice(at, 1)
-      this.#session.readerLeft(at < 0 || this.standing)
-      onEnd?.()
-    })
+    const openEntry: OpenEntry = (giveUp) => this.#session.openEntry(giveUp)
+    const stream = new EventStream(
+      this.#settings.streamBufferBytesMax,
+      first,
+      headers,
+      openEntry,
+      (ended) => {
+        this.#readers.delete(ended)
+        const at = this.#standingReaders.indexOf(ended)
+        if (at >= 0) this.#standingReaders.splice(at, 1)
+        this.#session.readerLeft(at < 0 || this.standing)
+        onEnd?.()
+      },
+    )
     this.#readers.add(stream)
     return stream
   }

@@ -45,6 +45,8 @@ export interface InboundRequest {
   readonly server: Server
   readonly request: Request
   readonly principalId: string
+  /** What its client is counted under. */
+  readonly clientKey: string
   /** Is told which eras the request joins. */
   readonly log: { pair?: string }
   readonly route: ModernRequestRoute
@@ -72,7 +74,7 @@ async function answerOnLane(modern: InboundRequest): Promise<ModernReply> {
     server.definition.transport === 'stdio'
       ? undefined
       : parts.access.headersForUpstream(request, server.definition.forwardHeaders)
-  const client = statelessClientFor(route.envelope, principalId, server.identity, headers)
+  const client = statelessClientFor(route.envelope, modern, server.identity, headers)
   const resumed = await resumedCall(modern, client)
   if (resumed) {
     log.pair = 'modern-legacy'
@@ -99,7 +101,7 @@ function relay(
   lane: Lane,
   paramHeaders: Readonly<Record<string, string>>,
 ): RelayedCall {
-  const { parts, server, request, principalId, log, route, message, acceptsStream } = modern
+  const { parts, server, request, principalId, clientKey, log, route, message, acceptsStream } = modern
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, decisiveParams))
@@ -109,6 +111,7 @@ function relay(
   return new RelayedCall(parts.requests, server, connection, {
     message,
     principalId,
+    clientKey,
     acceptsStream,
     logs: route.envelope.logLevel !== null,
     client: request,
@@ -161,13 +164,14 @@ function begin(
 }
 
 function statelessRequest(modern: InboundRequest): ModernRequest {
-  const { parts, server, request, route, message, acceptsStream } = modern
+  const { parts, server, request, clientKey, route, message, acceptsStream } = modern
   return {
     method: route.method,
     idText: idTextOf(message),
     paramsText: message.text.slice(message.paramsStart, message.paramsEnd),
     envelope: route.envelope,
     binding: bindingOf(modern),
+    clientKey,
     acceptsStream,
     client: request,
     forwardedHeaders: parts.access.headersForUpstream(request, server.definition.forwardHeaders),

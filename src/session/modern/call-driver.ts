@@ -4,13 +4,14 @@
  * running → answered, or running → parked → running → …: the call outlives the response that parked it, and
  * the client's next request, which carries the sealed state, becomes its response.
  */
-import { GatewayError, rpcErrorText } from '../../errors.ts'
+import { GatewayError, gatewayErrorOf, rpcErrorText } from '../../errors.ts'
 import { stamped } from '../../protocol/bridge/listen.ts'
 import { inputRequiredResult } from '../../protocol/bridge/questions.ts'
 import type { CallEffect, RpcFailure, Step } from '../../protocol/bridge/types.ts'
 import type { Envelope } from '../../protocol/envelope.ts'
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import { rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
@@ -29,6 +30,8 @@ export interface ModernRequest {
   readonly paramsText: string
   readonly envelope: Envelope
   readonly binding: StateBinding
+  /** What its client is counted under. */
+  readonly clientKey: string
   readonly acceptsStream: boolean
   readonly client: WaitingClient
   readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
@@ -44,6 +47,7 @@ export class ModernCallDriver<State = unknown>
   implements OpenRequest, ResponseOwner
 {
   readonly principalId: string
+  readonly clientKey: string
   readonly serverName: string
   readonly endless: boolean
   place = 0
@@ -55,8 +59,10 @@ export class ModernCallDriver<State = unknown>
   #response: ModernResponse
   #begunMs = performance.now()
   #open = false
+  /** Of a large request, and of one that is parked or never ends. */
+  #held: LedgerEntry | null
 
-  /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
+  /** Counts the call in; throws IN_FLIGHT_EXHAUSTED at the server's bound, BYTES_EXHAUSTED at that of the client. */
   constructor(
     parts: ModernCallParts,
     server: Server,
@@ -71,12 +77,23 @@ export class ModernCallDriver<State = unknown>
     this.#lane = lane
     this.#request = request
     this.principalId = request.binding.principalId
+    this.clientKey = request.clientKey
     this.serverName = server.name
     this.endless = request.method === 'subscriptions/listen'
     this.headers = request.forwardedHeaders
-    this.#response = this.#respondTo(request)
+    this.#held = parts.requests.hold(request.clientKey, request.paramsText, this.endless)
+    try {
+      this.#response = this.#respondTo(request)
+    } catch (thrown) {
+      this.#held?.close()
+      throw thrown
+    }
     lane.hold()
     this.begin(effects)
+  }
+
+  openEntry(giveUp: (() => void) | null = null): LedgerEntry {
+    return this.#parts.requests.openEntry(this.clientKey, giveUp)
   }
 
   get reply(): Promise<ModernReply> {
@@ -160,21 +177,32 @@ export class ModernCallDriver<State = unknown>
       this.abort(new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep'))
       return
     }
+    // What its client was asked is not kept, but the call is, with all that it came with.
+    try {
+      this.#held ??= this.#parts.requests.hold(this.clientKey, this.#request.paramsText, true)
+    } catch (thrown) {
+      this.#refuseToPark(gatewayErrorOf(thrown))
+      return
+    }
     const state = this.#parts.requests.park(this as ModernCallDriver, this.#request.binding)
     if (state === null) {
       const error = new GatewayError(
         'IN_FLIGHT_EXHAUSTED',
         'too many calls wait for input of their client (limits.parked_calls_max)',
       )
-      // Any other call of the client's would find no room either.
-      this.call?.refuseQuestions(error)
-      this.abort(error)
+      this.#refuseToPark(error)
       return
     }
     // Until the client is back there is no response that a log message could travel with.
     if (this.call) this.call.logs = false
     const result = inputRequiredResult(requests, state, this.#lane.handshake?.facts.identity ?? null)
     this.#finish(rpcResult(this.#request.idText, result), 200, false)
+  }
+
+  /** Any other call of the client's would find no room either. */
+  #refuseToPark(error: GatewayError): void {
+    this.call?.refuseQuestions(error)
+    this.abort(error)
   }
 
   #respondTo(request: ModernRequest): ModernResponse {
@@ -202,6 +230,7 @@ export class ModernCallDriver<State = unknown>
 
   #over(): void {
     this.#parts.requests.forget(this as ModernCallDriver)
+    this.#held?.close()
     this.#lane.letGo()
   }
 }

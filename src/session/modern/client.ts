@@ -21,7 +21,7 @@ const askedMax = 1_024
  */
 export function statelessClientFor(
   envelope: Envelope,
-  principalId: string,
+  { principalId, clientKey }: { principalId: string; clientKey: string },
   identity: GatewayIdentity,
   headers: Readonly<Record<string, string>> | undefined,
 ): StatelessClient | null {
@@ -32,6 +32,7 @@ export function statelessClientFor(
   if (declared.length === 0 && headers === undefined) return null
   return new StatelessClient(
     principalId,
+    clientKey,
     Object.fromEntries(declared),
     envelope.clientInfo ?? identity,
     headers,
@@ -41,6 +42,7 @@ export function statelessClientFor(
 export class StatelessClient implements LaneClient {
   readonly id: string
   readonly principalId: string
+  readonly clientKey: string
   readonly interactive: boolean
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly #capabilities: Readonly<Record<string, unknown>>
@@ -49,11 +51,13 @@ export class StatelessClient implements LaneClient {
 
   constructor(
     principalId: string,
+    clientKey: string,
     capabilities: Readonly<Record<string, unknown>>,
     clientInfo: unknown,
     headers: Readonly<Record<string, string>> | undefined,
   ) {
     this.principalId = principalId
+    this.clientKey = clientKey
     this.interactive = Object.keys(capabilities).length > 0
     this.headers = headers
     this.#capabilities = capabilities

@@ -4,10 +4,11 @@
  */
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
-import { idTextOf, type MessageText, progressTokenSpan, rpcResult } from '../../protocol/jsonrpc.ts'
+import { idTextOf, type MessageText, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { errorCodeOf } from '../../protocol/response.ts'
-import { UpstreamCall } from '../../upstream/connection/calls.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
@@ -18,6 +19,7 @@ import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClien
 export interface RelayedRequest {
   readonly message: MessageText
   readonly principalId: string
+  readonly clientKey: string
   readonly acceptsStream: boolean
   /** Its client wants log messages. */
   readonly logs: boolean
@@ -26,6 +28,8 @@ export interface RelayedRequest {
   readonly headers: Readonly<Record<string, string>> | undefined
 }
 
+type RequestBooks = Pick<ModernRequests, 'settings' | 'add' | 'delete' | 'hold' | 'openEntry'>
+
 export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOwner {
   readonly method: string
   readonly message: MessageText
@@ -33,8 +37,10 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly progressTokenText: string | null
   readonly client = null
   override readonly principalId: string
+  readonly clientKey: string
   readonly serverName: string
-  readonly #requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
+  readonly #requests: RequestBooks
+  readonly #held: LedgerEntry | null
   readonly #server: Server
   readonly #connection: Connection
   readonly #client: WaitingClient
@@ -42,13 +48,8 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly #begunMs = performance.now()
   #open = true
 
-  /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound. */
-  constructor(
-    requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
-    server: Server,
-    connection: Connection,
-    request: RelayedRequest,
-  ) {
+  /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound, BYTES_EXHAUSTED at that of the client. */
+  constructor(requests: RequestBooks, server: Server, connection: Connection, request: RelayedRequest) {
     super()
     const { message } = request
     this.method = message.method ?? ''
@@ -56,18 +57,24 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.idText = idTextOf(message)
     this.headers = request.headers
     this.logs = request.logs
-    const token = progressTokenSpan(message)
-    this.progressTokenText = token && message.text.slice(token.start, token.end)
+    this.progressTokenText = progressTokenTextOf(message)
+    checkProgressToken(this.progressTokenText)
     this.principalId = request.principalId
+    this.clientKey = request.clientKey
+    this.holder = this
     this.serverName = server.name
     this.#requests = requests
     this.#server = server
     this.#connection = connection
     this.#client = request.client
-    server.counters.started()
-    requests.add(this)
+    this.#held = requests.hold(request.clientKey, message.text, false)
+    this.#countIn()
     this.#response = new ModernResponse(request.acceptsStream, requests.settings, this)
     connection.request(this)
+  }
+
+  openEntry(giveUp: (() => void) | null = null): LedgerEntry {
+    return this.#requests.openEntry(this.clientKey, giveUp)
   }
 
   get reply(): Promise<ModernReply> {
@@ -130,9 +137,20 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#response.finish(text, status)
   }
 
+  #countIn(): void {
+    try {
+      this.#server.counters.started()
+    } catch (thrown) {
+      this.#held?.close()
+      throw thrown
+    }
+    this.#requests.add(this)
+  }
+
   #closeBooks(failed: boolean): void {
     if (!this.#open) return
     this.#open = false
+    this.#held?.close()
     this.#requests.delete(this)
     const durationMs = performance.now() - this.#begunMs
     this.#server.counters.ended(durationMs, failed)

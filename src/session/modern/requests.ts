@@ -1,8 +1,10 @@
 /**
  * Every request of a stateless client that is under way or parked: the owner of their state.
- * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`.
+ * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`, both in bytes by
+ * the ledger.
  */
-import { type ErrorCode, GatewayError } from '../../errors.ts'
+import { type ErrorCode, GatewayError, noRoomError } from '../../errors.ts'
+import { type ByteLedger, heldBytesMin, type LedgerEntry, textBytes } from '../../runtime/byte-ledger.ts'
 import { type Listed, Roster } from '../../runtime/in-flight.ts'
 import { type StateBinding, StateSeal } from './request-state.ts'
 import type { ModernResponseSettings } from './response.ts'
@@ -15,6 +17,8 @@ export interface OpenRequest extends Listed {
   /** True for a subscription, which is no call that could be waited for. */
   readonly endless: boolean
   readonly principalId: string
+  /** What its client is counted under, wherever a bound is for one client. */
+  readonly clientKey: string
   readonly serverName: string
   sweep(nowMs: number): void
   /** Begins to notice when its client is gone. */
@@ -27,6 +31,8 @@ export interface ModernRequestsSettings extends ModernResponseSettings {
   readonly parkedCallsMax: number
   /** Bounds the subscriptions, which hold a stream open as sessions do. */
   readonly sessionsMax: number
+  /** The same of one client. */
+  readonly sessionsPerClientMax: number
   readonly clientInputMs: number
 }
 
@@ -47,23 +53,49 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
   #newcomers = new Roster<OpenRequest>()
   #ticking = false
   #endless = 0
+  readonly #endlessByClient = new Map<string, number>()
+  readonly #ledger: ByteLedger
 
-  constructor(settings: ModernRequestsSettings) {
+  constructor(settings: ModernRequestsSettings, ledger: ByteLedger) {
     this.settings = settings
+    this.#ledger = ledger
+  }
+
+  /** An entry in the name of this client. */
+  openEntry(clientKey: string, giveUp: (() => void) | null): LedgerEntry {
+    return this.#ledger.open(clientKey, giveUp)
+  }
+
+  /**
+   * Room for the text of a request, for as long as that is kept; null for a short one that is not kept for long.
+   * Throws BYTES_EXHAUSTED when there is none.
+   */
+  hold(clientKey: string, text: string, longLived: boolean): LedgerEntry | null {
+    if (text.length < heldBytesMin && !longLived) return null
+    const entry = this.#ledger.hold(clientKey, textBytes(text))
+    if (entry === null) throw noRoomError()
+    return entry
   }
 
   /** Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room. */
   add(work: OpenRequest): void {
-    if (work.endless && ++this.#endless > this.settings.sessionsMax) {
-      this.#endless--
-      throw new GatewayError(
-        'SESSIONS_EXHAUSTED',
-        `the gateway has ${this.settings.sessionsMax} subscriptions (limits.sessions_max)`,
-        30,
-      )
-    }
+    if (work.endless) this.#addEndless(work)
     this.#newcomers.add(work)
     if (!this.#ticking) this.#tickLater()
+  }
+
+  #addEndless({ clientKey }: OpenRequest): void {
+    const { sessionsMax, sessionsPerClientMax } = this.settings
+    const ofClient = this.#endlessByClient.get(clientKey) ?? 0
+    const full =
+      this.#endless >= sessionsMax
+        ? `the gateway has ${sessionsMax} subscriptions (limits.sessions_max)`
+        : ofClient >= sessionsPerClientMax
+          ? `this client has ${sessionsPerClientMax} subscriptions (limits.sessions_per_client_max); close some`
+          : null
+    if (full !== null) throw new GatewayError('SESSIONS_EXHAUSTED', full, 30)
+    this.#endless++
+    this.#endlessByClient.set(clientKey, ofClient + 1)
   }
 
   #tickLater(): void {
@@ -84,18 +116,30 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
 
   delete(work: OpenRequest): void {
     const stood = this.#newcomers.delete(work) || this.#young.delete(work) || this.#work.delete(work)
-    if (stood && work.endless) this.#endless--
+    if (!stood || !work.endless) return
+    this.#endless--
+    const left = (this.#endlessByClient.get(work.clientKey) ?? 1) - 1
+    if (left > 0) this.#endlessByClient.set(work.clientKey, left)
+    else this.#endlessByClient.delete(work.clientKey)
   }
 
-  /** Parks a call and answers the state that opens it once; null when there is no room. */
+  /**
+   * Parks a call and answers the state that opens it once; null when there is no room, in all or for one client,
+   * who must not keep all others from being asked.
+   */
   park(call: Parked, binding: StateBinding): string | null {
-    if (this.#parked.size >= this.settings.parkedCallsMax) return null
-    const { state, name } = this.#seal.seal(
-      binding,
-      Math.ceil(performance.now() + this.settings.clientInputMs),
-    )
+    const { parkedCallsMax, clientInputMs } = this.settings
+    if (this.#parked.size >= parkedCallsMax || this.#parkedOf(call) >= parkedCallsMax / 2) return null
+    const { state, name } = this.#seal.seal(binding, Math.ceil(performance.now() + clientInputMs))
     this.#parked.set(name, call)
     return state
+  }
+
+  /** How many calls of the same client are parked. */
+  #parkedOf({ clientKey }: Parked): number {
+    let count = 0
+    for (const parked of this.#parked.values()) if (parked.clientKey === clientKey) count++
+    return count
   }
 
   /** The call that a state was sealed for, once; null for every other state. */

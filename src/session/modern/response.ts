@@ -6,7 +6,8 @@
  */
 import { onOneLine } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
-import { EventStream, eventFrame, eventStreamHeaders } from '../event-stream.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { EventStream, eventFrame, eventStreamHeaders, type OpenEntry } from '../event-stream.ts'
 
 /** What the HTTP response becomes. */
 export type ModernReply =
@@ -30,6 +31,8 @@ export interface WaitingClient {
 export interface ResponseOwner {
   /** The client has closed the response before it had its answer. Called once at most. */
   clientGone(): void
+  /** An entry for what waits for its client. */
+  openEntry(giveUp: () => void): LedgerEntry
 }
 
 export class ModernResponse {
@@ -110,11 +113,18 @@ export class ModernResponse {
 
   #open(): EventStream {
     if (this.#stream) return this.#stream
-    const stream = new EventStream(this.#settings.streamBufferBytesMax, null, eventStreamHeaders, () => {
-      if (this.#finished) return
-      this.#finished = true
-      this.#owner.clientGone()
-    })
+    const openEntry: OpenEntry = (giveUp) => this.#owner.openEntry(giveUp)
+    const stream = new EventStream(
+      this.#settings.streamBufferBytesMax,
+      null,
+      eventStreamHeaders,
+      openEntry,
+      () => {
+        if (this.#finished) return
+        this.#finished = true
+        this.#owner.clientGone()
+      },
+    )
     this.#stream = stream
     this.#resolve?.({ kind: 'stream', stream })
     this.#resolve = null

@@ -8,6 +8,7 @@ import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/brid
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import type { JsonObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan, rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
@@ -18,12 +19,15 @@ import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClien
 export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly id: string
   readonly principalId: string
+  readonly clientKey: string
   readonly serverName: string
   readonly interactive = false
   readonly endless = true
   readonly headers = undefined
   place = 0
-  readonly #requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>
+  readonly #requests: Pick<ModernRequests, 'settings' | 'add' | 'delete' | 'hold' | 'openEntry'>
+  /** The URIs that it is for. */
+  readonly #held: LedgerEntry | null
   readonly #leaseAgain: () => Promise<Lane> | undefined
   readonly #idText: string
   readonly #client: WaitingClient
@@ -34,7 +38,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
 
   /** `leaseAgain` answers a lane of the server as it is registered now, undefined once it is gone. */
   constructor(
-    requests: Pick<ModernRequests, 'settings' | 'add' | 'delete'>,
+    requests: Pick<ModernRequests, 'settings' | 'add' | 'delete' | 'hold' | 'openEntry'>,
     leaseAgain: () => Promise<Lane> | undefined,
     lane: Lane,
     facts: ServerFacts,
@@ -46,11 +50,13 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     this.#lane = lane
     this.#idText = request.idText
     this.principalId = request.binding.principalId
+    this.clientKey = request.clientKey
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`
     this.#client = request.client
     this.#response = new ModernResponse(request.acceptsStream, requests.settings, this)
-    requests.add(this)
+    this.#held = requests.hold(request.clientKey, request.paramsText, true)
+    this.#countIn()
     lane.join(this)
     const [listen, effects] = startListen(request.idText, params, facts)
     this.#listen = listen
@@ -70,6 +76,10 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     const span = memberSpan(message.text, 0, 'params')
     const params = span && message.text.slice(span.start, span.end)
     this.#handle({ kind: 'notification', method: message.method ?? '', params })
+  }
+
+  openEntry(giveUp: () => void): LedgerEntry {
+    return this.#requests.openEntry(this.clientKey, giveUp)
   }
 
   ask(): void {}
@@ -134,7 +144,17 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     }
   }
 
+  #countIn(): void {
+    try {
+      this.#requests.add(this)
+    } catch (thrown) {
+      this.#held?.close()
+      throw thrown
+    }
+  }
+
   #leave(): void {
+    this.#held?.close()
     this.#lane.leave(this)
     this.#requests.delete(this)
   }

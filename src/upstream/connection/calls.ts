@@ -1,15 +1,39 @@
 /** One request on its way to an MCP server, and what comes back for it. */
 import { GatewayError } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
-import { type MessageText, memberSpan } from '../../protocol/jsonrpc.ts'
+import { type MessageText, memberSpan, progressTokenSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { jsonDepthMax, nestsTooDeep, parsed } from '../../protocol/spans.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
 import { type Mask, maskStart } from '../../telemetry/redaction.ts'
 import type { LaneClient } from './client.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */
 const saidCharsMax = 2_000
+
+/** Whoever holds bytes in the name of one client (runtime/byte-ledger.ts). */
+export interface EntryOpener {
+  openEntry(): LedgerEntry
+}
+
+/** What a client may name its progress by: the name travels back with every step. */
+const progressTokenCharsMax = 1_024
+
+/** Raw JSON text of the progress token, or null when the client asked for none. */
+export function progressTokenTextOf(message: MessageText): string | null {
+  const token = progressTokenSpan(message)
+  return token && message.text.slice(token.start, token.end)
+}
+
+/** Throws PARAMS_REFUSED for a very long one. */
+export function checkProgressToken(tokenText: string | null): void {
+  if (tokenText === null || tokenText.length <= progressTokenCharsMax) return
+  throw new GatewayError(
+    'PARAMS_REFUSED',
+    `params._meta.progressToken may have at most ${progressTokenCharsMax} characters.`,
+  )
+}
 
 /**
  * What a connection keeps in its in-flight table. The connection fills in the fields below the line; the
@@ -40,6 +64,8 @@ export abstract class UpstreamCall implements Listed {
   audience: LaneClient | null = null
   /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
   headers: Readonly<Record<string, string>> | undefined = undefined
+  /** Who has an entry for the bytes of its answer; null for the gateway's own. */
+  holder: EntryOpener | null = null
   upstreamId = 0
   startedAtMs = 0
   lastActivityMs = 0

@@ -7,6 +7,8 @@ import type { UpstreamCall } from './calls.ts'
 export interface LaneClient {
   readonly id: string
   readonly principalId: string
+  /** What it is counted under, wherever a bound is for one client. */
+  readonly clientKey: string
   /** The client's own `initialize` request. */
   readonly initialize: MessageText
   /** Headers of the client's that its connection's `initialize` carries (`forwardHeaders`). */
@@ -27,6 +29,8 @@ export interface LaneClient {
   ): void
   /** The server withdrew a request of its own; `requestIdText` is the raw id it had used. */
   withdraw(message: MessageText, requestIdText: string): void
+  /** Keeps so many bytes more for it, or fewer; false when there is no room for them. None: its bytes are counted elsewhere. */
+  keep?(bytes: number): boolean
   /** Calls `listener` once when the client is gone for good, at once if it is; the answer takes that back. */
   whenGone?(listener: () => void): () => void
   /** The lane died under its clients; whoever waits for notifications must see to a new one. */

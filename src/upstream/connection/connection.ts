@@ -5,7 +5,7 @@
  * back, type and digits kept, when the answer or its progress comes. SDKs count both from 0, so without the
  * map one client would get another's answer. Nothing else in a message is changed.
  */
-import { type ErrorCode, GatewayError } from '../../errors.ts'
+import { type ErrorCode, GatewayError, resultTooLargeError } from '../../errors.ts'
 import { foreignErrors } from '../../protocol/eras.ts'
 import {
   type MessageText,
@@ -17,8 +17,9 @@ import {
   scanMessage,
   withId,
 } from '../../protocol/jsonrpc.ts'
-import { largeAnswer, type MessagePieces, replaceBytes } from '../../protocol/large-answer.ts'
+import { largeAnswer, lengthOf, type MessagePieces, replaceBytes } from '../../protocol/large-answer.ts'
 import { errorCodeOf, integerAt } from '../../protocol/response.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import { ByNumber } from '../../runtime/in-flight.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { costs, FloodGuard, type ServerBudget } from '../transports/flood-guard.ts'
@@ -51,6 +52,8 @@ export interface CallLimits {
   /** Longest silence of a call; progress starts it anew. */
   readonly callIdleMs: number
   readonly callTotalMs: number
+  /** Bytes of one answer. */
+  readonly resultBytesMax: number
 }
 
 /** Failures after which it is worth a look whether the server is there, and still of its era. */
@@ -232,6 +235,10 @@ export class Connection implements TransportReceiver {
     }
   }
 
+  openEntry(requestId: number): LedgerEntry | null {
+    return this.#inFlight.get(requestId)?.holder?.openEntry() ?? null
+  }
+
   settled(requestId: number): boolean {
     return this.#inFlight.get(requestId) === undefined
   }
@@ -263,7 +270,8 @@ export class Connection implements TransportReceiver {
     const call = answer && this.#inFlight.get(answer.id)
     if (!answer || !call?.takesBytes) return false
     this.#inFlight.delete(answer.id)
-    call.answeredLarge(replaceBytes(pieces, answer.idStart, answer.idEnd, call.idText))
+    if (lengthOf(pieces) > this.#limits.resultBytesMax) this.#tooLarge(call)
+    else call.answeredLarge(replaceBytes(pieces, answer.idStart, answer.idEnd, call.idText))
     return true
   }
 
@@ -329,8 +337,14 @@ export class Connection implements TransportReceiver {
     if (message.failed && this.#saysOtherEra(message)) this.#owner.requestLost()
     if (call.outlivesAnswer && call.progressTokenText !== null && !message.failed)
       this.#lingering.add(id, call)
-    call.answered(message, withId(message, call.idText))
+    if (message.text.length > this.#limits.resultBytesMax) this.#tooLarge(call)
+    else call.answered(message, withId(message, call.idText))
     return true
+  }
+
+  #tooLarge(call: UpstreamCall): void {
+    if (call.cancelledAtMs > 0) call.dropped()
+    else call.failed(resultTooLargeError(this.#limits.resultBytesMax, 'limits.result_bytes_max'))
   }
 
   #saysOtherEra(message: MessageText): boolean {
@@ -349,20 +363,23 @@ export class Connection implements TransportReceiver {
 }
 
 const callsMax = 256
+/** Characters of the requests that are kept with them. */
+const callCharsMax = 4 * 1024 * 1024
 
 /** Answered calls whose task goes on and may still report progress (2025-11-25, basic/utilities/tasks). */
 class LingeringCalls {
   readonly #byId = new Map<number, UpstreamCall>()
+  #chars = 0
 
-  /** Keeps a call; the oldest goes when there are too many. */
+  /** Keeps a call; the oldest go when there are too many, or too large ones. */
   add(id: number, call: UpstreamCall): void {
-    if (this.#byId.size >= callsMax) {
-      for (const oldest of this.#byId.keys()) {
-        this.#byId.delete(oldest)
-        break
-      }
-    }
     this.#byId.set(id, call)
+    this.#chars += call.message.text.length
+    for (const [oldest, { message }] of this.#byId) {
+      if (this.#byId.size <= callsMax && this.#chars <= callCharsMax) break
+      this.#byId.delete(oldest)
+      this.#chars -= message.text.length
+    }
   }
 
   get(id: number): UpstreamCall | undefined {
@@ -371,5 +388,6 @@ class LingeringCalls {
 
   clear(): void {
     this.#byId.clear()
+    this.#chars = 0
   }
 }

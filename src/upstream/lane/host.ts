@@ -2,6 +2,7 @@
 import type { GatewayError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
+import type { LaneClient } from '../connection/client.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
 import type { ServerBudget } from '../transports/flood-guard.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
@@ -10,6 +11,7 @@ import type { Lane } from './lane.ts'
 export interface LaneSettings {
   readonly callIdleMs: number
   readonly callTotalMs: number
+  readonly resultBytesMax: number
   readonly startTimeoutMs: number
   /** Connections that speak for the stateless clients of one principal; each set of capabilities has its own. */
   readonly lanesPerClientMax: number
@@ -20,8 +22,8 @@ export interface LaneHost {
   readonly name: string
   readonly log: Log
   readonly laneSettings: LaneSettings
-  /** A transport ready to be opened, or a GatewayError when the process limit is reached. */
-  createTransport(): UpstreamTransport
+  /** A transport ready to be opened for this owner of a lane, or a GatewayError when a process limit is reached. */
+  createTransport(owner: LaneClient | null): UpstreamTransport
   readonly identity: GatewayIdentity
   /** What the server may cost, on all its lanes together. */
   readonly budget: ServerBudget

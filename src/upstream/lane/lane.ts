@@ -187,7 +187,9 @@ export class Lane implements ConnectionOwner {
   request(connection: Connection, client: LaneClient, call: UpstreamCall): void {
     if (!this.#announced) this.#announce(connection, initializedText)
     // What the server need not hear of, because others on this lane want more, is answered here.
-    if (this.subscriptions.note(client, call.message, this.owner !== null)) connection.request(call)
+    const noted = this.subscriptions.note(client, call.message, this.owner !== null)
+    if (noted instanceof GatewayError) call.failed(noted)
+    else if (noted) connection.request(call)
     else call.answeredHere('{}')
   }
 
@@ -268,7 +270,7 @@ export class Lane implements ConnectionOwner {
     const forgetOwner = this.owner?.whenGone?.(() => attempt.giveUp(sessionEnded()))
     const error = await attempt.run(
       boundMs,
-      () => new Connection(this.#host.createTransport(), this, laneSettings, log),
+      () => new Connection(this.#host.createTransport(this.owner), this, laneSettings, log),
       (connection, timeoutMs) => this.#shakeHands(connection, timeoutMs),
       (connection) => {
         this.#connection = connection

@@ -19,6 +19,14 @@ export class LanePool {
     return this.#byKey.size + this.#leaving.size
   }
 
+  /** Lanes of which a client of this name is the owner. */
+  countOwnedBy(clientKey: string): number {
+    let count = 0
+    for (const { owner } of this.#byKey.values()) if (owner?.clientKey === clientKey) count++
+    for (const { owner } of this.#leaving) if (owner?.clientKey === clientKey) count++
+    return count
+  }
+
   /** The lane of this role, made when there is none that takes calls. It is not opened here. */
   get(role: LaneRole): Lane {
     const found = this.#byKey.get(role.key)

@@ -2,17 +2,24 @@
  * Who on one lane has asked for what: resource updates by URI, and log messages from a level up.
  * The server hears of the sum; each client is given its own part.
  */
+
+import { GatewayError, noRoomError } from '../../errors.ts'
+import { uriCharsMax, uriTooLong } from '../../protocol/bridge/listen.ts'
 import { logLevels, logRank } from '../../protocol/eras.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
+import { textBytes } from '../../runtime/byte-ledger.ts'
+import type { LaneClient } from '../connection/client.ts'
 
 /** One client may subscribe to this many URIs; more are passed on but not counted. */
 const urisPerMemberMax = 10_000
 
 /** Whoever asks: a session, a listen stream, or the lane itself for stateless requests. */
-type Subscriber = object
+type Subscriber = object & Partial<Pick<LaneClient, 'keep'>>
 
 export class LaneSubscriptions {
   readonly #urisOf = new Map<Subscriber, Set<string>>()
+  /** Bytes that a client's own requests keep here in its name. */
+  readonly #keptOf = new Map<Subscriber, number>()
   readonly #levelOf = new Map<Subscriber, number>()
   readonly #tell: (method: string, params: Record<string, unknown>) => Promise<void>
 
@@ -21,16 +28,30 @@ export class LaneSubscriptions {
     this.#tell = tell
   }
 
-  /** Notes what a client's own request asks for. False when the server need not hear of it; an `alone` client's it always hears. */
-  note(client: Subscriber, message: MessageText, alone: boolean): boolean {
+  /**
+   * Notes what a client's own request asks for. False when the server need not hear of it; an `alone` client's it
+   * always hears. An error when it cannot be kept.
+   */
+  note(client: Subscriber, message: MessageText, alone: boolean): boolean | GatewayError {
     const { method } = message
     if (method === 'logging/setLevel') return this.#noteLevel(client, paramString(message, 'level'), alone)
     if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return true
     const uri = paramString(message, 'uri')
     if (uri === null) return true
     if (method === 'resources/unsubscribe') return this.#remove(client, uri)
-    this.#add(client, uri)
-    return true
+    if (this.#urisOf.get(client)?.has(uri) === true) return true
+    if (uri.length > uriCharsMax) return new GatewayError('PARAMS_REFUSED', uriTooLong)
+    const refusal = this.#keep(client, textBytes(uri))
+    if (refusal === null) this.#add(client, uri)
+    return refusal ?? true
+  }
+
+  /** Charges the client, or says that there is no room. */
+  #keep(client: Subscriber, bytes: number): GatewayError | null {
+    if (client.keep === undefined) return null
+    if (!client.keep(bytes)) return noRoomError()
+    this.#keptOf.set(client, (this.#keptOf.get(client) ?? 0) + bytes)
+    return null
   }
 
   /** The client's own request serves where it says what all of them need; else the gateway says that, if it is new. */
@@ -62,6 +83,8 @@ export class LaneSubscriptions {
   /** Asks here for what a client had asked for on a lane that is gone. */
   carryOver(client: Subscriber, from: LaneSubscriptions): void {
     for (const uri of from.#urisOf.get(client) ?? []) this.subscribe(client, uri)
+    this.#keptOf.set(client, (this.#keptOf.get(client) ?? 0) + (from.#keptOf.get(client) ?? 0))
+    from.#keptOf.delete(client)
     const level = logLevels[from.#levelOf.get(client) ?? logLevels.length]
     if (level !== undefined) void this.#changeLevel(client, level)
   }
@@ -80,7 +103,7 @@ export class LaneSubscriptions {
 
   /** Answers true when nobody else needs the URI, so that the server must hear of it. */
   #remove(client: Subscriber, uri: string): boolean {
-    this.#urisOf.get(client)?.delete(uri)
+    if (this.#urisOf.get(client)?.delete(uri) === true) this.#keep(client, -textBytes(uri))
     return !this.#anyone(uri)
   }
 
@@ -90,6 +113,8 @@ export class LaneSubscriptions {
     const before = this.level
     this.#urisOf.delete(client)
     this.#levelOf.delete(client)
+    client.keep?.(-(this.#keptOf.get(client) ?? 0))
+    this.#keptOf.delete(client)
     if (!serverIsThere) return
     const { level } = this
     if (level !== null && level !== before) void this.#tell('logging/setLevel', { level })

@@ -102,6 +102,7 @@ function deafReceiver(): TransportReceiver {
     message() {},
     large: () => true,
     settled: () => true,
+    openEntry: () => null,
     requestFailed() {},
     sessionLost() {},
     sessionDoubted() {},

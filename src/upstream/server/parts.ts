@@ -17,7 +17,10 @@ export interface ServerParts {
   goesOnAs(server: { readonly name: string }, definition: ServerDefinition): boolean
   /** Child processes of every server together. */
   processesInUse(): number
+  /** Those of them that only a client of this name uses. */
+  processesOwnedBy(clientKey: string): number
   readonly processesMax: number
+  readonly processesPerClientMax: number
   /** Number of downstream sessions of a server. */
   sessionCount(name: string): number
   readonly callIdleMs: number
@@ -26,10 +29,11 @@ export interface ServerParts {
   readonly healthProbeMs: number
   readonly startWaitMs: number
   readonly inFlightMax: number
+  readonly resultBytesMax: number
   readonly lanesPerClientMax: number
   /** True when no client token is configured: the primary lane then serves the anonymous clients. */
   readonly openAccess: boolean
 }
 
 /** What the gateway gives; the rest comes from the table of all servers. */
-export type ServerSurroundings = Omit<ServerParts, 'processesInUse' | 'goesOnAs'>
+export type ServerSurroundings = Omit<ServerParts, 'processesInUse' | 'processesOwnedBy' | 'goesOnAs'>

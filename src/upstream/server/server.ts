@@ -65,6 +65,7 @@ export class Server implements ServerEntry, LaneHost {
     this.laneSettings = {
       callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
       callTotalMs: parts.callTotalMs,
+      resultBytesMax: parts.resultBytesMax,
       startTimeoutMs: definition.startTimeoutMs,
       lanesPerClientMax: parts.lanesPerClientMax,
     }
@@ -91,6 +92,11 @@ export class Server implements ServerEntry, LaneHost {
   /** Child processes, those that are starting included. */
   get processes(): number {
     return this.definition.transport === 'stdio' ? this.#pool.count : 0
+  }
+
+  /** Those of them that only a client of this name uses. */
+  processesOwnedBy(clientKey: string): number {
+    return this.definition.transport === 'stdio' ? this.#pool.countOwnedBy(clientKey) : 0
   }
 
   /** Begins connecting in the background. */
@@ -199,14 +205,8 @@ export class Server implements ServerEntry, LaneHost {
 
   // For the lanes.
 
-  createTransport(): UpstreamTransport {
-    // The lane that asks is counted already.
-    if (this.definition.transport === 'stdio' && this.#parts.processesInUse() > this.#parts.processesMax)
-      throw new GatewayError(
-        'PROCESSES_EXHAUSTED',
-        `all ${this.#parts.processesMax} child processes are in use (limits.processes_max)`,
-        5,
-      )
+  createTransport(owner: LaneClient | null): UpstreamTransport {
+    if (this.definition.transport === 'stdio') checkProcesses(this.#parts, owner)
     return this.#parts.createTransport(this.definition)
   }
 
@@ -293,4 +293,26 @@ function refusedBesideAnother(error: GatewayError, { isolation, transport }: Ser
   if (isolation === 'shared' || !(refused || exited)) return error
   const hint = 'It has another connection already: if it takes one only, set isolation: shared'
   return new GatewayError(error.code, `${error.details.replace(/\.$/, '')}. ${hint}`, error.retryAfterSeconds)
+}
+
+/**
+ * Throws PROCESSES_EXHAUSTED when there are as many child processes as there may be, in all or for the owner of a
+ * lane. The lane that asks is counted already.
+ */
+function checkProcesses(parts: ServerParts, owner: LaneClient | null): void {
+  const { processesMax, processesPerClientMax } = parts
+  if (parts.processesInUse() > processesMax)
+    throw new GatewayError(
+      'PROCESSES_EXHAUSTED',
+      `all ${processesMax} child processes are in use (limits.processes_max)`,
+      5,
+    )
+  // Whatever one client does, half of them are for the others.
+  const ofClientMax = Math.min(processesPerClientMax, Math.ceil(processesMax / 2))
+  if (owner !== null && parts.processesOwnedBy(owner.clientKey) > ofClientMax)
+    throw new GatewayError(
+      'PROCESSES_EXHAUSTED',
+      `this client has ${ofClientMax} child processes of its own (limits.processes_per_client_max); end some sessions with DELETE`,
+      5,
+    )
 }

@@ -28,7 +28,9 @@ export class Servers implements ServerDirectory {
       this.replace(definition)
       return true
     }
-    this.#parts = { ...parts, goesOnAs, processesInUse: () => this.processes }
+    const processesOwnedBy: ServerParts['processesOwnedBy'] = (clientKey) =>
+      this.#all().reduce((sum, server) => sum + server.processesOwnedBy(clientKey), 0)
+    this.#parts = { ...parts, goesOnAs, processesInUse: () => this.processes, processesOwnedBy }
   }
 
   /** Tells `listener` from now on. */

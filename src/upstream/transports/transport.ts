@@ -8,10 +8,13 @@
  */
 import type { GatewayError } from '../../errors.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
+import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { ServerBudget } from './flood-guard.ts'
 
 /** What a transport tells its connection. Calls are synchronous and must not throw. */
 export interface TransportReceiver {
+  /** An entry for the bytes of a large answer to this request while it arrives; null when it is no client's. */
+  openEntry(requestId: number): LedgerEntry | null
   /**
    * One JSON-RPC message text, a single JSON object without a line break at its ends.
    * `requestId` is the upstream id of the request on whose response it arrived, or null when the

@@ -1,5 +1,6 @@
 /** How long a session lives. Its bounds in number are held over HTTP (test/e2e/session-life.test.ts). */
 import { expect, test } from 'bun:test'
+import { ByteLedger } from '../../../src/runtime/byte-ledger.ts'
 import { Sessions } from '../../../src/session/legacy/sessions.ts'
 
 const hourMs = 3_600_000
@@ -10,7 +11,8 @@ test.each([
   { absoluteMs: dayMs, usedMs: dayMs - hourMs, lives: true, why: 'not so old yet' },
   { absoluteMs: dayMs, usedMs: dayMs + hourMs, lives: false, why: 'whoever wants an age limit gets it' },
 ])('with an age limit of $absoluteMs ms one in use for $usedMs ms lives: $lives: $why', (row) => {
-  const sessions = new Sessions({
+  const ledger = new ByteLedger({ heldBytesMax: 1024, heldBytesPerClientMax: 1024 })
+  const settings = {
     sessionsMax: 10,
     sessionsPerClientMax: 10,
     sessionIdleMs: 2 * 90 * dayMs,
@@ -21,10 +23,10 @@ test.each([
     heartbeatMs: 15_000,
     streamAfterMs: 3_000,
     clientInputMs: 600_000,
-  })
+  }
+  const sessions = new Sessions(settings, ledger)
   const session = sessions.open(
-    { principalId: 'anonymous', serverName: 'files', endpoint: 'stream' },
-    'client',
+    { principalId: 'anonymous', clientKey: 'client', serverName: 'files', endpoint: 'stream' },
     () => {},
   )
   sessions.sweep(session.createdAtMs + row.usedMs)

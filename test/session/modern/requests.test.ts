@@ -1,21 +1,26 @@
 /** The books of stateless clients' requests: who is watched, who is swept, and who is forgotten. */
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/errors.ts'
+import { ByteLedger } from '../../../src/runtime/byte-ledger.ts'
 import { ModernRequests, type OpenRequest } from '../../../src/session/modern/requests.ts'
 
 const settings = {
   parkedCallsMax: 4,
   sessionsMax: 2,
+  sessionsPerClientMax: 2,
   clientInputMs: 60_000,
   streamBufferBytesMax: 1024,
   heartbeatMs: 60_000,
   streamAfterMs: 60_000,
 }
 
+const bounds = { heldBytesMax: 1024, heldBytesPerClientMax: 1024 }
+
 /** A request that notes what happens to it. */
 class Work implements OpenRequest {
   place = 0
   readonly principalId = 'anonymous'
+  readonly clientKey: string = 'one'
   readonly serverName = 'one'
   readonly watched = Promise.withResolvers<void>()
   watches = 0
@@ -44,7 +49,7 @@ class Work implements OpenRequest {
 
 describe('a client is watched', () => {
   test('once, whenever its request came', async () => {
-    const calls = new ModernRequests(settings)
+    const calls = new ModernRequests(settings, new ByteLedger(bounds))
     const [one, two] = [new Work(), new Work()]
     calls.add(one)
     await Bun.sleep(1)
@@ -57,7 +62,7 @@ describe('a client is watched', () => {
   })
 
   test('not when its request is answered soon', async () => {
-    const calls = new ModernRequests(settings)
+    const calls = new ModernRequests(settings, new ByteLedger(bounds))
     const [quick, slow] = [new Work(), new Work()]
     calls.add(quick)
     calls.add(slow)
@@ -67,7 +72,7 @@ describe('a client is watched', () => {
   })
 
   test('not when the watching of another has ended it, and then nothing of it is left', async () => {
-    const calls = new ModernRequests(settings)
+    const calls = new ModernRequests(settings, new ByteLedger(bounds))
     const second = new Work()
     const first = new Work(false, () => calls.delete(second))
     calls.add(first)
@@ -81,7 +86,7 @@ describe('a client is watched', () => {
 
 describe('whether watched or not, what is under way', () => {
   test('is swept and can be aborted, and what is over is not', async () => {
-    const calls = new ModernRequests(settings)
+    const calls = new ModernRequests(settings, new ByteLedger(bounds))
     const [old, over] = [new Work(), new Work()]
     calls.add(old)
     calls.add(over)
@@ -96,7 +101,7 @@ describe('whether watched or not, what is under way', () => {
   })
 
   test('counts against the bound on subscriptions until it is over, once', () => {
-    const calls = new ModernRequests(settings)
+    const calls = new ModernRequests(settings, new ByteLedger(bounds))
     const subscriptions = [new Work(true), new Work(true)]
     for (const work of subscriptions) calls.add(work)
     expect(() => calls.add(new Work(true))).toThrow('2 subscriptions')

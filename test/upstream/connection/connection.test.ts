@@ -12,7 +12,7 @@ import { ServerBudget } from '../../../src/upstream/transports/flood-guard.ts'
 import { TextTransport, type TextTransportOptions } from '../../support/text-transport.ts'
 import { messageOf, NotingCall, silentLog } from '../../support/upstream-parties.ts'
 
-const limits = { callIdleMs: 1_000, callTotalMs: 5_000 }
+const limits = { callIdleMs: 1_000, callTotalMs: 5_000, resultBytesMax: 64 * 1024 * 1024 }
 const closedError = new GatewayError('UPSTREAM_CLOSED', 'the wire is gone')
 
 interface Wire {

@@ -32,7 +32,8 @@ test('names the versions of a server that speaks others, without a secret among 
     budget: new ServerBudget(),
     mask: createMask([key]),
   }
-  const connection = new Connection(transport, owner, { callIdleMs: 10_000, callTotalMs: 10_000 }, silent)
+  const limits = { callIdleMs: 10_000, callTotalMs: 10_000, resultBytesMax: 1 << 20 }
+  const connection = new Connection(transport, owner, limits, silent)
   await transport.open(connection, AbortSignal.timeout(10_000))
   const refused = await discoverServer(connection, { name: 'gateway', version: '1' }, 10_000).catch(
     (thrown: unknown) => thrown,

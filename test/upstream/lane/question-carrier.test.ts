@@ -77,7 +77,7 @@ const facts = {
 
 /** The calls of one client on one pipe, and what the server has heard of its questions. */
 class Pipe {
-  readonly client = new StatelessClient('anonymous', capabilities, {}, undefined)
+  readonly client = new StatelessClient('anonymous', 'address unix', capabilities, {}, undefined)
   readonly answers: string[] = []
   readonly inFlight: BridgeCall[] = []
   readonly #driven = new Map<BridgeCall, (event: CallEvent) => void>()

@@ -680,7 +680,7 @@ test("an owner's answer goes to the server as the owner wrote it", () => {
   expect(transport.texts).toEqual(['{"jsonrpc":"2.0","id":"s1","result":{"role":"user"}}'])
 })
 
-const limits = { callIdleMs: 60_000, callTotalMs: 600_000 }
+const limits = { callIdleMs: 60_000, callTotalMs: 600_000, resultBytesMax: 1024 * 1024 }
 
 function roleOf(kind: LaneKind, owner: NotingClient): LaneRole {
   const owned = kind === 'owned' || kind === 'stateless'

@@ -22,7 +22,11 @@ function scene(): Scene {
     told.push(`${method} ${Object.values(params).join()}`)
   })
   const request: Scene['request'] = (client, method, params, alone = false) =>
-    subscriptions.note(client, messageOf(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })), alone)
+    subscriptions.note(
+      client,
+      messageOf(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })),
+      alone,
+    ) === true
   return {
     subscriptions,
     told,

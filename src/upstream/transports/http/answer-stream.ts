@@ -7,7 +7,7 @@
  *
  * Spec: 2025-11-25, Transports, Sending Messages 6 and Resumability. The modern era has no resumption.
  */
-import { type ErrorCode, GatewayError } from '../../../errors.ts'
+import { type ErrorCode, GatewayError, resultTooLargeError } from '../../../errors.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
 import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
 import { wait } from './client/answer/cancellation.ts'
@@ -60,16 +60,24 @@ export async function readAnswerStream(first: HttpAnswer, stream: AnswerStream):
 
   function oversized(head: string, tail: string): void {
     if (requestIdOfAnswer(head, tail) !== stream.requestId) return
-    stream.failed(answerTooLarge(stream))
+    stream.failed(resultTooLargeError(stream.eventBytesMax, 'limits.line_bytes_max'))
     settled()
   }
 
+  /** A broken stream is resumed like one that ended; an aborted one is noticed by the caller. */
+  function broken(thrown: unknown): void {
+    if (!(thrown instanceof GatewayError) || thrown.code !== 'BYTES_EXHAUSTED') return
+    stream.failed(thrown)
+    settled()
+  }
+
+  const sink = { event, oversized }
   let answer: HttpAnswer | null = first
   let seenEventId = ''
   let fruitless = 0
   try {
     for (;;) {
-      if (answer !== null) await readEvents(answer, stream, cursor, { event, oversized }).catch(ignore)
+      if (answer !== null) await readEvents(answer, stream, cursor, sink).catch(broken)
       if (answered) return
       if (cursor.lastEventId === '') throw endedEarly(stream, 'the stream cannot be resumed')
       fruitless = cursor.lastEventId === seenEventId ? fruitless + 1 : 0
@@ -105,13 +113,6 @@ function delayMs({ retryMs }: StreamCursor, fruitless: number): number {
   return retryMs === null ? reconnectMs * 2 ** fruitless : Math.max(retryMs, reconnectMinMs)
 }
 
-function answerTooLarge({ host, eventBytesMax }: AnswerStream): GatewayError {
-  return new GatewayError('UPSTREAM_ERROR', `The answer of ${host} is larger than ${eventBytesMax} bytes.`)
-}
-
 function endedEarly({ host }: AnswerStream, why: string): GatewayError {
   return new GatewayError('UPSTREAM_CLOSED', `${host} ended the stream before it answered, and ${why}.`)
 }
-
-/** A broken stream is resumed like one that ended; an aborted one is noticed by the caller. */
-function ignore(): void {}

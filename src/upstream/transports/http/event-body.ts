@@ -1,5 +1,7 @@
 /** Reads the event stream in the body of one response. */
+import { noRoomError } from '../../../errors.ts'
 import { createSseParser, type SseParser, type SseSink } from '../../../protocol/sse-frames.ts'
+import { heldBytesMin, type LedgerEntry } from '../../../runtime/byte-ledger.ts'
 import { costs, type ServerBudget } from '../flood-guard.ts'
 import { messagesIn } from '../message-text.ts'
 import type { HttpAnswer } from './client/answer/answer.ts'
@@ -22,6 +24,8 @@ export interface StreamReading {
   readonly budget: ServerBudget
   /** True for the response of a call, which waits for room; else an event that finds none is left out. */
   readonly expected: boolean
+  /** An entry for the bytes of a large event while it arrives; null, or absent, when it is no one client's. */
+  openEntry?(): LedgerEntry | null
   /** So much was spent on what is no event (flood-guard.ts). */
   unasked(units: number): void
 }
@@ -37,7 +41,8 @@ const portionUnits = 4 * 1024
 
 /**
  * Resolves when the stream ends; rejects with a GatewayError when it breaks, or its request is cancelled.
- * Reads one chunk at a time, and none while the gate is shut.
+ * Reads one chunk at a time, and none while the gate is shut. Rejects with BYTES_EXHAUSTED when its client has no
+ * room for a large event while that arrives.
  */
 export async function readEvents(
   answer: HttpAnswer,
@@ -46,9 +51,11 @@ export async function readEvents(
   sink: Pick<SseSink, 'event' | 'oversized'>,
 ): Promise<void> {
   const { gate } = reading
+  const arriving = new ArrivingEvent(reading)
   const parser: SseParser = createSseParser(reading.eventBytesMax, {
     event(type, data) {
       if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
+      arriving.close()
       sink.event(type, data)
     },
     retry(delayMs) {
@@ -66,6 +73,12 @@ export async function readEvents(
       for (let at = 0; at < chunk.length; at += sliceBytes) {
         while (gate.passed !== null) await gate.passed
         parser.push(chunk.length <= sliceBytes ? chunk : chunk.subarray(at, at + sliceBytes))
+        if (!arriving.hold(parser.heldBytes)) {
+          // The server is not to pay for it.
+          parser.drop()
+          answer.discard()
+          throw noRoomError()
+        }
         bill.charge()
         while (!bill.hold()) if (!(await wait(roomMs, reading.cancellation))) return
       }
@@ -75,6 +88,7 @@ export async function readEvents(
   } finally {
     parser.end()
     bill.settle()
+    arriving.close()
   }
 }
 
@@ -121,6 +135,31 @@ class Bill {
     const { heldBytes } = this.#parser
     if (heldBytes > 0) this.#reading.unasked(heldBytes)
     this.#reading.budget.unfinished.hold(this, 0)
+  }
+}
+
+/** What has come of an event that has not ended yet, in the name of whoever waits for it. */
+class ArrivingEvent {
+  readonly #reading: StreamReading
+  #entry: LedgerEntry | null = null
+
+  constructor(reading: StreamReading) {
+    this.#reading = reading
+  }
+
+  /** Holds so many bytes from here on. False when there is no room for them. */
+  hold(bytes: number): boolean {
+    if (bytes < heldBytesMin) {
+      this.close()
+      return true
+    }
+    this.#entry ??= this.#reading.openEntry?.() ?? null
+    return this.#entry === null || this.#entry.resize(bytes)
+  }
+
+  /** The event is whole, or will not be. */
+  close(): void {
+    this.#entry?.close()
   }
 }
 

@@ -1,4 +1,5 @@
 /** Reads the JSON body that answers one POST. */
+import { resultTooLargeError } from '../../../errors.ts'
 import { batchMessagesMax } from '../../../protocol/jsonrpc.ts'
 import { largeAnswerBytesMin, lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { isOverfullBatch, messagesIn } from '../message-text.ts'
@@ -29,7 +30,7 @@ export function deliverJson(
   receiver: TransportReceiver | null,
 ): HttpFailure | null {
   if (receiver === null) return null
-  if (pieces === null) throw notAnAnswer(answer, `more than ${bytesMax} bytes`)
+  if (pieces === null) throw resultTooLargeError(bytesMax, 'limits.line_bytes_max')
   const large = lengthOf(pieces) >= largeAnswerBytesMin
   if (!large || !receiver.large(pieces, requestId)) {
     if (large && isOverfullBatch(pieces)) throw notAnAnswer(answer, overfull)

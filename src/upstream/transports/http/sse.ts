@@ -8,7 +8,7 @@
  *
  * Spec: 2024-11-05, Transports, HTTP with SSE. Cases: test/upstream/transports/http/sse.test.ts
  */
-import { GatewayError } from '../../../errors.ts'
+import { GatewayError, resultTooLargeError } from '../../../errors.ts'
 import { scanMessage } from '../../../protocol/jsonrpc.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
 import { createMask, type Mask } from '../../../telemetry/redaction.ts'
@@ -20,7 +20,7 @@ import {
   type TransportReceiver,
   type UpstreamTransport,
 } from '../transport.ts'
-import { answererOf, type HttpAnswer, mediaType, notAnAnswer, readBody } from './client/answer/answer.ts'
+import { answererOf, type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
 import { Cancellation, wait } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { messagesOf, ReadGate, readEvents, type StreamReading } from './event-body.ts'
@@ -158,8 +158,7 @@ class SseTransport implements UpstreamTransport {
     this.#receiver?.noise(`(an event of more than ${lineBytesMax} bytes was left out)`)
     const requestId = requestIdOfAnswer(head, tail)
     if (requestId === null) return
-    const details = `The answer of the server is larger than ${lineBytesMax} bytes.`
-    this.#receiver?.requestFailed(requestId, new GatewayError('UPSTREAM_ERROR', details))
+    this.#receiver?.requestFailed(requestId, resultTooLargeError(lineBytesMax, 'limits.line_bytes_max'))
   }
 
   send(outgoing: Outgoing): void {
@@ -219,7 +218,7 @@ class SseTransport implements UpstreamTransport {
     }
     const { lineBytesMax } = this.#options
     const body = await readBody(answer, lineBytesMax)
-    if (body === null) throw notAnAnswer(answer, `more than ${lineBytesMax} bytes`)
+    if (body === null) throw resultTooLargeError(lineBytesMax, 'limits.line_bytes_max')
     for (const text of messagesIn(body.trim()) ?? [])
       if (scanMessage(text) !== null) this.#receiver?.message(text, requestId)
   }

@@ -222,7 +222,7 @@ class StreamableHttpTransport implements UpstreamTransport {
     }
     if (type.endsWith('json')) {
       const { lineBytesMax } = this.#options
-      const pieces = answer.pieces(lineBytesMax)
+      const pieces = answer.pieces(lineBytesMax, this.#receiver, requestId)
       const take = (all: MessagePieces | null): boolean =>
         conclude(deliverJson(answer, all, lineBytesMax, { requestId, inSession }, this.#receiver))
       return pieces instanceof Promise ? pieces.then(take) : take(pieces)
@@ -247,6 +247,7 @@ class StreamableHttpTransport implements UpstreamTransport {
       message: (text) => this.#receiver?.message(text, requestId),
       settled: () => this.#receiver?.settled(requestId) ?? true,
       failed: (error) => this.#fail(requestId, error),
+      openEntry: () => this.#receiver?.openEntry(requestId) ?? null,
       interrupted: () => this.#receiver?.interrupted?.(requestId),
       resume: (lastEventId) => this.#get(lastEventId, session, cancellation),
     })

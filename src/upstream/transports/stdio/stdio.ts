@@ -9,7 +9,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
-import { errorCode, GatewayError, reasonOf } from '../../../errors.ts'
+import { errorCode, GatewayError, reasonOf, resultTooLargeError } from '../../../errors.ts'
 import { batchMessagesMax } from '../../../protocol/jsonrpc.ts'
 import { lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { createMask, type Mask } from '../../../telemetry/redaction.ts'
@@ -166,8 +166,8 @@ class StdioTransport implements UpstreamTransport {
 
   #answerTooLarge(requestId: number | null): void {
     if (requestId === null) return
-    const details = `The answer of the server is larger than ${this.#options.lineBytesMax} bytes.`
-    this.#receiver?.requestFailed(requestId, new GatewayError('UPSTREAM_ERROR', details))
+    const error = resultTooLargeError(this.#options.lineBytesMax, 'limits.line_bytes_max')
+    this.#receiver?.requestFailed(requestId, error)
   }
 
   send(outgoing: Outgoing): void {

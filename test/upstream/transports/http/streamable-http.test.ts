@@ -114,17 +114,17 @@ describe.each([
       {
         why: 'a body over the cap',
         answer: () => Response.json({ x: 'x'.repeat(1 << 21) }),
-        code: 'UPSTREAM_ERROR',
+        code: 'RESULT_TOO_LARGE',
       },
       {
         why: 'a body over the cap whose size was not announced',
         answer: () => unsized('x'.repeat(1 << 21)),
-        code: 'UPSTREAM_ERROR',
+        code: 'RESULT_TOO_LARGE',
       },
       {
         why: 'an event over the cap',
         answer: () => events(`data: {"result":"${'x'.repeat(1 << 21)}","id":1}\n\n`),
-        code: 'UPSTREAM_ERROR',
+        code: 'RESULT_TOO_LARGE',
       },
       {
         why: 'the answer to another request',

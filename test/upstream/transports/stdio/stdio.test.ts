@@ -112,7 +112,7 @@ describe('messages', () => {
     transport.send(request(2, { size: 10 }))
     await recorder.answerTo(2)
     const failed = recorder.of('requestFailed')
-    expect(failed.map((event) => [event.requestId, event.error.code])).toEqual([[1, 'UPSTREAM_ERROR']])
+    expect(failed.map((event) => [event.requestId, event.error.code])).toEqual([[1, 'RESULT_TOO_LARGE']])
     expect(recorder.of('noise').length).toBe(1)
   })
 

@@ -1,7 +1,9 @@
 /** The answer to a request that fetch has carried: over TLS, or through an outgoing proxy. */
+import { GatewayError } from '../../../../errors.ts'
 import type { OutgoingProxy } from '../../../../net/outgoing-proxy.ts'
 import type { MessagePieces } from '../../../../protocol/large-answer.ts'
-import { type HttpAnswer, networkError } from './answer/answer.ts'
+import { type AnswerRoom, type HttpAnswer, networkError } from './answer/answer.ts'
+import { ArrivingBytes } from './answer/arriving-bytes.ts'
 import type { Cancellation } from './answer/cancellation.ts'
 
 export interface FetchedRequest {
@@ -66,29 +68,42 @@ class FetchedAnswer implements HttpAnswer {
     return this.#response.headers.get(name)
   }
 
-  async pieces(bytesMax: number): Promise<MessagePieces | null> {
+  async pieces(
+    bytesMax: number,
+    room: AnswerRoom | null = null,
+    requestId = 0,
+  ): Promise<MessagePieces | null> {
     const announced = this.header('content-length')
     if (announced !== null && Number(announced) > bytesMax) {
       this.discard()
       return null
     }
+    const held = new ArrivingBytes(room, requestId)
     try {
-      return announced === null ? await this.#counted(bytesMax) : [await this.#response.bytes()]
+      if (announced === null) return await this.#counted(bytesMax, held)
+      held.grow(Number(announced))
+      return [await this.#response.bytes()]
     } catch (thrown) {
+      if (thrown instanceof GatewayError) {
+        this.discard()
+        throw thrown
+      }
       throw networkError(this.url, thrown, this.proxy)
     } finally {
+      held.close()
       this.#over()
     }
   }
 
   /** For a body whose size nobody has announced. */
-  async #counted(bytesMax: number): Promise<MessagePieces | null> {
+  async #counted(bytesMax: number, held: ArrivingBytes): Promise<MessagePieces | null> {
     const pieces: Uint8Array[] = []
     let bytes = 0
     for await (const piece of (this.#response.body ?? []) as AsyncIterable<Uint8Array>) {
       bytes += piece.length
       // Leaving the loop cancels the body.
       if (bytes > bytesMax) return null
+      held.grow(bytes)
       pieces.push(piece)
     }
     return pieces

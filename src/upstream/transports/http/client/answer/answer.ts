@@ -1,6 +1,7 @@
 /** The answer to one HTTP request, whoever has carried it, and what can go wrong on its way. */
 import { errorCode, GatewayError } from '../../../../../errors.ts'
 import { type MessagePieces, textOf } from '../../../../../protocol/large-answer.ts'
+import type { LedgerEntry } from '../../../../../runtime/byte-ledger.ts'
 
 /**
  * Its body is read once: as a whole, piece by piece, or not at all. Whoever does none of these keeps a
@@ -14,8 +15,15 @@ export interface HttpAnswer {
   readonly proxy?: string | null
   /** The value of a header, its name in lower case; several are joined by a comma. */
   header(name: string): string | null
-  /** The whole body; null when it has more than `bytesMax`. Rejects with a GatewayError when it breaks off. */
-  pieces(bytesMax: number): MessagePieces | null | Promise<MessagePieces | null>
+  /**
+   * The whole body; null when it has more than `bytesMax`. Rejects with a GatewayError when it breaks off, or when
+   * `room` for the large answer to a request is asked for and there is none.
+   */
+  pieces(
+    bytesMax: number,
+    room?: AnswerRoom | null,
+    requestId?: number,
+  ): MessagePieces | null | Promise<MessagePieces | null>
   /**
    * The next bytes of the body, null behind the last. Rejects with a GatewayError when it breaks off. Not to
    * be called again before it was answered. Bytes that nobody asks for block the server, within a bound.
@@ -23,6 +31,12 @@ export interface HttpAnswer {
   next(): Uint8Array | null | Promise<Uint8Array | null>
   /** Gives the connection back, or up, without what is unread. */
   discard(): void
+}
+
+/** For whom a body arrives: the bytes of a large one are held in the name of that client. */
+export interface AnswerRoom {
+  /** An entry for the answer to this request, or null when it is no client's. */
+  openEntry(requestId: number): LedgerEntry | null
 }
 
 /** The text of a body, or null when it is larger than `bytesMax`. Rejects as `pieces` does. */

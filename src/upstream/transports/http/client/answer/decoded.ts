@@ -16,7 +16,8 @@ import {
 } from 'node:zlib'
 import { GatewayError } from '../../../../../errors.ts'
 import type { MessagePieces } from '../../../../../protocol/large-answer.ts'
-import { answererOf, type HttpAnswer } from './answer.ts'
+import { type AnswerRoom, answererOf, type HttpAnswer } from './answer.ts'
+import { ArrivingBytes } from './arriving-bytes.ts'
 
 /** Makes a decoder for a body that begins with this byte. */
 type MakeDecoder = (firstByte: number) => Transform
@@ -75,9 +76,25 @@ class DecodedAnswer implements HttpAnswer {
     return this.#answer.header(name)
   }
 
-  async pieces(bytesMax: number): Promise<MessagePieces | null> {
+  async pieces(
+    bytesMax: number,
+    room: AnswerRoom | null = null,
+    requestId = 0,
+  ): Promise<MessagePieces | null> {
     // There are bodies that go on for ever and unfold into nothing.
     this.#readBytesMax = bytesMax
+    const held = new ArrivingBytes(room, requestId)
+    try {
+      return await this.#counted(bytesMax, held)
+    } catch (thrown) {
+      this.discard()
+      throw thrown
+    } finally {
+      held.close()
+    }
+  }
+
+  async #counted(bytesMax: number, held: ArrivingBytes): Promise<MessagePieces | null> {
     const pieces: Uint8Array[] = []
     let bytes = 0
     for (let piece = await this.next(); piece !== null; piece = await this.next()) {
@@ -86,6 +103,7 @@ class DecodedAnswer implements HttpAnswer {
         this.discard()
         return null
       }
+      held.grow(bytes)
       pieces.push(piece)
     }
     return pieces

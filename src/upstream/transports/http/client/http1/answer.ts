@@ -1,9 +1,10 @@
 /** One request on a connection of the gateway's own, and the answer to it. */
-import type { GatewayError } from '../../../../../errors.ts'
+import { type GatewayError, noRoomError } from '../../../../../errors.ts'
 import type { ResponseHead } from '../../../../../net/http1-head.ts'
 import type { ResponseSink } from '../../../../../net/http1-response.ts'
 import type { MessagePieces } from '../../../../../protocol/large-answer.ts'
-import { brokenConnection, givenUp, type HttpAnswer } from '../answer/answer.ts'
+import { heldBytesMin, type LedgerEntry } from '../../../../../runtime/byte-ledger.ts'
+import { type AnswerRoom, brokenConnection, givenUp, type HttpAnswer } from '../answer/answer.ts'
 import type { Cancellable, Cancellation } from '../answer/cancellation.ts'
 import type { Http1Connection } from './connection.ts'
 
@@ -29,6 +30,8 @@ type Reading =
   | {
       readonly kind: 'all'
       readonly bytesMax: number
+      readonly room: AnswerRoom | null
+      readonly requestId: number
       resolve(pieces: MessagePieces | null): void
       reject(error: GatewayError): void
     }
@@ -51,6 +54,8 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   readonly #unread = new PieceQueue()
   /** Size of the piece that the reader was given last. */
   #givenBytes = 0
+  /** Of a large answer that arrives. */
+  #entry: LedgerEntry | null = null
   #paused = false
   #reading: Reading = none
   #timer: ReturnType<typeof setTimeout> | null = null
@@ -113,6 +118,7 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
 
   #fail(error: GatewayError): void {
     this.#error = error
+    this.#entry?.close()
     const [owner, reading] = [this.#owner, this.#reading]
     this.#owner = null
     this.#reading = none
@@ -159,10 +165,19 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     this.#hold()
   }
 
-  #collect({ bytesMax, resolve }: Extract<Reading, { kind: 'all' }>): void {
+  #collect(reading: Extract<Reading, { kind: 'all' }>): void {
+    const { bytesMax, room, requestId, resolve, reject } = reading
     const tooLarge = this.#unread.bytes > bytesMax
-    if (!tooLarge && this.#connection !== null) return
+    if (!tooLarge && this.#connection !== null) {
+      if (this.#hasRoom(this.#unread.bytes, room, requestId)) return
+      this.#reading = none
+      this.#leave()?.destroy()
+      this.#unread.clear()
+      reject(noRoomError())
+      return
+    }
     this.#reading = none
+    this.#entry?.close()
     if (tooLarge) this.#leave()?.destroy()
     const pieces = this.#unread.take()
     resolve(tooLarge ? null : pieces)
@@ -184,7 +199,18 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     else this.#connection.resume()
   }
 
-  pieces(bytesMax: number): MessagePieces | null | Promise<MessagePieces | null> {
+  /** Whether so many bytes of an answer that is still arriving may be held. */
+  #hasRoom(bytes: number, room: AnswerRoom | null, requestId: number): boolean {
+    if (bytes < heldBytesMin || room === null) return true
+    this.#entry ??= room.openEntry(requestId)
+    return this.#entry === null || bytes <= this.#entry.bytes || this.#entry.resize(bytes)
+  }
+
+  pieces(
+    bytesMax: number,
+    room: AnswerRoom | null = null,
+    requestId = 0,
+  ): MessagePieces | null | Promise<MessagePieces | null> {
     const announced = this.#head?.body
     if (this.#unread.bytes > bytesMax || (typeof announced === 'number' && announced > bytesMax)) {
       this.#leave()?.destroy()
@@ -193,8 +219,14 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     }
     if (this.#error !== null) return Promise.reject(this.#error)
     if (this.#connection === null) return this.#unread.take()
+    // Asked before it comes, so that of many answers at once some come whole.
+    if (typeof announced === 'number' && !this.#hasRoom(announced, room, requestId)) {
+      this.#leave()?.destroy()
+      this.#unread.clear()
+      return Promise.reject(noRoomError())
+    }
     return new Promise((resolve, reject) => {
-      this.#reading = { kind: 'all', bytesMax, resolve, reject }
+      this.#reading = { kind: 'all', bytesMax, room, requestId, resolve, reject }
       this.#hold()
     })
   }
