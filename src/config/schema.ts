@@ -173,12 +173,12 @@ export const settings = {
     }),
     heldBytesMax: setting({
       kind: size(mebibyte),
-      initial: 192 * mebibyte,
+      initial: 128 * mebibyte,
       doc: 'Bytes that are held for all clients together: large answers that arrive or are not read, large requests under way, sessions, subscriptions, parked calls.',
     }),
     heldBytesPerClientMax: setting({
       kind: size(mebibyte),
-      initial: 96 * mebibyte,
+      initial: 64 * mebibyte,
       doc: 'Bytes of these that are held for one client. Past it, answers of which it has read nothing for 5 s are cut, and what then finds no room is refused.',
     }),
     sessionsMax: setting({ kind: integer(1, unboundedMax), initial: 10_000, doc: 'Sessions in all.' }),

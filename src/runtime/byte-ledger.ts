@@ -21,8 +21,8 @@ export interface LedgerBounds {
 const stalledMs = 5_000
 
 /** What is worth a collection, and how often one may be asked for. */
-const collectBytesMin = 32 * 1024 * 1024
-const collectEveryMs = 250
+const collectBytesMin = 16 * 1024 * 1024
+const collectEveryMs = 100
 
 /** What one client holds. */
 interface Account {
@@ -78,7 +78,9 @@ export class ByteLedger {
     const nowMs = this.#nowMs()
     if (more > 0) {
       const going = this.#wouldGoFor(account, more, nowMs)
-      if (going === null || going.length > 0) this.#collectSoon(more, nowMs)
+      // What was refused more is thrown away whole.
+      if (going === null) this.#collectSoon(entry.bytes + more, nowMs)
+      else if (going.length > 0) this.#collectSoon(more, nowMs)
       if (going === null) return false
       for (const given of going) {
         given.close()

@@ -8,7 +8,7 @@
 
 /** How late a timer may be before the process must have stood still. */
 export const standstillMs = 1_000
-const readingMs = 250
+export const readingMs = 1_000
 
 /** Calls `expire` after `waitMs`, or a moment later when the process stood still meanwhile. Returns what takes that back. */
 export function deadline(waitMs: number, expire: () => void): () => void {

@@ -4,7 +4,7 @@
  * A timer per call costs the hot path; a sweep over what is open costs a few microseconds four times a second.
  * Whoever owns expiring state adds one function and gets the time handed in, in monotonic milliseconds.
  */
-import { standstillMs } from './patience.ts'
+import { readingMs, standstillMs } from './patience.ts'
 
 const sweepIntervalMs = 250
 
@@ -13,7 +13,7 @@ export class Sweeper {
   readonly #sweeps = new Set<(nowMs: number) => void>()
   #timer: ReturnType<typeof setInterval> | null = null
   #ranAtMs = 0
-  #waited = false
+  #waitUntilMs = 0
 
   /** `failed` is told what a sweep has thrown: a fault in one must not keep the others from expiring anything. */
   constructor(failed: (thrown: unknown) => void) {
@@ -44,9 +44,9 @@ export class Sweeper {
     const nowMs = performance.now()
     const stoodStill = nowMs - this.#ranAtMs >= sweepIntervalMs + standstillMs
     this.#ranAtMs = nowMs
-    // What came while the process stood still is read before anything is judged (patience.ts); once, not for ever.
-    this.#waited = stoodStill && !this.#waited
-    if (this.#waited) return
+    // What came while the process stood still is read before anything is judged (patience.ts), but not for ever.
+    if (stoodStill && nowMs - this.#waitUntilMs >= readingMs) this.#waitUntilMs = nowMs + readingMs
+    if (nowMs < this.#waitUntilMs) return
     for (const sweep of this.#sweeps) {
       try {
         sweep(nowMs)

@@ -41,7 +41,7 @@ function start(name: string, clientInput = '1m'): Promise<RunningGateway> {
       mcp_proxy: {
         auth: { global_tokens: ['token-of-ada', 'token-of-bob'] },
         timeouts: { client_input: clientInput },
-        limits: { parked_calls_max: 3 },
+        limits: { parked_calls_max: 6 },
       },
       mcps: [server('one'), server('two')],
     },

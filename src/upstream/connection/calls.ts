@@ -18,7 +18,7 @@ export interface EntryOpener {
 }
 
 /** What a client may name its progress by: the name travels back with every step. */
-const progressTokenCharsMax = 1_024
+const progressTokenCharsMax = 16_384
 
 /** Raw JSON text of the progress token, or null when the client asked for none. */
 export function progressTokenTextOf(message: MessageText): string | null {
