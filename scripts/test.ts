@@ -15,6 +15,8 @@ const TEST_MS_MAX = 60_000
 const WORKERS_MAX = 4
 /** Of each folder that a test has left: enough to tell which test it was. */
 const FILES_SHOWN_MAX = 8
+/** Tests of memory and waiting, which run one at a time after all others: beside those they would measure them. */
+const MEASURED = 'test/measured/'
 
 function newestMs(...paths: readonly string[]): number {
   const times = paths.flatMap((path) => {
@@ -74,17 +76,33 @@ async function run(patterns: readonly string[]): Promise<Counts> {
 }
 
 async function runIn(temporary: string, patterns: readonly string[]): Promise<Counts> {
-  const report = join(temporary, 'report.xml')
+  const files = [...new Bun.Glob('test/**/*.test.ts').scanSync(root)].filter(
+    (file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)),
+  )
+  const measured = files.filter((file) => file.startsWith(MEASURED))
+  const others = files.filter((file) => !file.startsWith(MEASURED))
   const workers = Math.min(WORKERS_MAX, availableParallelism())
+  const first = await runFiles(temporary, others, [`--parallel=${workers}`])
+  const second = await runFiles(temporary, measured, [])
+  return { passed: first.passed + second.passed, failed: first.failed + second.failed }
+}
+
+async function runFiles(
+  temporary: string,
+  files: readonly string[],
+  options: readonly string[],
+): Promise<Counts> {
+  if (files.length === 0) return { passed: 0, failed: 0 }
+  const report = join(temporary, 'report.xml')
   const { exited } = Bun.spawn(
     [
       process.execPath,
       'test',
       `--timeout=${TEST_MS_MAX}`,
-      `--parallel=${workers}`,
+      ...options,
       '--reporter=junit',
       `--reporter-outfile=${report}`,
-      ...patterns,
+      ...files.map((file) => `./${file}`),
     ],
     {
       cwd: root,

@@ -374,7 +374,7 @@ test('large requests under way fill the share of their client, and are let go wi
 test('a progress token that would travel back in megabytes is refused', async () => {
   await using gateway = await start({})
   await using client = await RawClient.open(gateway.face('raw', 'stream'), { token: 'greedy' })
-  const { answer } = await client.callTool(1, 'burst', { count: 3 }, 'x'.repeat(2 * kib))
+  const { answer } = await client.callTool(1, 'burst', { count: 3 }, 'x'.repeat(32 * kib))
   expect(answer.error).toMatchObject({ code: -32602, data: { code: 'PARAMS_REFUSED' } })
 })
 
