@@ -187,3 +187,31 @@ export function errorCode(thrown: unknown): string | undefined {
   const code = (thrown as { code?: unknown } | null | undefined)?.code
   return typeof code === 'string' ? code : undefined
 }
+
+/** A command line that cannot be understood. One line for a person; the process exits with 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly exitCode = 2
+}
+
+/** A command that was understood and could not be carried out. One line; the process exits with 1. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly exitCode = 1
+}
+
+/**
+ * A configuration that cannot be used. The message is one line for a person at a terminal: it names
+ * where the value came from, what is wrong and what to write instead. Never a secret, never a stack.
+ */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+
+  constructor(
+    message: string,
+    /** What the process exits with: 2 for a flag, 1 for everything that stands outside the command line. */
+    readonly exitCode: 1 | 2 = 1,
+  ) {
+    super(message)
+  }
+}

@@ -202,7 +202,7 @@ function rulesOf(config: Config, log: Log): AccessRules {
 }
 
 function removalOf(name: string): GatewayError {
-  return new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
+  return new GatewayError('SERVER_UNKNOWN', `The server ${name} was removed.`)
 }
 
 type ClientParts = Pick<RunningParts, 'sessions' | 'requests' | 'access'>
@@ -225,7 +225,7 @@ function endClientsOf(parts: ClientParts): ServersListener {
 
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
 function endUnadmitted({ sessions, requests, access }: ClientParts): void {
-  const error = new GatewayError('SESSION_UNKNOWN', 'the token of this session was revoked')
+  const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
   sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
   requests.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
 }

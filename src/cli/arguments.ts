@@ -3,10 +3,11 @@
  * own parser takes all three without a word, and a mistyped `--mcp-admin-token` must not start an open
  * gateway.
  */
+
 import { parseArgs } from 'node:util'
 import type { ArgDef, ArgsDef } from 'citty'
+import { UsageError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
-import { UsageError } from './usage-error.ts'
 
 export interface CommandArguments {
   /** By flag name without dashes, in their order; a switch that is on is `true`, off `false`. */

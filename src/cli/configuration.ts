@@ -1,7 +1,8 @@
 /** The configuration of the process that runs this command. */
+
 import { type FlagTexts, type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { CommandError, UsageError } from './usage-error.ts'
+import { CommandError, UsageError } from '../errors.ts'
 
 /** Reads flags, environment and file of this process, and says warnings on stderr. Throws a ConfigError. */
 export async function readConfiguration(flags: FlagTexts): Promise<LoadedConfig> {

@@ -1,11 +1,12 @@
 /** `compozy healthcheck`: for container images that have neither a shell nor wget. */
+
 import { type ArgsDef, defineCommand } from 'citty'
 import { duration } from '../config/values.ts'
+import { CommandError, UsageError } from '../errors.ts'
 import { parseArguments } from './arguments.ts'
 import { findingFlags, urlFlag } from './config-flags.ts'
 import { gatewayUrl, readConfiguration } from './configuration.ts'
 import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
-import { CommandError, UsageError } from './usage-error.ts'
 
 const args: ArgsDef = {
   url: urlFlag,

@@ -4,11 +4,10 @@
  */
 import type { CommandDef, ParsedArgs } from 'citty'
 import { version } from '../../package.json'
-import { reasonOf } from '../errors.ts'
+import { reasonOf, UsageError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
 import { printable } from '../telemetry/printable.ts'
 import { helpPage, resolved } from './help.ts'
-import { UsageError } from './usage-error.ts'
 
 /** Set by scripts/build.ts; absent when running from source. */
 declare const BUILD_COMMIT: string

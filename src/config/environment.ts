@@ -2,9 +2,10 @@
  * The environment as a layer. Every variable has a twin with `_FILE` behind its name that names a file
  * with the value, so that containers can be given secrets without showing them in `docker inspect`.
  */
+
 import { resolve } from 'node:path'
+import { ConfigError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
-import { ConfigError } from './config-error.ts'
 import type { Environment } from './expand.ts'
 import { readText } from './file.ts'
 import type { Given, Layer } from './layers.ts'

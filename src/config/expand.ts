@@ -8,7 +8,7 @@
  * Editors write `${env:NAME}` for the same, and `${input:NAME}` for what they ask their user; a server
  * that got the latter as it stands would fail with a reason that nobody understands.
  */
-import { ConfigError } from './config-error.ts'
+import { ConfigError } from '../errors.ts'
 import { isMap } from './file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

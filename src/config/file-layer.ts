@@ -1,6 +1,6 @@
 /** The settings under `mcp_proxy` in a file, as a layer. */
+import { ConfigError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
-import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
 import { isMap } from './file.ts'
 import type { Given, Layer } from './layers.ts'

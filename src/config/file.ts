@@ -4,9 +4,8 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { reasonOf } from '../errors.ts'
+import { ConfigError, reasonOf } from '../errors.ts'
 import { isObject, type JsonObject } from '../protocol/json.ts'
-import { ConfigError } from './config-error.ts'
 import { jsonFault } from './json-fault.ts'
 
 /** A configuration beyond this is a mistake, such as a log or a device given as `--config`. */

@@ -3,10 +3,11 @@
  *
  * Nothing outside this room reads a variable or the file, so a reload is a second call.
  */
+
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import { ConfigError } from './config-error.ts'
+import { ConfigError } from '../errors.ts'
 import { configVariable, environmentLayer, variable } from './environment.ts'
 import type { Environment } from './expand.ts'
 import { readTree } from './file.ts'

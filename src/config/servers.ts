@@ -2,12 +2,13 @@
  * MCP servers that stand in files: `mcps` in our own form, `mcpServers` in the form of desktop clients,
  * and files of the latter kind named by `--mcp-import`.
  */
+
 import { dirname, resolve } from 'node:path'
+import { ConfigError } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { parseDefinition } from '../registry/definition-schema.ts'
 import { guessesTransport, parseMcpServersMap } from '../registry/mcp-servers-map.ts'
 import type { Problem } from '../registry/problems.ts'
-import { ConfigError } from './config-error.ts'
 import { type Environment, expand } from './expand.ts'
 import { isMap, readTree } from './file.ts'
 import { namedSettings } from './shape.ts'

@@ -9,7 +9,7 @@
  * reads it only at its start, so a server registered with one is served by the other after a restart.
  */
 import { Database, type SQLQueryBindings } from 'bun:sqlite'
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, reasonOf } from '../errors.ts'
 import type { ServerDefinition } from './definition.ts'
@@ -108,10 +108,10 @@ function readable<T>(path: string, work: () => T): T {
 
 function sqliteStore(database: Database, path: string): DefinitionStore {
   let open = true
-  const file = fileAt(path)
+  const file = new OpenFile(path)
   const change = <T>(work: () => T): T => {
     // What is written into a file that was removed or replaced is lost at the next start.
-    if (open && fileAt(path) !== file)
+    if (open && !file.isAt(path))
       throw new StoreError(
         false,
         `${path} was removed, replaced or overwritten while the gateway runs. Restart the gateway.`,
@@ -145,24 +145,37 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
       open = false
       for (const prepared of [selectAll, selectOne, upsert, remove]) prepared.finalize()
       database.close()
+      file.close()
     },
   }
 }
 
-/** Which file a path names; null when there is none, or one that is no database. SQLite itself looks at neither. */
-function fileAt(path: string): string | null {
-  try {
-    const file = openSync(path, 'r')
-    try {
-      const head = Buffer.alloc(databaseHead.length)
-      readSync(file, head, 0, head.length, 0)
-      const { dev, ino } = fstatSync(file)
-      return head.equals(databaseHead) ? `${dev}:${ino}` : null
-    } finally {
-      closeSync(file)
-    }
-  } catch {
-    return null
+/**
+ * The file that was opened. SQLite itself never looks whether a path still leads to it.
+ *
+ * It stays open as long as the database: a process that closes any descriptor of a file gives up all its locks on
+ * it (fcntl), and another gateway at the same file would then take away the log that this one writes into.
+ */
+class OpenFile {
+  readonly #descriptor: number
+
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'r')
+  }
+
+  /** True while the path names this file, and it begins as a database does. */
+  isAt(path: string): boolean {
+    const named = statSync(path, { throwIfNoEntry: false })
+    const { dev, ino } = fstatSync(this.#descriptor)
+    if (named?.dev !== dev || named.ino !== ino) return false
+    const head = Buffer.alloc(databaseHead.length)
+    readSync(this.#descriptor, head, 0, head.length, 0)
+    return head.equals(databaseHead)
+  }
+
+  /** Not before the database. */
+  close(): void {
+    closeSync(this.#descriptor)
   }
 }
 

@@ -128,8 +128,8 @@ export abstract class MachineDriver<State> implements EntryOpener {
     const connection = this.connection()
     if (!message || !connection) {
       const error = message
-        ? new GatewayError('UPSTREAM_CLOSED', 'the connection to the server is gone')
-        : new GatewayError('INVALID_PARAMS', 'the parameters are malformed')
+        ? new GatewayError('UPSTREAM_CLOSED', 'The connection to the server is gone.')
+        : new GatewayError('INVALID_PARAMS', 'The parameters are malformed.')
       const failure = { code: error.rpcCode, text: rpcErrorObject(error) }
       this.handle({ kind: 'failure', failure, lost: true })
       return

@@ -91,8 +91,8 @@ describe('servers', () => {
     expect(stdout).toMatch(/^FACE +SERVER +TOOLS +RESOURCES +PROMPTS +MS +RESULT\nstream .* ok\nsse .* ok\n$/)
     const missing = await servers('try', 'missing')
     expect(missing.exitCode).toBe(1)
-    expect(missing.stdout).toMatch(/^stream +Server not found: there is no server named "missing"/m)
-    expect(missing.stdout).toMatch(/^sse +Server not found: there is no server named "missing"/m)
+    expect(missing.stdout).toMatch(/^stream +Server not found: There is no server named "missing"/m)
+    expect(missing.stdout).toMatch(/^sse +Server not found: There is no server named "missing"/m)
   })
 
   test('add takes a header as curl does, and tools exits with 1 for the one server that does not answer', async () => {

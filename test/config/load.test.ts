@@ -1,7 +1,8 @@
 /** From flags, environment and file to a configuration: who wins, what is refused, and with which words. */
+
 import { describe, expect, test } from 'bun:test'
-import { ConfigError } from '../../src/config/config-error.ts'
 import { type FlagTexts, type LoadedConfig, loadConfig } from '../../src/config/load.ts'
+import { ConfigError } from '../../src/errors.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 interface Given {

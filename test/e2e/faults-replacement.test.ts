@@ -98,7 +98,7 @@ test.concurrent.each(['pipe', 'web'])(
     for (const [n, { answer }] of outcomes.entries()) {
       expect(answer.id).toBe(n)
       expect(answer.error?.data).toBeOneOf([{ code: 'UPSTREAM_CLOSED' }, { code: 'SERVER_UNKNOWN' }])
-      expect(answer.error?.message).toContain('the server raw was removed')
+      expect(answer.error?.message).toContain('The server raw was removed')
     }
     expect((await removed).status).toBe(204)
     const late = await session.post('{"jsonrpc":"2.0","id":"late","method":"ping"}')

@@ -38,7 +38,6 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/http/hooks/client.ts': 'a hook, one file each',
   'src/http/long-waits.ts': 'a workaround with its reason',
   'src/http/routes/admin/name-order.ts': 'the order of writes, with a test of its own',
-  'src/http/routes/document.ts': 'a route group',
   'src/http/routes/health.ts': 'a route group',
   'src/http/routes/mcp-endpoints.ts': 'a route group',
   'src/http/routes/metrics.ts': 'a route group',

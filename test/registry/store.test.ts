@@ -252,6 +252,19 @@ describe('the file', () => {
     store.close()
   })
 
+  test('stays locked against the end of its log by another process, also after a look at it', () => {
+    const directory = freshDirectory()
+    const store = openSqliteStore(directory)
+    const { ino } = statSync(fileIn(directory))
+    const locks = (): number => readFileSync('/proc/locks', 'utf8').split(`:${ino} `).length - 1
+    expect(locks()).toBe(1)
+    store.put(one)
+    store.delete('one')
+    expect(locks()).toBe(1)
+    store.close()
+    expect(locks()).toBe(0)
+  })
+
   test('a directory that is a file is refused, and the setting named', () => {
     const path = join(place, 'plain')
     writeFileSync(path, '')

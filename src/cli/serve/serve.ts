@@ -1,8 +1,9 @@
 /** Starts the gateway, says so, and stays until a signal ends it. */
+
 import type { FlagTexts, LoadedConfig } from '../../config/load.ts'
+import { CommandError } from '../../errors.ts'
 import { startGateway } from '../../gateway.ts'
 import { readConfiguration } from '../configuration.ts'
-import { CommandError } from '../usage-error.ts'
 import { announce } from './announce.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'

@@ -1,10 +1,10 @@
 import { type ArgsDef, defineCommand } from 'citty'
+import { UsageError } from '../../errors.ts'
 import type { ServerView } from '../../http/api/answers.ts'
 import { parseDefinition } from '../../registry/definition-schema.ts'
 import type { Problem } from '../../registry/problems.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { type CommandArguments, parseArguments } from '../arguments.ts'
-import { UsageError } from '../usage-error.ts'
 import {
   type AdminApi,
   adminApi,

@@ -1,13 +1,14 @@
 /** The admin API of a running gateway, as the commands under `compozy servers` use it. */
+
 import type { ArgsDef } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
+import { CommandError } from '../../errors.ts'
 import type { ErrorAnswer } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
 import { gatewayUrl, readConfiguration } from '../configuration.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
-import { CommandError } from '../usage-error.ts'
 
 /** Longer than the gateway's own bounds for a call or a list; a person has Ctrl+C. */
 const answerMsMax = 4 * 3_600_000

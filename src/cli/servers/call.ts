@@ -1,10 +1,10 @@
 import { type ArgsDef, defineCommand } from 'citty'
+import { CommandError, UsageError } from '../../errors.ts'
 import type { ToolResult } from '../../http/api/answers.ts'
 import type { ToolCall } from '../../http/api/tool-call.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'
-import { CommandError, UsageError } from '../usage-error.ts'
 import { adminApi, adminFlags, asJson, wantsJson } from './admin-api.ts'
 
 const args: ArgsDef = {

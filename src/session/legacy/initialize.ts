@@ -31,7 +31,7 @@ export async function initializeSession(
   body: unknown,
 ): Promise<string> {
   if (session.state !== 'opening')
-    throw new GatewayError('INVALID_REQUEST', 'the session is initialised already')
+    throw new GatewayError('INVALID_REQUEST', 'The session is initialised already.')
   // It is kept for as long as the session lasts.
   if (message.text.length > initializeCharsMax)
     throw new GatewayError(
@@ -40,7 +40,7 @@ export async function initializeSession(
     )
   const params = isObject(body) && isObject(body['params']) ? body['params'] : {}
   if (typeof params['protocolVersion'] !== 'string')
-    throw new GatewayError('INVALID_PARAMS', 'initialize needs params.protocolVersion')
+    throw new GatewayError('INVALID_PARAMS', 'params.protocolVersion of initialize is missing.')
   const version = negotiateLegacyVersion(params['protocolVersion'])
   session.begin(message, version, isObject(params['capabilities']) ? params['capabilities'] : {})
   const lane = await leaseLane(parts.servers, session, true)
@@ -55,7 +55,7 @@ export async function initializeSession(
 
 function initializeAnswer(lane: Lane, idText: string, protocolVersion: string): string {
   const answer = lane.handshake && scanMessage(lane.handshake.responseText)
-  if (!answer) throw new GatewayError('UPSTREAM_ERROR', 'the server gave no usable answer to initialize')
+  if (!answer) throw new GatewayError('UPSTREAM_ERROR', 'The server gave no usable answer to initialize.')
   const span = memberSpan(answer.text, answer.resultStart, 'protocolVersion')
   const text = span ? replaceSpan(answer.text, span, JSON.stringify(protocolVersion)) : answer.text
   const versioned = scanMessage(text)

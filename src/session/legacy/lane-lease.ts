@@ -17,7 +17,7 @@ export async function leaseLane(servers: Servers, session: Session, initializes 
   session.lane = lane
   if (session.state === 'closed') {
     lane.leave(session)
-    throw new GatewayError('SESSION_UNKNOWN', 'the session has ended')
+    throw new GatewayError('SESSION_UNKNOWN', 'The session has ended.')
   }
   return lane
 }

@@ -89,7 +89,7 @@ export function tell(session: Session, message: MessageText): void {
 export function bridgeOf(parts: SessionParts, session: Session, lane: Lane): SessionBridge {
   if (session.bridge) return session.bridge
   const facts = lane.handshake?.facts
-  if (!facts) throw new GatewayError('INTERNAL', 'the lane is not open')
+  if (!facts) throw new GatewayError('INTERNAL', 'The lane is not open.')
   const { servers, clientInputMs, log } = parts
   const bridge = new ModernServerBridge(session, facts, {
     lease: async () => (session.lane?.ready ? session.lane : leaseLane(servers, session)),

@@ -125,7 +125,7 @@ export class Session implements LaneClient, StreamOwner {
   }
 
   get initialize(): MessageText {
-    if (!this.#initialize) throw new GatewayError('INVALID_REQUEST', 'send initialize first')
+    if (!this.#initialize) throw new GatewayError('INVALID_REQUEST', 'Send initialize first.')
     return this.#initialize
   }
 

@@ -46,14 +46,14 @@ export class Sessions {
     if (this.#byId.size >= sessionsMax)
       throw new GatewayError(
         'SESSIONS_EXHAUSTED',
-        `the gateway has ${sessionsMax} sessions (limits.sessions_max)`,
+        `The gateway has ${sessionsMax} sessions (limits.sessions_max).`,
         30,
       )
     const ofClient = this.#countByClient.get(init.clientKey) ?? 0
     if (ofClient >= sessionsPerClientMax)
       throw new GatewayError(
         'SESSIONS_EXHAUSTED',
-        `this client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE`,
+        `This client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE.`,
         30,
       )
     const ledger = this.#ledger
@@ -78,7 +78,7 @@ export class Sessions {
     )
       throw new GatewayError(
         'SESSION_UNKNOWN',
-        'the session does not exist or has ended; send initialize to begin a new one',
+        'The session does not exist or has ended; send initialize to begin a new one.',
       )
     session.lastSeenMs = performance.now()
     return session

@@ -105,7 +105,7 @@ function relay(
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, decisiveParams))
-    throw new GatewayError('PARAMS_REFUSED', 'params name something twice')
+    throw new GatewayError('PARAMS_REFUSED', 'A member of params is there twice.')
   log.pair = 'modern-modern'
   lane.touch()
   return new RelayedCall(parts.requests, server, connection, {
@@ -200,7 +200,7 @@ async function resumedCall(
   if (lane.era === 'modern') return null
   throw new GatewayError(
     'PARAMS_REFUSED',
-    'requestState is unknown, expired, used already or was given for another request; call again without it',
+    'The requestState is unknown, expired, used already or was given for another request; call again without it.',
   )
 }
 
@@ -253,5 +253,5 @@ function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonl
 function requireTool(server: Server, route: ModernRequestRoute): void {
   const name = route.params['name']
   if (!allowsTool(server.definition.toolFilter, typeof name === 'string' ? name : null))
-    throw new GatewayError('PARAMS_REFUSED', 'there is no such tool')
+    throw new GatewayError('PARAMS_REFUSED', 'There is no such tool.')
 }

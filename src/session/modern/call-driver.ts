@@ -174,7 +174,7 @@ export class ModernCallDriver<State = unknown>
 
   #park(requests: string): void {
     if (this.#request.binding.digest === null) {
-      this.abort(new GatewayError('PARAMS_REFUSED', 'the parameters nest too deep'))
+      this.abort(new GatewayError('PARAMS_REFUSED', 'The parameters nest too deep.'))
       return
     }
     // What its client was asked is not kept, but the call is, with all that it came with.
@@ -188,7 +188,7 @@ export class ModernCallDriver<State = unknown>
     if (state === null) {
       const error = new GatewayError(
         'IN_FLIGHT_EXHAUSTED',
-        'too many calls wait for input of their client (limits.parked_calls_max)',
+        'Too many calls wait for input of their client (limits.parked_calls_max).',
       )
       this.#refuseToPark(error)
       return

@@ -89,9 +89,9 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
     const ofClient = this.#endlessByClient.get(clientKey) ?? 0
     const full =
       this.#endless >= sessionsMax
-        ? `the gateway has ${sessionsMax} subscriptions (limits.sessions_max)`
+        ? `The gateway has ${sessionsMax} subscriptions (limits.sessions_max).`
         : ofClient >= sessionsPerClientMax
-          ? `this client has ${sessionsPerClientMax} subscriptions (limits.sessions_per_client_max); close some`
+          ? `This client has ${sessionsPerClientMax} subscriptions (limits.sessions_per_client_max); close some.`
           : null
     if (full !== null) throw new GatewayError('SESSIONS_EXHAUSTED', full, 30)
     this.#endless++

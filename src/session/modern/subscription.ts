@@ -69,7 +69,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
 
   /** Never asked: a stream that only listens has no `initialize` of its own. */
   get initialize(): MessageText {
-    throw new GatewayError('INTERNAL', 'a subscription opens no connection')
+    throw new GatewayError('INTERNAL', 'A subscription opens no connection.')
   }
 
   notify(message: MessageText): void {

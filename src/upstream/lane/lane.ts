@@ -32,7 +32,7 @@ import { SessionForgotten, SessionLostAgain, SessionRenewals } from './session-r
 import { LaneSubscriptions } from './subscriptions.ts'
 
 function sessionEnded(): GatewayError {
-  return new GatewayError('UPSTREAM_CLOSED', 'the session has ended')
+  return new GatewayError('UPSTREAM_CLOSED', 'The session has ended.')
 }
 
 export class Lane implements ConnectionOwner {

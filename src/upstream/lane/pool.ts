@@ -65,7 +65,7 @@ export class LanePool {
     if (count >= lanesPerClientMax)
       throw new GatewayError(
         'SESSIONS_EXHAUSTED',
-        `this client has ${count} sessions with the server (limits.sessions_per_client_max)`,
+        `This client has ${count} sessions with the server (limits.sessions_per_client_max).`,
         30,
       )
   }

@@ -304,7 +304,7 @@ function checkProcesses(parts: ServerParts, owner: LaneClient | null): void {
   if (parts.processesInUse() > processesMax)
     throw new GatewayError(
       'PROCESSES_EXHAUSTED',
-      `all ${processesMax} child processes are in use (limits.processes_max)`,
+      `All ${processesMax} child processes are in use (limits.processes_max).`,
       5,
     )
   // Whatever one client does, half of them are for the others.
@@ -312,7 +312,7 @@ function checkProcesses(parts: ServerParts, owner: LaneClient | null): void {
   if (owner !== null && parts.processesOwnedBy(owner.clientKey) > ofClientMax)
     throw new GatewayError(
       'PROCESSES_EXHAUSTED',
-      `this client has ${ofClientMax} child processes of its own (limits.processes_per_client_max); end some sessions with DELETE`,
+      `This client has ${ofClientMax} child processes of its own (limits.processes_per_client_max); end some sessions with DELETE.`,
       5,
     )
 }

@@ -52,7 +52,7 @@ export class Servers implements ServerDirectory {
     if (server) return server
     throw new GatewayError(
       'SERVER_UNKNOWN',
-      `there is no server named ${JSON.stringify(name.slice(0, 64))}; GET /admin/mcps lists those there are`,
+      `There is no server named ${JSON.stringify(name.slice(0, 64))}; GET /admin/mcps lists those there are.`,
     )
   }
 
@@ -68,7 +68,7 @@ export class Servers implements ServerDirectory {
 
   add(definition: ServerDefinition, origin: 'file' | 'store'): Server {
     if (this.#byName.has(definition.name))
-      throw new GatewayError('DEFINITION_EXISTS', `a server named ${definition.name} is already registered`)
+      throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
     const server = new Server(definition, origin, this.#parts)
     this.#byName.set(definition.name, server)
     server.start()
@@ -77,7 +77,7 @@ export class Servers implements ServerDirectory {
 
   replace(definition: ServerDefinition): Server {
     const old = this.#byName.get(definition.name)
-    if (!old) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${definition.name}`)
+    if (!old) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${definition.name}.`)
     const server = new Server(definition, old.origin, this.#parts)
     this.#byName.set(definition.name, server)
     server.start()
@@ -88,10 +88,10 @@ export class Servers implements ServerDirectory {
 
   async remove(name: string): Promise<void> {
     const server = this.#byName.get(name)
-    if (!server) throw new GatewayError('SERVER_UNKNOWN', `there is no server named ${name}`)
+    if (!server) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${name}.`)
     this.#byName.delete(name)
     for (const listener of this.#listeners) listener.leaving(name)
-    const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${name} was removed`))
+    const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `The server ${name} was removed.`))
     for (const listener of this.#listeners) listener.removed(name)
     await stopped
     // Somebody may have registered that name again meanwhile.
@@ -121,7 +121,7 @@ export class Servers implements ServerDirectory {
     this.#draining.add(server)
     server.retire()
     await server.finishCalls(performance.now() + this.#parts.callTotalMs)
-    await server.stop(new GatewayError('UPSTREAM_CLOSED', `the server ${server.name} was replaced`))
+    await server.stop(new GatewayError('UPSTREAM_CLOSED', `The server ${server.name} was replaced.`))
     this.#draining.delete(server)
   }
 }

@@ -110,7 +110,7 @@ export class Supervisor {
     if (health.state === 'connected') return
     if (hastens) this.#hasten()
     if (health.state === 'connecting' || health.hastened) await health.untilSettled(waitMs)
-    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `the server ${name} was removed`)
+    if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `The server ${name} was removed.`)
     if (this.#primary?.ready) return
     if (this.health.state === 'connecting')
       throw new GatewayError('SERVER_STARTING', `${name} is still starting; try again`, 5)

@@ -12,7 +12,8 @@ import type { DefinitionStore } from '../../../registry/store.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { ServerDirectory } from '../../../upstream/server/directory.ts'
 import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
-import { routeOf } from '../../api/operation.ts'
+import type { ListedRoute } from '../../api/openapi.ts'
+import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
 import { serverHandlers } from './servers.ts'
@@ -72,6 +73,25 @@ export function adminRoutes(options: AdminOptions) {
       route((request) => callTool(parts, request)),
       routeOf('callTool'),
     )
+}
+
+/**
+ * `/admin/openapi.json`: the document that the routes describe together, itself among them. `routes` is asked with
+ * each request, when all are there.
+ */
+export function documentRoutes(routes: () => readonly ListedRoute[]) {
+  return new Elysia().get(
+    '/admin/openapi.json',
+    async ({ request }) => {
+      const { area, externalBase } = contextOf(request)
+      // Should the router ever read a path differently from the hooks, the request goes nowhere.
+      if (area !== 'admin') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
+      // Most gateways are never asked, and the schemas cost time and memory.
+      const { openApiDocument } = await import('../../api/openapi.ts')
+      return answerOf('getOpenApi', 200, openApiDocument(routes(), externalBase))
+    },
+    routeOf('getOpenApi'),
+  )
 }
 
 function withDefaults(options: AdminOptions): AdminParts {

@@ -2,8 +2,7 @@
 import { GatewayError } from '../../../../errors.ts'
 import type { OutgoingProxy } from '../../../../net/outgoing-proxy.ts'
 import type { MessagePieces } from '../../../../protocol/large-answer.ts'
-import { type AnswerRoom, type HttpAnswer, networkError } from './answer/answer.ts'
-import { ArrivingBytes } from './answer/arriving-bytes.ts'
+import { type AnswerRoom, ArrivingBytes, type HttpAnswer, networkError } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
 
 export interface FetchedRequest {

@@ -1,7 +1,7 @@
 /** The answer to one HTTP request, whoever has carried it, and what can go wrong on its way. */
-import { errorCode, GatewayError } from '../../../../../errors.ts'
+import { errorCode, GatewayError, noRoomError } from '../../../../../errors.ts'
 import { type MessagePieces, textOf } from '../../../../../protocol/large-answer.ts'
-import type { LedgerEntry } from '../../../../../runtime/byte-ledger.ts'
+import { heldBytesMin, type LedgerEntry } from '../../../../../runtime/byte-ledger.ts'
 
 /**
  * Its body is read once: as a whole, piece by piece, or not at all. Whoever does none of these keeps a
@@ -37,6 +37,30 @@ export interface HttpAnswer {
 export interface AnswerRoom {
   /** An entry for the answer to this request, or null when it is no client's. */
   openEntry(requestId: number): LedgerEntry | null
+}
+
+/** Bytes of a large answer while it arrives, in the name of whoever waits for it. */
+export class ArrivingBytes {
+  readonly #room: AnswerRoom | null
+  readonly #requestId: number
+  #entry: LedgerEntry | null = null
+
+  constructor(room: AnswerRoom | null, requestId: number) {
+    this.#room = room
+    this.#requestId = requestId
+  }
+
+  /** Throws BYTES_EXHAUSTED when so many cannot be held. */
+  grow(bytes: number): void {
+    if (bytes < heldBytesMin || this.#room === null) return
+    this.#entry ??= this.#room.openEntry(this.#requestId)
+    if (this.#entry?.resize(bytes) === false) throw noRoomError()
+  }
+
+  /** The answer is whole, or will not be. */
+  close(): void {
+    this.#entry?.close()
+  }
 }
 
 /** The text of a body, or null when it is larger than `bytesMax`. Rejects as `pieces` does. */

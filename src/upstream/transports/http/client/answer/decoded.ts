@@ -16,8 +16,7 @@ import {
 } from 'node:zlib'
 import { GatewayError } from '../../../../../errors.ts'
 import type { MessagePieces } from '../../../../../protocol/large-answer.ts'
-import { type AnswerRoom, answererOf, type HttpAnswer } from './answer.ts'
-import { ArrivingBytes } from './arriving-bytes.ts'
+import { type AnswerRoom, ArrivingBytes, answererOf, type HttpAnswer } from './answer.ts'
 
 /** Makes a decoder for a body that begins with this byte. */
 type MakeDecoder = (firstByte: number) => Transform
