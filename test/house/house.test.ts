@@ -33,7 +33,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/cli/servers/list.ts': 'a command, loaded lazily',
   'src/cli/servers/remove.ts': 'a command, loaded lazily',
   'src/cli/servers/tools.ts': 'a command, loaded lazily',
-  'src/http/api/tool-call.ts': 'a schema',
+  'src/http/api/tool-call-schema.ts': 'a schema',
   'src/http/hooks/access-log.ts': 'a hook, one file each',
   'src/http/hooks/client.ts': 'a hook, one file each',
   'src/http/long-waits.ts': 'a workaround with its reason',

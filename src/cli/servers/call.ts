@@ -1,7 +1,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { CommandError, UsageError } from '../../errors.ts'
 import type { ToolResult } from '../../http/api/answers.ts'
-import type { ToolCall } from '../../http/api/tool-call.ts'
+import type { ToolCall } from '../../http/api/tool-call-schema.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { parseArguments } from '../arguments.ts'

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../errors.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { prometheusContentType } from '../../telemetry/metrics-page.ts'
 import * as answers from './answers.ts'
-import { toolCall } from './tool-call.ts'
+import { toolCall } from './tool-call-schema.ts'
 
 export interface Operation {
   readonly tag: 'servers' | 'tools' | 'figures' | 'health'

@@ -40,7 +40,7 @@ export async function initializeSession(
     )
   const params = isObject(body) && isObject(body['params']) ? body['params'] : {}
   if (typeof params['protocolVersion'] !== 'string')
-    throw new GatewayError('INVALID_PARAMS', 'params.protocolVersion of initialize is missing.')
+    throw new GatewayError('INVALID_PARAMS', 'The method initialize needs params.protocolVersion.')
   const version = negotiateLegacyVersion(params['protocolVersion'])
   session.begin(message, version, isObject(params['capabilities']) ? params['capabilities'] : {})
   const lane = await leaseLane(parts.servers, session, true)

@@ -185,8 +185,6 @@ export class Session implements LaneClient, StreamOwner {
     else exchange?.connection?.cancel(exchange, message)
   }
 
-  // LaneMember.
-
   notify(message: MessageText, call: UpstreamCall | null): void {
     if (this.state === 'closed') return
     const exchange = call instanceof Exchange && call.client === this ? call : null

@@ -135,7 +135,7 @@ export class Connection implements TransportReceiver {
     this.#transmit(call)
   }
 
-  /** Sends again what is proved not to have run (transports/http/session-news.ts), unless its client has cancelled it. */
+  /** Sends again what is proved not to have run (transports/http/lost-session.ts), unless its client has cancelled it. */
   resend(call: UpstreamCall): void {
     if (this.#inFlight.get(call.upstreamId) === call && call.cancelledAtMs === 0) this.#transmit(call)
   }

@@ -148,7 +148,7 @@ describe('lanes of stateless clients', () => {
     expect(third).toThrow(
       expect.objectContaining({
         code: 'SESSIONS_EXHAUSTED',
-        details: 'this client has 2 sessions with the server (limits.sessions_per_client_max)',
+        details: 'This client has 2 sessions with the server (limits.sessions_per_client_max).',
         retryAfterSeconds: 30,
       }),
     )

@@ -16,7 +16,7 @@ import {
   proxyCredentials,
   readBody,
 } from './client/answer/answer.ts'
-import { readSaidError, saysSessionUnknown } from './session-news.ts'
+import { readSaidError, saysSessionUnknown } from './lost-session.ts'
 
 /** What came of a request that was not answered as it should be. */
 export type HttpFailure = {

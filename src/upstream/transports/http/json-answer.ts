@@ -6,7 +6,7 @@ import { isOverfullBatch, messagesIn } from '../message-text.ts'
 import type { TransportReceiver } from '../transport.ts'
 import { type HttpAnswer, notAnAnswer } from './client/answer/answer.ts'
 import type { HttpFailure } from './failure.ts'
-import { readSessionError } from './session-news.ts'
+import { readSessionError } from './lost-session.ts'
 
 const overfull = `a batch of more than ${batchMessagesMax} messages`
 

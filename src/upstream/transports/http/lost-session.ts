@@ -13,7 +13,7 @@
  * without this they would never recover from a restart. Servers check the session before they read the request, and
  * an error that has read it carries its id.
  *
- * Pure. Cases: test/upstream/transports/http/session-news.test.ts
+ * Pure. Cases: test/upstream/transports/http/lost-session.test.ts
  */
 import { isObject } from '../../../protocol/json.ts'
 import { memberSpan } from '../../../protocol/jsonrpc.ts'

@@ -3,7 +3,7 @@ import {
   readSaidError,
   readSessionError,
   saysSessionUnknown,
-} from '../../../../src/upstream/transports/http/session-news.ts'
+} from '../../../../src/upstream/transports/http/lost-session.ts'
 
 function says(message: string, code: number | null = -32000): boolean {
   return saysSessionUnknown({ text: '', code, message, own: false, unnamed: true })
