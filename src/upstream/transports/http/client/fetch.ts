@@ -49,7 +49,7 @@ class FetchedAnswer implements HttpAnswer {
   readonly #response: Response
   /** Takes the answer off the list of those to be told of a cancel. */
   readonly #over: () => void
-  #reader: { read(): Promise<{ value?: Uint8Array | undefined }> } | null = null
+  #reader: { read(): Promise<{ value?: Uint8Array | undefined }>; cancel(): Promise<void> } | null = null
 
   constructor(url: URL, response: Response, proxy: string | null, over: () => void) {
     this.url = url
@@ -79,7 +79,7 @@ class FetchedAnswer implements HttpAnswer {
     }
     const held = new ArrivingBytes(room, requestId)
     try {
-      if (announced === null) return await this.#counted(bytesMax, held)
+      if (announced === null) return await held.collect(this, bytesMax)
       held.grow(Number(announced))
       return [await this.#response.bytes()]
     } catch (thrown) {
@@ -92,20 +92,6 @@ class FetchedAnswer implements HttpAnswer {
       held.close()
       this.#over()
     }
-  }
-
-  /** For a body whose size nobody has announced. */
-  async #counted(bytesMax: number, held: ArrivingBytes): Promise<MessagePieces | null> {
-    const pieces: Uint8Array[] = []
-    let bytes = 0
-    for await (const piece of (this.#response.body ?? []) as AsyncIterable<Uint8Array>) {
-      bytes += piece.length
-      // Leaving the loop cancels the body.
-      if (bytes > bytesMax) return null
-      held.grow(bytes)
-      pieces.push(piece)
-    }
-    return pieces
   }
 
   async next(): Promise<Uint8Array | null> {
@@ -124,7 +110,8 @@ class FetchedAnswer implements HttpAnswer {
 
   discard(): void {
     this.#over()
-    // Rejects when it has ended by itself.
-    this.#response.body?.cancel().catch(() => {})
+    // A body with a reader can be cancelled by that alone. Rejects when it has ended by itself.
+    const body = this.#reader ?? this.#response.body
+    body?.cancel().catch(() => {})
   }
 }

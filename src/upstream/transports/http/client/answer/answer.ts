@@ -57,6 +57,22 @@ export class ArrivingBytes {
     if (this.#entry?.resize(bytes) === false) throw noRoomError()
   }
 
+  /** The body of an answer whose size nobody has announced; null, and the rest unread, when it is larger. */
+  async collect(answer: HttpAnswer, bytesMax: number): Promise<MessagePieces | null> {
+    const pieces: Uint8Array[] = []
+    let bytes = 0
+    for (let piece = await answer.next(); piece !== null; piece = await answer.next()) {
+      bytes += piece.length
+      if (bytes > bytesMax) {
+        answer.discard()
+        return null
+      }
+      this.grow(bytes)
+      pieces.push(piece)
+    }
+    return pieces
+  }
+
   /** The answer is whole, or will not be. */
   close(): void {
     this.#entry?.close()

@@ -84,28 +84,13 @@ class DecodedAnswer implements HttpAnswer {
     this.#readBytesMax = bytesMax
     const held = new ArrivingBytes(room, requestId)
     try {
-      return await this.#counted(bytesMax, held)
+      return await held.collect(this, bytesMax)
     } catch (thrown) {
       this.discard()
       throw thrown
     } finally {
       held.close()
     }
-  }
-
-  async #counted(bytesMax: number, held: ArrivingBytes): Promise<MessagePieces | null> {
-    const pieces: Uint8Array[] = []
-    let bytes = 0
-    for (let piece = await this.next(); piece !== null; piece = await this.next()) {
-      bytes += piece.length
-      if (bytes > bytesMax) {
-        this.discard()
-        return null
-      }
-      held.grow(bytes)
-      pieces.push(piece)
-    }
-    return pieces
   }
 
   async next(): Promise<Uint8Array | null> {
