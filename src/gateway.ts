@@ -106,7 +106,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     },
   )
   // The port is ours from here on; a gateway that cannot listen has started no child.
-  for (const definition of config.servers) servers.add(definition, 'file')
+  for (const definition of config.servers) servers.add(definition, 'file', firstAnswerMs)
   addStored(servers, store, log)
   const sweeper = startSweeper({ log, sessions, requests, servers })
   return running({ config, log, access, store, sessions, requests, servers, watchdog, listener, sweeper })
@@ -165,6 +165,11 @@ function running(parts: RunningParts): Gateway {
   }
 }
 
+/**
+ * Servers start so long after the port is open: starting a process stops the loop for about 10 ms, and whoever has
+ * waited for the port is answered before that.
+ */
+const firstAnswerMs = 5
 const flushMs = 500
 /** Servers and sockets may take this long to close even when the shutdown time-out is over. */
 const closingMs = 700
@@ -272,7 +277,7 @@ function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
 /** The file wins over the store: what a person wrote down is not overruled by an earlier call. */
 function addStored(servers: Servers, store: DefinitionStore, log: Log): void {
   for (const definition of store.list()) {
-    if (servers.get(definition.name) === undefined) servers.add(definition, 'store')
+    if (servers.get(definition.name) === undefined) servers.add(definition, 'store', firstAnswerMs)
     else
       log.warn(
         { mcp: definition.name },

@@ -99,9 +99,9 @@ export class Server implements ServerEntry, LaneHost {
     return this.definition.transport === 'stdio' ? this.#pool.countOwnedBy(clientKey) : 0
   }
 
-  /** Begins connecting in the background. */
-  start(): void {
-    this.#supervisor.start()
+  /** Begins connecting in the background after `delayMs`. */
+  start(delayMs: number): void {
+    this.#supervisor.start(delayMs)
   }
 
   settled(): boolean {

@@ -66,12 +66,13 @@ export class Servers implements ServerDirectory {
     return this.#all().reduce((sum, server) => sum + server.counters.inFlight, 0)
   }
 
-  add(definition: ServerDefinition, origin: 'file' | 'store'): Server {
+  /** Takes a server in, which begins connecting after `startDelayMs`. Throws DEFINITION_EXISTS. */
+  add(definition: ServerDefinition, origin: 'file' | 'store', startDelayMs = 0): Server {
     if (this.#byName.has(definition.name))
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
     const server = new Server(definition, origin, this.#parts)
     this.#byName.set(definition.name, server)
-    server.start()
+    server.start(startDelayMs)
     return server
   }
 
@@ -80,7 +81,7 @@ export class Servers implements ServerDirectory {
     if (!old) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${definition.name}.`)
     const server = new Server(definition, old.origin, this.#parts)
     this.#byName.set(definition.name, server)
-    server.start()
+    server.start(0)
     void this.#drain(old)
     for (const listener of this.#listeners) listener.replaced(definition.name)
     return server

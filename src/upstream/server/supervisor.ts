@@ -68,9 +68,11 @@ export class Supervisor {
     return this.#unreachable
   }
 
-  /** Begins connecting in the background. */
-  start(): void {
-    void this.#connect()
+  /** Begins connecting in the background after `delayMs`, until when it counts as connecting already. */
+  start(delayMs: number): void {
+    this.health.connecting()
+    if (delayMs === 0) void this.#connect()
+    else setTimeout(() => void this.#connect(), delayMs)
   }
 
   stop(): void {
@@ -163,6 +165,7 @@ export class Supervisor {
   }
 
   async #connect(): Promise<void> {
+    if (this.#stopped) return
     const { definition } = this.#server
     this.health.connecting()
     this.#attemptAtMs = performance.now()
