@@ -16,7 +16,7 @@ function memory() {
   })
   let nowMs = 0
   // What it needs by itself is what it holds at the first sweep, a quarter of a second after the start.
-  idle.sweep(0, 0, nowMs)
+  idle.sweep(1, 0, nowMs)
   return {
     state,
     /** Time goes by, a quarter of a second at a time. */
