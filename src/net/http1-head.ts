@@ -4,6 +4,8 @@ export interface ResponseHead {
   readonly status: number
   /** By name in lower case; several of one name are joined by a comma (RFC 9110, 5.3). */
   readonly headers: ReadonlyMap<string, string>
+  /** See `mediaTypeOf`; read once for all answers with the same head. */
+  readonly mediaType: string
   /** Its length in bytes, or how its end is known. */
   readonly body: number | 'chunked' | 'untilClose'
   /** True when the connection outlives the response. */
@@ -69,7 +71,14 @@ function framed(
     (coding === undefined || announced === undefined) &&
     !closes(headers.get('connection')) &&
     keepAliveSeconds !== 0
-  return { status, headers, body, persistent, keepAliveSeconds }
+  const mediaType = mediaTypeOf(headers.get('content-type') ?? '')
+  return { status, headers, mediaType, body, persistent, keepAliveSeconds }
+}
+
+/** The media type in a `Content-Type`, lower case, without parameters. */
+export function mediaTypeOf(contentType: string): string {
+  const end = contentType.indexOf(';')
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase()
 }
 
 /** undefined when it is no length, or several that differ. */

@@ -88,6 +88,7 @@ const sinks: Readonly<Record<string, (mask: Mask, text: string) => Promise<strin
     const answer: HttpAnswer = {
       status: 500,
       url: new URL('http://server.example/'),
+      mediaType: 'application/json',
       header: () => 'application/json',
       pieces: () => [body],
       next: () => null,

@@ -9,7 +9,7 @@
  */
 import { type ErrorCode, GatewayError, resultTooLargeError } from '../../../errors.ts'
 import { requestIdOfAnswer } from '../../../protocol/large-answer.ts'
-import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import type { HttpAnswer } from './client/answer/answer.ts'
 import { wait } from './client/answer/cancellation.ts'
 import { messagesOf, readEvents, type StreamCursor, type StreamReading } from './event-body.ts'
 
@@ -103,7 +103,7 @@ async function resumed(stream: AnswerStream, lastEventId: string): Promise<HttpA
     throw thrown
   }
   const { status } = answer
-  if (status === 200 && mediaType(answer) === 'text/event-stream') return answer
+  if (status === 200 && answer.mediaType === 'text/event-stream') return answer
   answer.discard()
   if (status >= 500 || status === 429) return null
   throw endedEarly(stream, `resuming it was answered with HTTP ${status}`)

@@ -11,7 +11,6 @@ import type { TransportReceiver } from '../transport.ts'
 import {
   answererOf,
   type HttpAnswer,
-  mediaType,
   notAnAnswer,
   proxyCredentials,
   readBody,
@@ -91,7 +90,7 @@ export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Pr
 
 function statusError(answer: HttpAnswer, host: string, mask: Mask, shown: string): GatewayError {
   const { status, proxy } = answer
-  if (status < 300) return notAnAnswer(answer, `HTTP ${status} and ${mediaType(answer)}`)
+  if (status < 300) return notAnAnswer(answer, `HTTP ${status} and ${answer.mediaType}`)
   if (status === 407 && typeof proxy === 'string')
     return new GatewayError(
       'SERVER_UNAVAILABLE',
@@ -129,7 +128,7 @@ function redirection(answer: HttpAnswer, mask: Mask): string {
  * it breaks off, is too large or does not end in time: a request must not wait for an error page.
  */
 async function readErrorBody(answer: HttpAnswer, inSession: boolean): Promise<string | null> {
-  const type = mediaType(answer)
+  const type = answer.mediaType
   if (type !== 'application/json' && (!inSession || type === 'text/html')) {
     answer.discard()
     return null

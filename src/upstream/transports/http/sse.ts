@@ -20,7 +20,7 @@ import {
   type TransportReceiver,
   type UpstreamTransport,
 } from '../transport.ts'
-import { answererOf, type HttpAnswer, mediaType, readBody } from './client/answer/answer.ts'
+import { answererOf, type HttpAnswer, readBody } from './client/answer/answer.ts'
 import { Cancellation, wait } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { messagesOf, ReadGate, readEvents, type StreamReading } from './event-body.ts'
@@ -81,7 +81,7 @@ class SseTransport implements UpstreamTransport {
     try {
       const protocolHeaders = { accept: 'text/event-stream', 'accept-encoding': 'identity' }
       const answer = await wire.request({ method: 'GET', protocolHeaders, cancellation: this.#ended })
-      if (answer.status !== 200 || mediaType(answer) !== 'text/event-stream') {
+      if (answer.status !== 200 || answer.mediaType !== 'text/event-stream') {
         throw await this.#refusal(answer)
       }
       this.#wire = wire
@@ -212,7 +212,7 @@ class SseTransport implements UpstreamTransport {
 
   /** Some servers answer in the body of the POST itself; most say nothing there, or a word of their own. */
   async #accepted(answer: HttpAnswer, requestId: number | null): Promise<void> {
-    if (requestId === null || mediaType(answer) !== 'application/json') {
+    if (requestId === null || answer.mediaType !== 'application/json') {
       answer.discard()
       return
     }

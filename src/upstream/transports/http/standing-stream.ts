@@ -9,7 +9,7 @@
  */
 import { retryAfterSeconds } from '../../../net/retry-after.ts'
 import { reconnectMinMs } from './answer-stream.ts'
-import { type HttpAnswer, mediaType } from './client/answer/answer.ts'
+import type { HttpAnswer } from './client/answer/answer.ts'
 import { wait } from './client/answer/cancellation.ts'
 import { messagesOf, readEvents, type StreamCursor, type StreamReading } from './event-body.ts'
 
@@ -47,7 +47,7 @@ export async function keepListening(stream: StandingStream): Promise<void> {
     let askedMs = 0
     try {
       const answer = await stream.get(cursor.lastEventId)
-      if (answer.status === 200 && mediaType(answer) === 'text/event-stream') {
+      if (answer.status === 200 && answer.mediaType === 'text/event-stream') {
         offered = true
         await readEvents(answer, stream, cursor, sink)
       } else {

@@ -20,7 +20,7 @@ import {
   type UpstreamTransport,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
-import { answererOf, type HttpAnswer, mediaType, notAnAnswer } from './client/answer/answer.ts'
+import { answererOf, type HttpAnswer, notAnAnswer } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
@@ -209,7 +209,7 @@ class StreamableHttpTransport implements UpstreamTransport {
     const inSession = session !== null
     const conclude = (failure: HttpFailure | null): boolean =>
       failure !== null && this.#conclude(failure, requestId, session)
-    const type = mediaType(answer)
+    const type = answer.mediaType
     // Some servers tell in plain text that they do not know the session, whatever the status.
     if (answer.status >= 300 || (inSession && requestId !== null && type === 'text/plain')) {
       const probing = method === 'server/discover'

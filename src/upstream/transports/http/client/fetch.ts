@@ -1,5 +1,6 @@
 /** The answer to a request that fetch has carried: over TLS, or through an outgoing proxy. */
 import { GatewayError } from '../../../../errors.ts'
+import { mediaTypeOf } from '../../../../net/http1-head.ts'
 import type { OutgoingProxy } from '../../../../net/outgoing-proxy.ts'
 import type { MessagePieces } from '../../../../protocol/large-answer.ts'
 import { type AnswerRoom, ArrivingBytes, type HttpAnswer, networkError } from './answer/answer.ts'
@@ -61,6 +62,10 @@ class FetchedAnswer implements HttpAnswer {
 
   get status(): number {
     return this.#response.status
+  }
+
+  get mediaType(): string {
+    return mediaTypeOf(this.header('content-type') ?? '')
   }
 
   header(name: string): string | null {

@@ -28,6 +28,7 @@ function answerOf(pieces: Iterable<Uint8Array>): Source {
     url: new URL('http://server.example/mcp'),
     read: 0,
     discarded: false,
+    mediaType: 'application/json',
     header: () => null,
     pieces: () => null,
     next() {

@@ -15,6 +15,8 @@ export interface HttpAnswer {
   readonly proxy?: string | null
   /** The value of a header, its name in lower case; several are joined by a comma. */
   header(name: string): string | null
+  /** Lower case, without parameters; empty when the answer names none. */
+  readonly mediaType: string
   /**
    * The whole body; null when it has more than `bytesMax`. Rejects with a GatewayError when it breaks off, or when
    * `room` for the large answer to a request is asked for and there is none.
@@ -88,15 +90,6 @@ export async function readBody(answer: HttpAnswer, bytesMax: number): Promise<st
 /** Who answered, for people: a proxy in between may have written the answer itself. */
 export function answererOf({ url, proxy }: Pick<HttpAnswer, 'url' | 'proxy'>): string {
   return proxy === undefined || proxy === null ? url.host : `${url.host}, through the proxy ${proxy},`
-}
-
-/** The media type of an answer, lower case, without parameters. */
-export function mediaType(answer: HttpAnswer): string {
-  const value = answer.header('content-type')
-  // What nearly all servers write.
-  if (value === 'application/json' || value === null) return value ?? ''
-  const end = value.indexOf(';')
-  return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase()
 }
 
 /** What the system says when it could not even connect, so that nothing was sent. */

@@ -71,6 +71,10 @@ class DecodedAnswer implements HttpAnswer {
     return this.#answer.proxy ?? null
   }
 
+  get mediaType(): string {
+    return this.#answer.mediaType
+  }
+
   header(name: string): string | null {
     return this.#answer.header(name)
   }

@@ -72,6 +72,10 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     return this.#head?.status ?? 0
   }
 
+  get mediaType(): string {
+    return this.#head?.mediaType ?? ''
+  }
+
   header(name: string): string | null {
     return this.#head?.headers.get(name) ?? null
   }
