@@ -182,7 +182,7 @@ export function laneHost(options: HostOptions = {}): LaneHost {
     doubt: nothing,
     noise: (line) => note(`noise: ${line}`),
     mask: (text) => text,
-    toolsChanged: nothing,
+    listChanged: nothing,
     laneClosed: options.laneClosed ?? nothing,
   }
 }

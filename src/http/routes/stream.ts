@@ -136,6 +136,7 @@ function route(
       route: verdict,
       message,
       acceptsStream,
+      respond: null,
     })
   }
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)

@@ -134,9 +134,11 @@ export class ModernServerBridge implements SessionBridge {
       case 'fail':
         this.#take(effect.handle)?.refusedHere(effect.failure.text)
         return
-      case 'notify':
-        this.#session.streams.sendStanding(rpcNotification(effect.method, effect.params))
+      case 'notify': {
+        const text = this.#session.shown(effect.method, rpcNotification(effect.method, effect.params))
+        if (text !== null) this.#session.streams.sendStanding(text)
         return
+      }
       case 'openListen':
         void this.#open(effect.listen, effect.filter)
         return

@@ -80,7 +80,8 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   }
 
   protected notify(method: string, params: string | null): void {
-    if (!this.#exchange.done) this.#exchange.deliver(rpcNotification(method, params))
+    const text = this.#session.shown(method, rpcNotification(method, params))
+    if (text !== null && !this.#exchange.done) this.#exchange.deliver(text)
   }
 
   protected perform(effect: CallEffect): Promise<void> | undefined {

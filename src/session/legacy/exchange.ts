@@ -24,15 +24,18 @@ export type PostReply =
   | { readonly kind: 'stream'; readonly stream: EventStream }
   | { readonly kind: 'error'; readonly error: GatewayError }
 
+/** What an exchange needs of the server that answers it. */
+export type AnsweringServer = Pick<Server, 'name' | 'definition' | 'counters' | 'tools' | 'mask'>
+
 /** The books that every exchange keeps, whatever carries its answer. */
 export abstract class Exchange extends UpstreamCall {
   readonly method: string
-  readonly message: MessageText
+  message: MessageText
   readonly idText: string
   readonly progressTokenText: string | null
   override readonly outlivesAnswer: boolean
-  readonly client: Session
-  readonly server: Server
+  client: Session
+  server: AnsweringServer
   readonly #begunMs = performance.now()
   /** Of a large request. */
   #held: LedgerEntry | null = null
@@ -44,7 +47,7 @@ export abstract class Exchange extends UpstreamCall {
   /** True once the answer, or the failure, has been passed on. */
   done = false
 
-  constructor(session: Session, server: Server, message: MessageText, idText: string) {
+  constructor(session: Session, server: AnsweringServer, message: MessageText, idText: string) {
     super()
     this.method = message.method ?? ''
     this.message = message
@@ -76,6 +79,26 @@ export abstract class Exchange extends UpstreamCall {
     return true
   }
 
+  /**
+   * Makes it a request of this part of its session at this server, in these words. Once it has begun, it moves from
+   * the one server's books to the other's; false at a bound there, of which its client has then been told.
+   */
+  directTo(part: Session, server: AnsweringServer, message: MessageText): boolean {
+    const begun = this.serial > 0
+    try {
+      if (begun) server.counters.started()
+    } catch (thrown) {
+      this.failed(shownError(thrown))
+      return false
+    }
+    if (begun) this.server.counters.ended(performance.now() - this.#begunMs, false)
+    this.client = part
+    this.server = server
+    this.message = message
+    this.canceller = null
+    return true
+  }
+
   /** Sends the answer or a failure on; `text` is null when there is nothing to say (a cancelled call). */
   protected abstract finish(text: string | null, error: GatewayError | null): void
   /** Sends an answer on that was not decoded; only where `takesBytes`. */
@@ -90,8 +113,7 @@ export abstract class Exchange extends UpstreamCall {
   }
 
   answered(message: MessageText, text: string): void {
-    this.#end(message.failed)
-    this.finish(this.#shown(text), null)
+    this.#finishShown(text, message.failed)
   }
 
   override answeredLarge(pieces: MessagePieces): void {
@@ -100,8 +122,7 @@ export abstract class Exchange extends UpstreamCall {
   }
 
   answeredHere(resultText: string): void {
-    this.#end(false)
-    this.finish(this.#shown(rpcResult(this.idText, resultText)), null)
+    this.#finishShown(rpcResult(this.idText, resultText), false)
   }
 
   /** A JSON-RPC error that is no failure of the gateway's; `errorText` is the JSON text of the error object. */
@@ -125,9 +146,38 @@ export abstract class Exchange extends UpstreamCall {
     return !this.outlivesAnswer && !isFiltered(this.server.definition.toolFilter, this.method)
   }
 
-  /** Hides from a tool list what the server's `toolFilter` hides. */
-  #shown(text: string): string {
-    return filteredAnswer(this.server.definition.toolFilter, this.method, text)
+  /** A large answer of which something may have to be changed is read as text. */
+  override mustRead(pieces: MessagePieces): boolean {
+    return this.client.showing?.mayChange(pieces) ?? false
+  }
+
+  /** The answer as its client gets it: without what the server's `toolFilter` hides, in the words of its session. */
+  protected shown(text: string): string | Promise<string> {
+    const filtered = filteredAnswer(this.server.definition.toolFilter, this.method, text)
+    return this.client.showing?.answer(this.method, filtered) ?? filtered
+  }
+
+  #finishShown(text: string, failed: boolean): void {
+    const shown = this.shown(text)
+    if (typeof shown === 'string') {
+      this.#end(failed)
+      this.finish(shown, null)
+      return
+    }
+    // Answered at the server: there is nothing left to cancel there.
+    this.canceller = () => {
+      if (!this.done) this.dropped()
+    }
+    void shown.then(
+      (later) => {
+        if (this.done) return
+        this.#end(failed)
+        this.finish(later, null)
+      },
+      (thrown: unknown) => {
+        if (!this.done) this.failed(shownError(thrown))
+      },
+    )
   }
 
   #end(failed: boolean): void {
@@ -149,7 +199,7 @@ export class PostExchange extends Exchange {
 
   constructor(
     session: Session,
-    server: Server,
+    server: AnsweringServer,
     message: MessageText,
     idText: string,
     acceptsStream: boolean,
@@ -223,7 +273,7 @@ export class BatchExchange extends Exchange {
 
   constructor(
     session: Session,
-    server: Server,
+    server: AnsweringServer,
     message: MessageText,
     idText: string,
     channel: Channel,

@@ -20,16 +20,8 @@ import type { Session } from './session.ts'
 /** No client has this much to say of itself. */
 const initializeCharsMax = 64 * 1024
 
-/**
- * Answers `initialize` for a session: notes what the client declared, leases its lane and forms the answer from
- * the server's own, with this client's id and version. Rejects with a GatewayError; the caller ends the session.
- */
-export async function initializeSession(
-  parts: SessionParts,
-  session: Session,
-  message: MessageText,
-  body: unknown,
-): Promise<string> {
+/** Notes what the client declared in its `initialize`; answers the version that both ends speak. Throws a GatewayError. */
+export function beginSession(session: Session, message: MessageText, body: unknown): string {
   if (session.state !== 'opening')
     throw new GatewayError('INVALID_REQUEST', 'The session is initialised already.')
   // It is kept for as long as the session lasts.
@@ -43,6 +35,20 @@ export async function initializeSession(
     throw new GatewayError('INVALID_PARAMS', 'The method initialize needs params.protocolVersion.')
   const version = negotiateLegacyVersion(params['protocolVersion'])
   session.begin(message, version, isObject(params['capabilities']) ? params['capabilities'] : {})
+  return version
+}
+
+/**
+ * Answers `initialize` for a session: leases its lane and forms the answer from the server's own, with this
+ * client's id and version. Rejects with a GatewayError; the caller ends the session.
+ */
+export async function initializeSession(
+  parts: SessionParts,
+  session: Session,
+  message: MessageText,
+  body: unknown,
+): Promise<string> {
+  const version = beginSession(session, message, body)
   const lane = await leaseLane(parts.servers, session, true)
   session.state = 'open'
   if (lane.era === 'modern') {

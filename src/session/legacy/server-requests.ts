@@ -13,6 +13,8 @@ import { refuseServerRequest } from '../../upstream/connection/client.ts'
 interface Waiting {
   readonly message: MessageText
   readonly answer: (text: string) => void
+  /** Whose server asks: ids are told apart only within one. */
+  readonly asker: object
   readonly askedAtMs: number
 }
 
@@ -24,13 +26,17 @@ export class ServerRequests {
   #nextId = 1
 
   /** Takes a request in and answers it under an id of this session's; null when it was refused at the bound. */
-  add(message: MessageText, answer: (text: string) => void): { id: number; text: string } | null {
+  add(
+    message: MessageText,
+    answer: (text: string) => void,
+    asker: object,
+  ): { id: number; text: string } | null {
     if (this.#waiting.size >= waitingMax) {
       refuseServerRequest(message, answer, 'too many requests wait for the client')
       return null
     }
     const id = this.#nextId++
-    this.#waiting.set(id, { message, answer, askedAtMs: performance.now() })
+    this.#waiting.set(id, { message, answer, asker, askedAtMs: performance.now() })
     return { id, text: withId(message, String(id)) }
   }
 
@@ -44,10 +50,10 @@ export class ServerRequests {
   }
 
   /** The server withdrew a request: the cancel as the client must hear it, or null when there is none. */
-  withdraw(cancel: MessageText, requestIdText: string): string | null {
+  withdraw(cancel: MessageText, requestIdText: string, asker: object): string | null {
     const span = paramSpan(cancel, 'requestId')
     for (const [id, waiting] of this.#waiting) {
-      if (!span || idTextOf(waiting.message) !== requestIdText) continue
+      if (!span || waiting.asker !== asker || idTextOf(waiting.message) !== requestIdText) continue
       this.#waiting.delete(id)
       return replaceSpan(cancel.text, span, String(id))
     }
@@ -69,8 +75,12 @@ export class ServerRequests {
     }
   }
 
-  refuseAll(reason: string): void {
-    for (const { message, answer } of this.#waiting.values()) refuseServerRequest(message, answer, reason)
-    this.#waiting.clear()
+  /** Refuses all that this asker has asked. */
+  refuseAll(reason: string, asker: object): void {
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.asker !== asker) continue
+      this.#waiting.delete(id)
+      refuseServerRequest(waiting.message, waiting.answer, reason)
+    }
   }
 }

@@ -4,11 +4,15 @@
  * opening → open → closed. Bound to the principal that opened it: under any other it does not exist. Owns its
  * event channels, its replay ring, the requests that its client has in flight and those that the server has
  * asked of its client. All of it goes when the session does.
+ *
+ * A session may be part of another one, whose client uses several servers through one address: it then has a lane
+ * and a bridge of its own, and shares everything that is its client's with the whole.
  */
 import { GatewayError, noRoomError } from '../../errors.ts'
 import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
+import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { type ByteLedger, type LedgerEntry, textBytes } from '../../runtime/byte-ledger.ts'
 import { Roster } from '../../runtime/in-flight.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
@@ -29,6 +33,16 @@ export interface SessionSettings {
 }
 
 export type Endpoint = 'stream' | 'sse'
+
+/** How a client hears what its server says, where that is not as it came. */
+export interface Showing {
+  /** The text of a notification as the client gets it, or null when the client is told in another way. */
+  notification(method: string, text: string): string | null
+  /** The text of a whole response to this method. */
+  answer(method: string, text: string): string | Promise<string>
+  /** Whether `answer` may change something in the bytes of a large one. */
+  mayChange(pieces: MessagePieces): boolean
+}
 
 export interface SessionInit {
   readonly id: string
@@ -65,10 +79,15 @@ export class Session implements LaneClient, StreamOwner {
   #initialize: MessageText | null = null
   #protocolVersion = ''
   #capabilities: Readonly<Record<string, unknown>> = {}
+  /** Null where all that its server says reaches the client as it came. */
+  readonly showing: Showing | null
   readonly #settings: SessionSettings
-  readonly #exchanges = new Roster<Exchange>()
+  /** What it is a part of, or itself: whose client's everything is. */
+  readonly #whole: Session
+  readonly #parts = new Set<Session>()
+  readonly #exchanges: Roster<Exchange>
   #begun = 0
-  readonly #serverRequests = new ServerRequests()
+  readonly #serverRequests: ServerRequests
   /** Everything that travels to the client outside a JSON body. */
   readonly streams: SessionStreams
   #shortHash: string | null = null
@@ -80,18 +99,41 @@ export class Session implements LaneClient, StreamOwner {
 
   readonly #onLaneLost: (session: Session) => void
 
-  /** `onLaneLost` sees to a new lane for a session whose client still listens. */
-  constructor(init: SessionInit, settings: SessionSettings, onLaneLost: (session: Session) => void) {
+  /** `onLaneLost` sees to a new lane for a session whose client still listens; `part` is what makes it one of another's. */
+  constructor(
+    init: SessionInit,
+    settings: SessionSettings,
+    onLaneLost: (session: Session) => void,
+    part: { readonly of: Session; readonly showing: Showing } | null = null,
+  ) {
     this.#onLaneLost = onLaneLost
     this.id = init.id
     this.principalId = init.principalId
     this.clientKey = init.clientKey
     this.#ledger = init.ledger
-    this.#kept = init.ledger.open(init.clientKey)
     this.serverName = init.serverName
     this.endpoint = init.endpoint
     this.#settings = settings
-    this.streams = new SessionStreams(this, settings)
+    this.showing = part?.showing ?? null
+    const whole = part?.of ?? this
+    this.#whole = whole
+    this.#kept = part ? whole.#kept : init.ledger.open(init.clientKey)
+    this.#exchanges = part ? whole.#exchanges : new Roster()
+    this.#serverRequests = part ? whole.#serverRequests : new ServerRequests()
+    this.streams = part ? whole.streams : new SessionStreams(this, settings)
+  }
+
+  /** The part of this session that uses another server; it ends with the whole, or when it is closed. */
+  openPart(serverName: string, showing: Showing, onLaneLost: (session: Session) => void): Session {
+    const { id, principalId, clientKey, endpoint } = this
+    const init = { id, principalId, clientKey, endpoint, serverName, ledger: this.#ledger }
+    const part = new Session(init, this.#settings, onLaneLost, { of: this, showing })
+    part.#initialize = this.#initialize
+    part.#protocolVersion = this.#protocolVersion
+    part.#capabilities = this.#capabilities
+    part.state = this.state
+    this.#parts.add(part)
+    return part
   }
 
   /** Notes what the client declared in its `initialize`. Throws BYTES_EXHAUSTED when it cannot be kept. */
@@ -108,7 +150,7 @@ export class Session implements LaneClient, StreamOwner {
 
   /** Keeps so many bytes more for its client, or fewer; false when there is no room for them. */
   keep(bytes: number): boolean {
-    if (this.state === 'closed') return bytes <= 0
+    if (this.#whole.state === 'closed') return bytes <= 0
     return this.#kept.resize(Math.max(0, this.#kept.bytes + bytes))
   }
 
@@ -150,7 +192,7 @@ export class Session implements LaneClient, StreamOwner {
 
   /** Notes that the client was heard or seen. */
   touch(): void {
-    this.lastSeenMs = performance.now()
+    this.#whole.lastSeenMs = performance.now()
   }
 
   /** For logs: names the session without giving it away. */
@@ -167,13 +209,13 @@ export class Session implements LaneClient, StreamOwner {
   // Exchanges.
 
   began(exchange: Exchange): void {
-    exchange.serial = ++this.#begun
+    exchange.serial = ++this.#whole.#begun
     this.#exchanges.add(exchange)
   }
 
   ended(exchange: Exchange): void {
     this.#exchanges.delete(exchange)
-    this.lastSeenMs = performance.now()
+    this.#whole.lastSeenMs = performance.now()
   }
 
   /** The client's `notifications/cancelled`: only its own call is found here, so nobody else's can be hit. */
@@ -187,9 +229,16 @@ export class Session implements LaneClient, StreamOwner {
 
   notify(message: MessageText, call: UpstreamCall | null): void {
     if (this.state === 'closed') return
+    const text = this.shown(message.method ?? '', message.text)
+    if (text === null) return
     const exchange = call instanceof Exchange && call.client === this ? call : null
-    if (exchange?.carriesMessages) exchange.deliver(message.text)
-    else this.streams.sendStanding(message.text)
+    if (exchange?.carriesMessages) exchange.deliver(text)
+    else this.streams.sendStanding(text)
+  }
+
+  /** A notification of its server's as its client gets it; null when the client is told in another way. */
+  shown(method: string, text: string): string | null {
+    return this.showing === null ? text : this.showing.notification(method, text)
   }
 
   ask(message: MessageText, call: UpstreamCall | null, answer: (text: string) => void): void {
@@ -203,17 +252,19 @@ export class Session implements LaneClient, StreamOwner {
       )
       return
     }
-    const asked = this.#serverRequests.add(message, answer)
+    const asked = this.#serverRequests.add(message, answer, this)
     if (!asked) return
     const carrier =
-      call instanceof Exchange && call.carriesMessages ? call : this.#latest((begun) => begun.carriesMessages)
+      call instanceof Exchange && call.carriesMessages
+        ? call
+        : this.#latest((begun) => begun.client === this && begun.carriesMessages)
     if (carrier) carrier.deliver(asked.text)
     else this.streams.sendStanding(asked.text)
   }
 
   /** Asks the client for a bridge, on this exchange's stream; answers the question's id, null when it was refused. */
   askBridged(message: MessageText, exchange: Exchange, answer: (text: string) => void): number | null {
-    const asked = this.#serverRequests.add(message, answer)
+    const asked = this.#serverRequests.add(message, answer, this)
     if (asked && exchange.carriesMessages) exchange.deliver(asked.text)
     else if (asked) this.streams.sendStanding(asked.text)
     return asked?.id ?? null
@@ -235,10 +286,14 @@ export class Session implements LaneClient, StreamOwner {
   listens(): void {
     this.bridge?.standing(true)
     if (this.lane && !this.lane.established) this.#onLaneLost(this)
+    for (const part of this.#parts) part.listens()
   }
 
   readerLeft(standing: boolean): void {
-    if (!standing && this.state !== 'closed') this.bridge?.standing(false)
+    if (!standing && this.state !== 'closed') {
+      this.bridge?.standing(false)
+      for (const part of this.#parts) part.bridge?.standing(false)
+    }
     this.touch()
   }
 
@@ -247,7 +302,7 @@ export class Session implements LaneClient, StreamOwner {
   }
 
   withdraw(message: MessageText, requestIdText: string): void {
-    const text = this.#serverRequests.withdraw(message, requestIdText)
+    const text = this.#serverRequests.withdraw(message, requestIdText, this)
     if (text !== null) this.streams.sendStanding(text)
   }
 
@@ -269,20 +324,17 @@ export class Session implements LaneClient, StreamOwner {
   /** Ends it all: calls fail with this error, server requests are refused, streams end, the lane is left. */
   close(error: GatewayError): void {
     if (this.state === 'closed') return
+    for (const part of this.#parts) part.close(error)
     this.state = 'closed'
-    this.#serverRequests.refuseAll('the session has ended')
-    for (const exchange of this.#exchanges.list()) {
-      const { connection, canceller } = exchange
-      connection?.cancel(exchange, null)
-      connection?.forget(exchange)
-      if (!exchange.done) exchange.failed(error)
-      canceller?.()
-    }
+    this.#serverRequests.refuseAll('the session has ended', this)
+    for (const exchange of this.#exchanges.list()) if (exchange.client === this) abandon(exchange, error)
     for (const listener of this.#whenGone) listener()
     this.#whenGone.clear()
     this.bridge?.close()
     this.lane?.leave(this)
     this.lane = null
+    this.#whole.#parts.delete(this)
+    if (this.#whole !== this) return
     this.streams.close()
     this.#kept.close()
   }
@@ -294,4 +346,13 @@ export class Session implements LaneClient, StreamOwner {
       if (exchange.serial > (latest?.serial ?? 0) && fits(exchange)) latest = exchange
     return latest
   }
+}
+
+/** Ends what nobody waits for any more, here and at the server. */
+function abandon(exchange: Exchange, error: GatewayError): void {
+  const { connection, canceller } = exchange
+  connection?.cancel(exchange, null)
+  connection?.forget(exchange)
+  if (!exchange.done) exchange.failed(error)
+  canceller?.()
 }

@@ -21,7 +21,7 @@ import { type StatelessClient, statelessClientFor } from './client.ts'
 import { RelayedCall } from './relayed-call.ts'
 import { bindState, type StateBinding } from './request-state.ts'
 import type { ModernRequests } from './requests.ts'
-import type { ModernReply } from './response.ts'
+import type { ModernReply, Respond } from './response.ts'
 import { Subscription } from './subscription.ts'
 
 /** What answering takes of the rest of the gateway. */
@@ -52,6 +52,8 @@ export interface InboundRequest {
   readonly route: ModernRequestRoute
   readonly message: MessageText
   readonly acceptsStream: boolean
+  /** Takes the answer where it is for no HTTP response alone; null for all others. */
+  readonly respond: Respond | null
 }
 
 /** Something inside these is the gateway's to change even between modern ends (protocol/bridge/relay.ts). */
@@ -101,7 +103,8 @@ function relay(
   lane: Lane,
   paramHeaders: Readonly<Record<string, string>>,
 ): RelayedCall {
-  const { parts, server, request, principalId, clientKey, log, route, message, acceptsStream } = modern
+  const { parts, server, request, principalId, clientKey, log, route, message, acceptsStream, respond } =
+    modern
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, decisiveParams))
@@ -113,6 +116,7 @@ function relay(
     principalId,
     clientKey,
     acceptsStream,
+    respond,
     logs: route.envelope.logLevel !== null,
     client: request,
     headers: connection.cancelsByClosing ? httpHeaders(modern, paramHeaders) : undefined,
@@ -164,7 +168,7 @@ function begin(
 }
 
 function statelessRequest(modern: InboundRequest): ModernRequest {
-  const { parts, server, request, clientKey, route, message, acceptsStream } = modern
+  const { parts, server, request, clientKey, route, message, acceptsStream, respond } = modern
   return {
     method: route.method,
     idText: idTextOf(message),
@@ -173,6 +177,7 @@ function statelessRequest(modern: InboundRequest): ModernRequest {
     binding: bindingOf(modern),
     clientKey,
     acceptsStream,
+    respond,
     client: request,
     forwardedHeaders: parts.access.headersForUpstream(request, server.definition.forwardHeaders),
   }

@@ -20,7 +20,14 @@ import { filteredAnswer } from '../../upstream/server/tools.ts'
 import { MachineDriver, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
 import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
-import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
+import {
+  type AnswerSink,
+  type ModernReply,
+  type Respond,
+  type ResponseOwner,
+  respondTo,
+  type WaitingClient,
+} from './response.ts'
 
 /** One HTTP request of a stateless client, as the route read it. */
 export interface ModernRequest {
@@ -33,6 +40,7 @@ export interface ModernRequest {
   /** What its client is counted under. */
   readonly clientKey: string
   readonly acceptsStream: boolean
+  readonly respond: Respond | null
   readonly client: WaitingClient
   readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
 }
@@ -56,7 +64,7 @@ export class ModernCallDriver<State = unknown>
   readonly #server: Server
   readonly #lane: Lane
   #request: ModernRequest
-  #response: ModernResponse
+  #response: AnswerSink
   #begunMs = performance.now()
   #open = false
   /** Of a large request, and of one that is parked or never ends. */
@@ -205,13 +213,13 @@ export class ModernCallDriver<State = unknown>
     this.abort(error)
   }
 
-  #respondTo(request: ModernRequest): ModernResponse {
+  #respondTo(request: ModernRequest): AnswerSink {
     // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the second alone.
     if (!this.endless) this.#server.counters.started()
     this.#parts.requests.add(this)
     this.#open = true
     this.#begunMs = performance.now()
-    return new ModernResponse(request.acceptsStream, this.#parts.requests.settings, this)
+    return respondTo(request, this.#parts.requests.settings, this)
   }
 
   #finish(text: string | null, status: number, failed: boolean): void {

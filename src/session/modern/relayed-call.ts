@@ -13,7 +13,14 @@ import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { ModernRequests, OpenRequest } from './requests.ts'
-import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
+import {
+  type AnswerSink,
+  type ModernReply,
+  type Respond,
+  type ResponseOwner,
+  respondTo,
+  type WaitingClient,
+} from './response.ts'
 
 /** What a call needs of its HTTP request. */
 export interface RelayedRequest {
@@ -21,6 +28,7 @@ export interface RelayedRequest {
   readonly principalId: string
   readonly clientKey: string
   readonly acceptsStream: boolean
+  readonly respond: Respond | null
   /** Its client wants log messages. */
   readonly logs: boolean
   readonly client: WaitingClient
@@ -44,7 +52,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly #server: Server
   readonly #connection: Connection
   readonly #client: WaitingClient
-  readonly #response: ModernResponse
+  readonly #response: AnswerSink
   readonly #begunMs = performance.now()
   #open = true
 
@@ -69,7 +77,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#client = request.client
     this.#held = requests.hold(request.clientKey, message.text, false)
     this.#countIn()
-    this.#response = new ModernResponse(request.acceptsStream, requests.settings, this)
+    this.#response = respondTo(request, requests.settings, this)
     connection.request(this)
   }
 
@@ -113,6 +121,10 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
 
   override get takesBytes(): boolean {
     return this.#response.takesBytes && !isFiltered(this.#server.definition.toolFilter, this.method)
+  }
+
+  override mustRead(pieces: MessagePieces): boolean {
+    return this.#response.mustRead(pieces)
   }
 
   override answeredLarge(pieces: MessagePieces): void {

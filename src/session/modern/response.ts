@@ -35,7 +35,38 @@ export interface ResponseOwner {
   openEntry(giveUp: () => void): LedgerEntry
 }
 
-export class ModernResponse {
+/** Where the answer to a request goes, and what comes before it. */
+export interface AnswerSink {
+  /** Settles once it is known what the HTTP response becomes. */
+  readonly reply: Promise<ModernReply>
+  /** True while `finishLarge` may be called instead of `finish`. */
+  readonly takesBytes: boolean
+  /** Whether a large answer must be finished as text all the same, by what stands in its bytes. */
+  mustRead(pieces: MessagePieces): boolean
+  /** Begins to notice when the client is gone before anything was sent, or has gone already. */
+  watch(client: WaitingClient): void
+  /** A message that comes before the answer. */
+  notify(text: string): void
+  /** The answer, and the status that it has when it is all there is; null when there is nothing to say. */
+  finish(text: string | null, status: number): void
+  /** The answer of a request that went well, not decoded. */
+  finishLarge(pieces: MessagePieces): void
+  sweep(nowMs: number): void
+}
+
+/** Makes the sink for the answer to one request. */
+export type Respond = (owner: ResponseOwner) => AnswerSink
+
+/** The sink that a request brings along, or a response. */
+export function respondTo(
+  request: { readonly respond: Respond | null; readonly acceptsStream: boolean },
+  settings: ModernResponseSettings,
+  owner: ResponseOwner,
+): AnswerSink {
+  return request.respond?.(owner) ?? new ModernResponse(request.acceptsStream, settings, owner)
+}
+
+export class ModernResponse implements AnswerSink {
   readonly reply: Promise<ModernReply>
   readonly #settings: ModernResponseSettings
   readonly #acceptsStream: boolean
@@ -58,7 +89,6 @@ export class ModernResponse {
     return this.#finished
   }
 
-  /** Begins to notice when the client is gone before anything was sent, or has gone already. */
   watch(client: WaitingClient): void {
     if (this.#finished) return
     const { signal } = client
@@ -78,7 +108,6 @@ export class ModernResponse {
     if (this.#acceptsStream && !this.#finished) this.#open().write(eventFrame(onOneLine(text), null))
   }
 
-  /** The answer, and the status that it has when it is all there is; null when there is nothing to say. */
   finish(text: string | null, status: number): void {
     if (this.#finished) return
     this.#finished = true
@@ -93,12 +122,14 @@ export class ModernResponse {
     this.#resolve = null
   }
 
-  /** True while `finishLarge` may be called instead of `finish`. */
   get takesBytes(): boolean {
     return this.#resolve !== null
   }
 
-  /** The answer of a request that went well, not decoded. */
+  mustRead(): boolean {
+    return false
+  }
+
   finishLarge(pieces: MessagePieces): void {
     this.#finished = true
     this.#resolve?.({ kind: 'bytes', pieces })

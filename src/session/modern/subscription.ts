@@ -14,7 +14,13 @@ import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
 import type { ModernRequest } from './call-driver.ts'
 import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
-import { type ModernReply, ModernResponse, type ResponseOwner, type WaitingClient } from './response.ts'
+import {
+  type AnswerSink,
+  type ModernReply,
+  type ResponseOwner,
+  respondTo,
+  type WaitingClient,
+} from './response.ts'
 
 export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly id: string
@@ -31,7 +37,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly #leaseAgain: () => Promise<Lane> | undefined
   readonly #idText: string
   readonly #client: WaitingClient
-  readonly #response: ModernResponse
+  readonly #response: AnswerSink
   #lane: Lane
   readonly #laneLosses = new LaneLosses()
   #listen: Listen
@@ -54,7 +60,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`
     this.#client = request.client
-    this.#response = new ModernResponse(request.acceptsStream, requests.settings, this)
+    this.#response = respondTo(request, requests.settings, this)
     this.#held = requests.hold(request.clientKey, request.paramsText, true)
     this.#countIn()
     lane.join(this)

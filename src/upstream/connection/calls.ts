@@ -86,6 +86,10 @@ export abstract class UpstreamCall implements Listed {
   get takesBytes(): boolean {
     return false
   }
+  /** Whether a large answer must be read as text all the same, by what stands in its bytes. */
+  mustRead(_pieces: MessagePieces): boolean {
+    return false
+  }
   /** The final response, with the client's id and not decoded. It is no error. */
   answeredLarge(_pieces: MessagePieces): void {}
   abstract failed(error: GatewayError): void

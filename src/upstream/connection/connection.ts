@@ -268,7 +268,7 @@ export class Connection implements TransportReceiver {
   large(pieces: MessagePieces): boolean {
     const answer = largeAnswer(pieces)
     const call = answer && this.#inFlight.get(answer.id)
-    if (!answer || !call?.takesBytes) return false
+    if (!answer || !call?.takesBytes || call.mustRead(pieces)) return false
     this.#inFlight.delete(answer.id)
     if (lengthOf(pieces) > this.#limits.resultBytesMax) this.#tooLarge(call)
     else call.answeredLarge(replaceBytes(pieces, answer.idStart, answer.idEnd, call.idText))

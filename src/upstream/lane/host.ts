@@ -1,5 +1,6 @@
 /** What a lane needs of the server it belongs to. */
 import type { GatewayError } from '../../errors.ts'
+import type { ListChangeRow } from '../../protocol/eras.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
 import type { LaneClient } from '../connection/client.ts'
@@ -34,8 +35,8 @@ export interface LaneHost {
   noise(line: string): void
   /** Takes the definition's secrets out of a text for people. */
   readonly mask: Mask
-  /** The server says that its tools are others than before. */
-  toolsChanged(): void
+  /** The server says that one of its lists is another than before. */
+  listChanged(kind: ListChangeRow['capability']): void
   /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void
 }

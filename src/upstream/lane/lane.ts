@@ -8,7 +8,7 @@
  * States: idle → opening → ready → closed. A lane never reopens by itself; the next lease makes a new one.
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
-import { type Era, latestLegacyVersion } from '../../protocol/eras.ts'
+import { type Era, latestLegacyVersion, listChanges } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
@@ -211,7 +211,8 @@ export class Lane implements ConnectionOwner {
   }
 
   notification(connection: Connection, message: MessageText, call: UpstreamCall | null): void {
-    if (message.method === 'notifications/tools/list_changed') this.#host.toolsChanged()
+    const change = message.method === null ? undefined : listChanges.get(message.method)
+    if (change) this.#host.listChanged(change.capability)
     routeNotification(this, connection, message, call)
   }
 

@@ -30,11 +30,14 @@ export class ServerHealth {
   hastened = false
   readonly #definition: ServerDefinition
   readonly #log: Log
+  readonly #onChange: () => void
   #waiters: (() => void)[] = []
 
-  constructor(definition: ServerDefinition, log: Log) {
+  /** `onChange` is told of each new state. */
+  constructor(definition: ServerDefinition, log: Log, onChange: () => void = () => {}) {
     this.#definition = definition
     this.#log = log
+    this.#onChange = onChange
   }
 
   connecting(): void {
@@ -150,5 +153,6 @@ export class ServerHealth {
     this.state = state
     if (error) this.#log.warn(fields, 'server state changed')
     else this.#log.info(fields, 'server state changed')
+    this.#onChange()
   }
 }

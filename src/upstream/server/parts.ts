@@ -15,6 +15,8 @@ export interface ServerParts {
   createTransport(definition: ServerDefinition): UpstreamTransport
   /** Puts this definition in the place of the server's own; false when the server is not registered any more. */
   goesOnAs(server: { readonly name: string }, definition: ServerDefinition): boolean
+  /** The server is connected, or is so no longer. */
+  stateChanged(server: { readonly name: string }): void
   /** Child processes of every server together. */
   processesInUse(): number
   /** Those of them that only a client of this name uses. */
@@ -36,4 +38,7 @@ export interface ServerParts {
 }
 
 /** What the gateway gives; the rest comes from the table of all servers. */
-export type ServerSurroundings = Omit<ServerParts, 'processesInUse' | 'processesOwnedBy' | 'goesOnAs'>
+export type ServerSurroundings = Omit<
+  ServerParts,
+  'processesInUse' | 'processesOwnedBy' | 'goesOnAs' | 'stateChanged'
+>

@@ -7,7 +7,8 @@
  * until the next attempt.
  */
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
-import type { Era } from '../../protocol/eras.ts'
+import type { ServerFacts } from '../../protocol/bridge/types.ts'
+import { type Era, type ListChangeRow, listChanges } from '../../protocol/eras.ts'
 import { memberText, parsed } from '../../protocol/spans.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -22,7 +23,7 @@ import { ServerBudget } from '../transports/flood-guard.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
-import type { ServerEntry, ServerStatus, ToolDescription } from './directory.ts'
+import type { ServerEntry, ServerState, ServerStatus, ToolDescription } from './directory.ts'
 import { opensStream } from './open-transport.ts'
 import { OutputTail } from './output-tail.ts'
 import type { ServerParts } from './parts.ts'
@@ -48,6 +49,8 @@ export class Server implements ServerEntry, LaneHost {
   readonly tools = new ToolTable(async (params) =>
     (await this.#supervisor.primaryLane()).ask('tools/list', params, toolsListMs),
   )
+  /** Counts up whenever one of its lists may have become another one, so that what was read can be kept until then. */
+  readonly listVersions: Record<ListChangeRow['capability'], number> = { tools: 0, prompts: 0, resources: 0 }
   readonly #parts: ServerParts
   readonly #pool: LanePool
   readonly #supervisor: Supervisor
@@ -80,7 +83,11 @@ export class Server implements ServerEntry, LaneHost {
         if (role === gatewayRole) this.#pool.spare(lane)
         return lane
       },
-      lost: () => this.tools.forget(),
+      stateChanged: () => parts.stateChanged(this),
+      lost: () => {
+        this.tools.forget()
+        for (const { capability } of listChanges.values()) this.listVersions[capability]++
+      },
       overOlderTransport: (refusal) => this.#overOlderTransport(refusal),
     })
   }
@@ -106,6 +113,15 @@ export class Server implements ServerEntry, LaneHost {
 
   settled(): boolean {
     return this.#supervisor.health.settled
+  }
+
+  get state(): ServerState {
+    return this.#supervisor.health.state
+  }
+
+  /** What the server said of itself when it was reached; null while it is not there. */
+  get facts(): ServerFacts | null {
+    return this.#supervisor.primary?.handshake?.facts ?? null
   }
 
   /**
@@ -139,7 +155,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   status(): ServerStatus {
-    const facts = this.#supervisor.primary?.handshake?.facts ?? null
+    const { facts } = this
     return {
       name: this.name,
       ...this.#supervisor.health.figures(performance.now()),
@@ -214,8 +230,9 @@ export class Server implements ServerEntry, LaneHost {
     this.#output.add(line)
   }
 
-  toolsChanged(): void {
-    this.tools.forget()
+  listChanged(kind: ListChangeRow['capability']): void {
+    this.listVersions[kind]++
+    if (kind === 'tools') this.tools.forget()
   }
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {

@@ -13,6 +13,10 @@ export interface ServersListener {
   leaving(name: string): void
   /** It goes on under another definition, perhaps with other tokens. */
   replaced(name: string): void
+  /** It is registered, and connecting. */
+  added?(name: string): void
+  /** It is connected, or is so no longer. */
+  stateChanged?(name: string): void
 }
 
 export class Servers implements ServerDirectory {
@@ -30,7 +34,12 @@ export class Servers implements ServerDirectory {
     }
     const processesOwnedBy: ServerParts['processesOwnedBy'] = (clientKey) =>
       this.#all().reduce((sum, server) => sum + server.processesOwnedBy(clientKey), 0)
-    this.#parts = { ...parts, goesOnAs, processesInUse: () => this.processes, processesOwnedBy }
+    const stateChanged: ServerParts['stateChanged'] = (server) => {
+      if (this.#byName.get(server.name) !== server) return
+      for (const listener of this.#listeners) listener.stateChanged?.(server.name)
+    }
+    const processesInUse = () => this.processes
+    this.#parts = { ...parts, goesOnAs, stateChanged, processesInUse, processesOwnedBy }
   }
 
   /** Tells `listener` from now on. */
@@ -73,6 +82,7 @@ export class Servers implements ServerDirectory {
     const server = new Server(definition, origin, this.#parts)
     this.#byName.set(definition.name, server)
     server.start(startDelayMs)
+    for (const listener of this.#listeners) listener.added?.(definition.name)
     return server
   }
 

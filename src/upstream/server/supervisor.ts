@@ -31,6 +31,8 @@ export interface Supervised {
   laneOf(role: LaneRole): Lane
   /** The server is another one from here on, or may be. */
   lost(): void
+  /** It is connected, or is so no longer, or fails for another reason. */
+  stateChanged(): void
   /** Looks for the older transport where `initialize` was refused; true when the server goes on over that one. */
   overOlderTransport(refusal: GatewayError | null): Promise<boolean>
 }
@@ -55,7 +57,7 @@ export class Supervisor {
 
   constructor(server: Supervised) {
     this.#server = server
-    this.health = new ServerHealth(server.definition, server.parts.log)
+    this.health = new ServerHealth(server.definition, server.parts.log, () => server.stateChanged())
   }
 
   /** The lane that proves that the server works; null while there is none. */
