@@ -14,7 +14,13 @@ import { readTree } from './file.ts'
 import { fileLayer } from './file-layer.ts'
 import { type Given, type Layer, layered, type Origin } from './layers.ts'
 import type { Config } from './schema.ts'
-import { type Definitions, importedDefinitions, treeDefinitions, uniqueDefinitions } from './servers.ts'
+import {
+  type Definitions,
+  defaultGroupFault,
+  importedDefinitions,
+  treeDefinitions,
+  uniqueDefinitions,
+} from './servers.ts'
 import { buildConfig, initialOf, type NamedSetting, namedSettings } from './shape.ts'
 import type { Machine } from './values.ts'
 
@@ -81,6 +87,8 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
     },
     definitions.map(({ definition }) => definition),
   )
+  const groupFault = defaultGroupFault(config.defaultGroup, definitions)
+  if (groupFault !== null) throw new ConfigError(groupFault)
   return {
     config,
     origins,

@@ -1,6 +1,7 @@
-/** Settings that name hosts, addresses, URLs and tokens. Pure, like `values.ts`. */
-import type { TArray, TNull, TString, TUnion } from '@sinclair/typebox'
+/** Settings that name hosts, addresses, URLs, tokens and groups. Pure, like `values.ts`. */
+import { type TArray, type TLiteral, type TNull, type TString, type TUnion, Type } from '@sinclair/typebox'
 import { parseCidrSet } from '../net/cidr.ts'
+import { serverNamePattern } from '../registry/field-schemas.ts'
 import { list, optionalText, text, type ValueKind } from './values.ts'
 
 const hostPattern = /^(?:[a-z0-9][a-z0-9._-]{0,252}|\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f:.]+)$/i
@@ -38,6 +39,25 @@ function isBaseUrl(value: string): boolean {
   const url = URL.parse(value)
   if (url === null || !/^https?:\/\//i.test(value)) return false
   return url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+}
+
+/** The name of a group, `false` for none, and null (an empty text) for the group of everything. */
+export function groupName(): ValueKind<TUnion<[TLiteral<false>, TString, TNull]>> {
+  const takes = 'the name of a group, or false'
+  const name = new RegExp(serverNamePattern)
+  return {
+    schema: Type.Union([Type.Literal(false), Type.String({ pattern: serverNamePattern }), Type.Null()]),
+    takes,
+    hint: 'name|false',
+    read(input) {
+      const value = typeof input === 'string' ? input.trim() : input
+      if (value === null || value === '') return { value: null }
+      if (value === false || value === 'false') return { value: false }
+      if (typeof value !== 'string' || !name.test(value)) return { fault: `must be ${takes}` }
+      return { value }
+    },
+    show: (value) => (value === null ? '' : String(value)),
+  }
 }
 
 /** Tokens as an Authorization header can carry them. */

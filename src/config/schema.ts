@@ -10,7 +10,15 @@
  */
 import type { Static } from '@sinclair/typebox'
 import type { ServerDefinition } from '../registry/definition.ts'
-import { addressList, baseUrl, hostList, hostName, originList, tokenList } from './network-values.ts'
+import {
+  addressList,
+  baseUrl,
+  groupName,
+  hostList,
+  hostName,
+  originList,
+  tokenList,
+} from './network-values.ts'
 import {
   choice,
   duration,
@@ -55,6 +63,12 @@ export const settings = {
     initial: 10 * secondMs,
     flag: 'mcp-shutdown-timeout',
     doc: 'How long calls in flight may go on after a stop signal.',
+  }),
+  defaultGroup: setting({
+    kind: groupName(),
+    initial: null,
+    initialWords: 'every server that the caller may use',
+    doc: 'Group that is served at /mcp. false: none, and /mcp is 404.',
   }),
   auth: {
     globalTokens: setting({
@@ -197,6 +211,16 @@ export const settings = {
       kind: integer(1, unboundedMax),
       initial: 1024,
       doc: 'Requests that one server may have in flight.',
+    }),
+    groupListItemsMax: setting({
+      kind: integer(1, unboundedMax),
+      initial: 2000,
+      doc: 'Items of a list that a group answers with at once; the others follow page by page.',
+    }),
+    groupListBytesMax: setting({
+      kind: size(1024),
+      initial: 4 * mebibyte,
+      doc: 'Bytes of such a list.',
     }),
     rate: {
       perSecond: setting({

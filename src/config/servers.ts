@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { parseDefinition } from '../registry/definition-schema.ts'
+import { nestedGroup } from '../registry/group/group-rules.ts'
 import { guessesTransport, parseMcpServersMap } from '../registry/mcp-servers-map.ts'
 import type { Problem } from '../registry/problems.ts'
 import { type Environment, expand } from './expand.ts'
@@ -59,7 +60,7 @@ export async function importedDefinitions(
   return definitions
 }
 
-/** Throws a ConfigError when two definitions have one name. */
+/** Throws a ConfigError when two definitions have one name, or a group would stand in a group. */
 export function uniqueDefinitions(definitions: readonly PlacedDefinition[]): readonly PlacedDefinition[] {
   const places = new Map<string, string>()
   for (const { definition, place } of definitions) {
@@ -69,7 +70,22 @@ export function uniqueDefinitions(definitions: readonly PlacedDefinition[]): rea
     }
     places.set(definition.name, place)
   }
+  const all = definitions.map(({ definition }) => definition)
+  for (const { definition, place } of definitions) {
+    const nested = nestedGroup(definition, all)
+    if (nested !== null) throw new ConfigError(faultAt(place, [nested]))
+  }
   return definitions
+}
+
+/** Why `default_group` cannot be this one; null where it can, also where nobody has that name yet. */
+export function defaultGroupFault(
+  name: string | false | null,
+  definitions: readonly PlacedDefinition[],
+): string | null {
+  const named = definitions.find(({ definition }) => definition.name === name)
+  if (named === undefined || named.definition.group !== null) return null
+  return `default_group must name a group, and ${named.definition.name} is a server (${named.place})`
 }
 
 function ownForm(list: unknown, source: Source): PlacedDefinition[] {

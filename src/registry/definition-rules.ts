@@ -4,15 +4,21 @@
  */
 import { framingHeaders, isForwardable } from '../net/header-policy.ts'
 import type { DefinitionWire } from './definition-schema.ts'
-import { formatDuration, parseDuration } from './duration.ts'
+import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
+import { groupProblems, notGroupProblems } from './group/group-rules.ts'
 import { isMasked } from './mask.ts'
 import type { Problem } from './problems.ts'
 
-const durationFields = ['timeout', 'reconnectDelay', 'healthCheckInterval', 'startTimeout'] as const
+const durationFields = [
+  'timeout',
+  'reconnectDelay',
+  'healthCheckInterval',
+  'startTimeout',
+  'listWait',
+] as const
 
 /** Timers are 32-bit, and no call or interval is longer than a day. */
 const durationMsMax = 86_400_000
-const nanosecondsPerMs = 1_000_000
 
 /** Every broken rule, in the order of the fields. */
 export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[] {
@@ -22,8 +28,10 @@ export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[]
   }
   for (const field of durationFields) add(field, durationReason(wire[field]))
   add('cwd', wire.cwd !== undefined && !allowCwd ? 'can only be set in the configuration file' : null)
+  if (wire.transport === 'group') groupProblems(wire, add)
+  else notGroupProblems(wire, add)
   if (wire.transport === 'stdio') stdioProblems(wire, add)
-  else httpProblems(wire, add)
+  else if (wire.transport !== 'group') httpProblems(wire, add)
   for (const [index, arg] of (wire.args ?? []).entries()) add(`args[${index}]`, startedReason(arg))
   for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, startedReason(value))
   headerProblems(wire.headers ?? {}, add)
@@ -34,12 +42,6 @@ export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[]
     add(`authTokens[${index}]`, isMasked(token) ? maskedReason : null)
   }
   return problems
-}
-
-/** Milliseconds of a checked wire duration; null when absent. Go clients send 0 for "not set". */
-export function durationMs(value: string | number | undefined): number | null {
-  if (value === undefined || value === 0) return null
-  return typeof value === 'string' ? parseDuration(value) : Math.round(value / nanosecondsPerMs)
 }
 
 type Add = (field: string, reason: string | null) => void

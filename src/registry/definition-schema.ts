@@ -4,61 +4,27 @@
  * Pure. The same rules hold for the admin API, the configuration file and imported client files, so
  * that a definition means the same wherever it came from.
  */
-import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition, ToolFilter } from './definition.ts'
-import { durationMs, ruleProblems } from './definition-rules.ts'
+import { ruleProblems } from './definition-rules.ts'
+import { durationMs } from './duration.ts'
+import { duration, flag, oneOf, optional, serverName, text, textList, textMap } from './field-schemas.ts'
+import { groupFields, groupSettingsOf } from './group/group-schema.ts'
 import { type Problem, problemsOf } from './problems.ts'
-
-const text = (lengthMax: number) =>
-  Type.String({ maxLength: lengthMax, description: `a string of at most ${lengthMax} characters` })
-
-const textMap = (entriesMax: number, keyPattern: string, keys: string, valueLengthMax: number) =>
-  Type.Record(Type.String({ pattern: keyPattern }), text(valueLengthMax), {
-    additionalProperties: false,
-    maxProperties: entriesMax,
-    description: `a map of at most ${entriesMax} strings`,
-    keys,
-  })
-
-const textList = (itemsMax: number, item: TSchema) =>
-  Type.Unsafe<string[]>(
-    Type.Array(item, { maxItems: itemsMax, description: `a list of at most ${itemsMax} strings` }),
-  )
-
-const duration = Type.Union([Type.String({ maxLength: 64 }), Type.Integer()], {
-  description: 'a duration such as "30s", or an integer of nanoseconds',
-})
-
-const flag = Type.Boolean({ description: 'true or false' })
-
-const oneOf = <const Names extends readonly string[]>(names: Names) =>
-  Type.Unsafe<Names[number]>({
-    ...Type.Union(names.map((name) => Type.Literal(name))),
-    description: `one of ${names.join(', ')}`,
-  })
-
-/** A field that may be left out. The title says what it is for, the description which values it takes. */
-const optional = <S extends TSchema>(title: string, schema: S) => Type.Optional<S>({ ...schema, title })
 
 /** Field name characters of HTTP (RFC 9110, 5.1). */
 const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 /** What a process environment can hold as a name: anything printable without `=`. */
 const envNamePattern = '^[^=\\x00-\\x20\\x7f]{1,256}$'
 
-/** The pattern of a server's name; it stands in URLs, metrics and file names, so it stays tame. */
-export const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
-
 /** The wire form. Optional fields may be absent or null; both take the default. */
 export const definitionWireSchema = Type.Object(
   {
-    name: Type.String({
-      pattern: serverNamePattern,
-      description: '1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
-    }),
+    name: serverName,
     description: optional('What the server is for.', text(4_096)),
-    transport: oneOf(['stdio', 'sse', 'streamable-http']),
+    transport: oneOf(['stdio', 'sse', 'streamable-http', 'group']),
     command: optional('The program of a server that is a process.', text(4_096)),
     args: optional(
       'Its arguments; values that look like secrets come back masked.',
@@ -91,7 +57,10 @@ export const definitionWireSchema = Type.Object(
         { additionalProperties: false, description: 'an object with mode and list' },
       ),
     ),
-    tags: optional('Notes of your own.', textMap(64, '^[^\\x00-\\x1f\\x7f]{1,128}$', 'a tag name', 1_024)),
+    tags: optional(
+      'Notes of your own; a group may choose servers by them.',
+      textMap(64, '^[^\\x00-\\x1f\\x7f]{1,128}$', 'a tag name', 1_024),
+    ),
     isolation: optional(
       'Whether clients share a connection to the server.',
       oneOf(['auto', 'session', 'shared']),
@@ -109,6 +78,7 @@ export const definitionWireSchema = Type.Object(
         Type.String({ pattern: '^[\\x21-\\x7e]{1,4096}$', description: 'printable text without spaces' }),
       ),
     ),
+    ...groupFields,
     // Kept by the gateway; taken in and passed over so that what GET returned can be PUT.
     createdAt: optional('Set by the gateway, and passed over in a request.', text(64)),
     updatedAt: optional('Set by the gateway, and passed over in a request.', text(64)),
@@ -148,7 +118,13 @@ export function parseDefinition(input: unknown, options: ParseOptions): ParsedDe
 /** Go clients send `null` for an unset list, map or pointer. */
 function withoutNulls(input: unknown): unknown {
   if (!isObject(input)) return input
-  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
+  const entries = Object.entries(input).filter(([, value]) => value !== null)
+  return Object.fromEntries(
+    entries.map(([key, value]) => [
+      key,
+      key === 'members' && Array.isArray(value) ? value.map(withoutNulls) : value,
+    ]),
+  )
 }
 
 function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefinition {
@@ -175,7 +151,14 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     startTimeoutMs: durationMs(wire.startTimeout) ?? 120_000,
     forwardHeaders: [...new Set((wire.forwardHeaders ?? []).map((name) => name.toLowerCase()))],
     authTokens: wire.authTokens ?? [],
+    group: wire.transport === 'group' ? groupSettingsOf(wire) : null,
     createdAt: options.previous?.createdAt ?? options.now,
     updatedAt: options.now,
   }
 }
+
+/** The group of everything, which `/mcp` shows where `default_group` names no other. It stands in no registry. */
+export const everythingGroup: ServerDefinition = withDefaults(
+  { name: 'mcp', description: 'Every server.', transport: 'group', members: [{ all: true }] },
+  { now: new Date(0).toISOString() },
+)

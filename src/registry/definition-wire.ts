@@ -1,12 +1,37 @@
 /** A definition in its wire form (CONTRACT.md, "Admin API"): masked for people, whole for the store. */
-import type { ServerDefinition } from './definition.ts'
+import type { GroupSettings, ServerDefinition } from './definition.ts'
 import type { DefinitionWire } from './definition-schema.ts'
-import { formatDuration } from './duration.ts'
+import { wireDuration } from './duration.ts'
+import { groupToWire } from './group/group-schema.ts'
 import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 
 /** The wire form with every secret in it, for the store only. `parseDefinition` reads it back. */
 export function definitionToStored(definition: ServerDefinition): DefinitionWire {
-  const { timeoutMs, toolFilter, cwd } = definition
+  return definition.group === null ? serverToStored(definition) : groupToStored(definition, definition.group)
+}
+
+/** The fields that a group and a server share, and nothing that a group has no use for. */
+function groupToStored(definition: ServerDefinition, group: GroupSettings): DefinitionWire {
+  const { name, description, transport, tags, authTokens, createdAt, updatedAt } = definition
+  return {
+    name,
+    description,
+    transport,
+    ...groupToWire(group),
+    ...storedFilter(definition),
+    tags: { ...tags },
+    authTokens: [...authTokens],
+    createdAt,
+    updatedAt,
+  }
+}
+
+function storedFilter({ toolFilter }: ServerDefinition): Pick<DefinitionWire, 'toolFilter'> {
+  return toolFilter === null ? {} : { toolFilter: { mode: toolFilter.mode, list: [...toolFilter.list] } }
+}
+
+function serverToStored(definition: ServerDefinition): DefinitionWire {
+  const { timeoutMs, cwd } = definition
   return {
     name: definition.name,
     description: definition.description,
@@ -24,7 +49,7 @@ export function definitionToStored(definition: ServerDefinition): DefinitionWire
     healthCheckEnabled: definition.healthCheckEnabled,
     healthCheckInterval: wireDuration(definition.healthCheckIntervalMs),
     logEnabled: definition.logEnabled,
-    ...(toolFilter === null ? {} : { toolFilter: { mode: toolFilter.mode, list: [...toolFilter.list] } }),
+    ...storedFilter(definition),
     tags: { ...definition.tags },
     isolation: definition.isolation,
     startTimeout: wireDuration(definition.startTimeoutMs),
@@ -42,9 +67,9 @@ export function definitionToWire(definition: ServerDefinition): DefinitionWire {
     ...wire,
     ...(wire.command === undefined ? {} : { command: maskText(wire.command) }),
     ...(wire.url === undefined ? {} : { url: maskUrl(wire.url) }),
-    args: maskArgs(definition.args),
-    env: maskValues(definition.env),
-    headers: maskValues(definition.headers),
+    ...(wire.args === undefined ? {} : { args: maskArgs(wire.args) }),
+    ...(wire.env === undefined ? {} : { env: maskValues(wire.env) }),
+    ...(wire.headers === undefined ? {} : { headers: maskValues(wire.headers) }),
     authTokens: definition.authTokens.map(maskValue),
   }
 }
@@ -116,9 +141,4 @@ function hiddenIn(arg: string, masked: string): string[] {
 
 function maskValues(map: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, maskValue(value)]))
-}
-
-/** Seconds as people write them (`120s`, not `2m`), compact beyond ten minutes. */
-function wireDuration(ms: number): string {
-  return ms % 1_000 === 0 && ms <= 600_000 ? `${ms / 1_000}s` : formatDuration(ms)
 }

@@ -1,11 +1,44 @@
 /** The definition of one MCP server, as the gateway holds it: every default applied, times in ms. */
 
-export type TransportKind = 'stdio' | 'sse' | 'streamable-http'
+/** `group` is no server of its own: it shows those of others as one (`group` of the definition). */
+export type TransportKind = 'stdio' | 'sse' | 'streamable-http' | 'group'
 export type Isolation = 'auto' | 'session' | 'shared'
 
 export interface ToolFilter {
   readonly mode: 'allow' | 'block'
   readonly list: readonly string[]
+}
+
+/** An entry of a group: which servers it brings, and how the group shows what they have. */
+export interface GroupMember {
+  /** Exactly one of these three is given. */
+  readonly server: string | null
+  /** Servers with this tag: a key, or `key=value`. */
+  readonly tag: string | null
+  readonly all: boolean
+  /** Takes the place of the server's name before its tools and prompts, empty for nothing; null: by `naming`. */
+  readonly prefix: string | null
+  /** Own names of tools, patterns with `*` among them; null shows every tool. */
+  readonly allow: readonly string[] | null
+  /** The same for tools that are not shown. */
+  readonly block: readonly string[] | null
+  /** New names of tools by their own. */
+  readonly rename: Readonly<Record<string, string>>
+  /** New descriptions of tools by their own names. */
+  readonly describe: Readonly<Record<string, string>>
+}
+
+/** What only a group has. */
+export interface GroupSettings {
+  readonly members: readonly GroupMember[]
+  /** `prefix`: names are shown as `server__name`. `plain`: as they are. */
+  readonly naming: 'prefix' | 'plain'
+  /** `search`: tools are found with a tool, and only those in `always` are listed. */
+  readonly exposure: 'all' | 'search'
+  /** Shown names, patterns with `*` among them. */
+  readonly always: readonly string[]
+  /** How long a list waits for a member. */
+  readonly listWaitMs: number
 }
 
 export interface ServerDefinition {
@@ -41,6 +74,8 @@ export interface ServerDefinition {
   readonly forwardHeaders: readonly string[]
   /** Tokens that open this server beside the global ones. */
   readonly authTokens: readonly string[]
+  /** Not null exactly where `transport` is `group`; the fields of processes and connections then have no meaning. */
+  readonly group: GroupSettings | null
   /** ISO 8601. */
   readonly createdAt: string
   readonly updatedAt: string

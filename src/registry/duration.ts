@@ -16,6 +16,9 @@ const unitMs: Readonly<Record<string, number>> = {
   ns: 1e-6,
 }
 
+/** What an integer in a definition counts: Go clients send their durations so. */
+export const nanosecondsPerMs = 1_000_000
+
 const part = /(\d{1,15}(?:\.\d{1,9})?)(ms|us|µs|ns|h|m|s)/g
 const whole = /^(?:\d{1,15}(?:\.\d{1,9})?(?:ms|us|µs|ns|h|m|s)){1,7}$/
 
@@ -45,4 +48,15 @@ export function formatDuration(ms: number): string {
     if (count > 0) text += `${count}${unit}`
   }
   return text === '' ? '0s' : text
+}
+
+/** Milliseconds of a checked wire duration; null when absent. Go clients send 0 for "not set". */
+export function durationMs(value: string | number | undefined): number | null {
+  if (value === undefined || value === 0) return null
+  return typeof value === 'string' ? parseDuration(value) : Math.round(value / nanosecondsPerMs)
+}
+
+/** The wire form of a duration: seconds as people write them (`120s`, not `2m`), compact beyond ten minutes. */
+export function wireDuration(ms: number): string {
+  return ms % 1_000 === 0 && ms <= 600_000 ? `${ms / 1_000}s` : formatDuration(ms)
 }

@@ -116,6 +116,19 @@ mcpServers:
     expect(second.config.servers).toEqual(first.config.servers)
   })
 
+  test('a group stands among servers, and may wait for one that is registered later', async () => {
+    const { config } = await load(
+      yaml(
+        'mcp_proxy: { default_group: team }\nmcps: [{ name: team, transport: group, members: [{ server: later }, { tag: docs }] }]',
+      ),
+    )
+    expect(config.defaultGroup).toBe('team')
+    expect(config.servers[0]?.group?.members.map(({ server, tag }) => server ?? tag)).toEqual([
+      'later',
+      'docs',
+    ])
+  })
+
   test.each([
     {
       why: 'an unknown field',
@@ -143,6 +156,17 @@ mcpServers:
       why: 'one name twice',
       text: 'mcps: [{ name: a, transport: stdio, command: a }]\nmcpServers: { a: { command: b } }',
       message: 'compozy.yaml: mcpServers.a: the name "a" is already taken by compozy.yaml: mcps[0]',
+    },
+    {
+      why: 'a group in a group, whichever stands first',
+      text: 'mcps: [{ name: a, transport: group, members: [{ server: b }] }, { name: b, transport: group, members: [{ all: true }] }]',
+      message:
+        'compozy.yaml: mcps[0].members[0].server is the group b; a group in a group is not possible, name its servers',
+    },
+    {
+      why: 'a default group that is a server',
+      text: 'mcp_proxy: { default_group: a }\nmcps: [{ name: a, transport: stdio, command: a }]',
+      message: 'default_group must name a group, and a is a server (compozy.yaml: mcps[0])',
     },
     {
       why: 'an unset variable',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import {
   addressList,
   baseUrl,
+  groupName,
   hostList,
   hostName,
   originList,
@@ -104,6 +105,13 @@ const rows: readonly Row[] = [
     fault: 'entry 1 must be printable ASCII without spaces, at most 4096 characters',
     why: 'no header can carry it, and the fault must not repeat it',
   },
+  { kind: groupName(), input: 'team', value: 'team', why: 'a group' },
+  { kind: groupName(), input: false, value: false, why: 'no group, as YAML writes it' },
+  { kind: groupName(), input: 'false', value: false, why: 'no group, as a variable writes it' },
+  { kind: groupName(), input: '', value: null, why: 'a variable that is there and empty' },
+  { kind: groupName(), input: null, value: null, why: 'a key without a value' },
+  { kind: groupName(), input: true, fault: 'must be the name of a group, or false', why: 'which one?' },
+  { kind: groupName(), input: 'a b', fault: 'must be the name of a group, or false', why: 'no name' },
   { kind: hostName(), input: 'localhost', value: 'localhost', why: 'a name' },
   { kind: hostName(), input: '[::1]', value: '::1', why: 'brackets belong to URLs' },
   {

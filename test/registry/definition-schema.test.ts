@@ -40,6 +40,7 @@ test('fills in every default', () => {
       startTimeoutMs: 120_000,
       forwardHeaders: [],
       authTokens: [],
+      group: null,
       createdAt: now,
       updatedAt: now,
     },
@@ -138,7 +139,7 @@ describe('what does not fit is refused by the name of its field', () => {
     {
       why: 'an empty object',
       input: {},
-      says: 'name: is required: 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit; transport: is required: one of stdio, sse, streamable-http',
+      says: 'name: is required: 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit; transport: is required: one of stdio, sse, streamable-http, group',
     },
     {
       why: 'a mistyped field',
@@ -154,7 +155,7 @@ describe('what does not fit is refused by the name of its field', () => {
     {
       why: 'an unknown transport',
       input: { ...stdio, transport: 'http' },
-      says: 'transport: must be one of stdio, sse, streamable-http',
+      says: 'transport: must be one of stdio, sse, streamable-http, group',
     },
     {
       why: 'no command',

@@ -95,6 +95,48 @@ const shared = {
 const required: ('name' | 'transport')[] = ['name', 'transport']
 const command = fc.oneof(word, fc.constant('/opt/a b/run --token x'))
 
+const toolName = fc.oneof(word, fc.constantFrom('__proto__', 'files.read', 'ünï ✓'))
+const member = fc
+  .tuple(
+    fc.oneof(
+      fc.record({ server: word }),
+      fc.record({
+        tag: fc.oneof(
+          word,
+          fc.tuple(word, word).map((pair) => pair.join('=')),
+        ),
+      }),
+      fc.constant({ all: true }),
+    ),
+    fc.record(
+      {
+        prefix: fc.stringMatching(/^[a-zA-Z0-9_-]{0,32}$/),
+        allow: fc.array(toolName, { maxLength: 3 }),
+        block: fc.array(toolName, { maxLength: 3 }),
+        rename: fc.dictionary(toolName, word, { maxKeys: 3 }),
+        describe: fc.dictionary(toolName, printable, { maxKeys: 3 }),
+      },
+      { requiredKeys: [] },
+    ),
+  )
+  .map(([which, how]) => ({ ...how, ...which }))
+const group = fc.record(
+  {
+    name: shared.name,
+    description: shared.description,
+    transport: fc.constant('group'),
+    members: fc.array(member, { minLength: 1, maxLength: 4 }),
+    naming: fc.constantFrom('prefix', 'plain'),
+    exposure: fc.constantFrom('all', 'search'),
+    always: fc.array(toolName, { maxLength: 3 }),
+    listWait: duration,
+    toolFilter: shared.toolFilter,
+    tags: shared.tags,
+    authTokens: shared.authTokens,
+  },
+  { requiredKeys: ['name', 'transport', 'members'] },
+)
+
 /** Wire inputs, nearly all of which `parseDefinition` accepts. */
 const wire = fc.oneof(
   fc
@@ -112,6 +154,7 @@ const wire = fc.oneof(
       url,
     )
     .map(([input, text]) => ({ ...input, url: text })),
+  group,
 )
 
 /** Any definition; inputs that happen to contain a mask are passed over. */

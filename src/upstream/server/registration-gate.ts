@@ -23,10 +23,12 @@ export interface GateParts {
 
 /** The gate of the admin API. */
 export function createRegistrationGate(parts: GateParts): RegistrationGate {
-  return (definition) =>
-    definition.transport === 'stdio'
-      ? checkCommand(definition, parts)
-      : checkUrl(definition.url, parts.urlPolicy)
+  return async (definition) => {
+    // A group starts nothing and reaches nothing: its members have passed here themselves.
+    if (definition.transport === 'group') return
+    if (definition.transport === 'stdio') await checkCommand(definition, parts)
+    else await checkUrl(definition.url, parts.urlPolicy)
+  }
 }
 
 /**

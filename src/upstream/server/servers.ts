@@ -77,6 +77,9 @@ export class Servers implements ServerDirectory {
 
   /** Takes a server in, which begins connecting after `startDelayMs`. Throws DEFINITION_EXISTS. */
   add(definition: ServerDefinition, origin: 'file' | 'store', startDelayMs = 0): Server {
+    // Until groups run.
+    if (definition.group !== null)
+      throw new GatewayError('DEFINITION_INVALID', 'transport: group is not served by this version yet')
     if (this.#byName.has(definition.name))
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
     const server = new Server(definition, origin, this.#parts)

@@ -4,6 +4,7 @@ import { isObject } from '../../../protocol/json.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
 import { type ParseOptions, parseDefinition } from '../../../registry/definition-schema.ts'
 import { definitionToWire, secretValuesOf } from '../../../registry/definition-wire.ts'
+import { nestedGroup } from '../../../registry/group/group-rules.ts'
 import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
 import { StoreError } from '../../../registry/store.ts'
@@ -40,7 +41,7 @@ export function serverHandlers(parts: AdminParts): ServerHandlers {
     get: (name) => answer('getServer', 200, viewOf(knownEntry(parts, name))),
     async create(request) {
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
-      const definition = definitionOf(body, { now: now(parts) })
+      const definition = definitionOf(parts, body, { now: now(parts) })
       contextOf(request).log.mcp = definition.name
       return await order.run(definition.name, () => create(parts, request, definition))
     },
@@ -78,7 +79,10 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
 
 async function replace(parts: AdminParts, request: Request, name: string, body: unknown): Promise<Response> {
   const { definition: previous } = writableEntry(parts, name)
-  const definition = definitionOf(mergeMasked(withName(body, name), previous), { now: now(parts), previous })
+  const definition = definitionOf(parts, mergeMasked(withName(body, name), previous), {
+    now: now(parts),
+    previous,
+  })
   if (definition.name !== name) {
     throw new GatewayError(
       'DEFINITION_INVALID',
@@ -143,9 +147,15 @@ function withName(body: unknown, name: string): unknown {
   return { ...body, name }
 }
 
-function definitionOf(body: unknown, options: ParseOptions): ServerDefinition {
+function definitionOf(parts: AdminParts, body: unknown, options: ParseOptions): ServerDefinition {
   const parsed = parseDefinition(body, options)
   if (!parsed.ok) throw new GatewayError('DEFINITION_INVALID', sentenceOf(parsed.problems))
+  // Until groups run.
+  if (parsed.definition.group !== null)
+    throw new GatewayError('DEFINITION_INVALID', 'transport: group is not served by this version yet')
+  const others = parts.directory.list().map(({ definition }) => definition)
+  const nested = nestedGroup(parsed.definition, others)
+  if (nested !== null) throw new GatewayError('DEFINITION_INVALID', sentenceOf([nested]))
   return parsed.definition
 }
 
