@@ -11,6 +11,7 @@ import { drainingError, GatewayError, reasonOf } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
+import { keepsOutOthers } from './http/hooks/server-door.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
 import type { McpParts } from './http/routes/mcp.ts'
@@ -74,10 +75,10 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions, urlPolicy }))
   // Who may come, and whose work ends when a server or its tokens go.
   const access = createAccess(rules, {
-    of: (name) => servers.get(name)?.definition.authTokens ?? [],
+    of: (name) => servers.get(name)?.definition,
     names: () => servers.list().map(({ name }) => name),
   })
-  servers.subscribe(endClientsOf({ sessions, requests, access }))
+  servers.subscribe(endClientsOf({ sessions, requests, access, servers }))
   // The front door.
   const mcp: McpParts = {
     servers,
@@ -95,7 +96,14 @@ export async function startGateway(config: Config): Promise<Gateway> {
     state,
     metrics: { snapshot: () => metrics.snapshot(servers.list().map(gaugesOf), log.linesDropped) },
     log,
-    admin: adminRoutes({ directory: servers, store, config, gate, log }),
+    admin: adminRoutes({
+      directory: servers,
+      store,
+      config,
+      gate,
+      log,
+      closedReason: (name) => access.closedReason(name),
+    }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   const { host, port } = config
@@ -108,6 +116,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   // The port is ours from here on; a gateway that cannot listen has started no child.
   for (const definition of config.servers) servers.add(definition, 'file', firstAnswerMs)
   addStored(servers, store, log)
+  warnOfClosed(servers, access, log)
   const sweeper = startSweeper({ log, sessions, requests, servers })
   return running({ config, log, access, store, sessions, requests, servers, watchdog, listener, sweeper })
 }
@@ -161,6 +170,7 @@ function running(parts: RunningParts): Gateway {
     reload(changed) {
       access.reload(rulesOf({ ...config, ...pickReloadable(changed) }, log))
       endUnadmitted(parts)
+      warnOfClosed(servers, access, log)
     },
   }
 }
@@ -212,9 +222,17 @@ function removalOf(name: string): GatewayError {
 
 type ClientParts = Pick<RunningParts, 'sessions' | 'requests' | 'access'>
 
+/** A server that nobody can reach looks healthy otherwise. */
+function warnOfClosed(servers: Servers, access: Access, log: Log): void {
+  for (const { name } of servers.list()) {
+    const reason = access.closedReason(name)
+    if (reason !== null) log.warn({ mcp: name, reason }, 'nobody can come in at this server')
+  }
+}
+
 /** What ends at the clients of a server that is removed or replaced. */
-function endClientsOf(parts: ClientParts): ServersListener {
-  const { sessions, requests } = parts
+function endClientsOf(parts: ClientParts & Pick<RunningParts, 'servers'>): ServersListener {
+  const { sessions, requests, servers } = parts
   return {
     leaving(name) {
       requests.abortWhere(({ endless, serverName }) => endless && serverName === name, removalOf(name))
@@ -224,7 +242,14 @@ function endClientsOf(parts: ClientParts): ServersListener {
       sessions.closeWhere(({ serverName }) => serverName === name, error)
       requests.abortWhere(({ serverName }) => serverName === name, error)
     },
-    replaced: () => endUnadmitted(parts),
+    replaced(name, before) {
+      endUnadmitted(parts)
+      const after = servers.get(name)?.definition
+      if (after === undefined || !keepsOutOthers(before, after)) return
+      const error = new GatewayError('SESSION_UNKNOWN', 'The addresses of this server were changed.')
+      sessions.closeWhere(({ serverName }) => serverName === name, error)
+      requests.abortWhere(({ serverName }) => serverName === name, error)
+    },
   }
 }
 

@@ -2,6 +2,7 @@
  * The rules of a definition that a schema cannot say: what belongs together, and what must never
  * stand in a command line, a header or a URL. Pure; called with input that already fits the schema.
  */
+import { parseCidrSet } from '../net/cidr.ts'
 import { framingHeaders, isForwardable } from '../net/header-policy.ts'
 import type { DefinitionWire } from './definition-schema.ts'
 import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
@@ -40,6 +41,12 @@ export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[]
   }
   for (const [index, token] of (wire.authTokens ?? []).entries()) {
     add(`authTokens[${index}]`, isMasked(token) ? maskedReason : null)
+  }
+  if (wire.authTokensOnly === true && (wire.authTokens ?? []).length === 0) {
+    add('authTokensOnly', 'needs authTokens beside it: no other token opens the server')
+  }
+  for (const [index, address] of (wire.allowedIPs ?? []).entries()) {
+    add(`allowedIPs[${index}]`, addressReason(address))
   }
   return problems
 }
@@ -95,6 +102,12 @@ function startedReason(value: string): string | null {
   if (isMasked(value)) return maskedStartedReason
   // The system would cut the value there.
   return value.includes('\0') ? 'must not contain NUL' : null
+}
+
+/** Without the entry itself, which the parser quotes in front: it may be a token in the wrong place. */
+function addressReason(address: string): string | null {
+  const parsed = parseCidrSet([address])
+  return parsed.ok ? null : `is wrong: ${parsed.errors[0]?.replace(/^"[^"]*": /, '')}`
 }
 
 function headerProblems(headers: Readonly<Record<string, string>>, add: Add): void {

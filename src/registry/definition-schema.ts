@@ -6,13 +6,13 @@
  */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition, ToolFilter } from './definition.ts'
 import { ruleProblems } from './definition-rules.ts'
 import { durationMs } from './duration.ts'
 import { duration, flag, oneOf, optional, serverName, text, textList, textMap } from './field-schemas.ts'
 import { groupFields, groupSettingsOf } from './group/group-schema.ts'
 import { type Problem, problemsOf } from './problems.ts'
+import { wireSpelling } from './wire-spelling.ts'
 
 /** Field name characters of HTTP (RFC 9110, 5.1). */
 const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
@@ -24,7 +24,10 @@ export const definitionWireSchema = Type.Object(
   {
     name: serverName,
     description: optional('What the server is for.', text(4_096)),
-    transport: oneOf(['stdio', 'sse', 'streamable-http', 'group']),
+    transport: {
+      ...oneOf(['stdio', 'sse', 'streamable-http', 'group']),
+      title: 'How it is reached; http is taken for streamable-http.',
+    },
     command: optional('The program of a server that is a process.', text(4_096)),
     args: optional(
       'Its arguments; values that look like secrets come back masked.',
@@ -78,6 +81,12 @@ export const definitionWireSchema = Type.Object(
         Type.String({ pattern: '^[\\x21-\\x7e]{1,4096}$', description: 'printable text without spaces' }),
       ),
     ),
+    authTokensOnly: optional('Whether no token but its own opens this server.', flag),
+    allowedIPs: optional(
+      'Addresses and CIDR blocks of clients that may come in; none: every address.',
+      textList(256, text(64)),
+    ),
+    requireAuth: optional('Whether a token is asked for even when none is configured.', flag),
     ...groupFields,
     // Kept by the gateway; taken in and passed over so that what GET returned can be PUT.
     createdAt: optional('Set by the gateway, and passed over in a request.', text(64)),
@@ -106,25 +115,13 @@ export type ParsedDefinition =
  * Never throws; a refusal names every field at fault and never repeats a value.
  */
 export function parseDefinition(input: unknown, options: ParseOptions): ParsedDefinition {
-  const wire = withoutNulls(input)
+  const wire = wireSpelling(input)
   if (!Value.Check(definitionWireSchema, wire)) {
     return { ok: false, problems: problemsOf(definitionWireSchema, wire) }
   }
   const problems = ruleProblems(wire, options.allowCwd ?? false)
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, definition: withDefaults(wire, options) }
-}
-
-/** Go clients send `null` for an unset list, map or pointer. */
-function withoutNulls(input: unknown): unknown {
-  if (!isObject(input)) return input
-  const entries = Object.entries(input).filter(([, value]) => value !== null)
-  return Object.fromEntries(
-    entries.map(([key, value]) => [
-      key,
-      key === 'members' && Array.isArray(value) ? value.map(withoutNulls) : value,
-    ]),
-  )
 }
 
 function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefinition {
@@ -151,6 +148,9 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     startTimeoutMs: durationMs(wire.startTimeout) ?? 120_000,
     forwardHeaders: [...new Set((wire.forwardHeaders ?? []).map((name) => name.toLowerCase()))],
     authTokens: wire.authTokens ?? [],
+    authTokensOnly: wire.authTokensOnly ?? false,
+    allowedIPs: wire.allowedIPs ?? [],
+    requireAuth: wire.requireAuth ?? false,
     group: wire.transport === 'group' ? groupSettingsOf(wire) : null,
     createdAt: options.previous?.createdAt ?? options.now,
     updatedAt: options.now,

@@ -12,7 +12,7 @@ export function definitionToStored(definition: ServerDefinition): DefinitionWire
 
 /** The fields that a group and a server share, and nothing that a group has no use for. */
 function groupToStored(definition: ServerDefinition, group: GroupSettings): DefinitionWire {
-  const { name, description, transport, tags, authTokens, createdAt, updatedAt } = definition
+  const { name, description, transport, tags, createdAt, updatedAt } = definition
   return {
     name,
     description,
@@ -20,7 +20,7 @@ function groupToStored(definition: ServerDefinition, group: GroupSettings): Defi
     ...groupToWire(group),
     ...storedFilter(definition),
     tags: { ...tags },
-    authTokens: [...authTokens],
+    ...storedDoor(definition),
     createdAt,
     updatedAt,
   }
@@ -28,6 +28,16 @@ function groupToStored(definition: ServerDefinition, group: GroupSettings): Defi
 
 function storedFilter({ toolFilter }: ServerDefinition): Pick<DefinitionWire, 'toolFilter'> {
   return toolFilter === null ? {} : { toolFilter: { mode: toolFilter.mode, list: [...toolFilter.list] } }
+}
+
+/** Who may come in. What says nothing is left out, so that an earlier version can read what is stored. */
+function storedDoor({ authTokens, authTokensOnly, allowedIPs, requireAuth }: ServerDefinition) {
+  return {
+    authTokens: [...authTokens],
+    ...(authTokensOnly ? { authTokensOnly } : {}),
+    ...(allowedIPs.length === 0 ? {} : { allowedIPs: [...allowedIPs] }),
+    ...(requireAuth ? { requireAuth } : {}),
+  }
 }
 
 function serverToStored(definition: ServerDefinition): DefinitionWire {
@@ -54,7 +64,7 @@ function serverToStored(definition: ServerDefinition): DefinitionWire {
     isolation: definition.isolation,
     startTimeout: wireDuration(definition.startTimeoutMs),
     forwardHeaders: [...definition.forwardHeaders],
-    authTokens: [...definition.authTokens],
+    ...storedDoor(definition),
     createdAt: definition.createdAt,
     updatedAt: definition.updatedAt,
   }

@@ -74,6 +74,12 @@ export interface ServerDefinition {
   readonly forwardHeaders: readonly string[]
   /** Tokens that open this server beside the global ones. */
   readonly authTokens: readonly string[]
+  /** They are the only ones: no global token opens it. */
+  readonly authTokensOnly: boolean
+  /** Addresses and CIDR blocks of clients that may come in; empty means every address. */
+  readonly allowedIPs: readonly string[]
+  /** A token is asked for even when none is configured, and then nobody comes in. */
+  readonly requireAuth: boolean
   /** Not null exactly where `transport` is `group`; the fields of processes and connections then have no meaning. */
   readonly group: GroupSettings | null
   /** ISO 8601. */

@@ -8,6 +8,7 @@
  */
 import { isObject } from '../protocol/json.ts'
 import type { Problem } from './problems.ts'
+import { transportNames } from './wire-spelling.ts'
 
 export type ParsedServersMap =
   | {
@@ -39,15 +40,6 @@ const clientOnlyKeys: ReadonlySet<string> = new Set([
   'type',
 ])
 
-const transportOfType: ReadonlyMap<string, string> = new Map([
-  ['stdio', 'stdio'],
-  ['sse', 'sse'],
-  ['http', 'streamable-http'],
-  ['streamable-http', 'streamable-http'],
-  ['streamableHttp', 'streamable-http'],
-  ['streamable_http', 'streamable-http'],
-])
-
 /** Most servers that one map may hold. */
 const serversMax = 1_000
 
@@ -67,7 +59,7 @@ export function parseMcpServersMap(input: unknown): ParsedServersMap {
       if (transport === null) {
         problems.push({
           field: `${name}.type`,
-          reason: `must be one of ${[...transportOfType.keys()].join(', ')}`,
+          reason: `must be one of ${[...transportNames.keys()].join(', ')}`,
         })
       } else definitions.push(definitionInput(name, transport, server))
     }
@@ -97,7 +89,7 @@ function kindOf({ type, transport, transportType }: Readonly<Record<string, unkn
 function transportOf(server: Readonly<Record<string, unknown>>): string | null {
   const kind = kindOf(server)
   if (kind === undefined) return server['command'] === undefined ? 'streamable-http' : 'stdio'
-  return typeof kind === 'string' ? (transportOfType.get(kind) ?? null) : null
+  return typeof kind === 'string' ? (transportNames.get(kind) ?? null) : null
 }
 
 function definitionInput(

@@ -16,6 +16,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
 import { isMasked, joinUrl, maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
+import { wireSpelling } from './wire-spelling.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -25,7 +26,9 @@ const sentFields: ReadonlySet<string> = new Set(['url', 'headers'])
 const startedFields: ReadonlySet<string> = new Set(['command', 'args', 'env'])
 
 /** The incoming wire form with every mask replaced by the value that was stored for the same place. */
-export function mergeMasked(incoming: unknown, stored: ServerDefinition): unknown {
+export function mergeMasked(sentBack: unknown, stored: ServerDefinition): unknown {
+  // Another spelling of what is stored is no change.
+  const incoming = wireSpelling(sentBack)
   if (!isObject(incoming)) return incoming
   const restore: Readonly<Record<string, (value: unknown) => unknown>> = {
     command: (value) => (value === maskText(stored.command) ? stored.command : value),

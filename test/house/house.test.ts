@@ -35,6 +35,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/cli/servers/tools.ts': 'a command, loaded lazily',
   'src/http/api/tool-call-schema.ts': 'a schema',
   'src/http/hooks/access-log.ts': 'a hook, one file each',
+  'src/http/hooks/admin-door.ts': 'a hook, one file each',
   'src/http/hooks/client.ts': 'a hook, one file each',
   'src/http/long-waits.ts': 'a workaround with its reason',
   'src/http/routes/admin/name-order.ts': 'the order of writes, with a test of its own',

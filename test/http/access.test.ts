@@ -1,7 +1,7 @@
 /** Who may pass, over a real socket: tokens, addresses, Host, Origin and the forwarding headers. */
 import { describe, expect, test } from 'bun:test'
 import { networkInterfaces } from 'node:os'
-import { rawRequest, type SettingsChange, sendRaw, startFront } from './front.ts'
+import { rawRequest, rulesWith, type SettingsChange, sendRaw, startFront } from './front.ts'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
@@ -138,6 +138,90 @@ describe('tokens', () => {
     await using front = await startFront({ settings: { auth, metrics: { public: true } } })
     expect((await front.send('/metrics')).status).toBe(200)
     expect((await front.send('/admin/metrics')).status).toBe(401)
+  })
+})
+
+describe('the door of one server', () => {
+  const auth = { globalTokens: ['g1'] }
+  const servers = [
+    { name: 'beside', authTokens: ['s1'] },
+    { name: 'only', authTokens: ['s2'], authTokensOnly: true },
+    { name: 'asked', requireAuth: true },
+    { name: 'asked-own', requireAuth: true, authTokens: ['s3'] },
+  ]
+
+  test.each([
+    { server: 'only', token: 's2', open: 200, guarded: 200, why: 'its own token' },
+    { server: 'only', token: 'g1', open: 401, guarded: 401, why: 'a global one does not open it' },
+    { server: 'only', token: undefined, open: 401, guarded: 401, why: 'no token' },
+    { server: 'beside', token: 's2', open: 401, guarded: 401, why: 'a token of another server' },
+    { server: 'asked', token: 'g1', open: 401, guarded: 200, why: 'a global token, where there is one' },
+    {
+      server: 'asked',
+      token: undefined,
+      open: 401,
+      guarded: 401,
+      why: 'no token, whether or not there is one',
+    },
+    { server: 'asked-own', token: 's3', open: 200, guarded: 200, why: 'a token of its own is one' },
+    { server: 'asked-own', token: undefined, open: 401, guarded: 401, why: 'no token' },
+  ])('$server with $token is $open, and $guarded beside a global token: $why', async (row) => {
+    for (const [settings, status] of [
+      [{}, row.open],
+      [{ auth }, row.guarded],
+    ] as const) {
+      await using front = await startFront({ settings, servers })
+      for (const endpoint of ['stream', 'sse', 'message']) {
+        const method = endpoint === 'message' ? 'POST' : 'GET'
+        const headers = row.token === undefined ? {} : bearer(row.token)
+        const answer = await front.send(`/mcp-proxy/${row.server}/${endpoint}`, { method, headers })
+        expect(answer.status).toBe(status)
+      }
+    }
+  })
+
+  test('a server that asks for a token while there is none says so, and so does its status', async () => {
+    await using front = await startFront({ servers })
+    const answer = await front.send('/mcp-proxy/asked/stream', { headers: bearer('g1') })
+    expect(await answer.text()).toContain('Nobody can come in: requireAuth asks for a token here, and none')
+    expect(front.access.closedReason('asked')).toContain('requireAuth')
+    for (const name of ['beside', 'only', 'asked-own', 'none'])
+      expect(front.access.closedReason(name)).toBeNull()
+    front.access.reload(rulesWith({ auth }))
+    expect(front.access.closedReason('asked')).toBeNull()
+  })
+
+  test.each([
+    { xff: '192.0.2.7', token: 'g1', status: 200, why: 'inside' },
+    { xff: '2001:db8::7', token: 'g1', status: 200, why: 'inside, by IPv6' },
+    { xff: '203.0.113.9', token: 'g1', status: 403, why: 'outside' },
+    { xff: '192.0.2.7, 203.0.113.9', token: 'g1', status: 403, why: 'outside, claiming to be inside' },
+    { xff: 'unknown', token: 'g1', status: 403, why: 'nobody in particular' },
+    { xff: undefined, token: 'g1', status: 403, why: 'the proxy itself' },
+    { xff: '192.0.2.7', token: 'g2', status: 401, why: 'inside, with a wrong token' },
+    { xff: '203.0.113.9', token: 'g2', status: 401, why: 'outside, where nobody learns which servers exist' },
+  ])('allowedIPs through a proxy for $xff with $token is $status: $why', async ({ xff, token, status }) => {
+    await using front = await startFront({
+      settings: { auth, security: { trustedProxies: ['127.0.0.1'] } },
+      servers: [{ name: 'files' }, { name: 'walled', allowedIPs: ['192.0.2.0/24', '2001:db8::/32'] }],
+    })
+    const headers = { ...bearer(token), ...(xff === undefined ? {} : { 'x-forwarded-for': xff }) }
+    for (const endpoint of ['stream', 'sse']) {
+      const answer = await front.send(`/mcp-proxy/walled/${endpoint}`, { headers })
+      expect(answer.status).toBe(status)
+      if (status === 403) expect(await answer.text()).toContain('allowedIPs')
+    }
+    // Its neighbour has no list.
+    const beside = await front.send('/mcp-proxy/files/stream', { headers })
+    expect(beside.status).toBe(token === 'g1' ? 200 : 401)
+  })
+
+  test('a stranger’s header changes no address', async () => {
+    await using front = await startFront({ servers: [{ name: 'walled', allowedIPs: ['192.0.2.0/24'] }] })
+    const answer = await front.send('/mcp-proxy/walled/stream', {
+      headers: { 'x-forwarded-for': '192.0.2.7' },
+    })
+    expect(answer.status).toBe(403)
   })
 })
 

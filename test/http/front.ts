@@ -9,6 +9,7 @@ import { readBodyText } from '../../src/http/body.ts'
 import type { McpHandler, McpHandlers, RequestContext } from '../../src/http/context.ts'
 import { type Access, createAccess } from '../../src/http/hooks/access.ts'
 import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
+import type { DoorFields } from '../../src/http/hooks/server-door.ts'
 import { type Listener, type ServingState, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
@@ -20,9 +21,8 @@ import { documentedFetch } from '../support/api-document.ts'
 import { definitionFrom } from './admin-server.ts'
 
 /** One server of the directory. */
-export interface FrontServer {
+export interface FrontServer extends Partial<DoorFields> {
   readonly name: string
-  readonly authTokens?: readonly string[]
   state?: ServerState
   settled?: boolean
   readonly origin?: 'file' | 'store'
@@ -81,6 +81,21 @@ export function rulesWith(change: SettingsChange = {}): AccessRules {
   return compiled.rules
 }
 
+/** What a definition says about who may come in, the defaults for what is left out. */
+export function doorOf({
+  authTokens,
+  authTokensOnly,
+  allowedIPs,
+  requireAuth,
+}: Partial<DoorFields>): DoorFields {
+  return {
+    authTokens: authTokens ?? [],
+    authTokensOnly: authTokensOnly ?? false,
+    allowedIPs: allowedIPs ?? [],
+    requireAuth: requireAuth ?? false,
+  }
+}
+
 export async function startFront(options: FrontOptions = {}): Promise<Front> {
   const servers = options.servers ?? [{ name: 'files' }]
   const rules = rulesWith(options.settings)
@@ -115,8 +130,9 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     mcp,
     log,
   })
+  const doors = new Map(servers.map((server) => [server.name, doorOf(server)]))
   const access = createAccess(rules, {
-    of: (name) => servers.find((server) => server.name === name)?.authTokens ?? [],
+    of: (name) => doors.get(name),
     names: () => servers.map(({ name }) => name),
   })
   const listener = await startListener({

@@ -3,14 +3,15 @@ import { describe, expect, test } from 'bun:test'
 import { createAccess } from '../../src/http/hooks/access.ts'
 import { compileRules } from '../../src/http/hooks/rules.ts'
 import { principalIdOf } from '../../src/http/hooks/tokens.ts'
-import { rulesWith, type SettingsChange, settingsWith, startFront } from './front.ts'
+import { doorOf, rulesWith, type SettingsChange, settingsWith, startFront } from './front.ts'
 
 const tokens = (...globalTokens: string[]): SettingsChange => ({ auth: { globalTokens } })
 const path = '/mcp-proxy/files/stream'
 
 /** Whether a session of this principal, at this server, may go on under the rules. */
 function admits(rules: SettingsChange, principalId: string, own: readonly string[] = []): boolean {
-  const access = createAccess(rulesWith(), { of: () => own, names: () => ['files'] })
+  const door = doorOf({ authTokens: own })
+  const access = createAccess(rulesWith(), { of: () => door, names: () => ['files'] })
   access.reload(rulesWith(rules))
   return access.admits(principalId, 'files')
 }
@@ -146,8 +147,9 @@ test('warns of a token that makes admins of clients', () => {
 
 test('headers go upstream when listed, and never with a token of this gateway', () => {
   const rules = rulesWith({ auth: { globalTokens: ['global'], adminTokens: ['admin'] } })
+  const own = doorOf({ authTokens: ['theirs'] })
   const access = createAccess(rules, {
-    of: (name) => (name === 'own' ? ['theirs'] : []),
+    of: (name) => (name === 'own' ? own : undefined),
     names: () => ['own'],
   })
   const send = (authorization: string) =>

@@ -40,6 +40,9 @@ test('fills in every default', () => {
       startTimeoutMs: 120_000,
       forwardHeaders: [],
       authTokens: [],
+      authTokensOnly: false,
+      allowedIPs: [],
+      requireAuth: false,
       group: null,
       createdAt: now,
       updatedAt: now,
@@ -61,6 +64,9 @@ test('takes what a Go client sends for fields that it never set', () => {
     maxReconnects: 0,
     toolFilter: null,
     tags: null,
+    authTokens: null,
+    allowedIPs: null,
+    requireAuth: false,
     createdAt: '0001-01-01T00:00:00Z',
     updatedAt: '0001-01-01T00:00:00Z',
   }
@@ -154,7 +160,7 @@ describe('what does not fit is refused by the name of its field', () => {
     { why: 'a foreign field', input: { ...stdio, '': 1 }, says: '"": is not a known field' },
     {
       why: 'an unknown transport',
-      input: { ...stdio, transport: 'http' },
+      input: { ...stdio, transport: 'websocket' },
       says: 'transport: must be one of stdio, sse, streamable-http, group',
     },
     {
@@ -186,8 +192,8 @@ describe('what does not fit is refused by the name of its field', () => {
     },
     {
       why: 'arguments that are no texts',
-      input: { ...stdio, args: ['a', 1] },
-      says: 'args[1]: must be a string; put it in quotes',
+      input: { ...stdio, args: ['a', ['b']] },
+      says: 'args[1]: must be a string of at most 32768 characters',
     },
     {
       why: 'too many arguments',
@@ -202,9 +208,44 @@ describe('what does not fit is refused by the name of its field', () => {
       says: 'env."A=B": is not an environment variable name',
     },
     {
-      why: 'a number in env',
-      input: { ...stdio, env: { A: 1 } },
+      why: 'a number in env that the parser has rounded',
+      input: { ...stdio, env: { A: 2 ** 60 } },
       says: 'env.A: must be a string; put it in quotes',
+    },
+    {
+      why: 'a number in env that is written in another way than it is read',
+      input: { ...stdio, env: { A: 1e-7 } },
+      says: 'env.A: must be a string; put it in quotes',
+    },
+    {
+      why: 'a token made of digits, of which YAML may have dropped some',
+      input: { ...stdio, authTokens: [123456] },
+      says: 'authTokens[0]: must be a string; put it in quotes',
+    },
+    {
+      why: 'tokens of its own alone, and none of them',
+      input: { ...stdio, authTokensOnly: true },
+      says: 'authTokensOnly: needs authTokens beside it: no other token opens the server',
+    },
+    {
+      why: 'a network that is none',
+      input: { ...stdio, allowedIPs: ['10.0.0.0/8', '10.0.0.0/33'] },
+      says: 'allowedIPs[1]: is wrong: the prefix length must be a whole number from 0 to 32',
+    },
+    {
+      why: 'addresses in one text',
+      input: { ...stdio, allowedIPs: '10.0.0.0/8' },
+      says: 'allowedIPs: must be a list of at most 256 strings',
+    },
+    {
+      why: 'addresses under another spelling, which would restrict nobody',
+      input: { ...stdio, allowed_ips: ['10.0.0.0/8'] },
+      says: 'allowed_ips: is not a known field; did you mean allowedIPs?',
+    },
+    {
+      why: 'a truth in words at a door',
+      input: { ...stdio, requireAuth: 'true' },
+      says: 'requireAuth: must be true or false',
     },
     {
       why: 'NUL in the command',
@@ -280,7 +321,8 @@ describe('what does not fit is refused by the name of its field', () => {
     const said = refusal({
       ...stdio,
       name: 'swordfish!',
-      env: { A: 'swordfish\0', B: 1 },
+      env: { A: 'swordfish\0', B: [] },
+      allowedIPs: ['swordfish'],
       args: ['--key=swordfish\0'],
       authTokens: ['swordfish x'],
       transport: 'swordfish',
@@ -290,9 +332,40 @@ describe('what does not fit is refused by the name of its field', () => {
   })
 
   test('a thousand faults give twenty reasons, not a thousand', () => {
-    const env = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`A${index}`, 1]))
+    const env = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`A${index}`, []]))
     const parsed = parseDefinition({ ...stdio, env }, { now })
     expect(parsed.ok ? 0 : parsed.problems.length).toBe(20)
+  })
+})
+
+describe('spellings that mean the same', () => {
+  test.each<{ why: string; input: object; fields: object }>([
+    {
+      why: 'transport http, as editors write it',
+      input: { ...http, transport: 'http' },
+      fields: { transport: 'streamable-http' },
+    },
+    {
+      why: 'numbers and truths where only texts can be passed on',
+      input: {
+        ...stdio,
+        env: { PORT: 3000, DEBUG: true, RATE: 0.5 },
+        args: ['--port', 3000],
+        tags: { prio: 1 },
+      },
+      fields: {
+        env: { PORT: '3000', DEBUG: 'true', RATE: '0.5' },
+        args: ['--port', '3000'],
+        tags: { prio: '1' },
+      },
+    },
+    {
+      why: 'a number in a header',
+      input: { ...http, headers: { 'X-Retries': 3 } },
+      fields: { headers: { 'X-Retries': '3' } },
+    },
+  ])('$why', ({ input, fields }) => {
+    expect(parseDefinition(input, { now })).toMatchObject({ ok: true, definition: fields })
   })
 })
 

@@ -90,6 +90,9 @@ const shared = {
   startTimeout: duration,
   forwardHeaders: fc.array(headerName, { maxLength: 3 }),
   authTokens: fc.array(fc.stringMatching(/^[\x21-\x7e]{1,24}$/), { maxLength: 4 }),
+  authTokensOnly: fc.boolean(),
+  allowedIPs: fc.array(fc.constantFrom('10.0.0.0/8', '::1', '192.0.2.7', '2001:db8::/32'), { maxLength: 3 }),
+  requireAuth: fc.boolean(),
 }
 
 const required: ('name' | 'transport')[] = ['name', 'transport']

@@ -440,7 +440,7 @@ describe('a definition that is sent back with its masks', () => {
     {
       why: 'what is not shaped like a definition passes through',
       sent: { url: 1, args: 'x', env: [], headers: null, authTokens: {}, extra: '***' },
-      merged: { url: 1, args: 'x', env: [], headers: null, authTokens: {}, extra: '***' },
+      merged: { url: 1, args: 'x', env: [], authTokens: {}, extra: '***' },
     },
   ])('$why', ({ sent, merged }) => {
     expect(mergeMasked(sent, http)).toEqual(merged)

@@ -56,6 +56,7 @@ export const serverStatus = Type.Object(
     processes: count('Child processes that run for it.'),
     sessions: count('Client sessions that are open on it.'),
     stderrTail: Type.Array(Type.String(), { description: 'The last lines of its standard error.' }),
+    closed: nullable(Type.String(), 'Why nobody can come in at its endpoints; null where somebody can.'),
   },
   { $id: 'ServerStatus' },
 )

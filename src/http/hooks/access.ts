@@ -1,7 +1,7 @@
 /**
  * The way in: every request passes these hooks, in this order, before one byte of its body is read.
  *
- *   client address → Host and Origin → CORS preflight → admin rules → authentication → limits
+ *   client address → Host and Origin → CORS preflight → admin rules → authentication → a server's addresses → limits
  *
  * The order is the point. Who may not pass costs no parsing and no upstream work, and learns nothing
  * about what lies behind.
@@ -12,18 +12,19 @@ import { directFrom, type Forwarding } from '../../net/forwarded.ts'
 import { headersForUpstream } from '../../net/header-policy.ts'
 import { type HostName, parseHost } from '../../net/host.ts'
 import type { Principal, RequestContext } from '../context.ts'
-import { authenticateAdmin, authenticateClient, checkAdminAddress } from './authenticate.ts'
+import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
 import { externalBaseOf, settleClient } from './client.ts'
 import { checkLength, RateLimiter } from './limits.ts'
 import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
 import type { AccessRules } from './rules.ts'
+import { closedReason, type DoorFields, type ServerDoor, ServerDoors } from './server-door.ts'
 import type { Target } from './target.ts'
-import { anonymous, type Digest, digestOf, TokenTable } from './tokens.ts'
+import { anonymous, type Digest, digestOf } from './tokens.ts'
 
-/** The servers' own tokens, asked for on each request so that a changed definition counts at once. */
-export interface ServerTokens {
-  /** `authTokens` of one server; empty when it has none or does not exist. The same array until they change. */
-  of(server: string): readonly string[]
+/** The servers' own rules, asked for on each request so that a changed definition counts at once. */
+export interface GuardedServers {
+  /** Those of one server; undefined when it does not exist. The same object until they change. */
+  of(server: string): DoorFields | undefined
   names(): Iterable<string>
 }
 
@@ -40,6 +41,8 @@ export interface Access {
   reload(rules: AccessRules): void
   /** Whether a request of this principal to this server could still be let in; else its sessions must end. */
   admits(principalId: string, server: string): boolean
+  /** Why nobody at all can come in at this server; null where somebody can. */
+  closedReason(server: string): string | null
   /**
    * The client headers that a server's `forwardHeaders` lets through; never one with a gateway token. Undefined
    * when it lists none.
@@ -48,18 +51,15 @@ export interface Access {
 }
 
 /** Opens the access chain under `rules`. */
-export function createAccess(rules: AccessRules, servers: ServerTokens): Access {
+export function createAccess(rules: AccessRules, servers: GuardedServers): Access {
   return new AccessChain(rules, servers)
 }
-
-const noTokens = new TokenTable([], 'client')
 
 class AccessChain implements Access {
   #rules: AccessRules
   #rate: RateLimiter | null
-  readonly #servers: ServerTokens
-  /** Digests of a server's tokens, kept as long as its definition keeps the list. */
-  readonly #tables = new WeakMap<readonly string[], TokenTable>()
+  readonly #servers: GuardedServers
+  readonly #doors = new ServerDoors()
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
   #lastHostText = ''
@@ -73,7 +73,7 @@ class AccessChain implements Access {
   #baseRules: AccessRules | null = null
   #base = ''
 
-  constructor(rules: AccessRules, servers: ServerTokens) {
+  constructor(rules: AccessRules, servers: GuardedServers) {
     this.#rules = rules
     this.#rate = limiterOf(rules)
     this.#servers = servers
@@ -126,10 +126,11 @@ class AccessChain implements Access {
   }
 
   admits(principalId: string, server: string): boolean {
-    const { global } = this.#rules
-    const own = this.#tableOf(server)
-    if (global.size === 0 && own.size === 0) return principalId === anonymous.id
-    return global.holds(principalId) || own.holds(principalId)
+    return this.#doorOf(server).admits(principalId, this.#rules.global)
+  }
+
+  closedReason(server: string): string | null {
+    return this.#doorOf(server).isClosed(this.#rules.global) ? closedReason : null
   }
 
   headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> | undefined {
@@ -179,7 +180,10 @@ class AccessChain implements Access {
     const { area } = target
     let outcome: Principal | GatewayError = anonymous
     if (area === 'mcp') {
-      outcome = authenticateClient(headers.get('authorization'), rules, this.#tableOf(target.server))
+      const door = this.#doorOf(target.server)
+      outcome = door.authenticate(headers.get('authorization'), rules.global)
+      // After the token: from elsewhere, a stranger would learn which servers exist.
+      if (!(outcome instanceof GatewayError)) outcome = door.checkAddress(context.client) ?? outcome
     } else if (area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)) {
       const refusal = checkAdminAddress(context.peer, context.client, headers, rules)
       if (refusal !== null) return refusal
@@ -200,20 +204,13 @@ class AccessChain implements Access {
     return this.#rate.check(client, context.startedAtMs)
   }
 
-  #tableOf(server: string): TokenTable {
-    const tokens = this.#servers.of(server)
-    if (tokens.length === 0) return noTokens
-    let table = this.#tables.get(tokens)
-    if (table === undefined) {
-      table = new TokenTable(tokens, 'client')
-      this.#tables.set(tokens, table)
-    }
-    return table
+  #doorOf(server: string): ServerDoor {
+    return this.#doors.of(this.#servers.of(server))
   }
 
   #isClientToken(digest: Digest): boolean {
     if (this.#rules.global.find(digest) !== null) return true
-    for (const name of this.#servers.names()) if (this.#tableOf(name).find(digest) !== null) return true
+    for (const name of this.#servers.names()) if (this.#doorOf(name).own.find(digest) !== null) return true
     return false
   }
 }

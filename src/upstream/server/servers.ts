@@ -12,7 +12,7 @@ export interface ServersListener {
   /** It is about to be: what can end well should do so now. */
   leaving(name: string): void
   /** It goes on under another definition, perhaps with other tokens. */
-  replaced(name: string): void
+  replaced(name: string, before: ServerDefinition): void
   /** It is registered, and connecting. */
   added?(name: string): void
   /** It is connected, or is so no longer. */
@@ -96,7 +96,7 @@ export class Servers implements ServerDirectory {
     this.#byName.set(definition.name, server)
     server.start(0)
     void this.#drain(old)
-    for (const listener of this.#listeners) listener.replaced(definition.name)
+    for (const listener of this.#listeners) listener.replaced(definition.name, old.definition)
     return server
   }
 

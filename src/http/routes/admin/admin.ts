@@ -31,6 +31,8 @@ export interface AdminOptions {
   /** Which definitions may be registered. */
   readonly gate: RegistrationGate
   readonly log: Log
+  /** Why nobody can come in at a server; null where somebody can. */
+  readonly closedReason?: (name: string) => string | null
   readonly now?: () => Date
   /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
   readonly toolsListMs?: number
@@ -38,6 +40,7 @@ export interface AdminOptions {
 
 /** The options with every default applied, as the handlers take them. */
 export interface AdminParts extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'gate' | 'log'> {
+  readonly closedReason: (name: string) => string | null
   readonly now: () => Date
   readonly toolsListMs: number
 }
@@ -101,6 +104,7 @@ function withDefaults(options: AdminOptions): AdminParts {
     store,
     config,
     log,
+    closedReason: options.closedReason ?? (() => null),
     now: options.now ?? (() => new Date()),
     gate,
     toolsListMs: options.toolsListMs ?? 10_000,

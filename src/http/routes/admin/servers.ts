@@ -35,10 +35,10 @@ export function serverHandlers(parts: AdminParts): ServerHandlers {
   const order = new NameOrder()
   return {
     list() {
-      const mcps = parts.directory.list().map(viewOf)
+      const mcps = parts.directory.list().map((entry) => viewOf(parts, entry))
       return answer('listServers', 200, { mcps, count: mcps.length })
     },
-    get: (name) => answer('getServer', 200, viewOf(knownEntry(parts, name))),
+    get: (name) => answer('getServer', 200, viewOf(parts, knownEntry(parts, name))),
     async create(request) {
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
       const definition = definitionOf(parts, body, { now: now(parts) })
@@ -72,7 +72,7 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
   return answer('createServer', 201, {
-    message: 'The server is registered and connecting in the background.',
+    message: `The server is registered and connecting in the background.${closedNote(parts, name)}`,
     name,
   })
 }
@@ -94,7 +94,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
   return answer('replaceServer', 200, {
-    message: 'The server is replaced; calls in flight finish on the old one.',
+    message: `The server is replaced; calls in flight finish on the old one.${closedNote(parts, name)}`,
     name,
   })
 }
@@ -164,7 +164,15 @@ export function maskOf(entry: ServerEntry): Mask {
   return createMask(secretValuesOf(entry.definition))
 }
 
-function viewOf(entry: ServerEntry): ServerView {
+/** Told at once to whoever has just closed a door to everybody, and to the log. */
+function closedNote(parts: AdminParts, name: string): string {
+  const reason = parts.closedReason(name)
+  if (reason === null) return ''
+  parts.log.warn({ mcp: name, reason }, 'nobody can come in at this server')
+  return ` Nobody can come in: ${reason}.`
+}
+
+function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
   const status = entry.status()
   const mask = maskOf(entry)
   return {
@@ -174,6 +182,7 @@ function viewOf(entry: ServerEntry): ServerView {
       serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
       lastError: status.lastError === null ? null : mask(status.lastError),
       stderrTail: status.stderrTail.map(mask),
+      closed: parts.closedReason(entry.definition.name),
     },
   }
 }

@@ -1,4 +1,4 @@
-/** Third and fourth hook: the admin rules, and from a token to a Principal. */
+/** Third and fourth hook, for the admin API: its address rules, and from a token to a Principal. */
 import { GatewayError } from '../../errors.ts'
 import { type ClientAddress, isLoopbackPeer, type PeerAddress } from '../../net/address.ts'
 import { hasForwardingHeaders } from '../../net/forwarded.ts'
@@ -6,7 +6,7 @@ import { parseIp } from '../../net/ip.ts'
 import type { Principal } from '../context.ts'
 import { tokenlessAdminError } from './origin.ts'
 import type { AccessRules } from './rules.ts'
-import { anonymous, bearerOf, type Digest, digestOfAsked, type TokenTable } from './tokens.ts'
+import { anonymous, bearerOf, type Digest, digestOfAsked } from './tokens.ts'
 
 /** The allow-list, and without admin tokens: only this machine, straight, with no proxy in between. */
 export function checkAdminAddress(
@@ -47,24 +47,6 @@ export function authenticateAdmin(
     'ADMIN_FORBIDDEN',
     'This token opens MCP endpoints only; admin paths take one of auth.admin_tokens.',
   )
-}
-
-/**
- * The principal of an MCP request: a global token, or one of the server's own. Either list makes a
- * token necessary; an admin token opens no MCP endpoint, because it is not among them.
- */
-export function authenticateClient(
-  authorization: string | null,
-  rules: AccessRules,
-  own: TokenTable,
-): Principal | GatewayError {
-  if (rules.global.size === 0 && own.size === 0) return anonymous
-  const token = bearerOf(authorization)
-  if (token === null) return unauthenticated('one of auth.global_tokens or of the server’s authTokens')
-  const digest = digestOfAsked(token)
-  const byGlobal = rules.global.find(digest)
-  const byOwn = own.find(digest)
-  return byGlobal ?? byOwn ?? unauthenticated('one of auth.global_tokens or of the server’s authTokens')
 }
 
 function unauthenticated(what: string): GatewayError {
