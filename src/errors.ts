@@ -182,6 +182,13 @@ export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
+/** A wait as details tell it: in milliseconds below a second, above it in whole seconds or minutes. */
+export function spokenDuration(ms: number): string {
+  const seconds = Math.round(ms / 1_000)
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`
+}
+
 /** The `code` of a system error, or undefined. */
 export function errorCode(thrown: unknown): string | undefined {
   const code = (thrown as { code?: unknown } | null | undefined)?.code

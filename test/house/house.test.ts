@@ -47,6 +47,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/upstream/connection/answered-request.ts': 'a pure rule with a table of its own',
   'src/upstream/lane/opening.ts': 'one attempt, which lane.ts would be too long with',
   'src/upstream/lane/probe.ts': 'what a probe of a lane means',
+  'src/upstream/server/crash-loop.ts': 'a pure rule with a table of its own',
   'src/upstream/server/open-transport.ts': 'the one place that knows both transports',
   'src/upstream/server/output-tail.ts': 'what is kept of the output of a server',
   'src/upstream/transports/http/json-answer.ts': 'one form of an answer, beside answer-stream.ts',

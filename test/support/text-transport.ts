@@ -52,6 +52,10 @@ export class TextTransport implements UpstreamTransport {
     return this.sent.map(({ text }) => text)
   }
 
+  silence(): string {
+    return ''
+  }
+
   initialized(): void {}
 
   resetSession(): void {}

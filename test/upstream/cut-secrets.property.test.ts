@@ -7,7 +7,7 @@ import { GatewayCall } from '../../src/upstream/connection/calls.ts'
 import { OutputTail } from '../../src/upstream/server/output-tail.ts'
 import type { HttpAnswer } from '../../src/upstream/transports/http/client/answer/answer.ts'
 import { readFailure } from '../../src/upstream/transports/http/failure.ts'
-import { createServerNoise } from '../../src/upstream/transports/stdio/noise.ts'
+import { ServerNoise } from '../../src/upstream/transports/stdio/noise.ts'
 import { definitionOf } from '../registry/definitions.ts'
 
 /** What a secret may look like: random, a pass phrase, with what JSON and URLs escape, beyond ASCII, a file. */
@@ -47,13 +47,20 @@ function base64(text: string): string {
 /** Everything that shows a text that a server wrote, by what is shown of it. */
 const sinks: Readonly<Record<string, (mask: Mask, text: string) => Promise<string[]> | string[]>> = {
   'the last words of a server that dies': (mask, text) => {
-    const noise = createServerNoise(mask, () => {})
+    const noise = new ServerNoise(mask, () => {})
     noise.push(Buffer.from(text))
     return [noise.reason()]
   },
+  'what it has written instead of an answer': (mask, text) => {
+    const noise = new ServerNoise(mask, () => {})
+    noise.push(Buffer.from(text))
+    for (const line of text.split('\n')) noise.stdout(line)
+    const { stdout, stderr } = noise.lastLines()
+    return [stdout, stderr, noise.reason()]
+  },
   'its lines on stderr, in two writes': (mask, text) => {
     const shown: string[] = []
-    const noise = createServerNoise(mask, (line) => shown.push(line))
+    const noise = new ServerNoise(mask, (line) => shown.push(line))
     const bytes = Buffer.from(`${text}\n`)
     noise.push(bytes.subarray(0, bytes.length / 2))
     noise.push(bytes.subarray(bytes.length / 2))
@@ -62,7 +69,7 @@ const sinks: Readonly<Record<string, (mask: Mask, text: string) => Promise<strin
   'the head of a line that is too long': (mask, text) => {
     const shown: string[] = []
     const head = Buffer.from(text).subarray(0, 256).toString('utf8').replaceAll('\n', ' ')
-    createServerNoise(mask, (line) => shown.push(line)).line(head, '… (the rest was skipped)')
+    new ServerNoise(mask, (line) => shown.push(line)).stdout(head, '… (the rest was skipped)')
     return shown
   },
   'the lines that a status repeats, and the log': (mask, text) => {

@@ -138,7 +138,7 @@ function pairs(flag: string, texts: readonly string[], separator: RegExp): Recor
 }
 
 function stateOf(entry: Received<ServerView>): string {
-  const { status, lastError } = received<ServerView['status']>(entry.status)
-  const reason = status === 'connected' ? '' : firstLine(lastError, 200)
+  const { status, reason: said } = received<ServerView['status']>(entry.status)
+  const reason = firstLine(said, 600)
   return reason === '' ? cell(status) : `${cell(status)}, ${reason}`
 }

@@ -37,7 +37,7 @@ function asTable(answer: Received<ServerList>): string {
       cell(status.sessions),
       cell(status.totalRequests),
       cell(status.totalErrors),
-      status.status === 'connected' ? '' : firstLine(status.lastError, 100),
+      firstLine(status.reason, 600),
     ]
   })
   if (rows.length === 0) return 'no servers'

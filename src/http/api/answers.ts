@@ -45,6 +45,17 @@ export const serverStatus = Type.Object(
     lastError: nullable(Type.String(), 'Why it last failed.'),
     lastErrorTime: nullable(Type.String(), 'When it last failed, in ISO 8601.'),
     reconnectAttempts: count('Attempts to connect since it was last connected.'),
+    restarts: count('Times that its process was started again, or its session opened again.'),
+    since: textOf('When it came up, or went down, in ISO 8601. An attempt to come back counts as down.'),
+    reason: nullable(Type.String(), 'Why it is not well, in one line; null when it is.'),
+    lastExit: nullable(
+      Type.Object({
+        code: nullable(Type.Integer(), 'Its exit code; null when a signal ended it.'),
+        signal: nullable(Type.String(), 'The name of the signal that ended it.'),
+        at: textOf('When, in ISO 8601.'),
+      }),
+      'How its last process ended; null when none has.',
+    ),
     upTime: nanoseconds('Nanoseconds since it connected; 0 when it is not connected.'),
     totalRequests: count('Requests that it was sent.'),
     totalErrors: count('Requests that ended in an error.'),

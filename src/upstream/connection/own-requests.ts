@@ -1,5 +1,5 @@
 /** Requests of the gateway's own: the handshake, probes, what puts a lane's demands back. */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, spokenDuration } from '../../errors.ts'
 import { type MessageText, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
 import { deadline } from '../../runtime/patience.ts'
 import { GatewayCall } from './calls.ts'
@@ -38,7 +38,7 @@ export async function askText(
   const settled = deadline(timeoutMs, () => {
     connection.forget(call)
     call.failed(
-      new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${Math.round(timeoutMs)} ms`),
+      new GatewayError('UPSTREAM_TIMEOUT', `no answer to ${call.method} within ${spokenDuration(timeoutMs)}`),
     )
   })
   try {

@@ -84,6 +84,11 @@ export class Lane implements ConnectionOwner {
     return this.#handshake
   }
 
+  /** What the server does instead of answering while the lane is opened, as a phrase; empty where nothing is known. */
+  get silence(): string {
+    return this.#attempt?.silence ?? ''
+  }
+
   get retired(): boolean {
     return this.#retired
   }

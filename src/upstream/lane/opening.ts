@@ -34,14 +34,24 @@ export class LaneOpening {
       opened(connection)
       return null
     } catch (thrown) {
-      const fault =
-        thrown instanceof GatewayError ? thrown : new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
-      const error = this.#givenUpBy ?? fault
+      const error = this.#givenUpBy ?? this.#explained(thrown)
       await this.#connection?.close(error)
       return error
     } finally {
       stop()
     }
+  }
+
+  #explained(thrown: unknown): GatewayError {
+    if (!(thrown instanceof GatewayError)) return new GatewayError('SERVER_UNAVAILABLE', reasonOf(thrown))
+    const { silence } = this
+    if (thrown.code !== 'UPSTREAM_TIMEOUT' || silence === '') return thrown
+    return new GatewayError(thrown.code, `${thrown.details}; ${silence}`)
+  }
+
+  /** What the server does instead of answering, as far as that is known. */
+  get silence(): string {
+    return this.#connection?.transport.silence() ?? ''
   }
 
   /** Ends the attempt with this error. */

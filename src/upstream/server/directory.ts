@@ -11,6 +11,14 @@ export interface ServerStatus {
   lastError: string | null
   lastErrorTime: string | null
   reconnectAttempts: number
+  /** Times that its process was started again, or its session opened again. */
+  restarts: number
+  /** When it came up or went down, in ISO 8601. */
+  since: string
+  /** Why it is not well, in one line; null when it is. */
+  reason: string | null
+  /** How its last process ended; null when none has. */
+  lastExit: { code: number | null; signal: string | null; at: string } | null
   upTime: number
   totalRequests: number
   totalErrors: number

@@ -4,16 +4,33 @@
  *   disconnected → connecting → connected → error → connecting → …
  *
  * Attempts go on with growing pauses, for ever unless `maxReconnects` says otherwise, and start over once the
- * server has stayed up for a while.
+ * server has stayed up for a while. What is told of a server that ends again and again is `error` all along, while
+ * calls go through whenever it is up.
  */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, spokenDuration } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { ProcessExit } from '../transports/stdio/process-exit.ts'
+import { CrashLoop, steadyUptimeMs } from './crash-loop.ts'
 import type { ServerState, ServerStatus } from './directory.ts'
 
 const backoffCapMs = 60_000
-/** Uptime after which the next failure counts as the first one again. */
-const sustainedUptimeMs = 60_000
+const notTriedAgain = '; it is not tried again (autoReconnect, maxReconnects)'
+
+/** What a status has of the health of a server. */
+export type HealthFigures = Pick<
+  ServerStatus,
+  | 'status'
+  | 'since'
+  | 'reason'
+  | 'lastConnected'
+  | 'lastError'
+  | 'lastErrorTime'
+  | 'lastExit'
+  | 'restarts'
+  | 'reconnectAttempts'
+  | 'upTime'
+>
 
 export class ServerHealth {
   state: ServerState = 'disconnected'
@@ -31,6 +48,15 @@ export class ServerHealth {
   readonly #definition: ServerDefinition
   readonly #log: Log
   readonly #onChange: () => void
+  readonly #loop = new CrashLoop()
+  /** Since when it is up, or since when it is not (`performance.now()`). */
+  #sinceMs = performance.now()
+  #lastExit: { readonly exit: ProcessExit; readonly at: string } | null = null
+  /** When the last attempt began (`performance.now()`). */
+  #attemptedAtMs = 0
+  #starts = 0
+  /** True when it failed and no further attempt is planned. */
+  #givenUp = false
   #waiters: (() => void)[] = []
 
   /** `onChange` is told of each new state. */
@@ -42,7 +68,13 @@ export class ServerHealth {
 
   connecting(): void {
     this.retryAtMs = 0
+    this.#attemptedAtMs = performance.now()
     this.#enter('connecting', null)
+  }
+
+  /** An attempt has started a process or opened a session: the first one is the start, the others are restarts. */
+  started(): void {
+    this.#starts++
   }
 
   /** The planned attempt comes at this time if that is sooner, for somebody who waits for it. */
@@ -61,12 +93,18 @@ export class ServerHealth {
   /** The connection is lost or could not be had: plans the next attempt. */
   failed(error: GatewayError, nowMs: number): void {
     const { autoReconnect, maxReconnects, reconnectDelayMs } = this.#definition
-    if (this.connectedAtMs > 0 && nowMs - this.connectedAtMs >= sustainedUptimeMs) this.attempts = 0
+    if (this.connectedAtMs > 0) {
+      const upMs = nowMs - this.connectedAtMs
+      if (upMs >= steadyUptimeMs) this.attempts = 0
+      this.#loop.ended(upMs, nowMs)
+    }
     // An uptime counts once: failing to start again is no sign of health.
     this.connectedAtMs = 0
+    if (error instanceof ProcessExit) this.#lastExit = { exit: error, at: new Date().toISOString() }
     // What requests have asked for costs the server none of the attempts that it is granted.
     if (this.hastened && this.attempts > 0) this.attempts--
-    if (autoReconnect && (maxReconnects === 0 || this.attempts < maxReconnects)) {
+    this.#givenUp = !autoReconnect || (maxReconnects > 0 && this.attempts >= maxReconnects)
+    if (!this.#givenUp) {
       const grown = reconnectDelayMs * 2 ** Math.min(this.attempts, 16)
       const pauseMs = Math.min(grown, Math.max(backoffCapMs, reconnectDelayMs))
       // Jitter keeps many servers that died together from coming back together.
@@ -91,21 +129,42 @@ export class ServerHealth {
     this.#enter('disconnected', null)
   }
 
-  /** The figures of the status; `upTime` is in nanoseconds. */
-  figures(
-    nowMs: number,
-  ): Pick<
-    ServerStatus,
-    'status' | 'lastConnected' | 'lastError' | 'lastErrorTime' | 'reconnectAttempts' | 'upTime'
-  > {
+  /**
+   * The figures of the status; `upTime` is in nanoseconds. `silence` is what the server has done instead of answering
+   * the attempt that runs, as a phrase; empty where nothing is known of it.
+   */
+  figures(nowMs: number, silence = ''): HealthFigures {
+    const upMs = this.state === 'connected' ? nowMs - this.connectedAtMs : 0
+    const loops = this.state !== 'disconnected' && this.#loop.isIn(upMs)
+    const status = loops ? 'error' : this.state
     return {
-      status: this.state,
+      status,
+      since: isoTimeOf(loops ? this.#loop.sinceMs : this.#sinceMs),
+      reason: this.#reason(loops, nowMs, silence),
       lastConnected: this.lastConnected,
       lastError: this.lastError,
       lastErrorTime: this.lastErrorTime,
+      lastExit: this.#lastExit && {
+        code: this.#lastExit.exit.exitCode,
+        signal: this.#lastExit.exit.signal,
+        at: this.#lastExit.at,
+      },
+      restarts: Math.max(0, this.#starts - 1),
       reconnectAttempts: this.attempts,
-      upTime: this.state === 'connected' ? Math.round((nowMs - this.connectedAtMs) * 1_000_000) : 0,
+      upTime: status === 'connected' ? Math.round(upMs * 1_000_000) : 0,
     }
+  }
+
+  /** Why it is not well, null when it is. */
+  #reason(loops: boolean, nowMs: number, silence: string): string | null {
+    const { state, lastError } = this
+    if (state === 'disconnected' || (state === 'connected' && !loops)) return null
+    if (lastError === null) {
+      const phrase = silence === '' ? '' : `; ${silence}`
+      return `It is starting for ${spokenDuration(nowMs - this.#attemptedAtMs)}${phrase}`
+    }
+    const loop = `It goes down again and again, ${this.#loop.ends} times since ${isoTimeOf(this.#loop.sinceMs)}: `
+    return `${loops ? loop : ''}${lastError}${this.#givenUp ? notTriedAgain : ''}`
   }
 
   /** Resolves with the end of the attempt that runs or comes next, or after `waitMs`. */
@@ -122,7 +181,7 @@ export class ServerHealth {
   /** Why calls are refused now and when to try again. */
   unavailable(nowMs: number): GatewayError {
     const planned = this.retryAtMs > 0
-    const hint = planned ? '' : '; it is not tried again (autoReconnect, maxReconnects)'
+    const hint = this.#givenUp ? notTriedAgain : ''
     return new GatewayError(
       'SERVER_UNAVAILABLE',
       `${this.#definition.name} is not available: ${this.lastError ?? 'not connected'}${hint}`,
@@ -141,6 +200,8 @@ export class ServerHealth {
       for (const wake of this.#waiters) wake()
       this.#waiters = []
     }
+    if ((state === 'connected') !== (this.state === 'connected') || state === 'disconnected')
+      this.#sinceMs = performance.now()
     if (state === this.state && !error) return
     const retryInMs = this.retryAtMs > 0 ? Math.round(this.retryAtMs - performance.now()) : undefined
     const fields = {
@@ -155,4 +216,10 @@ export class ServerHealth {
     else this.#log.info(fields, 'server state changed')
     this.#onChange()
   }
+}
+
+/** A moment of the monotonic clock as the wall clock tells it, to the second. */
+function isoTimeOf(atMs: number): string {
+  const seconds = Math.round((new Date().getTime() - (performance.now() - atMs)) / 1000)
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
 }

@@ -158,7 +158,7 @@ export class Server implements ServerEntry, LaneHost {
     const { facts } = this
     return {
       name: this.name,
-      ...this.#supervisor.health.figures(performance.now()),
+      ...this.#supervisor.figures(),
       ...this.counters.figures(),
       protocolVersion: facts?.version ?? null,
       era: facts?.era ?? null,

@@ -5,7 +5,7 @@
  * An HTTP server that cannot be reached loses nothing: lanes and their sessions stay, calls are refused with the
  * time of the next attempt, and an attempt is a probe of the connection that is there.
  */
-import { GatewayError, gatewayErrorOf } from '../../errors.ts'
+import { type ErrorCode, GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { EraMismatch } from '../connection/handshake.ts'
@@ -14,7 +14,7 @@ import { probeLane } from '../lane/probe.ts'
 import { type LaneRole, modernRole, primaryRole } from '../lane/roles.ts'
 import { SessionForgotten } from '../lane/session-renewals.ts'
 import { eraSilenceMs, FirstContact } from './first-contact.ts'
-import { ServerHealth } from './health.ts'
+import { type HealthFigures, ServerHealth } from './health.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Before a question is put again that got no usable answer. */
@@ -23,6 +23,12 @@ const repeatPauseMs = 250
 const lookAgainMs = 60_000
 /** A request that finds the server down starts an attempt itself, but not sooner after the last one than this. */
 const attemptGapMs = 1_000
+/** Failures of a start for which there was never a process. */
+const unstarted: ReadonlySet<ErrorCode> = new Set([
+  'COMMAND_NOT_FOUND',
+  'SERVER_UNAVAILABLE',
+  'PROCESSES_EXHAUSTED',
+])
 
 export interface Supervised {
   readonly definition: ServerDefinition
@@ -97,6 +103,11 @@ export class Supervisor {
   /** Notes what an attempt to open a lane has shown. */
   spoke(era: Era, spoken: boolean): void {
     this.#speaks.set(era, spoken)
+  }
+
+  /** How it fares, for its status. */
+  figures(): HealthFigures {
+    return this.health.figures(performance.now(), this.#primary?.silence)
   }
 
   /** Why calls are refused now and when to try again. */
@@ -179,6 +190,7 @@ export class Supervisor {
       const failure = await this.#open(era, contact.boundMs(deadlineMs - performance.now()))
       if (this.#stopped) return
       if (failure === null) {
+        this.health.started()
         this.#lookAgainAtMs = contact.modernUnclear ? performance.now() + lookAgainMs : 0
         if (contact.modernUnclear && era === 'legacy') this.#speaks.set('modern', false)
         return
@@ -186,6 +198,7 @@ export class Supervisor {
       contact.failed(failure)
     }
     const { reason } = contact
+    if (definition.transport === 'stdio' && !unstarted.has(reason.code)) this.health.started()
     if (!(await this.#server.overOlderTransport(contact.refusal)) && !this.#stopped) this.#failed(reason)
   }
 

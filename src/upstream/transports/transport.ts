@@ -68,6 +68,11 @@ export interface Outgoing {
 export interface UpstreamTransport {
   /** Process id for stdio, else null. */
   readonly pid: number | null
+  /**
+   * What the server does instead of answering, and what to look at, as a phrase for people without secrets; empty
+   * where nothing is known of it.
+   */
+  silence(): string
   /** True where every request is answered on a response of its own, which tells what an answer without id is for. */
   readonly attributes: boolean
   /** Connects the wire. Rejects with a GatewayError when it cannot be had. */

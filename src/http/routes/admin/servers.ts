@@ -181,6 +181,7 @@ function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
       ...status,
       serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
       lastError: status.lastError === null ? null : mask(status.lastError),
+      reason: status.reason === null ? null : mask(status.reason),
       stderrTail: status.stderrTail.map(mask),
       closed: parts.closedReason(entry.definition.name),
     },

@@ -75,6 +75,7 @@ class SseTransport implements UpstreamTransport {
   /** Resolves once the server has announced where messages go. */
   async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
     const wire = new HttpClient(this.#options)
+    this.#wire = wire
     await wire.check()
     const giveUp = (): void => this.#ended.cancel()
     signal.addEventListener('abort', giveUp, { once: true })
@@ -84,7 +85,6 @@ class SseTransport implements UpstreamTransport {
       if (answer.status !== 200 || answer.mediaType !== 'text/event-stream') {
         throw await this.#refusal(answer)
       }
-      this.#wire = wire
       await this.#follow(answer, receiver)
     } catch (thrown) {
       this.#ended.cancel()
@@ -253,6 +253,10 @@ class SseTransport implements UpstreamTransport {
 
   initialized(protocolVersion: string): void {
     this.#postHeaders = { ...postHeaders, 'mcp-protocol-version': protocolVersion }
+  }
+
+  silence(): string {
+    return this.#wire?.silence() ?? ''
   }
 
   /** The session is the stream; it ends with it. */

@@ -89,6 +89,10 @@ class StreamableHttpTransport implements UpstreamTransport {
     this.#postHeaders = this.#protocolHeaders(postHeaders)
   }
 
+  silence(): string {
+    return this.#wire?.silence() ?? ''
+  }
+
   resetSession(): void {
     this.#session = null
     this.#wire?.forgetCookies()

@@ -58,5 +58,17 @@ export function commandMissing(shown: string, cwd: string, image: string | undef
   if (shown.includes('/')) {
     return `${shown} is no executable file on the gateway's machine${isAbsolute(shown) ? '' : `, seen from ${cwd}`}.`
   }
-  return `${shown} is not installed on the gateway's machine, or not in its PATH. Install it, or give its full path.`
+  const source = comesWith[shown]
+  return `${shown} is not installed on the gateway's machine, or not in its PATH. Install it${source === undefined ? '' : ` (${source})`}, or give its full path.`
+}
+
+/** What to install for a command that has another name than what it comes with. */
+const comesWith: Readonly<Record<string, string | undefined>> = {
+  npx: 'it comes with Node.js',
+  npm: 'it comes with Node.js',
+  node: 'Node.js',
+  bunx: 'it comes with Bun',
+  uvx: 'it comes with uv',
+  python: 'many systems have python3 alone',
+  docker: 'Docker, or write podman',
 }

@@ -7,107 +7,130 @@
  */
 import { createLineSplitter, type LineSplitter } from '../../../protocol/line-frames.ts'
 import { type Mask, maskStart } from '../../../telemetry/redaction.ts'
+import { lastLine, tellingLine, tellsError } from './last-words.ts'
 
 /** What one server may say per second before the rest of that second is dropped. */
 const bytesPerSecondMax = 64 * 1024
 const lineBytesMax = 16 * 1024
 const lineCharsMax = 2_000
 const newline = 0x0a
-const tailBytesMax = 4 * 1024
+const nothing = Buffer.alloc(0)
+/** What is kept of stderr for the line that explains an end: a stack of Java or Python may have as much. */
+const tailBytesMax = 16 * 1024
+/** The same of what is no message on stdout: lines, and of each its beginning. */
+const stdoutLinesMax = 32
+const stdoutLineCharsMax = 2_000
 const reasonCharsMax = 500
+/** What is quoted of a server that has not answered yet. */
+const quotedCharsMax = 200
 
-/**
- * The line in which a runtime says why it ends: `Error: …`, `TypeError [CODE]: …`, `java.lang.FooException: …`,
- * `panic: …`, `error: …`. Not the frames of its stack, nor the line of source that it quotes.
- */
-const tellingLine =
-  /^(?!\s+at )(?:.*[\s.:\]])?(?:\w*(?:Error|Exception)|error|fatal|FATAL|ERROR|panic)(?: \[\w+\])?: ?\S/
+export class ServerNoise {
+  readonly #mask: Mask
+  readonly #emit: (line: string) => void
+  #windowStartMs = 0
+  #windowBytes = 0
+  #droppedBytes = 0
+  #lastBytes: Buffer = nothing
+  readonly #stdoutLines: string[] = []
+  #splitter: LineSplitter
+  #resync = false
 
-export interface ServerNoise {
+  /** `emit` is given each line for people, masked and cut. */
+  constructor(mask: Mask, emit: (line: string) => void) {
+    this.#mask = mask
+    this.#emit = emit
+    this.#splitter = this.#newSplitter()
+  }
+
   /** Bytes from stderr. */
-  push(chunk: Buffer): void
+  push(chunk: Buffer): void {
+    this.#lastBytes =
+      chunk.length >= tailBytesMax
+        ? Buffer.from(chunk.subarray(-tailBytesMax))
+        : Buffer.concat([this.#lastBytes, chunk]).subarray(-tailBytesMax)
+    if (this.#admit(chunk.length)) this.#splitter.push(this.#resync ? this.#afterFirstLine(chunk) : chunk)
+    else if (!this.#resync) {
+      // Both ends of the gap are cut lines, which would read as one.
+      this.#resync = true
+      this.#splitter = this.#newSplitter()
+    }
+  }
+
+  /** A line of stdout that is no message, or its beginning; `remark` is the transport's own and stands behind it. */
+  stdout(text: string, remark?: string): void {
+    if (!this.#admit(text.length)) return
+    const lines = this.#stdoutLines
+    if (lines.push(text.slice(0, stdoutLineCharsMax)) > stdoutLinesMax) lines.shift()
+    this.#say(text, remark)
+  }
+
+  /** A remark of the transport's own. */
+  remark(text: string): void {
+    if (this.#admit(text.length)) this.#say(text)
+  }
+
   /**
-   * A line that came another way (stdout), or its beginning; `remark` is the transport's own and stands behind it.
+   * The one line of the last output that explains most, masked, at most 500 characters; empty when there is none. It
+   * goes to clients; an admin reads the others in the status.
    */
-  line(text: string, remark?: string): void
-  /**
-   * The one line of the last 4 KiB of stderr that explains most, masked, at most 500 characters; empty when there is
-   * none. It goes to clients; an admin reads the others in the status.
-   */
-  reason(): string
-}
+  reason(): string {
+    const { stdout, stderr } = this.#written()
+    const told = stderr === '' || (!tellsError(stderr) && tellsError(stdout)) ? stdout : stderr
+    // Masked once more: what stood around the line, or in it, may have parted a secret.
+    return this.#mask(tellingLine(told)).slice(0, reasonCharsMax)
+  }
 
-export function createServerNoise(mask: Mask, emit: (line: string) => void): ServerNoise {
-  let windowStartMs = 0
-  let windowBytes = 0
-  let droppedBytes = 0
-  let lastBytes: Buffer = Buffer.alloc(0)
+  /** What it last wrote on each pipe, masked and cut, as far as it is no message; empty where it wrote nothing. */
+  lastLines(): { readonly stdout: string; readonly stderr: string } {
+    const { stdout, stderr } = this.#written()
+    const shown = (text: string): string => this.#mask(lastLine(text)).slice(0, quotedCharsMax)
+    return { stdout: shown(stdout), stderr: shown(stderr) }
+  }
 
-  let splitter = newSplitter()
-  let resync = false
+  /** Masked as a whole: a secret may go over several lines. */
+  #written(): { readonly stdout: string; readonly stderr: string } {
+    return {
+      stdout: this.#mask(this.#stdoutLines.join('\n')),
+      stderr: this.#mask(this.#lastBytes.toString('utf8')),
+    }
+  }
 
-  function newSplitter(): LineSplitter {
+  #newSplitter(): LineSplitter {
     return createLineSplitter(lineBytesMax, {
-      line: (text) => say(text),
-      overflow: () => emit(`(a line of more than ${lineBytesMax} bytes)`),
+      line: (text) => this.#say(text),
+      overflow: () => this.#emit(`(a line of more than ${lineBytesMax} bytes)`),
       skipped() {},
     })
   }
 
   /** The remark comes last: the text may have been cut where it ends, which the mask must see. */
-  function say(text: string, remark = ''): void {
+  #say(text: string, remark = ''): void {
     if (text.trim() === '' && remark === '') return
-    const masked = maskStart(mask, text, lineCharsMax + 1)
-    emit((masked.length > lineCharsMax ? `${masked.slice(0, lineCharsMax)}…` : masked) + remark)
+    const masked = maskStart(this.#mask, text, lineCharsMax + 1)
+    this.#emit((masked.length > lineCharsMax ? `${masked.slice(0, lineCharsMax)}…` : masked) + remark)
   }
 
   /** True while the server is within its rate. */
-  function admit(bytes: number): boolean {
+  #admit(bytes: number): boolean {
     const nowMs = performance.now()
-    if (nowMs - windowStartMs >= 1_000) {
-      if (droppedBytes > 0) emit(`(${droppedBytes} bytes of output dropped: more than the log takes)`)
-      windowStartMs = nowMs
-      windowBytes = 0
-      droppedBytes = 0
+    if (nowMs - this.#windowStartMs >= 1_000) {
+      const dropped = this.#droppedBytes
+      if (dropped > 0) this.#emit(`(${dropped} bytes of output dropped: more than the log takes)`)
+      this.#windowStartMs = nowMs
+      this.#windowBytes = 0
+      this.#droppedBytes = 0
     }
-    if (windowBytes >= bytesPerSecondMax) {
-      droppedBytes += bytes
+    if (this.#windowBytes >= bytesPerSecondMax) {
+      this.#droppedBytes += bytes
       return false
     }
-    windowBytes += bytes
+    this.#windowBytes += bytes
     return true
   }
 
-  function push(chunk: Buffer): void {
-    lastBytes =
-      chunk.length >= tailBytesMax
-        ? Buffer.from(chunk.subarray(-tailBytesMax))
-        : Buffer.concat([lastBytes, chunk]).subarray(-tailBytesMax)
-    if (admit(chunk.length)) splitter.push(resync ? afterFirstLine(chunk) : chunk)
-    else if (!resync) {
-      // Both ends of the gap are cut lines, which would read as one.
-      resync = true
-      splitter = newSplitter()
-    }
-  }
-
-  function afterFirstLine(chunk: Buffer): Buffer {
+  #afterFirstLine(chunk: Buffer): Buffer {
     const at = chunk.indexOf(newline)
-    resync = at < 0
-    return at < 0 ? Buffer.alloc(0) : chunk.subarray(at + 1)
+    this.#resync = at < 0
+    return at < 0 ? nothing : chunk.subarray(at + 1)
   }
-
-  function line(text: string, remark?: string): void {
-    if (admit(text.length)) say(text, remark)
-  }
-
-  function reason(): string {
-    // Masked as a whole: a secret may go over several lines.
-    const lines = mask(lastBytes.toString('utf8')).split(/\r?\n/)
-    const spoken = lines.filter((text) => text.trim() !== '')
-    const told = spoken.findLast((text) => tellingLine.test(text)) ?? spoken.at(-1) ?? ''
-    return told.trim().slice(0, reasonCharsMax)
-  }
-
-  return { push, line, reason }
 }

@@ -8,8 +8,8 @@
  * Spec: 2025-11-25 and 2026-07-28, Transports, stdio. Cases: test/upstream/transports/stdio/stdio.test.ts
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { stat } from 'node:fs/promises'
-import { errorCode, GatewayError, reasonOf, resultTooLargeError } from '../../../errors.ts'
+import { basename } from 'node:path'
+import { GatewayError, resultTooLargeError } from '../../../errors.ts'
 import { batchMessagesMax } from '../../../protocol/jsonrpc.ts'
 import { lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { createMask, type Mask } from '../../../telemetry/redaction.ts'
@@ -18,9 +18,11 @@ import { isOverfullBatch, looksLikeObject, messagesIn } from '../message-text.ts
 import { droppedNote, type Outgoing, type TransportReceiver, type UpstreamTransport } from '../transport.ts'
 import { type ChildInput, createChildInput } from './child-input.ts'
 import { readChildOutput } from './child-output.ts'
-import { commandMissing } from './command-lookup.ts'
-import { createServerNoise, type ServerNoise } from './noise.ts'
+import { ServerNoise } from './noise.ts'
+import { ProcessExit } from './process-exit.ts'
 import { type ProcessGroup, processGroup } from './process-group.ts'
+import { silenceOf } from './remedy.ts'
+import { spawnFailure } from './spawn-failure.ts'
 
 /** Told which process groups must not outlive the gateway (`upstream/transports/stdio/watchdog.ts`). */
 export interface GroupWatch {
@@ -79,6 +81,11 @@ class StdioTransport implements UpstreamTransport {
     return this.#group?.id ?? null
   }
 
+  silence(): string {
+    const noise = this.#noise
+    return noise === null ? '' : silenceOf(noise.lastLines(), basename(this.#options.command))
+  }
+
   async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw new GatewayError('UPSTREAM_CLOSED', 'The start of the server was given up.')
     try {
@@ -115,14 +122,14 @@ class StdioTransport implements UpstreamTransport {
     const { budget } = receiver
     const talk = new FloodGuard(child.stderr, budget)
     this.#talk = talk
-    const noise = createServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
+    const noise = new ServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
     this.#noise = noise
     this.#input = createChildInput(child.stdin, this.#options.inputQueueCharsMax)
     this.#output = readChildOutput(child.stdout, this.#options.lineBytesMax, {
       listening: () => this.#receiver !== null,
       line: (text) => this.#line(text),
       large: (pieces) => this.#large(pieces),
-      noise: (text, remark) => noise.line(text, remark),
+      noise: (text, remark) => noise.stdout(text, remark),
       unasked: (units) => this.#receiver?.unasked(units),
       unfinished: (bytes) => budget.unfinished.hold(this, this.#receiver === null ? 0 : bytes),
       answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
@@ -147,7 +154,7 @@ class StdioTransport implements UpstreamTransport {
     else {
       const messages = messagesIn(text)
       if (messages === null) {
-        this.#noise?.line(text)
+        this.#noise?.stdout(text)
         receiver.unasked(text.length + costs.line)
       } else for (const message of messages) receiver.message(message, null)
     }
@@ -161,7 +168,7 @@ class StdioTransport implements UpstreamTransport {
       return
     }
     receiver.unasked(lengthOf(pieces))
-    this.#noise?.line(`(a batch of more than ${batchMessagesMax} messages was left out)`)
+    this.#noise?.remark(`(a batch of more than ${batchMessagesMax} messages was left out)`)
   }
 
   #answerTooLarge(requestId: number | null): void {
@@ -174,7 +181,7 @@ class StdioTransport implements UpstreamTransport {
     if (this.#receiver === null || this.#input === null) return
     if (this.#input.write(outgoing.text)) return
     if (outgoing.requestId === null) {
-      this.#noise?.line(droppedNote(outgoing))
+      this.#noise?.remark(droppedNote(outgoing))
       return
     }
     const details = 'The server does not read its input; try again later.'
@@ -207,23 +214,26 @@ class StdioTransport implements UpstreamTransport {
     this.#output?.resume()
     this.#talk?.stop()
     await Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), Bun.sleep(drainMs)])
-    const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
-    this.#fail(`The server process ${how}`)
+    const { command, args } = this.#options
+    const ending = { program: basename(command), args, exitCode: code, signal }
+    this.#fail(new ProcessExit(ending, this.#noise?.reason() ?? ''))
   }
 
   #pipeBroke(which: 'input' | 'output'): void {
     if (this.#exited || this.#receiver === null) return
     setTimeout(() => {
-      if (!this.#exited) this.#fail(`The server closed its ${which} without exiting`)
+      if (this.#exited) return
+      const said = this.#noise?.reason() ?? ''
+      const what = `The server closed its ${which} without exiting${said === '' ? '.' : `: ${said}`}`
+      this.#fail(new GatewayError('UPSTREAM_CLOSED', what))
     }, exitWaitMs)
   }
 
-  #fail(what: string): void {
+  #fail(error: GatewayError): void {
     const receiver = this.#receiver
     if (receiver === null) return
-    const reason = this.#noise?.reason() ?? ''
     this.#receiver = null
-    receiver.closed(new GatewayError('UPSTREAM_CLOSED', reason === '' ? `${what}.` : `${what}: ${reason}`))
+    receiver.closed(error)
     // A wrapper that died leaves its grandchildren behind.
     void this.close()
   }
@@ -256,35 +266,4 @@ function ended(
     stream.once('end', resolve)
     stream.once('close', resolve)
   })
-}
-
-/** Says what is missing: the kernel reports a missing directory as a missing command. */
-async function spawnFailure(options: StdioOptions, mask: Mask, thrown: unknown): Promise<GatewayError> {
-  const { cwd } = options
-  // People put variables in front of a command, where they do not belong: `API_KEY=… npx`.
-  const command = mask(options.command)
-  switch (errorCode(thrown)) {
-    case 'ENOENT':
-      if (cwd !== null && !(await isDirectory(cwd))) {
-        return new GatewayError('COMMAND_NOT_FOUND', `The working directory ${cwd} does not exist.`)
-      }
-      return new GatewayError(
-        'COMMAND_NOT_FOUND',
-        commandMissing(command, cwd ?? process.cwd(), process.env['COMPOZY_IMAGE']),
-      )
-    case 'EACCES':
-      return new GatewayError('COMMAND_NOT_FOUND', `${command} is not an executable file.`)
-    default: {
-      const reason = errorCode(thrown) ?? mask(reasonOf(thrown))
-      return new GatewayError('SERVER_UNAVAILABLE', `${command} could not be started: ${reason}.`)
-    }
-  }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory()
-  } catch {
-    return false
-  }
 }

@@ -1,12 +1,12 @@
 /** Which one of a server's last lines is told to clients. */
 import { describe, expect, test } from 'bun:test'
 import { createMask } from '../../../../src/telemetry/redaction.ts'
-import { createServerNoise } from '../../../../src/upstream/transports/stdio/noise.ts'
+import { ServerNoise } from '../../../../src/upstream/transports/stdio/noise.ts'
 
 const secret = 'sk-3Zp9Qw7LkT2vXb8N'
 
 function reasonAfter(...said: readonly string[]): string {
-  const noise = createServerNoise(createMask([secret]), () => {})
+  const noise = new ServerNoise(createMask([secret]), () => {})
   for (const text of said) noise.push(Buffer.from(text))
   return noise.reason()
 }

@@ -184,7 +184,9 @@ describe('the end of the server', () => {
     await recorder.answerTo(1)
     process.kill(transport.pid ?? 0, 'SIGKILL')
     const { error } = await recorder.until(isKind('closed'), 1_000)
-    expect(error.details).toBe('The server process was ended by SIGKILL.')
+    expect(error.details).toBe(
+      'The server process was ended by SIGKILL. Something outside ended it, mostly the kernel for lack of memory: give it more.',
+    )
   })
 
   test('is silent after closed, whatever is sent to it', async () => {
@@ -281,7 +283,7 @@ describe('failing to start', () => {
       { stdout: 'pipe', stderr: 'pipe' },
     )
     expect(await starved.stdout.text()).toBe(
-      'SERVER_UNAVAILABLE: cat could not be started: EMFILE.\nstill here\n',
+      'SERVER_UNAVAILABLE: cat could not be started (EMFILE): the gateway has too many files open. Raise its limit (ulimit -n).\nstill here\n',
     )
     expect(await starved.stderr.text()).toBe('')
     expect(await starved.exited).toBe(0)

@@ -66,6 +66,8 @@ export class HttpClient {
   readonly #headers: RequestHeaders
   readonly #routes: GuardedRoutes
   readonly #connections = new Http1Connections()
+  /** How far a request of this wire has got. */
+  #reached: 'nothing' | 'a connection' | 'an answer' = 'nothing'
 
   /** Throws a GatewayError when the URL is not http or https. */
   constructor(options: HttpOptions) {
@@ -104,6 +106,16 @@ export class HttpClient {
     this.#headers.forgetCookies()
   }
 
+  /** What to look at when nothing is answered, as a phrase. */
+  silence(): string {
+    const { host } = this.url
+    if (this.#reached === 'an answer') return `${host} takes requests, and has not answered this one`
+    if (this.#reached === 'a connection')
+      return `${host} takes connections, and answers nothing on them: look whether it hangs, and check the port in url`
+    const what = this.#isOwn(this.url) ? 'takes no connection' : 'does not answer'
+    return `${host} ${what}: check host and port in url, and whether a firewall drops what is sent there`
+  }
+
   /** Closes what is open; nothing can be asked any more. */
   close(): void {
     this.#connections.close()
@@ -131,6 +143,7 @@ export class HttpClient {
         if (request.cancellation.happened) throw new DOMException('', givenUp)
         if (!this.#isOwn(url)) return await this.#fetched(href, hop, headers)
         const connection = await this.#connections.open(href, request.cancellation)
+        if (this.#reached === 'nothing') this.#reached = 'a connection'
         return await this.#exchange(connection, hop, route, false)
       } catch (thrown) {
         if (thrown instanceof GatewayError) throw thrown
@@ -198,6 +211,7 @@ export class HttpClient {
   }
 
   #accepted(answer: HttpAnswer, hop: Hop): HttpAnswer | Promise<HttpAnswer> {
+    this.#reached = 'an answer'
     const setCookie = hop.trusted ? answer.header('set-cookie') : null
     if (setCookie !== null) this.#headers.keepCookies(setCookie)
     if (mayFollow(answer.status, hop.request.method)) return this.#redirected(answer, hop)
