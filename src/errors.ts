@@ -71,6 +71,30 @@ export const catalogue = {
 /** The stable name of a failure, sent as `code` in the plain HTTP error form. */
 export type ErrorCode = keyof typeof catalogue
 
+/** Failures that are no refusal: something that should have worked did not. */
+const broken: ReadonlySet<ErrorCode> = new Set([
+  'SERVER_STARTING',
+  'SERVER_UNAVAILABLE',
+  'UPSTREAM_CLOSED',
+  'UPSTREAM_TIMEOUT',
+  'UPSTREAM_ERROR',
+  'UPSTREAM_UNAUTHORIZED',
+  'RESULT_TOO_LARGE',
+  'STORE_UNAVAILABLE',
+  'COMMAND_NOT_FOUND',
+  'INTERNAL',
+])
+
+/** Whether a request that got this error was refused, or has failed. */
+export function outcomeOfCode(code: ErrorCode): 'refused' | 'failed' {
+  return broken.has(code) ? 'failed' : 'refused'
+}
+
+/** True for the name of a row of the catalogue. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(catalogue, text)
+}
+
 function row(status: number, rpcCode: number, retryable: boolean, title: string): CatalogueRow {
   return { status, rpcCode, retryable, title }
 }

@@ -85,6 +85,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     requests,
     sessions,
     log,
+    recorder: { log, metrics },
     bodyBytesMax: config.limits.bodyBytesMax,
     ledger,
     access,

@@ -5,11 +5,14 @@
 import type { ErrorCode } from '../errors.ts'
 import { type ClientAddress, countingKey, type PeerAddress } from '../net/address.ts'
 import type { Listed } from '../runtime/in-flight.ts'
+import type { CallEnding } from '../telemetry/call-ending.ts'
 
 /** Who is asking: a token (by its digest) or nobody in particular. Sessions and lanes are bound to `id`. */
 export interface Principal {
-  /** `anonymous`, or `t:` and the first 16 hex digits of the token's SHA-256. Never the token. */
+  /** `anonymous`, or `token:` or `admin:` and the SHA-256 of the token in hexadecimal digits. Never the token. */
   readonly id: string
+  /** The same for people, `callerOf`. */
+  readonly shown: string
   readonly role: 'anonymous' | 'client' | 'admin'
 }
 
@@ -58,8 +61,14 @@ export interface RequestContext extends Listed {
     sessionId?: string
     /** Which bridge the request took, such as `legacy-legacy`. */
     pair?: string
+    /** What the client calls itself. */
+    client?: string
     /** Catalogue code of the error that was answered. */
     code?: ErrorCode
+    /** How the call ended; without it, status and code say so. */
+    ending?: CallEnding
+    /** The call goes on behind the response, and will have a line of its own. */
+    pending?: boolean
   }
 }
 

@@ -37,6 +37,11 @@ export function replyEmpty(status: 202 | 204): Response {
   return new Response(null, { status, headers: bareHeaders })
 }
 
+/** What stands in the log for a response that its client has not waited for; nobody ever reads it. */
+export function replyToNobody(): Response {
+  return new Response(null, { status: 499, headers: bareHeaders })
+}
+
 /** A text answer of another content type, such as the Prometheus page. */
 export function replyText(status: number, text: string, contentType: string): Response {
   const response = new Response(text, { status, headers: bareHeaders })

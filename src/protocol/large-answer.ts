@@ -6,7 +6,8 @@
  * Cases: test/protocol/large-answer.test.ts
  */
 
-import { integerAt } from './response.ts'
+import { scanMessage } from './jsonrpc.ts'
+import { type AnswerKind, givesToolResult, integerAt, kindOfAnswer } from './response.ts'
 
 /** One message as the pieces in which its bytes came, in order. */
 export type MessagePieces = readonly Uint8Array[]
@@ -79,6 +80,44 @@ export function largeAnswer(pieces: MessagePieces): LargeAnswer | null {
   return { id: ends.id, idStart, idEnd: idStart + ends.digits }
 }
 
+/** `isError` as the last member of a result, in front of what may follow that in a response. */
+const errorMemberLast = /"isError":(true|false)\}(?:,"jsonrpc":"2\.0")?(?:,"id":"?\d[\d.eE+-]{0,30}"?)?\}\s*$/
+const errorMember = Buffer.from('"isError"')
+const inputRequired = Buffer.from('"input_required"')
+
+/**
+ * What a large response that is no error makes of its request (`kindOfAnswer`). It is decoded only where the words
+ * that matter stand somewhere in its middle.
+ */
+export function kindOfLarge(method: string, pieces: MessagePieces, mayAsk: boolean): AnswerKind {
+  const ofTool = givesToolResult(method)
+  if (!ofTool && !mayAsk) return 'ok'
+  const bytes = lengthOf(pieces)
+  const last = ofTool ? errorMemberLast.exec(edge(pieces, bytes - edgeBytes, bytes)) : null
+  if (last !== null) return last[1] === 'true' ? 'tool_error' : 'ok'
+  const worthALook = (ofTool && contains(pieces, errorMember)) || (mayAsk && contains(pieces, inputRequired))
+  const message = worthALook ? scanMessage(textOf(pieces)) : null
+  return message === null ? 'ok' : kindOfAnswer(method, message, mayAsk)
+}
+
+/** Whether these bytes stand in a message, also across the pieces that it came in. */
+function contains(pieces: MessagePieces, wanted: Buffer): boolean {
+  let start = 0
+  for (const piece of pieces) {
+    if (bufferOf(piece).includes(wanted)) return true
+    if (start > 0) {
+      const seam = [...sliceOf(pieces, start - wanted.length + 1, start + wanted.length - 1)]
+      if (Buffer.concat(seam).includes(wanted)) return true
+    }
+    start += piece.length
+  }
+  return false
+}
+
+function bufferOf(piece: Uint8Array): Buffer {
+  return Buffer.from(piece.buffer, piece.byteOffset, piece.length)
+}
+
 const encoder = new TextEncoder()
 
 /** The same message with the bytes from `start` to `end` replaced. */
@@ -95,7 +134,7 @@ export function replaceBytes(
 /** The text of a message; bytes that are no UTF-8 become U+FFFD. */
 export function textOf(pieces: MessagePieces): string {
   const [only, second] = pieces
-  const whole = only && second === undefined ? Buffer.from(only.buffer, only.byteOffset, only.length) : null
+  const whole = only && second === undefined ? bufferOf(only) : null
   return (whole ?? Buffer.concat(pieces)).toString('utf8')
 }
 

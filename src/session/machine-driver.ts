@@ -130,7 +130,7 @@ export abstract class MachineDriver<State> implements EntryOpener {
       const error = message
         ? new GatewayError('UPSTREAM_CLOSED', 'The connection to the server is gone.')
         : new GatewayError('INVALID_PARAMS', 'The parameters are malformed.')
-      const failure = { code: error.rpcCode, text: rpcErrorObject(error) }
+      const failure = { code: error.rpcCode, text: rpcErrorObject(error), by: error.code }
       this.handle({ kind: 'failure', failure, lost: true })
       return
     }

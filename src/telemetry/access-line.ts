@@ -5,39 +5,67 @@
  * long after they have left the processor's caches, which costs several times what writing the bytes down at
  * once does. Field names and order are those of pino's lines, so that readers see one format.
  */
+import type { CallOutcome } from './call-ending.ts'
 import type { LogLevel } from './log.ts'
 import { printableJson } from './printable.ts'
 
-export interface AccessEntry {
-  readonly method: string
-  /** Without the query string, which may hold secrets. */
-  readonly path: string
-  readonly status: number
-  /** From the request's arrival to its response head; the whole exchange unless `stream`. */
+/** What is told of a call, with the line of its request or in one of its own. */
+export interface CallEntry {
+  /** From the request's arrival to its response head, in a line of the call's own to its end. */
   readonly durationMs: number
   readonly clientIp: string | null
   readonly requestId: string
-  /** The answer is an event stream and may go on. */
-  readonly stream: boolean
-  /** Catalogue code of a refusal. */
+  /** Catalogue code of what was refused, or has failed. */
   readonly code?: string | undefined
   readonly mcp?: string | undefined
   readonly rpcMethod?: string | undefined
   readonly tool?: string | undefined
+  /** Undefined while the call goes on behind the response. */
+  readonly outcome?: CallOutcome | undefined
+  /** The code of a JSON-RPC error that is none of the catalogue's. */
+  readonly rpcCode?: number | undefined
+  /** The principal as a text, `callerOf`. */
+  readonly caller?: string | undefined
+  /** What the client calls itself, `clientOf`. */
+  readonly client?: string | undefined
   readonly sessionId?: string | undefined
   readonly pair?: string | undefined
+}
+
+export interface AccessEntry extends CallEntry {
+  readonly method: string
+  /** Without the query string, which may hold secrets. */
+  readonly path: string
+  readonly status: number
+  /** The answer is an event stream and may go on. */
+  readonly stream: boolean
+  /** Somebody looks every few seconds whether the gateway is there. */
+  readonly probe?: boolean
 }
 
 /** Client-made texts are cut here, so that one request cannot write a 16 KB line. */
 const textMax = 256
 
-/** Five such texts, each character as an escape of six bytes, and the rest of the line. */
-export const accessLineBytesMax = 5 * 6 * (textMax + 1) + 1024
+/** Six such texts, each character as an escape of six bytes, and the rest of the line. */
+export const accessLineBytesMax = 6 * 6 * (textMax + 1) + 1024
 
-/** Our own failures are errors; a 503 is a state that passes, so it warns. Clients' mistakes are their own. */
-export function accessLevel(status: number): LogLevel {
-  if (status < 500) return 'info'
-  return status === 503 ? 'warn' : 'error'
+/**
+ * Our own failures are errors; a 503 is a state that passes, and a call that failed is its server's affair, so they
+ * warn. What a tool or a server answers, and clients' mistakes, are the daily business of agents.
+ */
+export function accessLevel({
+  status,
+  outcome,
+  probe,
+}: Pick<AccessEntry, 'status' | 'outcome' | 'probe'>): LogLevel {
+  if (probe === true && (status < 400 || status === 503)) return 'debug'
+  if (status >= 500) return status === 503 ? 'warn' : 'error'
+  return callLevel(outcome)
+}
+
+/** The level of a line that a call has for itself. */
+export function callLevel(outcome: CallOutcome | undefined): LogLevel {
+  return outcome === 'failed' ? 'warn' : 'info'
 }
 
 /** Remembers the parts that the line before had as well: a busy gateway answers the same few calls again and again. */
@@ -47,6 +75,7 @@ export class AccessLines {
   #target = none
   #client = none
   #call = none
+  #who = none
   #end = none
 
   /**
@@ -62,6 +91,7 @@ export class AccessLines {
     at = copy(this.#client, buffer, at)
     at = writeAscii(entry.requestId, buffer, at)
     at = copy(this.#call, buffer, at)
+    at = copy(this.#who, buffer, at)
     if (entry.sessionId !== undefined) {
       at = copy(session, buffer, at)
       at = writeAscii(entry.sessionId, buffer, at)
@@ -78,8 +108,9 @@ export class AccessLines {
   #remember(entry: AccessEntry): void {
     const last = this.#last
     this.#last = entry
+    if (last?.status !== entry.status || last.outcome !== entry.outcome || last.probe !== entry.probe)
+      this.#level = Buffer.from(`{"level":"${accessLevel(entry)}","time":"`)
     if (last?.status !== entry.status || last.path !== entry.path || last.method !== entry.method) {
-      this.#level = Buffer.from(`{"level":"${accessLevel(entry.status)}","time":"`)
       this.#target = Buffer.from(
         `","method":${quote(entry.method)},"path":${quote(entry.path)},"status":${entry.status},"durationMs":`,
       )
@@ -94,11 +125,13 @@ export class AccessLines {
       last.code !== entry.code ||
       last.tool !== entry.tool ||
       last.rpcMethod !== entry.rpcMethod ||
-      last.mcp !== entry.mcp
+      last.mcp !== entry.mcp ||
+      last.outcome !== entry.outcome ||
+      last.rpcCode !== entry.rpcCode
     )
-      this.#call = Buffer.from(
-        `"${entry.stream ? ',"stream":true' : ''}${field('code', entry.code)}${field('mcp', entry.mcp)}${field('rpcMethod', entry.rpcMethod)}${field('tool', entry.tool)}`,
-      )
+      this.#call = Buffer.from(callFields(entry))
+    if (last === null || last.caller !== entry.caller || last.client !== entry.client)
+      this.#who = Buffer.from(`${field('caller', entry.caller)}${field('client', entry.client)}`)
     if (
       last === null ||
       last.pair !== entry.pair ||
@@ -108,6 +141,20 @@ export class AccessLines {
       this.#end = Buffer.from(`${quoteEnd}${field('pair', entry.pair)},"msg":"request"}\n`)
     }
   }
+}
+
+/** From behind the request id on. */
+function callFields(entry: AccessEntry): string {
+  const { stream, code, mcp, rpcMethod, tool, outcome, rpcCode } = entry
+  return [
+    stream ? '","stream":true' : '"',
+    field('code', code),
+    field('mcp', mcp),
+    field('rpcMethod', rpcMethod),
+    field('tool', tool),
+    field('outcome', outcome),
+    rpcCode === undefined ? '' : `,"rpcCode":${rpcCode}`,
+  ].join('')
 }
 
 const none = Buffer.alloc(0)

@@ -1,5 +1,5 @@
 /** The log as the other rooms see it. `telemetry/pino.ts` writes it. */
-import type { AccessEntry } from './access-line.ts'
+import type { AccessEntry, CallEntry } from './access-line.ts'
 
 /** Known fields only: objects are built from named values, never by spreading a request or a config. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
@@ -25,12 +25,16 @@ export interface Log {
   info(fields: LogFields, message: string): void
   warn(fields: LogFields, message: string): void
   error(fields: LogFields, message: string): void
+  /** True while debug lines are written: what is dear to say is asked first. Absent counts as false. */
+  readonly debugging?: boolean
 }
 
 /** The log of the whole process, with what only the composition root and the listener need. */
 export interface ProcessLog extends Log {
   /** One line for one finished request. */
   access(entry: AccessEntry): void
+  /** One line for one call that went on behind its response, or had none of its own. */
+  call(entry: CallEntry): void
   /** Lines given up because the reader of the log was too slow. */
   readonly linesDropped: number
   /** Writes what is buffered; gives up after `deadlineMs` when nobody reads. */

@@ -1,4 +1,5 @@
 /** Renders a metrics snapshot: Prometheus text (exposition format 0.0.4) and the JSON of `/admin/metrics`. */
+import { type CallOutcome, callOutcomes } from './call-ending.ts'
 import {
   durationBuckets,
   type MetricRow,
@@ -20,6 +21,10 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   }
   byServer(metricTable.requests, (server) => server.requests)
   byServer(metricTable.errors, (server) => server.errors)
+  heading(lines, metricTable.outcomes)
+  for (const { name, outcomes } of snapshot.servers)
+    for (const outcome of callOutcomes)
+      lines.push(sample(metricTable.outcomes.name, { server: name, outcome }, outcomes[outcome]))
   heading(lines, metricTable.duration)
   for (const server of snapshot.servers) histogram(lines, server)
   byServer(metricTable.inFlight, (server) => server.inFlight)
@@ -47,6 +52,7 @@ export function metricsJson(snapshot: MetricsSnapshot) {
     totals: {
       requests: sum(snapshot.servers, (server) => server.requests),
       errors: sum(snapshot.servers, (server) => server.errors),
+      outcomes: totalOutcomes(snapshot.servers),
       inFlight: sum(snapshot.servers, (server) => server.inFlight),
       sessions: sum(snapshot.servers, (server) => server.sessions),
       processes: sum(snapshot.servers, (server) => server.processes),
@@ -56,6 +62,11 @@ export function metricsJson(snapshot: MetricsSnapshot) {
   }
 }
 
+function totalOutcomes(servers: readonly ServerFigures[]): Record<CallOutcome, number> {
+  const totals = callOutcomes.map((outcome) => [outcome, sum(servers, ({ outcomes }) => outcomes[outcome])])
+  return Object.fromEntries(totals) as Record<CallOutcome, number>
+}
+
 function serverJson(server: ServerFigures) {
   const answered = sum(server.durationCounts, (count) => count)
   return {
@@ -63,6 +74,7 @@ function serverJson(server: ServerFigures) {
     connected: server.connected,
     requests: server.requests,
     errors: server.errors,
+    outcomes: server.outcomes,
     inFlight: server.inFlight,
     sessions: server.sessions,
     processes: server.processes,

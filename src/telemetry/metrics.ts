@@ -2,8 +2,9 @@
  * Counters and gauges; every metric name, label and unit stands in one table here.
  *
  * Counting is an array increment; everything else happens when somebody scrapes. Labels come from
- * closed sets: server names (the registry bounds them), areas and HTTP statuses.
+ * closed sets: server names (the registry bounds them), outcomes, areas and HTTP statuses.
  */
+import { type CallOutcome, callOutcomes } from './call-ending.ts'
 
 /** What the relay reports. Implementations must be cheap: this is on the hot path. */
 export interface Metrics {
@@ -11,6 +12,8 @@ export interface Metrics {
   requestStarted(server: string): void
   /** It ended; `failed` when the gateway or the server answered with a JSON-RPC error. */
   requestEnded(server: string, durationMs: number, failed: boolean): void
+  /** It is registered from now on; calls of other names are not counted by outcome. */
+  serverAdded(server: string): void
   /** It is gone: without this, whoever adds and deletes servers grows the page for ever. */
   serverRemoved(server: string): void
 }
@@ -19,6 +22,11 @@ export interface Metrics {
 export const metricTable = {
   requests: metric('counter', 'compozy_mcp_requests_total', 'JSON-RPC requests accepted for a server.'),
   errors: metric('counter', 'compozy_mcp_request_errors_total', 'Requests that ended in a JSON-RPC error.'),
+  outcomes: metric(
+    'counter',
+    'compozy_mcp_request_outcomes_total',
+    'Requests that have ended, by what became of them.',
+  ),
   duration: metric('histogram', 'compozy_mcp_request_duration_seconds', 'Time from a request to its answer.'),
   inFlight: metric('gauge', 'compozy_mcp_requests_in_flight', 'Requests that wait for their answer.'),
   sessions: metric('gauge', 'compozy_mcp_sessions', 'Client sessions open on a server.'),
@@ -63,6 +71,7 @@ export interface ServerGauges {
 export interface ServerFigures extends ServerGauges {
   readonly requests: number
   readonly errors: number
+  readonly outcomes: Readonly<Record<CallOutcome, number>>
   readonly inFlight: number
   readonly durationSumMs: number
   /** Requests per bucket of `durationBuckets`, not cumulated; the last entry is +Inf. */
@@ -82,6 +91,8 @@ export interface MetricsSnapshot {
 export interface ProcessMetrics extends Metrics {
   /** An HTTP request was answered; `area` must come from a closed set. */
   httpAnswered(area: string, status: number): void
+  /** A request at a registered server has ended, also one that never reached it. */
+  callEnded(server: string, outcome: CallOutcome): void
   /** Everything at this moment; `servers` are those that are registered. */
   snapshot(servers: readonly ServerGauges[], linesDropped: number): MetricsSnapshot
 }
@@ -92,6 +103,7 @@ interface ServerCounters {
   started: number
   ended: number
   errors: number
+  readonly outcomes: Record<CallOutcome, number>
   durationSumMs: number
   readonly durationCounts: number[]
 }
@@ -110,6 +122,7 @@ export function createMetrics(): ProcessMetrics {
         started: 0,
         ended: 0,
         errors: 0,
+        outcomes: noOutcomes(),
         durationSumMs: 0,
         durationCounts: newCounts(),
       }
@@ -136,6 +149,13 @@ export function createMetrics(): ProcessMetrics {
       const at = bucketOf(durationMs / 1000)
       counter.durationCounts[at] = (counter.durationCounts[at] ?? 0) + 1
       if (counter.removed) forgetFinished(server, counter)
+    },
+    serverAdded(server) {
+      of(server).removed = false
+    },
+    callEnded(server, outcome) {
+      const counter = counters.get(server)
+      if (counter !== undefined) counter.outcomes[outcome]++
     },
     serverRemoved(server) {
       const counter = counters.get(server)
@@ -164,6 +184,10 @@ export function createMetrics(): ProcessMetrics {
   }
 }
 
+function noOutcomes(): Record<CallOutcome, number> {
+  return Object.fromEntries(callOutcomes.map((outcome) => [outcome, 0])) as Record<CallOutcome, number>
+}
+
 function newCounts(): number[] {
   return new Array<number>(durationBuckets.length + 1).fill(0)
 }
@@ -182,6 +206,7 @@ function figuresOf(gauge: ServerGauges, counter: ServerCounters | undefined): Se
     connected: gauge.connected,
     requests: counter?.started ?? 0,
     errors: counter?.errors ?? 0,
+    outcomes: counter === undefined ? noOutcomes() : { ...counter.outcomes },
     inFlight: counter === undefined ? 0 : counter.started - counter.ended,
     durationSumMs: counter?.durationSumMs ?? 0,
     durationCounts: counter === undefined ? newCounts() : [...counter.durationCounts],

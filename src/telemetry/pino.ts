@@ -1,6 +1,13 @@
 /** The log of the process: pino for what happens, a hand-built line for each request, one sink for both. */
 import { pino } from 'pino'
-import { type AccessEntry, AccessLines, accessLevel, accessLineBytesMax } from './access-line.ts'
+import {
+  type AccessEntry,
+  AccessLines,
+  accessLevel,
+  accessLineBytesMax,
+  type CallEntry,
+  callLevel,
+} from './access-line.ts'
 import { type LogFields, type LogFormat, type LogThreshold, levelRank, type ProcessLog } from './log.ts'
 import { printableJson } from './printable.ts'
 import { type LineSink, openSink } from './sink.ts'
@@ -37,13 +44,17 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     warn: (fields: LogFields, message: string) => logger.warn(fields, message),
     error: (fields: LogFields, message: string) => logger.error(fields, message),
     access(entry: AccessEntry) {
-      if (levelRank[accessLevel(entry.status)] < lowest) return
+      if (levelRank[accessLevel(entry)] < lowest) return
       if (pretty) emit(accessLines.text(entry, isoTime(Date.now())))
       else {
         const room = sink.room(accessLineBytesMax)
         room?.filled(accessLines.write(entry, isoTime(Date.now()), room.buffer, room.start))
       }
     },
+    call(entry: CallEntry) {
+      logger[callLevel(entry.outcome)](entry, 'call')
+    },
+    debugging: options.level === 'debug',
     get linesDropped() {
       return sink.linesDropped
     },

@@ -66,6 +66,7 @@ describe('registering', () => {
       upTime: expect.any(Number),
       totalRequests: 0,
       totalErrors: 0,
+      toolErrors: 0,
       avgResponseTime: 0,
       protocolVersion: '2025-11-25',
       era: 'legacy',

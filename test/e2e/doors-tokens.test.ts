@@ -205,17 +205,17 @@ test('each change by an admin leaves a line: who, from where, what, before and a
     .filter((line) => line.includes('"msg":"admin change"'))
     .map((line) => JSON.parse(line) as Record<string, string>)
   const idOf = (token: string) =>
-    `t:${new Bun.CryptoHasher('sha256').update(token).digest('hex').slice(0, 16)}`
+    `admin:${new Bun.CryptoHasher('sha256').update(token).digest('hex').slice(0, 8)}`
   const common = { level: 'info', clientIp: '192.0.2.7', name: 'raw', requestId: expect.any(String) }
   expect(lines).toMatchObject([
-    { ...common, action: 'create', principal: idOf('admin-1'), before: null },
+    { ...common, action: 'create', caller: idOf('admin-1'), before: null },
     {
       ...common,
       action: 'replace',
-      principal: idOf('admin-2'),
+      caller: idOf('admin-2'),
       after: expect.stringContaining('"description":"changed"'),
     },
-    { ...common, action: 'delete', principal: idOf('admin-1'), after: null },
+    { ...common, action: 'delete', caller: idOf('admin-1'), after: null },
   ] as never)
   expect(lines[1]?.['before']).toBe(lines[0]?.['after'] ?? '')
   expect(lines[0]?.['after']).toContain('"env":{"KEY":"***"}')

@@ -130,8 +130,10 @@ describe('tokens', () => {
   test('a principal is named after the digest of its token', async () => {
     await using front = await startFront({ settings: { auth } })
     const answer = await front.send(mcp, { headers: bearer('g1') })
-    const digest = new Bun.CryptoHasher('sha256').update('g1').digest('hex').slice(0, 16)
-    expect(await answer.json()).toMatchObject({ principal: { id: `t:${digest}`, role: 'client' } })
+    const digest = new Bun.CryptoHasher('sha256').update('g1').digest('hex')
+    expect(await answer.json()).toMatchObject({
+      principal: { id: `token:${digest}`, shown: `token:${digest.slice(0, 8)}`, role: 'client' },
+    })
   })
 
   test('public metrics need no token and open nothing else', async () => {

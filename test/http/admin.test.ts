@@ -200,7 +200,7 @@ describe('GET /admin/mcps', () => {
         status: 404,
         code: 'SERVER_UNKNOWN',
       })
-      expect(server.lastLog()).toEqual({})
+      expect(server.lastLog()).toEqual({ code: 'SERVER_UNKNOWN' })
     },
   )
 })
@@ -369,7 +369,7 @@ test('each change leaves one audit line: who, from where, what, before and after
     Array(3).fill('info admin change'),
   )
   for (const { fields } of server.lines) {
-    expect(fields).toMatchObject({ principal: 't:0123456789abcdef', clientIp: '192.0.2.7', name: 'files' })
+    expect(fields).toMatchObject({ caller: 'admin:01234567', clientIp: '192.0.2.7', name: 'files' })
   }
   const changes = server.lines.map(({ fields: { action, before, after } }) => [
     action,

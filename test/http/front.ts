@@ -109,6 +109,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     warn: at('warn'),
     error: at('error'),
     access: (entry: AccessEntry) => void entries.push(entry),
+    call: () => {},
   }
   const directory = directoryOf(servers)
   const metrics = createMetrics()
@@ -209,6 +210,7 @@ function entryOf(server: FrontServer): ServerEntry {
       upTime: 0,
       totalRequests: 0,
       totalErrors: 0,
+      toolErrors: 0,
       avgResponseTime: 0,
       protocolVersion: null,
       era: null,

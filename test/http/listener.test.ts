@@ -55,7 +55,7 @@ function listenerParts(front: Awaited<ReturnType<typeof startFront>>) {
     access: front.access,
     metrics: front.metrics,
     app: { fetch: () => new Response() },
-    log: { debug: quiet, info: quiet, warn: quiet, error: quiet, access: quiet },
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet, access: quiet, call: quiet },
     state: { draining: false, listening: null },
   }
 }

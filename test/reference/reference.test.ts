@@ -310,13 +310,13 @@ describe('monitoring', () => {
 compozy mcp-proxy > >(tee mcp-proxy.log) &
 echo $! > pid
 wait`)
-    for (const path of ['/healthz', '/healthz', '/nowhere?token=secret']) await status(`${url}${path}`)
+    for (const path of ['/admin/mcps', '/admin/mcps', '/nowhere?token=secret']) await status(`${url}${path}`)
 
     const counted = `grep '"path":' mcp-proxy.log | \\
       jq -r '.path' | sort | uniq -c | sort -nr`
     await poll('the requests in the log', async () => (await shell.output(counted)).includes('nowhere'))
     expect((await shell.output(counted)).split('\n').map((line) => line.trim())).toEqual([
-      '2 /healthz',
+      '2 /admin/mcps',
       '1 /nowhere',
       '',
     ])

@@ -38,6 +38,10 @@ describe('an access line', () => {
       mcp: 'files',
       rpcMethod: 'tools/call',
       tool: 'echo',
+      outcome: 'rpc_error' as const,
+      rpcCode: -32602,
+      caller: 'token:0123abcd',
+      client: 'agent/1.0',
       sessionId: 'ff00',
       pair: 'legacy-legacy',
     }
@@ -65,17 +69,20 @@ describe('an access line', () => {
 
   test('with the longest texts that there can be fits into its room', () => {
     const long = '\u2028'.repeat(1000)
-    const texts = { method: long, path: long, mcp: long, rpcMethod: long, tool: long }
+    const texts = { method: long, path: long, mcp: long, rpcMethod: long, tool: long, client: long }
     const rest = {
       clientIp: '1'.repeat(45),
       sessionId: 'f'.repeat(12),
       code: 'X'.repeat(40),
+      outcome: 'input_required' as const,
+      rpcCode: -32000.123456789,
+      caller: `oauth:${'f'.repeat(32)}`,
       pair: 'legacy-modern',
     }
     const line = accessLine({ ...entry, ...texts, ...rest, stream: true, durationMs: 1e15 / 3 }, time)
     expect(JSON.parse(line)).toMatchObject({ ...rest, msg: 'request' })
     expect(Buffer.byteLength(line)).toBeLessThan(accessLineBytesMax)
-    expect(line.length).toBeGreaterThan(5 * 6 * 256)
+    expect(line.length).toBeGreaterThan(6 * 6 * 256)
   })
 
   test('says how long it took as JavaScript would write it', () => {
@@ -97,6 +104,11 @@ describe('an access line', () => {
       mcp: text,
       rpcMethod: text,
       tool: text,
+      outcome: fc.constantFrom(undefined, 'ok' as const, 'failed' as const),
+      rpcCode: fc.constantFrom(undefined, 1, 2),
+      caller: text,
+      client: text,
+      probe: fc.boolean(),
       sessionId: text,
       pair: text,
       stream: fc.boolean(),
@@ -122,16 +134,24 @@ describe('an access line', () => {
   })
 
   test.each([
-    [200, 'info'],
-    [404, 'info'],
-    [499, 'info'],
-    [500, 'error'],
-    [502, 'error'],
-    [503, 'warn'],
-    [504, 'error'],
-  ] as const)('of status %d has level %s', (status, level) => {
-    expect(accessLevel(status)).toBe(level)
-    expect(accessLine({ ...entry, status }, time)).toContain(`"level":"${level}"`)
+    { status: 200, level: 'info', why: 'an answer' },
+    { status: 404, level: 'info', why: 'a mistake of the client' },
+    { status: 499, level: 'info', why: 'a client that has left' },
+    { status: 500, level: 'error', why: 'a fault of the gateway' },
+    { status: 502, level: 'error', outcome: 'failed', why: 'a refusal for a server that is broken' },
+    { status: 503, level: 'warn', outcome: 'failed', why: 'a state that passes' },
+    { status: 503, level: 'warn', outcome: 'refused', why: 'a gateway that stops' },
+    { status: 504, level: 'error', outcome: 'failed', why: 'a server that does not answer' },
+    { status: 200, level: 'warn', outcome: 'failed', why: 'an accepted call that failed' },
+    { status: 200, level: 'info', outcome: 'tool_error', why: 'what agents live with all day' },
+    { status: 200, level: 'info', outcome: 'rpc_error', why: 'the same' },
+    { status: 200, level: 'debug', probe: true, why: 'a probe every few seconds' },
+    { status: 503, level: 'debug', probe: true, why: 'a probe of a gateway that is not ready, or stops' },
+    { status: 401, level: 'info', probe: true, why: 'somebody who may not read the figures' },
+    { status: 500, level: 'error', probe: true, why: 'a fault of the gateway' },
+  ] as const)('of status $status has level $level: $why', ({ level, why: _, ...fields }) => {
+    expect(accessLevel({ ...entry, ...fields })).toBe(level)
+    expect(accessLine({ ...entry, ...fields }, time)).toContain(`"level":"${level}"`)
   })
 })
 

@@ -27,6 +27,7 @@ describe('metric names', () => {
     expect(Object.values(metricTable).map(({ kind, name }) => `${kind} ${name}`)).toEqual([
       'counter compozy_mcp_requests_total',
       'counter compozy_mcp_request_errors_total',
+      'counter compozy_mcp_request_outcomes_total',
       'histogram compozy_mcp_request_duration_seconds',
       'gauge compozy_mcp_requests_in_flight',
       'gauge compozy_mcp_sessions',

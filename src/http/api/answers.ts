@@ -7,6 +7,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { catalogue } from '../../errors.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
+import { type CallOutcome, callOutcomes } from '../../telemetry/call-ending.ts'
 
 const nullable = <S extends TSchema>(schema: S, description: string) =>
   Type.Union([schema, Type.Null()], { description })
@@ -58,7 +59,8 @@ export const serverStatus = Type.Object(
     ),
     upTime: nanoseconds('Nanoseconds since it connected; 0 when it is not connected.'),
     totalRequests: count('Requests that it was sent.'),
-    totalErrors: count('Requests that ended in an error.'),
+    totalErrors: count('Requests that ended in a JSON-RPC error.'),
+    toolErrors: count('Tool calls whose result says that the tool failed.'),
     avgResponseTime: nanoseconds('Nanoseconds from request to answer, on average.'),
     protocolVersion: nullable(Type.String(), 'The MCP version that was agreed on.'),
     era: nullable(oneOf(['legacy', 'modern'], 'Sessions, or calls that stand alone.'), 'How it speaks MCP.'),
@@ -121,9 +123,26 @@ export const toolResult = Type.Object(
   { $id: 'ToolResult' },
 )
 
+const outcomeWords = {
+  ok: 'Answered.',
+  tool_error: 'The result says that the tool failed.',
+  rpc_error: 'The server answered with a JSON-RPC error.',
+  refused: 'The gateway did not let it through.',
+  failed: 'Something broke.',
+  cancelled: 'Its client gave it up.',
+  input_required: 'The server asks its client first.',
+} as const satisfies Readonly<Record<CallOutcome, string>>
+
 const load = {
   requests: count('JSON-RPC requests accepted.'),
   errors: count('Requests that ended in a JSON-RPC error.'),
+  outcomes: Type.Object(
+    Object.fromEntries(callOutcomes.map((outcome) => [outcome, count(outcomeWords[outcome])])) as Record<
+      CallOutcome,
+      ReturnType<typeof count>
+    >,
+    { description: 'Requests that have ended, also those that never reached the server, by outcome.' },
+  ),
   inFlight: count('Requests that wait for their answer.'),
   sessions: count('Client sessions that are open.'),
   processes: count('Child processes that run.'),

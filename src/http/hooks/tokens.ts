@@ -3,13 +3,18 @@
  * length or beginning, and a digest in memory or in a log is not a credential.
  */
 import { timingSafeEqual } from 'node:crypto'
+import { callerOf } from '../../telemetry/callers.ts'
 import type { Principal } from '../context.ts'
 
 /** A SHA-256 digest, 32 bytes. */
 export type Digest = Uint8Array
 
 /** Nobody in particular: the principal of an open gateway, and of requests that were refused. */
-export const anonymous: Principal = Object.freeze({ id: 'anonymous', role: 'anonymous' })
+export const anonymous: Principal = Object.freeze({
+  id: 'anonymous',
+  shown: 'anonymous',
+  role: 'anonymous',
+})
 
 /** The digest of a token's UTF-8 bytes. */
 export function digestOf(token: string): Digest {
@@ -23,9 +28,10 @@ export function digestOfAsked(token: string): Digest {
   return Bun.SHA256.hash(token, askedDigest) as Digest
 }
 
-/** The principal id of whoever holds this token. */
-export function principalIdOf(token: string): string {
-  return `t:${Buffer.from(digestOf(token)).toString('hex').slice(0, 16)}`
+/** The principal of whoever holds the token with this digest. All of it counts: what is shown may be alike. */
+function principalOf(digest: Digest, role: 'client' | 'admin'): Principal {
+  const id = `${role === 'admin' ? 'admin' : 'token'}:${Buffer.from(digest).toString('hex')}`
+  return Object.freeze({ id, shown: callerOf(id), role })
 }
 
 /** The token of an `Authorization: Bearer` header; null without one. */
@@ -41,10 +47,10 @@ export class TokenTable {
   readonly #rows: readonly { readonly digest: Digest; readonly principal: Principal }[]
 
   constructor(tokens: readonly string[], role: 'client' | 'admin') {
-    this.#rows = tokens.map((token) => ({
-      digest: digestOf(token),
-      principal: Object.freeze({ id: principalIdOf(token), role }),
-    }))
+    this.#rows = tokens.map((token) => {
+      const digest = digestOf(token)
+      return { digest, principal: principalOf(digest, role) }
+    })
   }
 
   get size(): number {

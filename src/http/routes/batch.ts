@@ -12,10 +12,17 @@ import { BatchExchange } from '../../session/legacy/exchange.ts'
 import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Server } from '../../upstream/server/server.ts'
+import type { RequestContext } from '../context.ts'
 import { replyEmpty } from '../reply.ts'
-import type { Inbound, McpParts } from './mcp.ts'
+import { calledMethod, type Inbound, type McpParts, noteEnding } from './mcp.ts'
 
-export function answerBatch(parts: McpParts, server: Server, session: Session, inbound: Inbound): Response {
+export function answerBatch(
+  parts: McpParts,
+  server: Server,
+  session: Session,
+  context: RequestContext,
+  inbound: Inbound,
+): Response {
   if (!legacyVersionHas(session.protocolVersion, 'batch'))
     throw new GatewayError(
       'BATCH_UNSUPPORTED',
@@ -37,12 +44,11 @@ export function answerBatch(parts: McpParts, server: Server, session: Session, i
     open--
     if (open === 0) session.streams.finishChannel(channel)
   }
-  for (const message of requests)
-    sendRequest(
-      parts,
-      session,
-      new BatchExchange(session, server, message, idTextOf(message), channel, answered),
-    )
+  for (const message of requests) {
+    const exchange = new BatchExchange(session, server, message, idTextOf(message), channel, answered)
+    noteEnding(parts, context, exchange, calledMethod(message))
+    sendRequest(parts, session, exchange)
+  }
   return stream.response
 }
 

@@ -1,19 +1,29 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
-import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
+import {
+  idTextOf,
+  type MessageText,
+  memberSpan,
+  onOneLine,
+  paramString,
+  scanMessage,
+} from '../../protocol/jsonrpc.ts'
 import type { ByteLedger } from '../../runtime/byte-ledger.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
 import type { Endpoint, Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
+import { endingOfError, type LiveCall } from '../../telemetry/call-ending.ts'
+import { clientOf, shownText } from '../../telemetry/callers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { readBodyText } from '../body.ts'
 import { clientKeyOf, type RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
+import { type AccessRecorder, type CalledMethod, recordEnding } from '../hooks/access-log.ts'
 import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
 
 export interface McpParts {
@@ -22,6 +32,8 @@ export interface McpParts {
   readonly clientInputMs: number
   readonly sessions: Sessions
   readonly log: Log
+  /** Where it is noted how calls end. */
+  readonly recorder: AccessRecorder
   readonly bodyBytesMax: number
   /** What is held for clients. */
   readonly ledger: ByteLedger
@@ -105,6 +117,7 @@ export function mcpFailure(
 ): Response {
   const error = shownError(thrown, context.requestId)
   context.log.code = error.code
+  context.log.ending = endingOfError(error)
   if (error !== thrown)
     parts.log.error(
       { mcp: context.log.mcp, requestId: context.requestId, reason: reasonOf(thrown) },
@@ -129,19 +142,50 @@ export function openSession(
   )
 }
 
+/** Puts how a call ended into the line of its request; one that goes on has a line of its own at its end. */
+export function noteEnding(
+  { recorder }: McpParts,
+  context: RequestContext,
+  call: LiveCall,
+  called: CalledMethod | null = null,
+): void {
+  if (call.ending !== null && called === null) context.log.ending = call.ending
+  else {
+    context.log.pending = true
+    call.whenEnded((ending) => recordEnding(recorder, context, ending, called))
+  }
+}
+
 /** Puts a session into the access log, and which eras it joins. */
 export function noteSession(context: RequestContext, session: Session): void {
   context.log.sessionId = session.shortHash
+  if (session.clientName !== undefined) context.log.client = session.clientName
   if (session.state !== 'opening') context.log.pair = session.bridge ? 'legacy-modern' : 'legacy-legacy'
 }
 
+/** What is shown of the name of a method or a tool. */
+const nameCharsMax = 128
+
 /** Puts into the access log what is known of a message. */
-export function noteMessage(context: RequestContext, session: Session | null, inbound: Inbound): void {
-  if (session) noteSession(context, session)
+export function noteMessage(context: RequestContext, inbound: Inbound): void {
   const { message, body } = inbound
   if (message?.method == null) return
-  context.log.rpcMethod = message.method.slice(0, 128)
-  if (message.method !== 'tools/call' || !isObject(body) || !isObject(body['params'])) return
-  const name = body['params']['name']
-  if (typeof name === 'string') context.log.tool = name.slice(0, 128)
+  const { method } = message
+  context.log.rpcMethod = shownText(method, nameCharsMax)
+  const names = method === 'tools/call' || method === 'initialize'
+  const params = names && isObject(body) ? body['params'] : null
+  if (!isObject(params)) return
+  if (method === 'initialize') {
+    const { name, version } = isObject(params['clientInfo']) ? params['clientInfo'] : {}
+    const client = clientOf(name, version)
+    if (client !== undefined) context.log.client = client
+  } else if (typeof params['name'] === 'string') context.log.tool = shownText(params['name'], nameCharsMax)
+}
+
+/** The same of one message of several. */
+export function calledMethod(message: MessageText): CalledMethod {
+  const method = message.method ?? ''
+  const tool = method === 'tools/call' ? paramString(message, 'name') : null
+  const rpcMethod = shownText(method, nameCharsMax)
+  return tool === null ? { rpcMethod } : { rpcMethod, tool: shownText(tool, nameCharsMax) }
 }

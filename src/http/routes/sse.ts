@@ -10,14 +10,18 @@ import { SseExchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
 import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
+import { endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
+import { recordEnding } from '../hooks/access-log.ts'
 import { replyText } from '../reply.ts'
 import {
   type Inbound,
   type McpParts,
   mcpFailure,
+  noteEnding,
   noteMessage,
+  noteSession,
   oneMessage,
   openSession,
   readBody,
@@ -56,8 +60,9 @@ export function messageHandler(parts: McpParts): McpHandler {
           'SESSION_MISSING',
           'The URL names no session; post to the URL that the endpoint event named.',
         )
+      noteMessage(context, inbound)
       const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
-      noteMessage(context, session, inbound)
+      noteSession(context, session)
       take(
         parts,
         server,
@@ -89,6 +94,7 @@ function take(
   }
   if (message.method === 'initialize') {
     session.headers = headers
+    context.log.pending = true
     void initialize(parts, session, context, inbound)
     return
   }
@@ -97,8 +103,13 @@ function take(
     const exchange = new SseExchange(session, server, message, idText)
     exchange.headers = headers
     sendRequest(parts, session, exchange)
+    noteEnding(parts, context, exchange)
   } else if (message.method === 'ping') session.streams.sendStanding(rpcResult(idText, '{}'))
-  else session.streams.sendStanding(rpcErrorText(earlyRequest(session, message.method), idText))
+  else {
+    const error = earlyRequest(session, message.method)
+    context.log.ending = endingOfError(error)
+    session.streams.sendStanding(rpcErrorText(error, idText))
+  }
 }
 
 /** Clients of both eras ask for `server/discover` first, and take -32601 as the sign to send initialize. */
@@ -123,6 +134,8 @@ async function initialize(
   const message = oneMessage(inbound)
   try {
     session.streams.sendStanding(await initializeSession(parts, session, message, inbound.body))
+    noteSession(context, session)
+    recordEnding(parts.recorder, context, plainEndings.ok)
   } catch (thrown) {
     const error = shownError(thrown, context.requestId)
     if (error !== thrown)
@@ -131,5 +144,6 @@ async function initialize(
         'request failed',
       )
     session.streams.sendStanding(rpcErrorText(error, idTextOf(message)))
+    recordEnding(parts.recorder, context, endingOfError(error))
   }
 }

@@ -17,6 +17,7 @@ import { parseEventId } from '../../session/legacy/streams.ts'
 import { answerModern, tellModern } from '../../session/modern/answer.ts'
 import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { ModernReply } from '../../session/modern/response.ts'
+import { clientOf } from '../../telemetry/callers.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { clientKeyOf, type McpHandler, type RequestContext } from '../context.ts'
 import {
@@ -26,6 +27,7 @@ import {
   replyRpcError,
   replyRpcFailure,
   replyRpcText,
+  replyToNobody,
 } from '../reply.ts'
 import { unreadAnswer } from '../unread-answer.ts'
 import { answerBatch } from './batch.ts'
@@ -33,6 +35,7 @@ import {
   type Inbound,
   type McpParts,
   mcpFailure,
+  noteEnding,
   noteMessage,
   noteSession,
   oneMessage,
@@ -87,8 +90,7 @@ async function post(
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
     const next = route(parts, serverOf(parts, serverName, context), request, context, inbound)
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
-    if (next instanceof PostExchange)
-      return responseOf(await next.reply, next.idText, parts, request, context)
+    if (next instanceof PostExchange) return responseOf(await next.reply, next, parts, request, context)
     if (next instanceof RelayedCall) return modernResponseOf(await next.reply, parts, request, context)
     const answer = await next
     return answer instanceof Response ? answer : modernResponseOf(answer, parts, request, context)
@@ -110,9 +112,9 @@ function route(
     headers: request.headers,
     body: inbound.body,
   })
+  noteMessage(context, inbound)
   if (verdict.kind === 'rejection') throw rejected(verdict)
   if (verdict.kind === 'modern') {
-    noteMessage(context, null, inbound)
     const message = oneMessage(inbound)
     const { principal, log } = context
     const principalId = principal.id
@@ -126,6 +128,9 @@ function route(
         'A subscription is an event stream; send Accept: text/event-stream.',
       )
     inbound.accepted = true
+    const { clientInfo } = verdict.envelope
+    const client = clientOf(clientInfo?.['name'], clientInfo?.['version'])
+    if (client !== undefined) log.client = client
     return answerModern({
       parts,
       server,
@@ -141,8 +146,8 @@ function route(
   }
   if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
   const session = sessionOf(parts, request, context, server.name)
-  noteMessage(context, session, inbound)
-  if (verdict.message === 'batch') return answerBatch(parts, server, session, inbound)
+  noteSession(context, session)
+  if (verdict.message === 'batch') return answerBatch(parts, server, session, context, inbound)
   const message = oneMessage(inbound)
   if (message.kind !== 'request') {
     tell(session, message)
@@ -162,8 +167,10 @@ function modernResponseOf(
   request: Request,
   context: RequestContext,
 ): Response {
+  noteEnding(parts, context, reply.call)
   if (reply.kind === 'stream') return reply.stream.response
   if (reply.kind === 'bytes') return largeResponse(200, reply.pieces, parts, request, context)
+  if (reply.kind === 'gone') return replyToNobody()
   const { status, text } = reply
   if (text.length < heldBytesMin) return replyJsonText(status, text)
   return largeResponse(status, [encoder.encode(text)], parts, request, context)
@@ -171,17 +178,15 @@ function modernResponseOf(
 
 function responseOf(
   reply: PostReply,
-  idText: string,
+  exchange: PostExchange,
   parts: McpParts,
   request: Request,
   context: RequestContext,
 ): Response {
+  noteEnding(parts, context, exchange)
   if (reply.kind === 'stream') return reply.stream.response
   if (reply.kind === 'bytes') return largeResponse(200, reply.pieces, parts, request, context)
-  if (reply.kind === 'error') {
-    context.log.code = reply.error.code
-    return replyRpcFailure(reply.error, idText)
-  }
+  if (reply.kind === 'error') return replyRpcFailure(reply.error, exchange.idText)
   if (reply.text.length < heldBytesMin) return replyRpcText(reply.text)
   return largeResponse(200, [encoder.encode(reply.text)], parts, request, context)
 }
@@ -212,7 +217,7 @@ async function initialize(
     throw new GatewayError('INVALID_REQUEST', 'The message initialize is a request and needs an id.')
   const session = openSession(parts, context, server.name, 'stream')
   session.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
-  noteMessage(context, session, inbound)
+  noteSession(context, session)
   const giveUp = () =>
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The session could not be opened.'))
   // A client that is gone by now will never learn the session's id.

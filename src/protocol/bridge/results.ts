@@ -182,7 +182,9 @@ export function legacyFailure(failure: RpcFailure): RpcFailure {
 
 function recoded(failure: RpcFailure, code: number): RpcFailure {
   const text = editObject(failure.text, { set: { code: String(code) } })
-  return text === null ? rpcFailure(code, 'The server gave an invalid error') : { code, text }
+  return text === null
+    ? { ...failure, ...rpcFailure(code, 'The server gave an invalid error') }
+    : { ...failure, code, text }
 }
 
 /** An error of the gateway's own. */

@@ -28,6 +28,8 @@ export interface ServerFacts {
 export interface RpcFailure {
   readonly code: number
   readonly text: string
+  /** Whose it is: the server's, or that of what broke on the way, by its name; absent where the bridge refuses. */
+  readonly by?: string
 }
 
 /**

@@ -132,7 +132,7 @@ export class ModernServerBridge implements SessionBridge {
         this.#take(effect.handle)?.answeredHere(effect.result)
         return
       case 'fail':
-        this.#take(effect.handle)?.refusedHere(effect.failure.text)
+        this.#take(effect.handle)?.refusedHere(effect.failure)
         return
       case 'notify': {
         const text = this.#session.shown(effect.method, rpcNotification(effect.method, effect.params))

@@ -72,7 +72,7 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   }
 
   protected fail(failure: RpcFailure): void {
-    if (!this.#exchange.done) this.#exchange.refusedHere(failure.text)
+    if (!this.#exchange.done) this.#exchange.refusedHere(failure)
   }
 
   protected end(): void {

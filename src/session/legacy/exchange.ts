@@ -6,11 +6,19 @@
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
 import { type GatewayError, rpcErrorText, shownError } from '../../errors.ts'
+import type { RpcFailure } from '../../protocol/bridge/types.ts'
 import { hasParam, type MessageText, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { heldBytesMin, type LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { type CallEnding, endingOfError, type LiveCall, plainEndings } from '../../telemetry/call-ending.ts'
 import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
+import {
+  endingOfAnswer,
+  endingOfFailure,
+  endingOfLarge,
+  endingOfResult,
+} from '../../upstream/connection/endings.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { EventStream } from '../event-stream.ts'
@@ -28,7 +36,7 @@ export type PostReply =
 export type AnsweringServer = Pick<Server, 'name' | 'definition' | 'counters' | 'tools' | 'mask'>
 
 /** The books that every exchange keeps, whatever carries its answer. */
-export abstract class Exchange extends UpstreamCall {
+export abstract class Exchange extends UpstreamCall implements LiveCall {
   readonly method: string
   message: MessageText
   readonly idText: string
@@ -44,8 +52,8 @@ export abstract class Exchange extends UpstreamCall {
   serial = 0
   /** How a bridged request is cancelled; null when the connection's in-flight table knows it. */
   canceller: (() => void) | null = null
-  /** True once the answer, or the failure, has been passed on. */
-  done = false
+  ending: CallEnding | null = null
+  #onEnding: ((ending: CallEnding) => void) | null = null
 
   constructor(session: Session, server: AnsweringServer, message: MessageText, idText: string) {
     super()
@@ -60,6 +68,16 @@ export abstract class Exchange extends UpstreamCall {
     this.outlivesAnswer = this.method === 'tools/call' && hasParam(message, 'task')
   }
 
+  /** True once the answer, or the failure, has been passed on. */
+  get done(): boolean {
+    return this.ending !== null
+  }
+
+  whenEnded(listener: (ending: CallEnding) => void): void {
+    if (this.ending === null) this.#onEnding = listener
+    else listener(this.ending)
+  }
+
   /**
    * Counts the call in. False at a bound (of the server: IN_FLIGHT_EXHAUSTED; of the client: BYTES_EXHAUSTED) and for
    * a progress token that is too long: its client has been told, as of any other failure.
@@ -70,9 +88,9 @@ export abstract class Exchange extends UpstreamCall {
       if (this.message.text.length >= heldBytesMin) this.#held = this.client.hold(this.message.text)
       this.server.counters.started()
     } catch (thrown) {
-      this.done = true
-      this.#held?.close()
-      this.finish(null, shownError(thrown))
+      const error = shownError(thrown)
+      this.#endWith(endingOfError(error))
+      this.finish(null, error)
       return false
     }
     this.client.began(this)
@@ -91,7 +109,7 @@ export abstract class Exchange extends UpstreamCall {
       this.failed(shownError(thrown))
       return false
     }
-    if (begun) this.server.counters.ended(performance.now() - this.#begunMs, false)
+    if (begun) this.server.counters.ended(performance.now() - this.#begunMs, 'ok')
     this.client = part
     this.server = server
     this.message = message
@@ -113,31 +131,31 @@ export abstract class Exchange extends UpstreamCall {
   }
 
   answered(message: MessageText, text: string): void {
-    this.#finishShown(text, message.failed)
+    this.#finishShown(text, endingOfAnswer(this.method, message, false))
   }
 
   override answeredLarge(pieces: MessagePieces): void {
-    this.#end(false)
+    this.#end(endingOfLarge(this.method, pieces, false))
     this.finishLarge(pieces)
   }
 
   answeredHere(resultText: string): void {
-    this.#finishShown(rpcResult(this.idText, resultText), false)
+    this.#finishShown(rpcResult(this.idText, resultText), endingOfResult(this.method, resultText))
   }
 
-  /** A JSON-RPC error that is no failure of the gateway's; `errorText` is the JSON text of the error object. */
-  refusedHere(errorText: string): void {
-    this.#end(true)
-    this.finish(rpcError(this.idText, errorText), null)
+  /** A JSON-RPC error in the words of a bridge, or of the server behind it. */
+  refusedHere(failure: RpcFailure): void {
+    this.#end(endingOfFailure(failure))
+    this.finish(rpcError(this.idText, failure.text), null)
   }
 
   failed(error: GatewayError): void {
-    this.#end(true)
+    this.#end(endingOfError(error))
     this.finish(null, error)
   }
 
   dropped(): void {
-    this.#end(false)
+    this.#end(plainEndings.cancelled)
     this.finish(null, null)
   }
 
@@ -157,10 +175,10 @@ export abstract class Exchange extends UpstreamCall {
     return this.client.showing?.answer(this.method, filtered) ?? filtered
   }
 
-  #finishShown(text: string, failed: boolean): void {
+  #finishShown(text: string, ending: CallEnding): void {
     const shown = this.shown(text)
     if (typeof shown === 'string') {
-      this.#end(failed)
+      this.#end(ending)
       this.finish(shown, null)
       return
     }
@@ -171,7 +189,7 @@ export abstract class Exchange extends UpstreamCall {
     void shown.then(
       (later) => {
         if (this.done) return
-        this.#end(failed)
+        this.#end(ending)
         this.finish(later, null)
       },
       (thrown: unknown) => {
@@ -180,12 +198,17 @@ export abstract class Exchange extends UpstreamCall {
     )
   }
 
-  #end(failed: boolean): void {
-    this.done = true
-    this.#held?.close()
+  #end(ending: CallEnding): void {
+    this.#endWith(ending)
     const durationMs = performance.now() - this.#begunMs
-    this.server.counters.ended(durationMs, failed)
+    this.server.counters.ended(durationMs, ending.outcome)
     this.client.ended(this)
+  }
+
+  #endWith(ending: CallEnding): void {
+    this.ending = ending
+    this.#held?.close()
+    this.#onEnding?.(ending)
   }
 }
 

@@ -12,6 +12,7 @@ import {
   scanMessage,
   withId,
 } from '../../protocol/jsonrpc.ts'
+import { clientOf } from '../../telemetry/callers.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { leaseLane } from './lane-lease.ts'
 import { bridgeOf, type SessionParts } from './send.ts'
@@ -35,6 +36,8 @@ export function beginSession(session: Session, message: MessageText, body: unkno
     throw new GatewayError('INVALID_PARAMS', 'The method initialize needs params.protocolVersion.')
   const version = negotiateLegacyVersion(params['protocolVersion'])
   session.begin(message, version, isObject(params['capabilities']) ? params['capabilities'] : {})
+  const { name, version: clientVersion } = isObject(params['clientInfo']) ? params['clientInfo'] : {}
+  session.clientName = clientOf(name, clientVersion)
   return version
 }
 

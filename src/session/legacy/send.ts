@@ -1,5 +1,7 @@
 /** What a session sends to its server: requests, notifications, answers to the server's questions. */
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
+import { rpcFailure } from '../../protocol/bridge/results.ts'
+import { rpcCodes } from '../../protocol/eras.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
@@ -31,7 +33,7 @@ export function sendRequest(parts: SessionParts, session: Session, exchange: Exc
     exchange.method === 'tools/call' &&
     !allowsTool(filter, paramString(exchange.message, 'name'))
   )
-    exchange.refusedHere('{"code":-32602,"message":"Unknown tool"}')
+    exchange.refusedHere(rpcFailure(rpcCodes.invalidParams, 'Unknown tool'))
   else if (session.lane?.ready) {
     try {
       sendOn(parts, session, session.lane, session.lane.ready, exchange)

@@ -76,6 +76,8 @@ export class Session implements LaneClient, StreamOwner {
   /** Set once the session uses a server of the other era. */
   bridge: SessionBridge | null = null
   headers: Readonly<Record<string, string>> | undefined = undefined
+  /** What its client calls itself. */
+  clientName: string | undefined = undefined
   #initialize: MessageText | null = null
   #protocolVersion = ''
   #capabilities: Readonly<Record<string, unknown>> = {}

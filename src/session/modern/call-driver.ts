@@ -12,8 +12,10 @@ import type { Envelope } from '../../protocol/envelope.ts'
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import { rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
+import { endingOfFailure, endingOfResult } from '../../upstream/connection/endings.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer } from '../../upstream/server/tools.ts'
@@ -122,7 +124,7 @@ export class ModernCallDriver<State = unknown>
   }
 
   clientGone(): void {
-    this.#closeBooks(false)
+    this.#closeBooks(plainEndings.cancelled)
     this.handle({ kind: 'cancelled' })
   }
 
@@ -135,8 +137,8 @@ export class ModernCallDriver<State = unknown>
     // A subscription that ends with its server or the gateway ends well (basic/patterns/subscriptions).
     if (this.endless && endsWell.has(error.code)) {
       const result = stamped('{"resultType":"complete"}', idText)
-      this.#finish(rpcResult(idText, result), 200, false)
-    } else this.#finish(rpcErrorText(error, idText), modernErrorStatus(error.rpcCode), true)
+      this.#finish(rpcResult(idText, result), 200, plainEndings.ok)
+    } else this.#finish(rpcErrorText(error, idText), modernErrorStatus(error.rpcCode), endingOfError(error))
     this.handle({ kind: 'cancelled' })
   }
 
@@ -155,19 +157,20 @@ export class ModernCallDriver<State = unknown>
 
   protected answer(result: string): void {
     this.#over()
-    const text = rpcResult(this.#request.idText, result)
-    this.#finish(filteredAnswer(this.#server.definition.toolFilter, this.#request.method, text), 200, false)
+    const { idText, method } = this.#request
+    const text = filteredAnswer(this.#server.definition.toolFilter, method, rpcResult(idText, result))
+    this.#finish(text, 200, endingOfResult(method, result))
   }
 
   protected fail(failure: RpcFailure): void {
     this.#over()
     const text = rpcError(this.#request.idText, failure.text)
-    this.#finish(text, modernErrorStatus(failure.code), true)
+    this.#finish(text, modernErrorStatus(failure.code), endingOfFailure(failure))
   }
 
   protected end(): void {
     this.#over()
-    this.#finish(null, 200, false)
+    this.#finish(null, 200, plainEndings.cancelled)
   }
 
   protected notify(method: string, params: string | null): void {
@@ -204,7 +207,7 @@ export class ModernCallDriver<State = unknown>
     // Until the client is back there is no response that a log message could travel with.
     if (this.call) this.call.logs = false
     const result = inputRequiredResult(requests, state, this.#lane.handshake?.facts.identity ?? null)
-    this.#finish(rpcResult(this.#request.idText, result), 200, false)
+    this.#finish(rpcResult(this.#request.idText, result), 200, plainEndings.inputRequired)
   }
 
   /** Any other call of the client's would find no room either. */
@@ -222,18 +225,18 @@ export class ModernCallDriver<State = unknown>
     return respondTo(request, this.#parts.requests.settings, this)
   }
 
-  #finish(text: string | null, status: number, failed: boolean): void {
-    this.#closeBooks(failed)
-    this.#response.finish(text, status)
+  #finish(text: string | null, status: number, ending: CallEnding): void {
+    this.#closeBooks(ending)
+    this.#response.finish(text, status, ending)
   }
 
-  #closeBooks(failed: boolean): void {
+  #closeBooks({ outcome }: CallEnding): void {
     if (!this.#open) return
     this.#open = false
     this.#parts.requests.delete(this)
     if (this.endless) return
     const durationMs = performance.now() - this.#begunMs
-    this.#server.counters.ended(durationMs, failed)
+    this.#server.counters.ended(durationMs, outcome)
   }
 
   #over(): void {

@@ -8,8 +8,10 @@ import { idTextOf, type MessageText, rpcResult } from '../../protocol/jsonrpc.ts
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { errorCodeOf } from '../../protocol/response.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
+import { endingOfAnswer, endingOfLarge, endingOfResult } from '../../upstream/connection/endings.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { ModernRequests, OpenRequest } from './requests.ts'
@@ -94,7 +96,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   clientGone(): void {
-    this.#closeBooks(false)
+    this.#closeBooks(plainEndings.cancelled)
     this.#connection.cancel(this, null)
   }
 
@@ -115,7 +117,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#finish(
       filteredAnswer(this.#server.definition.toolFilter, this.method, text),
       message.failed ? modernErrorStatus(errorCodeOf(message) ?? rpcCodes.internalError) : 200,
-      message.failed,
+      endingOfAnswer(this.method, message, true),
     )
   }
 
@@ -128,25 +130,26 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   override answeredLarge(pieces: MessagePieces): void {
-    this.#closeBooks(false)
-    this.#response.finishLarge(pieces)
+    const ending = endingOfLarge(this.method, pieces, true)
+    this.#closeBooks(ending)
+    this.#response.finishLarge(pieces, ending)
   }
 
   answeredHere(resultText: string): void {
-    this.#finish(rpcResult(this.idText, resultText), 200, false)
+    this.#finish(rpcResult(this.idText, resultText), 200, endingOfResult(this.method, resultText))
   }
 
   failed(error: GatewayError): void {
-    this.#finish(rpcErrorText(error, this.idText), modernErrorStatus(error.rpcCode), true)
+    this.#finish(rpcErrorText(error, this.idText), modernErrorStatus(error.rpcCode), endingOfError(error))
   }
 
   dropped(): void {
-    this.#finish(null, 200, false)
+    this.#finish(null, 200, plainEndings.cancelled)
   }
 
-  #finish(text: string | null, status: number, failed: boolean): void {
-    this.#closeBooks(failed)
-    this.#response.finish(text, status)
+  #finish(text: string | null, status: number, ending: CallEnding): void {
+    this.#closeBooks(ending)
+    this.#response.finish(text, status, ending)
   }
 
   #countIn(): void {
@@ -159,12 +162,12 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#requests.add(this)
   }
 
-  #closeBooks(failed: boolean): void {
+  #closeBooks({ outcome }: CallEnding): void {
     if (!this.#open) return
     this.#open = false
     this.#held?.close()
     this.#requests.delete(this)
     const durationMs = performance.now() - this.#begunMs
-    this.#server.counters.ended(durationMs, failed)
+    this.#server.counters.ended(durationMs, outcome)
   }
 }

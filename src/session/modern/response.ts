@@ -7,13 +7,16 @@
 import { onOneLine } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { type CallEnding, type LiveCall, plainEndings } from '../../telemetry/call-ending.ts'
 import { EventStream, eventFrame, eventStreamHeaders, type OpenEntry } from '../event-stream.ts'
 
-/** What the HTTP response becomes. */
-export type ModernReply =
+/** What the HTTP response becomes, and how the call ended that it is for; `gone`: nobody is there to read it. */
+export type ModernReply = { readonly call: LiveCall } & (
   | { readonly kind: 'text'; readonly status: number; readonly text: string }
   | { readonly kind: 'bytes'; readonly pieces: MessagePieces }
   | { readonly kind: 'stream'; readonly stream: EventStream }
+  | { readonly kind: 'gone' }
+)
 
 export interface ModernResponseSettings {
   readonly streamBufferBytesMax: number
@@ -29,6 +32,8 @@ export interface WaitingClient {
 
 /** Whose response it is. */
 export interface ResponseOwner {
+  /** True for a subscription, which its client ends when it has heard enough. */
+  readonly endless: boolean
   /** The client has closed the response before it had its answer. Called once at most. */
   clientGone(): void
   /** An entry for what waits for its client. */
@@ -47,10 +52,10 @@ export interface AnswerSink {
   watch(client: WaitingClient): void
   /** A message that comes before the answer. */
   notify(text: string): void
-  /** The answer, and the status that it has when it is all there is; null when there is nothing to say. */
-  finish(text: string | null, status: number): void
-  /** The answer of a request that went well, not decoded. */
-  finishLarge(pieces: MessagePieces): void
+  /** The answer, null when there is nothing to say; the status that it has when it is all there is. */
+  finish(text: string | null, status: number, ending: CallEnding): void
+  /** An answer that is no error, not decoded. */
+  finishLarge(pieces: MessagePieces, ending: CallEnding): void
   sweep(nowMs: number): void
 }
 
@@ -66,14 +71,15 @@ export function respondTo(
   return request.respond?.(owner) ?? new ModernResponse(request.acceptsStream, settings, owner)
 }
 
-export class ModernResponse implements AnswerSink {
+export class ModernResponse implements AnswerSink, LiveCall {
   readonly reply: Promise<ModernReply>
   readonly #settings: ModernResponseSettings
   readonly #acceptsStream: boolean
   readonly #begunMs = performance.now()
   #resolve: ((reply: ModernReply) => void) | null = null
   #stream: EventStream | null = null
-  #finished = false
+  ending: CallEnding | null = null
+  #onEnding: ((ending: CallEnding) => void) | null = null
   readonly #owner: ResponseOwner
 
   constructor(acceptsStream: boolean, settings: ModernResponseSettings, owner: ResponseOwner) {
@@ -85,33 +91,39 @@ export class ModernResponse implements AnswerSink {
     })
   }
 
-  get finished(): boolean {
-    return this.#finished
+  whenEnded(listener: (ending: CallEnding) => void): void {
+    if (this.ending === null) this.#onEnding = listener
+    else listener(this.ending)
   }
 
   watch(client: WaitingClient): void {
-    if (this.#finished) return
+    if (this.ending !== null) return
     const { signal } = client
     if (signal.aborted) this.#gone()
     else signal.addEventListener('abort', () => this.#gone(), { once: true })
   }
 
   #gone(): void {
-    if (this.#finished) return
-    this.#finished = true
+    if (this.ending !== null) return
+    this.#end(this.#owner.endless ? plainEndings.ok : plainEndings.cancelled)
+    this.#resolve?.({ kind: 'gone', call: this })
     this.#resolve = null
     this.#owner.clientGone()
   }
 
-  /** A message that comes before the answer. A client that takes no stream goes without. */
-  notify(text: string): void {
-    if (this.#acceptsStream && !this.#finished) this.#open().write(eventFrame(onOneLine(text), null))
+  #end(ending: CallEnding): void {
+    this.ending = ending
+    this.#onEnding?.(ending)
   }
 
-  finish(text: string | null, status: number): void {
-    if (this.#finished) return
-    this.#finished = true
-    if (this.#resolve && text !== null) this.#resolve({ kind: 'text', status, text })
+  notify(text: string): void {
+    if (this.#acceptsStream && this.ending === null) this.#open().write(eventFrame(onOneLine(text), null))
+  }
+
+  finish(text: string | null, status: number, ending: CallEnding): void {
+    if (this.ending !== null) return
+    this.#end(ending)
+    if (this.#resolve && text !== null) this.#resolve({ kind: 'text', status, text, call: this })
     else if (this.#resolve) {
       // A stream that just ends says that there is no answer.
       this.#open().close()
@@ -130,15 +142,19 @@ export class ModernResponse implements AnswerSink {
     return false
   }
 
-  finishLarge(pieces: MessagePieces): void {
-    this.#finished = true
-    this.#resolve?.({ kind: 'bytes', pieces })
+  finishLarge(pieces: MessagePieces, ending: CallEnding): void {
+    this.#end(ending)
+    this.#resolve?.({ kind: 'bytes', pieces, call: this })
     this.#resolve = null
   }
 
   sweep(nowMs: number): void {
     if (this.#stream) this.#stream.heartbeat(nowMs, this.#settings.heartbeatMs)
-    else if (this.#acceptsStream && !this.#finished && nowMs - this.#begunMs >= this.#settings.streamAfterMs)
+    else if (
+      this.#acceptsStream &&
+      this.ending === null &&
+      nowMs - this.#begunMs >= this.#settings.streamAfterMs
+    )
       this.#open()
   }
 
@@ -150,14 +166,10 @@ export class ModernResponse implements AnswerSink {
       null,
       eventStreamHeaders,
       openEntry,
-      () => {
-        if (this.#finished) return
-        this.#finished = true
-        this.#owner.clientGone()
-      },
+      () => this.#gone(),
     )
     this.#stream = stream
-    this.#resolve?.({ kind: 'stream', stream })
+    this.#resolve?.({ kind: 'stream', stream, call: this })
     this.#resolve = null
     return stream
   }

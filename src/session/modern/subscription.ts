@@ -9,7 +9,9 @@ import { modernErrorStatus } from '../../protocol/eras.ts'
 import type { JsonObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan, rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import { endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
+import { endingOfFailure } from '../../upstream/connection/endings.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses, retryMs } from '../lane-losses.ts'
 import type { ModernRequest } from './call-driver.ts'
@@ -114,7 +116,11 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
       return
     }
     this.#leave()
-    this.#response.finish(rpcErrorText(error, this.#idText), modernErrorStatus(error.rpcCode))
+    this.#response.finish(
+      rpcErrorText(error, this.#idText),
+      modernErrorStatus(error.rpcCode),
+      endingOfError(error),
+    )
   }
 
   #handle(event: ListenEvent): void {
@@ -136,17 +142,17 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
         return
       case 'answer':
         this.#leave()
-        this.#response.finish(rpcResult(this.#idText, effect.result), 200)
+        this.#response.finish(rpcResult(this.#idText, effect.result), 200, plainEndings.ok)
         return
       case 'fail': {
         this.#leave()
         const text = rpcError(this.#idText, effect.failure.text)
-        this.#response.finish(text, modernErrorStatus(effect.failure.code))
+        this.#response.finish(text, modernErrorStatus(effect.failure.code), endingOfFailure(effect.failure))
         return
       }
       case 'end':
         this.#leave()
-        this.#response.finish(null, 200)
+        this.#response.finish(null, 200, plainEndings.ok)
     }
   }
 

@@ -74,7 +74,7 @@ export class BridgeCall extends UpstreamCall {
     const text = memberOf(message.text, 'error') ?? '{}'
     const error = parsed(text)
     const code = isObject(error) && typeof error['code'] === 'number' ? error['code'] : -32603
-    this.#tell({ kind: 'failure', failure: { code, text } })
+    this.#tell({ kind: 'failure', failure: { code, text, by: 'server' } })
   }
 
   answeredHere(resultText: string): void {
@@ -82,7 +82,7 @@ export class BridgeCall extends UpstreamCall {
   }
 
   failed(error: GatewayError): void {
-    const failure = { code: error.rpcCode, text: rpcErrorObject(error) }
+    const failure = { code: error.rpcCode, text: rpcErrorObject(error), by: error.code }
     this.#tell({ kind: 'failure', failure, lost: true })
   }
 

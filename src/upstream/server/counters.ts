@@ -1,5 +1,6 @@
 /** How many calls one server has, had and failed: for its status, and for the metrics of the process. */
 import { GatewayError } from '../../errors.ts'
+import type { CallOutcome } from '../../telemetry/call-ending.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { ServerStatus } from './directory.ts'
 
@@ -10,6 +11,7 @@ export class CallCounters {
   #inFlight = 0
   #total = 0
   #failed = 0
+  #toolErrors = 0
   #durationMs = 0
   #idleWaiters: (() => void)[] = []
 
@@ -36,10 +38,12 @@ export class CallCounters {
     this.#metrics.requestStarted(this.#name)
   }
 
-  ended(durationMs: number, failed: boolean): void {
+  ended(durationMs: number, outcome: CallOutcome): void {
+    const failed = isRpcError(outcome)
     this.#inFlight--
     this.#durationMs += durationMs
     if (failed) this.#failed++
+    else if (outcome === 'tool_error') this.#toolErrors++
     this.#metrics.requestEnded(this.#name, durationMs, failed)
     if (this.#inFlight > 0) return
     for (const wake of this.#idleWaiters) wake()
@@ -59,12 +63,18 @@ export class CallCounters {
   }
 
   /** The figures of the status; the mean is in nanoseconds. */
-  figures(): Pick<ServerStatus, 'totalRequests' | 'totalErrors' | 'avgResponseTime'> {
+  figures(): Pick<ServerStatus, 'totalRequests' | 'totalErrors' | 'toolErrors' | 'avgResponseTime'> {
     const ended = this.#total - this.#inFlight
     return {
       totalRequests: this.#total,
       totalErrors: this.#failed,
+      toolErrors: this.#toolErrors,
       avgResponseTime: ended > 0 ? Math.round((this.#durationMs / ended) * 1_000_000) : 0,
     }
   }
+}
+
+/** Whether the client was answered with a JSON-RPC error. */
+function isRpcError(outcome: CallOutcome): boolean {
+  return outcome === 'failed' || outcome === 'refused' || outcome === 'rpc_error'
 }

@@ -22,6 +22,7 @@ export interface ServerStatus {
   upTime: number
   totalRequests: number
   totalErrors: number
+  toolErrors: number
   avgResponseTime: number
   protocolVersion: string | null
   era: 'legacy' | 'modern' | null

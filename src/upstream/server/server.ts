@@ -11,6 +11,7 @@ import type { ServerFacts } from '../../protocol/bridge/types.ts'
 import { type Era, type ListChangeRow, listChanges } from '../../protocol/eras.ts'
 import { memberText, parsed } from '../../protocol/spans.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import type { CallOutcome } from '../../telemetry/call-ending.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
 import type { LaneClient } from '../connection/client.ts'
@@ -184,13 +185,13 @@ export class Server implements ServerEntry, LaneHost {
     const lane = await this.#ownLane()
     this.counters.started()
     const startedAtMs = performance.now()
-    let failed = true
+    let outcome: CallOutcome = 'failed'
     try {
       const result = await callTool(lane, toolName, args, this.laneSettings.callIdleMs)
-      failed = false
+      outcome = result['isError'] === true ? 'tool_error' : 'ok'
       return result
     } finally {
-      this.counters.ended(performance.now() - startedAtMs, failed)
+      this.counters.ended(performance.now() - startedAtMs, outcome)
     }
   }
 

@@ -84,6 +84,7 @@ export class Servers implements ServerDirectory {
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
     const server = new Server(definition, origin, this.#parts)
     this.#byName.set(definition.name, server)
+    this.#parts.metrics.serverAdded(definition.name)
     server.start(startDelayMs)
     for (const listener of this.#listeners) listener.added?.(definition.name)
     return server

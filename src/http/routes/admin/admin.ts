@@ -126,9 +126,13 @@ async function answer(
     if (parts.directory.get(name) !== undefined) contextOf(request).log.mcp = name
     return await handler(request, name)
   } catch (error) {
-    if (error instanceof GatewayError) return replyError(error)
+    if (error instanceof GatewayError) {
+      contextOf(request).log.code = error.code
+      return replyError(error)
+    }
     const { requestId } = contextOf(request)
     parts.log.error({ requestId, reason: reasonOf(error) }, 'admin request failed')
+    contextOf(request).log.code = 'INTERNAL'
     return replyError(internalError(requestId))
   }
 }

@@ -204,7 +204,7 @@ function audit(parts: AdminParts, request: Request, change: Change): void {
   const { principal, client, requestId } = contextOf(request)
   parts.log.info(
     {
-      principal: principal.id,
+      caller: principal.shown,
       clientIp: client,
       requestId,
       action: change.action,
