@@ -36,6 +36,7 @@ export const catalogue = {
   SERVER_UNKNOWN: row(404, -31404, false, 'Server not found'),
   SERVER_STARTING: row(503, -31503, true, 'Server is starting'),
   SERVER_UNAVAILABLE: row(503, -31503, true, 'Server is not available'),
+  SERVER_DISABLED: row(503, -31503, true, 'Server is disabled'),
   UPSTREAM_CLOSED: row(502, -31502, true, 'Server connection closed'),
   UPSTREAM_TIMEOUT: row(504, -31504, true, 'Server did not answer in time'),
   UPSTREAM_ERROR: row(502, -31502, true, 'Server gave an invalid answer'),

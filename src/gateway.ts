@@ -14,6 +14,7 @@ import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { keepsOutOthers } from './http/hooks/server-door.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
+import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
@@ -72,7 +73,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     ownListener: () => state.listening,
   }
   const metrics = createMetrics()
-  const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions, urlPolicy }))
+  const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions, store, urlPolicy }))
   // Who may come, and whose work ends when a server or its tokens go.
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition,
@@ -92,6 +93,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     clientInputMs: config.timeouts.clientInputMs,
   }
   const gate = createRegistrationGate({ admin: config.admin, urlPolicy, environment: process.env })
+  const streams = new AdminStreams(ledger, config.timeouts.heartbeatMs)
   const app = createApp({
     directory: servers,
     state,
@@ -103,6 +105,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
       config,
       gate,
       log,
+      streams,
       closedReason: (name) => access.closedReason(name),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
@@ -118,13 +121,15 @@ export async function startGateway(config: Config): Promise<Gateway> {
   for (const definition of config.servers) servers.add(definition, 'file', firstAnswerMs)
   addStored(servers, store, log)
   warnOfClosed(servers, access, log)
-  const sweeper = startSweeper({ log, sessions, requests, servers })
+  const sweeper = startSweeper({ log, sessions, requests, servers, streams })
   return running({ config, log, access, store, sessions, requests, servers, watchdog, listener, sweeper })
 }
 
 /** Lets time pass for whoever owns something that expires. */
-function startSweeper(parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers'>): Sweeper {
-  const { log, sessions, requests, servers } = parts
+function startSweeper(
+  parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers'> & { readonly streams: AdminStreams },
+): Sweeper {
+  const { log, sessions, requests, servers, streams } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
@@ -133,6 +138,7 @@ function startSweeper(parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' 
   sweeper.add((nowMs) => sessions.sweep(nowMs))
   sweeper.add((nowMs) => requests.sweep(nowMs))
   sweeper.add((nowMs) => servers.sweep(nowMs))
+  sweeper.add((nowMs) => streams.sweep(nowMs))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
   return sweeper
 }
@@ -270,13 +276,14 @@ interface ServerNeeds {
   readonly metrics: Metrics
   readonly watchdog: Watchdog
   readonly sessions: Pick<Sessions, 'countOf'>
+  readonly store: Pick<DefinitionStore, 'disabledAt'>
   readonly urlPolicy: UrlPolicy
 }
 
 /** What servers may use of the rest of the gateway, and the settings that they need. */
 function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
   const { limits, timeouts } = config
-  const { log, metrics, watchdog, sessions, urlPolicy } = needs
+  const { log, metrics, watchdog, sessions, store, urlPolicy } = needs
   const secretsOf = createSecretsOf(process.env, config.security.childEnvironment)
   return {
     log,
@@ -287,6 +294,7 @@ function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
       openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog),
     processesMax: limits.processesMax,
     processesPerClientMax: limits.processesPerClientMax,
+    disabledAt: (name) => store.disabledAt(name),
     sessionCount: (name) => sessions.countOf(name),
     callIdleMs: timeouts.callIdleMs,
     callTotalMs: timeouts.callTotalMs,

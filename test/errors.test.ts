@@ -17,6 +17,7 @@ const rows: readonly (readonly [code: string, status: number, rpcCode: number, r
   ['SERVER_UNKNOWN', 404, -31404, false],
   ['SERVER_STARTING', 503, -31503, true],
   ['SERVER_UNAVAILABLE', 503, -31503, true],
+  ['SERVER_DISABLED', 503, -31503, true],
   ['UPSTREAM_CLOSED', 502, -31502, true],
   ['UPSTREAM_TIMEOUT', 504, -31504, true],
   ['UPSTREAM_ERROR', 502, -31502, true],

@@ -24,7 +24,7 @@ const fileName = 'definitions.sqlite'
 const databaseHead = Buffer.from('SQLite format 3\0')
 
 /** Raised with each change of the tables, together with a step that brings an older file up to it. */
-const schemaVersion = 1
+const schemaVersion = 2
 
 /** How long the start waits for another process that is writing; whoever writes later asks again instead. */
 const startBusyMs = 5_000
@@ -90,6 +90,10 @@ function prepareTables(database: Database, path: string): void {
         database.run(
           'CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, wire TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT',
         )
+        // Since 2.
+        database.run(
+          'CREATE TABLE IF NOT EXISTS disabled (name TEXT PRIMARY KEY, disabled_at TEXT NOT NULL) STRICT',
+        )
         database.run(`PRAGMA user_version = ${schemaVersion}`)
       })
       .immediate(),
@@ -129,6 +133,17 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
     'INSERT INTO definitions (name, wire, created_at, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET wire = excluded.wire, created_at = excluded.created_at, updated_at = excluded.updated_at',
   )
   const remove = statement<null, [string]>('DELETE FROM definitions WHERE name = ?')
+  const selectDisabled = statement<{ disabled_at: string }, [string]>(
+    'SELECT disabled_at FROM disabled WHERE name = ?',
+  )
+  const switchOff = statement<null, [string, string]>(
+    'INSERT INTO disabled (name, disabled_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
+  )
+  const switchOn = statement<null, [string]>('DELETE FROM disabled WHERE name = ?')
+  const removeWhole = database.transaction((name: string) => {
+    switchOn.run(name)
+    return remove.run(name).changes > 0
+  })
   return {
     list: () => selectAll.all().map((row) => definitionOf(row, path)),
     get(name) {
@@ -139,11 +154,16 @@ function sqliteStore(database: Database, path: string): DefinitionStore {
       const { name, createdAt, updatedAt } = definition
       change(() => upsert.run(name, JSON.stringify(definitionToStored(definition)), createdAt, updatedAt))
     },
-    delete: (name) => change(() => remove.run(name).changes > 0),
+    delete: (name) => change(() => removeWhole.immediate(name)),
+    disabledAt: (name) => selectDisabled.get(name)?.disabled_at ?? null,
+    setDisabled(name, disabledAt) {
+      change(() => (disabledAt === null ? switchOn.run(name) : switchOff.run(name, disabledAt)))
+    },
     close() {
       if (!open) return
       open = false
-      for (const prepared of [selectAll, selectOne, upsert, remove]) prepared.finalize()
+      const prepared = [selectAll, selectOne, upsert, remove, selectDisabled, switchOff, switchOn]
+      for (const one of prepared) one.finalize()
       database.close()
       file.close()
     },

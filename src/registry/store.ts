@@ -26,8 +26,12 @@ export interface DefinitionStore {
    * when the change was not made; it waits for nobody, because calls of clients would wait with it.
    */
   put(definition: ServerDefinition): void
-  /** `true` when there was one. Throws a StoreError, as `put` does. */
+  /** `true` when there was one; it leaves no switch behind. Throws a StoreError, as `put` does. */
   delete(name: string): boolean
+  /** When an admin has switched off the server of this name, also one of the file (ISO 8601); null while it is on. */
+  disabledAt(name: string): string | null
+  /** Switches a server off, or with null on. Throws a StoreError, as `put` does. */
+  setDisabled(name: string, disabledAt: string | null): void
   /** Gives the file back. Calling it again does nothing; any other call after it throws. */
   close(): void
 }
@@ -35,6 +39,7 @@ export interface DefinitionStore {
 /** Keeps definitions until the process ends (`storage.type: memory`). */
 export function createMemoryStore(): DefinitionStore {
   let definitions: Map<string, ServerDefinition> | null = new Map()
+  const disabled = new Map<string, string>()
   const opened = (): Map<string, ServerDefinition> => {
     if (definitions === null) throw new Error('The definition store is closed.')
     return definitions
@@ -43,7 +48,15 @@ export function createMemoryStore(): DefinitionStore {
     list: () => [...opened().values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     get: (name) => opened().get(name),
     put: (definition) => void opened().set(definition.name, definition),
-    delete: (name) => opened().delete(name),
+    delete(name) {
+      disabled.delete(name)
+      return opened().delete(name)
+    },
+    disabledAt: (name) => disabled.get(name) ?? null,
+    setDisabled(name, disabledAt) {
+      if (disabledAt === null) disabled.delete(name)
+      else disabled.set(name, disabledAt)
+    },
     close() {
       definitions = null
     },

@@ -4,11 +4,14 @@
  */
 import { GatewayError } from '../../src/errors.ts'
 import { attachContext } from '../../src/http/context.ts'
-import { type AdminOptions, adminRoutes } from '../../src/http/routes/admin/admin.ts'
+import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
+import type { AdminOptions } from '../../src/http/routes/admin/parts.ts'
+import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
 import type { ClientAddress, PeerAddress } from '../../src/net/address.ts'
 import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { createMemoryStore, type DefinitionStore } from '../../src/registry/store.ts'
+import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { Log, LogFields } from '../../src/telemetry/log.ts'
 import type {
   ServerDirectory,
@@ -16,6 +19,7 @@ import type {
   ServerStatus,
   ToolDescription,
 } from '../../src/upstream/server/directory.ts'
+import { OutputTail } from '../../src/upstream/server/output-tail.ts'
 import { createRegistrationGate, type GateParts } from '../../src/upstream/server/registration-gate.ts'
 import type { UrlPolicy } from '../../src/upstream/transports/http/client/url-guard.ts'
 import { documentedFetch } from '../support/api-document.ts'
@@ -43,7 +47,9 @@ export interface AdminServer extends AsyncDisposable {
   send(method: string, path: string, body?: unknown): Promise<Response>
 }
 
-export type AdminServerOptions = Partial<Omit<AdminOptions, 'directory' | 'config' | 'gate' | 'log'>> & {
+export type AdminServerOptions = Partial<
+  Omit<AdminOptions, 'directory' | 'config' | 'gate' | 'log' | 'streams'>
+> & {
   readonly admin?: Partial<GateParts['admin']>
   /** The gateway's own variables; those of the test when absent. */
   readonly environment?: GateParts['environment']
@@ -67,6 +73,7 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
     directory,
     log: logInto(lines),
     config: { limits: { bodyBytesMax: 1_048_576 } },
+    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), 15_000),
     gate: createRegistrationGate({
       admin: { stdio: 'enabled', commands: [], ...admin },
       urlPolicy: { privateUpstreams: privateUpstreams ?? 'allowed', ...(resolve && { resolve }) },
@@ -133,9 +140,14 @@ export function definitionFrom(input: Readonly<Record<string, unknown>>): Server
 
 function directoryOf(behaviours: ReadonlyMap<string, ServerBehaviour>): ServerDirectory {
   const entries = new Map<string, ServerEntry>()
-  const put = (definition: ServerDefinition, origin: 'file' | 'store'): ServerEntry => {
-    const entry = entryOf(definition, origin, behaviours)
+  const put = (definition: ServerDefinition, origin: 'file' | 'store', disabledAt: string | null = null) => {
+    const entry = entryOf(definition, origin, disabledAt, behaviours)
     entries.set(definition.name, entry)
+    return entry
+  }
+  const known = (name: string): ServerEntry => {
+    const entry = entries.get(name)
+    if (entry === undefined) throw new Error(`no entry ${name}`)
     return entry
   }
   return {
@@ -146,21 +158,41 @@ function directoryOf(behaviours: ReadonlyMap<string, ServerBehaviour>): ServerDi
     async remove(name) {
       entries.delete(name)
     },
+    async restart(name) {
+      const { definition, origin } = known(name)
+      put(definition, origin)
+    },
+    async disable(name, disabledAt) {
+      const { definition, origin } = known(name)
+      put(definition, origin, disabledAt)
+    },
+    enable(name) {
+      const { definition, origin } = known(name)
+      put(definition, origin)
+    },
   }
 }
 
 function entryOf(
   definition: ServerDefinition,
   origin: 'file' | 'store',
+  disabledAt: string | null,
   behaviours: ReadonlyMap<string, ServerBehaviour>,
 ): ServerEntry {
   const unavailable = () => Promise.reject(new GatewayError('SERVER_UNAVAILABLE', 'The server is down.'))
+  const output = new OutputTail(logInto([]))
   return {
     definition,
     origin,
+    disabledAt,
+    output,
     settled: () => true,
+    untilSettled: async () => {},
     listTools: () => (behaviours.get(definition.name)?.listTools ?? unavailable)(),
-    callTool: (tool, args) => (behaviours.get(definition.name)?.callTool ?? unavailable)(tool, args),
+    async callTool(tool, args) {
+      const result = await (behaviours.get(definition.name)?.callTool ?? unavailable)(tool, args)
+      return { result, text: JSON.stringify(result) }
+    },
     status: () => ({
       name: definition.name,
       status: 'disconnected',
@@ -184,6 +216,7 @@ function entryOf(
       processes: 0,
       sessions: 0,
       stderrTail: [],
+      disabledAt,
       ...behaviours.get(definition.name)?.status,
     }),
   }

@@ -157,7 +157,9 @@ describe('GET /admin/mcps', () => {
     const body = (await response.json()) as { mcps: { definition: object; status: object }[]; count: number }
     expect(Object.keys(body)).toEqual(['mcps', 'count'])
     expect(body.count).toBe(2)
-    expect(body.mcps.map((mcp) => Object.keys(mcp))).toEqual(Array(2).fill(['definition', 'status']))
+    expect(body.mcps.map((mcp) => Object.keys(mcp))).toEqual(
+      Array(2).fill(['definition', 'origin', 'status']),
+    )
     expect(body.mcps.map((mcp) => mcp.definition)).toMatchObject([{ name: 'from-file' }, { name: 'files' }])
   })
 
@@ -188,6 +190,7 @@ describe('GET /admin/mcps', () => {
         createdAt: '2026-02-03T04:05:06.000Z',
         updatedAt: '2026-02-03T04:05:06.000Z',
       },
+      origin: 'store',
       status: expect.objectContaining({ name: 'files', status: 'disconnected', upTime: 0, stderrTail: [] }),
     })
   })

@@ -13,10 +13,13 @@ import type { DoorFields } from '../../src/http/hooks/server-door.ts'
 import { type Listener, type ServingState, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
+import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
 import { createMemoryStore } from '../../src/registry/store.ts'
+import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
 import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/server/directory.ts'
+import { OutputTail } from '../../src/upstream/server/output-tail.ts'
 import { documentedFetch } from '../support/api-document.ts'
 import { definitionFrom } from './admin-server.ts'
 
@@ -120,6 +123,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     store: createMemoryStore(),
     log,
     config: { limits: rules.settings.limits },
+    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), 15_000),
   })
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
   const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }
@@ -186,6 +190,9 @@ function directoryOf(servers: readonly FrontServer[]): ServerDirectory {
     add: refuse,
     replace: refuse,
     remove: refuse,
+    restart: refuse,
+    disable: refuse,
+    enable: refuse,
   }
 }
 
@@ -193,9 +200,12 @@ function entryOf(server: FrontServer): ServerEntry {
   return {
     definition: definitionFrom({ name: server.name, transport: 'stdio', command: 'true' }),
     origin: server.origin ?? 'file',
+    disabledAt: null,
+    output: new OutputTail({ debug() {}, info() {}, warn() {}, error() {} }),
     settled: () => server.settled ?? true,
+    untilSettled: async () => {},
     listTools: async () => [],
-    callTool: async () => ({}),
+    callTool: async () => ({ result: {}, text: '{}' }),
     status: () => ({
       name: server.name,
       status: server.state ?? 'connected',
@@ -219,6 +229,7 @@ function entryOf(server: FrontServer): ServerEntry {
       processes: 0,
       sessions: 0,
       stderrTail: [],
+      disabledAt: null,
     }),
   }
 }

@@ -77,9 +77,9 @@ const sinks: Readonly<Record<string, (mask: Mask, text: string) => Promise<strin
     const note = (fields: object) => logged.push(JSON.stringify(fields))
     const log = { debug: note, info: note, warn: note, error: note }
     const definition = definitionOf({ name: 'a', transport: 'stdio', command: 'run', logEnabled: true })
-    const tail = new OutputTail(definition, mask, log)
-    tail.add(text)
-    return [...tail.lines(), ...logged]
+    const tail = new OutputTail(log)
+    tail.writerOf(definition, mask)(text)
+    return [...tail.texts(50), ...tail.lines().map(({ text }) => text), ...logged]
   },
   'an error that it answers to the gateway': async (mask, text) => {
     const asked = scanMessage('{"jsonrpc":"2.0","id":0,"method":"ping"}')

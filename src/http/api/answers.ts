@@ -70,19 +70,43 @@ export const serverStatus = Type.Object(
     sessions: count('Client sessions that are open on it.'),
     stderrTail: Type.Array(Type.String(), { description: 'The last lines of its standard error.' }),
     closed: nullable(Type.String(), 'Why nobody can come in at its endpoints; null where somebody can.'),
+    disabledAt: nullable(
+      Type.String(),
+      'When an admin has switched it off, in ISO 8601; null while it is on.',
+    ),
   },
   { $id: 'ServerStatus' },
 )
 
 /** One server: what was registered, secrets masked, and how it fares. */
 export const serverView = Type.Object(
-  { definition: definitionWireSchema, status: serverStatus },
+  {
+    definition: definitionWireSchema,
+    origin: oneOf(['file', 'store'], 'Where it is defined: the configuration file, or over the API.'),
+    status: serverStatus,
+  },
   { $id: 'Server' },
 )
 
 export const serverList = Type.Object(
   { mcps: Type.Array(serverView), count: count('How many there are.') },
   { $id: 'ServerList' },
+)
+
+const outputLine = Type.Object(
+  { time: textOf('When it was read, in ISO 8601.'), text: textOf('The line, without secrets.') },
+  { $id: 'OutputLine' },
+)
+
+/** What a server wrote for people. */
+export const serverLogs = Type.Object(
+  {
+    name: serverName,
+    lines: Type.Array(outputLine, {
+      description: 'The last lines of its standard error, and of what it writes beside messages.',
+    }),
+  },
+  { $id: 'ServerLogs' },
 )
 
 /** What a change of the registry answers. */
@@ -202,4 +226,6 @@ export type ServerView = Static<typeof serverView>
 export type ServerList = Static<typeof serverList>
 export type ToolList = Static<typeof toolList>
 export type ToolResult = Static<typeof toolResult>
+export type ServerLogs = Static<typeof serverLogs>
+export type ChangeAnswer = Static<typeof changeAnswer>
 export type ErrorAnswer = Static<typeof errorAnswer>

@@ -4,7 +4,7 @@
  * TypeBox schemas are JSON Schema, and OpenAPI 3.1 takes JSON Schema as it is, so this only collects. Loaded
  * when somebody asks: a gateway that is never asked has neither schemas nor document (docs/decisions/openapi.md).
  */
-import type { TSchema } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { version } from '../../../package.json'
 import { catalogue, type ErrorCode } from '../../errors.ts'
 import { serverNamePattern } from '../../registry/field-schemas.ts'
@@ -92,19 +92,28 @@ const errorsOfAdmin: readonly ErrorCode[] = [
   'DRAINING',
 ]
 
+const eventStreamType = 'text/event-stream'
+
 function isOperationId(text: string): text is OperationId {
   return Object.hasOwn(operations, text)
 }
 
 /** The Operation Object of OpenAPI, its schemas still TypeBox. */
 function described(id: OperationId, operation: Operation): object {
-  const { tag, summary, access, body } = operation
+  const { tag, summary, access, body, query = {} } = operation
+  const parameters = Object.entries(query).map(([name, parameter]) => ({
+    name,
+    in: 'query',
+    required: false,
+    ...parameter,
+  }))
   return {
     operationId: id,
     tags: [tag],
     summary,
     // Without admin tokens the machine itself is asked for none.
     security: access === 'admin' ? [{ adminToken: [] }, {}] : [],
+    ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, description: body.description, content: contentOf(body.schema) } }),
@@ -122,8 +131,13 @@ function responsesOf({ answers, access, errors = [] }: Operation): Record<string
       'x-codes': group,
     }
   }
-  for (const [status, { description, schema, contentType }] of Object.entries(answers)) {
-    responses[status] = { description, ...(schema && { content: contentOf(schema, contentType) }) }
+  for (const [status, { description, schema, contentType, events }] of Object.entries(answers)) {
+    const stream =
+      events === undefined ? {} : contentOf(Type.String({ description: events }), eventStreamType)
+    responses[status] = {
+      description,
+      ...(schema && { content: { ...contentOf(schema, contentType), ...stream } }),
+    }
   }
   return responses
 }

@@ -17,6 +17,8 @@ export interface Operation {
   /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
   readonly access: 'admin' | 'everyone'
   readonly body?: { readonly description: string; readonly schema: TSchema }
+  /** By name; each may be left out. */
+  readonly query?: Readonly<Record<string, { readonly description: string; readonly schema: TSchema }>>
   /** By status. */
   readonly answers: Readonly<Record<number, AnswerForm>>
   /** Errors of its own; those that the way in can give come on top. */
@@ -30,7 +32,11 @@ export interface AnswerForm {
   readonly schema: TSchema | null
   /** `application/json` unless given. */
   readonly contentType?: string
+  /** Where the answer may also be a stream: which events there are, and when it is one. */
+  readonly events?: string
 }
+
+const duration = Type.String({ description: 'A duration such as 3s.' })
 
 /** A definition for PUT: the path names the server, so the body need not. */
 const replacementWireSchema = Type.Object(
@@ -109,8 +115,57 @@ export const operations = {
     tag: 'servers',
     summary: 'One server with its definition and state.',
     access: 'admin',
+    query: {
+      wait: {
+        description: 'Waits that long, 60s at most, for a start of it to succeed or fail.',
+        schema: duration,
+      },
+    },
     answers: { 200: { description: 'The server.', schema: answers.serverView } },
     errors: ['SERVER_UNKNOWN'],
+  },
+  restartServer: {
+    tag: 'servers',
+    summary: 'Ends the processes of a server and starts it anew; calls in flight may finish first for 10 s.',
+    access: 'admin',
+    answers: { 200: { description: 'The old processes are gone.', schema: answers.changeAnswer } },
+    errors: ['SERVER_UNKNOWN', 'STORE_UNAVAILABLE'],
+  },
+  enableServer: {
+    tag: 'servers',
+    summary: 'Switches a server on, which starts in the background.',
+    access: 'admin',
+    answers: { 200: { description: 'It is on.', schema: answers.changeAnswer } },
+    errors: ['SERVER_UNKNOWN', 'STORE_UNAVAILABLE'],
+  },
+  disableServer: {
+    tag: 'servers',
+    summary: 'Switches a server off, also across restarts; calls in flight may finish first for 10 s.',
+    access: 'admin',
+    answers: {
+      200: { description: 'It is off, and its processes are gone.', schema: answers.changeAnswer },
+    },
+    errors: ['SERVER_UNKNOWN', 'STORE_UNAVAILABLE'],
+  },
+  getServerLogs: {
+    tag: 'servers',
+    summary: 'The last lines that a server wrote for people.',
+    access: 'admin',
+    query: {
+      follow: {
+        description: 'Goes on with what it writes from now on, as a stream of events.',
+        schema: Type.Boolean(),
+      },
+    },
+    answers: {
+      200: {
+        description: 'The lines, oldest first.',
+        schema: answers.serverLogs,
+        events:
+          'With `follow`: a `line` event for each line, an OutputLine in JSON; `end` when the server is removed or the gateway stops.',
+      },
+    },
+    errors: ['SERVER_UNKNOWN', 'IN_FLIGHT_EXHAUSTED'],
   },
   replaceServer: {
     tag: 'servers',
@@ -134,14 +189,29 @@ export const operations = {
     tag: 'tools',
     summary: 'Every tool of every server.',
     access: 'admin',
+    query: {
+      name: { description: 'Only the tools of this server.', schema: Type.String() },
+      wait: {
+        description: 'How long each server may take, 10s at most; those that take longer stand in `errors`.',
+        schema: duration,
+      },
+    },
     answers: { 200: { description: 'The tools, and who did not list any.', schema: answers.toolList } },
+    errors: ['SERVER_UNKNOWN'],
   },
   callTool: {
     tag: 'tools',
     summary: 'Calls one tool.',
     access: 'admin',
     body: { description: 'Which tool, and its arguments.', schema: toolCall },
-    answers: { 200: { description: 'What the tool gave, or why it failed.', schema: answers.toolResult } },
+    answers: {
+      200: {
+        description: 'What the tool gave, or why it failed.',
+        schema: answers.toolResult,
+        events:
+          'With `Accept: text/event-stream`: a `progress` event for each progress notification, its `params` in JSON; then `result`, the whole result of `tools/call` in JSON, or `error`, an Error. The call is cancelled when the caller leaves.',
+      },
+    },
     errors: [
       'SERVER_UNKNOWN',
       'NOT_FOUND',
@@ -149,6 +219,7 @@ export const operations = {
       'URL_FORBIDDEN',
       'SERVER_STARTING',
       'SERVER_UNAVAILABLE',
+      'SERVER_DISABLED',
       'UPSTREAM_CLOSED',
       'UPSTREAM_TIMEOUT',
       'UPSTREAM_UNAUTHORIZED',

@@ -101,13 +101,25 @@ export abstract class UpstreamCall implements Listed {
   abstract dropped(): void
 }
 
+/** Whoever waits for a call of the gateway's own. */
+export interface CallWatch {
+  /** The JSON text of the `params` of one progress notification. */
+  progress(paramsText: string): void
+  /** Aborted when nobody waits any more: the server is then told to give the call up. */
+  readonly signal: AbortSignal
+}
+
+/** The progress token of a watched call; a connection puts its own id in its place. */
+export const watchedToken = 'watched'
+
 /** A request of the gateway's own (handshake, health probe, tool listing). */
 export class GatewayCall extends UpstreamCall {
   readonly method: string
   readonly message: MessageText
   readonly client = null
   readonly idText = '0'
-  readonly progressTokenText = null
+  readonly progressTokenText: string | null
+  readonly #progress: ((paramsText: string) => void) | null
   readonly answer: Promise<Record<string, unknown>>
   readonly #mask: Mask
   /** The whole response text as it came, and the text of its result. */
@@ -116,10 +128,20 @@ export class GatewayCall extends UpstreamCall {
   #resolve: (result: Record<string, unknown>) => void = () => {}
   #reject: (error: GatewayError) => void = () => {}
 
-  /** `mask` takes the server's secrets out of an error that it answers. */
-  constructor(method: string, message: MessageText, mask: Mask) {
+  /**
+   * `mask` takes the server's secrets out of an error that it answers; `progress` is told of each step, for a
+   * message with the token above.
+   */
+  constructor(
+    method: string,
+    message: MessageText,
+    mask: Mask,
+    progress: ((paramsText: string) => void) | null = null,
+  ) {
     super()
     this.#mask = mask
+    this.#progress = progress
+    this.progressTokenText = progress && JSON.stringify(watchedToken)
     this.method = method
     this.message = message
     this.answer = new Promise((resolve, reject) => {
@@ -132,7 +154,10 @@ export class GatewayCall extends UpstreamCall {
     return this.method === 'ping' || this.method === 'server/discover'
   }
 
-  notified(): void {}
+  notified(_message: MessageText, text: string): void {
+    const params = memberSpan(text, 0, 'params')
+    if (params) this.#progress?.(text.slice(params.start, params.end))
+  }
 
   answered(message: MessageText, text: string): void {
     this.responseText = text

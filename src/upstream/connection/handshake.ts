@@ -161,7 +161,7 @@ async function probeOnce(
   }
 }
 
-/** A modern request of the gateway's own, with the envelope and headers that each one must carry. */
+/** A modern request of the gateway's own. */
 export function askModern(
   connection: Connection,
   identity: GatewayIdentity,
@@ -170,13 +170,27 @@ export function askModern(
   params: Readonly<Record<string, unknown>>,
   timeoutMs: number,
 ): Promise<GatewayCall> {
+  const own = modernRequest(identity, version, method, params)
+  return ask(connection, method, own.params, timeoutMs, own.headers)
+}
+
+/** The parameters of a modern request of the gateway's own with the envelope that it must carry, and its headers. */
+export function modernRequest(
+  identity: GatewayIdentity,
+  version: string,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+): {
+  readonly params: Record<string, unknown>
+  readonly headers: Readonly<Record<string, string>>
+} {
   const envelope = {
     [metaKeys.protocolVersion]: version,
     [metaKeys.clientInfo]: identity,
     [metaKeys.clientCapabilities]: {},
   }
   const own = { ...params, _meta: envelope }
-  return ask(connection, method, own, timeoutMs, mirroredHeaders({ method, params: own, version }))
+  return { params: own, headers: mirroredHeaders({ method, params: own, version }) }
 }
 
 /** The `initialize` of a connection that nobody's capabilities stand behind. */

@@ -10,7 +10,7 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, latestLegacyVersion, listChanges } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
-import type { GatewayCall, UpstreamCall } from '../connection/calls.ts'
+import type { CallWatch, GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { Connection, type ConnectionOwner } from '../connection/connection.ts'
 import {
@@ -20,8 +20,9 @@ import {
   initializedText,
   initializeRequest,
   initializeServer,
+  modernRequest,
 } from '../connection/handshake.ts'
-import { ask } from '../connection/own-requests.ts'
+import { ask, askWatched } from '../connection/own-requests.ts'
 import type { ServerBudget } from '../transports/flood-guard.ts'
 import { FanOut } from './fan-out.ts'
 import type { LaneHost } from './host.ts'
@@ -180,6 +181,19 @@ export class Lane implements ConnectionOwner {
     if (this.era === 'legacy') return ask(connection, method, params, timeoutMs)
     const version = this.#handshake?.facts.version ?? ''
     return askModern(connection, this.#host.identity, version, method, params ?? {}, timeoutMs)
+  }
+
+  /** The same, for somebody who wants to hear of progress and may leave. */
+  async askWatched(
+    method: string,
+    params: Readonly<Record<string, unknown>>,
+    watch: CallWatch,
+  ): Promise<GatewayCall> {
+    const connection = await this.open()
+    const { laneSettings, identity } = this.#host
+    if (this.era === 'legacy') return askWatched(connection, method, params, watch, laneSettings)
+    const own = modernRequest(identity, this.#handshake?.facts.version ?? '', method, params)
+    return askWatched(connection, method, own.params, watch, laneSettings, own.headers)
   }
 
   /** One round trip that proves that the server answers. Rejects with a GatewayError when it does not. */

@@ -1,5 +1,7 @@
 /** What the HTTP room may ask of the registered servers. `upstream/server/servers.ts` implements it. */
 import type { ServerDefinition } from '../../registry/definition.ts'
+import type { CallWatch } from '../connection/calls.ts'
+import type { OutputTail } from './output-tail.ts'
 
 export type ServerState = 'disconnected' | 'connecting' | 'connected' | 'error'
 
@@ -31,31 +33,53 @@ export interface ServerStatus {
   processes: number
   sessions: number
   stderrTail: string[]
+  /** ISO 8601; null while the server is on. */
+  disabledAt: string | null
 }
 
 /** A tool as the server described it, every field kept. */
 export type ToolDescription = Readonly<Record<string, unknown>> & { readonly name: string }
+
+/** The result of a `tools/call`, and its JSON text as the server wrote it, in which no number has lost a digit. */
+export interface ToolAnswer {
+  readonly result: Readonly<Record<string, unknown>>
+  readonly text: string
+}
 
 export interface ServerEntry {
   readonly definition: ServerDefinition
   /** `file` entries are read-only in the admin API. */
   readonly origin: 'file' | 'store'
   status(): ServerStatus
-  /** True once connected or failed for a known reason (`/readyz`). */
+  /** When an admin has switched it off, ISO 8601; null while it is on. */
+  readonly disabledAt: string | null
+  readonly output: Pick<OutputTail, 'lines' | 'follow'>
+  /** True once connected, failed for a known reason or switched off (`/readyz`); stays so across restarts. */
   settled(): boolean
+  /** Resolves when this start of it has come to an end of either kind, or after `waitMs`. */
+  untilSettled(waitMs: number): Promise<void>
   /** Every page, tool filter applied. Rejects with a GatewayError when the server does not answer. */
   listTools(): Promise<ToolDescription[]>
-  /** The raw `tools/call` result, or rejects with a GatewayError (503, 504, or the JSON-RPC error as UPSTREAM_ERROR). */
-  callTool(toolName: string, args: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>
+  /** The `tools/call` result, or rejects with a GatewayError (503, 504, or the JSON-RPC error as UPSTREAM_ERROR). */
+  callTool(toolName: string, args: Readonly<Record<string, unknown>>, watch: CallWatch): Promise<ToolAnswer>
 }
 
 export interface ServerDirectory {
   list(): readonly ServerEntry[]
   get(name: string): ServerEntry | undefined
-  /** Registers and starts connecting in the background; resolves at once. */
+  /** Registers and starts connecting in the background, unless it is switched off; returns at once. */
   add(definition: ServerDefinition, origin: 'file' | 'store'): ServerEntry
   /** Swaps the definition; calls in flight finish on the old connection. */
   replace(definition: ServerDefinition): ServerEntry
   /** Ends it: calls in flight get an error, sessions end. Resolves when its processes are gone. */
   remove(name: string): Promise<void>
+  /**
+   * Ends its processes and starts it anew; calls in flight may finish first, within a bound, and sessions stay.
+   * Resolves when the old processes are gone.
+   */
+  restart(name: string): Promise<void>
+  /** Ends its processes, as `restart` does, and starts none until it is switched on again. */
+  disable(name: string, disabledAt: string): Promise<void>
+  /** Starts it again in the background. */
+  enable(name: string): void
 }

@@ -23,6 +23,8 @@ export interface ServerParts {
   processesOwnedBy(clientKey: string): number
   readonly processesMax: number
   readonly processesPerClientMax: number
+  /** When an admin has switched off the server of this name, ISO 8601; null while it is on. */
+  disabledAt(name: string): string | null
   /** Number of downstream sessions of a server. */
   sessionCount(name: string): number
   readonly callIdleMs: number

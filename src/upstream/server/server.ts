@@ -14,6 +14,7 @@ import type { ServerDefinition } from '../../registry/definition.ts'
 import type { CallOutcome } from '../../telemetry/call-ending.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
+import type { CallWatch } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { EraMismatch, type GatewayIdentity, olderTransportStatuses } from '../connection/handshake.ts'
 import type { LaneHost } from '../lane/host.ts'
@@ -24,9 +25,9 @@ import { ServerBudget } from '../transports/flood-guard.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
-import type { ServerEntry, ServerState, ServerStatus, ToolDescription } from './directory.ts'
+import type { ServerEntry, ServerState, ServerStatus, ToolAnswer, ToolDescription } from './directory.ts'
 import { opensStream } from './open-transport.ts'
-import { OutputTail } from './output-tail.ts'
+import type { OutputTail } from './output-tail.ts'
 import type { ServerParts } from './parts.ts'
 import { Supervisor } from './supervisor.ts'
 import { allowsTool, callTool, listTools, ToolTable } from './tools.ts'
@@ -36,8 +37,19 @@ import { allowsTool, callTool, listTools, ToolTable } from './tools.ts'
  * `timeouts.start_wait` that is a little less than the minute after which most clients give up by themselves.
  */
 const initializePatience = 2.5
+/** Lines of its output that stand in a status; its log has more. */
+const statusLinesMax = 50
 /** Longest wait for a tool list that a call's headers are held to. */
 const toolsListMs = 10_000
+
+/** What stays under a name when another definition or another process takes the place of one before. */
+export interface ServerStanding {
+  /** When an admin has switched it off, ISO 8601; null while it is on. */
+  readonly disabledAt: string | null
+  readonly output: OutputTail
+  /** True once one of that name has settled: what follows is no start of the gateway any more. */
+  readonly settledBefore: boolean
+}
 
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
@@ -55,14 +67,21 @@ export class Server implements ServerEntry, LaneHost {
   readonly #parts: ServerParts
   readonly #pool: LanePool
   readonly #supervisor: Supervisor
-  readonly #output: OutputTail
+  readonly #standing: ServerStanding
+  readonly #note: (line: string) => void
   /** Every call of a client's is counted in and out here. */
   readonly counters: CallCounters
 
-  constructor(definition: ServerDefinition, origin: 'file' | 'store', parts: ServerParts) {
+  constructor(
+    definition: ServerDefinition,
+    origin: 'file' | 'store',
+    parts: ServerParts,
+    standing: ServerStanding,
+  ) {
     this.definition = definition
     this.origin = origin
     this.#parts = parts
+    this.#standing = standing
     this.log = parts.log
     this.identity = parts.identity
     this.mask = parts.maskOf(definition)
@@ -75,9 +94,10 @@ export class Server implements ServerEntry, LaneHost {
     }
     this.#pool = new LanePool(this)
     this.counters = new CallCounters(definition.name, parts.inFlightMax, parts.metrics)
-    this.#output = new OutputTail(definition, this.mask, parts.log)
+    this.#note = standing.output.writerOf(definition, this.mask)
     this.#supervisor = new Supervisor({
       definition,
+      disabled: standing.disabledAt !== null,
       parts,
       laneOf: (role) => {
         const lane = this.#pool.get(role)
@@ -107,13 +127,25 @@ export class Server implements ServerEntry, LaneHost {
     return this.definition.transport === 'stdio' ? this.#pool.countOwnedBy(clientKey) : 0
   }
 
-  /** Begins connecting in the background after `delayMs`. */
-  start(delayMs: number): void {
-    this.#supervisor.start(delayMs)
+  get disabledAt(): string | null {
+    return this.#standing.disabledAt
+  }
+
+  get output(): OutputTail {
+    return this.#standing.output
+  }
+
+  /** Begins connecting in the background, once `after` has resolved; does nothing while it is switched off. */
+  start(after: Promise<unknown> | null): void {
+    this.#supervisor.start(after)
   }
 
   settled(): boolean {
-    return this.#supervisor.health.settled
+    return this.#standing.settledBefore || this.#supervisor.settled
+  }
+
+  async untilSettled(waitMs: number): Promise<void> {
+    if (!this.#supervisor.settled) await this.#supervisor.health.untilSettled(waitMs)
   }
 
   get state(): ServerState {
@@ -167,7 +199,8 @@ export class Server implements ServerEntry, LaneHost {
       capabilities: facts?.capabilities ?? null,
       processes: this.processes,
       sessions: this.#parts.sessionCount(this.name),
-      stderrTail: this.#output.lines(),
+      stderrTail: this.output.texts(statusLinesMax),
+      disabledAt: this.disabledAt,
     }
   }
 
@@ -179,7 +212,8 @@ export class Server implements ServerEntry, LaneHost {
   async callTool(
     toolName: string,
     args: Readonly<Record<string, unknown>>,
-  ): Promise<Record<string, unknown>> {
+    watch: CallWatch,
+  ): Promise<ToolAnswer> {
     if (!allowsTool(this.definition.toolFilter, toolName))
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
     const lane = await this.#ownLane()
@@ -187,9 +221,9 @@ export class Server implements ServerEntry, LaneHost {
     const startedAtMs = performance.now()
     let outcome: CallOutcome = 'failed'
     try {
-      const result = await callTool(lane, toolName, args, this.laneSettings.callIdleMs)
-      outcome = result['isError'] === true ? 'tool_error' : 'ok'
-      return result
+      const answer = await callTool(lane, toolName, args, watch)
+      outcome = answer.result['isError'] === true ? 'tool_error' : 'ok'
+      return answer
     } finally {
       this.counters.ended(performance.now() - startedAtMs, outcome)
     }
@@ -228,7 +262,7 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   noise(line: string): void {
-    this.#output.add(line)
+    this.#note(line)
   }
 
   listChanged(kind: ListChangeRow['capability']): void {

@@ -2,8 +2,10 @@
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { ServerDirectory } from './directory.ts'
+import { OutputTail } from './output-tail.ts'
 import type { ServerParts, ServerSurroundings } from './parts.ts'
-import { Server } from './server.ts'
+import { Server, type ServerStanding } from './server.ts'
+import { disabledError } from './supervisor.ts'
 
 /** Told of what concerns the clients of a server. */
 export interface ServersListener {
@@ -18,6 +20,9 @@ export interface ServersListener {
   /** It is connected, or is so no longer. */
   stateChanged?(name: string): void
 }
+
+/** How long calls in flight may go on at a server that is restarted or switched off. */
+const endingMs = 10_000
 
 export class Servers implements ServerDirectory {
   readonly #parts: ServerParts
@@ -75,30 +80,49 @@ export class Servers implements ServerDirectory {
     return this.#all().reduce((sum, server) => sum + server.counters.inFlight, 0)
   }
 
-  /** Takes a server in, which begins connecting after `startDelayMs`. Throws DEFINITION_EXISTS. */
+  /** Takes a server in, which begins connecting after `startDelayMs` unless it is switched off. Throws DEFINITION_EXISTS. */
   add(definition: ServerDefinition, origin: 'file' | 'store', startDelayMs = 0): Server {
     // Until groups run.
     if (definition.group !== null)
       throw new GatewayError('DEFINITION_INVALID', 'transport: group is not served by this version yet')
     if (this.#byName.has(definition.name))
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
-    const server = new Server(definition, origin, this.#parts)
+    const output = new OutputTail(this.#parts.log)
+    const standing = { disabledAt: this.#parts.disabledAt(definition.name), output, settledBefore: false }
+    const server = new Server(definition, origin, this.#parts, standing)
     this.#byName.set(definition.name, server)
     this.#parts.metrics.serverAdded(definition.name)
-    server.start(startDelayMs)
+    server.start(startDelayMs === 0 ? null : Bun.sleep(startDelayMs))
     for (const listener of this.#listeners) listener.added?.(definition.name)
     return server
   }
 
   replace(definition: ServerDefinition): Server {
-    const old = this.#byName.get(definition.name)
-    if (!old) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${definition.name}.`)
-    const server = new Server(definition, old.origin, this.#parts)
-    this.#byName.set(definition.name, server)
-    server.start(0)
-    void this.#drain(old)
+    const { server, old } = this.#inPlaceOf(definition.name, { definition })
+    server.start(null)
+    const error = new GatewayError('UPSTREAM_CLOSED', `The server ${server.name} was replaced.`)
+    void this.#drain(old, this.#parts.callTotalMs, error)
     for (const listener of this.#listeners) listener.replaced(definition.name, old.definition)
     return server
+  }
+
+  /** The new process begins when the old one is gone: both may want the same file, port or profile. */
+  async restart(name: string): Promise<void> {
+    const { server, old } = this.#inPlaceOf(name, {})
+    const error = new GatewayError('UPSTREAM_CLOSED', `The server ${name} was restarted.`)
+    const ended = this.#drain(old, endingMs, error)
+    server.start(ended)
+    await ended
+  }
+
+  async disable(name: string, disabledAt: string): Promise<void> {
+    const { old } = this.#inPlaceOf(name, { disabledAt })
+    await this.#drain(old, endingMs, disabledError(name))
+  }
+
+  enable(name: string): void {
+    const { server, old } = this.#inPlaceOf(name, { disabledAt: null })
+    server.start(this.#drain(old, endingMs, disabledError(name)))
   }
 
   async remove(name: string): Promise<void> {
@@ -109,6 +133,7 @@ export class Servers implements ServerDirectory {
     const stopped = server.stop(new GatewayError('UPSTREAM_CLOSED', `The server ${name} was removed.`))
     for (const listener of this.#listeners) listener.removed(name)
     await stopped
+    server.output.close()
     // Somebody may have registered that name again meanwhile.
     if (!this.#byName.has(name)) this.#parts.metrics.serverRemoved(name)
   }
@@ -125,18 +150,36 @@ export class Servers implements ServerDirectory {
 
   /** Ends every server and its processes; calls in flight fail with this error. */
   async stop(error: GatewayError): Promise<void> {
-    await Promise.all(this.#all().map((server) => server.stop(error)))
+    const all = this.#all()
+    await Promise.all(all.map((server) => server.stop(error)))
+    for (const { output } of all) output.close()
   }
 
   #all(): Server[] {
     return [...this.#byName.values(), ...this.#draining]
   }
 
-  async #drain(server: Server): Promise<void> {
+  /** Puts another one, not started yet, in the place of the server of that name. */
+  #inPlaceOf(
+    name: string,
+    change: { readonly definition?: ServerDefinition } & Partial<Pick<ServerStanding, 'disabledAt'>>,
+  ): { readonly server: Server; readonly old: Server } {
+    const old = this.#byName.get(name)
+    if (!old) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${name}.`)
+    const { definition = old.definition, disabledAt = old.disabledAt } = change
+    const standing = { disabledAt, output: old.output, settledBefore: old.settled() }
+    const server = new Server(definition, old.origin, this.#parts, standing)
+    this.#byName.set(name, server)
+    for (const listener of this.#listeners) listener.stateChanged?.(name)
+    return { server, old }
+  }
+
+  /** Lets a server that is replaced finish its calls within `waitMs`; those that are left fail with this error. */
+  async #drain(server: Server, waitMs: number, error: GatewayError): Promise<void> {
     this.#draining.add(server)
     server.retire()
-    await server.finishCalls(performance.now() + this.#parts.callTotalMs)
-    await server.stop(new GatewayError('UPSTREAM_CLOSED', `The server ${server.name} was replaced.`))
+    await server.finishCalls(performance.now() + waitMs)
+    await server.stop(error)
     this.#draining.delete(server)
   }
 }

@@ -30,8 +30,19 @@ const unstarted: ReadonlySet<ErrorCode> = new Set([
   'PROCESSES_EXHAUSTED',
 ])
 
+/** After which a client may look again whether somebody has switched the server on. */
+const disabledRetrySeconds = 60
+
+/** The refusal of a server that an admin has switched off. */
+export function disabledError(name: string): GatewayError {
+  const details = `${name} is switched off by an admin; POST /admin/mcps/${name}/enable switches it on.`
+  return new GatewayError('SERVER_DISABLED', details, disabledRetrySeconds)
+}
+
 export interface Supervised {
   readonly definition: ServerDefinition
+  /** True for one that an admin has switched off: it is never started. */
+  readonly disabled: boolean
   readonly parts: Pick<ServerParts, 'log' | 'openAccess' | 'startWaitMs' | 'healthProbeMs'>
   /** The lane of this role, not opened yet. */
   laneOf(role: LaneRole): Lane
@@ -76,11 +87,17 @@ export class Supervisor {
     return this.#unreachable
   }
 
-  /** Begins connecting in the background after `delayMs`, until when it counts as connecting already. */
-  start(delayMs: number): void {
+  /** True once it was connected or has failed for a known reason, or is not to be started at all. */
+  get settled(): boolean {
+    return this.#server.disabled || this.health.settled
+  }
+
+  /** Begins connecting in the background once `after` has resolved, until when it counts as connecting already. */
+  start(after: Promise<unknown> | null): void {
+    if (this.#server.disabled) return
     this.health.connecting()
-    if (delayMs === 0) void this.#connect()
-    else setTimeout(() => void this.#connect(), delayMs)
+    if (after === null) void this.#connect()
+    else void after.then(() => (this.#stopped ? undefined : this.#connect()))
   }
 
   stop(): void {
@@ -112,6 +129,7 @@ export class Supervisor {
 
   /** Why calls are refused now and when to try again. */
   unavailable(): GatewayError {
+    if (this.#server.disabled) return disabledError(this.#server.definition.name)
     return this.health.unavailable(performance.now())
   }
 

@@ -5,9 +5,9 @@ import type { ToolFacts } from '../../protocol/bridge/types.ts'
 import { isObject } from '../../protocol/json.ts'
 import { memberSpan, replaceSpan, skipValue, stringAt } from '../../protocol/jsonrpc.ts'
 import type { ToolFilter } from '../../registry/definition.ts'
-import type { GatewayCall } from '../connection/calls.ts'
+import type { CallWatch, GatewayCall } from '../connection/calls.ts'
 import type { Lane } from '../lane/lane.ts'
-import type { ToolDescription } from './directory.ts'
+import type { ToolAnswer, ToolDescription } from './directory.ts'
 
 /** A server that hands out pages without end is stopped here. */
 const pagesMax = 1_000
@@ -63,15 +63,15 @@ export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDesc
   }
 }
 
-/** One `tools/call` of the gateway's own. */
+/** One `tools/call` of the gateway's own, within the bounds of a client's. */
 export async function callTool(
   lane: Lane,
   name: string,
   args: Readonly<Record<string, unknown>>,
-  timeoutMs: number,
-): Promise<Record<string, unknown>> {
-  const asked = await lane.ask('tools/call', { name, arguments: args }, timeoutMs)
-  return asked.answer
+  watch: CallWatch,
+): Promise<ToolAnswer> {
+  const asked = await lane.askWatched('tools/call', { name, arguments: args }, watch)
+  return { result: await asked.answer, text: asked.resultText }
 }
 
 /** Whether the answer to a method is read before a client gets it: a tool list, where a filter may hide tools. */

@@ -1,56 +1,30 @@
 /**
  * The admin API: which handler answers which path. The hooks have admitted the request already.
  *
- * Statuses: 200, 201, 204; 400 bad body or definition; 403 command not allowed; 404 unknown server;
+ * Statuses: 200, 201, 204; 400 bad body, query or definition; 403 command not allowed; 404 unknown server;
  * 409 name taken or server from the file; 413 body too large; 422 command missing or URL forbidden;
  * 503 and 504 from the server behind a tool call.
  */
 import { Elysia } from 'elysia'
-import type { Config } from '../../../config/schema.ts'
 import { GatewayError, internalError, reasonOf } from '../../../errors.ts'
-import type { DefinitionStore } from '../../../registry/store.ts'
-import type { Log } from '../../../telemetry/log.ts'
-import type { ServerDirectory } from '../../../upstream/server/directory.ts'
-import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
 import type { ListedRoute } from '../../api/openapi.ts'
 import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
+import { NameOrder } from './name-order.ts'
+import { type AdminOptions, type AdminParts, withDefaults } from './parts.ts'
+import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
 import { callTool, listTools } from './tools.ts'
-
-/** The settings that the admin API reads. */
-export interface AdminConfig {
-  readonly limits: Pick<Config['limits'], 'bodyBytesMax'>
-}
-
-export interface AdminOptions {
-  readonly directory: ServerDirectory
-  readonly store: DefinitionStore
-  readonly config: AdminConfig
-  /** Which definitions may be registered. */
-  readonly gate: RegistrationGate
-  readonly log: Log
-  /** Why nobody can come in at a server; null where somebody can. */
-  readonly closedReason?: (name: string) => string | null
-  readonly now?: () => Date
-  /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
-  readonly toolsListMs?: number
-}
-
-/** The options with every default applied, as the handlers take them. */
-export interface AdminParts extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'gate' | 'log'> {
-  readonly closedReason: (name: string) => string | null
-  readonly now: () => Date
-  readonly toolsListMs: number
-}
 
 type Handler = (request: Request, name: string) => Response | Promise<Response>
 
 /** The route group. */
 export function adminRoutes(options: AdminOptions) {
   const parts = withDefaults(options)
-  const servers = serverHandlers(parts)
+  const order = new NameOrder()
+  const servers = serverHandlers(parts, order)
+  const actions = serverActions(parts, order)
   const route = (handler: Handler) => {
     // Elysia leaves params out where a path has none, whatever its types say.
     return ({ request, params }: { request: Request; params?: { name?: string } }) =>
@@ -59,16 +33,16 @@ export function adminRoutes(options: AdminOptions) {
   return new Elysia()
     .get('/admin/mcps', route(servers.list), routeOf('listServers'))
     .post('/admin/mcps', route(servers.create), routeOf('createServer'))
-    .get(
-      '/admin/mcps/:name',
-      route((_, name) => servers.get(name)),
-      routeOf('getServer'),
-    )
+    .get('/admin/mcps/:name', route(servers.get), routeOf('getServer'))
     .put('/admin/mcps/:name', route(servers.replace), routeOf('replaceServer'))
     .delete('/admin/mcps/:name', route(servers.remove), routeOf('removeServer'))
+    .post('/admin/mcps/:name/restart', route(actions.restart), routeOf('restartServer'))
+    .post('/admin/mcps/:name/enable', route(actions.enable), routeOf('enableServer'))
+    .post('/admin/mcps/:name/disable', route(actions.disable), routeOf('disableServer'))
+    .get('/admin/mcps/:name/logs', route(actions.logs), routeOf('getServerLogs'))
     .get(
       '/admin/tools',
-      route(() => listTools(parts)),
+      route((request) => listTools(parts, request)),
       routeOf('listTools'),
     )
     .post(
@@ -95,20 +69,6 @@ export function documentRoutes(routes: () => readonly ListedRoute[]) {
     },
     routeOf('getOpenApi'),
   )
-}
-
-function withDefaults(options: AdminOptions): AdminParts {
-  const { directory, store, config, gate, log } = options
-  return {
-    directory,
-    store,
-    config,
-    log,
-    closedReason: options.closedReason ?? (() => null),
-    now: options.now ?? (() => new Date()),
-    gate,
-    toolsListMs: options.toolsListMs ?? 10_000,
-  }
 }
 
 /** Turns whatever a handler throws into the contract's error form. */

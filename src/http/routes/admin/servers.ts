@@ -14,9 +14,13 @@ import type { ServerView } from '../../api/answers.ts'
 import { answer } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyEmpty } from '../../reply.ts'
-import type { AdminParts } from './admin.ts'
 import { readJson } from './body.ts'
-import { NameOrder } from './name-order.ts'
+import type { NameOrder } from './name-order.ts'
+import type { AdminParts } from './parts.ts'
+import { queryDurationMs } from './query.ts'
+
+/** Longest `?wait` for a server to have started or failed. */
+const settleMsMax = 60_000
 
 /** How long a change waits for another process that is writing to the store. */
 const storeBusyMsMax = 3_000
@@ -25,20 +29,23 @@ const storeAgainMs = 50
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerHandlers {
   list(): Response
-  get(name: string): Response
+  get(request: Request, name: string): Promise<Response>
   create(request: Request): Promise<Response>
   replace(request: Request, name: string): Promise<Response>
   remove(request: Request, name: string): Promise<Response>
 }
 
-export function serverHandlers(parts: AdminParts): ServerHandlers {
-  const order = new NameOrder()
+export function serverHandlers(parts: AdminParts, order: NameOrder): ServerHandlers {
   return {
     list() {
       const mcps = parts.directory.list().map((entry) => viewOf(parts, entry))
       return answer('listServers', 200, { mcps, count: mcps.length })
     },
-    get: (name) => answer('getServer', 200, viewOf(parts, knownEntry(parts, name))),
+    async get(request, name) {
+      const waitMs = queryDurationMs(request, 'wait', settleMsMax)
+      if (waitMs !== null) await knownEntry(parts, name).untilSettled(waitMs)
+      return answer('getServer', 200, viewOf(parts, knownEntry(parts, name)))
+    },
     async create(request) {
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
       const definition = definitionOf(parts, body, { now: now(parts) })
@@ -68,6 +75,8 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   }
   await parts.gate(definition)
   // Durable before it is answered: what a client was told 201 is there after a crash.
+  // A switch that was set for another server of this name, one of the file, is not meant for this one.
+  await stored(() => parts.store.setDisabled(name, null))
   await stored(() => parts.store.put(definition))
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
@@ -108,7 +117,7 @@ async function remove(parts: AdminParts, request: Request, name: string): Promis
 }
 
 /** Makes a change of the store, again and again while another process is writing there. Rejects with a StoreError. */
-async function stored(change: () => unknown): Promise<void> {
+export async function stored(change: () => unknown): Promise<void> {
   const untilMs = performance.now() + storeBusyMsMax
   for (;;) {
     try {
@@ -177,6 +186,7 @@ function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
   const mask = maskOf(entry)
   return {
     definition: definitionToWire(entry.definition),
+    origin: entry.origin,
     status: {
       ...status,
       serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
@@ -188,19 +198,20 @@ function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
   }
 }
 
-function now(parts: AdminParts): string {
+/** The time of a change, ISO 8601. */
+export function now(parts: AdminParts): string {
   return parts.now().toISOString()
 }
 
 interface Change {
-  readonly action: 'create' | 'replace' | 'delete'
+  readonly action: 'create' | 'replace' | 'delete' | 'restart' | 'enable' | 'disable'
   readonly name: string
   readonly before: ServerDefinition | null
   readonly after: ServerDefinition | null
 }
 
 /** Who changed what, from where. Written for the day somebody asks how a process came to be started. */
-function audit(parts: AdminParts, request: Request, change: Change): void {
+export function audit(parts: AdminParts, request: Request, change: Change): void {
   const { principal, client, requestId } = contextOf(request)
   parts.log.info(
     {

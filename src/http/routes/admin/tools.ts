@@ -1,21 +1,30 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
-import { GatewayError, reasonOf } from '../../../errors.ts'
+import { GatewayError, reasonOf, shownError } from '../../../errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/json.ts'
+import { eventFrame } from '../../../session/event-stream.ts'
+import { maskError } from '../../../telemetry/redaction.ts'
 import type { ServerEntry, ToolDescription } from '../../../upstream/server/directory.ts'
 import type { ToolList } from '../../api/answers.ts'
 import { answer } from '../../api/operation.ts'
-import { toolCall } from '../../api/tool-call-schema.ts'
+import { type ToolCall, toolCall } from '../../api/tool-call-schema.ts'
 import { contextOf } from '../../context.ts'
 import { replyRpcText } from '../../reply.ts'
-import type { AdminParts } from './admin.ts'
 import { readTyped } from './body.ts'
+import type { AdminParts } from './parts.ts'
+import { queryDurationMs, queryText } from './query.ts'
 import { knownEntry, maskOf } from './servers.ts'
 
 type Listed = Partial<ToolList>
 
-/** One page of everything: a server that does not answer in time is named and left out. */
-export async function listTools(parts: AdminParts): Promise<Response> {
-  const lists = await Promise.all(parts.directory.list().map((entry) => toolsOf(entry, parts.toolsListMs)))
+/**
+ * One page of everything: a server that does not answer in time is named and left out. `?wait` shortens that time,
+ * `?name` asks one server alone.
+ */
+export async function listTools(parts: AdminParts, request: Request): Promise<Response> {
+  const waitMs = queryDurationMs(request, 'wait', parts.toolsListMs) ?? parts.toolsListMs
+  const name = queryText(request, 'name')
+  const entries = name === null ? parts.directory.list() : [knownEntry(parts, name)]
+  const lists = await Promise.all(entries.map((entry) => toolsOf(entry, waitMs)))
   return answer('listTools', 200, {
     tools: lists.flatMap(({ tools = [] }) => tools),
     errors: lists.flatMap(({ errors = [] }) => errors),
@@ -39,22 +48,65 @@ async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
   }
 }
 
-/** Calls one tool. What the server says about the call is 200, what keeps it from being asked is not. */
+/**
+ * Calls one tool. What the server says about the call is 200, what keeps it from being asked is not. Whoever takes an
+ * event stream is told of progress, and given everything that the tool returned. The call is given up when the
+ * caller leaves.
+ */
 export async function callTool(parts: AdminParts, request: Request): Promise<Response> {
   const call = await readTyped(request, toolCall, parts.config.limits.bodyBytesMax)
   const { log } = contextOf(request)
   const entry = knownEntry(parts, call.mcpName)
   log.mcp = call.mcpName
   log.tool = call.toolName
+  if (takesEvents(request)) return streamCall(parts, request, entry, call)
   try {
-    return replyResult(await entry.callTool(call.toolName, call.arguments ?? {}))
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    const details = maskOf(entry)(error.details)
+    const watch = { progress() {}, signal: request.signal }
+    const { result } = await entry.callTool(call.toolName, call.arguments ?? {}, watch)
+    return replyResult(result)
+  } catch (thrown) {
+    const error = callFailure(entry, thrown)
     // The server's own error answer (no such tool, bad arguments) is a tool error to this caller.
-    if (error.code === 'UPSTREAM_ERROR') return replyToolError(details)
-    throw new GatewayError(error.code, details, error.retryAfterSeconds)
+    if (error.code === 'UPSTREAM_ERROR') return replyToolError(error.details)
+    throw error
   }
+}
+
+/** What a call was refused with, without what it says of a secret; what is no refusal is thrown on. */
+function callFailure(entry: ServerEntry, thrown: unknown): GatewayError {
+  if (!(thrown instanceof GatewayError)) throw thrown
+  return maskError(maskOf(entry), thrown)
+}
+
+function takesEvents(request: Request): boolean {
+  return /\btext\/event-stream\b/i.test(request.headers.get('accept') ?? '')
+}
+
+/** One `progress` event for each step, and a last one: `result` with what the tool returned, or `error`. */
+function streamCall(parts: AdminParts, request: Request, entry: ServerEntry, call: ToolCall): Response {
+  const left = new AbortController()
+  const stream = parts.streams.open(request, () => left.abort())
+  const tell = (event: string, json: string) => {
+    // Line breaks of JSON stand between its tokens only, and an event has one line.
+    stream.write(eventFrame(json.replaceAll(/[\r\n]+/g, ' '), null, event))
+  }
+  const watch = { progress: (text: string) => tell('progress', text), signal: left.signal }
+  const finish = async (): Promise<void> => {
+    try {
+      const { text } = await entry.callTool(call.toolName, call.arguments ?? {}, watch)
+      tell('result', text)
+    } catch (thrown) {
+      const { requestId } = contextOf(request)
+      if (!(thrown instanceof GatewayError))
+        parts.log.error({ requestId, reason: reasonOf(thrown) }, 'admin request failed')
+      const error = shownError(thrown, requestId)
+      const { title, details, code } = maskError(maskOf(entry), error)
+      tell('error', JSON.stringify({ error: title, details, code }))
+    }
+    stream.close()
+  }
+  void finish()
+  return stream.response
 }
 
 /** The first content in the shape that existing clients read; see the contract's list. */

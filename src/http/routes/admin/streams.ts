@@ -1,0 +1,41 @@
+/** The event streams of the admin API that are open, kept alive by the one timer of the process. */
+import type { ByteLedger } from '../../../runtime/byte-ledger.ts'
+import { Roster } from '../../../runtime/in-flight.ts'
+import { EventStream, eventStreamHeaders } from '../../../session/event-stream.ts'
+import { clientKeyOf, contextOf } from '../../context.ts'
+
+/** What may wait for one reader; one that does not keep up is cut off. */
+const unreadBytesMax = 1024 * 1024
+
+export class AdminStreams {
+  readonly #ledger: ByteLedger
+  readonly #heartbeatMs: number
+  readonly #open = new Roster<EventStream>()
+
+  constructor(ledger: ByteLedger, heartbeatMs: number) {
+    this.#ledger = ledger
+    this.#heartbeatMs = heartbeatMs
+  }
+
+  /** A stream for whoever asks; `onEnd` is called once when nobody reads it any more, whoever ended it. */
+  open(request: Request, onEnd: () => void): EventStream {
+    const clientKey = clientKeyOf(contextOf(request))
+    const stream = new EventStream(
+      unreadBytesMax,
+      null,
+      eventStreamHeaders,
+      (giveUp) => this.#ledger.open(clientKey, giveUp),
+      (ended) => {
+        this.#open.delete(ended)
+        onEnd()
+      },
+    )
+    this.#open.add(stream)
+    return stream
+  }
+
+  /** Time's passing. */
+  sweep(nowMs: number): void {
+    for (const stream of this.#open.list()) stream.heartbeat(nowMs, this.#heartbeatMs)
+  }
+}
