@@ -75,6 +75,7 @@ describe('registering', () => {
       processes: 1,
       sessions: 0,
       stderrTail: [],
+      closed: null,
       disabledAt: null,
     })
   }, 20_000)
