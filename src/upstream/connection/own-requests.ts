@@ -39,7 +39,8 @@ export async function askWatched(
   const marked = { ...params, _meta: { ...meta, progressToken: watchedToken } }
   const message = scanMessage(rpcRequest(method, JSON.stringify(marked)))
   if (!message) throw new GatewayError('INTERNAL', `cannot form ${method}`)
-  const silence = () => deadline(callIdleMs, () => giveUp(`no answer and no progress for ${callIdleMs} ms`))
+  const silence = () =>
+    deadline(callIdleMs, () => giveUp(`no answer and no progress for ${spokenDuration(callIdleMs)}`))
   const call = new GatewayCall(
     method,
     message,
@@ -58,7 +59,9 @@ export async function askWatched(
   call.headers = headers
   if (connection.closedBy === null) connection.ownRequestCount++
   let endSilence = silence()
-  const endCall = deadline(callTotalMs, () => giveUp(`the call took longer than ${callTotalMs} ms`))
+  const endCall = deadline(callTotalMs, () =>
+    giveUp(`the call took longer than ${spokenDuration(callTotalMs)}`),
+  )
   watch.signal.addEventListener('abort', left, { once: true })
   connection.request(call)
   if (watch.signal.aborted) left()
