@@ -321,6 +321,6 @@ function addStored(servers: Servers, store: DefinitionStore, log: Log): void {
 }
 
 function gaugesOf(server: Server): ServerGauges {
-  const { name, status, sessions, processes } = server.status()
-  return { name, sessions, processes, connected: status === 'connected' }
+  const { name, status, sessions, processes, restarts } = server.status()
+  return { name, sessions, processes, connected: status === 'connected', restarts }
 }

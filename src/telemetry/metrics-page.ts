@@ -31,6 +31,7 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   byServer(metricTable.sessions, (server) => server.sessions)
   byServer(metricTable.processes, (server) => server.processes)
   byServer(metricTable.up, (server) => (server.connected ? 1 : 0))
+  byServer(metricTable.restarts, (server) => server.restarts)
   heading(lines, metricTable.http)
   for (const { area, status, count } of snapshot.http) {
     lines.push(sample(metricTable.http.name, { area, status: String(status) }, count))
@@ -56,6 +57,7 @@ export function metricsJson(snapshot: MetricsSnapshot) {
       inFlight: sum(snapshot.servers, (server) => server.inFlight),
       sessions: sum(snapshot.servers, (server) => server.sessions),
       processes: sum(snapshot.servers, (server) => server.processes),
+      restarts: sum(snapshot.servers, (server) => server.restarts),
     },
     servers: snapshot.servers.map(serverJson),
     http: snapshot.http,
@@ -78,6 +80,7 @@ function serverJson(server: ServerFigures) {
     inFlight: server.inFlight,
     sessions: server.sessions,
     processes: server.processes,
+    restarts: server.restarts,
     durationMs: {
       average: answered === 0 ? null : server.durationSumMs / answered,
       p50: quantileMs(server.durationCounts, answered, 0.5),

@@ -32,6 +32,11 @@ export const metricTable = {
   sessions: metric('gauge', 'compozy_mcp_sessions', 'Client sessions open on a server.'),
   processes: metric('gauge', 'compozy_mcp_processes', 'Child processes that run for a server.'),
   up: metric('gauge', 'compozy_mcp_server_up', '1 while the server is connected, else 0.'),
+  restarts: metric(
+    'counter',
+    'compozy_mcp_server_restarts_total',
+    'How often a server was started again, or its session opened again.',
+  ),
   http: metric('counter', 'compozy_http_requests_total', 'HTTP requests answered, by area and status.'),
   linesDropped: metric(
     'counter',
@@ -66,6 +71,7 @@ export interface ServerGauges {
   readonly sessions: number
   readonly processes: number
   readonly connected: boolean
+  readonly restarts: number
 }
 
 export interface ServerFigures extends ServerGauges {
@@ -204,6 +210,7 @@ function figuresOf(gauge: ServerGauges, counter: ServerCounters | undefined): Se
     sessions: gauge.sessions,
     processes: gauge.processes,
     connected: gauge.connected,
+    restarts: gauge.restarts,
     requests: counter?.started ?? 0,
     errors: counter?.errors ?? 0,
     outcomes: counter === undefined ? noOutcomes() : { ...counter.outcomes },

@@ -65,14 +65,8 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
 }
 
 async function prettyPrinter(): Promise<(line: string) => string> {
-  const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({
-    colorize: process.stdout.isTTY === true,
-    translateTime: 'SYS:HH:MM:ss.l',
-    singleLine: true,
-  })
-  // Once more: the printer has read the escapes back into characters.
-  return (line) => printableJson(pretty(line))
+  const { createPrinter, standardOutputAsTerminal } = await import('./pretty-line.ts')
+  return createPrinter(standardOutputAsTerminal(process.env))
 }
 
 /**

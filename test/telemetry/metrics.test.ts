@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { callOutcomes } from '../../src/telemetry/call-ending.ts'
 import {
   createMetrics,
   durationBuckets,
@@ -7,7 +8,13 @@ import {
 } from '../../src/telemetry/metrics.ts'
 import { metricsJson, prometheusText } from '../../src/telemetry/metrics-page.ts'
 
-const gauges = (name: string): ServerGauges => ({ name, sessions: 2, processes: 1, connected: true })
+const gauges = (name: string): ServerGauges => ({
+  name,
+  sessions: 2,
+  processes: 1,
+  connected: true,
+  restarts: 4,
+})
 
 function metricsOf(...names: string[]) {
   const metrics = createMetrics()
@@ -33,6 +40,7 @@ describe('metric names', () => {
       'gauge compozy_mcp_sessions',
       'gauge compozy_mcp_processes',
       'gauge compozy_mcp_server_up',
+      'counter compozy_mcp_server_restarts_total',
       'counter compozy_http_requests_total',
       'counter compozy_log_lines_dropped_total',
       'gauge compozy_uptime_seconds',
@@ -67,7 +75,30 @@ describe('the Prometheus page', () => {
     expect(sample(page, 'compozy_mcp_sessions{server="docs"}')).toBe('2')
     expect(sample(page, 'compozy_mcp_processes{server="docs"}')).toBe('1')
     expect(sample(page, 'compozy_mcp_server_up{server="docs"}')).toBe('1')
+    expect(sample(page, 'compozy_mcp_server_restarts_total{server="docs"}')).toBe('4')
     expect(sample(page, 'compozy_log_lines_dropped_total')).toBe('3')
+  })
+
+  test('counts by outcome what ended at a registered server, each outcome from the start', () => {
+    const metrics = metricsOf('files')
+    const of = (outcome: string) => {
+      const name = `compozy_mcp_request_outcomes_total{server="files",outcome="${outcome}"}`
+      return sample(prometheusText(metrics.snapshot()), name)
+    }
+    metrics.serverAdded('files')
+    for (const outcome of callOutcomes) expect(of(outcome)).toBe('0')
+    for (const outcome of ['ok', 'ok', 'tool_error', 'failed'] as const) metrics.callEnded('files', outcome)
+    expect(callOutcomes.map(of)).toEqual(['2', '1', '0', '0', '1', '0', '0'])
+  })
+
+  test('counts no outcome of a name that is not registered, or not any more', () => {
+    const metrics = createMetrics()
+    const page = () => prometheusText(metrics.snapshot([gauges('old')], 0))
+    metrics.callEnded('old', 'ok')
+    metrics.serverAdded('old')
+    metrics.serverRemoved('old')
+    metrics.callEnded('old', 'ok')
+    expect(sample(page(), 'compozy_mcp_request_outcomes_total{server="old",outcome="ok"}')).toBe('0')
   })
 
   test('has a histogram whose buckets cumulate up to the count', () => {
@@ -148,7 +179,7 @@ describe('the JSON figures', () => {
       metrics.requestEnded('files', i, i === 100)
     }
     expect(metricsJson(metrics.snapshot())).toMatchObject({
-      totals: { requests: 100, errors: 1, inFlight: 0, sessions: 4, processes: 2 },
+      totals: { requests: 100, errors: 1, inFlight: 0, sessions: 4, processes: 2, restarts: 8 },
       servers: [
         {
           name: 'files',

@@ -170,6 +170,7 @@ const load = {
   inFlight: count('Requests that wait for their answer.'),
   sessions: count('Client sessions that are open.'),
   processes: count('Child processes that run.'),
+  restarts: count('How often servers were started again, or their sessions opened again.'),
 }
 
 /** The figures of `/metrics` in JSON; durations in milliseconds. */
