@@ -72,8 +72,10 @@ function originOf(loaded: LoadedConfig, key: string): { layer: string; label: st
 function shownText(named: NamedSetting, config: Config): string {
   if (named.key === 'base_url' && config.baseUrl === null) return localUrl(config) ?? '-'
   const value = valueAt(config, named.path)
-  if (named.setting.secret === true && Array.isArray(value))
-    return value.map(() => secretMask).join(',') || '-'
+  if (named.setting.secret === true) {
+    const secrets = Array.isArray(value) ? value : value === null ? [] : [value]
+    return secrets.map(() => secretMask).join(',') || '-'
+  }
   return named.setting.kind.show(value) || '-'
 }
 
@@ -82,7 +84,8 @@ function masked(named: NamedSetting, value: unknown): unknown {
   const { kind, secret } = named.setting
   // A bare number would not say whether it counts seconds or milliseconds.
   if (kind.hint === 'duration' || kind.hint === 'size') return kind.show(value)
-  if (secret !== true) return value
+  if (kind.shown !== undefined) return kind.shown(value)
+  if (secret !== true || value === null) return value
   return Array.isArray(value) ? value.map(() => secretMask) : secretMask
 }
 

@@ -13,6 +13,7 @@ import type { Environment } from './expand.ts'
 import { readTree } from './file.ts'
 import { fileLayer } from './file-layer.ts'
 import { type Given, type Layer, layered, type Origin } from './layers.ts'
+import { oauthFault } from './oauth-settings.ts'
 import type { Config } from './schema.ts'
 import {
   type Definitions,
@@ -88,7 +89,8 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
     definitions.map(({ definition }) => definition),
   )
   const groupFault = defaultGroupFault(config.defaultGroup, definitions)
-  if (groupFault !== null) throw new ConfigError(groupFault)
+  const fault = groupFault ?? oauthFault(config)
+  if (fault !== null) throw new ConfigError(fault)
   return {
     config,
     origins,

@@ -19,6 +19,7 @@ import {
   originList,
   tokenList,
 } from './network-values.ts'
+import { oauthSettings } from './oauth-settings.ts'
 import {
   choice,
   duration,
@@ -94,6 +95,7 @@ export const settings = {
       env: 'MCP_PROXY_ADMIN_ALLOW_IPS',
       doc: 'Addresses and CIDR blocks from which the admin API may be used. None: from every address.',
     }),
+    oauth: oauthSettings,
   },
   admin: {
     stdio: setting({

@@ -21,6 +21,7 @@ import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.
 import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/server/directory.ts'
 import { OutputTail } from '../../src/upstream/server/output-tail.ts'
 import { documentedFetch } from '../support/api-document.ts'
+import { defaultConfig } from '../support/default-config.ts'
 import { definitionFrom } from './admin-server.ts'
 
 /** One server of the directory. */
@@ -71,7 +72,7 @@ export function settingsWith(change: SettingsChange = {}): AccessSettings {
   return {
     host: change.host ?? '127.0.0.1',
     baseUrl: change.baseUrl ?? null,
-    auth: { globalTokens: [], adminTokens: [], adminAllowIps: [], ...change.auth },
+    auth: { ...defaultConfig({ stateDirectory: '/', terminal: false }).auth, ...change.auth },
     security: { trustedProxies: [], allowedHosts: [], allowedOrigins: [], ...change.security },
     metrics: { public: false, ...change.metrics },
     limits: { bodyBytesMax: 4096, rate: { perSecond: 0, burst: 20 }, ...change.limits },
