@@ -6,12 +6,12 @@
  * children end as groups, the port closes, the log is flushed.
  */
 import { version } from '../package.json'
+import { keepsOutOthers } from './access/server-door.ts'
 import type { Config } from './config/schema.ts'
 import { drainingError, GatewayError, reasonOf } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
-import { keepsOutOthers } from './http/hooks/server-door.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'

@@ -2,19 +2,11 @@
  * What the hooks have settled about one request, before its body is read.
  * Made in `http/hooks`, read by routes and by the access log.
  */
+import type { Principal } from '../access/principal.ts'
 import type { ErrorCode } from '../errors.ts'
 import { type ClientAddress, countingKey, type PeerAddress } from '../net/address.ts'
 import type { Listed } from '../runtime/in-flight.ts'
 import type { CallEnding } from '../telemetry/call-ending.ts'
-
-/** Who is asking: a token (by its digest) or nobody in particular. Sessions and lanes are bound to `id`. */
-export interface Principal {
-  /** `anonymous`, or `token:` or `admin:` and the SHA-256 of the token in hexadecimal digits. Never the token. */
-  readonly id: string
-  /** The same for people, `callerOf`. */
-  readonly shown: string
-  readonly role: 'anonymous' | 'client' | 'admin'
-}
 
 /**
  * The part of the gateway that a path belongs to. Access rules hang on it, and a route group serves

@@ -18,7 +18,7 @@ const upstream = { ...everywhere, config: 'types', registry: 'types' } as const
 /**
  * The one direction: `cli → gateway → http → session → upstream`, and within upstream `server → lane →
  * connection → transports`. What is not listed is forbidden; `/*` stands for a room and all rooms within it.
- * `protocol` and `net` are pure and import only themselves. `config` and `registry` hold data; the file may
+ * `access` decides who may use what and knows no request. `protocol` and `net` are pure and import only themselves. `config` and `registry` hold data; the file may
  * define servers, so `config` reads them with the registry's own rules, and never the reverse. The two eras of
  * a session do not know each other, nor do the transports.
  */
@@ -32,13 +32,21 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     'session/*': 'values',
     'upstream/*': 'values',
   },
-  gateway: { ...everywhere, ...data, 'http/*': 'values', 'session/*': 'values', 'upstream/*': 'values' },
-  http: { ...everywhere, ...data, 'session/*': 'values', 'upstream/*': 'types' },
+  gateway: {
+    ...everywhere,
+    ...data,
+    access: 'values',
+    'http/*': 'values',
+    'session/*': 'values',
+    'upstream/*': 'values',
+  },
+  http: { ...everywhere, ...data, access: 'values', 'session/*': 'values', 'upstream/*': 'types' },
   session: { ...upstream, 'upstream/*': 'values' },
-  'session/legacy': { ...upstream, session: 'values', 'upstream/*': 'values' },
-  'session/modern': { ...upstream, session: 'values', 'upstream/*': 'values' },
+  'session/legacy': { ...upstream, access: 'values', session: 'values', 'upstream/*': 'values' },
+  'session/modern': { ...upstream, access: 'values', session: 'values', 'upstream/*': 'values' },
   'upstream/server': {
     ...upstream,
+    access: 'values',
     registry: 'values',
     'upstream/lane': 'values',
     'upstream/connection': 'values',
@@ -51,6 +59,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   'upstream/transports/http': { ...upstream, 'upstream/transports': 'values' },
   config: { protocol: 'values', net: 'values', errors: 'values', registry: 'values' },
   registry: { protocol: 'values', net: 'values', errors: 'values', config: 'types' },
+  access: { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values', registry: 'types' },
   protocol: {},
   net: {},
   errors: { protocol: 'values' },

@@ -98,7 +98,12 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
         peer: '127.0.0.1' as PeerAddress,
         client: '192.0.2.7' as ClientAddress,
         externalBase: 'http://127.0.0.1',
-        principal: { id: `admin:${'01234567'.repeat(8)}`, shown: 'admin:01234567', role: 'admin' },
+        principal: {
+          id: `admin:${'01234567'.repeat(8)}`,
+          shown: 'admin:01234567',
+          role: 'admin',
+          grants: null,
+        },
         startedAtMs: 0,
         bodyRead: false,
         untimed: false,

@@ -3,13 +3,13 @@
  * directory that starts nothing and MCP handlers that only say that they were reached.
  */
 import { connect } from 'node:net'
+import type { DoorFields } from '../../src/access/server-door.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { createApp } from '../../src/http/app.ts'
 import { readBodyText } from '../../src/http/body.ts'
 import type { McpHandler, McpHandlers, RequestContext } from '../../src/http/context.ts'
 import { type Access, createAccess } from '../../src/http/hooks/access.ts'
 import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
-import type { DoorFields } from '../../src/http/hooks/server-door.ts'
 import { type Listener, type ServingState, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'

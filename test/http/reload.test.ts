@@ -1,8 +1,8 @@
 /** Rotation: new rules count at once, and who lost its token is told apart from who kept it. */
 import { describe, expect, test } from 'bun:test'
+import { digestOf, TokenTable } from '../../src/access/tokens.ts'
 import { createAccess } from '../../src/http/hooks/access.ts'
 import { compileRules } from '../../src/http/hooks/rules.ts'
-import { digestOf, TokenTable } from '../../src/http/hooks/tokens.ts'
 import { doorOf, rulesWith, type SettingsChange, settingsWith, startFront } from './front.ts'
 
 const tokens = (...globalTokens: string[]): SettingsChange => ({ auth: { globalTokens } })

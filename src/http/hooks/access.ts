@@ -6,25 +6,29 @@
  * The order is the point. Who may not pass costs no parsing and no upstream work, and learns nothing
  * about what lies behind.
  */
+import { AccessDecider } from '../../access/decide.ts'
+import { anonymous, type Principal } from '../../access/principal.ts'
+import { closedReason, type DoorFields, type ServerDoor } from '../../access/server-door.ts'
+import { type Digest, digestOf } from '../../access/tokens.ts'
 import { GatewayError } from '../../errors.ts'
 import { countingKey, type PeerAddress, peerAddress } from '../../net/address.ts'
 import { directFrom, type Forwarding } from '../../net/forwarded.ts'
 import { headersForUpstream } from '../../net/header-policy.ts'
 import { type HostName, parseHost } from '../../net/host.ts'
-import type { Principal, RequestContext } from '../context.ts'
+import type { RequestContext } from '../context.ts'
 import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
 import { externalBaseOf, settleClient } from './client.ts'
 import { checkLength, RateLimiter } from './limits.ts'
 import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
 import type { AccessRules } from './rules.ts'
-import { closedReason, type DoorFields, type ServerDoor, ServerDoors } from './server-door.ts'
 import type { Target } from './target.ts'
-import { anonymous, type Digest, digestOf } from './tokens.ts'
 
 /** The servers' own rules, asked for on each request so that a changed definition counts at once. */
 export interface GuardedServers {
   /** Those of one server; undefined when it does not exist. The same object until they change. */
   of(server: string): DoorFields | undefined
+  /** Those of the servers in it, where this is a group; undefined for a server. */
+  membersOf?(group: string): readonly DoorFields[] | undefined
   names(): Iterable<string>
 }
 
@@ -35,6 +39,8 @@ export interface Admission {
 }
 
 export interface Access {
+  /** The same rules, for whoever asks without a request. */
+  readonly decider: AccessDecider
   /** Runs the hooks. `socketAddress` is the peer as the socket names it, null on a unix socket. */
   admit(request: Request, target: Target, socketAddress: string | null): Admission
   /** Takes new rules for all requests from now on. */
@@ -59,7 +65,7 @@ class AccessChain implements Access {
   #rules: AccessRules
   #rate: RateLimiter | null
   readonly #servers: GuardedServers
-  readonly #doors = new ServerDoors()
+  readonly decider: AccessDecider
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
   #lastHostText = ''
@@ -77,6 +83,7 @@ class AccessChain implements Access {
     this.#rules = rules
     this.#rate = limiterOf(rules)
     this.#servers = servers
+    this.decider = new AccessDecider(rules.global)
   }
 
   admit(request: Request, target: Target, socketAddress: string | null): Admission {
@@ -123,14 +130,15 @@ class AccessChain implements Access {
     // An unchanged limit keeps its buckets: a reload must not refill them.
     if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
     this.#rules = rules
+    this.decider.reload(rules.global)
   }
 
   admits(principalId: string, server: string): boolean {
-    return this.#doorOf(server).admits(principalId, this.#rules.global)
+    return this.#doorOf(server).admits(principalId, this.#rules.global, this.#guestsOf(server))
   }
 
   closedReason(server: string): string | null {
-    return this.#doorOf(server).isClosed(this.#rules.global) ? closedReason : null
+    return this.#doorOf(server).isClosed(this.#rules.global, this.#guestsOf(server)) ? closedReason : null
   }
 
   headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> | undefined {
@@ -181,7 +189,7 @@ class AccessChain implements Access {
     let outcome: Principal | GatewayError = anonymous
     if (area === 'mcp') {
       const door = this.#doorOf(target.server)
-      outcome = door.authenticate(headers.get('authorization'), rules.global)
+      outcome = door.authenticate(headers.get('authorization'), rules.global, this.#guestsOf(target.server))
       // After the token: from elsewhere, a stranger would learn which servers exist.
       if (!(outcome instanceof GatewayError)) outcome = door.checkAddress(context.client) ?? outcome
     } else if (area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)) {
@@ -205,7 +213,12 @@ class AccessChain implements Access {
   }
 
   #doorOf(server: string): ServerDoor {
-    return this.#doors.of(this.#servers.of(server))
+    return this.decider.doorOf(this.#servers.of(server))
+  }
+
+  /** The doors of the servers in a group, looked up only when somebody's token is not the group's. */
+  #guestsOf(server: string): () => readonly ServerDoor[] {
+    return () => (this.#servers.membersOf?.(server) ?? []).map((fields) => this.decider.doorOf(fields))
   }
 
   #isClientToken(digest: Digest): boolean {

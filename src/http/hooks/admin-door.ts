@@ -1,12 +1,12 @@
 /** Third and fourth hook, for the admin API: its address rules, and from a token to a Principal. */
+import { anonymous, type Principal } from '../../access/principal.ts'
+import { bearerOf, type Digest, digestOfAsked } from '../../access/tokens.ts'
 import { GatewayError } from '../../errors.ts'
 import { type ClientAddress, isLoopbackPeer, type PeerAddress } from '../../net/address.ts'
 import { hasForwardingHeaders } from '../../net/forwarded.ts'
 import { parseIp } from '../../net/ip.ts'
-import type { Principal } from '../context.ts'
 import { tokenlessAdminError } from './origin.ts'
 import type { AccessRules } from './rules.ts'
-import { anonymous, bearerOf, type Digest, digestOfAsked } from './tokens.ts'
 
 /** The allow-list, and without admin tokens: only this machine, straight, with no proxy in between. */
 export function checkAdminAddress(

@@ -2,10 +2,10 @@
  * Compiles the access settings once, at start and on reload, so that a bad rule stops the boot and
  * never a request.
  */
+import { TokenTable } from '../../access/tokens.ts'
 import type { Config } from '../../config/schema.ts'
 import { type CidrSet, noNetworks, parseCidrSet } from '../../net/cidr.ts'
 import { isLoopbackHost, parseHost } from '../../net/host.ts'
-import { TokenTable } from './tokens.ts'
 
 /** The part of the configuration that access hangs on. */
 export interface AccessSettings {

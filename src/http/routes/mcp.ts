@@ -135,11 +135,13 @@ export function openSession(
   serverName: string,
   endpoint: Endpoint,
 ): Session {
-  const principalId = context.principal.id
-  return sessions.open(
+  const { id: principalId, grants } = context.principal
+  const session = sessions.open(
     { principalId, clientKey: clientKeyOf(context), serverName, endpoint },
     (lost) => void keepLane(servers, lost),
   )
+  session.grants = grants
+  return session
 }
 
 /** Puts how a call ended into the line of its request; one that goes on has a line of its own at its end. */

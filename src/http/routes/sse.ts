@@ -62,6 +62,7 @@ export function messageHandler(parts: McpParts): McpHandler {
         )
       noteMessage(context, inbound)
       const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
+      session.grants = context.principal.grants
       noteSession(context, session)
       take(
         parts,

@@ -137,6 +137,7 @@ function route(
       request,
       principalId,
       clientKey,
+      grants: principal.grants,
       log,
       route: verdict,
       message,
@@ -249,7 +250,9 @@ function sessionOf(parts: McpParts, request: Request, context: RequestContext, s
       'SESSION_MISSING',
       'The request names no session; send the Mcp-Session-Id header that initialize was answered with.',
     )
-  return parts.sessions.find(id, context.principal.id, serverName, 'stream')
+  const session = parts.sessions.find(id, context.principal.id, serverName, 'stream')
+  session.grants = context.principal.grants
+  return session
 }
 
 /** Lenient as clients differ: no Accept header and `*` accept everything. */

@@ -5,6 +5,8 @@
  * result becomes a JSON body; a notification, a server request or a few seconds of silence turn it into an
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
+import { filteredAnswer, isFiltered } from '../../access/items.ts'
+import { type Reach, reachOf } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText, shownError } from '../../errors.ts'
 import type { RpcFailure } from '../../protocol/bridge/types.ts'
 import { hasParam, type MessageText, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
@@ -20,7 +22,6 @@ import {
   endingOfResult,
 } from '../../upstream/connection/endings.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { EventStream } from '../event-stream.ts'
 import type { Session } from './session.ts'
 import type { Channel } from './streams.ts'
@@ -159,9 +160,14 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
     this.finish(null, null)
   }
 
-  /** A tool list is filtered, and a task's handle is looked into. */
+  /** What its client may use of its server. */
+  get reach(): Reach {
+    return reachOf(this.client.grants, this.server.definition)
+  }
+
+  /** A list is filtered, and a task's handle is looked into. */
   protected get relaysUnread(): boolean {
-    return !this.outlivesAnswer && !isFiltered(this.server.definition.toolFilter, this.method)
+    return !this.outlivesAnswer && !isFiltered(this.reach, this.method)
   }
 
   /** A large answer of which something may have to be changed is read as text. */
@@ -169,9 +175,9 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
     return this.client.showing?.mayChange(pieces) ?? false
   }
 
-  /** The answer as its client gets it: without what the server's `toolFilter` hides, in the words of its session. */
+  /** The answer as its client gets it: without what is hidden from it, in the words of its session. */
   protected shown(text: string): string | Promise<string> {
-    const filtered = filteredAnswer(this.server.definition.toolFilter, this.method, text)
+    const filtered = filteredAnswer(this.reach, this.method, text)
     return this.client.showing?.answer(this.method, filtered) ?? filtered
   }
 

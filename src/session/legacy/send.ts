@@ -1,13 +1,12 @@
 /** What a session sends to its server: requests, notifications, answers to the server's questions. */
+import { refusedItem, unknownItem } from '../../access/items.ts'
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import { rpcFailure } from '../../protocol/bridge/results.ts'
-import { rpcCodes } from '../../protocol/eras.ts'
-import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
+import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
-import { allowsTool } from '../../upstream/server/tools.ts'
 import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
 import { ModernServerBridge } from './bridge.ts'
 import type { Exchange } from './exchange.ts'
@@ -27,14 +26,11 @@ export interface SessionParts {
  */
 export function sendRequest(parts: SessionParts, session: Session, exchange: Exchange): void {
   if (!exchange.begin()) return
-  const filter = exchange.server.definition.toolFilter
-  if (
-    filter &&
-    exchange.method === 'tools/call' &&
-    !allowsTool(filter, paramString(exchange.message, 'name'))
-  )
-    exchange.refusedHere(rpcFailure(rpcCodes.invalidParams, 'Unknown tool'))
-  else if (session.lane?.ready) {
+  const refused = refusedItem(exchange.reach, exchange.message)
+  if (refused !== null) {
+    const { code, message } = unknownItem(refused, 'legacy')
+    exchange.refusedHere(rpcFailure(code, message))
+  } else if (session.lane?.ready) {
     try {
       sendOn(parts, session, session.lane, session.lane.ready, exchange)
     } catch (thrown) {

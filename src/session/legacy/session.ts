@@ -8,6 +8,7 @@
  * A session may be part of another one, whose client uses several servers through one address: it then has a lane
  * and a bridge of its own, and shares everything that is its client's with the whole.
  */
+import type { Grants } from '../../access/reach.ts'
 import { GatewayError, noRoomError } from '../../errors.ts'
 import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
@@ -78,6 +79,7 @@ export class Session implements LaneClient, StreamOwner {
   headers: Readonly<Record<string, string>> | undefined = undefined
   /** What its client calls itself. */
   clientName: string | undefined = undefined
+  #grants: Grants | null = null
   #initialize: MessageText | null = null
   #protocolVersion = ''
   #capabilities: Readonly<Record<string, unknown>> = {}
@@ -123,6 +125,15 @@ export class Session implements LaneClient, StreamOwner {
     this.#exchanges = part ? whole.#exchanges : new Roster()
     this.#serverRequests = part ? whole.#serverRequests : new ServerRequests()
     this.streams = part ? whole.streams : new SessionStreams(this, settings)
+  }
+
+  /** What its client was granted, as of its latest request; null for everything. One for the whole. */
+  get grants(): Grants | null {
+    return this.#whole.#grants
+  }
+
+  set grants(grants: Grants | null) {
+    this.#whole.#grants = grants
   }
 
   /** The part of this session that uses another server; it ends with the whole, or when it is closed. */

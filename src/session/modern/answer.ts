@@ -4,6 +4,8 @@
  * Statuses: 200, also for most errors, those of the gateway among them; 202 for a notification; 400 for what its
  * envelope or headers get wrong, and for a missing capability; 404 for a method that does not exist.
  */
+import { refusedItem } from '../../access/items.ts'
+import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
 import { decisiveParams, salientText } from '../../protocol/bridge/questions.ts'
@@ -14,7 +16,6 @@ import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
-import { allowsTool } from '../../upstream/server/tools.ts'
 import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
 import { ModernCallDriver, type ModernRequest } from './call-driver.ts'
 import { type StatelessClient, statelessClientFor } from './client.ts'
@@ -47,6 +48,8 @@ export interface InboundRequest {
   readonly principalId: string
   /** What its client is counted under. */
   readonly clientKey: string
+  /** What its client was granted; null for everything. */
+  readonly grants: Grants | null
   /** Is told which eras the request joins. */
   readonly log: { pair?: string }
   readonly route: ModernRequestRoute
@@ -63,7 +66,7 @@ const noHeaders: Readonly<Record<string, string>> = {}
 /** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
 export function answerModern(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
   const { server, route } = modern
-  if (route.method === 'tools/call') requireTool(server, route)
+  requireItem(modern)
   // The usual way to a modern server waits for nothing but the answer.
   const lane = ownResult.has(route.method) ? null : server.modernLane()
   const headers = lane && knownParamHeaders(modern)
@@ -103,8 +106,8 @@ function relay(
   lane: Lane,
   paramHeaders: Readonly<Record<string, string>>,
 ): RelayedCall {
-  const { parts, server, request, principalId, clientKey, log, route, message, acceptsStream, respond } =
-    modern
+  const { parts, server, request, principalId, clientKey, grants } = modern
+  const { log, route, message, acceptsStream, respond } = modern
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, decisiveParams))
@@ -115,6 +118,7 @@ function relay(
     message,
     principalId,
     clientKey,
+    grants,
     acceptsStream,
     respond,
     logs: route.envelope.logLevel !== null,
@@ -168,7 +172,7 @@ function begin(
 }
 
 function statelessRequest(modern: InboundRequest): ModernRequest {
-  const { parts, server, request, clientKey, route, message, acceptsStream, respond } = modern
+  const { parts, server, request, clientKey, grants, route, message, acceptsStream, respond } = modern
   return {
     method: route.method,
     idText: idTextOf(message),
@@ -176,6 +180,7 @@ function statelessRequest(modern: InboundRequest): ModernRequest {
     envelope: route.envelope,
     binding: bindingOf(modern),
     clientKey,
+    grants,
     acceptsStream,
     respond,
     client: request,
@@ -255,8 +260,8 @@ function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonl
   return found ?? noHeaders
 }
 
-function requireTool(server: Server, route: ModernRequestRoute): void {
-  const name = route.params['name']
-  if (!allowsTool(server.definition.toolFilter, typeof name === 'string' ? name : null))
-    throw new GatewayError('PARAMS_REFUSED', 'There is no such tool.')
+/** Throws PARAMS_REFUSED for what the client may not use: in this era a server answers so that has no such thing. */
+function requireItem({ server, grants, message }: InboundRequest): void {
+  const refused = refusedItem(reachOf(grants, server.definition), message)
+  if (refused !== null) throw new GatewayError('PARAMS_REFUSED', `There is no such ${refused}.`)
 }

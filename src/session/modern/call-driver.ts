@@ -4,6 +4,8 @@
  * running → answered, or running → parked → running → …: the call outlives the response that parked it, and
  * the client's next request, which carries the sealed state, becomes its response.
  */
+import { filteredAnswer } from '../../access/items.ts'
+import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf, rpcErrorText } from '../../errors.ts'
 import { stamped } from '../../protocol/bridge/listen.ts'
 import { inputRequiredResult } from '../../protocol/bridge/questions.ts'
@@ -18,7 +20,6 @@ import type { Connection } from '../../upstream/connection/connection.ts'
 import { endingOfFailure, endingOfResult } from '../../upstream/connection/endings.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import { filteredAnswer } from '../../upstream/server/tools.ts'
 import { MachineDriver, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
 import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
@@ -41,6 +42,7 @@ export interface ModernRequest {
   readonly binding: StateBinding
   /** What its client is counted under. */
   readonly clientKey: string
+  readonly grants: Grants | null
   readonly acceptsStream: boolean
   readonly respond: Respond | null
   readonly client: WaitingClient
@@ -157,8 +159,8 @@ export class ModernCallDriver<State = unknown>
 
   protected answer(result: string): void {
     this.#over()
-    const { idText, method } = this.#request
-    const text = filteredAnswer(this.#server.definition.toolFilter, method, rpcResult(idText, result))
+    const { idText, method, grants } = this.#request
+    const text = filteredAnswer(reachOf(grants, this.#server.definition), method, rpcResult(idText, result))
     this.#finish(text, 200, endingOfResult(method, result))
   }
 

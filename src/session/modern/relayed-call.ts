@@ -2,6 +2,8 @@
  * One request of a stateless client on a server of its own era: passed on as the text it came as, both ways.
  * Between equal ends there is nothing to decide, so no machine runs here.
  */
+import { filteredAnswer, isFiltered } from '../../access/items.ts'
+import { type Grants, type Reach, reachOf } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, rpcResult } from '../../protocol/jsonrpc.ts'
@@ -13,7 +15,6 @@ import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../ups
 import type { Connection } from '../../upstream/connection/connection.ts'
 import { endingOfAnswer, endingOfLarge, endingOfResult } from '../../upstream/connection/endings.ts'
 import type { Server } from '../../upstream/server/server.ts'
-import { filteredAnswer, isFiltered } from '../../upstream/server/tools.ts'
 import type { ModernRequests, OpenRequest } from './requests.ts'
 import {
   type AnswerSink,
@@ -29,6 +30,7 @@ export interface RelayedRequest {
   readonly message: MessageText
   readonly principalId: string
   readonly clientKey: string
+  readonly grants: Grants | null
   readonly acceptsStream: boolean
   readonly respond: Respond | null
   /** Its client wants log messages. */
@@ -53,6 +55,8 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly #held: LedgerEntry | null
   readonly #server: Server
   readonly #connection: Connection
+  /** What its client may use of its server. */
+  readonly #reach: Reach
   readonly #client: WaitingClient
   readonly #response: AnswerSink
   readonly #begunMs = performance.now()
@@ -76,6 +80,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#requests = requests
     this.#server = server
     this.#connection = connection
+    this.#reach = reachOf(request.grants, server.definition)
     this.#client = request.client
     this.#held = requests.hold(request.clientKey, message.text, false)
     this.#countIn()
@@ -115,14 +120,14 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
 
   answered(message: MessageText, text: string): void {
     this.#finish(
-      filteredAnswer(this.#server.definition.toolFilter, this.method, text),
+      filteredAnswer(this.#reach, this.method, text),
       message.failed ? modernErrorStatus(errorCodeOf(message) ?? rpcCodes.internalError) : 200,
       endingOfAnswer(this.method, message, true),
     )
   }
 
   override get takesBytes(): boolean {
-    return this.#response.takesBytes && !isFiltered(this.#server.definition.toolFilter, this.method)
+    return this.#response.takesBytes && !isFiltered(this.#reach, this.method)
   }
 
   override mustRead(pieces: MessagePieces): boolean {

@@ -6,6 +6,7 @@
  * client speaks wherever the server speaks it too. When the primary fails, calls are refused with the time
  * until the next attempt.
  */
+import { reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
 import { type Era, type ListChangeRow, listChanges } from '../../protocol/eras.ts'
@@ -30,7 +31,7 @@ import { opensStream } from './open-transport.ts'
 import type { OutputTail } from './output-tail.ts'
 import type { ServerParts } from './parts.ts'
 import { Supervisor } from './supervisor.ts'
-import { allowsTool, callTool, listTools, ToolTable } from './tools.ts'
+import { callTool, listTools, ToolTable } from './tools.ts'
 
 /**
  * How many times as long as another request `initialize` waits for a server that is starting. With the usual
@@ -206,7 +207,8 @@ export class Server implements ServerEntry, LaneHost {
 
   async listTools(): Promise<ToolDescription[]> {
     const tools = await listTools(await this.#supervisor.primaryLane(false), this.laneSettings.callIdleMs)
-    return tools.filter((tool) => allowsTool(this.definition.toolFilter, tool.name))
+    const reach = reachOf(null, this.definition)
+    return tools.filter(({ name }) => reach.allows('tool', name))
   }
 
   async callTool(
@@ -214,7 +216,7 @@ export class Server implements ServerEntry, LaneHost {
     args: Readonly<Record<string, unknown>>,
     watch: CallWatch,
   ): Promise<ToolAnswer> {
-    if (!allowsTool(this.definition.toolFilter, toolName))
+    if (!reachOf(null, this.definition).allows('tool', toolName))
       throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
     const lane = await this.#ownLane()
     this.counters.started()

@@ -1,10 +1,8 @@
-/** Tools of one server, as the admin API and the tool filter see them. */
+/** Tools of one server, as the admin API and calls of its own see them. */
 import { GatewayError } from '../../errors.ts'
 import { legacyTools } from '../../protocol/bridge/results.ts'
 import type { ToolFacts } from '../../protocol/bridge/types.ts'
 import { isObject } from '../../protocol/json.ts'
-import { memberSpan, replaceSpan, skipValue, stringAt } from '../../protocol/jsonrpc.ts'
-import type { ToolFilter } from '../../registry/definition.ts'
 import type { CallWatch, GatewayCall } from '../connection/calls.ts'
 import type { Lane } from '../lane/lane.ts'
 import type { ToolAnswer, ToolDescription } from './directory.ts'
@@ -15,15 +13,6 @@ const pagesMax = 1_000
 const listCharsMax = 64 * 1024 * 1024
 
 type AskForTools = (params: Record<string, unknown> | undefined) => Promise<GatewayCall>
-
-/**
- * Whether a filter lets a tool through; no filter lets everything through. `null` is a name that cannot be
- * told (given twice, or no text): the server might read one that is hidden, so no filter lets it through.
- */
-export function allowsTool(filter: ToolFilter | null, toolName: string | null): boolean {
-  if (!filter) return true
-  return toolName !== null && filter.list.includes(toolName) === (filter.mode === 'allow')
-}
 
 /**
  * The answers to `tools/list`, page after page. Returns null at the end of the list, and in words why the rest
@@ -72,38 +61,6 @@ export async function callTool(
 ): Promise<ToolAnswer> {
   const asked = await lane.askWatched('tools/call', { name, arguments: args }, watch)
   return { result: await asked.answer, text: asked.resultText }
-}
-
-/** Whether the answer to a method is read before a client gets it: a tool list, where a filter may hide tools. */
-export function isFiltered(filter: ToolFilter | null, method: string): boolean {
-  return filter !== null && method === 'tools/list'
-}
-
-/** The text of an answer without the tools that the filter hides; every other byte stays. */
-export function filteredAnswer(filter: ToolFilter | null, method: string, text: string): string {
-  return filter !== null && method === 'tools/list' ? filterToolList(text, filter) : text
-}
-
-function filterToolList(text: string, filter: ToolFilter): string {
-  const result = memberSpan(text, 0, 'result')
-  const tools = result && memberSpan(text, result.start, 'tools')
-  if (!tools || text[tools.start] !== '[') return text
-  const kept: string[] = []
-  let at = tools.start + 1
-  while (at < tools.end - 1) {
-    const code = text.charCodeAt(at)
-    if (code <= 32 || code === 44) {
-      at++
-      continue
-    }
-    const end = skipValue(text, at)
-    if (end < 0) return text
-    const name = memberSpan(text, at, 'name')
-    const toolName = name && stringAt(text, name.start, name.end)
-    if (allowsTool(filter, toolName)) kept.push(text.slice(at, end))
-    at = end
-  }
-  return replaceSpan(text, tools, `[${kept.join(',')}]`)
 }
 
 /** Tools that are kept; those beyond are called without marks. */

@@ -1,15 +1,17 @@
 /**
  * Who may come in at one MCP server, as its definition says beside the global tokens: from which addresses, with
- * which tokens. The one place that decides it; it is asked once for each request and again when rules change.
+ * which tokens. The one place that decides it; it is asked once for each request and again when rules change. What
+ * the caller may use of the server is decided in reach.ts.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { GatewayError } from '../../errors.ts'
-import type { ClientAddress } from '../../net/address.ts'
-import { type CidrSet, noNetworks, parseCidrSet } from '../../net/cidr.ts'
-import { parseIp } from '../../net/ip.ts'
-import type { ServerDefinition } from '../../registry/definition.ts'
-import type { Principal } from '../context.ts'
-import { anonymous, bearerOf, digestOfAsked, TokenTable } from './tokens.ts'
+import { GatewayError } from '../errors.ts'
+import type { ClientAddress } from '../net/address.ts'
+import { type CidrSet, noNetworks, parseCidrSet } from '../net/cidr.ts'
+import { parseIp } from '../net/ip.ts'
+import type { ServerDefinition } from '../registry/definition.ts'
+import { anonymous, type Principal } from './principal.ts'
+import type { Decision } from './reach.ts'
+import { bearerOf, digestOfAsked, TokenTable } from './tokens.ts'
 
 /** The fields of a definition that decide it. */
 export type DoorFields = Pick<
@@ -48,29 +50,63 @@ export class ServerDoor {
 
   /**
    * The principal of a request: who holds a global token, or one of the server's own. Either list makes a token
-   * necessary; an admin token opens no MCP endpoint, because it is not among them.
+   * necessary; an admin token opens no MCP endpoint, because it is not among them. `guests` are the servers of a
+   * group: where the group has no tokens of its own, theirs open it too, for what they open.
    */
-  authenticate(authorization: string | null, global: TokenTable): Principal | GatewayError {
+  authenticate(
+    authorization: string | null,
+    global: TokenTable,
+    guests: () => readonly ServerDoor[] = nobodyElse,
+  ): Principal | GatewayError {
     const others = this.#ownOnly ? noTokens : global
-    if (others.size === 0 && this.own.size === 0) return this.#tokenNeeded ? closedError() : anonymous
+    const asks = others.size > 0 || this.own.size > 0
     const token = bearerOf(authorization)
-    if (token === null) return this.#unauthenticated()
+    if (token !== null) {
+      const found = this.#find(token, others, guests)
+      if (found !== null) return found
+    }
+    if (asks) return this.#unauthenticated()
+    // Where nobody needs a token it does not matter which one came along.
+    return this.#tokenNeeded ? closedError() : anonymous
+  }
+
+  #find(token: string, others: TokenTable, guests: () => readonly ServerDoor[]): Principal | null {
+    const doors = this.own.size > 0 ? [] : guests()
+    if (others.size === 0 && this.own.size === 0 && doors.length === 0) return null
     const digest = digestOfAsked(token)
     const byGlobal = others.find(digest)
     const byOwn = this.own.find(digest)
-    return byGlobal ?? byOwn ?? this.#unauthenticated()
+    let byGuest: Principal | null = null
+    for (const door of doors) byGuest = door.own.find(digest) ?? byGuest
+    return byGlobal ?? byOwn ?? byGuest
   }
 
   /** Whether this principal could still be let in; else what it has open must end. */
-  admits(principalId: string, global: TokenTable): boolean {
+  admits(principalId: string, global: TokenTable, guests: () => readonly ServerDoor[] = nobodyElse): boolean {
+    if (this.decide(principalId, global, null).allowed) return true
+    return this.own.size === 0 && guests().some(({ own }) => own.holds(principalId))
+  }
+
+  /**
+   * Whether this principal may use the server. `through` is the door of the group by which it came, null for the
+   * server's own endpoints: whoever was let in at a group may use the servers in it that ask for nothing of their own.
+   */
+  decide(principalId: string, global: TokenTable, through: ServerDoor | null): Decision {
     const others = this.#ownOnly ? noTokens : global
-    if (others.size === 0 && this.own.size === 0) return !this.#tokenNeeded && principalId === anonymous.id
-    return others.holds(principalId) || this.own.holds(principalId)
+    if (others.holds(principalId)) return byGlobalToken
+    if (this.own.holds(principalId)) return byOwnToken
+    if (this.#ownOnly) return notAmongOwn
+    if (this.own.size > 0) return others.size === 0 ? notAmongOwn : neitherToken
+    if (through?.own.holds(principalId) === true) return byGroupToken
+    if (others.size > 0) return noGlobalToken
+    if (this.#tokenNeeded) return nobody
+    return through !== null || principalId === anonymous.id ? open : noSuchToken
   }
 
   /** True when it asks for a token and there is none that it would take. */
-  isClosed(global: TokenTable): boolean {
-    return this.#tokenNeeded && this.own.size === 0 && (this.#ownOnly || global.size === 0)
+  isClosed(global: TokenTable, guests: () => readonly ServerDoor[] = nobodyElse): boolean {
+    if (!this.#tokenNeeded || this.own.size > 0 || (!this.#ownOnly && global.size > 0)) return false
+    return guests().every(({ own }) => own.size === 0)
   }
 
   #unauthenticated(): GatewayError {
@@ -82,6 +118,21 @@ export class ServerDoor {
 }
 
 const noTokens = new TokenTable([], 'client')
+const nobodyElse = (): readonly ServerDoor[] => []
+
+function ruling(allowed: boolean, rule: string): Decision {
+  return Object.freeze({ allowed, rule })
+}
+
+const byGlobalToken = ruling(true, 'a token of auth.global_tokens')
+const byOwnToken = ruling(true, 'a token of authTokens of the server')
+const byGroupToken = ruling(true, 'a token of authTokens of the group')
+const open = ruling(true, 'the server asks for no token')
+const noGlobalToken = ruling(false, 'no token of auth.global_tokens')
+const notAmongOwn = ruling(false, 'no token of authTokens of the server')
+const neitherToken = ruling(false, 'no token of auth.global_tokens, nor of authTokens of the server')
+const nobody = ruling(false, 'the server asks for a token (requireAuth), and none is configured')
+const noSuchToken = ruling(false, 'the token is none that is configured')
 
 function closedError(): GatewayError {
   return new GatewayError('UNAUTHENTICATED', `Nobody can come in: ${closedReason}.`)

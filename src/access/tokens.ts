@@ -3,18 +3,11 @@
  * length or beginning, and a digest in memory or in a log is not a credential.
  */
 import { timingSafeEqual } from 'node:crypto'
-import { callerOf } from '../../telemetry/callers.ts'
-import type { Principal } from '../context.ts'
+import { callerOf } from '../telemetry/callers.ts'
+import type { Principal } from './principal.ts'
 
 /** A SHA-256 digest, 32 bytes. */
 export type Digest = Uint8Array
-
-/** Nobody in particular: the principal of an open gateway, and of requests that were refused. */
-export const anonymous: Principal = Object.freeze({
-  id: 'anonymous',
-  shown: 'anonymous',
-  role: 'anonymous',
-})
 
 /** The digest of a token's UTF-8 bytes. */
 export function digestOf(token: string): Digest {
@@ -31,7 +24,7 @@ export function digestOfAsked(token: string): Digest {
 /** The principal of whoever holds the token with this digest. All of it counts: what is shown may be alike. */
 function principalOf(digest: Digest, role: 'client' | 'admin'): Principal {
   const id = `${role === 'admin' ? 'admin' : 'token'}:${Buffer.from(digest).toString('hex')}`
-  return Object.freeze({ id, shown: callerOf(id), role })
+  return Object.freeze({ id, shown: callerOf(id), role, grants: null })
 }
 
 /** The token of an `Authorization: Bearer` header; null without one. */

@@ -1,0 +1,21 @@
+/** Who asks. Made by the hooks in `http/hooks`; sessions and lanes are bound to its `id`. */
+import type { Grants } from './reach.ts'
+
+/** A token (by its digest) or nobody in particular. */
+export interface Principal {
+  /** `anonymous`, or `token:` or `admin:` and the SHA-256 of the token in hexadecimal digits. Never the token. */
+  readonly id: string
+  /** The same for people, `callerOf`. */
+  readonly shown: string
+  readonly role: 'anonymous' | 'client' | 'admin'
+  /** What it may use of what it reaches; null for all of it. */
+  readonly grants: Grants | null
+}
+
+/** Nobody in particular: the principal of an open gateway, and of requests that were refused. */
+export const anonymous: Principal = Object.freeze({
+  id: 'anonymous',
+  shown: 'anonymous',
+  role: 'anonymous',
+  grants: null,
+})

@@ -1,0 +1,135 @@
+/**
+ * What a caller may use of one server: which tools, prompts, resources and templates. The one place that decides
+ * it, for lists and calls alike, so that what is visible is what is callable.
+ *
+ * Pure. What follows from a definition is made once for as long as the definition is in use; a server and a caller
+ * without rules share one answer, which costs nothing.
+ */
+import type { ServerDefinition, ToolFilter } from '../registry/definition.ts'
+
+/** What a server has that is listed. */
+export type ItemKind = 'tool' | 'prompt' | 'resource' | 'template'
+/** What is decided about: a server as a whole, or something of it. */
+export type AccessKind = 'server' | ItemKind
+
+/** Whether something is allowed, and in words for admins which rule says so. Callers are never told the rule. */
+export interface Decision {
+  readonly allowed: boolean
+  readonly rule: string
+}
+
+/** What is known of an item beside its name. */
+export interface ItemFacts {
+  /** A tool that says of itself that it changes nothing (`annotations.readOnlyHint`). */
+  readonly readOnly: boolean
+}
+
+/** What a caller was granted by rules of its own. They hold beside those of a definition: both must allow. */
+export interface Grants {
+  /** False where everything of this kind at this server is allowed. */
+  hides(server: string, kind: ItemKind): boolean
+  /** `name` is null for one that cannot be told, `facts` where they are not known. Neither is ever allowed by a rule that needs it. */
+  decide(server: string, kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision
+}
+
+/** What one caller may use of one server. */
+export interface Reach {
+  /** True where nothing at all is hidden. */
+  readonly open: boolean
+  /** False where everything of this kind is allowed. */
+  hides(kind: ItemKind): boolean
+  /**
+   * Whether a tool or prompt of this name, or a resource or template of this URI, is there for the caller. Null is a
+   * name that cannot be told (given twice, or no text): the server might read one that is hidden.
+   */
+  allows(kind: ItemKind, name: string | null, facts?: ItemFacts | null): boolean
+  /** The same with its reason. */
+  decide(kind: ItemKind, name: string | null, facts?: ItemFacts | null): Decision
+}
+
+/** The fields of a definition that decide it. */
+export type ReachFields = Pick<ServerDefinition, 'name' | 'toolFilter'>
+
+/** What a caller with these grants may use of a server. */
+export function reachOf(grants: Grants | null, definition: ReachFields): Reach {
+  if (grants === null) return definition.toolFilter === null ? everything : ungranted(definition)
+  let byDefinition = granted.get(grants)
+  if (byDefinition === undefined) {
+    byDefinition = new WeakMap()
+    granted.set(grants, byDefinition)
+  }
+  return remembered(byDefinition, definition, grants)
+}
+
+const filtered = new WeakMap<ReachFields, Reach>()
+const granted = new WeakMap<Grants, WeakMap<ReachFields, Reach>>()
+
+function ungranted(definition: ReachFields): Reach {
+  return remembered(filtered, definition, null)
+}
+
+function remembered(
+  made: WeakMap<ReachFields, Reach>,
+  definition: ReachFields,
+  grants: Grants | null,
+): Reach {
+  let reach = made.get(definition)
+  if (reach === undefined) {
+    reach = new RuledReach(definition, grants)
+    made.set(definition, reach)
+  }
+  return reach
+}
+
+const nothingHides: Decision = Object.freeze({ allowed: true, rule: 'no rule hides it' })
+
+/** Without grants and without a filter. */
+const everything: Reach = {
+  open: true,
+  hides: () => false,
+  allows: () => true,
+  decide: () => nothingHides,
+}
+
+class RuledReach implements Reach {
+  readonly open = false
+  readonly #server: string
+  readonly #filter: ToolFilter | null
+  readonly #listed: ReadonlySet<string>
+  readonly #grants: Grants | null
+
+  constructor({ name, toolFilter }: ReachFields, grants: Grants | null) {
+    this.#server = name
+    this.#filter = toolFilter
+    this.#listed = new Set(toolFilter?.list)
+    this.#grants = grants
+  }
+
+  hides(kind: ItemKind): boolean {
+    return (kind === 'tool' && this.#filter !== null) || this.#grants?.hides(this.#server, kind) === true
+  }
+
+  allows(kind: ItemKind, name: string | null, facts: ItemFacts | null = null): boolean {
+    if (kind === 'tool' && !this.#passesFilter(name)) return false
+    return this.#grants === null || this.#grants.decide(this.#server, kind, name, facts).allowed
+  }
+
+  decide(kind: ItemKind, name: string | null, facts: ItemFacts | null = null): Decision {
+    const byFilter = kind === 'tool' ? this.#byFilter(name) : nothingHides
+    if (!byFilter.allowed || this.#grants === null) return byFilter
+    return this.#grants.decide(this.#server, kind, name, facts)
+  }
+
+  #passesFilter(name: string | null): boolean {
+    if (this.#filter === null) return true
+    return name !== null && this.#listed.has(name) === (this.#filter.mode === 'allow')
+  }
+
+  #byFilter(name: string | null): Decision {
+    if (this.#filter === null) return nothingHides
+    const allowed = this.#passesFilter(name)
+    if (name === null) return { allowed, rule: `toolFilter of ${this.#server}: the name cannot be told` }
+    const listed = this.#listed.has(name) ? 'lists it' : 'does not list it'
+    return { allowed, rule: `toolFilter of ${this.#server} (${this.#filter.mode}) ${listed}` }
+  }
+}
