@@ -291,7 +291,7 @@ function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
     identity: { name: 'compozy-mcp-proxy', version },
     maskOf: (definition) => createMask(secretsOf(definition)),
     createTransport: (definition) =>
-      openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog),
+      openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog, log),
     processesMax: limits.processesMax,
     processesPerClientMax: limits.processesPerClientMax,
     disabledAt: (name) => store.disabledAt(name),

@@ -54,7 +54,9 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     call(entry: CallEntry) {
       logger[callLevel(entry.outcome)](entry, 'call')
     },
-    debugging: options.level === 'debug',
+    get debugging() {
+      return lowest <= levelRank.debug
+    },
     get linesDropped() {
       return sink.linesDropped
     },

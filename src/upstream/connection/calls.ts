@@ -208,3 +208,33 @@ function parseResponse(text: string): { result?: unknown; error?: unknown } {
   const response = parsed(text)
   return isObject(response) ? response : {}
 }
+
+const lingeringMax = 256
+/** Characters of the requests that are kept with them. */
+const lingeringCharsMax = 4 * 1024 * 1024
+
+/** Answered calls whose task goes on and may still report progress (2025-11-25, basic/utilities/tasks). */
+export class LingeringCalls {
+  readonly #byId = new Map<number, UpstreamCall>()
+  #chars = 0
+
+  /** Keeps a call; the oldest go when there are too many, or too large ones. */
+  add(id: number, call: UpstreamCall): void {
+    this.#byId.set(id, call)
+    this.#chars += call.message.text.length
+    for (const [oldest, { message }] of this.#byId) {
+      if (this.#byId.size <= lingeringMax && this.#chars <= lingeringCharsMax) break
+      this.#byId.delete(oldest)
+      this.#chars -= message.text.length
+    }
+  }
+
+  get(id: number): UpstreamCall | undefined {
+    return this.#byId.get(id)
+  }
+
+  clear(): void {
+    this.#byId.clear()
+    this.#chars = 0
+  }
+}

@@ -26,10 +26,13 @@ import { costs, FloodGuard, type ServerBudget } from '../transports/flood-guard.
 import { objectsIn } from '../transports/message-text.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
 import { AnsweredRequest } from './answered-request.ts'
-import { GatewayCall, type UpstreamCall } from './calls.ts'
+import { GatewayCall, LingeringCalls, type UpstreamCall } from './calls.ts'
+import { MessageLog } from './message-log.ts'
 
 /** What a connection asks of whoever leased it. Synchronous; must not throw. */
 export interface ConnectionOwner {
+  /** The name of the server. */
+  readonly name: string
   /** A request of the server's; `call` is the client's request that caused it, when that is known. */
   serverRequest(connection: Connection, message: MessageText, call: UpstreamCall | null): void
   /** A notification that no table of the connection claims. */
@@ -68,6 +71,7 @@ export class Connection implements TransportReceiver {
   readonly #owner: ConnectionOwner
   readonly #limits: CallLimits
   readonly #log: Log
+  readonly #messages: MessageLog
   readonly #inFlight = new ByNumber<UpstreamCall>()
   readonly #lingering = new LingeringCalls()
   #nextId = 1
@@ -84,6 +88,7 @@ export class Connection implements TransportReceiver {
     this.#owner = owner
     this.#limits = limits
     this.#log = log
+    this.#messages = new MessageLog(log, owner.name, transport)
     this.#flood = new FloodGuard(transport, owner.budget, () =>
       this.noise('(more output than anybody asked for: from here on it is read slowly)'),
     )
@@ -149,6 +154,7 @@ export class Connection implements TransportReceiver {
     if (token && token.start > message.idStart) text = replaceSpan(text, token, idText)
     text = text.slice(0, message.idStart) + idText + text.slice(message.idEnd)
     if (token && token.start < message.idStart) text = replaceSpan(text, token, idText)
+    if (this.#messages.on) this.#messages.sent(call.method, call.upstreamId, text)
     const { repeatable } = call
     const outgoing = { text, requestId: call.upstreamId, method: call.method, repeatable }
     this.transport.send(headers ? { ...outgoing, headers } : outgoing)
@@ -158,6 +164,7 @@ export class Connection implements TransportReceiver {
   send(text: string, method: string | null, headers?: Readonly<Record<string, string>>): void {
     if (this.#closedBy) return
     if (method !== null) this.#answeredRequest.notified(this.#nextId)
+    if (this.#messages.on) this.#messages.sent(method, null, text)
     this.transport.send({ text, requestId: null, method, ...(headers && { headers }) })
   }
 
@@ -227,6 +234,7 @@ export class Connection implements TransportReceiver {
 
   message(text: string, requestId: number | null): void {
     const message = scanMessage(text)
+    if (message !== null && this.#messages.on) this.#messages.received(message)
     const several = message === null ? objectsIn(text) : []
     if (several.length > 1) for (const one of several) this.message(one, requestId)
     else if (message?.kind !== 'response' || !this.#settle(message, requestId)) {
@@ -269,6 +277,7 @@ export class Connection implements TransportReceiver {
     const answer = largeAnswer(pieces)
     const call = answer && this.#inFlight.get(answer.id)
     if (!answer || !call?.takesBytes || call.mustRead(pieces)) return false
+    if (this.#messages.on) this.#messages.receivedLarge(answer.id, lengthOf(pieces))
     this.#inFlight.delete(answer.id)
     if (lengthOf(pieces) > this.#limits.resultBytesMax) this.#tooLarge(call)
     else call.answeredLarge(replaceBytes(pieces, answer.idStart, answer.idEnd, call.idText))
@@ -359,35 +368,5 @@ export class Connection implements TransportReceiver {
     if (!span || !call || call.progressTokenText === null) return
     call.lastActivityMs = performance.now()
     call.notified(message, replaceSpan(message.text, span, call.progressTokenText))
-  }
-}
-
-const callsMax = 256
-/** Characters of the requests that are kept with them. */
-const callCharsMax = 4 * 1024 * 1024
-
-/** Answered calls whose task goes on and may still report progress (2025-11-25, basic/utilities/tasks). */
-class LingeringCalls {
-  readonly #byId = new Map<number, UpstreamCall>()
-  #chars = 0
-
-  /** Keeps a call; the oldest go when there are too many, or too large ones. */
-  add(id: number, call: UpstreamCall): void {
-    this.#byId.set(id, call)
-    this.#chars += call.message.text.length
-    for (const [oldest, { message }] of this.#byId) {
-      if (this.#byId.size <= callsMax && this.#chars <= callCharsMax) break
-      this.#byId.delete(oldest)
-      this.#chars -= message.text.length
-    }
-  }
-
-  get(id: number): UpstreamCall | undefined {
-    return this.#byId.get(id)
-  }
-
-  clear(): void {
-    this.#byId.clear()
-    this.#chars = 0
   }
 }

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { LaneClient } from '../connection/client.ts'
 import type { LaneHost } from './host.ts'
 import { Lane } from './lane.ts'
-import { type LaneRole, modernRole } from './roles.ts'
+import { type LaneRole, laneName, modernRole } from './roles.ts'
 
 export class LanePool {
   readonly #host: LaneHost
@@ -30,13 +30,23 @@ export class LanePool {
   /** The lane of this role, made when there is none that takes calls. It is not opened here. */
   get(role: LaneRole): Lane {
     const found = this.#byKey.get(role.key)
-    if (found && !found.retired) return found
+    if (found && !found.retired) return this.#chosen(found, role, 'there already')
     const spare = this.#spare
-    if (spare && !found && role.era === 'legacy' && role.owner === null) return this.#handOver(spare, role)
+    if (spare && !found && role.era === 'legacy' && role.owner === null)
+      return this.#chosen(this.#handOver(spare, role), role, 'handed over by the gateway')
     if (found) this.#leaving.add(found)
     if (role.owner && !role.ownerAnnounces) this.#admit(role.owner)
     const lane = new Lane(this.#host, role)
     this.#byKey.set(role.key, lane)
+    return this.#chosen(lane, role, 'new')
+  }
+
+  #chosen(lane: Lane, role: LaneRole, how: string): Lane {
+    const { log, name } = this.#host
+    if (log.debugging === true) {
+      const { era, why } = role
+      log.debug({ mcp: name, lane: laneName(role), era, how, why, clients: lane.clients.size }, 'lane')
+    }
     return lane
   }
 

@@ -2,13 +2,15 @@
 import type { Config } from '../../config/schema.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
+import { definitionToWire, secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
 import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
 import { addressNames, childEnvironment } from '../transports/stdio/child-environment.ts'
-import { createStdioTransport, type GroupWatch } from '../transports/stdio/stdio.ts'
+import { createStdioTransport, type GroupWatch, type ProcessWatch } from '../transports/stdio/stdio.ts'
 import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
 
 /**
@@ -50,6 +52,7 @@ export function openTransport(
   config: Pick<Config, 'limits' | 'timeouts' | 'security'>,
   urlPolicy: UrlPolicy,
   groupWatch: GroupWatch,
+  log: Log,
 ): UpstreamTransport {
   const { limits, timeouts } = config
   if (definition.transport === 'stdio')
@@ -63,6 +66,7 @@ export function openTransport(
       stopGraceMs: timeouts.stopGraceMs,
       secrets,
       groupWatch,
+      processWatch: log.debugging === true ? processLines(definition, secrets, log) : null,
     })
   const proxies = outgoingProxies(process.env)
   const options = {
@@ -79,6 +83,21 @@ export function openTransport(
     },
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
+}
+
+/** What is logged of a command line. */
+const commandCharsMax = 1_000
+
+/** A debug line for each process, with what it was started as; credentials in the arguments are masked. */
+function processLines(definition: ServerDefinition, secrets: readonly string[], log: Log): ProcessWatch {
+  const { name, cwd } = definition
+  const { command = '', args = [] } = definitionToWire(definition)
+  const started = maskStart(createMask(secrets), [command, ...args].join(' '), commandCharsMax)
+  return {
+    started: (pid) =>
+      log.debug({ mcp: name, pid, command: started, cwd: cwd ?? undefined }, 'process started'),
+    ended: (pid, exitCode, signal) => log.debug({ mcp: name, pid, exitCode, signal }, 'process ended'),
+  }
 }
 
 /** Longest look for a stream. */

@@ -8,6 +8,7 @@
 import { type ErrorCode, GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { maskUrl } from '../../registry/mask.ts'
 import { EraMismatch } from '../connection/handshake.ts'
 import type { Lane } from '../lane/lane.ts'
 import { probeLane } from '../lane/probe.ts'
@@ -202,6 +203,18 @@ export class Supervisor {
     this.#attemptAtMs = performance.now()
     const deadlineMs = this.#attemptAtMs + definition.startTimeoutMs
     const contact = new FirstContact(definition)
+    const { log } = this.#server.parts
+    const { name, url } = definition
+    if (log.debugging === true)
+      log.debug(
+        {
+          mcp: name,
+          attempt: this.health.attempts + 1,
+          era: contact.next,
+          url: url ? maskUrl(url) : undefined,
+        },
+        'connecting',
+      )
     for (let era = contact.next; era !== null; era = contact.next) {
       if (contact.repeats) await Bun.sleep(repeatPauseMs)
       if (this.#stopped) return
@@ -214,6 +227,8 @@ export class Supervisor {
         return
       }
       contact.failed(failure)
+      const told = { mcp: name, era, reason: failure.details, next: contact.next }
+      log.debug(told, 'the server was not reached in this era')
     }
     const { reason } = contact
     if (definition.transport === 'stdio' && !unstarted.has(reason.code)) this.health.started()

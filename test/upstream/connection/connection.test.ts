@@ -34,6 +34,7 @@ function openWire(options: TextTransportOptions = {}): Wire {
   const told: string[] = []
   const idOf = (call: UpstreamCall | null) => (call === null ? 'no call' : call.idText)
   const owner: ConnectionOwner = {
+    name: 'server',
     budget: new ServerBudget(),
     serverRequest: (_, { method }, call) => told.push(`asks ${method} for ${idOf(call)}`),
     notification: (_, { method }, call) => told.push(`says ${method} for ${idOf(call)}`),

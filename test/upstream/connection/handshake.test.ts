@@ -22,6 +22,7 @@ test('names the versions of a server that speaks others, without a secret among 
   )
   const transport = createStreamableHttpTransport({ url: http.url, headers: {}, lineBytesMax: 1 << 20 })
   const owner = {
+    name: 'server',
     serverRequest() {},
     notification() {},
     sessionLost() {},

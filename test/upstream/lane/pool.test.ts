@@ -39,18 +39,20 @@ function scene(lanesPerClientMax = 100): Scene {
   return { pool, transports, closed }
 }
 
-const plain = (key: string): LaneRole => ({ key, era: 'legacy', owner: null, ownerAnnounces: false })
+const plain = (key: string): LaneRole => ({ key, era: 'legacy', owner: null, ownerAnnounces: false, why: '' })
 const sessionOf = (owner: NotingClient): LaneRole => ({
   key: `session ${owner.id}`,
   era: 'legacy',
   owner,
   ownerAnnounces: true,
+  why: '',
 })
 const statelessOf = (owner: NotingClient): LaneRole => ({
   key: owner.id,
   era: 'legacy',
   owner,
   ownerAnnounces: false,
+  why: '',
 })
 
 async function callOn(lane: Lane): Promise<{ call: NotingCall; connection: Connection }> {

@@ -689,6 +689,7 @@ function roleOf(kind: LaneKind, owner: NotingClient): LaneRole {
     era: kind === 'modern' ? 'modern' : 'legacy',
     owner: owned ? owner : null,
     ownerAnnounces: kind === 'owned',
+    why: '',
   }
 }
 

@@ -30,6 +30,12 @@ export interface GroupWatch {
   forget(groupId: number): void
 }
 
+/** Told of processes as they come and go. */
+export interface ProcessWatch {
+  started(pid: number): void
+  ended(pid: number, exitCode: number | null, signal: string | null): void
+}
+
 export interface StdioOptions {
   readonly command: string
   readonly args: readonly string[]
@@ -46,6 +52,7 @@ export interface StdioOptions {
   /** Values that are masked in noise and errors, such as those of the definition's `env`. */
   readonly secrets: readonly string[]
   readonly groupWatch: GroupWatch | null
+  readonly processWatch?: ProcessWatch | null
 }
 
 /** How long the pipes of a server that has exited are still read. */
@@ -118,7 +125,9 @@ class StdioTransport implements UpstreamTransport {
     this.#child = child
     this.#receiver = receiver
     this.#group = processGroup(pid)
-    this.#options.groupWatch?.watch(pid)
+    const { groupWatch, processWatch } = this.#options
+    groupWatch?.watch(pid)
+    processWatch?.started(pid)
     const { budget } = receiver
     const talk = new FloodGuard(child.stderr, budget)
     this.#talk = talk
@@ -142,7 +151,10 @@ class StdioTransport implements UpstreamTransport {
     child.stderr.on('error', () => {})
     child.stdin.on('error', () => this.#pipeBroke('input'))
     child.stdout.once('end', () => this.#pipeBroke('output'))
-    child.once('exit', (code, signal) => void this.#exit(child, code, signal))
+    child.once('exit', (code, signal) => {
+      processWatch?.ended(pid, code, signal)
+      void this.#exit(child, code, signal)
+    })
   }
 
   #line(line: string): void {
