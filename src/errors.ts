@@ -233,17 +233,21 @@ export class CommandError extends Error {
 }
 
 /**
- * A configuration that cannot be used. The message is one line for a person at a terminal: it names
+ * A configuration that cannot be used. Each fault is one line for a person at a terminal: it names
  * where the value came from, what is wrong and what to write instead. Never a secret, never a stack.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
+  /** All that was found, one line each. */
+  readonly faults: readonly string[]
 
   constructor(
-    message: string,
+    faults: string | readonly string[],
     /** What the process exits with: 2 for a flag, 1 for everything that stands outside the command line. */
     readonly exitCode: 1 | 2 = 1,
   ) {
-    super(message)
+    const lines = typeof faults === 'string' ? [faults] : faults
+    super(lines.join('; '))
+    this.faults = lines
   }
 }

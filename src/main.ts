@@ -17,7 +17,7 @@ const servers = defineCommand({
 const config = defineCommand({
   meta: { name: 'config', description: 'Shows the configuration that a gateway would run with.' },
   subCommands: {
-    print: () => import('./cli/config-print.ts').then(({ configPrint }) => configPrint),
+    print: () => import('./cli/config/print.ts').then(({ configPrint }) => configPrint),
   },
 })
 

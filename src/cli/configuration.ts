@@ -1,30 +1,62 @@
 /** The configuration of the process that runs this command. */
 
-import { type FlagTexts, type LoadedConfig, loadConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
+import {
+  type ConfigSources,
+  type FlagTexts,
+  type LoadedConfig,
+  loadConfig,
+  loadSettings,
+  type SettingValues,
+} from '../config/load.ts'
+import { type Config, settings } from '../config/schema.ts'
 import { CommandError, UsageError } from '../errors.ts'
 
 /** Reads flags, environment and file of this process, and says warnings on stderr. Throws a ConfigError. */
 export async function readConfiguration(flags: FlagTexts): Promise<LoadedConfig> {
-  const loaded = await loadConfig({
+  const loaded = await loadConfig(sourcesOf(flags))
+  sayWarnings(loaded.warnings)
+  return loaded
+}
+
+/**
+ * As `readConfiguration`, but only what `pick` asks for: a command that talks to a gateway needs neither the servers of
+ * the file nor the variables that they refer to.
+ */
+export async function readSettings<T>(flags: FlagTexts, pick: (value: SettingValues) => T): Promise<T> {
+  const { picked, warnings } = await loadSettings(sourcesOf(flags), pick)
+  sayWarnings(warnings)
+  return picked
+}
+
+/** The settings that say where a gateway is, for `readSettings`. */
+export function addressOf(value: SettingValues): Pick<Config, 'host' | 'port'> {
+  return { host: value(settings.host), port: value(settings.port) }
+}
+
+/** What this process was given to read its configuration from. */
+export function sourcesOf(flags: FlagTexts): ConfigSources {
+  return {
     flags,
     environment: process.env,
     directory: process.cwd(),
     terminal: process.stdout.isTTY === true,
-  })
-  for (const warning of loaded.warnings) console.error(`compozy: warning: ${warning}`)
-  return loaded
+  }
+}
+
+/** Said on stderr, so that what a command prints stays whole. */
+export function sayWarnings(warnings: readonly string[]): void {
+  for (const warning of warnings) console.error(`compozy: warning: ${warning}`)
 }
 
 /** Where a gateway with this configuration is reached from the same machine; null when it picks its port. */
-export function localUrl({ host, port }: Config): string | null {
+export function localUrl({ host, port }: Pick<Config, 'host' | 'port'>): string | null {
   if (port === 0) return null
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }
 
 /** The base URL of `--url` or of the configuration, without a slash at its end. */
-export function gatewayUrl(flags: FlagTexts, config: Config | null): string {
+export function gatewayUrl(flags: FlagTexts, config: Pick<Config, 'host' | 'port'> | null): string {
   const base = flags['url']?.at(-1) ?? (config === null ? null : localUrl(config))
   if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
   if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {

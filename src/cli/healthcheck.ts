@@ -5,7 +5,7 @@ import { duration } from '../config/values.ts'
 import { CommandError, UsageError } from '../errors.ts'
 import { parseArguments } from './arguments.ts'
 import { findingFlags, urlFlag } from './config-flags.ts'
-import { gatewayUrl, readConfiguration } from './configuration.ts'
+import { addressOf, gatewayUrl, readSettings } from './configuration.ts'
 import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 
 const args: ArgsDef = {
@@ -24,8 +24,8 @@ export const healthcheck = defineCommand({
     const { flags } = parseArguments(rawArgs, args)
     const timeout = duration(1).read(flags['timeout']?.at(-1) ?? '3s')
     if ('fault' in timeout) throw new UsageError(`--timeout ${timeout.fault}`)
-    const config = flags['url'] === undefined ? (await readConfiguration(flags)).config : null
-    const base = gatewayUrl(flags, config)
+    const address = flags['url'] === undefined ? await readSettings(flags, addressOf) : null
+    const base = gatewayUrl(flags, address)
     await check(base.endsWith('/healthz') ? base : `${base}/healthz`, timeout.value)
     return 0
   },

@@ -4,7 +4,7 @@
  */
 import type { CommandDef, ParsedArgs } from 'citty'
 import { version } from '../../package.json'
-import { reasonOf, UsageError } from '../errors.ts'
+import { ConfigError, reasonOf, UsageError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
 import { printable } from '../telemetry/printable.ts'
 import { helpPage, resolved } from './help.ts'
@@ -72,8 +72,8 @@ function isQuestion(arg: string): boolean {
 }
 
 function report(thrown: unknown, debug: boolean): number {
-  const reason = printable(reasonOf(thrown).replaceAll(/\s*\n\s*/g, ' '))
-  console.error(`compozy: ${reason}`)
+  for (const fault of thrown instanceof ConfigError ? thrown.faults : [reasonOf(thrown)])
+    console.error(`compozy: ${printable(fault.replaceAll(/\s*\n\s*/g, ' '))}`)
   if (debug && thrown instanceof Error) console.error(thrown.stack)
   if (!(thrown instanceof Error)) return 1
   const exitCode: unknown = Reflect.get(thrown, 'exitCode')

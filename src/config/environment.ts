@@ -5,59 +5,50 @@
 
 import { resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import { nearestName } from '../registry/nearest-name.ts'
 import type { Environment } from './expand.ts'
-import { readText } from './file.ts'
+import type { Faults } from './faults.ts'
+import { readText } from './file/file.ts'
 import type { Given, Layer } from './layers.ts'
 import { namedSettings } from './shape.ts'
+import { checkVariables, configVariable, debugVariable, isServiceLink } from './unknown-variables.ts'
 import { flagValue } from './values.ts'
 
-export const configVariable = 'COMPOZY_CONFIG'
-export const debugVariable = 'MCP_PROXY_DEBUG'
-const prefix = 'MCP_PROXY_'
-
-/**
- * What Kubernetes puts into every pod beside a Service named `mcp-proxy`. Its `MCP_PROXY_PORT` is a URL
- * such as `tcp://10.0.0.1:6001` and not meant for us.
- */
-const serviceLinkName = /^MCP_PROXY_(?:SERVICE_(?:HOST|PORT.*)|PORT_\d+_(?:TCP|UDP|SCTP).*)$/
-const serviceLinkValue = /^(?:tcp|udp|sctp):\/\//
+export { configVariable, debugVariable }
 
 export interface EnvironmentLayer {
   readonly layer: Layer
-  readonly warnings: readonly string[]
+  /** By setting key, the variable of a door that is set to nothing: no default may stand in for it. */
+  readonly empty: ReadonlyMap<string, string>
 }
 
 /**
- * Reads every variable of the table. Throws a ConfigError when a `_FILE` twin cannot be read or stands
- * beside its variable. A variable that is set but empty counts as unset, as Compose files with
- * `${NAME:-}` produce it; for a secret that is worth a warning.
+ * Reads every variable of the table. A variable that is set but empty counts as unset, as Compose files with
+ * `${NAME:-}` produce it.
  */
 export async function environmentLayer(
   environment: Environment,
   directory: string,
+  faults: Faults,
+  warnings: string[],
 ): Promise<EnvironmentLayer> {
+  checkVariables(environment, faults, warnings)
   const layer: Record<string, Given> = {}
-  const warnings = unknownVariables(environment)
+  const empty = new Map<string, string>()
   for (const { key, env, setting } of namedSettings) {
-    const given = await variable(environment, env, directory)
+    const given = await faults.attempt(() => variable(environment, env, directory))
     if (given === null) {
-      if (setting.secret === true && environment[env] === '') {
-        warnings.push(`${env} is empty and counts as not set`)
-      }
-      continue
-    }
-    if (env === 'MCP_PROXY_PORT' && serviceLinkValue.test(String(given.raw))) {
+      const name = [env, `${env}_FILE`].find((each) => environment[each] === '')
+      if (setting.guards === true && name !== undefined) empty.set(key, name)
+    } else if (given !== undefined && isServiceLink(env, String(given.raw))) {
       warnings.push(
         `${env} looks like a Kubernetes service link and is passed over; set enableServiceLinks: false`,
       )
-      continue
-    }
-    layer[key] = given
+    } else if (given !== undefined) layer[key] = given
   }
-  const debug = await variable(environment, debugVariable, directory)
-  if (debug !== null && debugValue(debug)) layer['logging.level'] = { ...debug, raw: 'debug' }
-  return { layer, warnings }
+  const debug = await faults.attempt(() => variable(environment, debugVariable, directory))
+  if (debug !== undefined && debug !== null && isOn(debug, faults))
+    layer['logging.level'] = { ...debug, raw: 'debug' }
+  return { layer, empty }
 }
 
 /** One variable or its `_FILE` twin; null when neither is set to anything. */
@@ -77,25 +68,19 @@ export async function variable(
   return given(twin, text)
 }
 
+/** The files that the `_FILE` twins name, as they are written there. */
+export function namedFiles(environment: Environment): string[] {
+  const names = [...namedSettings.map(({ env }) => env), debugVariable, configVariable]
+  return names.map((name) => environment[`${name}_FILE`] ?? '').filter((path) => path !== '')
+}
+
 function given(name: string, raw: string): Given {
-  return { raw, origin: { layer: 'env', label: `env ${name}` }, name }
+  return { raw, origin: { layer: 'env', label: `env ${name}` }, name, expands: false }
 }
 
-function debugValue(debug: Given): boolean {
+function isOn(debug: Given, faults: Faults): boolean {
   const reading = flagValue().read(debug.raw)
-  if ('fault' in reading) throw new ConfigError(`${debug.name} ${reading.fault}`)
-  return reading.value
-}
-
-/** A mistyped name would otherwise silently leave a door open. */
-function unknownVariables(environment: Environment): string[] {
-  const known = [...namedSettings.map(({ env }) => env), debugVariable]
-  return Object.keys(environment)
-    .filter((name) => name.startsWith(prefix) && !serviceLinkName.test(name))
-    .filter((name) => !known.includes(name) && !known.includes(name.replace(/_FILE$/, '')))
-    .sort()
-    .map((name) => {
-      const nearest = nearestName(name, known)
-      return `${name} is not a known variable${nearest === null ? '' : `; did you mean ${nearest}?`}`
-    })
+  if ('value' in reading) return reading.value
+  faults.add(`${debug.name} ${reading.fault}`)
+  return false
 }

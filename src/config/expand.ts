@@ -8,40 +8,45 @@
  * Editors write `${env:NAME}` for the same, and `${input:NAME}` for what they ask their user; a server
  * that got the latter as it stands would fail with a reason that nobody understands.
  */
-import { ConfigError } from '../errors.ts'
-import { isMap } from './file.ts'
+import { isMap } from './file/file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** A reference that cannot be replaced. */
+export interface Gap {
+  /** Where it stands: `compozy.yaml: mcps[0].url`. */
+  readonly place: string
+  /** The variable that is not set; null for what an editor would ask its user. */
+  readonly variable: string | null
+}
+
 const reference = /\$?\$\{(?:input:[^}]*|(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}/g
 
-/**
- * A copy of `value` with every text expanded. `place` is where it stands, for the error
- * (`compozy.yaml: mcps[0].url`).
- */
-export function expand(value: unknown, environment: Environment, place: string): unknown {
-  if (typeof value === 'string') return expandText(value, environment, place)
+/** A copy of `value` with every text expanded. What cannot be replaced stays as it is written and is added to `gaps`. */
+export function expand(value: unknown, environment: Environment, place: string, gaps: Gap[]): unknown {
+  if (typeof value === 'string') return expandText(value, environment, place, gaps)
   if (Array.isArray(value))
-    return value.map((entry, index) => expand(entry, environment, `${place}[${index}]`))
+    return value.map((entry, index) => expand(entry, environment, `${place}[${index}]`, gaps))
   if (!isMap(value)) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, expand(member, environment, `${place}.${key}`)]),
+    Object.entries(value).map(([key, member]) => [key, expand(member, environment, `${place}.${key}`, gaps)]),
   )
 }
 
-function expandText(text: string, environment: Environment, place: string): string {
+function expandText(text: string, environment: Environment, place: string, gaps: Gap[]): string {
   return text.replace(reference, (whole: string, name: string | undefined, fallback: string | undefined) => {
     if (whole.startsWith('$$')) return whole.slice(1)
-    if (name === undefined) {
-      throw new ConfigError(
-        `${place}: \${input:…} asks the user of an editor, and there is none here; write \${NAME} and set that variable`,
-      )
-    }
-    const value = environment[name]
+    const value = name === undefined ? undefined : environment[name]
     if (fallback !== undefined) return value === undefined || value === '' ? fallback : value
     if (value !== undefined) return value
-    throw new ConfigError(
-      `${place}: the environment variable ${name} is not set; set it or write \${${name}:-default}`,
-    )
+    gaps.push({ place, variable: name ?? null })
+    return whole
   })
+}
+
+/** What a person can do about it. */
+export function gapLine({ place, variable }: Gap): string {
+  return variable === null
+    ? `${place}: \${input:…} asks the user of an editor, and there is none here; write \${NAME} and set that variable`
+    : `${place}: the environment variable ${variable} is not set; set it or write \${${variable}:-default}`
 }

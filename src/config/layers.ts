@@ -17,15 +17,17 @@ export interface Given {
   readonly origin: Origin
   /** How an error about this value begins: `--mcp-port`, `compozy.yaml: mcp_proxy.port`. */
   readonly name: string
+  /** True where `${NAME}` in it stands for a variable: in files. */
+  readonly expands: boolean
 }
 
 /** By setting key, such as `limits.body_bytes_max`. */
 export type Layer = Readonly<Record<string, Given>>
 
-/** The layer of a file, read when c12 asks for it. */
+/** What a file gives. */
 export interface FileLayer {
   readonly path: string
-  read(): Promise<Layer>
+  readonly layer: Layer
 }
 
 /**
@@ -54,7 +56,7 @@ export async function layered(flags: Layer, environment: Layer, file: FileLayer 
     configFileRequired: true,
     overrides: firstWins(flags, environment),
     resolve: async () => ({
-      config: await file.read(),
+      config: file.layer,
       configFile: file.path,
       _configFile: file.path,
       cwd: '',

@@ -1,45 +1,35 @@
 /**
- * From flags, environment and file to one frozen `Config`, or to a ConfigError of one line.
+ * From flags, environment and file to one frozen `Config`, or to a ConfigError with a line for each fault.
  *
- * Nothing outside this room reads a variable or the file, so a reload is a second call.
+ * Nothing outside this room reads a variable or the file, so a reload is a second call. A command that only looks for a
+ * gateway takes the settings that it needs, and what else the file refers to need not be there.
  */
 
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
-import { ConfigError } from '../errors.ts'
-import { configVariable, environmentLayer, variable } from './environment.ts'
-import type { Environment } from './expand.ts'
-import { readTree } from './file.ts'
-import { fileLayer } from './file-layer.ts'
-import { type Given, type Layer, layered, type Origin } from './layers.ts'
+import { isAbsolute, join } from 'node:path'
+import type { Static, TSchema } from '@sinclair/typebox'
+import { type Environment, expand, type Gap, gapLine } from './expand.ts'
+import { Faults } from './faults.ts'
+import { type ConfigSources, type Gathered, gather } from './gather.ts'
+import type { Origin } from './layers.ts'
 import { oauthFault } from './oauth-settings.ts'
 import type { Config } from './schema.ts'
 import {
-  type Definitions,
   defaultGroupFault,
-  importedDefinitions,
-  treeDefinitions,
-  uniqueDefinitions,
+  type FoundServer,
+  fileServers,
+  importedServers,
+  reportServers,
+  withoutClashes,
 } from './servers.ts'
 import { buildConfig, initialOf, type NamedSetting, namedSettings } from './shape.ts'
-import type { Machine } from './values.ts'
+import type { Machine, Setting } from './values.ts'
 
-const defaultFile = 'compozy.yaml'
+export type { ConfigSources, FlagTexts } from './gather.ts'
+
 /** Where packages and images keep state; only theirs if somebody made it for us. */
 const systemDirectory = '/var/lib/compozy'
-
-/** What the command line said, by flag name without dashes; repeated flags in their order. */
-export type FlagTexts = Readonly<Record<string, readonly string[]>>
-
-export interface ConfigSources {
-  readonly flags: FlagTexts
-  readonly environment: Environment
-  /** Relative paths are taken from here. */
-  readonly directory: string
-  /** Whether stdout is a terminal. */
-  readonly terminal: boolean
-}
 
 export interface LoadedConfig {
   readonly config: Config
@@ -47,114 +37,157 @@ export interface LoadedConfig {
   readonly origins: ReadonlyMap<string, Origin>
   /** The file that was read, as the person wrote it; null without one. */
   readonly file: string | null
+  /** Absolute paths of all that was read, and of the file that would have been if it were there. */
+  readonly files: readonly string[]
   /** By server name. */
   readonly serverOrigins: ReadonlyMap<string, string>
   /** Sentences for a person; the gateway can start all the same. */
   readonly warnings: readonly string[]
 }
 
+/** A setting as it was found. */
+export interface FoundSetting {
+  readonly named: NamedSetting
+  readonly origin: Origin
+  /** Undefined where it cannot be read. */
+  readonly value: unknown
+  /** What of it waits for variables that are not set. */
+  readonly gaps: readonly Gap[]
+}
+
+/** All that could be read, and all that is wrong. */
+export interface FoundConfig extends Pick<LoadedConfig, 'file' | 'files' | 'warnings'> {
+  readonly settings: readonly FoundSetting[]
+  readonly servers: readonly FoundServer[]
+  /** Variables that are not set are not among them. */
+  readonly faults: Faults
+  /** What waits for variables that are not set, of settings and of the file's own servers. */
+  readonly gaps: readonly Gap[]
+  /** Null where there are faults or gaps. */
+  readonly config: Config | null
+}
+
 const defaultOrigin: Origin = { layer: 'default', label: 'default' }
 
-/** Throws a ConfigError, whose message is one line and whose exit code fits its layer. */
+/** Throws a ConfigError that names every fault, and whose exit code fits their layers. */
 export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> {
-  const { environment, directory } = sources
-  const file = await configFile(sources)
-  const fromEnvironment = await environmentLayer(environment, directory)
-  let fromFile: Definitions = { definitions: [], warnings: [] }
-  const path = file === null ? null : resolve(directory, file)
-  const given = await layered(
-    flagLayer(sources.flags),
-    fromEnvironment.layer,
-    file === null || path === null
-      ? null
-      : {
-          path,
-          read: async () => {
-            const { tree, changedAt } = await readTree(path, file)
-            fromFile = treeDefinitions(tree, { environment, path, shown: file, changedAt })
-            return fileLayer(tree, environment, file)
-          },
-        },
-  )
-  const imported = await importedDefinitions(sources.flags['mcp-import'] ?? [], environment, directory)
-  const definitions = uniqueDefinitions([...fromFile.definitions, ...imported])
-  const machine: Machine = { stateDirectory: stateDirectory(environment), terminal: sources.terminal }
-  const origins = new Map<string, Origin>()
-  const config = buildConfig(
-    (named) => {
-      const winner = given[named.key]
-      origins.set(named.key, winner?.origin ?? defaultOrigin)
-      return winner === undefined ? initialOf(named.setting, machine) : read(named, winner)
-    },
-    definitions.map(({ definition }) => definition),
-  )
-  const groupFault = defaultGroupFault(config.defaultGroup, definitions)
-  const fault = groupFault ?? oauthFault(config)
-  if (fault !== null) throw new ConfigError(fault)
+  const { config, settings, servers, faults, gaps, file, files, warnings } = await findConfig(sources)
+  for (const gap of gaps) faults.add(gapLine(gap))
+  faults.raise()
+  if (config === null) throw new Error('a configuration without a fault that cannot be used')
   return {
     config,
-    origins,
     file,
-    serverOrigins: new Map(definitions.map(({ definition, place }) => [definition.name, place])),
-    warnings: [
-      ...fromEnvironment.warnings,
-      ...fromFile.warnings,
-      ...(file === null ? astray(directory) : []),
-    ],
+    files,
+    warnings,
+    origins: new Map(settings.map(({ named, origin }) => [named.key, origin])),
+    serverOrigins: new Map(servers.map(({ name, place }) => [name, place])),
   }
 }
 
-function read(named: NamedSetting, given: Given): unknown {
-  const reading = named.setting.kind.read(given.raw)
-  if ('value' in reading) return reading.value
-  throw new ConfigError(`${given.name} ${reading.fault}`, given.origin.layer === 'flag' ? 2 : 1)
+/** Reads everything, and tells what is wrong instead of throwing it. */
+export async function findConfig(sources: ConfigSources): Promise<FoundConfig> {
+  const faults = new Faults()
+  const warnings: string[] = []
+  const gathered = await gather(sources, faults, warnings)
+  const read = reader(gathered, sources, faults)
+  const settings = namedSettings.map(read)
+  const servers = await serversOf(gathered, sources, faults, warnings)
+  const group = settings.find(({ named }) => named.key === 'default_group')?.value
+  const groupFault = defaultGroupFault(group === false || typeof group === 'string' ? group : null, servers)
+  if (groupFault !== null) faults.add(groupFault)
+  const gaps = [...settings, ...servers.filter(({ imported }) => !imported)].flatMap((found) => found.gaps)
+  // What settings need of each other can be judged only once each is known.
+  const config = faults.any || gaps.length > 0 ? null : configOf(settings, servers)
+  const missing = config === null ? null : oauthFault(config)
+  if (missing !== null) faults.add(missing)
+  return {
+    settings,
+    servers,
+    faults,
+    gaps,
+    config: missing === null ? config : null,
+    file: gathered.file,
+    files: gathered.files,
+    warnings,
+  }
 }
 
-async function configFile({ flags, environment, directory }: ConfigSources): Promise<string | null> {
-  const flag = flags['config']?.at(-1)
-  if (flag === '') throw new ConfigError('--config needs the path of a file', 2)
-  if (flag !== undefined) return flag
-  const named = await variable(environment, configVariable, directory)
-  if (named !== null) return pathIn(named)
-  return existsSync(resolve(directory, defaultFile)) ? defaultFile : null
-}
-
-/** A file that someone has most likely meant for the gateway, which does not read it unasked. */
-function astray(directory: string): string[] {
-  const name = ['compozy.yml', 'compozy.json', 'compozy.jsonc', 'compozy.toml'].find((near) =>
-    existsSync(resolve(directory, near)),
+function configOf(settings: readonly FoundSetting[], servers: readonly FoundServer[]): Config {
+  const values = new Map(settings.map(({ named, value }) => [named, value]))
+  return buildConfig(
+    (named) => values.get(named),
+    servers.flatMap(({ definition }) => definition ?? []),
   )
-  return name === undefined
-    ? []
-    : [`${name} is passed over: only ${defaultFile} is read unasked; name it with --config ${name}`]
 }
 
-/** The twin of this one variable is easily taken for the configuration itself, whose text may hold secrets. */
-function pathIn({ raw, name }: Given): string {
-  const path = String(raw)
-  if (path.includes('\n') || path.length > 4096) {
-    throw new ConfigError(
-      `${name} must lead to the path of a configuration; to name the file itself, set ${configVariable}`,
-    )
+/** Gives the value of one setting of the table. */
+export type SettingValues = <S extends TSchema>(setting: Setting<S>) => Static<S>
+
+/**
+ * The settings that `pick` asks for, and no others: only those are expanded and checked, and servers are not looked at.
+ * Throws a ConfigError that names every fault of theirs, and every name that is not known.
+ */
+export async function loadSettings<T>(
+  sources: ConfigSources,
+  pick: (value: SettingValues) => T,
+): Promise<{ readonly picked: T; readonly warnings: readonly string[] }> {
+  const faults = new Faults()
+  const warnings: string[] = []
+  const read = reader(await gather(sources, faults, warnings), sources, faults)
+  const picked = pick((setting) => {
+    const named = namedSettings.find((each) => each.setting === (setting as Setting))
+    if (named === undefined) throw new Error('a setting that is not in the table')
+    const { value, gaps } = read(named)
+    for (const gap of gaps) faults.add(gapLine(gap))
+    // Where there is none, there is a fault, and what `pick` makes of the default goes nowhere.
+    return (value === undefined ? initialOf(named.setting, machineOf(sources)) : value) as never
+  })
+  faults.raise()
+  return { picked, warnings }
+}
+
+/** Reads one setting; a value that cannot be taken is a fault. */
+function reader(
+  { given, empty }: Gathered,
+  sources: ConfigSources,
+  faults: Faults,
+): (named: NamedSetting) => FoundSetting {
+  const { environment } = sources
+  const machine = machineOf(sources)
+  return (named) => {
+    const winner = given[named.key]
+    const origin = winner?.origin ?? defaultOrigin
+    if (winner === undefined) {
+      const variable = empty.get(named.key)
+      if (variable !== undefined) faults.add(`${variable} is empty; give it a value, or unset it`)
+      return { named, origin, value: initialOf(named.setting, machine), gaps: [] }
+    }
+    const gaps: Gap[] = []
+    const raw = winner.expands ? expand(winner.raw, environment, winner.name, gaps) : winner.raw
+    if (gaps.length > 0) return { named, origin, value: undefined, gaps }
+    const reading = named.setting.kind.read(raw)
+    if ('value' in reading) return { named, origin, value: reading.value, gaps }
+    faults.add(`${winner.name} ${reading.fault}`, origin.layer === 'flag' ? 2 : 1)
+    return { named, origin, value: undefined, gaps }
   }
-  return path
 }
 
-/** A list flag adds up when repeated; of any other flag the last one counts, as is usual. */
-function flagLayer(flags: FlagTexts): Layer {
-  const layer: Record<string, Given> = {}
-  for (const { key, flag, setting } of namedSettings) {
-    const texts = flag === null ? undefined : flags[flag]
-    if (flag === null || texts === undefined) continue
-    const isList = setting.kind.hint === 'list'
-    layer[key] = fromFlag(flag, isList ? texts.join(',') : texts.at(-1))
-  }
-  if (flags['debug']?.at(-1) === 'true') layer['logging.level'] = fromFlag('debug', 'debug')
-  return layer
+async function serversOf(
+  { servers }: Gathered,
+  { flags, environment, directory }: ConfigSources,
+  faults: Faults,
+  warnings: string[],
+): Promise<FoundServer[]> {
+  const ofFile = servers === null ? [] : fileServers(servers.tree, servers.source, faults)
+  const imported = await importedServers(flags['mcp-import'] ?? [], environment, directory, faults)
+  const found = withoutClashes([...ofFile, ...imported])
+  reportServers(found, faults, warnings)
+  return found
 }
 
-function fromFlag(flag: string, raw: unknown): Given {
-  return { raw, origin: { layer: 'flag', label: `flag --${flag}` }, name: `--${flag}` }
+function machineOf({ environment, terminal }: ConfigSources): Machine {
+  return { stateDirectory: stateDirectory(environment), terminal }
 }
 
 /** `/var/lib/compozy` when it is there and writable, else the place of the XDG base directories. */

@@ -2,6 +2,7 @@
 import { type TArray, type TLiteral, type TNull, type TString, type TUnion, Type } from '@sinclair/typebox'
 import { parseCidrSet } from '../net/cidr.ts'
 import { serverNamePattern } from '../registry/field-schemas.ts'
+import { placeholderReason } from '../registry/secret-looking.ts'
 import { list, optionalText, text, type ValueKind } from './values.ts'
 
 const hostPattern = /^(?:[a-z0-9][a-z0-9._-]{0,252}|\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f:.]+)$/i
@@ -65,10 +66,13 @@ export function tokenList(): ValueKind<TArray<TString>> {
   return list({
     takes: 'tokens',
     secret: true,
-    check: (entry) =>
-      /^[\x21-\x2b\x2d-\x7e]{1,4096}$/.test(entry)
-        ? null
-        : 'must be printable ASCII without spaces, at most 4096 characters',
+    check: (entry) => {
+      if (/^bearer\s/i.test(entry)) return 'must be the token alone, without "Bearer"'
+      if (entry.includes(',')) return 'holds a comma; give each token as an entry of its own'
+      return /^[\x21-\x7e]{1,4096}$/.test(entry)
+        ? placeholderReason(entry)
+        : 'must be printable ASCII without spaces, at most 4096 characters'
+    },
   })
 }
 

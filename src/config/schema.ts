@@ -78,6 +78,7 @@ export const settings = {
       flag: 'mcp-global-auth-tokens',
       env: 'MCP_PROXY_GLOBAL_AUTH_TOKENS',
       secret: true,
+      guards: true,
       doc: 'Tokens that open every MCP server. None: no token is asked for.',
     }),
     adminTokens: setting({
@@ -86,6 +87,7 @@ export const settings = {
       flag: 'mcp-admin-tokens',
       env: 'MCP_PROXY_ADMIN_TOKENS',
       secret: true,
+      guards: true,
       doc: 'Tokens that open the admin API. None: it answers only to this machine.',
     }),
     adminAllowIps: setting({
@@ -93,6 +95,7 @@ export const settings = {
       initial: [],
       flag: 'mcp-admin-allow-ips',
       env: 'MCP_PROXY_ADMIN_ALLOW_IPS',
+      guards: true,
       doc: 'Addresses and CIDR blocks from which the admin API may be used. None: from every address.',
     }),
     oauth: oauthSettings,
@@ -101,11 +104,13 @@ export const settings = {
     stdio: setting({
       kind: choice('enabled', 'disabled'),
       initial: 'enabled',
+      guards: true,
       doc: 'Whether the admin API may register servers that start a process.',
     }),
     commands: setting({
       kind: list({ takes: 'commands' }),
       initial: [],
+      guards: true,
       doc: 'Commands that the admin API may register. None: any.',
     }),
   },
@@ -120,6 +125,7 @@ export const settings = {
     allowedHosts: setting({
       kind: hostList(),
       initial: [],
+      guards: true,
       doc: 'Host headers to accept beside loopback names and the host of the base URL.',
     }),
     allowedOrigins: setting({
@@ -130,6 +136,7 @@ export const settings = {
     privateUpstreams: setting({
       kind: choice('allowed', 'refused'),
       initial: 'allowed',
+      guards: true,
       doc: 'Whether registered URLs may lead into private networks. Link-local ones never may.',
     }),
     childEnvironment: setting({

@@ -1,6 +1,9 @@
 /**
  * MCP servers that stand in files: `mcps` in our own form, `mcpServers` in the form of desktop clients,
  * and files of the latter kind named by `--mcp-import`.
+ *
+ * A bad entry of the gateway's own file stops the start, in either form. One of an import, which somebody keeps for
+ * another program, is left out and named.
  */
 
 import { dirname, resolve } from 'node:path'
@@ -10,19 +13,24 @@ import { parseDefinition } from '../registry/definition-schema.ts'
 import { nestedGroup } from '../registry/group/group-rules.ts'
 import { guessesTransport, parseMcpServersMap } from '../registry/mcp-servers-map.ts'
 import type { Problem } from '../registry/problems.ts'
-import { type Environment, expand } from './expand.ts'
-import { isMap, readTree } from './file.ts'
-import { namedSettings } from './shape.ts'
+import { type Environment, expand, type Gap, gapLine } from './expand.ts'
+import type { Faults } from './faults.ts'
+import { isMap, readTree } from './file/file.ts'
+import { migrationPage, tbxarkRoot } from './file/top-level.ts'
 
-export interface PlacedDefinition {
-  readonly definition: ServerDefinition
+/** A server as it was found. */
+export interface FoundServer {
+  /** Empty where it has none that can be read. */
+  readonly name: string
   /** Where it stands: `compozy.yaml: mcps[0]`. */
   readonly place: string
-}
-
-export interface Definitions {
-  readonly definitions: readonly PlacedDefinition[]
-  readonly warnings: readonly string[]
+  /** Null where it cannot be read. */
+  readonly definition: ServerDefinition | null
+  /** What of it waits for variables that are not set. */
+  readonly gaps: readonly Gap[]
+  /** What else is wrong with it, a line each. */
+  readonly faults: readonly string[]
+  readonly imported: boolean
 }
 
 export interface Source {
@@ -32,93 +40,139 @@ export interface Source {
   readonly shown: string
   /** When the file was last changed, ISO 8601; servers in it have no other date. */
   readonly changedAt: string
+  readonly imported: boolean
 }
 
-/** The servers in a parsed file. Throws a ConfigError that names the field at fault. */
-export function treeDefinitions(tree: Record<string, unknown>, source: Source): Definitions {
-  return {
-    definitions: [...ownForm(tree['mcps'], source), ...clientForm(tree['mcpServers'], 'mcpServers', source)],
-    warnings: nearRoots(tree, source.shown),
-  }
+/** The servers in a parsed file. */
+export function fileServers(
+  tree: { readonly mcps?: unknown; readonly mcpServers?: unknown },
+  source: Source,
+  faults: Faults,
+): FoundServer[] {
+  const { mcps, mcpServers } = tree
+  return [...ownForm(mcps, source, faults), ...clientForm(mcpServers, 'mcpServers', source, faults)]
 }
 
 /** The servers of each file of `--mcp-import`; VS Code calls its map `servers`. */
-export async function importedDefinitions(
+export async function importedServers(
   files: readonly string[],
   environment: Environment,
   directory: string,
-): Promise<readonly PlacedDefinition[]> {
-  const definitions: PlacedDefinition[] = []
+  faults: Faults,
+): Promise<FoundServer[]> {
+  const found: FoundServer[] = []
   for (const shown of files) {
-    if (shown === '') throw new ConfigError('--mcp-import needs the path of a file', 2)
-    const path = resolve(directory, shown)
-    const { tree, changedAt } = await readTree(path, shown, true)
-    const key = ['mcpServers', 'servers'].find((name) => tree[name] !== undefined)
-    if (key === undefined) throw new ConfigError(`${shown}: has no mcpServers map`)
-    definitions.push(...clientForm(tree[key], key, { environment, path, shown, changedAt }))
+    await faults.attempt(async () => {
+      if (shown === '') throw new ConfigError('--mcp-import needs the path of a file', 2)
+      const path = resolve(directory, shown)
+      const { tree, changedAt } = await readTree(path, shown, true)
+      if (tree[tbxarkRoot] !== undefined) {
+        throw new ConfigError(
+          `${shown}: is a file of TBXark's proxy, and ${tbxarkRoot} holds its tokens; name it with --config (${migrationPage})`,
+        )
+      }
+      const key = ['mcpServers', 'servers'].find((name) => tree[name] !== undefined)
+      if (key === undefined) throw new ConfigError(`${shown}: has no mcpServers map`)
+      const source: Source = { environment, path, shown, changedAt, imported: true }
+      found.push(...clientForm(tree[key], key, source, faults))
+    })
   }
-  return definitions
+  return found
 }
 
-/** Throws a ConfigError when two definitions have one name, or a group would stand in a group. */
-export function uniqueDefinitions(definitions: readonly PlacedDefinition[]): readonly PlacedDefinition[] {
+/** The same servers; those whose name is taken, or that are a group in a group, with that fault. */
+export function withoutClashes(servers: readonly FoundServer[]): FoundServer[] {
   const places = new Map<string, string>()
-  for (const { definition, place } of definitions) {
+  const definitions = servers.flatMap(({ definition }) => definition ?? [])
+  return servers.map((server) => {
+    const { definition, place, faults } = server
+    if (definition === null) return server
     const other = places.get(definition.name)
     if (other !== undefined) {
-      throw new ConfigError(`${place}: the name "${definition.name}" is already taken by ${other}`)
+      const taken = `${place}: the name "${definition.name}" is already taken by ${other}`
+      return { ...server, definition: null, faults: [...faults, taken] }
     }
     places.set(definition.name, place)
-  }
-  const all = definitions.map(({ definition }) => definition)
-  for (const { definition, place } of definitions) {
-    const nested = nestedGroup(definition, all)
-    if (nested !== null) throw new ConfigError(faultAt(place, [nested]))
-  }
-  return definitions
+    const nested = nestedGroup(definition, definitions)
+    return nested === null
+      ? server
+      : { ...server, definition: null, faults: [...faults, faultAt(place, nested)] }
+  })
 }
 
 /** Why `default_group` cannot be this one; null where it can, also where nobody has that name yet. */
 export function defaultGroupFault(
   name: string | false | null,
-  definitions: readonly PlacedDefinition[],
+  servers: readonly FoundServer[],
 ): string | null {
-  const named = definitions.find(({ definition }) => definition.name === name)
-  if (named === undefined || named.definition.group !== null) return null
-  return `default_group must name a group, and ${named.definition.name} is a server (${named.place})`
+  const named = servers.find(({ definition }) => definition?.name === name)
+  if (named === undefined || named.definition === null || named.definition.group !== null) return null
+  return `default_group must name a group, and ${named.name} is a server (${named.place})`
 }
 
-function ownForm(list: unknown, source: Source): PlacedDefinition[] {
+/**
+ * Puts the faults of each server where they belong: those of an import are warnings, and it is left out. Variables that
+ * are not set are no faults yet.
+ */
+export function reportServers(servers: readonly FoundServer[], faults: Faults, warnings: string[]): void {
+  for (const server of servers) {
+    if (server.imported) {
+      const lines = [...server.faults, ...server.gaps.map(gapLine)]
+      if (lines.length > 0) warnings.push(`${lines.join('; ')}; the server is left out`)
+    } else for (const line of server.faults) faults.add(line)
+  }
+}
+
+function ownForm(list: unknown, source: Source, faults: Faults): FoundServer[] {
   if (list === undefined || list === null) return []
-  if (!Array.isArray(list)) throw new ConfigError(`${source.shown}: mcps must be a list of servers`)
-  return list.map((entry, index) => parse(entry, `${source.shown}: mcps[${index}]`, source))
+  if (Array.isArray(list))
+    return list.map((entry, index) => found(entry, `${source.shown}: mcps[${index}]`, source))
+  faults.add(`${source.shown}: mcps must be a list of servers`)
+  return []
 }
 
-function clientForm(map: unknown, key: string, source: Source): PlacedDefinition[] {
+function clientForm(map: unknown, key: string, source: Source, faults: Faults): FoundServer[] {
   if (map === undefined || map === null) return []
   const place = `${source.shown}: ${key}`
   const parsed = parseMcpServersMap(map)
-  if (!parsed.ok) throw new ConfigError(faultAt(place, parsed.problems))
-  return parsed.definitions.map((input) => {
-    const { definition, place: at } = parse(input, `${place}.${input['name']}`, source)
-    return guessesTransport(isMap(map) ? map[definition.name] : null)
-      ? { definition: { ...definition, transportGuessed: true }, place: at }
-      : { definition, place: at }
+  if (!parsed.ok) {
+    faults.add(faultAt(place, parsed.problem))
+    return []
+  }
+  return parsed.entries.map((entry) => {
+    const at = `${place}.${entry.name.slice(0, 80)}`
+    if ('problem' in entry) return unreadable(entry.name, at, [faultAt(at, entry.problem)], source)
+    const server = found(entry.input, at, source)
+    return server.definition !== null && isMap(map) && guessesTransport(map[entry.name])
+      ? { ...server, definition: { ...server.definition, transportGuessed: true } }
+      : server
   })
 }
 
-function parse(input: unknown, place: string, source: Source): PlacedDefinition {
-  const expanded = expand(input, source.environment, place)
-  const based = isMap(expanded) ? withDirectory(expanded, source.path) : expanded
-  const parsed = parseDefinition(based, { allowCwd: true, now: source.changedAt })
-  if (parsed.ok) return { definition: parsed.definition, place }
-  throw new ConfigError(faultAt(place, parsed.problems))
+function unreadable(name: string, place: string, faults: readonly string[], source: Source): FoundServer {
+  return { name, place, definition: null, gaps: [], faults, imported: source.imported }
 }
 
-/** The first problem is enough for one line: whoever mends it will see the next. */
-function faultAt(place: string, [problem]: readonly Problem[]): string {
-  if (problem === undefined) return `${place} cannot be read`
-  return `${place}${problem.field === '' ? '' : `.${problem.field}`} ${problem.reason.replace(/^: /, '')}`
+function found(input: unknown, place: string, source: Source): FoundServer {
+  const gaps: Gap[] = []
+  const expanded = expand(input, source.environment, place, gaps)
+  const based = isMap(expanded) ? withDirectory(expanded, source.path) : expanded
+  const parsed = parseDefinition(based, { allowCwd: true, written: true, now: source.changedAt })
+  const name = isMap(input) && typeof input['name'] === 'string' ? input['name'] : ''
+  if (parsed.ok) {
+    const definition = gaps.length === 0 ? parsed.definition : null
+    return { name, place, definition, gaps, faults: [], imported: source.imported }
+  }
+  // What is wrong with a text whose references stand in it says nothing about the text that it will be.
+  const problems = parsed.problems.filter(
+    ({ field }) => !gaps.some((gap) => gap.place === place || gap.place.startsWith(`${place}.${field}`)),
+  )
+  const faults = problems.map((problem) => faultAt(place, problem))
+  return { name, place, definition: null, gaps, faults, imported: source.imported }
+}
+
+function faultAt(place: string, { field, reason }: Problem): string {
+  return `${place}${field === '' ? '' : `.${field}`} ${reason.replace(/^: /, '')}`
 }
 
 function withDirectory(definition: Record<string, unknown>, file: string): Record<string, unknown> {
@@ -126,19 +180,4 @@ function withDirectory(definition: Record<string, unknown>, file: string): Recor
   return typeof cwd === 'string' && cwd !== ''
     ? { ...definition, cwd: resolve(dirname(file), cwd) }
     : definition
-}
-
-/** Other products share this file, so an unknown key at the top is no error; a near miss is suspicious. */
-function nearRoots(tree: Record<string, unknown>, shown: string): string[] {
-  const roots = ['mcp_proxy', 'mcps', 'mcpServers']
-  // A file without any of ours may be another product's, or one of ours that lacks its first line.
-  if (!roots.some((root) => root in tree)) {
-    const astray = Object.keys(tree).find((key) => namedSettings.some((named) => named.key === key))
-    if (astray !== undefined) return [`${shown}: ${astray} is passed over; did you mean mcp_proxy.${astray}?`]
-  }
-  const fold = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '')
-  return Object.keys(tree).flatMap((key) => {
-    const meant = roots.find((root) => root !== key && fold(root) === fold(key))
-    return meant === undefined ? [] : [`${shown}: ${key} is passed over; did you mean ${meant}?`]
-  })
 }

@@ -53,6 +53,8 @@ export interface Setting<S extends TSchema = TSchema> {
   readonly env?: string
   /** Shown as `***` wherever the configuration is printed. */
   readonly secret?: boolean
+  /** Its default leaves a door open, so a variable that is empty or a key without a value is a slip, and no default. */
+  readonly guards?: boolean
 }
 
 /** Ties the default of a row to its type. */
@@ -247,6 +249,9 @@ export function variableNameList(): ValueKind<TArray<TString>> {
 }
 
 function entryFault(entry: unknown, options: ListOptions): string | null {
+  if (typeof entry === 'number' && options.secret === true) {
+    return 'is a number, and its spelling may be lost; put it in quotes'
+  }
   if (typeof entry !== 'string' && typeof entry !== 'number') return 'is not a text'
   const trimmed = String(entry).trim()
   if (trimmed === '') return 'is empty'

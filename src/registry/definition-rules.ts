@@ -4,11 +4,12 @@
  */
 import { parseCidrSet } from '../net/cidr.ts'
 import { framingHeaders, isForwardable } from '../net/header-policy.ts'
-import type { DefinitionWire } from './definition-schema.ts'
+import type { DefinitionWire, ParseOptions } from './definition-schema.ts'
 import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
 import { groupProblems, notGroupProblems } from './group/group-rules.ts'
 import { isMasked } from './mask.ts'
 import type { Problem } from './problems.ts'
+import { placeholderReason } from './secret-looking.ts'
 
 const durationFields = [
   'timeout',
@@ -22,7 +23,10 @@ const durationFields = [
 const durationMsMax = 86_400_000
 
 /** Every broken rule, in the order of the fields. */
-export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[] {
+export function ruleProblems(
+  wire: DefinitionWire,
+  { allowCwd = false, written = false }: Pick<ParseOptions, 'allowCwd' | 'written'>,
+): Problem[] {
   const problems: Problem[] = []
   const add = (field: string, reason: string | null): void => {
     if (reason !== null) problems.push({ field, reason })
@@ -40,7 +44,7 @@ export function ruleProblems(wire: DefinitionWire, allowCwd: boolean): Problem[]
     add(`forwardHeaders[${index}]`, forwardReason(name.toLowerCase()))
   }
   for (const [index, token] of (wire.authTokens ?? []).entries()) {
-    add(`authTokens[${index}]`, isMasked(token) ? maskedReason : null)
+    add(`authTokens[${index}]`, isMasked(token) ? maskedReason : written ? placeholderReason(token) : null)
   }
   if (wire.authTokensOnly === true && (wire.authTokens ?? []).length === 0) {
     add('authTokensOnly', 'needs authTokens beside it: no other token opens the server')

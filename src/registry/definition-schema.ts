@@ -100,6 +100,8 @@ export type DefinitionWire = Static<typeof definitionWireSchema>
 export interface ParseOptions {
   /** Only the configuration file may choose a working directory. */
   readonly allowCwd?: boolean
+  /** True for what a person has just written: tokens that are plainly none, such as `$NAME`, are refused. */
+  readonly written?: boolean
   /** ISO 8601; becomes `updatedAt`, and `createdAt` unless there is a previous definition. */
   readonly now: string
   /** The definition being replaced: its `createdAt` is kept. */
@@ -119,7 +121,7 @@ export function parseDefinition(input: unknown, options: ParseOptions): ParsedDe
   if (!Value.Check(definitionWireSchema, wire)) {
     return { ok: false, problems: problemsOf(definitionWireSchema, wire) }
   }
-  const problems = ruleProblems(wire, options.allowCwd ?? false)
+  const problems = ruleProblems(wire, options)
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, definition: withDefaults(wire, options) }
 }

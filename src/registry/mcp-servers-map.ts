@@ -10,13 +10,16 @@ import { isObject } from '../protocol/json.ts'
 import type { Problem } from './problems.ts'
 import { transportNames } from './wire-spelling.ts'
 
+/** One entry of the map. */
+export type ServersMapEntry =
+  /** The input for `parseDefinition`. */
+  | { readonly name: string; readonly input: Readonly<Record<string, unknown>> }
+  | { readonly name: string; readonly problem: Problem }
+
 export type ParsedServersMap =
-  | {
-      readonly ok: true
-      /** Inputs for `parseDefinition`, in the order of the file. */
-      readonly definitions: readonly Readonly<Record<string, unknown>>[]
-    }
-  | { readonly ok: false; readonly problems: Problem[] }
+  /** In the order of the file, without the entries that are switched off. */
+  | { readonly ok: true; readonly entries: readonly ServersMapEntry[] }
+  | { readonly ok: false; readonly problem: Problem }
 
 /** What only a client's own windows and prompts need. */
 const clientOnlyKeys: ReadonlySet<string> = new Set([
@@ -43,28 +46,25 @@ const clientOnlyKeys: ReadonlySet<string> = new Set([
 /** Most servers that one map may hold. */
 const serversMax = 1_000
 
-/** Turns the map into definition inputs, or says which entry cannot be read. */
+/** Turns each entry of the map into the input of a definition, or says why it cannot be read. */
 export function parseMcpServersMap(input: unknown): ParsedServersMap {
-  if (!isObject(input)) return fault('', 'must be a map from server names to servers')
-  const entries = Object.entries(input)
-  if (entries.length > serversMax) return fault('', `must hold at most ${serversMax} servers`)
-  const definitions: Record<string, unknown>[] = []
-  const problems: Problem[] = []
-  for (const [name, server] of entries) {
-    if (!isObject(server)) problems.push({ field: name, reason: 'must be an object with command or url' })
-    else if (isSwitchedOff(server)) continue
-    else if (isEmpty(server)) problems.push({ field: name, reason: 'needs a command or a url' })
-    else {
-      const transport = transportOf(server)
-      if (transport === null) {
-        problems.push({
-          field: `${name}.type`,
-          reason: `must be one of ${[...transportNames.keys()].join(', ')}`,
-        })
-      } else definitions.push(definitionInput(name, transport, server))
-    }
-  }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, definitions }
+  if (!isObject(input)) return fault('must be a map from server names to servers')
+  const servers = Object.entries(input)
+  if (servers.length > serversMax) return fault(`must hold at most ${serversMax} servers`)
+  const entries = servers
+    .filter(([, server]) => !isObject(server) || !isSwitchedOff(server))
+    .map(([name, server]) => entryOf(name, server))
+  return { ok: true, entries }
+}
+
+function entryOf(name: string, server: unknown): ServersMapEntry {
+  const problem = (field: string, reason: string) => ({ name, problem: { field, reason } })
+  if (!isObject(server)) return problem('', 'must be an object with command or url')
+  if (isEmpty(server)) return problem('', 'needs a command or a url')
+  const transport = transportOf(server)
+  return transport === null
+    ? problem('type', `must be one of ${[...transportNames.keys()].join(', ')}`)
+    : { name, input: definitionInput(name, transport, server) }
 }
 
 function isSwitchedOff({ disabled, enabled, isActive }: Readonly<Record<string, unknown>>): boolean {
@@ -106,6 +106,6 @@ function definitionInput(
   return { ...Object.fromEntries(kept), ...(address === undefined ? {} : { url: address }), name, transport }
 }
 
-function fault(field: string, reason: string): ParsedServersMap {
-  return { ok: false, problems: [{ field, reason }] }
+function fault(reason: string): ParsedServersMap {
+  return { ok: false, problem: { field: '', reason } }
 }

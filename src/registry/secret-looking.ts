@@ -78,3 +78,15 @@ function bitsPerCharacter(text: string): number {
   for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length)
   return bits
 }
+
+/** Why a text is most likely no token, without the text itself; null for anything that may be one. */
+export function placeholderReason(text: string): string | null {
+  // Of a shell, of a file that is not expanded there, of a template that nobody has filled in.
+  if (/^\$[A-Za-z_]\w*$|\$\{|\{\{|^%[A-Za-z_]\w*%$/.test(text)) {
+    return 'is the name of a variable and not its value; ${NAME} is replaced in configuration files only'
+  }
+  if (text === '***') return 'is a mask; write the token itself'
+  if (/^<.*>$/.test(text)) return 'is a placeholder; write the token itself'
+  if (/^["'`[]|["'`\]]$/.test(text)) return 'has a quote or bracket at its end, which would be part of it'
+  return null
+}

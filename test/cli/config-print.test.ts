@@ -78,6 +78,37 @@ describe('config print', () => {
     expect(text).toMatch(/^files +stdio: npx .* file compozy\.yaml: mcps\[0\]$/m)
   })
 
+  test.each([{ args: [] }, { args: ['--json'] }])(
+    'shows what is not set instead of failing ($args)',
+    async ({ args }) => {
+      using directory = temporaryDirectory({
+        'compozy.yaml': `
+mcp_proxy: { auth: { admin_tokens: ["$\{NO_TOKEN}"] }, port: "$\{NO_PORT}" }
+mcps:
+  - { name: docs, transport: sse, url: "$\{NO_URL}", headers: { A: "Bearer $\{NO_TOKEN}" } }
+  - { name: files, transport: stdio, command: npx }
+`,
+      })
+      const { exitCode, stdout, stderr } = await runCommand(['config', 'print', ...args], {
+        via: 'executable',
+        cwd: directory.path,
+      })
+      expect(exitCode).toBe(0)
+      expect(stderr).toBe(
+        'compozy: warning: not set, and the gateway does not start without: NO_PORT, NO_TOKEN, NO_URL\n',
+      )
+      if (args.length > 0) {
+        const printed = JSON.parse(stdout)
+        expect(printed.mcp_proxy['auth.admin_tokens']).toMatchObject({ value: null, unset: ['NO_TOKEN'] })
+        expect(printed.servers[0]).toMatchObject({ name: 'docs', unset: ['NO_URL', 'NO_TOKEN'] })
+        expect(printed.servers[1].definition.name).toBe('files')
+      } else {
+        expect(cells(stdout, 'port')).toEqual(['(not set: NO_PORT)', 'file compozy.yaml'])
+        expect(stdout).toMatch(/^docs +\(not set: NO_URL, NO_TOKEN\) +file compozy\.yaml: mcps\[0\]$/m)
+      }
+    },
+  )
+
   test('--json gives value, layer and origin for programs', async () => {
     const printed = JSON.parse(await print('--json', '--mcp-port', '7001'))
     expect(printed.mcp_proxy.port).toEqual({ value: 7001, layer: 'flag', origin: 'flag --mcp-port' })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { jsonFault } from '../../src/config/json-fault.ts'
+import { jsonFault } from '../../src/config/file/json-fault.ts'
 
 describe('the place where a text stops being JSON', () => {
   test.each([
@@ -26,7 +26,21 @@ describe('the place where a text stops being JSON', () => {
     })
   })
 
-  test.each(['{}', '[]', 'null', ' {"a":[1,-2.5e3,{"b":"\\u00e9\\n"}],"c":true} '])('%s is JSON', (text) => {
+  test.each([
+    { text: '{"a": 1, "b": 2, "a": 3}', offset: 17, why: 'in one object' },
+    { text: '{"a": {"b": 1, "\\u0062": 2}}', offset: 15, why: 'in another spelling' },
+    { text: '[{"a": 1}, {"a": 1, "a": 2}]', offset: 20, why: 'in the second of two objects' },
+  ])('a key that stands twice $why, where the parser keeps the last one', ({ text, offset }) => {
+    expect(jsonFault(text, false)).toMatchObject({ offset, reason: expect.stringContaining('stands twice') })
+  })
+
+  test.each([
+    '{}',
+    '{"a": {"a": [{"a": 1}, {"a": 2}]}, "b": {"a": 3}}',
+    '[]',
+    'null',
+    ' {"a":[1,-2.5e3,{"b":"\\u00e9\\n"}],"c":true} ',
+  ])('%s is JSON', (text) => {
     expect(jsonFault(text, false)).toBeNull()
   })
 

@@ -1,7 +1,8 @@
 /** From flags, environment and file to a configuration: who wins, what is refused, and with which words. */
 
 import { describe, expect, test } from 'bun:test'
-import { type FlagTexts, type LoadedConfig, loadConfig } from '../../src/config/load.ts'
+import { type FlagTexts, type LoadedConfig, loadConfig, loadSettings } from '../../src/config/load.ts'
+import { settings } from '../../src/config/schema.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -218,7 +219,9 @@ describe('references in the file', () => {
   })
 
   test('parts of the file that belong to others are not looked at', async () => {
-    const { config } = await load({ files: yaml('agents: { key: "$' + '{UNSET}" }\nmcp_proxy: { port: 1 }') })
+    const { config } = await load({
+      files: yaml('x-agents: { key: "$' + '{UNSET}" }\n$schema: s\nmcp_proxy: { port: 1 }'),
+    })
     expect(config.port).toBe(1)
   })
 })
@@ -360,43 +363,78 @@ describe('what is refused', () => {
   })
 })
 
-describe('warnings', () => {
-  test.each([
-    {
-      why: 'a mistyped variable',
-      env: { MCP_PROXY_ADMIN_TOKEN: 'x' },
-      warning: 'MCP_PROXY_ADMIN_TOKEN is not a known variable; did you mean MCP_PROXY_ADMIN_TOKENS?',
-    },
-    {
-      why: 'a secret that is set to nothing',
-      env: { MCP_PROXY_ADMIN_TOKENS: '' },
-      warning: 'MCP_PROXY_ADMIN_TOKENS is empty and counts as not set',
-    },
-    {
-      why: 'a mistyped group at the top, where other products have keys too',
-      files: yaml('mcp-proxy: { port: 1 }'),
-      warning: 'compozy.yaml: mcp-proxy is passed over; did you mean mcp_proxy?',
-    },
-    {
-      why: 'a setting at the top of a file that has no group of ours',
-      files: yaml('port: 7001'),
-      warning: 'compozy.yaml: port is passed over; did you mean mcp_proxy.port?',
-    },
-    {
-      why: 'a file of another ending, which is not read unasked',
-      files: { 'compozy.yml': 'mcp_proxy: { port: 1 }' },
-      warning:
-        'compozy.yml is passed over: only compozy.yaml is read unasked; name it with --config compozy.yml',
-    },
-  ])('$why', async ({ warning, ...given }) => {
-    expect((await load(given)).warnings).toEqual([warning])
+describe('faults', () => {
+  test('are all told at once, each a line of its own', async () => {
+    const { message, exitCode } = await fault({
+      files: yaml(`
+mcp_proxy:
+  prot: 1
+  host: "$\{NO_HOST}"
+  logging: { level: loud }
+mcps:
+  - { name: a, transport: stdio, comand: x, env: { K: "$\{NO_KEY}" } }
+  - { name: b, transport: stdio, command: y, allowedIPs: [lan] }
+mcpServers: { b: { command: z }, c: {} }
+auth: {}
+`),
+      env: { MCP_PROXY_SHUTDOWN_TIMEOUT: 'soon', MCP_PROXY_GLOBAL_AUTH_TOKEN: 'a' },
+    })
+    expect(exitCode).toBe(1)
+    expect(
+      message
+        .split('; ')
+        .join(';')
+        .split(/;(?=compozy\.yaml|MCP)/),
+    ).toEqual([
+      'MCP_PROXY_GLOBAL_AUTH_TOKEN is not a known variable;did you mean MCP_PROXY_GLOBAL_AUTH_TOKENS?',
+      'compozy.yaml: auth stands at the top;it belongs under mcp_proxy: mcp_proxy.auth',
+      'compozy.yaml: unknown key mcp_proxy.prot;did you mean port?',
+      'MCP_PROXY_SHUTDOWN_TIMEOUT must be a duration such as 10s, 500ms or 1h30m, from 0s to 1h, got "soon"',
+      'compozy.yaml: mcp_proxy.logging.level must be one of debug, info, warn, error, silent, got "loud"',
+      'compozy.yaml: mcps[0].comand is not a known field;did you mean command?',
+      'compozy.yaml: mcps[1].allowedIPs[0] is wrong: not an IP address or CIDR block, such as 10.0.0.0/8 or ::1',
+      'compozy.yaml: mcpServers.c needs a command or a url',
+      'compozy.yaml: mcp_proxy.host: the environment variable NO_HOST is not set;set it or write ${NO_HOST:-default}',
+      'compozy.yaml: mcps[0].env.K: the environment variable NO_KEY is not set;set it or write ${NO_KEY:-default}',
+    ])
   })
 
-  test('variables that Kubernetes sets beside a service of that name are no mistakes', async () => {
-    const { warnings } = await load({
-      env: { MCP_PROXY_SERVICE_HOST: '10.0.0.1', MCP_PROXY_PORT_6001_TCP_ADDR: '10.0.0.1' },
-    })
-    expect(warnings).toEqual([])
+  test('of a flag among them make the exit code that of the command line', async () => {
+    const given = { files: yaml('mcp_proxy: { prot: 1 }'), flags: { 'mcp-port': ['x'] } }
+    expect((await fault(given)).exitCode).toBe(2)
+  })
+
+  test('are counted beyond twenty, and long ones are cut', async () => {
+    const keys = Array.from({ length: 1000 }, (_, index) => `key${index}: 1`)
+    const { message } = await fault({ files: yaml(`${keys.join('\n')}\n${'k'.repeat(100_000)}: 1`) })
+    expect(message.length).toBeLessThan(21_000)
+    expect(message).toEndWith('; and 981 more')
+  })
+})
+
+describe('a command that needs only some settings', () => {
+  const sources = (directory: string) => ({ flags: {}, environment: {}, directory, terminal: false })
+
+  test('reads those, and needs no variable of a server or of another setting', async () => {
+    using directory = temporaryDirectory(
+      yaml(`
+mcp_proxy: { port: 7001, auth: { admin_tokens: [a1], global_tokens: ["$\{UNSET}"] }, logging: { level: loud } }
+mcps: [{ name: a, transport: sse, url: "$\{UNSET}" }, { name: a }]
+`),
+    )
+    const { picked } = await loadSettings(sources(directory.path), (value) => ({
+      port: value(settings.port),
+      tokens: value(settings.auth.adminTokens),
+    }))
+    expect(picked).toEqual({ port: 7001, tokens: ['a1'] })
+    const others = loadSettings(sources(directory.path), (value) => value(settings.auth.globalTokens))
+    await expect(others).rejects.toThrow('global_tokens[0]: the environment variable UNSET is not set')
+  })
+
+  test('is still told of a name that is not known: the setting that it needs may be under it', async () => {
+    using directory = temporaryDirectory(yaml('mcp_proxy: { prot: 7001 }'))
+    const read = loadSettings(sources(directory.path), (value) => value(settings.port))
+    await expect(read).rejects.toThrow('unknown key mcp_proxy.prot; did you mean port?')
   })
 })
 
@@ -411,8 +449,7 @@ describe('what is passed over', () => {
   test('.env, package.json and rc files, which other loaders would read', async () => {
     const { config } = await load({
       files: {
-        ...yaml('extends: ./base.yaml\nmcp_proxy: {}'),
-        'base.yaml': 'mcp_proxy: { port: 1 }',
+        ...yaml('mcp_proxy: {}'),
         '.env': 'MCP_PROXY_PORT=2',
         'package.json': '{"config": {"mcp_proxy": {"port": 3}}}',
         '.configrc': 'mcp_proxy.port=4',

@@ -181,9 +181,15 @@ mcpServers:
         'compozy.yaml: mcpServers.a.env.KEY: ${input:…} asks the user of an editor, and there is none here; write ${NAME} and set that variable',
     },
     {
-      why: 'a number where only text can be passed on',
-      text: 'mcpServers: { a: { command: a, env: { PORT: 3000 } } }',
-      message: 'compozy.yaml: mcpServers.a.env.PORT must be a string; put it in quotes',
+      why: 'a number that the parser has rounded where only text can be passed on',
+      text: 'mcpServers: { a: { command: a, env: { ID: 12345678901234567890 } } }',
+      message: 'compozy.yaml: mcpServers.a.env.ID must be a string; put it in quotes',
+    },
+    {
+      why: 'the name of a variable where a token belongs',
+      text: 'mcps: [{ name: a, transport: stdio, command: a, authTokens: ["$TOKEN"] }]',
+      message:
+        'compozy.yaml: mcps[0].authTokens[0] is the name of a variable and not its value; ${NAME} is replaced in configuration files only',
     },
     {
       why: 'a server without an address',
@@ -194,9 +200,51 @@ mcpServers:
     await expect(load(yaml(text))).rejects.toThrow(message)
   })
 
+  test('a bad entry of an import is left out and named, and the others are there', async () => {
+    const entries = {
+      good: { command: 'a' },
+      slip: { command: 'a', comand: 'b' },
+      asks: { command: 'a', env: { KEY: '${input:key}' } },
+      unset: { url: 'https://x.example', headers: { A: '${UNSET}' } },
+      taken: { command: 'b' },
+      none: 'npx',
+    }
+    const { config, warnings } = await load(
+      {
+        ...yaml('mcps: [{ name: taken, transport: stdio, command: a }]'),
+        'x.json': JSON.stringify({ mcpServers: entries }),
+      },
+      ['x.json'],
+    )
+    expect(config.servers.map(({ name }) => name)).toEqual(['taken', 'good'])
+    expect(warnings).toEqual([
+      'x.json: mcpServers.slip.comand is not a known field; did you mean command?; the server is left out',
+      expect.stringMatching(
+        /^x\.json: mcpServers\.asks\.env\.KEY: \$\{input:…\} asks .*; the server is left out$/,
+      ),
+      expect.stringMatching(
+        /^x\.json: mcpServers\.unset\.headers\.A: the environment variable UNSET .* left out$/,
+      ),
+      'x.json: mcpServers.taken: the name "taken" is already taken by compozy.yaml: mcps[0]; the server is left out',
+      'x.json: mcpServers.none must be an object with command or url; the server is left out',
+    ])
+  })
+
   test.each([
     { why: 'a file without servers', files: { 'x.json': '{}' }, message: 'x.json: has no mcpServers map' },
     { why: 'a missing file', files: {}, message: 'cannot read x.json: no such file' },
+    {
+      why: 'a file with a server twice, of which one would be lost',
+      files: { 'x.json': '{"mcpServers": {"a": {"command": "a"}, "a": {"command": "b"}}}' },
+      message: 'x.json:1:40: the key "a" stands twice in one object',
+    },
+    {
+      why: "a file of TBXark's proxy, whose tokens would be lost",
+      files: {
+        'x.json': '{"mcpProxy": {"options": {"authTokens": ["a"]}}, "mcpServers": {"a": {"command": "a"}}}',
+      },
+      message: 'mcpProxy holds its tokens; name it with --config (docs/MIGRATION.md)',
+    },
   ])('refuses to import $why', async ({ files, message }) => {
     await expect(load(files, ['x.json'])).rejects.toThrow(message)
   })

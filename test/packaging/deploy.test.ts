@@ -1,8 +1,8 @@
 /** What stands in deploy/ must fit the program: names, ports, paths, commands and times. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { configVariable, environmentLayer } from '../../src/config/environment.ts'
-import { loadConfig } from '../../src/config/load.ts'
+import { configVariable } from '../../src/config/environment.ts'
+import { type LoadedConfig, loadConfig } from '../../src/config/load.ts'
 import { namedSettings } from '../../src/config/shape.ts'
 import { defaultConfig } from '../support/default-config.ts'
 import { startGatewayProcess } from '../support/gateway.ts'
@@ -36,6 +36,11 @@ const unitEnv = Object.fromEntries(
 ) as Record<string, string>
 
 /** Sections to keys to values; a key may come several times. */
+/** What the gateway makes of an environment in an empty directory. */
+function loadedWith(environment: Readonly<Record<string, string>>, directory: string): Promise<LoadedConfig> {
+  return loadConfig({ flags: {}, environment, directory, terminal: false })
+}
+
 function readUnit(path: string): Record<string, Record<string, string[]>> {
   const sections: Record<string, Record<string, string[]>> = {}
   let section: Record<string, string[]> = {}
@@ -78,7 +83,7 @@ describe('variables', () => {
         name,
         name.endsWith('_FILE') ? join(place.path, 'tokens') : value,
       ])
-      expect((await environmentLayer(Object.fromEntries(files), place.path)).warnings).toEqual([])
+      expect((await loadedWith(Object.fromEntries(files), place.path)).warnings).toEqual([])
     }
   })
 
@@ -199,7 +204,7 @@ describe('configuration and tokens', () => {
     for (const [name, value] of Object.entries(at(secret, 'stringData') as Record<string, string>)) {
       using place = temporaryDirectory({ [name]: value })
       const env = { MCP_PROXY_GLOBAL_AUTH_TOKENS_FILE: join(place.path, name) }
-      await expect(environmentLayer(env, place.path)).rejects.toThrow('is empty')
+      await expect(loadedWith(env, place.path)).rejects.toThrow('is empty')
     }
   })
 })

@@ -65,8 +65,8 @@ describe('a map of servers', () => {
     },
   ])('$why', ({ server, definition }) => {
     const parsed = parseMcpServersMap({ one: server })
-    expect(parsed).toEqual({ ok: true, definitions: [{ name: 'one', ...definition }] })
-    const [input] = parsed.ok ? parsed.definitions : []
+    const input = { name: 'one', ...definition }
+    expect(parsed).toEqual({ ok: true, entries: [{ name: 'one', input }] })
     expect(parseDefinition(input, { now: '2026-01-01T00:00:00Z', allowCwd: true }).ok).toBe(true)
   })
 
@@ -78,39 +78,43 @@ describe('a map of servers', () => {
       d: { isActive: false },
     }
     const parsed = parseMcpServersMap(map)
-    expect(parsed).toMatchObject({ ok: true, definitions: [{ name: 'b' }] })
+    expect(parsed.ok && parsed.entries.map(({ name }) => name)).toEqual(['b'])
   })
 
   test('leaves a restriction that it does not know in place, so that it is refused and not dropped', () => {
     const parsed = parseMcpServersMap({ a: { command: 'x', excludeTools: ['rm'] } })
-    expect(parsed).toMatchObject({ ok: true, definitions: [{ excludeTools: ['rm'] }] })
+    expect(parsed).toMatchObject({ ok: true, entries: [{ input: { excludeTools: ['rm'] } }] })
   })
 
-  test.each<{ why: string; input: unknown; problems: object[] }>([
-    {
-      why: 'a list',
-      input: [],
-      problems: [{ field: '', reason: 'must be a map from server names to servers' }],
-    },
-    {
-      why: 'nothing',
-      input: null,
-      problems: [{ field: '', reason: 'must be a map from server names to servers' }],
-    },
+  test.each<{ why: string; input: unknown; reason: string }>([
+    { why: 'a list', input: [], reason: 'must be a map from server names to servers' },
+    { why: 'nothing', input: null, reason: 'must be a map from server names to servers' },
     {
       why: 'too many',
       input: Object.fromEntries(Array.from({ length: 1_001 }, (_, index) => [`s${index}`, {}])),
-      problems: [{ field: '', reason: 'must hold at most 1000 servers' }],
+      reason: 'must hold at most 1000 servers',
     },
-    {
-      why: 'a text for a server, and a type that nobody knows',
-      input: { a: 'npx', b: { type: 'ws', url: 'ws://h' } },
-      problems: [
-        { field: 'a', reason: 'must be an object with command or url' },
-        { field: 'b.type', reason: expect.stringContaining('must be one of stdio, sse, http') },
+  ])('refuses $why', ({ input, reason }) => {
+    expect(parseMcpServersMap(input)).toEqual({ ok: false, problem: { field: '', reason } })
+  })
+
+  test('says of each entry alone why it cannot be read', () => {
+    const parsed = parseMcpServersMap({
+      a: 'npx',
+      b: { type: 'ws', url: 'ws://h' },
+      c: { command: 'x' },
+      d: { type: 'http' },
+    })
+    expect(parsed).toMatchObject({
+      entries: [
+        { name: 'a', problem: { field: '', reason: 'must be an object with command or url' } },
+        {
+          name: 'b',
+          problem: { field: 'type', reason: expect.stringContaining('must be one of stdio, sse, http') },
+        },
+        { name: 'c', input: { command: 'x' } },
+        { name: 'd', problem: { field: '', reason: 'needs a command or a url' } },
       ],
-    },
-  ])('refuses $why', ({ input, problems }) => {
-    expect(parseMcpServersMap(input)).toEqual({ ok: false, problems } as never)
+    })
   })
 })

@@ -2,12 +2,13 @@
 
 import type { ArgsDef } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
+import { settings } from '../../config/schema.ts'
 import { CommandError } from '../../errors.ts'
 import type { ErrorAnswer } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
-import { gatewayUrl, readConfiguration } from '../configuration.ts'
+import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
 
 /** Longer than the gateway's own bounds for a call or a list; a person has Ctrl+C. */
@@ -39,9 +40,14 @@ export interface AdminApi {
 export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
   const token = flags['token']?.at(-1)
   const given = flags['url'] !== undefined && token !== undefined
-  const config = given ? null : (await readConfiguration(flags)).config
-  const base = gatewayUrl(flags, config)
-  const bearer = token ?? config?.auth.adminTokens[0]
+  const found = given
+    ? { address: null, bearer: token }
+    : await readSettings(flags, (value) => ({
+        address: flags['url'] === undefined ? addressOf(value) : null,
+        bearer: token ?? value(settings.auth.adminTokens)[0],
+      }))
+  const base = gatewayUrl(flags, found.address)
+  const { bearer } = found
   return { request: (method, path, body) => send(base, bearer, { method, path, body }) }
 }
 

@@ -4,11 +4,12 @@
  */
 import { type ArgsDef, defineCommand } from 'citty'
 import { version } from '../../../package.json'
+import { settings } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { parseArguments } from '../arguments.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
-import { gatewayUrl, readConfiguration } from '../configuration.ts'
+import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
 import { firstLine } from './admin-api.ts'
@@ -29,9 +30,11 @@ export const tryServer = defineCommand({
   args,
   async run({ rawArgs }) {
     const { flags, positionals } = parseArguments(rawArgs, args)
-    const { config } = await readConfiguration(flags)
-    const base = gatewayUrl(flags, config)
-    const token = flags['token']?.at(-1) ?? config.auth.globalTokens[0]
+    const { address, token } = await readSettings(flags, (value) => ({
+      address: flags['url'] === undefined ? addressOf(value) : null,
+      token: flags['token']?.at(-1) ?? value(settings.auth.globalTokens)[0],
+    }))
+    const base = gatewayUrl(flags, address)
     const name = encodeURIComponent(positionals[0] ?? '')
     const rows = [await tryFace(base, name, 'stream', token), await tryFace(base, name, 'sse', token)]
     console.log(

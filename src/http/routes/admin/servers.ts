@@ -157,7 +157,7 @@ function withName(body: unknown, name: string): unknown {
 }
 
 function definitionOf(parts: AdminParts, body: unknown, options: ParseOptions): ServerDefinition {
-  const parsed = parseDefinition(body, options)
+  const parsed = parseDefinition(body, { ...options, written: true })
   if (!parsed.ok) throw new GatewayError('DEFINITION_INVALID', sentenceOf(parsed.problems))
   // Until groups run.
   if (parsed.definition.group !== null)

@@ -4,8 +4,8 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { ConfigError, reasonOf } from '../errors.ts'
-import { isObject, type JsonObject } from '../protocol/json.ts'
+import { ConfigError, reasonOf } from '../../errors.ts'
+import { isObject, type JsonObject } from '../../protocol/json.ts'
 import { jsonFault } from './json-fault.ts'
 
 /** A configuration beyond this is a mistake, such as a log or a device given as `--config`. */
@@ -159,13 +159,8 @@ async function parseToml(text: string): Promise<unknown> {
 
 async function parseJson(text: string, comments: boolean): Promise<unknown> {
   if (text.trim() === '') return null
-  try {
-    if (!comments) return JSON.parse(text)
-    const { parseJSONC } = await import('confbox/jsonc')
-    return parseJSONC(text, { allowTrailingComma: true })
-  } catch (thrown) {
-    const fault = jsonFault(text, comments)
-    if (fault === null) throw thrown
+  const fault = jsonFault(text, comments)
+  if (fault !== null) {
     const before = text.slice(0, fault.offset).split('\n')
     throw new SyntaxFault({
       line: before.length,
@@ -173,4 +168,7 @@ async function parseJson(text: string, comments: boolean): Promise<unknown> {
       reason: fault.reason,
     })
   }
+  if (!comments) return JSON.parse(text)
+  const { parseJSONC } = await import('confbox/jsonc')
+  return parseJSONC(text, { allowTrailingComma: true })
 }

@@ -1,6 +1,7 @@
 /**
  * Where a JSON text stops being JSON. `JSON.parse` in this runtime says what it disliked but not
- * where, and a person with a 200-line file needs the line. Only run on texts that failed to parse.
+ * where, and a person with a 200-line file needs the line. It also takes a key twice and keeps the last one, so
+ * that a section with tokens could be replaced by one without them.
  */
 
 const token =
@@ -25,9 +26,10 @@ const words: Readonly<Record<Expected, string>> = {
   end: 'the end of the file',
 }
 
-/** The first fault, or null for a text that is JSON. With `comments`, also trailing commas are fine. */
+/** The first fault, or null for a text that is JSON with each key once. With `comments`, also trailing commas are fine. */
 export function jsonFault(text: string, comments: boolean): JsonFault | null {
   const open: ('[' | '{')[] = []
+  const keys: Set<string>[] = []
   let expected: Expected = 'value'
   let offset = 0
   const afterValue = (): Expected => (open.length === 0 ? 'end' : 'separator')
@@ -38,11 +40,24 @@ export function jsonFault(text: string, comments: boolean): JsonFault | null {
     if (!' \t\r\n'.includes(kind)) {
       const next = step(kind, expected, open, comments, afterValue)
       if (next === null) return fault(text, offset, expected)
+      if (next === 'colon' && isAgain(found, keys, open.length)) {
+        return { offset, reason: `the key ${found.slice(0, 80)} stands twice in one object` }
+      }
+      if (kind === '{') keys[open.length] = new Set()
       expected = next
     }
     offset += found.length
   }
   return expected === 'end' ? null : { offset, reason: `the file ends where ${words[expected]} was expected` }
+}
+
+/** Whether the object that is open at this depth has the key already; from now on it has. */
+function isAgain(quoted: string, keys: readonly Set<string>[], depth: number): boolean {
+  const key = String(JSON.parse(quoted))
+  const known = keys[depth]
+  if (known?.has(key) === true) return true
+  known?.add(key)
+  return false
 }
 
 function step(

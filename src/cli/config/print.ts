@@ -1,0 +1,116 @@
+/** `compozy config print`: every effective value, where it came from, what is not set, and no secret. */
+import { type ArgsDef, defineCommand } from 'citty'
+import type { Gap } from '../../config/expand.ts'
+import { type FoundConfig, type FoundSetting, findConfig } from '../../config/load.ts'
+import type { FoundServer } from '../../config/servers.ts'
+import type { NamedSetting } from '../../config/shape.ts'
+import { definitionToWire } from '../../registry/definition-wire.ts'
+import { secretMask } from '../../registry/mask.ts'
+import { parseArguments } from '../arguments.ts'
+import { gatewayFlags } from '../config-flags.ts'
+import { localUrl, sayWarnings, sourcesOf } from '../configuration.ts'
+import { table } from '../table.ts'
+
+const args: ArgsDef = {
+  json: { type: 'boolean', description: 'Prints JSON: layer and origin beside each value.' },
+  ...gatewayFlags,
+}
+
+export const configPrint = defineCommand({
+  meta: {
+    name: 'print',
+    description: 'Shows each setting, its value and where that came from. Secrets are shown as ***.',
+  },
+  args,
+  async run({ rawArgs }) {
+    const { flags } = parseArguments(rawArgs, args)
+    const found = await findConfig(sourcesOf(flags))
+    found.faults.raise()
+    sayWarnings(found.warnings)
+    const missing = namesOf(found.gaps)
+    if (missing.length > 0)
+      sayWarnings([`not set, and the gateway does not start without: ${missing.join(', ')}`])
+    console.log(flags['json']?.at(-1) === 'true' ? asJson(found) : asTable(found))
+    return 0
+  },
+})
+
+/** The variables that are waited for, each once. */
+function namesOf(gaps: readonly Gap[]): string[] {
+  return [...new Set(gaps.map(({ variable }) => variable ?? 'input'))]
+}
+
+function asTable(found: FoundConfig): string {
+  const settings = settingRows(found)
+  // An entry of an import that cannot be read is no server; the warnings name it.
+  const servers = found.servers
+    .filter(({ definition, imported }) => definition !== null || !imported)
+    .map((server) => [server.name, targetOf(server), `file ${server.place}`])
+  const parts = [table(['KEY', 'VALUE', 'ORIGIN'], settings)]
+  if (servers.length > 0) parts.push(table(['SERVER', 'TARGET', 'ORIGIN'], servers))
+  return parts.join('\n\n')
+}
+
+/** A row for each setting: key, value and origin. */
+export function settingRows({ settings }: Pick<FoundConfig, 'settings'>): string[][] {
+  return settings.map((setting) => [
+    `mcp_proxy.${setting.named.key}`,
+    setting.gaps.length > 0 ? notSet(setting.gaps) : shownText(setting, settings),
+    setting.origin.label,
+  ])
+}
+
+function notSet(gaps: readonly Gap[]): string {
+  return `(not set: ${namesOf(gaps).join(', ')})`
+}
+
+function targetOf({ definition, gaps }: FoundServer): string {
+  if (definition === null) return notSet(gaps)
+  const wire = definitionToWire(definition)
+  const target = wire.url ?? [wire.command, ...(wire.args ?? [])].join(' ')
+  return definition.transport === 'stdio' ? `stdio: ${target}` : target
+}
+
+function asJson({ settings, servers }: FoundConfig): string {
+  const entries = settings.map(({ named, value, origin, gaps }) => {
+    const { layer, label } = origin
+    const unset = gaps.length > 0 ? { unset: namesOf(gaps) } : {}
+    return [named.key, { value: masked(named, value), layer, origin: label, ...unset }] as const
+  })
+  const shown = servers
+    .filter(({ definition, imported }) => definition !== null || !imported)
+    .map(({ name, definition, place, gaps }) => ({
+      ...(definition === null
+        ? { name, unset: namesOf(gaps) }
+        : { definition: definitionToWire(definition) }),
+      origin: `file ${place}`,
+    }))
+  return JSON.stringify({ mcp_proxy: Object.fromEntries(entries), servers: shown }, null, 2)
+}
+
+function shownText({ named, value }: FoundSetting, settings: readonly FoundSetting[]): string {
+  if (named.key === 'base_url' && value === null) return derivedUrl(settings)
+  if (named.setting.secret === true) {
+    const secrets = Array.isArray(value) ? value : value === null ? [] : [value]
+    return secrets.map(() => secretMask).join(',') || '-'
+  }
+  return named.setting.kind.show(value) || '-'
+}
+
+/** The base URL that host and port make, as far as they are known. */
+function derivedUrl(settings: readonly FoundSetting[]): string {
+  const settingValue = (key: string) => settings.find(({ named }) => named.key === key)?.value
+  const [host, port] = [settingValue('host'), settingValue('port')]
+  return typeof host === 'string' && typeof port === 'number' ? (localUrl({ host, port }) ?? '-') : '-'
+}
+
+/** How many secrets there are is no secret, and helps a person who rotates them. */
+function masked({ setting }: NamedSetting, value: unknown): unknown {
+  if (value === undefined) return null
+  const { kind, secret } = setting
+  // A bare number would not say whether it counts seconds or milliseconds.
+  if (kind.hint === 'duration' || kind.hint === 'size') return kind.show(value)
+  if (kind.shown !== undefined) return kind.shown(value)
+  if (secret !== true || value === null) return value
+  return Array.isArray(value) ? value.map(() => secretMask) : secretMask
+}
