@@ -153,7 +153,7 @@ describe('a redirect', () => {
 
   test('from https to http is refused, and nothing arrives there', async () => {
     expect(await fateOf({ url: `https://localhost:${tls.port}/mcp` })).toBe(
-      `error: localhost:${tls.port} redirects to http: which is refused.`,
+      `error: localhost:${tls.port} redirects to http: which is refused: register the URL at which it answers.`,
     )
     expect(other.seen.filter(({ path }) => path === '/downgraded')).toEqual([])
   })

@@ -104,6 +104,7 @@ const sinks: Readonly<Record<string, (mask: Mask, text: string) => Promise<strin
     const failure = await readFailure(answer, {
       requestId: 1,
       inSession: false,
+      credentials: [],
       host: 'server.example',
       mask,
     })

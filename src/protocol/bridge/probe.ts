@@ -84,8 +84,17 @@ export function saysStateless(rpcCode: number): boolean {
  * their versions in words alone.
  */
 export function versionInstead(asked: string, data: unknown, said: string): string | null {
+  const named = versionsNamed(data, said)
+  return legacyVersions.find((version) => version !== asked && named.includes(version)) ?? null
+}
+
+/** The versions that a refusal of `initialize` names, in its data or in its words. */
+export function versionsNamed(data: unknown, said: string): readonly string[] {
   const { supported, supportedVersions, supportedProtocolVersions } = isObject(data) ? data : {}
   const listed = [supported, supportedVersions, supportedProtocolVersions].find((list) => Array.isArray(list))
-  const named: readonly unknown[] = listed ?? said.match(/\d{4}-\d{2}-\d{2}/g) ?? []
-  return legacyVersions.find((version) => version !== asked && named.includes(version)) ?? null
+  return (
+    listed?.filter((version): version is string => typeof version === 'string') ??
+    said.match(/\d{4}-\d{2}-\d{2}/g) ??
+    []
+  )
 }

@@ -6,9 +6,21 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { factsOfInitialize } from '../../protocol/bridge/facts.ts'
-import { judgeProbe, type ProbeOutcome, saysStateless, versionInstead } from '../../protocol/bridge/probe.ts'
+import {
+  judgeProbe,
+  type ProbeOutcome,
+  saysStateless,
+  versionInstead,
+  versionsNamed,
+} from '../../protocol/bridge/probe.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
-import { type Era, latestModernVersion, metaKeys } from '../../protocol/eras.ts'
+import {
+  type Era,
+  latestModernVersion,
+  legacyVersions,
+  metaKeys,
+  modernVersions,
+} from '../../protocol/eras.ts'
 import { mirroredHeaders } from '../../protocol/headers.ts'
 import {
   type MessageText,
@@ -103,15 +115,21 @@ function inAnotherVersion(initialize: MessageText, refusal: unknown): MessageTex
 export const olderTransportStatuses: readonly number[] = [400, 404, 405]
 
 function refusalOfInitialize(connection: Connection, thrown: unknown): EraMismatch | null {
-  if (thrown instanceof RpcAnswerError)
-    return new EraMismatch('legacy', thrown.details, saysStateless(thrown.upstreamRpcCode))
+  if (thrown instanceof RpcAnswerError) {
+    const certain = saysStateless(thrown.upstreamRpcCode)
+    return new EraMismatch('legacy', certain ? thrown.details : withVersions(connection, thrown), certain)
+  }
   if (!(thrown instanceof HttpStatusError) || thrown.upstreamStatus >= 500) return null
-  const { upstreamStatus, details } = thrown
-  const advice =
-    connection.transport.attributes && olderTransportStatuses.includes(upstreamStatus)
-      ? ' to initialize: check the path in url; a server of the older HTTP+SSE transport needs transport: sse'
-      : ''
-  return new EraMismatch('legacy', `${details}${advice}`, false, upstreamStatus)
+  return new EraMismatch('legacy', thrown.details, false, thrown.upstreamStatus)
+}
+
+/** The words of a refusal; where they are about a version also those that each end speaks. */
+function withVersions(connection: Connection, { details, upstreamData }: RpcAnswerError): string {
+  if (!/version/i.test(details)) return details
+  const named = versionsNamed(upstreamData, '').join(', ')
+  const theirs = maskStart((said) => connection.mask(said), named, saidCharsMax)
+  const spoken = theirs === '' ? '' : `it speaks ${theirs}, `
+  return `${details}; ${spoken}this gateway speaks ${[...modernVersions, ...legacyVersions].join(', ')}: update the older of the two`
 }
 
 /** Sends `server/discover` and judges the answer (2026-07-28, basic/versioning, Backward Compatibility). */

@@ -95,13 +95,21 @@ describe('an outgoing proxy', () => {
   }
 
   const unreached = [
-    { proxy: 'http://127.0.0.1:1', why: 'ECONNREFUSED', name: '127.0.0.1:1' },
-    { proxy: 'socks5://127.0.0.1:9', why: 'it is neither an http nor an https proxy', name: '127.0.0.1:9' },
+    {
+      proxy: 'http://127.0.0.1:1',
+      why: 'nobody answers there',
+      said: '127.0.0.1:1 (ECONNREFUSED): start that proxy, or name the host in NO_PROXY.',
+    },
+    {
+      proxy: 'socks5://127.0.0.1:9',
+      why: 'it is of another kind',
+      said: '127.0.0.1:9 (it is neither an http nor an https proxy).',
+    },
   ]
-  for (const { proxy, why, name } of unreached) {
+  for (const { proxy, why, said } of unreached) {
     test(`that cannot be used is named: ${why}`, async () => {
       expect(await callIn({ ALL_PROXY: proxy }, 'http://127.0.0.1:9/mcp')).toBe(
-        `127.0.0.1:9 cannot be reached through the proxy ${name} (${why}).`,
+        `127.0.0.1:9 cannot be reached through the proxy ${said}`,
       )
     })
   }

@@ -16,6 +16,7 @@ import {
   readBody,
 } from './client/answer/answer.ts'
 import { readSaidError, saysSessionUnknown } from './lost-session.ts'
+import { credentialsRemedy, type HttpTransport, redirection, refusalRemedy } from './refusal.ts'
 
 /** What came of a request that was not answered as it should be. */
 export type HttpFailure = {
@@ -32,9 +33,6 @@ export type HttpFailure = {
 const errorBodyBytesMax = 64 * 1024
 const errorBodyMsMax = 3_000
 const shownCharsMax = 300
-/** The scopes of a challenge that are repeated; RFC 6749, 3.3 has their characters. */
-const scopeCharsMax = 200
-const scopeForm = /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/
 
 export interface FailedRequest {
   readonly requestId: number | null
@@ -42,6 +40,10 @@ export interface FailedRequest {
   readonly probing?: boolean
   /** True when the request carried a session id. */
   readonly inSession: boolean
+  /** Set for the first message of a connection, which shows whether the URL is right. */
+  readonly greets?: HttpTransport
+  /** Names of the headers in which the gateway has sent credentials. */
+  readonly credentials: readonly string[]
   /** Who answered, as `answererOf` says it. */
   readonly host: string
   readonly mask: Mask
@@ -58,7 +60,7 @@ export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Pr
   const refused = status === 401 || status === 403
   let body: string | null = null
   try {
-    body = await readErrorBody(answer, inSession)
+    body = await readErrorBody(answer, failed)
   } catch (thrown) {
     if (!(thrown instanceof GatewayError) || !(gone || refused)) throw thrown
     // Nobody knows whether it was the answer.
@@ -78,17 +80,26 @@ export async function readFailure(answer: HttpAnswer, failed: FailedRequest): Pr
     }
   if (sessionLost && status < 500 && said?.own !== true && !mayHaveRun) return { kind: 'unrun', sessionLost }
   if (refused) {
-    const details = `${host} answered HTTP ${status}: ${whatIsRefused(answer, mask)}.`
+    const words = isRpc ? `: ${maskStart(mask, said?.message ?? '', shownCharsMax)}` : ''
+    const remedy = credentialsRemedy(answer, failed.credentials, mask)
+    const details = `${host} answered HTTP ${status}${words}: ${remedy}.`
     return { kind: 'error', error: new GatewayError('UPSTREAM_UNAUTHORIZED', details), sessionLost: false }
   }
   // A 5xx without the id is a fault of something in between.
   if (isRpc && said?.unnamed === true && requestId !== null && status < 500)
     return { kind: 'answer', text: maskJson(mask, said.text), sessionLost }
   const shown = isRpc ? `: ${maskStart(mask, said?.message ?? '', shownCharsMax)}` : ''
-  return { kind: 'error', error: statusError(answer, host, mask, shown), sessionLost }
+  const remedy = failed.greets === undefined ? '' : refusalRemedy(answer, failed.greets, body)
+  const advice = remedy === '' ? '' : `: ${remedy}`
+  return { kind: 'error', error: statusError(answer, failed, shown, advice), sessionLost }
 }
 
-function statusError(answer: HttpAnswer, host: string, mask: Mask, shown: string): GatewayError {
+function statusError(
+  answer: HttpAnswer,
+  { host, mask }: FailedRequest,
+  shown: string,
+  advice: string,
+): GatewayError {
   const { status, proxy } = answer
   if (status < 300) return notAnAnswer(answer, `HTTP ${status} and ${answer.mediaType}`)
   if (status === 407 && typeof proxy === 'string')
@@ -96,40 +107,23 @@ function statusError(answer: HttpAnswer, host: string, mask: Mask, shown: string
       'SERVER_UNAVAILABLE',
       `${answer.url.host} cannot be reached: ${proxyCredentials}.`,
     )
-  const said = `${host} answered HTTP ${status}${shown}${redirection(answer, mask)}`
+  const said = `${host} answered HTTP ${status}${shown}${redirection(answer, mask)}${advice}`
   const asked = status === 429 || status === 503 ? answer.header('retry-after') : null
   return new HttpStatusError(status, said, retryAfterSeconds(asked, new Date().getTime()))
-}
-
-/** Never the whole challenge: it is the server's own text, and may hold what it was sent. */
-function whatIsRefused(answer: HttpAnswer, mask: Mask): string {
-  const challenge = answer.header('www-authenticate') ?? ''
-  const [, quoted, bare] = /(?:^|[\s,])scope\s*=\s*(?:"([^"\\]*)"|([^\s",]+))/i.exec(challenge) ?? []
-  const scope = (quoted ?? bare ?? '').trim()
-  const insufficient =
-    answer.status === 403 || /(?:^|[\s,])error\s*=\s*"?insufficient_scope\b/i.test(challenge)
-  if (!insufficient || !scopeForm.test(scope)) return 'check the credentials in the headers of this server'
-  return `the credentials in the headers of this server lack the scope ${maskStart(mask, scope, scopeCharsMax)}`
-}
-
-/** Where a redirect leads that was not followed: as much of it as holds no secret. */
-function redirection(answer: HttpAnswer, mask: Mask): string {
-  const { status, url } = answer
-  if (status !== 301 && status !== 302 && status !== 303) return ''
-  const next = URL.parse(answer.header('location') ?? '', url.href)
-  if (next === null) return ', a redirect to nowhere'
-  const slash = next.pathname === `${url.pathname}/` ? 'the same URL with a slash at its end' : 'another path'
-  const target = next.origin === url.origin ? slash : maskStart(mask, next.origin, shownCharsMax)
-  return `, a redirect to ${target}, which is followed for GET only: register the URL that it leads to`
 }
 
 /**
  * The body, or null where it is of no interest: plain text may speak of a session. Rejects with a GatewayError when
  * it breaks off, is too large or does not end in time: a request must not wait for an error page.
  */
-async function readErrorBody(answer: HttpAnswer, inSession: boolean): Promise<string | null> {
+async function readErrorBody(
+  answer: HttpAnswer,
+  { inSession, greets }: FailedRequest,
+): Promise<string | null> {
   const type = answer.mediaType
-  if (type !== 'application/json' && (!inSession || type === 'text/html')) {
+  // What was sent in clear text to a port of TLS is answered by a page that says so.
+  const mayWantTls = greets !== undefined && answer.status === 400 && answer.url.protocol === 'http:'
+  if (type !== 'application/json' && !mayWantTls && (!inSession || type === 'text/html')) {
     answer.discard()
     return null
   }

@@ -25,6 +25,7 @@ import { Cancellation, wait } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import { messagesOf, ReadGate, readEvents, type StreamReading } from './event-body.ts'
 import { HttpStatusError, readFailure, tellFailure } from './failure.ts'
+import { credentialHeaders, refusalRemedy } from './refusal.ts'
 
 /**
  * How long a POST waits for the one before it to be answered. Order needs only that the server has read the
@@ -39,9 +40,6 @@ const answerAfterFailureMs = 10_000
 /** What a reverse proxy answers while the server behind it may well be at work. */
 const proxyStatuses: readonly number[] = [502, 504]
 
-/** What servers answer a GET that only know the transport after this one. */
-const newerTransportStatuses: readonly number[] = [400, 404, 405, 406]
-
 const postHeaders = { 'content-type': 'application/json', 'accept-encoding': 'identity' } as const
 
 export function createSseTransport(options: HttpOptions): UpstreamTransport {
@@ -53,11 +51,15 @@ class SseTransport implements UpstreamTransport {
   readonly attributes = false
   readonly #options: HttpOptions
   readonly #mask: Mask
+  /** Names of the headers with which the gateway identifies itself. */
+  readonly #credentials: readonly string[]
   readonly #readGate = new ReadGate()
   /** Ends the stream and every POST. */
   readonly #ended = new Cancellation()
   #wire: HttpClient | null = null
   #receiver: TransportReceiver | null = null
+  /** True from when an event stream is open. */
+  #streams = false
   #endpoint: URL | null = null
   /** The same object from one message to the next, so that its headers are made once. */
   #postHeaders: Readonly<Record<string, string>> = postHeaders
@@ -70,6 +72,7 @@ class SseTransport implements UpstreamTransport {
   constructor(options: HttpOptions) {
     this.#options = options
     this.#mask = createMask(options.secrets ?? [])
+    this.#credentials = credentialHeaders(options.headers, options.url)
   }
 
   /** Resolves once the server has announced where messages go. */
@@ -85,12 +88,18 @@ class SseTransport implements UpstreamTransport {
       if (answer.status !== 200 || answer.mediaType !== 'text/event-stream') {
         throw await this.#refusal(answer)
       }
+      this.#streams = true
       await this.#follow(answer, receiver)
     } catch (thrown) {
       this.#ended.cancel()
       wire.close()
       if (signal.aborted)
-        throw new GatewayError('UPSTREAM_TIMEOUT', `${wire.url.host} opened no event stream in time.`)
+        throw new GatewayError(
+          'UPSTREAM_TIMEOUT',
+          this.#streams
+            ? `${wire.url.host} opened an event stream and announced no endpoint on it: check the path in url, mostly /sse`
+            : `${wire.url.host} opened no event stream in time`,
+        )
       throw asGatewayError(thrown, this.#mask)
     } finally {
       signal.removeEventListener('abort', giveUp)
@@ -101,14 +110,18 @@ class SseTransport implements UpstreamTransport {
     const host = answererOf(answer)
     if (answer.status < 300) {
       answer.discard()
-      return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream.`)
+      const remedy = refusalRemedy(answer, 'sse', null)
+      return new GatewayError('UPSTREAM_ERROR', `${host} answered GET without an event stream: ${remedy}.`)
     }
-    const failure = await readFailure(answer, { requestId: null, inSession: false, host, mask: this.#mask })
-    if (failure.kind === 'error') {
-      if (!newerTransportStatuses.includes(answer.status)) return failure.error
-      const advice = 'check the path in url; a server of the newer transport needs transport: streamable-http'
-      return new HttpStatusError(answer.status, `${failure.error.details} to GET: ${advice}`)
+    const failed = {
+      requestId: null,
+      inSession: false,
+      credentials: this.#credentials,
+      host,
+      mask: this.#mask,
     }
+    const failure = await readFailure(answer, { ...failed, greets: 'sse' })
+    if (failure.kind === 'error') return failure.error
     return new GatewayError('UPSTREAM_ERROR', `${host} answered HTTP ${answer.status}`)
   }
 
@@ -225,7 +238,8 @@ class SseTransport implements UpstreamTransport {
 
   async #refused(answer: HttpAnswer, requestId: number | null): Promise<void> {
     const host = answererOf(answer)
-    const failure = await readFailure(answer, { requestId, inSession: true, host, mask: this.#mask })
+    const failed = { requestId, inSession: true, credentials: this.#credentials, host, mask: this.#mask }
+    const failure = await readFailure(answer, failed)
     if (failure.kind === 'unrun')
       this.#fail(
         new GatewayError('UPSTREAM_CLOSED', `${host} does not know the session of its event stream.`),
@@ -256,7 +270,7 @@ class SseTransport implements UpstreamTransport {
   }
 
   silence(): string {
-    return this.#wire?.silence() ?? ''
+    return this.#streams ? '' : (this.#wire?.silence() ?? '')
   }
 
   /** The session is the stream; it ends with it. */
@@ -298,5 +312,8 @@ function sameOrigin(endpoint: string, streamUrl: URL): URL | null {
 }
 
 function foreignEndpoint({ host }: URL): GatewayError {
-  return new GatewayError('URL_FORBIDDEN', `${host} announced an endpoint of another origin; it is not used.`)
+  return new GatewayError(
+    'URL_FORBIDDEN',
+    `${host} announced an endpoint of another origin, which is not used: have it announce a path, or the origin that url has.`,
+  )
 }

@@ -20,13 +20,14 @@ import {
   type UpstreamTransport,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
-import { answererOf, type HttpAnswer, notAnAnswer } from './client/answer/answer.ts'
+import { answererOf, type HttpAnswer, NotAnAnswer, notAnAnswer } from './client/answer/answer.ts'
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
 import { ReadGate, type StreamReading } from './event-body.ts'
 import { type HttpFailure, readFailure, tellFailure } from './failure.ts'
 import { deliverJson } from './json-answer.ts'
+import { credentialHeaders, refusalRemedy } from './refusal.ts'
 import { SendGate } from './send-gate.ts'
 import { keepListening } from './standing-stream.ts'
 
@@ -41,6 +42,8 @@ const acceptBoth = { accept: 'application/json, text/event-stream', 'accept-enco
 const postHeaders = { ...acceptBoth, 'content-type': 'application/json' } as const
 const acceptEvents = { accept: 'text/event-stream', 'accept-encoding': 'identity' } as const
 
+const greeting = { greets: 'streamable-http' } as const
+
 export function createStreamableHttpTransport(options: HttpOptions): UpstreamTransport {
   return new StreamableHttpTransport(options)
 }
@@ -50,6 +53,8 @@ class StreamableHttpTransport implements UpstreamTransport {
   readonly attributes = true
   readonly #options: HttpOptions
   readonly #mask: Mask
+  /** Names of the headers with which the gateway identifies itself. */
+  readonly #credentials: readonly string[]
   readonly #handshake = new SendGate((outgoing) => void this.#post(outgoing))
   readonly #readGate = new ReadGate()
   /** Everything that is on its way, to be cancelled on close: requests by their id, and the rest. */
@@ -67,6 +72,7 @@ class StreamableHttpTransport implements UpstreamTransport {
   constructor(options: HttpOptions) {
     this.#options = options
     this.#mask = createMask(options.secrets ?? [])
+    this.#credentials = credentialHeaders(options.headers, options.url)
   }
 
   async open(receiver: TransportReceiver, _signal: AbortSignal): Promise<void> {
@@ -151,8 +157,9 @@ class StreamableHttpTransport implements UpstreamTransport {
     else this.#requests.set(requestId, cancellation)
     const session = method === 'initialize' ? null : this.#session
     let again = false
+    let answer: HttpAnswer | null = null
     try {
-      const answer = await wire.request({
+      answer = await wire.request({
         method: 'POST',
         protocolHeaders: this.#postHeaders,
         session,
@@ -165,7 +172,8 @@ class StreamableHttpTransport implements UpstreamTransport {
       const read = this.#read(answer, outgoing, session, cancellation)
       again = typeof read === 'boolean' ? read : await read
     } catch (thrown) {
-      if (!cancellation.happened) this.#fail(requestId, asGatewayError(thrown, this.#mask))
+      const error = method === 'initialize' ? explained(thrown, answer) : thrown
+      if (!cancellation.happened) this.#fail(requestId, asGatewayError(error, this.#mask))
     } finally {
       if (requestId === null) this.#unanswered.delete(cancellation)
       else if (this.#requests.get(requestId) === cancellation) this.#requests.delete(requestId)
@@ -217,7 +225,8 @@ class StreamableHttpTransport implements UpstreamTransport {
     // Some servers tell in plain text that they do not know the session, whatever the status.
     if (answer.status >= 300 || (inSession && requestId !== null && type === 'text/plain')) {
       const probing = method === 'server/discover'
-      const failed = { requestId, probing, inSession, host: answererOf(answer), mask: this.#mask }
+      const said = { requestId, probing, inSession, host: answererOf(answer), mask: this.#mask }
+      const failed = { ...said, credentials: this.#credentials, ...(method === 'initialize' && greeting) }
       return readFailure(answer, failed).then(conclude)
     }
     if (requestId === null) {
@@ -321,6 +330,13 @@ class StreamableHttpTransport implements UpstreamTransport {
     const timer = setTimeout(() => request.cancel(), afterCancelMs)
     timer.unref()
   }
+}
+
+/** What was due is the answer to `initialize`, and what came shows that the URL is none of an MCP server. */
+function explained(thrown: unknown, answer: HttpAnswer | null): unknown {
+  if (answer === null || !(thrown instanceof NotAnAnswer)) return thrown
+  const remedy = refusalRemedy(answer, 'streamable-http', null)
+  return new GatewayError(thrown.code, `${thrown.details.replace(/\.$/, '')}: ${remedy}.`)
 }
 
 function unusableSessionId(answer: HttpAnswer): GatewayError {

@@ -236,7 +236,7 @@ class StdioTransport implements UpstreamTransport {
     setTimeout(() => {
       if (this.#exited) return
       const said = this.#noise?.reason() ?? ''
-      const what = `The server closed its ${which} without exiting${said === '' ? '.' : `: ${said}`}`
+      const what = `The server closed its ${which} and runs on${said === '' ? '' : `: ${said}`}. Have it stay in the foreground and speak MCP on stdin and stdout.`
       this.#fail(new GatewayError('UPSTREAM_CLOSED', what))
     }, exitWaitMs)
   }

@@ -449,7 +449,9 @@ describe.each([
       start('call')
       const { error } = await recorder.until(isKind('requestFailed'))
       expect(error.code).toBe('SERVER_UNAVAILABLE')
-      expect(error.details).toBe('127.0.0.1:1 cannot be reached (ECONNREFUSED).')
+      expect(error.details).toBe(
+        '127.0.0.1:1 cannot be reached (ECONNREFUSED): nothing listens there: start the server, or check host and port in url.',
+      )
       start('call')
       await recorder.until((event): event is typeof event => recorder.of('requestFailed').length === 2)
       expect(recorder.of('closed')).toEqual([])

@@ -16,6 +16,7 @@ import { type Mask, maskError } from '../../../../telemetry/redaction.ts'
 import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnected } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
 import { decodedAnswer } from './answer/decoded.ts'
+import { breakRemedy } from './answer/remedy.ts'
 import { fetchAnswer } from './fetch.ts'
 import { Http1Answer } from './http1/answer.ts'
 import type { Http1Connection, RequestHead } from './http1/connection.ts'
@@ -152,7 +153,7 @@ export class HttpClient {
           continue
         }
         this.#routes.forget(url, from)
-        throw networkError(url, thrown, this.#proxies?.of(url)?.name)
+        throw this.#told(networkError(url, thrown, this.#proxies?.of(url)?.name), hop)
       }
     }
   }
@@ -180,7 +181,7 @@ export class HttpClient {
           return
         }
         this.#routes.forget(url, from)
-        reject(error)
+        reject(this.#told(error, hop))
       }
       const answered = (answer: HttpAnswer): void => resolve(this.#accepted(answer, hop))
       const head = this.#headOf(hop, route)
@@ -195,6 +196,15 @@ export class HttpClient {
       if (wasIdle) resolve(this.#judged(hop, route))
       else failed(brokenConnection(url, 'ECONNRESET'))
     })
+  }
+
+  /** A connection that broke off before the server has ever answered may have been made to the wrong place. */
+  #told(error: GatewayError, { url, request }: Hop): GatewayError {
+    if (this.#reached === 'an answer' || error.code !== 'UPSTREAM_CLOSED' || request.cancellation.happened)
+      return error
+    const { details } = error
+    const remedy = breakRemedy(url, details)
+    return remedy === '' ? error : new GatewayError(error.code, `${details.replace(/\.$/, '')}: ${remedy}.`)
   }
 
   /** Null when the headers are none; the long way says so. */
@@ -238,10 +248,17 @@ export class HttpClient {
     const { host } = this.url
     const next = URL.parse(location, from.href)
     if (next === null || redirects >= redirectsMax) {
-      throw new GatewayError('UPSTREAM_ERROR', `${host} redirects in a way that cannot be followed.`)
+      const why = next === null ? 'to nowhere' : `more than ${redirectsMax} times`
+      throw new GatewayError(
+        'UPSTREAM_ERROR',
+        `${host} redirects ${why}, which cannot be followed: register the URL at which it answers.`,
+      )
     }
     if (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.protocol === 'https:')) {
-      throw new GatewayError('URL_FORBIDDEN', `${host} redirects to ${next.protocol} which is refused.`)
+      throw new GatewayError(
+        'URL_FORBIDDEN',
+        `${host} redirects to ${next.protocol} which is refused: register the URL at which it answers.`,
+      )
     }
     next.username = ''
     next.password = ''

@@ -230,7 +230,10 @@ async function resolveHost(host: string, policy: UrlPolicy): Promise<readonly st
 }
 
 function unresolved(host: string): GatewayError {
-  return new GatewayError('SERVER_UNAVAILABLE', `The host name ${host} could not be resolved.`)
+  return new GatewayError(
+    'SERVER_UNAVAILABLE',
+    `The host name ${host} could not be resolved: check its spelling in url, and the DNS of this machine.`,
+  )
 }
 
 async function systemResolve(host: string): Promise<readonly string[]> {

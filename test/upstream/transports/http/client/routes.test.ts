@@ -52,7 +52,8 @@ describe('a name that was judged', () => {
     expect(failed).toMatchObject({
       error: {
         code: 'SERVER_UNAVAILABLE',
-        details: 'upstream.invalid:1 cannot be reached (ECONNREFUSED).',
+        details:
+          'upstream.invalid:1 cannot be reached (ECONNREFUSED): nothing listens there: start the server, or check host and port in url.',
       },
     })
   })

@@ -128,7 +128,7 @@ describe('names', () => {
     { why: 'the resolver fails', resolve: () => Promise.reject(new Error('SERVFAIL')) },
   ])('a name is unavailable, not forbidden, when $why', async ({ resolve }) => {
     expect(await verdict('http://h.example/', { resolve })).toBe(
-      'SERVER_UNAVAILABLE: The host name h.example could not be resolved.',
+      'SERVER_UNAVAILABLE: The host name h.example could not be resolved: check its spelling in url, and the DNS of this machine.',
     )
   })
 

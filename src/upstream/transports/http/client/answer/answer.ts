@@ -2,6 +2,7 @@
 import { errorCode, GatewayError, noRoomError } from '../../../../../errors.ts'
 import { type MessagePieces, textOf } from '../../../../../protocol/large-answer.ts'
 import { heldBytesMin, type LedgerEntry } from '../../../../../runtime/byte-ledger.ts'
+import { meansUnsent, reachRemedy } from './remedy.ts'
 
 /**
  * Its body is read once: as a whole, piece by piece, or not at all. Whoever does none of these keeps a
@@ -92,19 +93,9 @@ export function answererOf({ url, proxy }: Pick<HttpAnswer, 'url' | 'proxy'>): s
   return proxy === undefined || proxy === null ? url.host : `${url.host}, through the proxy ${proxy},`
 }
 
-/** What the system says when it could not even connect, so that nothing was sent. */
-const unconnected: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
-  'ERR_PROXY_TUNNEL',
-  'UnsupportedProxyProtocol',
-])
-
 /** True for an error after which nothing was sent. */
 export function neverConnected(thrown: unknown): boolean {
-  return unconnected.has(errorCode(thrown) ?? '')
+  return meansUnsent(errorCode(thrown) ?? '')
 }
 
 /** Seconds after which a server that could not be reached may be tried again, when nothing better is known. */
@@ -118,7 +109,8 @@ export function networkError(url: URL, thrown: unknown, proxy: string | null = n
   const code = errorCode(thrown)
   if (neverConnected(thrown)) {
     const way = proxy === null ? '' : ` through the proxy ${proxy}`
-    const details = `${url.host} cannot be reached${way} (${unreachedBecause(code, thrown)}).`
+    const remedy = reachRemedy(code ?? '', url, proxy !== null)
+    const details = `${url.host} cannot be reached${way} (${unreachedBecause(code, thrown)})${remedy === '' ? '' : `: ${remedy}`}.`
     return new GatewayError('SERVER_UNAVAILABLE', details, retryAfterSeconds)
   }
   return brokenConnection(url, code ?? (thrown instanceof Error ? thrown.name : 'unknown reason'), proxy)
@@ -142,10 +134,13 @@ export function brokenConnection(url: URL, why: string, proxy: string | null = n
   return new GatewayError('UPSTREAM_CLOSED', `The connection to ${url.host}${way} failed (${why}).`)
 }
 
+/** The server answered with something else than a message. */
+export class NotAnAnswer extends GatewayError {}
+
 /** The server answered with something else, in a few words. */
-export function notAnAnswer(answer: HttpAnswer, what: string): GatewayError {
+export function notAnAnswer(answer: HttpAnswer, what: string): NotAnAnswer {
   const details = `${answererOf(answer)} answered with ${what} where a JSON-RPC message was due.`
-  return new GatewayError('UPSTREAM_ERROR', details)
+  return new NotAnAnswer('UPSTREAM_ERROR', details)
 }
 
 /** What a request ends with that was given up, on every way. */
