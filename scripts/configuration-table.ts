@@ -11,15 +11,15 @@ const end = '<!-- end of table -->'
 /** The rows of the table, one for each setting. */
 export function configurationTable(): string {
   const rows = namedSettings.map(({ key, env, flag, setting }) => {
-    const { initial, initialWords, kind, doc } = setting
+    const { initial, initialWords, kind, doc, restart } = setting
     const shown =
       initialWords ??
       (initial === null || String(initial) === '' ? 'none' : `\`${kind.show(initial as never)}\``)
-    return `| \`${key}\` | \`${env}\` | ${flag ? `\`--${flag}\`` : ''} | ${shown} | ${doc} |`
+    return `| \`${key}\` | \`${env}\` | ${flag ? `\`--${flag}\`` : ''} | ${shown} | ${restart === true ? 'restart' : 'reload'} | ${doc} |`
   })
   return [
-    '| key under `mcp_proxy` | variable | flag | default | meaning |',
-    '| --- | --- | --- | --- | --- |',
+    '| key under `mcp_proxy` | variable | flag | default | takes | meaning |',
+    '| --- | --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n')
 }

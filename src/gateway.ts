@@ -6,21 +6,26 @@
  * children end as groups, the port closes, the log is flushed.
  */
 import { version } from '../package.json'
-import { keepsOutOthers } from './access/server-door.ts'
 import type { Config } from './config/schema.ts'
-import { drainingError, GatewayError, reasonOf } from './errors.ts'
+import { ConfigError, drainingError, reasonOf } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
+import { endClientsOf, endUnadmitted } from './http/revocation.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
+import { NameOrder } from './http/routes/admin/name-order.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import type { ServerDefinition } from './registry/definition.ts'
-import { openSqliteStore } from './registry/sqlite.ts'
-import { createMemoryStore, type DefinitionStore } from './registry/store.ts'
+import { openSqliteStore } from './registry/storage/sqlite.ts'
+import { lockState, type StateLock } from './registry/storage/state-lock.ts'
+import { createMemoryStore, type DefinitionStore } from './registry/storage/store.ts'
+import type { ReloadPlan, ReloadReport } from './reload/plan.ts'
+import { type ConfigurationSource, Reload } from './reload/reload.ts'
+import { type Bounds, SettingsInForce } from './reload/settings.ts'
 import { ByteLedger } from './runtime/byte-ledger.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
 import { Sweeper } from './runtime/sweeper.ts'
@@ -32,10 +37,10 @@ import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metr
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
 import { createSecretsOf, openTransport } from './upstream/server/open-transport.ts'
-import type { ServerSurroundings } from './upstream/server/parts.ts'
-import { createRegistrationGate } from './upstream/server/registration-gate.ts'
+import { type ServerSurroundings, serverSettingsOf } from './upstream/server/parts.ts'
+import { createRegistrationGate, type RegistrationGate } from './upstream/server/registration-gate.ts'
 import type { Server } from './upstream/server/server.ts'
-import { Servers, type ServersListener } from './upstream/server/servers.ts'
+import { Servers } from './upstream/server/servers.ts'
 import type { UrlPolicy } from './upstream/transports/http/client/url-guard.ts'
 import { Watchdog } from './upstream/transports/stdio/watchdog.ts'
 
@@ -52,28 +57,40 @@ export interface Gateway {
   stop(): Promise<void>
   /** Ends children and sockets without waiting. */
   stopNow(): void
-  /** Takes what can change while running: tokens, allow-lists and trusted proxies. Throws on a bad rule. */
-  reload(config: Config): void
+  /** How long a stop waits for calls at most. */
+  readonly shutdownTimeoutMs: number
+  /** How many calls a stop waits for, by server; those without any are left out. */
+  callsInFlight(): ReadonlyMap<string, number>
+  /** Reads the configuration again and goes on with it; says in the log what has changed, or why nothing has. */
+  reload(cause: string): Promise<ReloadReport>
+  /** Opens the log file again. */
+  reopenLog(): void
+  readonly log: Log
 }
 
 /** Resolves once the port is bound. Rejects when it cannot be, or when a rule or the store makes no sense. */
-export async function startGateway(config: Config): Promise<Gateway> {
+export async function startGateway(source: ConfigurationSource): Promise<Gateway> {
+  const { config } = source
+  const settings = new SettingsInForce(config)
+  const { bounds } = settings
   const log = await createLog(config.logging)
   const rules = rulesOf(config, log)
-  const store = openStore(config)
+  const { store, lock } = openStore(config)
   // What clients have open: sessions, and the requests that stand alone.
-  const ledger = new ByteLedger(config.limits, () => Bun.gc(true))
-  const sessions = new Sessions({ ...config.limits, ...config.timeouts }, ledger)
-  const requests = new ModernRequests<ModernCallDriver>({ ...config.limits, ...config.timeouts }, ledger)
+  const ledger = new ByteLedger(bounds, () => Bun.gc(true))
+  const sessions = new Sessions(bounds, ledger)
+  const requests = new ModernRequests<ModernCallDriver>(bounds, ledger)
   // The servers behind the gateway.
   const watchdog = new Watchdog(log)
   const state: ServingState = { draining: false, listening: null }
   const urlPolicy: UrlPolicy = {
-    privateUpstreams: config.security.privateUpstreams,
+    get privateUpstreams() {
+      return settings.config.security.privateUpstreams
+    },
     ownListener: () => state.listening,
   }
   const metrics = createMetrics()
-  const servers = new Servers(serverParts(config, { log, metrics, watchdog, sessions, store, urlPolicy }))
+  const servers = new Servers(serverParts(settings, { log, metrics, watchdog, sessions, store, urlPolicy }))
   // Who may come, and whose work ends when a server or its tokens go.
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition,
@@ -81,19 +98,17 @@ export async function startGateway(config: Config): Promise<Gateway> {
   })
   servers.subscribe(endClientsOf({ sessions, requests, access, servers }))
   // The front door.
-  const mcp: McpParts = {
+  const mcp = mcpParts(bounds, {
     servers,
     requests,
     sessions,
     log,
     recorder: { log, metrics },
-    bodyBytesMax: config.limits.bodyBytesMax,
     ledger,
     access,
-    clientInputMs: config.timeouts.clientInputMs,
-  }
-  const gate = createRegistrationGate({ admin: config.admin, urlPolicy, environment: process.env })
-  const streams = new AdminStreams(ledger, config.timeouts.heartbeatMs)
+  })
+  const order = new NameOrder()
+  const streams = new AdminStreams(ledger, bounds)
   const app = createApp({
     directory: servers,
     state,
@@ -102,11 +117,13 @@ export async function startGateway(config: Config): Promise<Gateway> {
     admin: adminRoutes({
       directory: servers,
       store,
-      config,
-      gate,
+      config: { limits: bounds },
+      gate: gateOf(settings, urlPolicy),
       log,
       streams,
       closedReason: (name) => access.closedReason(name),
+      order,
+      reload: (cause) => gateway.reload(cause),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
@@ -114,15 +131,41 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const listener = await startListener({ host, port, access, app, log, metrics, state }).catch(
     (thrown: unknown) => {
       store.close()
+      lock?.release()
       throw thrown
     },
   )
+  lock?.announce(listener.url)
   // The port is ours from here on; a gateway that cannot listen has started no child.
   for (const definition of config.servers) servers.add(definition, 'file', firstAnswerMs)
   addStored(servers, store, log)
   warnOfClosed(servers, access, log)
   const sweeper = startSweeper({ log, sessions, requests, servers, streams })
-  return running({ config, log, access, store, sessions, requests, servers, watchdog, listener, sweeper })
+  const parts = { log, access, store, lock, sessions, requests, servers, watchdog, listener, sweeper }
+  const gateway = running({ ...parts, source, settings, order })
+  return gateway
+}
+
+function mcpParts(bounds: Bounds, parts: Omit<McpParts, 'bodyBytesMax' | 'clientInputMs'>): McpParts {
+  return {
+    ...parts,
+    get bodyBytesMax() {
+      return bounds.bodyBytesMax
+    },
+    get clientInputMs() {
+      return bounds.clientInputMs
+    },
+  }
+}
+
+function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGate {
+  return createRegistrationGate({
+    get admin() {
+      return settings.config.admin
+    },
+    urlPolicy,
+    environment: process.env,
+  })
 }
 
 /** Lets time pass for whoever owns something that expires. */
@@ -139,15 +182,21 @@ function startSweeper(
   sweeper.add((nowMs) => requests.sweep(nowMs))
   sweeper.add((nowMs) => servers.sweep(nowMs))
   sweeper.add((nowMs) => streams.sweep(nowMs))
+  sweeper.add((nowMs) => log.sweep(nowMs))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
   return sweeper
 }
 
 interface RunningParts {
-  readonly config: Config
+  readonly source: ConfigurationSource
+  readonly settings: SettingsInForce
   readonly log: ProcessLog
   readonly access: Access
   readonly store: DefinitionStore
+  /** Null where nothing is kept. */
+  readonly lock: StateLock | null
+  /** Of the changes of each server. */
+  readonly order: NameOrder
   readonly sessions: Sessions
   readonly requests: ModernRequests<ModernCallDriver>
   readonly servers: Servers
@@ -157,9 +206,17 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { config, log, access, listener, servers } = parts
+  const { source, settings, log, listener, servers, store, sweeper } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
+  const reload = new Reload({
+    source,
+    settings,
+    log,
+    storedNames: () => store.list().map(({ name }) => name),
+    apply: (plan) => applyPlan(parts, plan),
+    sweep: (sweep) => sweeper.add(sweep),
+  })
   return {
     url: listener.url,
     servers: servers.list().map(({ definition }) => definition),
@@ -168,17 +225,19 @@ function running(parts: RunningParts): Gateway {
     },
     stopped: stopped.promise,
     stop() {
-      ending ??= end(parts, performance.now() + config.shutdownTimeoutMs).finally(stopped.resolve)
+      ending ??= end(parts, performance.now() + settings.config.shutdownTimeoutMs).finally(stopped.resolve)
       return ending
     },
     stopNow() {
       void end(parts, 0).finally(stopped.resolve)
     },
-    reload(changed) {
-      access.reload(rulesOf({ ...config, ...pickReloadable(changed) }, log))
-      endUnadmitted(parts)
-      warnOfClosed(servers, access, log)
+    get shutdownTimeoutMs() {
+      return settings.config.shutdownTimeoutMs
     },
+    callsInFlight: () => servers.callsInFlight(),
+    reload: (cause) => reload.run(cause),
+    reopenLog: () => log.reopen(),
+    log,
   }
 }
 
@@ -192,7 +251,7 @@ const flushMs = 500
 const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, sessions, requests, servers, watchdog, listener, sweeper } = parts
+  const { log, store, lock, sessions, requests, servers, watchdog, listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = drainingError()
@@ -208,26 +267,41 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   sweeper.stop()
   watchdog.close()
   store.close()
+  lock?.release()
   log.info({}, 'stopped')
   await log.flush(flushMs)
 }
 
-function pickReloadable(config: Config): Pick<Config, 'auth' | 'security'> {
-  return { auth: config.auth, security: config.security }
+/** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
+async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
+  const { settings, log, access, servers, store, order } = parts
+  const rules = rulesOf(config, log)
+  await log.take(config.logging)
+  settings.take(config)
+  access.reload(rules)
+  servers.take(serverSettingsOf(config))
+  const { added, changed, removed } = report.applied.servers
+  const fromFile = new Map(config.servers.map((definition) => [definition.name, definition]))
+  const change = async (name: string): Promise<void> => {
+    const ofFile = fromFile.get(name)
+    const definition = ofFile ?? store.get(name)
+    const origin = ofFile === undefined ? 'store' : 'file'
+    const known = servers.get(name) !== undefined
+    if (definition === undefined) await (known ? servers.remove(name) : undefined)
+    else if (known) servers.replace(definition, origin)
+    else servers.add(definition, origin)
+  }
+  await Promise.all([...added, ...changed, ...removed].map((name) => order.run(name, () => change(name))))
+  endUnadmitted(parts)
+  warnOfClosed(servers, access, log)
 }
 
 function rulesOf(config: Config, log: Log): AccessRules {
   const compiled = compileRules(config)
-  if (!compiled.ok) throw new Error(compiled.errors.join('; '))
+  if (!compiled.ok) throw new ConfigError(compiled.errors.join('; '))
   for (const warning of compiled.warnings) log.warn({}, warning)
   return compiled.rules
 }
-
-function removalOf(name: string): GatewayError {
-  return new GatewayError('SERVER_UNKNOWN', `The server ${name} was removed.`)
-}
-
-type ClientParts = Pick<RunningParts, 'sessions' | 'requests' | 'access'>
 
 /** A server that nobody can reach looks healthy otherwise. */
 function warnOfClosed(servers: Servers, access: Access, log: Log): void {
@@ -237,38 +311,20 @@ function warnOfClosed(servers: Servers, access: Access, log: Log): void {
   }
 }
 
-/** What ends at the clients of a server that is removed or replaced. */
-function endClientsOf(parts: ClientParts & Pick<RunningParts, 'servers'>): ServersListener {
-  const { sessions, requests, servers } = parts
-  return {
-    leaving(name) {
-      requests.abortWhere(({ endless, serverName }) => endless && serverName === name, removalOf(name))
-    },
-    removed(name) {
-      const error = removalOf(name)
-      sessions.closeWhere(({ serverName }) => serverName === name, error)
-      requests.abortWhere(({ serverName }) => serverName === name, error)
-    },
-    replaced(name, before) {
-      endUnadmitted(parts)
-      const after = servers.get(name)?.definition
-      if (after === undefined || !keepsOutOthers(before, after)) return
-      const error = new GatewayError('SESSION_UNKNOWN', 'The addresses of this server were changed.')
-      sessions.closeWhere(({ serverName }) => serverName === name, error)
-      requests.abortWhere(({ serverName }) => serverName === name, error)
-    },
+interface StateParts {
+  readonly store: DefinitionStore
+  readonly lock: StateLock | null
+}
+
+function openStore({ storage }: Config): StateParts {
+  if (storage.type === 'memory') return { store: createMemoryStore(), lock: null }
+  const lock = lockState(storage.path, version)
+  try {
+    return { store: openSqliteStore(storage.path), lock }
+  } catch (thrown) {
+    lock.release()
+    throw thrown
   }
-}
-
-/** Ends what tokens had opened that open nothing any more, streams and calls included. */
-function endUnadmitted({ sessions, requests, access }: ClientParts): void {
-  const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
-  sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
-  requests.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
-}
-
-function openStore(config: Config): DefinitionStore {
-  return config.storage.type === 'memory' ? createMemoryStore() : openSqliteStore(config.storage.path)
 }
 
 interface ServerNeeds {
@@ -281,30 +337,19 @@ interface ServerNeeds {
 }
 
 /** What servers may use of the rest of the gateway, and the settings that they need. */
-function serverParts(config: Config, needs: ServerNeeds): ServerSurroundings {
-  const { limits, timeouts } = config
+function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurroundings {
   const { log, metrics, watchdog, sessions, store, urlPolicy } = needs
-  const secretsOf = createSecretsOf(process.env, config.security.childEnvironment)
+  const secretsOf = createSecretsOf(process.env, settings.config.security.childEnvironment)
   return {
     log,
     metrics,
     identity: { name: 'compozy-mcp-proxy', version },
     maskOf: (definition) => createMask(secretsOf(definition)),
     createTransport: (definition) =>
-      openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog, log),
-    processesMax: limits.processesMax,
-    processesPerClientMax: limits.processesPerClientMax,
+      openTransport(definition, secretsOf(definition), settings.config, urlPolicy, watchdog, log),
     disabledAt: (name) => store.disabledAt(name),
     sessionCount: (name) => sessions.countOf(name),
-    callIdleMs: timeouts.callIdleMs,
-    callTotalMs: timeouts.callTotalMs,
-    laneIdleMs: timeouts.laneIdleMs,
-    healthProbeMs: timeouts.healthProbeMs,
-    startWaitMs: timeouts.startWaitMs,
-    inFlightMax: limits.inFlightPerServerMax,
-    resultBytesMax: limits.resultBytesMax,
-    lanesPerClientMax: limits.sessionsPerClientMax,
-    openAccess: config.auth.globalTokens.length === 0,
+    ...serverSettingsOf(settings.config),
   }
 }
 

@@ -154,7 +154,9 @@ function reader(
   faults: Faults,
 ): (named: NamedSetting) => FoundSetting {
   const { environment } = sources
-  const machine = machineOf(sources)
+  // Lines in a file are for programs, wherever the gateway was started from.
+  const terminal = sources.terminal && given['logging.file'] === undefined
+  const machine = machineOf({ ...sources, terminal })
   return (named) => {
     const winner = given[named.key]
     const origin = winner?.origin ?? defaultOrigin

@@ -7,6 +7,8 @@
  *   `Ms` there; outside they are written with a unit, so the key has none (`timeouts.session_idle`).
  * - `env` names the variable where the published reference chose another one.
  * - only what a person types at a terminal has a `flag`.
+ * - `restart` marks what a gateway that runs cannot take; everything else is read where it is used, and applies
+ *   from when the configuration is read again (src/reload).
  */
 import type { Static } from '@sinclair/typebox'
 import type { ServerDefinition } from '../registry/definition.ts'
@@ -29,6 +31,7 @@ import {
   list,
   mebibyte,
   minuteMs,
+  optionalText,
   type Setting,
   secondMs,
   setting,
@@ -44,12 +47,14 @@ export const settings = {
     kind: hostName(),
     initial: '127.0.0.1',
     flag: 'mcp-host',
+    restart: true,
     doc: 'Address or host name to listen on. 0.0.0.0 listens on every interface.',
   }),
   port: setting({
     kind: integer(0, 65_535),
     initial: 6001,
     flag: 'mcp-port',
+    restart: true,
     doc: 'TCP port to listen on. 0 picks a free one.',
   }),
   baseUrl: setting({
@@ -58,6 +63,11 @@ export const settings = {
     initialWords: 'derived from host and port',
     flag: 'mcp-base-url',
     doc: 'URL under which clients reach the gateway, with the path prefix of a reverse proxy if there is one.',
+  }),
+  reload: setting({
+    kind: choice('off', 'watch'),
+    initial: 'off',
+    doc: 'Whether the configuration is read again as soon as one of its files has changed (watch), or on HUP and POST /admin/reload only.',
   }),
   shutdownTimeoutMs: setting({
     kind: duration(0, hourMs),
@@ -142,6 +152,7 @@ export const settings = {
     childEnvironment: setting({
       kind: variableNameList(),
       initial: [],
+      restart: true,
       doc: 'Variables that servers which run as processes inherit from the gateway, beside those that they always do.',
     }),
   },
@@ -156,10 +167,20 @@ export const settings = {
     format: setting({
       kind: choice('json', 'pretty'),
       initial: ({ terminal }) => (terminal ? 'pretty' : 'json'),
-      initialWords: 'json; pretty on a terminal',
+      initialWords: 'json; pretty on a terminal without a log file',
       flag: 'mcp-log-format',
       env: 'MCP_PROXY_LOG_FORMAT',
       doc: 'Form of a log line.',
+    }),
+    file: setting({
+      kind: optionalText('the path of a file', (value) =>
+        value.endsWith('/') ? 'must name a file, not a directory' : null,
+      ),
+      initial: null,
+      initialWords: 'none: standard output',
+      flag: 'mcp-log-file',
+      env: 'MCP_PROXY_LOG_FILE',
+      doc: 'File that the log is appended to instead of standard output. It is opened again on HUP, and when it was moved away.',
     }),
   },
   metrics: {
@@ -173,11 +194,13 @@ export const settings = {
     type: setting({
       kind: choice('sqlite', 'memory'),
       initial: 'sqlite',
+      restart: true,
       doc: 'Where servers registered over the admin API are kept. memory forgets them at exit.',
     }),
     path: setting({
       kind: text('a directory'),
       initial: ({ stateDirectory }) => stateDirectory,
+      restart: true,
       initialWords: '/var/lib/compozy if writable, else $XDG_STATE_HOME/compozy or ~/.local/state/compozy',
       doc: 'State directory.',
     }),

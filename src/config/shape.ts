@@ -39,6 +39,14 @@ function outerName(name: string): string {
   return name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
+/** The value at the place of a setting. */
+export function valueAt(config: Config, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, name) => (typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined),
+    config,
+  )
+}
+
 /** The default of a setting on this machine. */
 export function initialOf(row: Setting, machine: Machine): unknown {
   return typeof row.initial === 'function' ? row.initial(machine) : row.initial

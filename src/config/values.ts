@@ -55,6 +55,8 @@ export interface Setting<S extends TSchema = TSchema> {
   readonly secret?: boolean
   /** Its default leaves a door open, so a variable that is empty or a key without a value is a slip, and no default. */
   readonly guards?: boolean
+  /** True where a change takes a restart; all others apply as soon as the configuration is read again. */
+  readonly restart?: true
 }
 
 /** Ties the default of a row to its type. */

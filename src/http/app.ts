@@ -32,9 +32,9 @@ export interface App {
 export function createApp(parts: AppParts): App {
   const app: AnyElysia = new Elysia({ handler: { standardHostname: false }, normalize: false })
     .onError(({ code, error, request }) => answerError(parts.log, methodsOf, code, error, request))
-    .use(healthRoutes(parts)) //            /healthz  /readyz
+    .use(healthRoutes(parts)) //            /livez  /healthz  /readyz
     .use(metricsRoutes(parts.metrics)) //   /metrics  /admin/metrics
-    .use(parts.admin) //                    /admin/mcps…  /admin/tools…
+    .use(parts.admin) //                    /admin/reload  /admin/mcps…  /admin/tools…
     .use(documentRoutes(() => app.routes)) // /admin/openapi.json
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
   const methodsOf = routeTable(app.routes)

@@ -20,6 +20,14 @@ export const levelRank: Readonly<Record<LogThreshold, number>> = {
 
 export type LogFormat = 'json' | 'pretty'
 
+export interface LogSettings {
+  readonly level: LogThreshold
+  /** `json`: one object a line. `pretty`: for people at a terminal. */
+  readonly format: LogFormat
+  /** Path of the log file; standard output without one. */
+  readonly file?: string | null
+}
+
 export interface Log {
   debug(fields: LogFields, message: string): void
   info(fields: LogFields, message: string): void
@@ -37,6 +45,12 @@ export interface ProcessLog extends Log {
   call(entry: CallEntry): void
   /** Lines given up because the reader of the log was too slow. */
   readonly linesDropped: number
+  /** Goes on as these settings say. Rejects with a ConfigError, and changes nothing, when the file cannot be opened. */
+  take(settings: LogSettings): Promise<void>
+  /** Opens the log file again, which may have been moved away. */
+  reopen(): void
+  /** Time's passing: whether the log file was moved away. */
+  sweep(nowMs: number): void
   /** Writes what is buffered; gives up after `deadlineMs` when nobody reads. */
   flush(deadlineMs: number): Promise<void>
 }

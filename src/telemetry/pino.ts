@@ -8,28 +8,31 @@ import {
   type CallEntry,
   callLevel,
 } from './access-line.ts'
-import { type LogFields, type LogFormat, type LogThreshold, levelRank, type ProcessLog } from './log.ts'
+import { type LogFields, type LogSettings, levelRank, type ProcessLog } from './log.ts'
+import type { LogFile } from './log-file.ts'
 import { printableJson } from './printable.ts'
-import { type LineSink, openSink } from './sink.ts'
+import { type LineSink, openSink, reportWrites } from './sink.ts'
 
-export interface LogOptions {
-  readonly level: LogThreshold
-  /** `json`: one object a line. `pretty`: for people at a terminal. */
-  readonly format: LogFormat
-  /** Defaults to standard output. */
+export type LogOptions = LogSettings & {
+  /** Stands for standard output. */
   readonly sink?: LineSink
 }
 
-/** Opens the log. Asynchronous only because the pretty printer is loaded when it is asked for. */
+const standardOutput = 1
+
+/**
+ * Opens the log. Asynchronous because the pretty printer and the log file are loaded when they are asked for. Rejects
+ * with a ConfigError when the file cannot be opened.
+ */
 export async function createLog(options: LogOptions): Promise<ProcessLog> {
-  const sink = options.sink ?? openSink(1)
-  const pretty = options.format === 'pretty' ? await prettyPrinter() : null
+  const sink = options.sink ?? openSink(standardOutput, reportWrites)
+  let pretty: Printer | null = null
+  let file: LogFile | null = null
   const emit = (line: string) => sink.write(pretty ? pretty(line) : line)
   const isoTime = isoFormatter()
   const accessLines = new AccessLines()
   const logger = pino(
     {
-      level: options.level,
       base: null,
       // Worker-thread transports crash in the compiled executable, so pino writes to us directly.
       formatters: { level: (label) => ({ level: label }) },
@@ -37,8 +40,25 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     },
     { write: (line: string) => emit(printableJson(line)) },
   )
-  const lowest = levelRank[options.level]
+  let lowest = 0
+  const take = async (settings: LogSettings): Promise<void> => {
+    const path = settings.file ?? null
+    const printer = settings.format === 'pretty' ? await prettyPrinter(path === null) : null
+    if (path !== (file?.path ?? null)) {
+      const before = file
+      const left = () => before?.close()
+      if (path === null) sink.redirect(standardOutput, left)
+      file = path === null ? null : await openLogFile(path, sink, left)
+    }
+    pretty = printer
+    lowest = levelRank[settings.level]
+    logger.level = settings.level
+  }
+  await take(options)
   return {
+    take,
+    reopen: () => file?.reopen(),
+    sweep: (nowMs) => file?.sweep(nowMs),
     debug: (fields: LogFields, message: string) => logger.debug(fields, message),
     info: (fields: LogFields, message: string) => logger.info(fields, message),
     warn: (fields: LogFields, message: string) => logger.warn(fields, message),
@@ -66,9 +86,16 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
   }
 }
 
-async function prettyPrinter(): Promise<(line: string) => string> {
+async function openLogFile(path: string, sink: LineSink, left: () => void): Promise<LogFile> {
+  const { LogFile } = await import('./log-file.ts')
+  return new LogFile(path, sink, left)
+}
+
+type Printer = (line: string) => string
+
+async function prettyPrinter(forTerminal: boolean): Promise<Printer> {
   const { createPrinter, standardOutputAsTerminal } = await import('./pretty-line.ts')
-  return createPrinter(standardOutputAsTerminal(process.env))
+  return createPrinter(forTerminal ? standardOutputAsTerminal(process.env) : null)
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Where log lines go: a file descriptor, written behind the event loop's back.
+ * Where log lines go: a file descriptor, written behind the event loop's back. It may change for another one.
  *
  * A log must never stop the service. Writes are asynchronous, one at a time; lines that come
  * meanwhile wait in memory up to a bound, and past the bound they are dropped and counted. (A
@@ -29,6 +29,8 @@ export interface LineSink {
   readonly linesDropped: number
   /** Resolves true once everything is written, false when `deadlineMs` pass first. */
   flush(deadlineMs: number): Promise<boolean>
+  /** Writes to this descriptor from the next line on; `left` is called once the one before is not used any more. */
+  redirect(fd: number, left: () => void): void
 }
 
 /** Good until the next call of the sink. */
@@ -39,9 +41,27 @@ export interface Room {
   filled(end: number): void
 }
 
+/** Told of what became of a write: why it failed, or null once one has succeeded after that. */
+export type WriteWatcher = (error: NodeJS.ErrnoException | null) => void
+
 /** Opens a sink on a descriptor that somebody else owns; it is never closed here. */
-export function openSink(fd: number): LineSink {
-  return new DescriptorSink(fd)
+export function openSink(fd: number, watcher: WriteWatcher = () => {}): LineSink {
+  return new DescriptorSink(fd, watcher)
+}
+
+/** For what cannot stand in the log because it is about the log: a line on stderr, which is not waited for either. */
+export function complain(text: string): void {
+  openSink(2).write(`compozy: ${text}\n`)
+}
+
+/** Says on stderr that the log cannot be written, and that it can be again. */
+export function reportWrites(error: NodeJS.ErrnoException | null): void {
+  const reason = error?.code === 'ENOSPC' ? 'the disk is full' : error?.message
+  complain(
+    error === null
+      ? 'the log can be written again'
+      : `the log cannot be written: ${reason}; its lines are dropped until it can`,
+  )
 }
 
 /** Lines in the order in which they came. */
@@ -49,6 +69,8 @@ interface Lines {
   readonly buffer: Buffer
   bytes: number
   count: number
+  /** Lines given up before, of which a line among these tells. */
+  reported: number
 }
 
 class DescriptorSink implements LineSink, Room {
@@ -63,8 +85,25 @@ class DescriptorSink implements LineSink, Room {
   #timer: ReturnType<typeof setTimeout> | null = null
   #droppedUnreported = 0
   #idle: (() => void)[] = []
+  #fd: number
+  /** Called when the write that is under way has ended. */
+  #left: (() => void)[] = []
+  readonly #watcher: WriteWatcher
+  #failed = false
+  /** A write has ended in the middle of a line. */
+  #torn = false
 
-  constructor(readonly fd: number) {}
+  constructor(fd: number, watcher: WriteWatcher) {
+    this.#fd = fd
+    this.#watcher = watcher
+  }
+
+  redirect(fd: number, left: () => void): void {
+    this.#fd = fd
+    this.#torn = false
+    if (this.#inWrite === null) left()
+    else this.#left.push(left)
+  }
 
   write(lines: string): void {
     if (this.room(Buffer.byteLength(lines)) === null) return
@@ -128,7 +167,9 @@ class DescriptorSink implements LineSink, Room {
   #start(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#droppedUnreported > 0) this.#reportDropped()
+    // Not by itself: what cannot be written would be tried again for ever.
+    if (this.#droppedUnreported > 0 && (this.#filling.bytes > 0 || this.#waiting.length > 0))
+      this.#reportDropped()
     const lines = this.#next()
     if (lines === null) {
       for (const resolve of this.#idle.splice(0)) resolve()
@@ -136,10 +177,14 @@ class DescriptorSink implements LineSink, Room {
     }
     this.#inWrite = lines
     this.#written = 0
-    this.#continue(lines)
+    this.#continue(lines, this.#fd)
   }
 
   #next(): Lines | null {
+    if (this.#torn) {
+      this.#torn = false
+      return lineBreak()
+    }
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) {
       this.#waitingBytes -= waiting.bytes
@@ -157,35 +202,60 @@ class DescriptorSink implements LineSink, Room {
     const text = droppedLine(this.#droppedUnreported)
     if (bytes + text.length > buffer.length) return
     this.#filling.bytes += buffer.write(text, bytes)
+    this.#filling.reported += this.#droppedUnreported
     this.#droppedUnreported = 0
   }
 
-  #continue(lines: Lines): void {
+  /** A batch is written to one descriptor, so that no line begins in one file and ends in the next. */
+  #continue(lines: Lines, fd: number): void {
     const rest = lines.bytes - this.#written
-    write(this.fd, lines.buffer, this.#written, rest, null, (error, written) => {
+    write(fd, lines.buffer, this.#written, rest, null, (error, written) => {
       if (error === null && written < rest) {
         this.#written += written
-        this.#continue(lines)
+        this.#continue(lines, fd)
       } else if (error?.code === 'EAGAIN' || error?.code === 'EINTR') {
-        setTimeout(() => this.#continue(lines), retryMs)
+        setTimeout(() => this.#continue(lines, fd), retryMs)
       } else {
-        // The reader has gone (EPIPE) or the disk is full: the service goes on without its log.
-        if (error !== null) this.linesDropped += lines.count
+        if (error !== null) this.#lost(lines, error, fd)
+        else if (this.#failed) {
+          this.#failed = false
+          this.#watcher(null)
+        }
         lines.bytes = 0
         lines.count = 0
+        lines.reported = 0
         if (lines.buffer.length === bufferBytes) this.#spare = lines
         this.#inWrite = null
+        for (const left of this.#left.splice(0)) left()
         this.#schedule()
       }
     })
   }
+
+  /** The reader has gone (EPIPE) or the disk is full: the service goes on without its log, and tries again. */
+  #lost(lines: Lines, error: NodeJS.ErrnoException, fd: number): void {
+    this.linesDropped += lines.count
+    if (error.code === 'EPIPE') return
+    this.#droppedUnreported += lines.count + lines.reported
+    this.#torn = fd === this.#fd && this.#written > 0 && lines.buffer[this.#written - 1] !== lineFeed
+    if (this.#failed) return
+    this.#failed = true
+    this.#watcher(error)
+  }
+}
+
+const lineFeed = 10
+
+/** Ends the line of which only a part was written. */
+function lineBreak(): Lines {
+  return { buffer: Buffer.from('\n'), bytes: 1, count: 0, reported: 0 }
 }
 
 function emptyLines(bytesMax: number): Lines {
-  return { buffer: Buffer.allocUnsafeSlow(bytesMax), bytes: 0, count: 0 }
+  return { buffer: Buffer.allocUnsafeSlow(bytesMax), bytes: 0, count: 0, reported: 0 }
 }
 
 function droppedLine(count: number): string {
   const time = new Date().toISOString()
-  return `{"level":"warn","time":"${time}","dropped":${count},"msg":"log lines were dropped because nobody read them"}\n`
+  return `{"level":"warn","time":"${time}","dropped":${count},"msg":"log lines were dropped because nobody read them, or they could not be written"}\n`
 }

@@ -277,7 +277,7 @@ describe('what is refused', () => {
     {
       why: 'an unknown key without a neighbour',
       files: yaml('mcp_proxy: { logging: { colour: red } }'),
-      message: 'compozy.yaml: unknown key mcp_proxy.logging.colour; known here: level, format',
+      message: 'compozy.yaml: unknown key mcp_proxy.logging.colour; known here: level, format, file',
     },
     {
       why: 'a value where a group belongs',

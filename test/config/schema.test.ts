@@ -14,6 +14,7 @@ describe('the table of settings', () => {
       'host MCP_PROXY_HOST --mcp-host',
       'port MCP_PROXY_PORT --mcp-port',
       'base_url MCP_PROXY_BASE_URL --mcp-base-url',
+      'reload MCP_PROXY_RELOAD ',
       'shutdown_timeout MCP_PROXY_SHUTDOWN_TIMEOUT --mcp-shutdown-timeout',
       'default_group MCP_PROXY_DEFAULT_GROUP ',
       'auth.global_tokens MCP_PROXY_GLOBAL_AUTH_TOKENS --mcp-global-auth-tokens',
@@ -37,6 +38,7 @@ describe('the table of settings', () => {
       'security.child_environment MCP_PROXY_SECURITY_CHILD_ENVIRONMENT ',
       'logging.level MCP_PROXY_LOG_LEVEL --mcp-log-level',
       'logging.format MCP_PROXY_LOG_FORMAT --mcp-log-format',
+      'logging.file MCP_PROXY_LOG_FILE --mcp-log-file',
       'metrics.public MCP_PROXY_METRICS_PUBLIC ',
       'storage.type MCP_PROXY_STORAGE_TYPE ',
       'storage.path MCP_PROXY_STORAGE_PATH ',
@@ -77,6 +79,7 @@ describe('the table of settings', () => {
       host: '127.0.0.1',
       port: 6001,
       baseUrl: null,
+      reload: 'off',
       shutdownTimeoutMs: 10_000,
       defaultGroup: null,
       auth: {
@@ -105,7 +108,7 @@ describe('the table of settings', () => {
         privateUpstreams: 'allowed',
         childEnvironment: [],
       },
-      logging: { level: 'info', format: 'json' },
+      logging: { level: 'info', format: 'json', file: null },
       metrics: { public: false },
       storage: { type: 'sqlite', path: '/state' },
       limits: {

@@ -28,6 +28,9 @@ const sources = readTree('src')
 const reasonsToStand: Readonly<Record<string, string>> = {
   'src/cli/healthcheck.ts': 'a command, loaded lazily',
   'src/cli/serve/mcp-proxy.ts': 'a command, loaded lazily',
+  'src/cli/serve/announce.ts': 'what a person reads of a start',
+  'src/cli/serve/port-holder.ts': 'loaded when a start has failed',
+  'src/cli/serve/terminal.ts': 'a rule of its own: what HUP means',
   'src/cli/serve/serve.ts': 'what the command loads once its words are right',
   'src/cli/serve/watchdog.ts': 'a command, loaded lazily',
   'src/cli/servers/list.ts': 'a command, loaded lazily',
@@ -38,6 +41,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/http/hooks/admin-door.ts': 'a hook, one file each',
   'src/http/hooks/client.ts': 'a hook, one file each',
   'src/http/long-waits.ts': 'a workaround with its reason',
+  'src/http/revocation.ts': 'whose work ends: one rule for removal, replacement and reload',
   'src/http/routes/admin/name-order.ts': 'the order of writes, with a test of its own',
   'src/http/routes/health.ts': 'a route group',
   'src/http/routes/mcp-endpoints.ts': 'a route group',

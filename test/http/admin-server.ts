@@ -10,7 +10,7 @@ import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
 import type { ClientAddress, PeerAddress } from '../../src/net/address.ts'
 import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
-import { createMemoryStore, type DefinitionStore } from '../../src/registry/store.ts'
+import { createMemoryStore, type DefinitionStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { Log, LogFields } from '../../src/telemetry/log.ts'
 import type {
@@ -73,7 +73,10 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
     directory,
     log: logInto(lines),
     config: { limits: { bodyBytesMax: 1_048_576 } },
-    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), 15_000),
+    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), {
+      heartbeatMs: 15_000,
+    }),
+    reload: options.reload ?? (() => Promise.reject(new Error('nothing to reload'))),
     gate: createRegistrationGate({
       admin: { stdio: 'enabled', commands: [], ...admin },
       urlPolicy: { privateUpstreams: privateUpstreams ?? 'allowed', ...(resolve && { resolve }) },

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GatewayError } from '../../src/errors.ts'
-import { openSqliteStore } from '../../src/registry/sqlite.ts'
+import { openSqliteStore } from '../../src/registry/storage/sqlite.ts'
+import { StoreError, storageFull } from '../../src/registry/storage/store.ts'
 import { reference } from '../registry/definitions.ts'
 import { type AdminServer, startAdminServer } from './admin-server.ts'
 
@@ -125,12 +126,15 @@ describe('POST /admin/mcps', () => {
     expect(error.details).toContain('configuration file')
   })
 
-  test('answers 409 for a name that another gateway put into the same store', async () => {
+  test('says that the disk is full, with a status of its own, and starts nothing', async () => {
     await using server = startAdminServer()
-    await server.send('POST', '/admin/mcps', files)
-    await using other = startAdminServer({ store: server.store })
-    const error = await errorOf(await other.send('POST', '/admin/mcps', files))
-    expect(error).toMatchObject({ status: 409, code: 'DEFINITION_EXISTS' })
+    server.store.put = () => {
+      throw new StoreError('STORAGE_FULL', storageFull('/state/definitions.sqlite'))
+    }
+    const error = await errorOf(await server.send('POST', '/admin/mcps', files))
+    expect(error).toMatchObject({ status: 507, code: 'STORAGE_FULL' })
+    expect(error.details).toContain('The disk of /state/definitions.sqlite is full')
+    expect(server.directory.list()).toEqual([])
   })
 
   test('does not answer 201, nor start anything, when the store fails', async () => {

@@ -14,7 +14,7 @@ import { type Listener, type ServingState, startListener } from '../../src/http/
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
-import { createMemoryStore } from '../../src/registry/store.ts'
+import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
@@ -124,7 +124,10 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     store: createMemoryStore(),
     log,
     config: { limits: rules.settings.limits },
-    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), 15_000),
+    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), {
+      heartbeatMs: 15_000,
+    }),
+    reload: () => Promise.reject(new Error('nothing to reload')),
   })
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
   const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }

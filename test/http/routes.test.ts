@@ -24,6 +24,7 @@ describe('every route', () => {
       'GET /admin/openapi.json',
       'GET /admin/tools',
       'GET /healthz',
+      'GET /livez',
       'GET /mcp-proxy/:name/sse',
       'GET /mcp-proxy/:name/sse/*',
       'GET /mcp-proxy/:name/stream',
@@ -34,6 +35,7 @@ describe('every route', () => {
       'POST /admin/mcps/:name/disable',
       'POST /admin/mcps/:name/enable',
       'POST /admin/mcps/:name/restart',
+      'POST /admin/reload',
       'POST /admin/tools/call',
       'POST /mcp-proxy/:name/message',
       'POST /mcp-proxy/:name/stream',
@@ -50,7 +52,7 @@ describe('every route', () => {
         for (const extra of [[], ['Transfer-Encoding: chunked']]) {
           const request = rawRequest(`${method} ${path}`, ['Host: localhost', ...extra])
           const { status } = await sendRaw(front.port, request, (text) => text.includes('\r\n\r\n'))
-          if (path === '/healthz' || path === '/readyz') expect([200, 400, 405]).toContain(status)
+          if (['/livez', '/healthz', '/readyz'].includes(path)) expect([200, 400, 405]).toContain(status)
           else expect(`${method} ${path} ${status}`).toBe(`${method} ${path} 401`)
         }
       }

@@ -1,5 +1,5 @@
 /** Writes definitions for ever and prints a line for each one that is stored. Killed by store.test.ts. */
-import { openSqliteStore } from '../../src/registry/sqlite.ts'
+import { openSqliteStore } from '../../src/registry/storage/sqlite.ts'
 import { definitionOf } from './definitions.ts'
 
 const store = openSqliteStore(process.argv[2] ?? '')

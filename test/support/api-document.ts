@@ -8,7 +8,7 @@ import { type OpenApiDocument, openApiDocument } from '../../src/http/api/openap
 import { createApp } from '../../src/http/app.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
-import { createMemoryStore } from '../../src/registry/store.ts'
+import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type { ServerDirectory } from '../../src/upstream/server/directory.ts'
@@ -146,7 +146,10 @@ function documentOfSources(): OpenApiDocument {
       log,
       config,
       gate: nothing,
-      streams: new AdminStreams(new ByteLedger({ heldBytesMax: 0, heldBytesPerClientMax: 0 }), 0),
+      streams: new AdminStreams(new ByteLedger({ heldBytesMax: 0, heldBytesPerClientMax: 0 }), {
+        heartbeatMs: 0,
+      }),
+      reload: nothing,
     }),
     mcp: { stream: nothing, sse: nothing, message: nothing },
   })

@@ -28,6 +28,7 @@ function memorySink(): LineSink & { lines: string[] } {
     room: () => ({ buffer, start: 0, filled }),
     linesDropped: 0,
     flush: async () => true,
+    redirect: () => {},
   }
 }
 

@@ -25,18 +25,24 @@ export function say(
 }
 
 /** Where it listens, which servers it has, and how clients reach them. */
-export function announce({ url, servers }: Gateway, { config, file }: LoadedConfig): void {
-  if (config.logging.format === 'json') {
-    const names = servers.map(({ name }) => name)
-    say(config.logging, 'info', 'listening', { url, servers: names, config: file ?? '', version })
+export function announce({ url, servers, log }: Gateway, { config, file }: LoadedConfig): void {
+  const { logging } = config
+  const names = servers.map(({ name }) => name)
+  if (logging.file !== null) {
+    log.info({ url, servers: names.join(', '), config: file ?? '', version }, 'listening')
+    // A person who looks at a terminal sees where to look.
+    if (process.stdout.isTTY !== true) return
+  } else if (logging.format === 'json') {
+    say(logging, 'info', 'listening', { url, servers: names, config: file ?? '', version })
     return
   }
   const endpoints = servers.map(({ name, transport }) => [
     name,
     `${url}/mcp-proxy/${name}/stream (${transport})`,
   ])
-  say(config.logging, 'info', `compozy ${version} listening on ${url}`, {
+  say({ ...logging, format: 'pretty' }, 'info', `compozy ${version} listening on ${url}`, {
     config: file ?? 'none',
+    ...(logging.file === null ? {} : { log: logging.file }),
     ...(endpoints.length === 0
       ? { servers: 'none yet; see "compozy servers add --help"' }
       : Object.fromEntries(endpoints)),

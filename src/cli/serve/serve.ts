@@ -1,9 +1,10 @@
 /** Starts the gateway, says so, and stays until a signal ends it. */
 
-import type { FlagTexts, LoadedConfig } from '../../config/load.ts'
+import { type FlagTexts, type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { CommandError } from '../../errors.ts'
 import { startGateway } from '../../gateway.ts'
-import { readConfiguration } from '../configuration.ts'
+import { StateHeldError } from '../../registry/storage/state-lock.ts'
+import { readConfiguration, sourcesOf } from '../configuration.ts'
 import { announce } from './announce.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'
@@ -11,11 +12,11 @@ import { endOnSignals } from './signals.ts'
 /** Resolves with the exit code of the process. Throws what kept the gateway from starting. */
 export async function serve(flags: FlagTexts): Promise<number> {
   const loaded = await readConfiguration(flags)
-  const reload = async () => (await readConfiguration(flags)).config
-  const started = startGateway(loaded.config).catch((thrown: unknown) => {
-    throw startFault(thrown, loaded)
+  const source = { ...loaded, readAgain: () => loadConfig(sourcesOf(flags)) }
+  const started = startGateway(source).catch(async (thrown: unknown) => {
+    throw await startFault(thrown, loaded)
   })
-  const ended = endOnSignals(started, { reload, logging: loaded.config.logging })
+  const ended = endOnSignals(started)
   const gateway = await started
   announce(gateway, loaded)
   giveBackWhenQuiet(() => gateway.requestCount)
@@ -23,14 +24,18 @@ export async function serve(flags: FlagTexts): Promise<number> {
 }
 
 /** Says what a person can do about the usual reasons. */
-function startFault(thrown: unknown, { config }: LoadedConfig): unknown {
+async function startFault(thrown: unknown, { config }: LoadedConfig): Promise<unknown> {
   const code: unknown = thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
   const place = `${config.host}:${config.port}`
+  if (thrown instanceof StateHeldError) return heldFault(thrown, config.port)
   switch (code) {
-    case 'EADDRINUSE':
+    case 'EADDRINUSE': {
+      const { portHolder } = await import('./port-holder.ts')
+      const holder = await portHolder(config.host, config.port)
       return new CommandError(
-        `port ${config.port} is taken on ${config.host}; choose another with --mcp-port`,
+        `port ${config.port} is taken on ${config.host}${holder}; choose another with --mcp-port`,
       )
+    }
     case 'EACCES':
       return new CommandError(`not allowed to listen on ${place}; ports below 1024 need a privilege`)
     case 'EADDRNOTAVAIL':
@@ -39,4 +44,14 @@ function startFault(thrown: unknown, { config }: LoadedConfig): unknown {
     default:
       return thrown
   }
+}
+
+/** A second start by mistake would meet the port next: that is what its user knows about. */
+function heldFault(thrown: StateHeldError, port: number): CommandError {
+  const { directory, holder } = thrown
+  if (holder?.url === null || holder === null || new URL(holder.url).port !== String(port))
+    return new CommandError(thrown.message)
+  return new CommandError(
+    `port ${port} is taken: compozy ${holder.version} (pid ${holder.pid}) listens on ${holder.url} and uses the state directory ${directory}. Stop that one, or give this one both of its own: --mcp-port and storage.path (MCP_PROXY_STORAGE_PATH)`,
+  )
 }

@@ -157,6 +157,31 @@ const outcomeWords = {
   input_required: 'The server asks its client first.',
 } as const satisfies Readonly<Record<CallOutcome, string>>
 
+const names = (description: string) => Type.Array(Type.String(), { description })
+
+/** What a configuration that was read again has changed. */
+export const reloadReport = Type.Object(
+  {
+    applied: Type.Object(
+      {
+        settings: names('Keys of settings.'),
+        servers: Type.Object({
+          added: names('Servers of the file that are new.'),
+          changed: names('Servers whose definition is another one; they were replaced.'),
+          removed: names('Servers that are gone.'),
+        }),
+      },
+      { description: 'What is in force from now on.' },
+    ),
+    unchanged: Type.Object(
+      { settings: names('Keys of settings.'), servers: names('Servers that go on untouched.') },
+      { description: 'What stands as before.' },
+    ),
+    needsRestart: names('Keys of settings that were changed and count from the next start on.'),
+  },
+  { $id: 'ReloadReport' },
+)
+
 const load = {
   requests: count('JSON-RPC requests accepted.'),
   errors: count('Requests that ended in a JSON-RPC error.'),

@@ -50,6 +50,7 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
     tags: [
       { name: 'servers', description: 'The registry of MCP servers.' },
       { name: 'tools', description: 'The tools of all servers.' },
+      { name: 'configuration', description: 'The settings, and the servers of the file.' },
       { name: 'figures', description: 'Metrics, and this document.' },
       { name: 'health', description: 'For probes; open to everyone.' },
     ],

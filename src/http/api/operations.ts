@@ -12,7 +12,7 @@ import * as answers from './answers.ts'
 import { toolCall } from './tool-call-schema.ts'
 
 export interface Operation {
-  readonly tag: 'servers' | 'tools' | 'figures' | 'health'
+  readonly tag: 'servers' | 'tools' | 'configuration' | 'figures' | 'health'
   readonly summary: string
   /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
   readonly access: 'admin' | 'everyone'
@@ -54,6 +54,12 @@ const errorsOfGate = [
 
 /** By `operationId`, after which generated clients name their functions. */
 export const operations = {
+  getLiveness: {
+    tag: 'health',
+    summary: 'Whether the process lives; also while it shuts down.',
+    access: 'everyone',
+    answers: { 200: { description: 'It lives.', schema: answers.alive } },
+  },
   getHealth: {
     tag: 'health',
     summary: 'Whether the process serves.',
@@ -93,6 +99,13 @@ export const operations = {
     access: 'admin',
     answers: { 200: { description: 'The figures.', schema: answers.figures } },
   },
+  reload: {
+    tag: 'configuration',
+    summary: 'Reads the configuration again and goes on with it; a bad one changes nothing.',
+    access: 'admin',
+    answers: { 200: { description: 'What has changed.', schema: answers.reloadReport } },
+    errors: ['CONFIGURATION_INVALID'],
+  },
   listServers: {
     tag: 'servers',
     summary: 'All servers with their definitions and states.',
@@ -109,7 +122,7 @@ export const operations = {
       schema: definitionWireSchema,
     },
     answers: { 201: { description: 'The definition is stored.', schema: answers.changeAnswer } },
-    errors: [...errorsOfGate, 'DEFINITION_EXISTS', 'STORE_UNAVAILABLE'],
+    errors: [...errorsOfGate, 'DEFINITION_EXISTS', 'STORE_UNAVAILABLE', 'STORAGE_FULL'],
   },
   getServer: {
     tag: 'servers',
@@ -176,14 +189,14 @@ export const operations = {
       schema: replacementWireSchema,
     },
     answers: { 200: { description: 'The definition is replaced.', schema: answers.changeAnswer } },
-    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', ...errorsOfGate, 'STORE_UNAVAILABLE'],
+    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', ...errorsOfGate, 'STORE_UNAVAILABLE', 'STORAGE_FULL'],
   },
   removeServer: {
     tag: 'servers',
     summary: 'Removes a server; calls in flight get an error, its sessions end.',
     access: 'admin',
     answers: { 204: { description: 'It is removed, and its processes are gone.', schema: null } },
-    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', 'STORE_UNAVAILABLE'],
+    errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', 'STORE_UNAVAILABLE', 'STORAGE_FULL'],
   },
   listTools: {
     tag: 'tools',

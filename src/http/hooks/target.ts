@@ -51,6 +51,7 @@ export function readTarget(url: string): Target | null {
 function areaOf(path: string): Area {
   if (path.startsWith('/admin') && (path.length === 6 || path[6] === '/')) return 'admin'
   switch (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path) {
+    case '/livez':
     case '/healthz':
     case '/readyz':
       return 'health'

@@ -1,4 +1,4 @@
-/** `/healthz` and `/readyz`, for everyone: they say whether to send traffic here, and nothing secret. */
+/** `/livez`, `/healthz` and `/readyz`, for everyone: whether to send traffic here, and nothing secret. */
 import { Elysia } from 'elysia'
 import type { ServerDirectory } from '../../upstream/server/directory.ts'
 import { answer, routeOf } from '../api/operation.ts'
@@ -8,13 +8,17 @@ export interface HealthParts {
   readonly state: { readonly draining: boolean }
 }
 
-/** 200 while the process serves; 503 once it drains. Ready when every server of the file has been tried. */
+/**
+ * Alive as long as it answers: a probe that ends what does not live must not cut a drain short. Healthy until it
+ * drains. Ready when every server of the file has been tried.
+ */
 export function healthRoutes(parts: HealthParts) {
   const health = () =>
     parts.state.draining
       ? answer('getHealth', 503, { status: 'draining' })
       : answer('getHealth', 200, { status: 'ok' })
   return new Elysia()
+    .get('/livez', () => answer('getLiveness', 200, { status: 'ok' }), routeOf('getLiveness'))
     .get('/healthz', health, routeOf('getHealth'))
     .get('/readyz', () => readiness(parts), routeOf('getReadiness'))
 }

@@ -6,7 +6,8 @@ import type { ServerStatus } from './directory.ts'
 
 export class CallCounters {
   readonly #name: string
-  readonly #inFlightMax: number
+  /** Calls that may be in flight at once. */
+  inFlightMax: number
   readonly #metrics: Metrics
   #inFlight = 0
   #total = 0
@@ -17,7 +18,7 @@ export class CallCounters {
 
   constructor(name: string, inFlightMax: number, metrics: Metrics) {
     this.#name = name
-    this.#inFlightMax = inFlightMax
+    this.inFlightMax = inFlightMax
     this.#metrics = metrics
   }
 
@@ -27,10 +28,10 @@ export class CallCounters {
 
   /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
   started(): void {
-    if (this.#inFlight >= this.#inFlightMax)
+    if (this.#inFlight >= this.inFlightMax)
       throw new GatewayError(
         'IN_FLIGHT_EXHAUSTED',
-        `${this.#name} already has ${this.#inFlightMax} requests in flight (limits.in_flight_per_server_max)`,
+        `${this.#name} already has ${this.inFlightMax} requests in flight (limits.in_flight_per_server_max)`,
         1,
       )
     this.#inFlight++

@@ -46,10 +46,12 @@ export interface ToolAnswer {
   readonly text: string
 }
 
+/** Where a server is defined: `file` entries are read-only in the admin API. */
+export type ServerOrigin = 'file' | 'store'
+
 export interface ServerEntry {
   readonly definition: ServerDefinition
-  /** `file` entries are read-only in the admin API. */
-  readonly origin: 'file' | 'store'
+  readonly origin: ServerOrigin
   status(): ServerStatus
   /** When an admin has switched it off, ISO 8601; null while it is on. */
   readonly disabledAt: string | null
@@ -68,7 +70,7 @@ export interface ServerDirectory {
   list(): readonly ServerEntry[]
   get(name: string): ServerEntry | undefined
   /** Registers and starts connecting in the background, unless it is switched off; returns at once. */
-  add(definition: ServerDefinition, origin: 'file' | 'store'): ServerEntry
+  add(definition: ServerDefinition, origin: ServerOrigin): ServerEntry
   /** Swaps the definition; calls in flight finish on the old connection. */
   replace(definition: ServerDefinition): ServerEntry
   /** Ends it: calls in flight get an error, sessions end. Resolves when its processes are gone. */

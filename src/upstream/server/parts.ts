@@ -1,3 +1,4 @@
+import type { Config } from '../../config/schema.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -5,8 +6,41 @@ import type { Mask } from '../../telemetry/redaction.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 
+/** The settings of servers: read where they are used, so that they may change meanwhile. */
+export interface ServerSettings {
+  readonly processesMax: number
+  readonly processesPerClientMax: number
+  readonly callIdleMs: number
+  readonly callTotalMs: number
+  readonly laneIdleMs: number
+  readonly healthProbeMs: number
+  readonly startWaitMs: number
+  readonly inFlightMax: number
+  readonly resultBytesMax: number
+  readonly lanesPerClientMax: number
+  /** True when no client token is configured: the primary lane then serves the anonymous clients. */
+  readonly openAccess: boolean
+}
+
+/** Those of a configuration. */
+export function serverSettingsOf({ limits, timeouts, auth }: Config): ServerSettings {
+  return {
+    processesMax: limits.processesMax,
+    processesPerClientMax: limits.processesPerClientMax,
+    callIdleMs: timeouts.callIdleMs,
+    callTotalMs: timeouts.callTotalMs,
+    laneIdleMs: timeouts.laneIdleMs,
+    healthProbeMs: timeouts.healthProbeMs,
+    startWaitMs: timeouts.startWaitMs,
+    inFlightMax: limits.inFlightPerServerMax,
+    resultBytesMax: limits.resultBytesMax,
+    lanesPerClientMax: limits.sessionsPerClientMax,
+    openAccess: auth.globalTokens.length === 0,
+  }
+}
+
 /** What a server may use of the rest of the gateway. */
-export interface ServerParts {
+export interface ServerParts extends ServerSettings {
   readonly log: Log
   readonly metrics: Metrics
   readonly identity: GatewayIdentity
@@ -21,22 +55,10 @@ export interface ServerParts {
   processesInUse(): number
   /** Those of them that only a client of this name uses. */
   processesOwnedBy(clientKey: string): number
-  readonly processesMax: number
-  readonly processesPerClientMax: number
   /** When an admin has switched off the server of this name, ISO 8601; null while it is on. */
   disabledAt(name: string): string | null
   /** Number of downstream sessions of a server. */
   sessionCount(name: string): number
-  readonly callIdleMs: number
-  readonly callTotalMs: number
-  readonly laneIdleMs: number
-  readonly healthProbeMs: number
-  readonly startWaitMs: number
-  readonly inFlightMax: number
-  readonly resultBytesMax: number
-  readonly lanesPerClientMax: number
-  /** True when no client token is configured: the primary lane then serves the anonymous clients. */
-  readonly openAccess: boolean
 }
 
 /** What the gateway gives; the rest comes from the table of all servers. */

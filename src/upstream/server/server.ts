@@ -18,7 +18,7 @@ import type { Mask } from '../../telemetry/redaction.ts'
 import type { CallWatch } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { EraMismatch, type GatewayIdentity, olderTransportStatuses } from '../connection/handshake.ts'
-import type { LaneHost } from '../lane/host.ts'
+import type { LaneHost, LaneSettings } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
 import { gatewayRole, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
@@ -26,7 +26,14 @@ import { ServerBudget } from '../transports/flood-guard.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
-import type { ServerEntry, ServerState, ServerStatus, ToolAnswer, ToolDescription } from './directory.ts'
+import type {
+  ServerEntry,
+  ServerOrigin,
+  ServerState,
+  ServerStatus,
+  ToolAnswer,
+  ToolDescription,
+} from './directory.ts'
 import { opensStream } from './open-transport.ts'
 import type { OutputTail } from './output-tail.ts'
 import type { ServerParts } from './parts.ts'
@@ -54,10 +61,10 @@ export interface ServerStanding {
 
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
-  readonly origin: 'file' | 'store'
+  readonly origin: ServerOrigin
   readonly log: Log
   readonly identity: GatewayIdentity
-  readonly laneSettings
+  readonly laneSettings: LaneSettings
   readonly budget = new ServerBudget()
   readonly mask: Mask
   readonly tools = new ToolTable(async (params) =>
@@ -75,7 +82,7 @@ export class Server implements ServerEntry, LaneHost {
 
   constructor(
     definition: ServerDefinition,
-    origin: 'file' | 'store',
+    origin: ServerOrigin,
     parts: ServerParts,
     standing: ServerStanding,
   ) {
@@ -86,13 +93,7 @@ export class Server implements ServerEntry, LaneHost {
     this.log = parts.log
     this.identity = parts.identity
     this.mask = parts.maskOf(definition)
-    this.laneSettings = {
-      callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
-      callTotalMs: parts.callTotalMs,
-      resultBytesMax: parts.resultBytesMax,
-      startTimeoutMs: definition.startTimeoutMs,
-      lanesPerClientMax: parts.lanesPerClientMax,
-    }
+    this.laneSettings = laneSettingsOf(definition, parts)
     this.#pool = new LanePool(this)
     this.counters = new CallCounters(definition.name, parts.inFlightMax, parts.metrics)
     this.#note = standing.output.writerOf(definition, this.mask)
@@ -134,6 +135,12 @@ export class Server implements ServerEntry, LaneHost {
 
   get output(): OutputTail {
     return this.#standing.output
+  }
+
+  /** Goes on with the settings as they are from here on. */
+  settingsChanged(): void {
+    Object.assign(this.laneSettings, laneSettingsOf(this.definition, this.#parts))
+    this.counters.inFlightMax = this.#parts.inFlightMax
   }
 
   /** Begins connecting in the background, once `after` has resolved; does nothing while it is switched off. */
@@ -337,6 +344,16 @@ export class Server implements ServerEntry, LaneHost {
     if (!(await opensStream(this.#parts.createTransport(older), definition.startTimeoutMs))) return false
     this.log.info({ mcp: this.name }, 'the server speaks HTTP+SSE: it goes on with transport sse')
     return this.#parts.goesOnAs(this, older)
+  }
+}
+
+function laneSettingsOf(definition: ServerDefinition, parts: ServerParts): LaneSettings {
+  return {
+    callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
+    callTotalMs: parts.callTotalMs,
+    resultBytesMax: parts.resultBytesMax,
+    startTimeoutMs: definition.startTimeoutMs,
+    lanesPerClientMax: parts.lanesPerClientMax,
   }
 }
 

@@ -1,10 +1,10 @@
 /** Every registered server by name: the only owner of supervisors. */
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { ServerDirectory } from './directory.ts'
+import type { ServerDirectory, ServerOrigin } from './directory.ts'
 import { OutputTail } from './output-tail.ts'
-import type { ServerParts, ServerSurroundings } from './parts.ts'
-import { Server, type ServerStanding } from './server.ts'
+import type { ServerParts, ServerSettings, ServerSurroundings } from './parts.ts'
+import { Server } from './server.ts'
 import { disabledError } from './supervisor.ts'
 
 /** Told of what concerns the clients of a server. */
@@ -47,6 +47,12 @@ export class Servers implements ServerDirectory {
     this.#parts = { ...parts, goesOnAs, stateChanged, processesInUse, processesOwnedBy }
   }
 
+  /** Goes on with these settings: calls, connections and processes that are there keep to them too. */
+  take(settings: ServerSettings): void {
+    Object.assign(this.#parts, settings)
+    for (const server of this.#all()) server.settingsChanged()
+  }
+
   /** Tells `listener` from now on. */
   subscribe(listener: ServersListener): void {
     this.#listeners.push(listener)
@@ -80,8 +86,16 @@ export class Servers implements ServerDirectory {
     return this.#all().reduce((sum, server) => sum + server.counters.inFlight, 0)
   }
 
+  /** Calls in flight by server, those of the servers that were replaced included; servers without any are left out. */
+  callsInFlight(): ReadonlyMap<string, number> {
+    const calls = new Map<string, number>()
+    for (const { name, counters } of this.#all())
+      if (counters.inFlight > 0) calls.set(name, (calls.get(name) ?? 0) + counters.inFlight)
+    return calls
+  }
+
   /** Takes a server in, which begins connecting after `startDelayMs` unless it is switched off. Throws DEFINITION_EXISTS. */
-  add(definition: ServerDefinition, origin: 'file' | 'store', startDelayMs = 0): Server {
+  add(definition: ServerDefinition, origin: ServerOrigin, startDelayMs = 0): Server {
     // Until groups run.
     if (definition.group !== null)
       throw new GatewayError('DEFINITION_INVALID', 'transport: group is not served by this version yet')
@@ -97,8 +111,9 @@ export class Servers implements ServerDirectory {
     return server
   }
 
-  replace(definition: ServerDefinition): Server {
-    const { server, old } = this.#inPlaceOf(definition.name, { definition })
+  /** Puts this definition in the place of one; the server stays where it was defined unless `origin` is given. */
+  replace(definition: ServerDefinition, origin?: ServerOrigin): Server {
+    const { server, old } = this.#inPlaceOf(definition.name, { definition, ...(origin && { origin }) })
     server.start(null)
     const error = new GatewayError('UPSTREAM_CLOSED', `The server ${server.name} was replaced.`)
     void this.#drain(old, this.#parts.callTotalMs, error)
@@ -162,13 +177,13 @@ export class Servers implements ServerDirectory {
   /** Puts another one, not started yet, in the place of the server of that name. */
   #inPlaceOf(
     name: string,
-    change: { readonly definition?: ServerDefinition } & Partial<Pick<ServerStanding, 'disabledAt'>>,
+    change: Partial<Pick<Server, 'definition' | 'origin' | 'disabledAt'>>,
   ): { readonly server: Server; readonly old: Server } {
     const old = this.#byName.get(name)
     if (!old) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${name}.`)
-    const { definition = old.definition, disabledAt = old.disabledAt } = change
+    const { definition = old.definition, origin = old.origin, disabledAt = old.disabledAt } = change
     const standing = { disabledAt, output: old.output, settledBefore: old.settled() }
-    const server = new Server(definition, old.origin, this.#parts, standing)
+    const server = new Server(definition, origin, this.#parts, standing)
     this.#byName.set(name, server)
     for (const listener of this.#listeners) listener.stateChanged?.(name)
     return { server, old }

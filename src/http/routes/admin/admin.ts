@@ -6,12 +6,11 @@
  * 503 and 504 from the server behind a tool call.
  */
 import { Elysia } from 'elysia'
-import { GatewayError, internalError, reasonOf } from '../../../errors.ts'
+import { ConfigError, GatewayError, internalError, reasonOf } from '../../../errors.ts'
 import type { ListedRoute } from '../../api/openapi.ts'
 import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
-import { NameOrder } from './name-order.ts'
 import { type AdminOptions, type AdminParts, withDefaults } from './parts.ts'
 import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
@@ -22,15 +21,19 @@ type Handler = (request: Request, name: string) => Response | Promise<Response>
 /** The route group. */
 export function adminRoutes(options: AdminOptions) {
   const parts = withDefaults(options)
-  const order = new NameOrder()
-  const servers = serverHandlers(parts, order)
-  const actions = serverActions(parts, order)
+  const servers = serverHandlers(parts, parts.order)
+  const actions = serverActions(parts, parts.order)
   const route = (handler: Handler) => {
     // Elysia leaves params out where a path has none, whatever its types say.
     return ({ request, params }: { request: Request; params?: { name?: string } }) =>
       answer(parts, request, params?.name ?? '', handler)
   }
   return new Elysia()
+    .post(
+      '/admin/reload',
+      route((request) => reload(parts, request)),
+      routeOf('reload'),
+    )
     .get('/admin/mcps', route(servers.list), routeOf('listServers'))
     .post('/admin/mcps', route(servers.create), routeOf('createServer'))
     .get('/admin/mcps/:name', route(servers.get), routeOf('getServer'))
@@ -69,6 +72,20 @@ export function documentRoutes(routes: () => readonly ListedRoute[]) {
     },
     routeOf('getOpenApi'),
   )
+}
+
+/** What has changed, or 422 with what is wrong with the configuration: the one that was read before stays then. */
+async function reload(parts: AdminParts, request: Request): Promise<Response> {
+  try {
+    return answerOf(
+      'reload',
+      200,
+      await parts.reload(`POST /admin/reload by ${contextOf(request).principal.id}`),
+    )
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) throw new GatewayError('CONFIGURATION_INVALID', thrown.message)
+    throw thrown
+  }
 }
 
 /** Turns whatever a handler throws into the contract's error form. */

@@ -1,12 +1,14 @@
 /** What the admin API uses of the rest of the gateway. */
 import type { Config } from '../../../config/schema.ts'
-import type { DefinitionStore } from '../../../registry/store.ts'
+import type { DefinitionStore } from '../../../registry/storage/store.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { ServerDirectory } from '../../../upstream/server/directory.ts'
 import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
+import type { AnswerOf } from '../../api/operation.ts'
+import { NameOrder } from './name-order.ts'
 import type { AdminStreams } from './streams.ts'
 
-/** The settings that the admin API reads. */
+/** The settings that the admin API reads, at each request: they may change meanwhile. */
 export interface AdminConfig {
   readonly limits: Pick<Config['limits'], 'bodyBytesMax'>
 }
@@ -19,6 +21,10 @@ export interface AdminOptions {
   readonly gate: RegistrationGate
   readonly log: Log
   readonly streams: AdminStreams
+  /** Changes of one server come one after the other, whoever makes them; those made over the API when absent. */
+  readonly order?: NameOrder
+  /** Reads the configuration again, for a cause that the log names. Rejects with a ConfigError. */
+  readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
   /** Why nobody can come in at a server; null where somebody can. */
   readonly closedReason?: (name: string) => string | null
   readonly now?: () => Date
@@ -28,7 +34,8 @@ export interface AdminOptions {
 
 /** The options with every default applied, as the handlers take them. */
 export interface AdminParts
-  extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams'> {
+  extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'reload'> {
+  readonly order: NameOrder
   readonly closedReason: (name: string) => string | null
   readonly now: () => Date
   readonly toolsListMs: number
@@ -36,13 +43,15 @@ export interface AdminParts
 
 /** The options with what stands for those that are left out. */
 export function withDefaults(options: AdminOptions): AdminParts {
-  const { directory, store, config, gate, log, streams } = options
+  const { directory, store, config, gate, log, streams, reload } = options
   return {
     directory,
     store,
     config,
     log,
     streams,
+    reload,
+    order: options.order ?? new NameOrder(),
     closedReason: options.closedReason ?? (() => null),
     now: options.now ?? (() => new Date()),
     gate,

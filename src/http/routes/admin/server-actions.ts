@@ -9,7 +9,7 @@ import { answer } from '../../api/operation.ts'
 import type { NameOrder } from './name-order.ts'
 import type { AdminParts } from './parts.ts'
 import { querySwitch } from './query.ts'
-import { audit, knownEntry, maskOf, now, stored } from './servers.ts'
+import { audit, knownEntry, maskOf, now } from './servers.ts'
 
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerActions {
@@ -39,7 +39,7 @@ async function restart(parts: AdminParts, request: Request, name: string): Promi
 async function enable(parts: AdminParts, request: Request, name: string): Promise<Response> {
   if (knownEntry(parts, name).disabledAt === null)
     return answer('enableServer', 200, { message: 'The server is switched on already.', name })
-  await stored(() => parts.store.setDisabled(name, null))
+  parts.store.setDisabled(name, null)
   parts.directory.enable(name)
   audit(parts, request, { action: 'enable', name, before: null, after: null })
   return answer('enableServer', 200, { message: 'The server is switched on and starting.', name })
@@ -49,7 +49,7 @@ async function disable(parts: AdminParts, request: Request, name: string): Promi
   if (knownEntry(parts, name).disabledAt !== null)
     return answer('disableServer', 200, { message: 'The server is switched off already.', name })
   const disabledAt = now(parts)
-  await stored(() => parts.store.setDisabled(name, disabledAt))
+  parts.store.setDisabled(name, disabledAt)
   await parts.directory.disable(name, disabledAt)
   audit(parts, request, { action: 'disable', name, before: null, after: null })
   return answer('disableServer', 200, {

@@ -7,7 +7,6 @@ import { definitionToWire, secretValuesOf } from '../../../registry/definition-w
 import { nestedGroup } from '../../../registry/group/group-rules.ts'
 import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
-import { StoreError } from '../../../registry/store.ts'
 import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts'
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
 import type { ServerView } from '../../api/answers.ts'
@@ -21,10 +20,6 @@ import { queryDurationMs } from './query.ts'
 
 /** Longest `?wait` for a server to have started or failed. */
 const settleMsMax = 60_000
-
-/** How long a change waits for another process that is writing to the store. */
-const storeBusyMsMax = 3_000
-const storeAgainMs = 50
 
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerHandlers {
@@ -67,17 +62,11 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
     const where = existing.origin === 'file' ? 'defined in the configuration file' : 'registered already'
     throw new GatewayError('DEFINITION_EXISTS', `A server named ${name} is ${where}. Choose another name.`)
   }
-  if (parts.store.get(name) !== undefined) {
-    throw new GatewayError(
-      'DEFINITION_EXISTS',
-      `Another gateway on the same storage.path has registered ${name}; restart this one to serve it.`,
-    )
-  }
   await parts.gate(definition)
   // Durable before it is answered: what a client was told 201 is there after a crash.
   // A switch that was set for another server of this name, one of the file, is not meant for this one.
-  await stored(() => parts.store.setDisabled(name, null))
-  await stored(() => parts.store.put(definition))
+  parts.store.setDisabled(name, null)
+  parts.store.put(definition)
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
   return answer('createServer', 201, {
@@ -99,7 +88,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
     )
   }
   await parts.gate(definition)
-  await stored(() => parts.store.put(definition))
+  parts.store.put(definition)
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
   return answer('replaceServer', 200, {
@@ -110,24 +99,10 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
 
 async function remove(parts: AdminParts, request: Request, name: string): Promise<Response> {
   const { definition } = writableEntry(parts, name)
-  await stored(() => parts.store.delete(name))
+  parts.store.delete(name)
   await parts.directory.remove(name)
   audit(parts, request, { action: 'delete', name, before: definition, after: null })
   return replyEmpty(204)
-}
-
-/** Makes a change of the store, again and again while another process is writing there. Rejects with a StoreError. */
-export async function stored(change: () => unknown): Promise<void> {
-  const untilMs = performance.now() + storeBusyMsMax
-  for (;;) {
-    try {
-      change()
-      return
-    } catch (thrown) {
-      if (!(thrown instanceof StoreError && thrown.busy) || performance.now() > untilMs) throw thrown
-      await Bun.sleep(storeAgainMs)
-    }
-  }
 }
 
 /** The entry of a name, or SERVER_UNKNOWN. A name is never used as a path or a query, only looked up. */

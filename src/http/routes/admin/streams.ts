@@ -9,12 +9,12 @@ const unreadBytesMax = 1024 * 1024
 
 export class AdminStreams {
   readonly #ledger: ByteLedger
-  readonly #heartbeatMs: number
+  readonly #settings: { readonly heartbeatMs: number }
   readonly #open = new Roster<EventStream>()
 
-  constructor(ledger: ByteLedger, heartbeatMs: number) {
+  constructor(ledger: ByteLedger, settings: { readonly heartbeatMs: number }) {
     this.#ledger = ledger
-    this.#heartbeatMs = heartbeatMs
+    this.#settings = settings
   }
 
   /** A stream for whoever asks; `onEnd` is called once when nobody reads it any more, whoever ended it. */
@@ -36,6 +36,6 @@ export class AdminStreams {
 
   /** Time's passing. */
   sweep(nowMs: number): void {
-    for (const stream of this.#open.list()) stream.heartbeat(nowMs, this.#heartbeatMs)
+    for (const stream of this.#open.list()) stream.heartbeat(nowMs, this.#settings.heartbeatMs)
   }
 }

@@ -1,16 +1,25 @@
 /** Where the definitions registered over the admin API are kept. In memory: here; in a file: sqlite.ts. */
-import { GatewayError } from '../errors.ts'
-import type { ServerDefinition } from './definition.ts'
+import { errorCode, GatewayError } from '../../errors.ts'
+import type { ServerDefinition } from '../definition.ts'
 
 /** A change that was not made. */
 export class StoreError extends GatewayError {
-  constructor(
-    /** True while another process is writing: the same change may be made a moment later. */
-    readonly busy: boolean,
-    details: string,
-  ) {
-    super('STORE_UNAVAILABLE', details, busy ? 1 : undefined)
+  constructor(code: 'STORE_UNAVAILABLE' | 'STORAGE_FULL', details: string) {
+    super(code, details)
   }
+}
+
+/** No room on the disk, in the user's share of it, or below the bound for one file. */
+const fullCodes: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL'])
+
+/** Whether what was thrown means that there is no room to write. */
+export function isDiskFull(thrown: unknown): boolean {
+  return fullCodes.has(errorCode(thrown))
+}
+
+/** What is said then, of the file or directory at this path. */
+export function storageFull(path: string): string {
+  return `The disk of ${path} is full. Make room there and try again; what was stored before is whole.`
 }
 
 /**
@@ -23,7 +32,7 @@ export interface DefinitionStore {
   get(name: string): ServerDefinition | undefined
   /**
    * Adds or replaces. What it returned from is there after a crash (unless the store is memory). Throws a StoreError
-   * when the change was not made; it waits for nobody, because calls of clients would wait with it.
+   * when the change was not made.
    */
   put(definition: ServerDefinition): void
   /** `true` when there was one; it leaves no switch behind. Throws a StoreError, as `put` does. */

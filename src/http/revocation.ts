@@ -1,0 +1,49 @@
+/** Whose work ends when a server is removed or replaced, or its doors close. */
+
+import { keepsOutOthers } from '../access/server-door.ts'
+import { GatewayError } from '../errors.ts'
+import type { Sessions } from '../session/legacy/sessions.ts'
+import type { ModernCallDriver } from '../session/modern/call-driver.ts'
+import type { ModernRequests } from '../session/modern/requests.ts'
+import type { Servers, ServersListener } from '../upstream/server/servers.ts'
+import type { Access } from './hooks/access.ts'
+
+export interface ClientParts {
+  readonly sessions: Sessions
+  readonly requests: ModernRequests<ModernCallDriver>
+  readonly access: Access
+}
+
+/** What ends at the clients of a server that is removed or replaced. */
+export function endClientsOf(parts: ClientParts & { readonly servers: Servers }): ServersListener {
+  const { sessions, requests, servers } = parts
+  return {
+    leaving(name) {
+      requests.abortWhere(({ endless, serverName }) => endless && serverName === name, removalOf(name))
+    },
+    removed(name) {
+      const error = removalOf(name)
+      sessions.closeWhere(({ serverName }) => serverName === name, error)
+      requests.abortWhere(({ serverName }) => serverName === name, error)
+    },
+    replaced(name, before) {
+      endUnadmitted(parts)
+      const after = servers.get(name)?.definition
+      if (after === undefined || !keepsOutOthers(before, after)) return
+      const error = new GatewayError('SESSION_UNKNOWN', 'The addresses of this server were changed.')
+      sessions.closeWhere(({ serverName }) => serverName === name, error)
+      requests.abortWhere(({ serverName }) => serverName === name, error)
+    },
+  }
+}
+
+/** Ends what tokens had opened that open nothing any more, streams and calls included. */
+export function endUnadmitted({ sessions, requests, access }: ClientParts): void {
+  const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
+  sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
+  requests.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
+}
+
+function removalOf(name: string): GatewayError {
+  return new GatewayError('SERVER_UNKNOWN', `The server ${name} was removed.`)
+}

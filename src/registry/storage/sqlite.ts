@@ -1,0 +1,322 @@
+/**
+ * Keeps definitions in `definitions.sqlite` in the state directory.
+ *
+ * The file is never changed where it lies: each change writes a whole new one beside it and puts that in its place.
+ * So a copy of the one file, taken at any moment, is a whole database with every change that was answered, and a
+ * full disk, a crash or a lost power leaves the one before. (Written in place, in whatever journal mode, a file can
+ * be copied in the middle of a change: docs/decisions/definitions-file.md.) Rows are kept in memory beside it.
+ *
+ * The file holds upstream credentials in clear, because the gateway must send them: directory and file are readable
+ * by their owner alone. Rows hold the wire form, not the form in memory, so that a file outlives changes of the
+ * program. One gateway has the directory to itself (state-lock.ts).
+ */
+import { Database } from 'bun:sqlite'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { errorCode, reasonOf } from '../../errors.ts'
+import type { ServerDefinition } from '../definition.ts'
+import { parseDefinition } from '../definition-schema.ts'
+import { definitionToStored } from '../definition-wire.ts'
+import { sentenceOf } from '../problems.ts'
+import { type DefinitionStore, isDiskFull, StoreError, storageFull } from './store.ts'
+
+const fileName = 'definitions.sqlite'
+
+/** Raised with each change of the tables, together with what `readTables` makes of an older file. */
+const schemaVersion = 2
+
+const createTables = [
+  'CREATE TABLE definitions (name TEXT PRIMARY KEY, wire TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT',
+  // Since 2.
+  'CREATE TABLE disabled (name TEXT PRIMARY KEY, disabled_at TEXT NOT NULL) STRICT',
+]
+
+/** How long the start waits for another process that has the file open, such as a tool of an admin. */
+const startBusyMs = 1_000
+
+interface Row {
+  readonly name: string
+  readonly wire: string
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+interface Switch {
+  readonly name: string
+  readonly disabled_at: string
+}
+
+/** What the file holds, each by name. */
+interface Tables {
+  readonly definitions: ReadonlyMap<string, Row>
+  /** When a server was switched off. */
+  readonly disabled: ReadonlyMap<string, Switch>
+}
+
+/**
+ * Opens or creates the file. Throws an Error with one clear sentence when the directory cannot be made, the disk is
+ * full, the file is damaged or comes from a newer version, or a stored definition cannot be read.
+ */
+export function openSqliteStore(directory: string): DefinitionStore {
+  const path = join(directory, fileName)
+  makeStateDirectory(directory)
+  // What a change that was cut short has left holds credentials.
+  rmSync(`${path}.new`, { force: true })
+  const store = new FileStore(path, existsSync(path) ? readTables(path) : null)
+  store.list()
+  return store
+}
+
+/** Makes the directory, readable by its owner alone. Throws an Error with one clear sentence. */
+export function makeStateDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new Error(
+      isDiskFull(error)
+        ? storageFull(directory)
+        : `Cannot open ${directory}: ${reasonOf(error)}. Set storage.path to a directory of your own.`,
+    )
+  }
+}
+
+/** What a file holds that is there, whichever version has written it. It is closed again. */
+function readTables(path: string): Tables {
+  let database: Database | null = null
+  try {
+    database = new Database(path, { readwrite: true, create: false, strict: true })
+    database.run(`PRAGMA busy_timeout = ${startBusyMs}`)
+    const check = database.query<{ quick_check: string }, []>('PRAGMA quick_check(1)').get()
+    if (check?.quick_check !== 'ok') throw new Error(check?.quick_check ?? 'no answer to the check')
+    // Takes in what an earlier version has left in its write-ahead log, which would not fit the next file.
+    database.run('PRAGMA journal_mode = DELETE')
+    const { user_version: version } = database
+      .query<{ user_version: number }, []>('PRAGMA user_version')
+      .get() ?? { user_version: 0 }
+    if (version > schemaVersion) throw new NewerFile(path, version)
+    // A version that was ended before its first table leaves a file without one.
+    const rows = version < 1 ? [] : database.query<Row, []>('SELECT * FROM definitions').all()
+    const switches = version < 2 ? [] : database.query<Switch, []>('SELECT * FROM disabled').all()
+    return { definitions: byName(rows), disabled: byName(switches) }
+  } catch (error) {
+    throw error instanceof NewerFile ? error : unreadable(path, error)
+  } finally {
+    database?.close()
+  }
+}
+
+function byName<R extends { readonly name: string }>(rows: readonly R[]): ReadonlyMap<string, R> {
+  return new Map(rows.map((row) => [row.name, row]))
+}
+
+class NewerFile extends Error {
+  constructor(path: string, version: number) {
+    super(
+      `${path} was written by a newer version of compozy (format ${version}); upgrade, or restore a copy that this version has written, or set storage.path.`,
+    )
+  }
+}
+
+function unreadable(path: string, error: unknown): Error {
+  if (isDiskFull(error)) return new Error(storageFull(path))
+  const code = errorCode(error) ?? ''
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
+    return new Error(`${path} is open in another process; end that one and start again.`)
+  if (code === 'SQLITE_CANTOPEN' || code === 'SQLITE_READONLY' || code === 'SQLITE_PERM')
+    return new Error(`${path} cannot be opened for writing; look at its owner and mode, or set storage.path.`)
+  return new Error(
+    `${path} cannot be used as a definition store: ${reasonOf(error)}. Move it away to start empty, or restore a copy.`,
+  )
+}
+
+class FileStore implements DefinitionStore {
+  readonly #path: string
+  /** Null once it is closed. */
+  #tables: Tables | null
+  /** Of the file as it was read or written last. */
+  #digest: bigint | number
+
+  /** `found` is what the file holds that is there; without one an empty file is written. */
+  constructor(path: string, found: Tables | null) {
+    this.#path = path
+    this.#tables = found ?? { definitions: new Map(), disabled: new Map() }
+    try {
+      this.#digest = found === null ? replaceFile(path, this.#tables) : digestOf(path)
+    } catch (error) {
+      throw new Error(
+        isDiskFull(error)
+          ? storageFull(path)
+          : `Cannot open ${path}: ${reasonOf(error)}. Set storage.path to a directory of your own.`,
+      )
+    }
+  }
+
+  list(): ServerDefinition[] {
+    const rows = [...this.#opened().definitions.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return rows.map((row) => definitionOf(row, this.#path))
+  }
+
+  get(name: string): ServerDefinition | undefined {
+    const row = this.#opened().definitions.get(name)
+    return row === undefined ? undefined : definitionOf(row, this.#path)
+  }
+
+  put(definition: ServerDefinition): void {
+    const { definitions, disabled } = this.#opened()
+    const { name, createdAt, updatedAt } = definition
+    const wire = JSON.stringify(definitionToStored(definition))
+    const row = { name, wire, created_at: createdAt, updated_at: updatedAt }
+    this.#change({ definitions: new Map(definitions).set(name, row), disabled })
+  }
+
+  delete(name: string): boolean {
+    const { definitions, disabled } = this.#opened()
+    const found = definitions.has(name)
+    if (found || disabled.has(name))
+      this.#change({ definitions: without(definitions, name), disabled: without(disabled, name) })
+    return found
+  }
+
+  disabledAt(name: string): string | null {
+    return this.#opened().disabled.get(name)?.disabled_at ?? null
+  }
+
+  setDisabled(name: string, disabledAt: string | null): void {
+    const { definitions, disabled } = this.#opened()
+    if (disabled.has(name) === (disabledAt !== null)) return
+    const switches =
+      disabledAt === null
+        ? without(disabled, name)
+        : new Map(disabled).set(name, { name, disabled_at: disabledAt })
+    this.#change({ definitions, disabled: switches })
+  }
+
+  close(): void {
+    this.#tables = null
+  }
+
+  #opened(): Tables {
+    if (this.#tables === null) throw new Error('The definition store is closed.')
+    return this.#tables
+  }
+
+  #change(tables: Tables): void {
+    // Somebody has restored a copy, or edited the file: writing over that would lose it.
+    if (!this.#isUntouched())
+      throw new StoreError(
+        'STORE_UNAVAILABLE',
+        `${this.#path} was removed, replaced or overwritten while the gateway runs. Restart the gateway.`,
+      )
+    try {
+      this.#digest = replaceFile(this.#path, tables)
+      this.#tables = tables
+    } catch (error) {
+      throw isDiskFull(error)
+        ? new StoreError('STORAGE_FULL', storageFull(this.#path))
+        : new StoreError('STORE_UNAVAILABLE', `${this.#path} cannot be written: ${reasonOf(error)}.`)
+    }
+  }
+
+  #isUntouched(): boolean {
+    try {
+      return digestOf(this.#path) === this.#digest
+    } catch {
+      return false
+    }
+  }
+}
+
+function without<V>(rows: ReadonlyMap<string, V>, name: string): ReadonlyMap<string, V> {
+  const others = new Map(rows)
+  others.delete(name)
+  return others
+}
+
+function digestOf(path: string): bigint | number {
+  return Bun.hash(readFileSync(path))
+}
+
+/** Puts a file with these tables in the place of the one at `path`, and returns its digest. It is on disk by then. */
+function replaceFile(path: string, tables: Tables): bigint | number {
+  const bytes = databaseOf(tables)
+  const next = `${path}.new`
+  try {
+    const file = openSync(next, 'w', 0o600)
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(next, path)
+  } catch (error) {
+    rmSync(next, { force: true })
+    throw error
+  }
+  syncDirectory(join(path, '..'))
+  return Bun.hash(bytes)
+}
+
+function databaseOf({ definitions, disabled }: Tables): Uint8Array {
+  const database = new Database(':memory:', { strict: true })
+  try {
+    for (const statement of createTables) database.run(statement)
+    database.run(`PRAGMA user_version = ${schemaVersion}`)
+    const define = database.prepare<null, [string, string, string, string]>(
+      'INSERT INTO definitions (name, wire, created_at, updated_at) VALUES (?, ?, ?, ?)',
+    )
+    const switchOff = database.prepare<null, [string, string]>(
+      'INSERT INTO disabled (name, disabled_at) VALUES (?, ?)',
+    )
+    database.transaction(() => {
+      for (const { name, wire, created_at, updated_at } of definitions.values())
+        define.run(name, wire, created_at, updated_at)
+      for (const { name, disabled_at } of disabled.values()) switchOff.run(name, disabled_at)
+    })()
+    for (const prepared of [define, switchOff]) prepared.finalize()
+    return database.serialize()
+  } finally {
+    database.close()
+  }
+}
+
+/** A new name in a directory outlives a lost power only once the directory is on disk too. */
+function syncDirectory(directory: string): void {
+  try {
+    const descriptor = openSync(directory, 'r')
+    try {
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch {
+    // Some systems do not sync directories. The change itself is made.
+  }
+}
+
+function definitionOf(row: Row, path: string): ServerDefinition {
+  const parsed = parseDefinition(parseJson(row.wire), { now: row.updated_at })
+  if (!parsed.ok) {
+    throw new Error(`${path}: the stored server ${row.name} cannot be read: ${sentenceOf(parsed.problems)}`)
+  }
+  return { ...parsed.definition, createdAt: row.created_at }
+}
+
+/** undefined for broken JSON, which `parseDefinition` then refuses in the same words as any other shape. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Reads the configuration again and makes it the one that counts: on HUP, on POST /admin/reload, and with
+ * `reload: watch` when one of its files has changed. One reload at a time, in the order in which they were asked for;
+ * a configuration that cannot be taken changes nothing.
+ *
+ *   read (config) → planReload (what differs) → apply (the gateway's parts) → report (log, answer)
+ *
+ * Most gateways never reload: the plan and the watch are loaded when they are needed.
+ */
+import type { Config } from '../config/schema.ts'
+import { reasonOf } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { FileWatch } from './file-watch.ts'
+import type { ReloadPlan, ReloadReport } from './plan.ts'
+import type { SettingsInForce } from './settings.ts'
+
+/** A configuration as it was read: what there is to say about it, and the files that it came from. */
+export interface ReadConfiguration {
+  readonly config: Config
+  readonly warnings: readonly string[]
+  /** Absolute paths; one that is missing counts, because it may come. */
+  readonly files: readonly string[]
+}
+
+/** Where the configuration comes from. */
+export interface ConfigurationSource extends ReadConfiguration {
+  /** Reads flags, environment and files as at the start. Rejects with a ConfigError. */
+  readAgain(): Promise<ReadConfiguration>
+}
+
+export interface ReloadParts {
+  readonly source: ConfigurationSource
+  readonly settings: SettingsInForce
+  readonly log: Log
+  /** Names of the servers that were registered over the admin API. */
+  storedNames(): readonly string[]
+  /** Makes the plan the truth. Rejects, and has changed nothing, when it cannot be. */
+  apply(plan: ReloadPlan): Promise<void>
+  /** Has `sweep` called a few times a second until the returned function is called. */
+  sweep(sweep: (nowMs: number) => void): () => void
+}
+
+export class Reload {
+  readonly #parts: ReloadParts
+  #last: Promise<unknown> = Promise.resolve()
+  #files: readonly string[]
+  #watch: FileWatch | null = null
+  #unwatch: (() => void) | null = null
+
+  constructor(parts: ReloadParts) {
+    this.#parts = parts
+    this.#files = parts.source.files
+    void this.#watchAsSet()
+  }
+
+  /**
+   * Resolves with what has changed; rejects with the ConfigError that kept everything as it was. Says both in the
+   * log, with the cause: a signal, the watch, or the principal of an admin.
+   */
+  run(cause: string): Promise<ReloadReport> {
+    const mine = this.#last.then(() => this.#run(cause))
+    this.#last = mine.catch(() => {})
+    return mine
+  }
+
+  async #run(cause: string): Promise<ReloadReport> {
+    const { source, settings, log, storedNames, apply } = this.#parts
+    try {
+      await this.#watch?.note()
+      const { config, warnings, files } = await source.readAgain()
+      const { planReload } = await import('./plan.ts')
+      const plan = planReload({ config: settings.config, stored: storedNames() }, config)
+      await apply(plan)
+      this.#files = files
+      await this.#watchAsSet()
+      for (const warning of warnings) log.warn({}, warning)
+      log.info({ cause, ...summary(plan.report) }, 'configuration read again')
+      return plan.report
+    } catch (thrown) {
+      log.error({ cause, reason: reasonOf(thrown) }, 'configuration not taken, the old one stays')
+      throw thrown
+    }
+  }
+
+  async #watchAsSet(): Promise<void> {
+    const wanted = this.#parts.settings.config.reload === 'watch'
+    if (wanted === (this.#watch !== null)) return
+    this.#unwatch?.()
+    this.#watch = null
+    this.#unwatch = null
+    if (!wanted) return
+    const { FileWatch } = await import('./file-watch.ts')
+    const changed = (): void => void this.run('reload: watch').catch(() => {})
+    const watch = new FileWatch(() => this.#files, changed)
+    this.#watch = watch
+    await watch.note()
+    this.#unwatch = this.#parts.sweep((nowMs) => watch.sweep(nowMs))
+  }
+}
+
+/** The report in one line; what stands as before is only counted. */
+function summary({ applied, unchanged, needsRestart }: ReloadReport): Record<string, string | number> {
+  const lists = {
+    settings: applied.settings,
+    serversAdded: applied.servers.added,
+    serversChanged: applied.servers.changed,
+    serversRemoved: applied.servers.removed,
+    needsRestart,
+  }
+  const named = Object.entries(lists).filter(([, names]) => names.length > 0)
+  return {
+    ...Object.fromEntries(named.map(([key, names]) => [key, names.join(', ')])),
+    serversUnchanged: unchanged.servers.length,
+  }
+}
