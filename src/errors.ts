@@ -228,10 +228,20 @@ export class UsageError extends Error {
   readonly exitCode = 2
 }
 
-/** A command that was understood and could not be carried out. One line; the process exits with 1. */
+/**
+ * A command that was understood and could not be carried out. One line; the process exits with 1, or with a code by
+ * which scripts tell apart what went wrong: 3 when a tool answered an error, 4 when the gateway cannot be reached
+ * or lets nobody in.
+ */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
-  readonly exitCode = 1
+
+  constructor(
+    message: string,
+    readonly exitCode: 1 | 3 | 4 = 1,
+  ) {
+    super(message)
+  }
 }
 
 /**

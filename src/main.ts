@@ -2,12 +2,23 @@
 import { defineCommand } from 'citty'
 import { runCli } from './cli/run.ts'
 
+const list = () => import('./cli/servers/list.ts').then(({ list }) => list)
+const remove = () => import('./cli/servers/remove.ts').then(({ remove }) => remove)
+
 const servers = defineCommand({
   meta: { name: 'servers', description: 'Shows and changes the MCP servers of a running gateway.' },
   subCommands: {
-    list: () => import('./cli/servers/list.ts').then(({ list }) => list),
+    list,
+    ls: list,
+    get: () => import('./cli/servers/get.ts').then(({ get }) => get),
     add: () => import('./cli/servers/add.ts').then(({ add }) => add),
-    remove: () => import('./cli/servers/remove.ts').then(({ remove }) => remove),
+    update: () => import('./cli/servers/update.ts').then(({ update }) => update),
+    remove,
+    rm: remove,
+    restart: () => import('./cli/servers/restart.ts').then(({ restart }) => restart),
+    enable: () => import('./cli/servers/enable.ts').then(({ enable }) => enable),
+    disable: () => import('./cli/servers/disable.ts').then(({ disable }) => disable),
+    logs: () => import('./cli/servers/logs.ts').then(({ logs }) => logs),
     tools: () => import('./cli/servers/tools.ts').then(({ tools }) => tools),
     call: () => import('./cli/servers/call.ts').then(({ call }) => call),
     try: () => import('./cli/servers/try.ts').then(({ tryServer }) => tryServer),

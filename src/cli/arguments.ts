@@ -30,7 +30,7 @@ export function parseArguments(
   const end = args.indexOf('--')
   const { tokens } = parseArgs({
     args: end === -1 ? [...args] : args.slice(0, end),
-    options: Object.fromEntries(names.map((name) => [name, { type: optionType(definitions[name]) }])),
+    options: Object.fromEntries(names.map((name) => [name, optionOf(definitions[name])])),
     strict: false,
     tokens: true,
   })
@@ -57,8 +57,15 @@ export function parseArguments(
   return { flags, positionals, rest: end === -1 ? null : args.slice(end + 1) }
 }
 
-function optionType(definition: ArgDef | undefined): 'boolean' | 'string' {
-  return definition?.type === 'boolean' ? 'boolean' : 'string'
+function optionOf(definition: ArgDef | undefined): { type: 'boolean' | 'string'; short?: string } {
+  const type = definition?.type === 'boolean' ? 'boolean' : 'string'
+  const short = definition === undefined ? null : shortFlagOf(definition)
+  return short === null ? { type } : { type, short }
+}
+
+/** The one letter that stands for a flag, or null. */
+export function shortFlagOf(definition: ArgDef): string | null {
+  return 'alias' in definition && typeof definition.alias === 'string' ? definition.alias : null
 }
 
 function givenValue(name: string, definition: ArgDef, value: string | undefined, inline: boolean): string {

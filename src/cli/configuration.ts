@@ -10,6 +10,7 @@ import {
 } from '../config/load.ts'
 import { type Config, settings } from '../config/schema.ts'
 import { CommandError, UsageError } from '../errors.ts'
+import { complain } from './terminal/terminal.ts'
 
 /** Reads flags, environment and file of this process, and says warnings on stderr. Throws a ConfigError. */
 export async function readConfiguration(flags: FlagTexts): Promise<LoadedConfig> {
@@ -45,7 +46,7 @@ export function sourcesOf(flags: FlagTexts): ConfigSources {
 
 /** Said on stderr, so that what a command prints stays whole. */
 export function sayWarnings(warnings: readonly string[]): void {
-  for (const warning of warnings) console.error(`compozy: warning: ${warning}`)
+  for (const warning of warnings) complain(`compozy: warning: ${warning}`)
 }
 
 /** Where a gateway with this configuration is reached from the same machine; null when it picks its port. */

@@ -8,6 +8,7 @@ import { ConfigError, reasonOf, UsageError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
 import { printable } from '../telemetry/printable.ts'
 import { helpPage, resolved } from './help.ts'
+import { complain, standardOutput } from './terminal/terminal.ts'
 
 /** Set by scripts/build.ts; absent when running from source. */
 declare const BUILD_COMMIT: string
@@ -30,7 +31,7 @@ export async function runCli(root: CommandDef, argv: readonly string[]): Promise
       return 0
     }
     if (command.run === undefined || flags.some((arg) => arg === '--help' || arg === '-h')) {
-      console.log(await helpPage(command, path))
+      console.log(await helpPage(command, path, standardOutput().columns))
       return 0
     }
     // citty's own way to run a command parses the line again, by laxer rules than ours.
@@ -73,8 +74,8 @@ function isQuestion(arg: string): boolean {
 
 function report(thrown: unknown, debug: boolean): number {
   for (const fault of thrown instanceof ConfigError ? thrown.faults : [reasonOf(thrown)])
-    console.error(`compozy: ${printable(fault.replaceAll(/\s*\n\s*/g, ' '))}`)
-  if (debug && thrown instanceof Error) console.error(thrown.stack)
+    complain(`compozy: ${printable(fault.replaceAll(/\s*\n\s*/g, ' '))}`)
+  if (debug && thrown instanceof Error) complain(thrown.stack ?? '')
   if (!(thrown instanceof Error)) return 1
   const exitCode: unknown = Reflect.get(thrown, 'exitCode')
   return typeof exitCode === 'number' ? exitCode : 1

@@ -34,11 +34,16 @@ function lineOf(text: string, start: string): string[] {
 }
 
 describe('servers', () => {
-  test('add registers a command behind --, waits for it, and list shows it', async () => {
+  const urls = (name: string) =>
+    ['stream', 'sse'].map((face) => `  ${gateway.url}/mcp-proxy/${name}/${face}\n`).join('')
+
+  test('add registers a command behind --, waits for it, shows its URLs, and list shows it', async () => {
     const added = await servers('add', 'mine', '--env', 'GREETING=hi', '--', process.execPath, everything)
-    expect(added).toEqual({ exitCode: 0, stdout: 'added mine: connected\n', stderr: '' })
+    expect(added).toEqual({ exitCode: 0, stdout: `added mine: connected\n${urls('mine')}`, stderr: '' })
     const { stdout } = await servers('list')
-    expect(stdout.split('\n')[0]).toMatch(/^NAME +TRANSPORT +STATUS +SESSIONS +REQUESTS +ERRORS +REASON$/)
+    expect(stdout.split('\n')[0]).toMatch(
+      /^NAME +TRANSPORT +STATUS +AGE +RESTARTS +SESSIONS +REQUESTS +ERRORS +REASON$/,
+    )
     expect(lineOf(stdout, 'mine').slice(0, 3)).toEqual(['mine', 'stdio', 'connected'])
     expect(lineOf(stdout, 'from-file').slice(0, 3)).toEqual(['from-file', 'stdio', 'connected'])
   })
@@ -100,8 +105,9 @@ describe('servers', () => {
       ({ headers }) => new Response(null, { status: headers['x-key'] === 'a=b' ? 503 : 401 }),
     )
     const added = await servers('add', 'closed', '--server-url', closed.url, '--header', 'X-Key: a=b')
-    expect(added.stdout).toStartWith('added closed: error, ')
-    expect(added.stdout).toContain('503')
+    // It is kept, and a script that goes on as if it were there is warned.
+    expect([added.exitCode, added.stdout]).toEqual([1, `added closed: error\n${urls('closed')}`])
+    expect(added.stderr).toMatch(/^compozy: closed is not connected: .*503/)
     const { exitCode, stderr } = await servers('tools', 'closed')
     expect(exitCode).toBe(1)
     expect(stderr).toStartWith('compozy: closed: ')
@@ -117,9 +123,9 @@ describe('servers', () => {
     expect(await servers('call', 'from-file', ...args)).toEqual({ exitCode: 0, stdout, stderr: '' })
   })
 
-  test('call exits with 1 and the reason when the tool fails', async () => {
+  test('call exits with 3 and the reason when the tool fails', async () => {
     const { exitCode, stdout, stderr } = await servers('call', 'from-file', 'get-sum', '{"a":"x"}')
-    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' })
     expect(stderr).toStartWith('compozy: get-sum failed: ')
   })
 
@@ -155,10 +161,11 @@ describe('servers', () => {
       why: 'a wrong token',
       args: ['list', '--token', 'wrong'],
       stderr: /^compozy: .+ \(HTTP 40[13]\)\n$/,
+      exitCode: 4,
     },
-  ])('$why is one line on stderr and exit code 1', async ({ args, stderr }) => {
+  ])('$why is one line on stderr and an exit code', async ({ args, stderr, exitCode = 1 }) => {
     const finished = await servers(...args)
-    expect(finished.exitCode).toBe(1)
+    expect(finished.exitCode).toBe(exitCode)
     expect(finished.stderr).toMatch(stderr)
   })
 
@@ -171,7 +178,7 @@ describe('servers', () => {
     {
       why: 'a pair without =, whose text may be a secret',
       args: ['add', 'x', '--env', 'secret', '--', 'y'],
-      line: '--env must have the form NAME=VALUE',
+      line: '--env must have the form NAME=VALUE, or be the NAME of a variable that is set here',
     },
     {
       why: 'arguments that are no object',

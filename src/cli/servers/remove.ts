@@ -1,6 +1,6 @@
 import { type ArgsDef, defineCommand } from 'citty'
+import { adminApi, adminFlags, asJson, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
-import { adminApi, adminFlags } from './admin-api.ts'
 
 const args: ArgsDef = {
   name: { type: 'positional', description: 'Name of the server.' },
@@ -14,8 +14,8 @@ export const remove = defineCommand({
     const { flags, positionals } = parseArguments(rawArgs, args)
     const [name = ''] = positionals
     const api = await adminApi(flags)
-    await api.request('DELETE', `/mcps/${encodeURIComponent(name)}`)
-    console.log(`removed ${name}`)
+    await api.request('DELETE', serverPath(name))
+    console.log(wantsJson(flags) ? asJson({ name, removed: true }) : `removed ${name}`)
     return 0
   },
 })

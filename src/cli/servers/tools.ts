@@ -1,42 +1,48 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import type { ServerView, ToolList } from '../../http/api/answers.ts'
+import { duration } from '../../config/values.ts'
+import { UsageError } from '../../errors.ts'
+import type { ToolList } from '../../http/api/answers.ts'
 import { printable } from '../../telemetry/printable.ts'
+import { adminApi, adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
+import { cell, firstLine, type Received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
-import {
-  adminApi,
-  adminFlags,
-  asJson,
-  cell,
-  firstLine,
-  type Received,
-  receivedList,
-  wantsJson,
-} from './admin-api.ts'
+import { complain } from '../terminal/terminal.ts'
+
+/** The gateway waits no longer for one server. */
+const waitMsMax = 10_000
 
 const args: ArgsDef = {
   name: { type: 'positional', required: false, description: 'Only the tools of this server.' },
+  wait: {
+    type: 'string',
+    valueHint: 'duration',
+    description: 'How long each server may take, 10s at most.\ndefault 3s; 10s for one server',
+  },
   ...adminFlags,
 }
 
 export const tools = defineCommand({
-  meta: { name: 'tools', description: 'Lists the tools of every server.' },
+  meta: {
+    name: 'tools',
+    description:
+      'Lists the tools of every server, or of one.\nA server that does not answer in time is named; the exit code is 1 when that is the one that was asked for.',
+  },
   args,
   async run({ rawArgs }) {
     const { flags, positionals } = parseArguments(rawArgs, args)
     const [name] = positionals
+    const wait = duration(0).read(flags['wait']?.at(-1) ?? (name === undefined ? '3s' : '10s'))
+    if ('fault' in wait) throw new UsageError(`--wait ${wait.fault}`)
+    if (wait.value > waitMsMax) throw new UsageError('--wait must be at most 10s')
     const api = await adminApi(flags)
-    // An unknown name is told at once, not after every other server has listed its tools.
-    if (name !== undefined) await api.request<ServerView>('GET', `/mcps/${encodeURIComponent(name)}`)
-    const answer = await api.request<ToolList>('GET', '/tools')
-    const found = receivedList<Tool>(answer.tools).filter(
-      ({ mcpName }) => name === undefined || mcpName === name,
-    )
-    if (wantsJson(flags)) console.log(asJson({ ...answer, tools: found }))
-    else console.log(asTable(found))
+    const query = name === undefined ? '' : `&name=${encodeURIComponent(name)}`
+    const answer = await api.request<ToolList>('GET', `/tools?wait=${wait.value}ms${query}`)
+    console.log(wantsJson(flags) ? asJson(answer) : asTable(receivedList<Tool>(answer.tools)))
     // Said on stderr, so that the table stays a table.
-    const failed = failures(answer.errors).filter(([server]) => name === undefined || server === name)
-    for (const [server, reason] of failed) console.error(`compozy: ${printable(`${server}: ${reason}`)}`)
+    const failed = receivedList<ToolList['errors'][number]>(answer.errors)
+    for (const { mcpName, error } of failed)
+      complain(`compozy: ${printable(`${cell(mcpName)}: ${cell(error)}`)}`)
     return name !== undefined && failed.length > 0 ? 1 : 0
   },
 })
@@ -48,18 +54,7 @@ function asTable(found: readonly Received<Tool>[]): string {
   const rows = found.map(({ mcpName, name, description }) => [
     cell(mcpName),
     cell(name),
-    firstLine(description, 100),
+    firstLine(description),
   ])
   return table(['SERVER', 'TOOL', 'DESCRIPTION'], rows)
-}
-
-/** Servers that did not answer, each with the reason: a map by name, or a list of objects with a name. */
-function failures(errors: unknown): (readonly [string, string])[] {
-  if (Array.isArray(errors)) {
-    return receivedList<{ mcpName: string; name: string; error: string }>(errors).map((error) => [
-      cell(error.mcpName ?? error.name),
-      cell(error.error),
-    ])
-  }
-  return Object.entries(errors ?? {}).map(([name, reason]) => [name, cell(reason)])
 }

@@ -7,12 +7,12 @@ import { version } from '../../../package.json'
 import { settings } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
+import { asJson, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
-import { firstLine } from './admin-api.ts'
 
 const args: ArgsDef = {
   name: { type: 'positional', required: true, description: 'Name of the server.' },
@@ -22,6 +22,7 @@ const args: ArgsDef = {
     valueHint: 'token',
     description: 'Client token.\ndefault: the first global token of the configuration',
   },
+  json: { type: 'boolean', description: 'Prints JSON, for programs.' },
   ...findingFlags,
 }
 
@@ -36,16 +37,31 @@ export const tryServer = defineCommand({
     }))
     const base = gatewayUrl(flags, address)
     const name = encodeURIComponent(positionals[0] ?? '')
-    const rows = [await tryFace(base, name, 'stream', token), await tryFace(base, name, 'sse', token)]
-    console.log(
-      table(
-        ['FACE', 'SERVER', 'TOOLS', 'RESOURCES', 'PROMPTS', 'MS', 'RESULT'],
-        rows.map((row) => row.cells),
-      ),
-    )
-    return rows.every((row) => row.ok) ? 0 : 1
+    const tries = [await tryFace(base, name, 'stream', token), await tryFace(base, name, 'sse', token)]
+    const headings = ['FACE', 'SERVER', 'TOOLS', 'RESOURCES', 'PROMPTS', 'MS', 'RESULT']
+    if (wantsJson(flags)) console.log(asJson({ tries }))
+    else console.log(table(headings, tries.map(rowOf), { sentence: true }))
+    return tries.every(({ ok }) => ok) ? 0 : 1
   },
 })
+
+/** What a client found at one face; null where it got no answer, or where there is none of that kind. */
+interface Try {
+  readonly face: 'stream' | 'sse'
+  readonly ok: boolean
+  readonly server: string | null
+  readonly tools: number | null
+  readonly resources: number | null
+  readonly prompts: number | null
+  readonly tookMs: number | null
+  readonly reason: string | null
+}
+
+function rowOf({ face, ok, server, tools, resources, prompts, tookMs, reason }: Try): string[] {
+  const none = ok ? '-' : ''
+  const counts = [tools, resources, prompts].map((count) => String(count ?? none))
+  return [face, server ?? '', ...counts, String(tookMs ?? ''), ok ? 'ok' : (reason ?? 'failed')]
+}
 
 /** One face: connects, lists what the server says it has, and closes. */
 async function tryFace(
@@ -53,7 +69,7 @@ async function tryFace(
   name: string,
   face: 'stream' | 'sse',
   token: string | undefined,
-): Promise<{ ok: boolean; cells: string[] }> {
+): Promise<Try> {
   const [{ Client }, transports] = await Promise.all([
     import('@modelcontextprotocol/sdk/client/index.js'),
     face === 'stream'
@@ -80,18 +96,17 @@ async function tryFace(
     // The SDK's own types disagree under exactOptionalPropertyTypes; at run time they are one.
     await client.connect(transport as Parameters<typeof client.connect>[0])
     const has = client.getServerCapabilities()
-    const tools = has?.tools ? (await client.listTools()).tools.length : '-'
-    const resources = has?.resources ? (await client.listResources()).resources.length : '-'
-    const prompts = has?.prompts ? (await client.listPrompts()).prompts.length : '-'
+    const tools = has?.tools ? (await client.listTools()).tools.length : null
+    const resources = has?.resources ? (await client.listResources()).resources.length : null
+    const prompts = has?.prompts ? (await client.listPrompts()).prompts.length : null
     const server = client.getServerVersion()
     const tookMs = Math.round(performance.now() - begunMs)
-    const cells = [face, `${server?.name} ${server?.version}`, tools, resources, prompts, tookMs, 'ok'].map(
-      String,
-    )
-    return { ok: true, cells }
+    const who = `${server?.name} ${server?.version}`
+    return { face, ok: true, server: who, tools, resources, prompts, tookMs, reason: null }
   } catch (thrown) {
     const reason = refusal ?? reasonOf(thrown).replace(/^MCP error -?\d+: /, '')
-    return { ok: false, cells: [face, '', '', '', '', '', firstLine(reason, 200)] }
+    const nothing = { server: null, tools: null, resources: null, prompts: null, tookMs: null }
+    return { face, ok: false, ...nothing, reason }
   } finally {
     await client.close()
   }

@@ -1,0 +1,170 @@
+/** The admin API of a running gateway, as the commands under `compozy servers` use it. */
+import type { ArgsDef } from 'citty'
+import type { FlagTexts } from '../../config/load.ts'
+import { settings } from '../../config/schema.ts'
+import { CommandError } from '../../errors.ts'
+import type { ErrorAnswer } from '../../http/api/answers.ts'
+import { isObject } from '../../protocol/json.ts'
+import { printableJson } from '../../telemetry/printable.ts'
+import { findingFlags, urlFlag } from '../config-flags.ts'
+import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
+import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
+import { readEvents, type StreamEvent } from './event-stream.ts'
+import { type Received, received } from './received.ts'
+
+/** Longer than the gateway's own bounds for what a command asks, calls apart. */
+const answerMsMax = 120_000
+
+/** Errors that say that this caller is let in nowhere, or that nobody is served. */
+const refusals: ReadonlySet<unknown> = new Set([
+  'UNAUTHENTICATED',
+  'ADMIN_FORBIDDEN',
+  'ADDRESS_FORBIDDEN',
+  'HOST_FORBIDDEN',
+  'ORIGIN_FORBIDDEN',
+  'DRAINING',
+])
+
+export const adminFlags: ArgsDef = {
+  url: urlFlag,
+  token: {
+    type: 'string',
+    valueHint: 'token',
+    description: 'Admin token.\ndefault: the first admin token of the configuration',
+  },
+  json: { type: 'boolean', description: 'Prints JSON, for programs.' },
+  ...findingFlags,
+}
+
+export interface AdminApi {
+  /** Where it is asked, without a slash at the end. */
+  readonly base: string
+  /** Where clients reach the gateway: its `base_url` where one is configured. */
+  readonly clientBase: string
+  /** The JSON of a successful answer, an empty map for one without body. Throws a CommandError. */
+  request<Answer>(method: string, path: string, body?: unknown): Promise<Received<Answer>>
+  /** The events of an answer that is a stream, until it ends. Throws a CommandError. */
+  events(method: string, path: string, options: EventOptions): AsyncGenerator<StreamEvent>
+}
+
+export interface EventOptions {
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+}
+
+/** Finds the gateway through `--url` and `--token`, or through the configuration. */
+export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
+  const token = flags['token']?.at(-1)
+  const named = flags['url'] !== undefined
+  const found =
+    named && token !== undefined
+      ? { address: null, baseUrl: null, token }
+      : await readSettings(flags, (value) => ({
+          address: named ? null : addressOf(value),
+          baseUrl: named ? null : value(settings.baseUrl),
+          token: token ?? value(settings.auth.adminTokens)[0],
+        }))
+  const base = gatewayUrl(flags, found.address)
+  const door: Door = { base, token: found.token }
+  return {
+    base,
+    clientBase: found.baseUrl ?? base,
+    request: (method, path, body) => request(door, { method, path, body }),
+    events: (method, path, options) => events(door, { method, path, ...options }),
+  }
+}
+
+/** The path of a server, for `request`. */
+export function serverPath(name: string, action = ''): string {
+  return `/mcps/${encodeURIComponent(name)}${action}`
+}
+
+/** True for `--json`. */
+export function wantsJson(flags: FlagTexts): boolean {
+  return flags['json']?.at(-1) === 'true'
+}
+
+/** JSON for programs, and safe for a terminal all the same. */
+export function asJson(value: unknown): string {
+  return printableJson(JSON.stringify(value, null, 2))
+}
+
+interface Door {
+  readonly base: string
+  readonly token: string | undefined
+}
+
+interface Call {
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+}
+
+async function request(door: Door, call: Call): Promise<Record<string, unknown>> {
+  const signal = AbortSignal.timeout(answerMsMax)
+  const response = await send(door, { ...call, signal }, 'application/json')
+  const text = await response.text().catch((thrown: unknown) => {
+    throw unreachable(door, thrown)
+  })
+  const answer = parsed(text)
+  if (response.ok && (answer !== null || text === '')) return answer ?? {}
+  throw refusal(door, response.status, answer)
+}
+
+async function* events(door: Door, call: Call): AsyncGenerator<StreamEvent> {
+  const response = await send(door, call, 'text/event-stream')
+  const { body, status } = response
+  if (response.ok && body !== null && response.headers.get('content-type') === 'text/event-stream') {
+    yield* readEvents(body)
+    return
+  }
+  const text = await response.text().catch(() => '')
+  throw response.ok
+    ? new CommandError(`the gateway at ${door.base} is of a version that does not know this command`)
+    : refusal(door, status, parsed(text))
+}
+
+function send(
+  { base, token }: Door,
+  { method, path, body, signal }: Call,
+  accept: string,
+): Promise<Response> {
+  return fetch(`${base}/admin${path}`, {
+    method,
+    // A redirect would carry the token somewhere else.
+    redirect: 'manual',
+    ...(signal && { signal }),
+    ...directWhenLocal(base),
+    headers: {
+      accept,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch((thrown: unknown) => {
+    throw unreachable({ base, token }, thrown)
+  })
+}
+
+function unreachable({ base }: Door, thrown: unknown): CommandError {
+  return new CommandError(`no gateway answers at ${base}: ${unreachableReason(thrown)}`, 4)
+}
+
+function refusal({ base }: Door, status: number, answer: unknown): CommandError {
+  const { error, details, code } = received<ErrorAnswer>(answer)
+  const reason = [error, details].filter((part) => typeof part === 'string' && part !== '').join(': ')
+  if (reason === '')
+    return new CommandError(`${base} is no gateway, or not its base URL: it answered ${status}`, 4)
+  const hint = status === 401 ? ' Give one with --token.' : ''
+  return new CommandError(`${reason}${hint} (HTTP ${status})`, refusals.has(code) ? 4 : 1)
+}
+
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,67 @@
+/** What `add`, `update`, `restart` and `enable` have in common: they wait for a start and say how it went. */
+import type { ArgsDef } from 'citty'
+import type { FlagTexts } from '../../config/load.ts'
+import { duration } from '../../config/values.ts'
+import { UsageError } from '../../errors.ts'
+import type { ServerView } from '../../http/api/answers.ts'
+import { formatDuration } from '../../registry/duration.ts'
+import { printable } from '../../telemetry/printable.ts'
+import { complain, standardOutput, styled } from '../terminal/terminal.ts'
+import { type AdminApi, asJson, serverPath, wantsJson } from './admin-api.ts'
+import type { Received } from './received.ts'
+import { endpointsOf, reasonOf, stateCell, stateWord, statusOf } from './server-state.ts'
+
+/** A download by npx may take minutes; the gateway goes on with it. */
+const waitMsUsual = 3_000
+/** The gateway waits no longer for one answer. */
+const waitMsMax = 60_000
+
+export const waitFlag: ArgsDef[string] = {
+  type: 'string',
+  valueHint: 'duration',
+  description: 'Longest wait for it to start, 0s to 60s.\ndefault 3s',
+}
+
+/** The wait that was asked for, in milliseconds. */
+export function waitMsOf(flags: FlagTexts): number {
+  const given = flags['wait']?.at(-1)
+  if (given === undefined) return waitMsUsual
+  const read = duration(0).read(given)
+  if ('fault' in read) throw new UsageError(`--wait ${read.fault}`)
+  if (read.value > waitMsMax) throw new UsageError(`--wait must be at most ${formatDuration(waitMsMax)}`)
+  return read.value
+}
+
+/**
+ * Waits for the server to have started or failed, and says so. Resolves with the exit code: 1 where it is known to
+ * fail. What was done stays done.
+ */
+export async function reportStart(
+  api: AdminApi,
+  flags: FlagTexts,
+  name: string,
+  done: string,
+): Promise<number> {
+  const view = await api.request<ServerView>('GET', serverPath(name, `?wait=${waitMsOf(flags)}ms`))
+  const status = statusOf(view)
+  if (wantsJson(flags)) console.log(asJson(view))
+  else printStart(api, name, done, view)
+  if (status.status !== 'error' || stateWord(status) === 'disabled') return 0
+  const reason = reasonOf(status)
+  complain(printable(`compozy: ${name} is not connected: ${reason === '' ? 'no reason is known' : reason}`))
+  complain(
+    `compozy: it is kept and tried again; "compozy servers logs ${name}" shows what it wrote, "compozy servers remove ${name}" takes it away`,
+  )
+  return 1
+}
+
+function printStart(api: AdminApi, name: string, done: string, view: Received<ServerView>): void {
+  const status = statusOf(view)
+  const state = stateCell(status)
+  const word = typeof state === 'string' ? state : styled(state.text, state.style, standardOutput())
+  console.log(`${done} ${name}: ${word}`)
+  for (const url of endpointsOf(api.clientBase, name)) console.log(`  ${url}`)
+  if (stateWord(status) !== 'connecting') return
+  console.log(printable(reasonOf(status) === '' ? 'It is still starting.' : reasonOf(status)))
+  console.log(`"compozy servers get ${name}" shows how it goes.`)
+}
