@@ -212,7 +212,7 @@ export function reasonOf(thrown: unknown): string {
 /** A wait as details tell it: in milliseconds below a second, above it in whole seconds or minutes. */
 export function spokenDuration(ms: number): string {
   const seconds = Math.round(ms / 1_000)
-  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 950) return `${Math.round(ms)} ms`
   return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`
 }
 

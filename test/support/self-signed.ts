@@ -1,4 +1,4 @@
-/** A certificate for `localhost` that signs itself, made anew for each test: no key is ever kept in a file of the project. */
+/** A certificate that signs itself, made anew for each test: no key is ever kept in a file of the project. */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 export interface SelfSigned {
@@ -7,10 +7,17 @@ export interface SelfSigned {
   readonly key: string
 }
 
-/** Valid for a day, by the rules of X.509 (RFC 5280) that TLS clients check. */
-export function selfSigned(): SelfSigned {
+export interface CertificateOptions {
+  /** Default `localhost`, with its address. */
+  readonly host?: string
+  /** Days until it ends; of one that has ended, less than none. Default 1. */
+  readonly days?: number
+}
+
+/** Valid from the day before, by the rules of X.509 (RFC 5280) that TLS clients check. */
+export function selfSigned({ host = 'localhost', days = 1 }: CertificateOptions = {}): SelfSigned {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const body = tbsCertificate(publicKey)
+  const body = tbsCertificate(publicKey, host, days)
   const signature = sign('sha256', body, privateKey)
   const certificate = sequence(body, ecdsaWithSha256, bitString(signature))
   return {
@@ -19,12 +26,13 @@ export function selfSigned(): SelfSigned {
   }
 }
 
-function tbsCertificate(publicKey: KeyObject): Buffer {
+function tbsCertificate(publicKey: KeyObject, host: string, days: number): Buffer {
   const day = 86_400_000
-  const name = sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from('localhost')))))
+  const name = sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(host)))))
+  const address = host === 'localhost' ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []
   const subjectAltName = sequence(
     oid('2.5.29.17'),
-    octets(sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])))),
+    octets(sequence(der(0x82, Buffer.from(host)), ...address)),
   )
   const basicConstraints = sequence(oid('2.5.29.19'), octets(sequence(der(0x01, Buffer.from([0xff])))))
   return sequence(
@@ -32,7 +40,7 @@ function tbsCertificate(publicKey: KeyObject): Buffer {
     der(0x02, Buffer.from([1])),
     ecdsaWithSha256,
     name,
-    sequence(utcTime(Date.now() - day), utcTime(Date.now() + day)),
+    sequence(utcTime(Date.now() - Math.max(day, -days * day + day)), utcTime(Date.now() + days * day)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(subjectAltName, basicConstraints)),

@@ -13,6 +13,9 @@ const faultServer = resolve(import.meta.dir, 'fault-stdio.ts')
 export interface ServerStatus {
   readonly status: 'disconnected' | 'connecting' | 'connected' | 'error'
   readonly lastError: string | null
+  readonly reason: string | null
+  readonly restarts: number
+  readonly since: string
   readonly reconnectAttempts: number
   readonly upTime: number
   readonly totalRequests: number

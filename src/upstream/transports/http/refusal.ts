@@ -40,11 +40,11 @@ export function refusalRemedy(refusal: Refusal, transport: HttpTransport, body: 
   return status >= 500 ? 'the server failed at it: look into its log' : ''
 }
 
-function wrongPath({ url, mediaType }: Refusal, transport: HttpTransport): string {
+function wrongPath({ status, url, mediaType }: Refusal, transport: HttpTransport): string {
   const other = transport === 'sse' ? 'streamable-http' : 'sse'
   if (url.pathname.replace(/\/$/, '').endsWith(usualPath[other]))
     return `the path in url is the usual one of the other transport: set transport: ${other}`
-  const page = mediaType === 'text/html' ? 'that is a web page: ' : ''
+  const page = status < 300 && mediaType === 'text/html' ? 'that is a web page: ' : ''
   const path =
     url.pathname === '/'
       ? `url has no path, and servers mostly listen at ${usualPath[transport]}`

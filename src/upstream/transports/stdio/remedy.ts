@@ -110,7 +110,7 @@ const remedies: readonly (readonly [form: RegExp, remedy: Remedy])[] = [
     ([, name]) => `Set ${name} in env of this server`,
   ],
   [
-    /unrecognized|unexpected argument|[Nn]o such (?:option|command)|unknown (?:shorthand )?(?:flag|option|command|argument)|invalid (?:option|choice)|not defined: -|arguments? (?:is|are) required/i,
+    /unrecognized|unexpected argument|[Nn]o such (?:option|command)|unknown (?:shorthand )?(?:flag|option|command|argument)|invalid (?:option|choice)|not defined: -|arguments? (?:\S+ )?(?:is|are) required/i,
     checkArgs,
   ],
 
@@ -227,8 +227,9 @@ export function silenceOf({ stdout, stderr }: { stdout: string; stderr: string }
       : 'only MCP messages belong there: have it log to stderr, or check that it speaks MCP on stdin and stdout'
     return `it wrote "${stdout}" on stdout, and ${cure}`
   }
-  if (stderr !== '') return `it last wrote "${stderr}" on stderr${fetches === '' ? '' : `; ${fetches}`}`
+  const patience = 'startTimeout says how long it may take to start'
+  if (stderr !== '') return `it last wrote "${stderr}" on stderr; ${fetches === '' ? patience : fetches}`
   return fetches === ''
     ? 'it has written nothing: check in args that it is to speak MCP on stdin and stdout'
-    : `it has written nothing: ${fetches} (startTimeout says how long that may take)`
+    : `it has written nothing: ${fetches} (${patience})`
 }

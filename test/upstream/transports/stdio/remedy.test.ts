@@ -184,7 +184,13 @@ describe('a server that is silent', () => {
     {
       why: 'behind a program that fetches it',
       program: 'npx',
-      told: 'it has written nothing: npx may still be fetching it (startTimeout says how long that may take)',
+      told: 'it has written nothing: npx may still be fetching it (startTimeout says how long it may take to start)',
+    },
+    {
+      why: 'and waits for something',
+      program: 'server',
+      stderr: 'waiting for db:5432',
+      told: 'it last wrote "waiting for db:5432" on stderr; startTimeout says how long it may take to start',
     },
     {
       why: 'behind such a program that says so',
