@@ -14,6 +14,7 @@ import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
 import { endClientsOf, endUnadmitted } from './http/revocation.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
+import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
@@ -32,6 +33,7 @@ import { Sweeper } from './runtime/sweeper.ts'
 import { Sessions } from './session/legacy/sessions.ts'
 import type { ModernCallDriver } from './session/modern/call-driver.ts'
 import { ModernRequests } from './session/modern/requests.ts'
+import { Events } from './telemetry/events.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
@@ -90,25 +92,27 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     ownListener: () => state.listening,
   }
   const metrics = createMetrics()
+  const events = new Events()
   const servers = new Servers(serverParts(settings, { log, metrics, watchdog, sessions, store, urlPolicy }))
   // Who may come, and whose work ends when a server or its tokens go.
   const access = createAccess(rules, {
     of: (name) => servers.get(name)?.definition,
     names: () => servers.list().map(({ name }) => name),
   })
-  servers.subscribe(endClientsOf({ sessions, requests, access, servers }))
+  const streams = new AdminStreams(ledger, bounds)
+  servers.subscribe(endClientsOf({ sessions, requests, access, servers, streams }))
+  servers.subscribe(stateTeller(servers, events))
   // The front door.
   const mcp = mcpParts(bounds, {
     servers,
     requests,
     sessions,
     log,
-    recorder: { log, metrics },
+    recorder: { log, metrics, events },
     ledger,
     access,
   })
   const order = new NameOrder()
-  const streams = new AdminStreams(ledger, bounds)
   const app = createApp({
     directory: servers,
     state,
@@ -121,6 +125,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
       gate: gateOf(settings, urlPolicy),
       log,
       streams,
+      recorder: mcp.recorder,
       closedReason: (name) => access.closedReason(name),
       order,
       reload: (cause) => gateway.reload(cause),
@@ -128,7 +133,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   const { host, port } = config
-  const listener = await startListener({ host, port, access, app, log, metrics, state }).catch(
+  const listener = await startListener({ host, port, access, app, log, metrics, events, state }).catch(
     (thrown: unknown) => {
       store.close()
       lock?.release()
@@ -141,8 +146,8 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   addStored(servers, store, log)
   warnOfClosed(servers, access, log)
   const sweeper = startSweeper({ log, sessions, requests, servers, streams })
-  const parts = { log, access, store, lock, sessions, requests, servers, watchdog, listener, sweeper }
-  const gateway = running({ ...parts, source, settings, order })
+  const parts = { log, access, store, lock, sessions, requests, servers, streams, watchdog }
+  const gateway = running({ ...parts, listener, sweeper, source, settings, order })
   return gateway
 }
 
@@ -170,7 +175,7 @@ function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGa
 
 /** Lets time pass for whoever owns something that expires. */
 function startSweeper(
-  parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers'> & { readonly streams: AdminStreams },
+  parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers' | 'streams'>,
 ): Sweeper {
   const { log, sessions, requests, servers, streams } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
@@ -200,6 +205,7 @@ interface RunningParts {
   readonly sessions: Sessions
   readonly requests: ModernRequests<ModernCallDriver>
   readonly servers: Servers
+  readonly streams: AdminStreams
   readonly watchdog: Watchdog
   readonly listener: Listener
   readonly sweeper: Sweeper
@@ -251,7 +257,7 @@ const flushMs = 500
 const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, lock, sessions, requests, servers, watchdog, listener, sweeper } = parts
+  const { log, store, lock, sessions, requests, servers, streams, watchdog, listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = drainingError()
@@ -261,7 +267,9 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   sessions.closeWhere(() => true, error)
   requests.abortWhere(() => true, error)
   const closeMs = Math.max(closingMs, untilMs - performance.now())
-  const closed = Promise.all([servers.stop(error), listener.stop(closeMs)]).then(() => true)
+  // What they tell of their end still reaches those who follow.
+  const serversStopped = servers.stop(error).then(() => streams.closeWhere(() => true))
+  const closed = Promise.all([serversStopped, listener.stop(closeMs)]).then(() => true)
   if (!(await Promise.race([closed, Bun.sleep(closeMs + 50).then(() => false)])))
     log.warn({}, 'some processes do not end by themselves; the watchdog ends them')
   sweeper.stop()

@@ -38,6 +38,7 @@ export interface ListenerOptions {
   readonly app: Pick<App, 'fetch'>
   readonly log: Log & AccessRecorder['log']
   readonly metrics: AccessRecorder['metrics']
+  readonly events: AccessRecorder['events']
   readonly state: ServingState
   /** Seconds that headers, a body, or the pause between two requests may take (30). Bun checks every 4 s. */
   readonly idleSeconds?: number

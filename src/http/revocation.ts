@@ -7,11 +7,13 @@ import type { ModernCallDriver } from '../session/modern/call-driver.ts'
 import type { ModernRequests } from '../session/modern/requests.ts'
 import type { Servers, ServersListener } from '../upstream/server/servers.ts'
 import type { Access } from './hooks/access.ts'
+import type { AdminStreams } from './routes/admin/streams.ts'
 
 export interface ClientParts {
   readonly sessions: Sessions
   readonly requests: ModernRequests<ModernCallDriver>
   readonly access: Access
+  readonly streams: AdminStreams
 }
 
 /** What ends at the clients of a server that is removed or replaced. */
@@ -38,10 +40,11 @@ export function endClientsOf(parts: ClientParts & { readonly servers: Servers })
 }
 
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
-export function endUnadmitted({ sessions, requests, access }: ClientParts): void {
+export function endUnadmitted({ sessions, requests, access, streams }: ClientParts): void {
   const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
   sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
   requests.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
+  streams.closeWhere((context) => !access.admitsAdmin(context))
 }
 
 function removalOf(name: string): GatewayError {

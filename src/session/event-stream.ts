@@ -82,6 +82,11 @@ export class EventStream implements Listed {
     return this.#controller !== null
   }
 
+  /** What its reader has not taken yet. */
+  get queuedBytes(): number {
+    return highWaterBytes - (this.#controller?.desiredSize ?? highWaterBytes)
+  }
+
   /** Queues one ready frame; false when the reader is gone or was cut off because it does not keep up. */
   write(frame: string): boolean {
     return this.#enqueue(encoder.encode(frame))
@@ -111,7 +116,7 @@ export class EventStream implements Listed {
   #enqueue(bytes: Uint8Array): boolean {
     const controller = this.#controller
     if (!controller) return false
-    const queuedBytes = highWaterBytes - (controller.desiredSize ?? highWaterBytes)
+    const { queuedBytes } = this
     if (queuedBytes >= this.#bufferBytesMax || !this.#hold(queuedBytes, bytes.byteLength)) {
       this.#cut()
       return false

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { type CallerWay, callerWays, openCaller } from '../support/callers.ts'
+import { findEvent, readEvents } from '../support/event-reader.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 
 const server = resolve(import.meta.dir, '../support/failing-server.ts')
@@ -72,3 +73,38 @@ describe.each(servers)('a call at a server of the %s era', (name) => {
     })
   })
 })
+
+test('whoever follows the events is told of calls and of servers', async () => {
+  const left = new AbortController()
+  const answer = await fetch(`${gateway.url}/admin/events`, { signal: left.signal })
+  const events = readEvents(answer.body as ReadableStream<Uint8Array>)
+  const next = async (wanted: string, of: Line): Promise<Line> => {
+    const found = ({ type, data }: { type: string; data: string }) => {
+      const line = JSON.parse(data) as Line
+      return type === wanted && Object.entries(of).every(([name, value]) => line[name] === value)
+    }
+    return JSON.parse((await findEvent(events, found)).data) as Line
+  }
+  expect(await next('state', { mcp: 'old', status: 'connected' })).toMatchObject({ reason: null })
+  await using caller = await openCaller(gateway, 'old', 'sse')
+  await caller.call(7, 'fail', { words: 'of the caller' })
+  expect(await next('call', { tool: 'fail' })).toEqual({
+    time: expect.any(String),
+    durationMs: expect.any(Number),
+    clientIp: '127.0.0.1',
+    requestId: expect.any(String),
+    mcp: 'old',
+    rpcMethod: 'tools/call',
+    tool: 'fail',
+    outcome: 'tool_error',
+    caller: 'anonymous',
+    client: 'raw-caller/1.0.0',
+    sessionId: expect.any(String),
+    pair: 'legacy-legacy',
+  })
+  await gateway.register({ name: 'late', transport: 'stdio', command: process.execPath, args: [server] })
+  expect(await next('state', { mcp: 'late', status: 'connected' })).toMatchObject({ restarts: 0 })
+  await gateway.admin('/mcps/late', { method: 'DELETE' })
+  expect(await next('state', { mcp: 'late', status: 'removed' })).toMatchObject({ reason: null })
+  left.abort()
+}, 20_000)

@@ -12,7 +12,9 @@ import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { createMemoryStore, type DefinitionStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
+import { Events } from '../../src/telemetry/events.ts'
 import type { Log, LogFields } from '../../src/telemetry/log.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type {
   ServerDirectory,
   ServerEntry,
@@ -73,6 +75,7 @@ export function startAdminServer(options: AdminServerOptions = {}): AdminServer 
     directory,
     log: logInto(lines),
     config: { limits: { bodyBytesMax: 1_048_576 } },
+    recorder: { log: { access() {}, call() {} }, metrics: createMetrics(), events: new Events() },
     streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), {
       heartbeatMs: 15_000,
     }),

@@ -132,7 +132,12 @@ describe('POST /admin/tools/call', () => {
     })
     await server.send('POST', '/admin/tools/call', { mcpName: 'one', toolName: 't', arguments: sent })
     expect(calls).toEqual([['t', received]])
-    expect(server.lastLog()).toEqual({ mcp: 'one', tool: 't' })
+    expect(server.lastLog()).toEqual({
+      mcp: 'one',
+      rpcMethod: 'tools/call',
+      tool: 't',
+      ending: { outcome: 'ok' },
+    })
   })
 
   test.each<{ why: string; code: ErrorCode; status: number }>([

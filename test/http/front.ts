@@ -17,6 +17,7 @@ import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
 import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
+import { Events } from '../../src/telemetry/events.ts'
 import { createMetrics, type ProcessMetrics } from '../../src/telemetry/metrics.ts'
 import type { ServerDirectory, ServerEntry, ServerState } from '../../src/upstream/server/directory.ts'
 import { OutputTail } from '../../src/upstream/server/output-tail.ts'
@@ -57,6 +58,8 @@ export interface Front extends AsyncDisposable {
   readonly listener: Listener
   readonly access: Access
   readonly metrics: ProcessMetrics
+  readonly events: Events
+  readonly streams: AdminStreams
   /** Every access log entry so far. */
   readonly entries: AccessEntry[]
   /** Every other log line so far. */
@@ -118,15 +121,18 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
   const directory = directoryOf(servers)
   const metrics = createMetrics()
   const state: ServingState = { draining: false, listening: null }
+  const events = new Events()
+  const streams = new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), {
+    heartbeatMs: 15_000,
+  })
   const admin = adminRoutes({
+    recorder: { log, metrics, events },
     gate: async () => {},
     directory,
     store: createMemoryStore(),
     log,
     config: { limits: rules.settings.limits },
-    streams: new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), {
-      heartbeatMs: 15_000,
-    }),
+    streams,
     reload: () => Promise.reject(new Error('nothing to reload')),
   })
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
@@ -151,6 +157,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     app,
     log,
     metrics,
+    events,
     state,
     ...(options.idleSeconds === undefined ? {} : { idleSeconds: options.idleSeconds }),
   })
@@ -160,6 +167,8 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     listener,
     access,
     metrics,
+    events,
+    streams,
     entries,
     lines,
     reached,

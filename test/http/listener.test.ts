@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import type { McpHandler } from '../../src/http/context.ts'
 import { EventStream, eventStreamHeaders } from '../../src/session/event-stream.ts'
+import { Events } from '../../src/telemetry/events.ts'
 import { rawRequest, sendRaw, startFront } from './front.ts'
 
 const path = '/mcp-proxy/files/stream'
@@ -54,6 +55,7 @@ function listenerParts(front: Awaited<ReturnType<typeof startFront>>) {
   return {
     access: front.access,
     metrics: front.metrics,
+    events: new Events(),
     app: { fetch: () => new Response() },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet, access: quiet, call: quiet },
     state: { draining: false, listening: null },

@@ -17,6 +17,7 @@ describe('every route', () => {
       'DELETE /admin/mcps/:name',
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
+      'GET /admin/events',
       'GET /admin/mcps',
       'GET /admin/mcps/:name',
       'GET /admin/mcps/:name/logs',

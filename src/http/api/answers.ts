@@ -233,6 +233,52 @@ export const figures = Type.Object(
   { $id: 'Figures' },
 )
 
+const moment = textOf('When, in ISO 8601.')
+
+/** How one call ended: what its line in the log says. */
+export const callEvent = Type.Object(
+  {
+    time: moment,
+    durationMs: quantity('Milliseconds from its arrival to its end.'),
+    clientIp: nullable(Type.String(), 'The address of the client.'),
+    requestId: textOf('The id of its HTTP request, as in the log.'),
+    code: Type.Optional(textOf('Why it was refused, or has failed.')),
+    mcp: serverName,
+    rpcMethod: textOf('The method of the request.'),
+    tool: Type.Optional(textOf('The name of the tool.')),
+    outcome: oneOf(callOutcomes, 'What became of it.'),
+    rpcCode: Type.Optional(Type.Number({ description: 'The code of a JSON-RPC error.' })),
+    caller: Type.Optional(textOf('The principal.')),
+    client: Type.Optional(textOf('What the client calls itself.')),
+    sessionId: Type.Optional(textOf('A short hash of the id of its session.')),
+    pair: Type.Optional(textOf('Which eras met.')),
+  },
+  { $id: 'CallEvent' },
+)
+
+/** How a server fares from now on. */
+export const stateEvent = Type.Object(
+  {
+    time: moment,
+    mcp: serverName,
+    status: oneOf(
+      ['disconnected', 'connecting', 'connected', 'error', 'removed'],
+      'Where the connection stands.',
+    ),
+    reason: nullable(Type.String(), 'Why it is not well; null when it is.'),
+    since: nullable(Type.String(), 'When it came up or went down, in ISO 8601.'),
+    restarts: count('How often it was started again.'),
+    disabledAt: nullable(
+      Type.String(),
+      'When an admin has switched it off, in ISO 8601; null while it is on.',
+    ),
+  },
+  { $id: 'StateEvent' },
+)
+
+/** What the reader of a stream has missed because it did not keep up. */
+export const missedEvents = Type.Object({ count: count('How many events.') }, { $id: 'MissedEvents' })
+
 export const alive = Type.Object({ status: Type.Literal('ok') })
 export const ready = Type.Object({ status: Type.Literal('ready') })
 export const draining = Type.Object({ status: Type.Literal('draining') })
@@ -254,4 +300,6 @@ export type ToolList = Static<typeof toolList>
 export type ToolResult = Static<typeof toolResult>
 export type ServerLogs = Static<typeof serverLogs>
 export type ChangeAnswer = Static<typeof changeAnswer>
+export type CallEvent = Static<typeof callEvent>
+export type StateEvent = Static<typeof stateEvent>
 export type ErrorAnswer = Static<typeof errorAnswer>

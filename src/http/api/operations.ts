@@ -240,6 +240,20 @@ export const operations = {
       'IN_FLIGHT_EXHAUSTED',
     ],
   },
+  followEvents: {
+    tag: 'figures',
+    summary: 'Calls as they end, and servers as they come and go: an event stream.',
+    access: 'admin',
+    answers: {
+      200: {
+        description:
+          'The stream. It begins with a `state` event for each server. The data of each event is the JSON of: for `call` a CallEvent, for `state` a StateEvent, for `missed` a MissedEvents.',
+        schema: Type.Union([answers.callEvent, answers.stateEvent, answers.missedEvents]),
+        contentType: 'text/event-stream',
+      },
+    },
+    errors: ['IN_FLIGHT_EXHAUSTED', 'METHOD_NOT_ALLOWED'],
+  },
   getOpenApi: {
     tag: 'figures',
     summary: 'This document.',

@@ -7,6 +7,7 @@ import {
   endingOfError,
   plainEndings,
 } from '../../telemetry/call-ending.ts'
+import type { Events } from '../../telemetry/events.ts'
 import type { RequestContext } from '../context.ts'
 
 /** What the outgoing hook writes to. */
@@ -16,6 +17,7 @@ export interface AccessRecorder {
     httpAnswered(area: string, status: number): void
     callEnded(server: string, outcome: CallOutcome): void
   }
+  readonly events: Events
 }
 
 /** Which of several requests an ending is of, where one HTTP request brought them. */
@@ -39,8 +41,7 @@ export function recordAnswer(
   const { log, area, principal } = context
   const { status } = response
   const ending = log.ending ?? (log.pending === true ? undefined : endingOfStatus(status, log.code))
-  recorder.metrics.httpAnswered(area, status)
-  recorder.log.access({
+  const entry: AccessEntry = {
     method: request.method,
     path: context.path,
     status,
@@ -59,8 +60,10 @@ export function recordAnswer(
     client: log.client,
     sessionId: log.sessionId,
     pair: log.pair,
-  })
-  if (ending !== undefined) count(recorder, log.mcp, log.rpcMethod, ending)
+  }
+  recorder.metrics.httpAnswered(area, status)
+  recorder.log.access(entry)
+  ended(recorder, entry)
 }
 
 /** Records the end of a call that went on behind the response to its request. */
@@ -71,14 +74,13 @@ export function recordEnding(
   called: CalledMethod | null = null,
 ): void {
   const { log, client, requestId, principal, startedAtMs } = context
-  const rpcMethod = called === null ? log.rpcMethod : called.rpcMethod
-  recorder.log.call({
+  const entry: CallEntry = {
     durationMs: Math.round((performance.now() - startedAtMs) * 1000) / 1000,
     clientIp: client,
     requestId,
     code: ending.code,
     mcp: log.mcp,
-    rpcMethod,
+    rpcMethod: called === null ? log.rpcMethod : called.rpcMethod,
     tool: called === null ? log.tool : called.tool,
     outcome: ending.outcome,
     rpcCode: ending.rpcCode,
@@ -86,8 +88,9 @@ export function recordEnding(
     client: log.client,
     sessionId: log.sessionId,
     pair: log.pair,
-  })
-  count(recorder, log.mcp, rpcMethod, ending)
+  }
+  recorder.log.call(entry)
+  ended(recorder, entry)
 }
 
 /** Records the refusal of a request that never got a context, because its target has no clear meaning. */
@@ -106,15 +109,37 @@ export function recordMalformed(recorder: AccessRecorder, request: Request, resp
   })
 }
 
-/** Requests of clients at a server that there is: what has no method is an answer, or opens and ends a session. */
-function count(
-  { metrics }: AccessRecorder,
-  mcp: string | undefined,
-  rpcMethod: string | undefined,
-  { outcome }: CallEnding,
-): void {
-  if (mcp === undefined || rpcMethod === undefined || rpcMethod.startsWith('notifications/')) return
+/**
+ * Counts requests of clients at a server that there is, and tells whoever follows. What has no method is an answer of
+ * a client, or opens and ends a session.
+ */
+function ended({ metrics, events }: AccessRecorder, entry: CallEntry): void {
+  const { mcp, rpcMethod, outcome } = entry
+  if (outcome === undefined || mcp === undefined || rpcMethod === undefined) return
+  if (rpcMethod.startsWith('notifications/')) return
   metrics.callEnded(mcp, outcome)
+  if (events.followed) events.tell('call', callOf(entry))
+}
+
+/** Named one by one: an entry may be that of a request, of which only the call is told. */
+function callOf(entry: CallEntry): CallEntry {
+  const { durationMs, clientIp, requestId, code, mcp, rpcMethod, tool } = entry
+  const { outcome, rpcCode, caller, client, sessionId, pair } = entry
+  return {
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    clientIp,
+    requestId,
+    code,
+    mcp,
+    rpcMethod,
+    tool,
+    outcome,
+    rpcCode,
+    caller,
+    client,
+    sessionId,
+    pair,
+  }
 }
 
 /** What an answer says of itself, where nothing knows better. */

@@ -47,6 +47,8 @@ export interface Access {
   reload(rules: AccessRules): void
   /** Whether a request of this principal to this server could still be let in; else its sessions must end. */
   admits(principalId: string, server: string): boolean
+  /** Whether this admin request could still be let in; else what it has opened must end. */
+  admitsAdmin(context: RequestContext): boolean
   /** Why nobody at all can come in at this server; null where somebody can. */
   closedReason(server: string): string | null
   /**
@@ -131,6 +133,12 @@ class AccessChain implements Access {
     if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
     this.#rules = rules
     this.decider.reload(rules.global)
+  }
+
+  admitsAdmin({ peer, client, request, principal }: RequestContext): boolean {
+    const rules = this.#rules
+    if (checkAdminAddress(peer, client, request.headers, rules) !== null) return false
+    return rules.admin.size === 0 ? principal === anonymous : rules.admin.holds(principal.id)
   }
 
   admits(principalId: string, server: string): boolean {

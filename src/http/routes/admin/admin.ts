@@ -11,6 +11,7 @@ import type { ListedRoute } from '../../api/openapi.ts'
 import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
+import { followEvents } from './events.ts'
 import { type AdminOptions, type AdminParts, withDefaults } from './parts.ts'
 import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
@@ -43,6 +44,11 @@ export function adminRoutes(options: AdminOptions) {
     .post('/admin/mcps/:name/enable', route(actions.enable), routeOf('enableServer'))
     .post('/admin/mcps/:name/disable', route(actions.disable), routeOf('disableServer'))
     .get('/admin/mcps/:name/logs', route(actions.logs), routeOf('getServerLogs'))
+    .get(
+      '/admin/events',
+      route((request) => followEvents(parts, request)),
+      routeOf('followEvents'),
+    )
     .get(
       '/admin/tools',
       route((request) => listTools(parts, request)),

@@ -5,6 +5,7 @@ import type { Log } from '../../../telemetry/log.ts'
 import type { ServerDirectory } from '../../../upstream/server/directory.ts'
 import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
 import type { AnswerOf } from '../../api/operation.ts'
+import type { AccessRecorder } from '../../hooks/access-log.ts'
 import { NameOrder } from './name-order.ts'
 import type { AdminStreams } from './streams.ts'
 
@@ -25,6 +26,8 @@ export interface AdminOptions {
   readonly order?: NameOrder
   /** Reads the configuration again, for a cause that the log names. Rejects with a ConfigError. */
   readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
+  /** Where it is noted how calls end, and who is told. */
+  readonly recorder: AccessRecorder
   /** Why nobody can come in at a server; null where somebody can. */
   readonly closedReason?: (name: string) => string | null
   readonly now?: () => Date
@@ -34,7 +37,10 @@ export interface AdminOptions {
 
 /** The options with every default applied, as the handlers take them. */
 export interface AdminParts
-  extends Pick<AdminOptions, 'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'reload'> {
+  extends Pick<
+    AdminOptions,
+    'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'recorder' | 'reload'
+  > {
   readonly order: NameOrder
   readonly closedReason: (name: string) => string | null
   readonly now: () => Date
@@ -43,13 +49,14 @@ export interface AdminParts
 
 /** The options with what stands for those that are left out. */
 export function withDefaults(options: AdminOptions): AdminParts {
-  const { directory, store, config, gate, log, streams, reload } = options
+  const { directory, store, config, gate, log, streams, recorder, reload } = options
   return {
     directory,
     store,
     config,
     log,
     streams,
+    recorder,
     reload,
     order: options.order ?? new NameOrder(),
     closedReason: options.closedReason ?? (() => null),

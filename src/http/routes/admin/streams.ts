@@ -2,7 +2,7 @@
 import type { ByteLedger } from '../../../runtime/byte-ledger.ts'
 import { Roster } from '../../../runtime/in-flight.ts'
 import { EventStream, eventStreamHeaders } from '../../../session/event-stream.ts'
-import { clientKeyOf, contextOf } from '../../context.ts'
+import { clientKeyOf, contextOf, type RequestContext } from '../../context.ts'
 
 /** What may wait for one reader; one that does not keep up is cut off. */
 const unreadBytesMax = 1024 * 1024
@@ -11,6 +11,7 @@ export class AdminStreams {
   readonly #ledger: ByteLedger
   readonly #settings: { readonly heartbeatMs: number }
   readonly #open = new Roster<EventStream>()
+  readonly #contexts = new WeakMap<EventStream, RequestContext>()
 
   constructor(ledger: ByteLedger, settings: { readonly heartbeatMs: number }) {
     this.#ledger = ledger
@@ -19,7 +20,8 @@ export class AdminStreams {
 
   /** A stream for whoever asks; `onEnd` is called once when nobody reads it any more, whoever ended it. */
   open(request: Request, onEnd: () => void): EventStream {
-    const clientKey = clientKeyOf(contextOf(request))
+    const context = contextOf(request)
+    const clientKey = clientKeyOf(context)
     const stream = new EventStream(
       unreadBytesMax,
       null,
@@ -31,7 +33,16 @@ export class AdminStreams {
       },
     )
     this.#open.add(stream)
+    this.#contexts.set(stream, context)
     return stream
+  }
+
+  /** Ends those that this test picks by the request that has opened them. */
+  closeWhere(picks: (context: RequestContext) => boolean): void {
+    for (const stream of this.#open.list()) {
+      const context = this.#contexts.get(stream)
+      if (context !== undefined && picks(context)) stream.close()
+    }
   }
 
   /** Time's passing. */

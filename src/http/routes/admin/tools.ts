@@ -2,12 +2,15 @@
 import { GatewayError, reasonOf, shownError } from '../../../errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/json.ts'
 import { eventFrame } from '../../../session/event-stream.ts'
+import { type CallEnding, endingOfError, plainEndings } from '../../../telemetry/call-ending.ts'
+import { shownText } from '../../../telemetry/callers.ts'
 import { maskError } from '../../../telemetry/redaction.ts'
 import type { ServerEntry, ToolDescription } from '../../../upstream/server/directory.ts'
 import type { ToolList } from '../../api/answers.ts'
 import { answer } from '../../api/operation.ts'
 import { type ToolCall, toolCall } from '../../api/tool-call-schema.ts'
 import { contextOf } from '../../context.ts'
+import { recordEnding } from '../../hooks/access-log.ts'
 import { replyRpcText } from '../../reply.ts'
 import { readTyped } from './body.ts'
 import type { AdminParts } from './parts.ts'
@@ -58,18 +61,36 @@ export async function callTool(parts: AdminParts, request: Request): Promise<Res
   const { log } = contextOf(request)
   const entry = knownEntry(parts, call.mcpName)
   log.mcp = call.mcpName
-  log.tool = call.toolName
+  log.rpcMethod = 'tools/call'
+  log.tool = shownText(call.toolName, nameCharsMax)
   if (takesEvents(request)) return streamCall(parts, request, entry, call)
   try {
     const watch = { progress() {}, signal: request.signal }
     const { result } = await entry.callTool(call.toolName, call.arguments ?? {}, watch)
+    log.ending = endingOfResult(result)
     return replyResult(result)
   } catch (thrown) {
     const error = callFailure(entry, thrown)
+    log.ending = request.signal.aborted ? plainEndings.cancelled : endingOfThrown(thrown, error)
     // The server's own error answer (no such tool, bad arguments) is a tool error to this caller.
     if (error.code === 'UPSTREAM_ERROR') return replyToolError(error.details)
     throw error
   }
+}
+
+/** What is shown of the name of a tool. */
+const nameCharsMax = 128
+
+function endingOfResult(result: { readonly isError?: unknown }): CallEnding {
+  return result.isError === true ? plainEndings.toolError : plainEndings.ok
+}
+
+/** The server's own error answer has its code; everything else is of the catalogue. */
+function endingOfThrown(thrown: unknown, error: GatewayError): CallEnding {
+  const { upstreamRpcCode } = thrown as { readonly upstreamRpcCode?: unknown }
+  return typeof upstreamRpcCode === 'number'
+    ? { outcome: 'rpc_error', rpcCode: upstreamRpcCode }
+    : endingOfError(error)
 }
 
 /** What a call was refused with, without what it says of a secret; what is no refusal is thrown on. */
@@ -84,7 +105,9 @@ function takesEvents(request: Request): boolean {
 
 /** One `progress` event for each step, and a last one: `result` with what the tool returned, or `error`. */
 function streamCall(parts: AdminParts, request: Request, entry: ServerEntry, call: ToolCall): Response {
+  const context = contextOf(request)
   const left = new AbortController()
+  context.log.pending = true
   const stream = parts.streams.open(request, () => left.abort())
   const tell = (event: string, json: string) => {
     // Line breaks of JSON stand between its tokens only, and an event has one line.
@@ -93,15 +116,18 @@ function streamCall(parts: AdminParts, request: Request, entry: ServerEntry, cal
   const watch = { progress: (text: string) => tell('progress', text), signal: left.signal }
   const finish = async (): Promise<void> => {
     try {
-      const { text } = await entry.callTool(call.toolName, call.arguments ?? {}, watch)
+      const { text, result } = await entry.callTool(call.toolName, call.arguments ?? {}, watch)
       tell('result', text)
+      recordEnding(parts.recorder, context, endingOfResult(result))
     } catch (thrown) {
-      const { requestId } = contextOf(request)
+      const { requestId } = context
       if (!(thrown instanceof GatewayError))
         parts.log.error({ requestId, reason: reasonOf(thrown) }, 'admin request failed')
       const error = shownError(thrown, requestId)
       const { title, details, code } = maskError(maskOf(entry), error)
       tell('error', JSON.stringify({ error: title, details, code }))
+      const ending = left.signal.aborted ? plainEndings.cancelled : endingOfThrown(thrown, error)
+      recordEnding(parts.recorder, context, ending)
     }
     stream.close()
   }

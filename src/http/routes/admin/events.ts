@@ -1,0 +1,61 @@
+/** `GET /admin/events`: the calls that end and the states of servers, as they happen. */
+import { GatewayError } from '../../../errors.ts'
+import { type EventStream, eventFrame } from '../../../session/event-stream.ts'
+import type { Events } from '../../../telemetry/events.ts'
+import type { ServerEntry } from '../../../upstream/server/directory.ts'
+import type { ServersListener } from '../../../upstream/server/servers.ts'
+import type { StateEvent } from '../../api/answers.ts'
+import type { AdminParts } from './parts.ts'
+import { maskOf } from './servers.ts'
+
+/** What waits for one reader, beyond which it misses events and is told how many. */
+const unreadBytesMax = 256 * 1024
+
+/** Begins with the state of each server, so that nobody has to ask for it beside the stream. */
+export function followEvents({ directory, recorder, streams }: AdminParts, request: Request): Response {
+  if (request.method === 'HEAD') throw new GatewayError('METHOD_NOT_ALLOWED', 'HEAD is not served here.')
+  let stream: EventStream | null = null
+  let missed = 0
+  const write = (event: string, json: string): void => {
+    if (stream === null) return
+    if (stream.queuedBytes > unreadBytesMax) {
+      missed++
+      return
+    }
+    if (missed > 0) stream.write(eventFrame(JSON.stringify({ count: missed }), null, 'missed'))
+    missed = 0
+    stream.write(eventFrame(json, null, event))
+  }
+  const unfollow = recorder.events.follow({ happened: write })
+  stream = streams.open(request, unfollow)
+  const time = new Date().toISOString()
+  for (const entry of directory.list())
+    stream.write(eventFrame(JSON.stringify({ time, ...stateOf(entry) }), null, 'state'))
+  return stream.response
+}
+
+/** Tells the followers of `events` how the servers fare. */
+export function stateTeller(
+  directory: { get(name: string): ServerEntry | undefined },
+  events: Events,
+): ServersListener {
+  const changed = (name: string): void => {
+    const entry = events.followed ? directory.get(name) : undefined
+    if (entry !== undefined) events.tell('state', stateOf(entry))
+  }
+  return {
+    stateChanged: changed,
+    replaced: changed,
+    leaving() {},
+    removed(name) {
+      const nothing = { reason: null, since: null, restarts: 0, disabledAt: null }
+      events.tell('state', { mcp: name, status: 'removed', ...nothing } satisfies Omit<StateEvent, 'time'>)
+    },
+  }
+}
+
+function stateOf(entry: ServerEntry): Omit<StateEvent, 'time'> {
+  const { name, status, reason, since, restarts, disabledAt } = entry.status()
+  const shown = reason === null ? null : maskOf(entry)(reason)
+  return { mcp: name, status, reason: shown, since, restarts, disabledAt }
+}
