@@ -26,9 +26,11 @@ const servers = defineCommand({
 })
 
 const config = defineCommand({
-  meta: { name: 'config', description: 'Shows the configuration that a gateway would run with.' },
+  meta: { name: 'config', description: 'Shows and checks the configuration that a gateway would run with.' },
   subCommands: {
+    check: () => import('./cli/config/check.ts').then(({ configCheck }) => configCheck),
     print: () => import('./cli/config/print.ts').then(({ configPrint }) => configPrint),
+    schema: () => import('./cli/config/schema.ts').then(({ configSchema }) => configSchema),
   },
 })
 

@@ -32,6 +32,7 @@ export function structured<Wire extends TSchema, T>(
   const shown = (value: T): unknown => options.shown(value)
   return {
     schema: Type.Unsafe<T>(options.wire),
+    fileSchema: outer,
     takes: options.takes,
     hint: 'json',
     read(input) {

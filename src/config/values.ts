@@ -31,6 +31,8 @@ export interface ValueKind<S extends TSchema = TSchema> {
   read(input: unknown): Reading<Static<S>>
   /** As a person would write it. */
   show(value: Static<S>): string
+  /** Of a structured value: what a file holds, where that is not the type in memory. */
+  readonly fileSchema?: TSchema
   /** Of a structured value: as a file would write it, its secrets masked. */
   shown?(value: Static<S>): unknown
 }

@@ -22,7 +22,7 @@ export type ParsedServersMap =
   | { readonly ok: false; readonly problem: Problem }
 
 /** What only a client's own windows and prompts need. */
-const clientOnlyKeys: ReadonlySet<string> = new Set([
+export const clientOnlyKeys: ReadonlySet<string> = new Set([
   'alwaysAllow',
   'autoApprove',
   'disabled',

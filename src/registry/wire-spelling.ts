@@ -17,7 +17,7 @@ export const transportNames: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Fields whose values are texts, and which people write numbers and truths into: `PORT: 3000`, `[--port, 3000]`. */
-const textFields: ReadonlySet<string> = new Set(['args', 'env', 'headers', 'tags'])
+export const textFields: ReadonlySet<string> = new Set(['args', 'env', 'headers', 'tags'])
 
 /**
  * A definition without the fields that are null, as Go clients send what they never set; with our name for its

@@ -1,0 +1,153 @@
+/**
+ * `compozy config check`: everything that would keep a gateway with this configuration from starting, or its servers from
+ * running, without starting anything. No server is contacted.
+ */
+import { type ArgsDef, defineCommand } from 'citty'
+import { gapLine } from '../../config/expand.ts'
+import { type FoundConfig, findConfig } from '../../config/load.ts'
+import type { FoundServer } from '../../config/servers.ts'
+import { errorCode, reasonOf } from '../../errors.ts'
+import { compileRules } from '../../http/hooks/rules.ts'
+import { closedReason, ServerDoors } from '../../http/hooks/server-door.ts'
+import { maskText } from '../../registry/mask.ts'
+import { printable, printableJson } from '../../telemetry/printable.ts'
+import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'
+import { parseArguments } from '../arguments.ts'
+import { gatewayFlags } from '../config-flags.ts'
+import { sourcesOf } from '../configuration.ts'
+import { table } from '../table.ts'
+import { settingRows } from './print.ts'
+
+const args: ArgsDef = {
+  origins: { type: 'boolean', description: 'Shows each setting too, its value and where that came from.' },
+  json: { type: 'boolean', description: 'Prints JSON.' },
+  ...gatewayFlags,
+}
+
+export const configCheck = defineCommand({
+  meta: {
+    name: 'check',
+    description: [
+      'Says what is wrong with a configuration, all of it at once, and starts nothing.',
+      'Looks for the commands of servers and whether the port is free. Exits with 1 when there is an error.',
+    ].join('\n'),
+  },
+  args,
+  async run({ rawArgs }) {
+    const { flags } = parseArguments(rawArgs, args)
+    const found = await findConfig(sourcesOf(flags))
+    const findings = await findingsOf(found)
+    const rows = flags['origins']?.at(-1) === 'true' ? settingRows(found) : null
+    const asJson = flags['json']?.at(-1) === 'true'
+    console.log(asJson ? jsonOf(found, findings, rows) : textOf(findings, rows))
+    return findings.some(({ level }) => level === 'error') ? 1 : 0
+  },
+})
+
+interface Finding {
+  /** An error keeps the gateway from starting, or a server of the file from running. */
+  readonly level: 'error' | 'warning' | 'ok'
+  readonly message: string
+}
+
+async function findingsOf(found: FoundConfig): Promise<Finding[]> {
+  const { faults, gaps, warnings, servers, file } = found
+  const error = (message: string): Finding => ({ level: 'error', message })
+  const warning = (message: string): Finding => ({ level: 'warning', message })
+  const read = servers.filter(({ definition }) => definition !== null).length
+  return [
+    { level: 'ok', message: `${file ?? 'no file'}, ${read} ${read === 1 ? 'server' : 'servers'}` },
+    ...faults.lines.map(error),
+    ...gaps.map(gapLine).map(error),
+    ...warnings.map(warning),
+    ...ruleFindings(found),
+    ...(await Promise.all(servers.map(commandFinding))).flat(),
+    ...(await portFinding(found)),
+  ]
+}
+
+/** What the access rules say, which the gateway says at its start; nothing while there are other faults. */
+function ruleFindings({ config, servers }: FoundConfig): Finding[] {
+  if (config === null) return []
+  const compiled = compileRules(config)
+  if (!compiled.ok) return compiled.errors.map((message) => ({ level: 'error', message }))
+  const doors = new ServerDoors()
+  const closed = servers.flatMap(({ name, definition }): string[] =>
+    definition !== null && doors.of(definition).isClosed(compiled.rules.global)
+      ? [`${name}: nobody can come in: ${closedReason}`]
+      : [],
+  )
+  return [...compiled.warnings, ...closed].map((message) => ({ level: 'warning', message }))
+}
+
+async function commandFinding({ name, definition }: FoundServer): Promise<Finding[]> {
+  if (definition === null || definition.transport !== 'stdio') return []
+  const { PATH: ownPath } = definition.env
+  const { PATH: gatewayPath, COMPOZY_IMAGE: image } = process.env
+  const cwd = definition.cwd ?? process.cwd()
+  const file = await findCommand(definition.command, { path: ownPath ?? gatewayPath, cwd })
+  const shown = maskText(definition.command)
+  if (file === null || (image === 'distroless' && isStandIn(file))) {
+    return [{ level: 'error', message: `${name}: ${commandMissing(shown, cwd, image)}` }]
+  }
+  return [{ level: 'ok', message: `${name}: ${shown === file ? shown : `${shown} is ${file}`}` }]
+}
+
+async function portFinding({ settings }: FoundConfig): Promise<Finding[]> {
+  const settingValue = (key: string) => settings.find(({ named }) => named.key === key)?.value
+  const [host, port] = [settingValue('host'), settingValue('port')]
+  if (typeof host !== 'string' || typeof port !== 'number') return []
+  if (port === 0) return [{ level: 'ok', message: 'port 0: a free one will be picked' }]
+  try {
+    const listener = Bun.listen({ hostname: host, port, socket: { data() {} } })
+    listener.stop(true)
+    return [{ level: 'ok', message: `port ${port} is free on ${host}` }]
+  } catch (thrown) {
+    return [await portFault(host, port, thrown)]
+  }
+}
+
+/** A gateway that runs already is most likely the one whose configuration is checked before it is read again. */
+async function portFault(host: string, port: number, thrown: unknown): Promise<Finding> {
+  switch (errorCode(thrown)) {
+    case 'EADDRINUSE': {
+      const { portHolder } = await import('../serve/port-holder.ts')
+      const holder = await portHolder(host, port)
+      return holder === ''
+        ? { level: 'error', message: `port ${port} is taken on ${host} by another program` }
+        : { level: 'warning', message: `port ${port} is taken on ${host}${holder}` }
+    }
+    case 'EACCES':
+      return { level: 'error', message: `not allowed to listen on ${host}:${port}` }
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return { level: 'error', message: `${host} is no address of this machine` }
+    default:
+      return { level: 'error', message: `cannot listen on ${host}:${port}: ${reasonOf(thrown)}` }
+  }
+}
+
+function textOf(findings: readonly Finding[], rows: readonly string[][] | null): string {
+  const lines = findings.map(({ level, message }) => `${level.padEnd(7)}  ${printable(message)}`)
+  const count = (level: Finding['level'], word: string): string => {
+    const many = findings.filter((finding) => finding.level === level).length
+    return `${many} ${word}${many === 1 ? '' : 's'}`
+  }
+  const settings = rows === null ? [] : ['', table(['KEY', 'VALUE', 'ORIGIN'], rows)]
+  return [...lines, `${count('error', 'error')}, ${count('warning', 'warning')}`, ...settings].join('\n')
+}
+
+function jsonOf(
+  { file }: FoundConfig,
+  findings: readonly Finding[],
+  rows: readonly string[][] | null,
+): string {
+  const settings = rows?.map(([key = '', value, origin]) => [key, { value, origin }] as const)
+  const report = {
+    ok: !findings.some(({ level }) => level === 'error'),
+    file,
+    findings,
+    ...(settings === undefined ? {} : { settings: Object.fromEntries(settings) }),
+  }
+  return printableJson(JSON.stringify(report, null, 2))
+}
