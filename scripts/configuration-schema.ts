@@ -1,7 +1,4 @@
-/**
- * `bun scripts/configuration-schema.ts`: writes schema/compozy.schema.json from the sources. A test fails when the two
- * differ; the release workflow publishes the file.
- */
+/** The JSON schema of a configuration file as it is published. `bun scripts/configuration-table.ts` writes it. */
 import { configurationSchema } from '../src/config/file/json-schema.ts'
 
 export const schemaPath = new URL('../schema/compozy.schema.json', import.meta.url).pathname
@@ -10,5 +7,3 @@ export const schemaPath = new URL('../schema/compozy.schema.json', import.meta.u
 export function schemaText(): string {
   return `${JSON.stringify(configurationSchema(), null, 2)}\n`
 }
-
-if (import.meta.main) await Bun.write(schemaPath, schemaText())

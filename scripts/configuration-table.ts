@@ -1,8 +1,11 @@
 /**
  * `bun scripts/configuration-table.ts`: writes the table of docs/CONFIGURATION.md from the one in
- * src/config/schema.ts. A test fails when the two differ.
+ * src/config/schema.ts, and schema/compozy.schema.json from that and the schema of a definition. Tests fail when they
+ * differ.
  */
+
 import { namedSettings } from '../src/config/shape.ts'
+import { schemaPath, schemaText } from './configuration-schema.ts'
 
 const path = new URL('../docs/CONFIGURATION.md', import.meta.url).pathname
 const begin = '<!-- table -->'
@@ -27,5 +30,6 @@ export function configurationTable(): string {
 if (import.meta.main) {
   const text = await Bun.file(path).text()
   const head = text.slice(0, text.indexOf(begin) + begin.length)
+  await Bun.write(schemaPath, schemaText())
   await Bun.write(path, `${head}\n\n${configurationTable()}\n\n${text.slice(text.indexOf(end))}`)
 }

@@ -40,6 +40,7 @@ const compozy = defineCommand({
     'mcp-proxy': () => import('./cli/serve/mcp-proxy.ts').then(({ mcpProxy }) => mcpProxy),
     servers,
     config,
+    init: () => import('./cli/config/init.ts').then(({ init }) => init),
     healthcheck: () => import('./cli/healthcheck.ts').then(({ healthcheck }) => healthcheck),
   },
 })

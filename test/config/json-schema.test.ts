@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Ajv from 'ajv'
-import { schemaPath, schemaText } from '../../scripts/configuration-schema.ts'
+import { schemaText } from '../../scripts/configuration-schema.ts'
 import { initialOf, namedSettings } from '../../src/config/shape.ts'
 import { runCommand } from '../cli/run-command.ts'
 import { repository } from '../support/gateway.ts'
@@ -17,10 +17,6 @@ function accepts(value: unknown): boolean {
 
 const textAt = (path: string): string => readFileSync(join(repository, path), 'utf8')
 const server = (fields: object) => ({ mcps: [{ name: 'a', transport: 'stdio', command: 'x', ...fields }] })
-
-test('schema/compozy.schema.json is what the sources make', () => {
-  expect(readFileSync(schemaPath, 'utf8')).toBe(schemaText())
-})
 
 test('compozy config schema prints it', async () => {
   using directory = temporaryDirectory()

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { schemaPath, schemaText } from '../../scripts/configuration-schema.ts'
 import { gatewayFlags } from '../../src/cli/config-flags.ts'
 import { configVariable, debugVariable } from '../../src/config/environment.ts'
 import { namedSettings } from '../../src/config/shape.ts'
@@ -43,6 +44,10 @@ describe('flags, environment, file', () => {
     expect(flags.filter((flag) => !text.includes(`\`${flag}`))).toEqual([])
     expect([configVariable, debugVariable].filter((name) => !text.includes(`\`${name}\``))).toEqual([])
   })
+})
+
+test('schema/compozy.schema.json is what the sources make: bun scripts/configuration-table.ts writes it', () => {
+  expect(readFileSync(schemaPath, 'utf8') === schemaText()).toBe(true)
 })
 
 test('the table of errors is the catalogue: every code, with its statuses', () => {

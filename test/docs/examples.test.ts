@@ -8,11 +8,16 @@ import { connectV1 } from '../support/sdk-clients.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const examples = join(repository, 'examples')
-const memoryServer = 'node_modules/@modelcontextprotocol/server-memory'
+const packages = 'node_modules/@modelcontextprotocol'
+const memoryServer = `${packages}/server-memory`
+const everythingServer = `${packages}/server-everything`
 
-/** Stands in for npx, so that nothing is downloaded: the package of the development dependencies, its data at HOME. */
+/** Stands in for npx, so that nothing is downloaded: a package of the development dependencies, its data at HOME. */
 const npx = `#!/bin/sh
-MEMORY_FILE_PATH="$HOME/memory.jsonl" exec ${process.execPath} ${join(repository, memoryServer, 'dist/index.js')}
+case "$2" in
+  *server-everything@*) exec ${process.execPath} ${join(repository, everythingServer, 'dist/index.js')} ;;
+  *) MEMORY_FILE_PATH="$HOME/memory.jsonl" exec ${process.execPath} ${join(repository, memoryServer, 'dist/index.js')} ;;
+esac
 `
 
 async function startExample(
@@ -76,6 +81,16 @@ describe('configuration', () => {
   test('mcp-servers.json can be imported', async () => {
     await using gateway = await startExample(['--mcp-import', join(examples, 'mcp-servers.json')])
     expect(await statuses(gateway)).toEqual({ memory: 'connected', docs: 'connected' })
+  })
+
+  test('the first server of a clone runs with what Node.js brings', async () => {
+    await using gateway = await startExample(['--config', join(repository, 'compozy.yaml')])
+    expect(await statuses(gateway)).toEqual({ everything: 'connected' })
+    const { version } = JSON.parse(readFileSync(join(repository, everythingServer, 'package.json'), 'utf8'))
+    const shipped = readFileSync(join(repository, 'compozy.yaml'), 'utf8')
+    expect(shipped).toContain(
+      `command: npx\n    args: ["-y", "@modelcontextprotocol/server-everything@${version}"]`,
+    )
   })
 
   test('both name the release of the server that the tests use', () => {

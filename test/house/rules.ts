@@ -27,6 +27,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   cli: {
     ...everywhere,
     ...data,
+    access: 'values',
     gateway: 'values',
     'http/*': 'values',
     'session/*': 'values',

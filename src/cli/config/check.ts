@@ -3,12 +3,12 @@
  * running, without starting anything. No server is contacted.
  */
 import { type ArgsDef, defineCommand } from 'citty'
+import { closedReason, ServerDoors } from '../../access/server-door.ts'
 import { gapLine } from '../../config/expand.ts'
 import { type FoundConfig, findConfig } from '../../config/load.ts'
 import type { FoundServer } from '../../config/servers.ts'
 import { errorCode, reasonOf } from '../../errors.ts'
 import { compileRules } from '../../http/hooks/rules.ts'
-import { closedReason, ServerDoors } from '../../http/hooks/server-door.ts'
 import { maskText } from '../../registry/mask.ts'
 import { printable, printableJson } from '../../telemetry/printable.ts'
 import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'

@@ -1,0 +1,106 @@
+/** `compozy config check`: all that is wrong at once, commands and port included, with nothing started. */
+import { describe, expect, test } from 'bun:test'
+import { startGatewayProcess } from '../support/gateway.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { runCommand } from './run-command.ts'
+
+async function check(file: string, ...args: readonly string[]) {
+  using directory = temporaryDirectory({ 'compozy.yaml': file })
+  return await runCommand(['config', 'check', ...args], { via: 'executable', cwd: directory.path })
+}
+
+const anyPort = ['--mcp-port', '0']
+
+describe('config check', () => {
+  test('a configuration without a fault is told part by part, with 0', async () => {
+    const { exitCode, stdout, stderr } = await check(
+      'mcps: [{ name: a, transport: stdio, command: /bin/sh }, { name: b, transport: sse, url: "http://b.example" }]',
+      ...anyPort,
+    )
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
+    expect(stdout.split('\n')).toEqual([
+      'ok       compozy.yaml, 2 servers',
+      'ok       a: /bin/sh',
+      'ok       port 0: a free one will be picked',
+      '0 errors, 0 warnings',
+      '',
+    ])
+  })
+
+  test('everything that is wrong is told, with 1', async () => {
+    const { exitCode, stdout } = await check(
+      `
+mcp_proxy: { prot: 1, auth: { admin_tokens: ["$\{NO_TOKEN}"] } }
+mcps:
+  - { name: gone, transport: stdio, command: no-such-command }
+  - { name: slip, transport: stdio, command: cat, comand: dog }
+  - { name: unset, transport: sse, url: "$\{NO_URL}" }
+`,
+      '--mcp-port',
+      'x',
+    )
+    expect(exitCode).toBe(1)
+    const expected = [
+      'ok       compozy.yaml, 1 server',
+      'error    compozy.yaml: unknown key mcp_proxy.prot; did you mean port?',
+      'error    --mcp-port must be a whole number from 0 to 65535, got "x"',
+      'error    compozy.yaml: mcps[1].comand is not a known field; did you mean command?',
+      'error    compozy.yaml: mcp_proxy.auth.admin_tokens[0]: the environment variable NO_TOKEN is not set',
+      'error    compozy.yaml: mcps[2].url: the environment variable NO_URL is not set',
+      'error    gone: no-such-command is not installed',
+      '6 errors, 0 warnings',
+    ]
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines).toHaveLength(expected.length)
+    for (const [at, line] of expected.entries()) expect(lines[at]).toStartWith(line)
+  })
+
+  test('what the gateway would only warn of is a warning, with 0', async () => {
+    const { exitCode, stdout } = await check(
+      'mcp_proxy: { host: 0.0.0.0 }\nmcps: [{ name: a, transport: stdio, command: cat, requireAuth: true }]',
+      ...anyPort,
+    )
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('warning  listening on 0.0.0.0 without auth.global_tokens')
+    expect(stdout).toContain(
+      'warning  a: nobody can come in: requireAuth asks for a token here, and none is configured',
+    )
+    expect(stdout).toContain('0 errors, 2 warnings')
+  })
+
+  test('a port that another program has is an error; one that a compozy has is told with its process', async () => {
+    await using other = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response('hi') })
+    const taken = await check('', '--mcp-port', String(other.port))
+    expect(taken.exitCode).toBe(1)
+    expect(taken.stdout).toContain(`error    port ${other.port} is taken on 127.0.0.1 by another program`)
+
+    await using gateway = await startGatewayProcess({ via: 'executable' })
+    const running = await check('', '--mcp-port', new URL(gateway.url).port)
+    expect(running.exitCode).toBe(0)
+    expect(running.stdout).toContain(
+      `is taken on 127.0.0.1 by another compozy mcp-proxy (pid ${gateway.pid})`,
+    )
+
+    const free = await check('', '--mcp-host', '192.0.2.1')
+    expect(free).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('192.0.2.1 is no address of this machine'),
+    })
+  })
+
+  test('origins are shown when asked for, and --json is for programs', async () => {
+    const file = 'mcp_proxy: { port: 0, auth: { admin_tokens: [canary-token] } }'
+    expect((await check(file)).stdout).not.toContain('mcp_proxy.')
+    const { stdout } = await check(file, '--origins')
+    expect(stdout).toMatch(/^mcp_proxy\.auth\.admin_tokens +\*\*\* +file compozy\.yaml$/m)
+    const printed = JSON.parse((await check(file, '--json', '--origins')).stdout)
+    expect(printed).toMatchObject({
+      ok: true,
+      file: 'compozy.yaml',
+      findings: expect.arrayContaining([{ level: 'ok', message: 'compozy.yaml, 0 servers' }]),
+      settings: { 'mcp_proxy.port': { value: '0', origin: 'file compozy.yaml' } },
+    })
+    expect(JSON.stringify(printed)).not.toContain('canary')
+    expect(JSON.parse((await check('auth: {}', '--json')).stdout)).toMatchObject({ ok: false })
+  })
+})
