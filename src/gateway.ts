@@ -8,6 +8,7 @@
 import { version } from '../package.json'
 import type { Config } from './config/schema.ts'
 import { ConfigError, drainingError, reasonOf } from './errors.ts'
+import { Directory } from './group/directory.ts'
 import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
@@ -38,10 +39,10 @@ import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
+import type { ServerEntry } from './upstream/server/directory.ts'
 import { createSecretsOf, openTransport } from './upstream/server/open-transport.ts'
 import { type ServerSurroundings, serverSettingsOf } from './upstream/server/parts.ts'
 import { createRegistrationGate, type RegistrationGate } from './upstream/server/registration-gate.ts'
-import type { Server } from './upstream/server/server.ts'
 import { Servers } from './upstream/server/servers.ts'
 import type { UrlPolicy } from './upstream/transports/http/client/url-guard.ts'
 import { Watchdog } from './upstream/transports/stdio/watchdog.ts'
@@ -94,17 +95,17 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const metrics = createMetrics()
   const events = new Events()
   const servers = new Servers(serverParts(settings, { log, metrics, watchdog, sessions, store, urlPolicy }))
-  // Who may come, and whose work ends when a server or its tokens go.
-  const access = createAccess(rules, {
-    of: (name) => servers.get(name)?.definition,
-    names: () => servers.list().map(({ name }) => name),
-  })
+  // Servers and groups of them; who may come, and whose work ends when a server or its tokens go.
+  const clients = { sessions, requests, ledger, access: () => access }
+  const directory = new Directory({ settings, store, servers, ...clients, metrics, log })
+  const access = createAccess(rules, directory)
   const streams = new AdminStreams(ledger, bounds)
-  servers.subscribe(endClientsOf({ sessions, requests, access, servers, streams }))
+  directory.subscribe(endClientsOf({ sessions, requests, access, servers: directory, streams }))
   servers.subscribe(stateTeller(servers, events))
   // The front door.
   const mcp = mcpParts(bounds, {
     servers,
+    groups: directory,
     requests,
     sessions,
     log,
@@ -114,12 +115,12 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   })
   const order = new NameOrder()
   const app = createApp({
-    directory: servers,
+    directory,
     state,
-    metrics: { snapshot: () => metrics.snapshot(servers.list().map(gaugesOf), log.linesDropped) },
+    metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({
-      directory: servers,
+      directory,
       store,
       config: { limits: bounds },
       gate: gateOf(settings, urlPolicy),
@@ -133,20 +134,19 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   const { host, port } = config
-  const listener = await startListener({ host, port, access, app, log, metrics, events, state }).catch(
-    (thrown: unknown) => {
-      store.close()
-      lock?.release()
-      throw thrown
-    },
-  )
+  const door = startListener({ host, port, access, app, log, metrics, events, state })
+  const listener = await door.catch((thrown: unknown) => {
+    store.close()
+    lock?.release()
+    throw thrown
+  })
   lock?.announce(listener.url)
   // The port is ours from here on; a gateway that cannot listen has started no child.
-  for (const definition of config.servers) servers.add(definition, 'file', firstAnswerMs)
-  addStored(servers, store, log)
-  warnOfClosed(servers, access, log)
-  const sweeper = startSweeper({ log, sessions, requests, servers, streams })
-  const parts = { log, access, store, lock, sessions, requests, servers, streams, watchdog }
+  for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
+  addStored(directory, store, log)
+  warnOfClosed(directory, access, log)
+  const sweeper = startSweeper({ log, sessions, requests, servers, directory, streams })
+  const parts = { log, access, store, lock, sessions, requests, servers, directory, streams, watchdog }
   const gateway = running({ ...parts, listener, sweeper, source, settings, order })
   return gateway
 }
@@ -175,9 +175,9 @@ function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGa
 
 /** Lets time pass for whoever owns something that expires. */
 function startSweeper(
-  parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers' | 'streams'>,
+  parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers' | 'directory' | 'streams'>,
 ): Sweeper {
-  const { log, sessions, requests, servers, streams } = parts
+  const { log, sessions, requests, servers, directory, streams } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
@@ -186,6 +186,7 @@ function startSweeper(
   sweeper.add((nowMs) => sessions.sweep(nowMs))
   sweeper.add((nowMs) => requests.sweep(nowMs))
   sweeper.add((nowMs) => servers.sweep(nowMs))
+  sweeper.add((nowMs) => directory.sweep(nowMs))
   sweeper.add((nowMs) => streams.sweep(nowMs))
   sweeper.add((nowMs) => log.sweep(nowMs))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
@@ -205,6 +206,7 @@ interface RunningParts {
   readonly sessions: Sessions
   readonly requests: ModernRequests<ModernCallDriver>
   readonly servers: Servers
+  readonly directory: Directory
   readonly streams: AdminStreams
   readonly watchdog: Watchdog
   readonly listener: Listener
@@ -212,7 +214,7 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { source, settings, log, listener, servers, store, sweeper } = parts
+  const { source, settings, log, listener, servers, directory, store, sweeper } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
   const reload = new Reload({
@@ -225,7 +227,7 @@ function running(parts: RunningParts): Gateway {
   })
   return {
     url: listener.url,
-    servers: servers.list().map(({ definition }) => definition),
+    servers: directory.list().map(({ definition }) => definition),
     get requestCount() {
       return listener.requestCount
     },
@@ -282,7 +284,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
 
 /** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
 async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
-  const { settings, log, access, servers, store, order } = parts
+  const { settings, log, access, servers, directory, store, order } = parts
   const rules = rulesOf(config, log)
   await log.take(config.logging)
   settings.take(config)
@@ -294,14 +296,15 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
     const ofFile = fromFile.get(name)
     const definition = ofFile ?? store.get(name)
     const origin = ofFile === undefined ? 'store' : 'file'
-    const known = servers.get(name) !== undefined
-    if (definition === undefined) await (known ? servers.remove(name) : undefined)
-    else if (known) servers.replace(definition, origin)
-    else servers.add(definition, origin)
+    const known = directory.get(name) !== undefined
+    if (definition === undefined) await (known ? directory.remove(name) : undefined)
+    else if (known) directory.replace(definition, origin)
+    else directory.add(definition, origin)
   }
   await Promise.all([...added, ...changed, ...removed].map((name) => order.run(name, () => change(name))))
   endUnadmitted(parts)
-  warnOfClosed(servers, access, log)
+  directory.accessChanged()
+  warnOfClosed(directory, access, log)
 }
 
 function rulesOf(config: Config, log: Log): AccessRules {
@@ -312,8 +315,9 @@ function rulesOf(config: Config, log: Log): AccessRules {
 }
 
 /** A server that nobody can reach looks healthy otherwise. */
-function warnOfClosed(servers: Servers, access: Access, log: Log): void {
-  for (const { name } of servers.list()) {
+function warnOfClosed(directory: Directory, access: Access, log: Log): void {
+  for (const { definition } of directory.list()) {
+    const { name } = definition
     const reason = access.closedReason(name)
     if (reason !== null) log.warn({ mcp: name, reason }, 'nobody can come in at this server')
   }
@@ -362,9 +366,9 @@ function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurro
 }
 
 /** The file wins over the store: what a person wrote down is not overruled by an earlier call. */
-function addStored(servers: Servers, store: DefinitionStore, log: Log): void {
+function addStored(directory: Directory, store: DefinitionStore, log: Log): void {
   for (const definition of store.list()) {
-    if (servers.get(definition.name) === undefined) servers.add(definition, 'store', firstAnswerMs)
+    if (directory.get(definition.name) === undefined) directory.add(definition, 'store', firstAnswerMs)
     else
       log.warn(
         { mcp: definition.name },
@@ -373,7 +377,7 @@ function addStored(servers: Servers, store: DefinitionStore, log: Log): void {
   }
 }
 
-function gaugesOf(server: Server): ServerGauges {
-  const { name, status, sessions, processes, restarts } = server.status()
+function gaugesOf(entry: ServerEntry): ServerGauges {
+  const { name, status, sessions, processes, restarts } = entry.status()
   return { name, sessions, processes, connected: status === 'connected', restarts }
 }

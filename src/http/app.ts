@@ -42,7 +42,10 @@ export function createApp(parts: AppParts): App {
     fetch(request, context) {
       // The one route of nearly all requests needs no router: its way through Elysia costs as much as its relay.
       const { server, endpoint } = context
-      const busy = endpoint === 'stream' && request.method === 'POST' && isServerName(server)
+      const busy =
+        endpoint === 'stream' &&
+        request.method === 'POST' &&
+        (isServerName(server) || context.path === '/mcp')
       return busy ? parts.mcp.stream(request, context, server) : app.fetch(request)
     },
     routes: app.routes,
@@ -57,7 +60,7 @@ function routeTable(routes: App['routes']): MethodsOf {
   return (path) => {
     const methods = rows.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
     // HEAD comes with GET, except where GET opens a stream.
-    return methods.includes('GET') && !path.startsWith('/mcp-proxy/') ? [...methods, 'HEAD'] : methods
+    return methods.includes('GET') && !path.startsWith('/mcp') ? [...methods, 'HEAD'] : methods
   }
 }
 

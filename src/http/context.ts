@@ -46,7 +46,10 @@ export interface RequestContext extends Listed {
   untimed: boolean
   /** Fields of the access log that routes fill in as they learn them. */
   readonly log: {
+    /** The server, or the group where no one server is meant. */
     mcp?: string
+    /** The group by which the request came. */
+    group?: string
     rpcMethod?: string
     tool?: string
     /** A short hash, never the id itself. */

@@ -5,7 +5,8 @@ import { GatewayError } from '../errors.ts'
 import type { Sessions } from '../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../session/modern/call-driver.ts'
 import type { ModernRequests } from '../session/modern/requests.ts'
-import type { Servers, ServersListener } from '../upstream/server/servers.ts'
+import type { ServerDirectory } from '../upstream/server/directory.ts'
+import type { ServersListener } from '../upstream/server/servers.ts'
 import type { Access } from './hooks/access.ts'
 import type { AdminStreams } from './routes/admin/streams.ts'
 
@@ -17,7 +18,9 @@ export interface ClientParts {
 }
 
 /** What ends at the clients of a server that is removed or replaced. */
-export function endClientsOf(parts: ClientParts & { readonly servers: Servers }): ServersListener {
+export function endClientsOf(
+  parts: ClientParts & { readonly servers: Pick<ServerDirectory, 'get'> },
+): ServersListener {
   const { sessions, requests, servers } = parts
   return {
     leaving(name) {

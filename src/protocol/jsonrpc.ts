@@ -185,6 +185,19 @@ export function paramString(message: MessageText, key: string): string | null {
   return span && stringAt(message.text, span.start, span.end)
 }
 
+/** The same message with another text for a value within its `params`. */
+export function withParam(message: MessageText, span: Span, replacement: string): MessageText {
+  const grown = replacement.length - (span.end - span.start)
+  const moved = (at: number) => (at > span.start ? at + grown : at)
+  return {
+    ...message,
+    text: replaceSpan(message.text, span, replacement),
+    idStart: moved(message.idStart),
+    idEnd: moved(message.idEnd),
+    paramsEnd: moved(message.paramsEnd),
+  }
+}
+
 /** A JSON-RPC message must be one line on stdio; line breaks in valid JSON stand between tokens only. */
 export function onOneLine(text: string): string {
   return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, ' ') : text

@@ -18,6 +18,8 @@ export interface CallEntry {
   /** Catalogue code of what was refused, or has failed. */
   readonly code?: string | undefined
   readonly mcp?: string | undefined
+  /** The group by which it came. */
+  readonly group?: string | undefined
   readonly rpcMethod?: string | undefined
   readonly tool?: string | undefined
   /** Undefined while the call goes on behind the response. */
@@ -126,6 +128,7 @@ export class AccessLines {
       last.tool !== entry.tool ||
       last.rpcMethod !== entry.rpcMethod ||
       last.mcp !== entry.mcp ||
+      last.group !== entry.group ||
       last.outcome !== entry.outcome ||
       last.rpcCode !== entry.rpcCode
     )
@@ -145,11 +148,12 @@ export class AccessLines {
 
 /** From behind the request id on. */
 function callFields(entry: AccessEntry): string {
-  const { stream, code, mcp, rpcMethod, tool, outcome, rpcCode } = entry
+  const { stream, code, mcp, group, rpcMethod, tool, outcome, rpcCode } = entry
   return [
     stream ? '","stream":true' : '"',
     field('code', code),
     field('mcp', mcp),
+    field('group', group),
     field('rpcMethod', rpcMethod),
     field('tool', tool),
     field('outcome', outcome),

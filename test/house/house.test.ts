@@ -57,6 +57,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/http/routes/health.ts': 'a route group',
   'src/http/routes/mcp-endpoints.ts': 'a route group',
   'src/http/routes/metrics.ts': 'a route group',
+  'src/protocol/name-pattern.ts': 'patterns of names, which access rules will use too',
   'src/protocol/void-members.ts': 'a leniency with its reason',
   'src/runtime/sweeper.ts': 'the one timer of the process',
   'src/upstream/connection/answered-request.ts': 'a pure rule with a table of its own',

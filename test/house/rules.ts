@@ -16,7 +16,7 @@ const data = { config: 'values', registry: 'values' } as const
 const upstream = { ...everywhere, config: 'types', registry: 'types' } as const
 
 /**
- * The one direction: `cli → gateway → http → session → upstream`, and within upstream `server → lane →
+ * The one direction: `cli → gateway → http → group → session → upstream`, and within upstream `server → lane →
  * connection → transports`. What is not listed is forbidden; `/*` stands for a room and all rooms within it.
  * `access` decides who may use what and knows no request. `protocol` and `net` are pure and import only themselves. `config` and `registry` hold data; the file may
  * define servers, so `config` reads them with the registry's own rules, and never the reverse. The two eras of
@@ -38,12 +38,21 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     ...data,
     access: 'values',
     reload: 'values',
+    group: 'values',
     'http/*': 'values',
     'session/*': 'values',
     'upstream/*': 'values',
   },
   reload: { ...everywhere, ...data },
-  http: { ...everywhere, ...data, access: 'values', 'session/*': 'values', 'upstream/*': 'types' },
+  http: {
+    ...everywhere,
+    ...data,
+    access: 'values',
+    group: 'types',
+    'session/*': 'values',
+    'upstream/*': 'types',
+  },
+  group: { ...everywhere, ...data, access: 'values', 'session/*': 'values', 'upstream/*': 'values' },
   session: { ...upstream, 'upstream/*': 'values' },
   'session/legacy': { ...upstream, access: 'values', session: 'values', 'upstream/*': 'values' },
   'session/modern': { ...upstream, access: 'values', session: 'values', 'upstream/*': 'values' },

@@ -15,6 +15,7 @@ describe('every route', () => {
     const routes = new Set(front.routes.map(({ method, path }) => `${method} ${path}`))
     expect([...routes].sort()).toEqual([
       'DELETE /admin/mcps/:name',
+      'DELETE /mcp',
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
       'GET /admin/events',
@@ -26,10 +27,12 @@ describe('every route', () => {
       'GET /admin/tools',
       'GET /healthz',
       'GET /livez',
+      'GET /mcp',
       'GET /mcp-proxy/:name/sse',
       'GET /mcp-proxy/:name/sse/*',
       'GET /mcp-proxy/:name/stream',
       'GET /mcp-proxy/:name/stream/*',
+      'GET /mcp/sse',
       'GET /metrics',
       'GET /readyz',
       'POST /admin/mcps',
@@ -38,9 +41,11 @@ describe('every route', () => {
       'POST /admin/mcps/:name/restart',
       'POST /admin/reload',
       'POST /admin/tools/call',
+      'POST /mcp',
       'POST /mcp-proxy/:name/message',
       'POST /mcp-proxy/:name/stream',
       'POST /mcp-proxy/:name/stream/*',
+      'POST /mcp/message',
       'PUT /admin/mcps/:name',
     ])
   })
@@ -68,7 +73,7 @@ describe('every route', () => {
       const known = new Set(
         front.routes.filter((route) => examplePath(route.path) === path).map(({ method }) => method),
       )
-      const mcp = path.startsWith('/mcp-proxy/')
+      const mcp = path.startsWith('/mcp')
       if (known.has('GET') && !mcp) known.add('HEAD')
       for (const method of methods.filter((each) => !known.has(each))) {
         const answer = await sendRaw(front.port, rawRequest(`${method} ${path}`), (text) =>
@@ -120,6 +125,30 @@ describe('the MCP endpoints', () => {
     expect(answer.status).toBe(200)
     expect(await answer.json()).toMatchObject({ name: 'files' })
   })
+
+  test.each([
+    ['POST', '/mcp'],
+    ['GET', '/mcp'],
+    ['DELETE', '/mcp'],
+    ['POST', '/mcp/'],
+    ['GET', '/mcp/sse'],
+    ['POST', '/mcp/message?sessionId=x'],
+  ])('%s %s reaches its handler without a name', async (method, path) => {
+    await using front = await startFront()
+    const answer = await front.send(path, { method })
+    expect(answer.status).toBe(200)
+    expect(await answer.json()).toMatchObject({ name: '' })
+  })
+
+  test.each(['/mcpx', '/mcp/stream', '/mcp/sse/below', '/mcp-proxy'])(
+    'there is nothing at %s',
+    async (path) => {
+      await using front = await startFront()
+      const answer = await front.send(path)
+      expect(answer.status).toBe(404)
+      expect(front.reached).toEqual([])
+    },
+  )
 
   test.each(['a%20b', '-x', '.x', 'x'.repeat(65), 'x*', '%E6%97%A5', '%ad', 'undefined%ff'])(
     'a name that no server can have ("%s") is an unknown server',

@@ -11,9 +11,9 @@ export interface Target {
   readonly area: Area
   /** Exactly the text that the router matches. */
   readonly path: string
-  /** The `{name}` of `/mcp-proxy/{name}/…`, not checked for existence; empty elsewhere. */
+  /** The `{name}` of `/mcp-proxy/{name}/…`, not checked for existence; empty elsewhere, at `/mcp` too. */
   readonly server: string
-  /** What follows that name: `stream`, `stream/below`; empty elsewhere. */
+  /** What follows that name: `stream`, `stream/below`; at `/mcp` what stands for it; empty elsewhere. */
   readonly endpoint: string
 }
 
@@ -44,7 +44,26 @@ export function readTarget(url: string): Target | null {
     if (end < 0) return { area: 'mcp', path, server: path.slice(11), endpoint: '' }
     return { area: 'mcp', path, server: path.slice(11, end), endpoint: path.slice(end + 1) }
   }
+  if (path.startsWith('/mcp')) {
+    const endpoint = defaultEndpoint(path)
+    if (endpoint !== null) return { area: 'mcp', path, server: '', endpoint }
+  }
   return { area: areaOf(path), path, server: '', endpoint: '' }
+}
+
+/** The endpoint that a path at `/mcp` stands for; null for any other path. */
+function defaultEndpoint(path: string): string | null {
+  switch (path) {
+    case '/mcp':
+    case '/mcp/':
+      return 'stream'
+    case '/mcp/sse':
+      return 'sse'
+    case '/mcp/message':
+      return 'message'
+    default:
+      return null
+  }
 }
 
 /** The router takes a path with and without its last slash, so the rules do as well. */

@@ -9,17 +9,25 @@ import {
   skipValue,
 } from '../../protocol/jsonrpc.ts'
 import { BatchExchange } from '../../session/legacy/exchange.ts'
-import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
-import type { Server } from '../../upstream/server/server.ts'
 import type { RequestContext } from '../context.ts'
 import { replyEmpty } from '../reply.ts'
-import { calledMethod, type Inbound, type McpParts, noteEnding } from './mcp.ts'
+import {
+  answererOf,
+  calledMethod,
+  type Inbound,
+  type McpParts,
+  type McpTarget,
+  noteEnding,
+  sendTo,
+  tellTo,
+} from './mcp.ts'
 
 export function answerBatch(
   parts: McpParts,
-  server: Server,
+  target: McpTarget,
   session: Session,
+  request: Request,
   context: RequestContext,
   inbound: Inbound,
 ): Response {
@@ -35,7 +43,7 @@ export function answerBatch(
     )
   const messages = split(inbound.text)
   const requests = messages.filter((message) => message.kind === 'request')
-  for (const message of messages) if (message.kind !== 'request') tell(session, message)
+  for (const message of messages) if (message.kind !== 'request') tellTo(target, session, message)
   if (requests.length === 0) return replyEmpty(202)
   const channel = session.streams.newChannel()
   const stream = session.streams.openReader(channel, 0)
@@ -45,9 +53,16 @@ export function answerBatch(
     if (open === 0) session.streams.finishChannel(channel)
   }
   for (const message of requests) {
-    const exchange = new BatchExchange(session, server, message, idTextOf(message), channel, answered)
+    const exchange = new BatchExchange(
+      session,
+      answererOf(target),
+      message,
+      idTextOf(message),
+      channel,
+      answered,
+    )
     noteEnding(parts, context, exchange, calledMethod(message))
-    sendRequest(parts, session, exchange)
+    sendTo(parts, target, session, exchange, request, context)
   }
   return stream.response
 }

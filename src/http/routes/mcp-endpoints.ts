@@ -26,6 +26,11 @@ export function mcpRoutes(handlers: McpHandlers) {
     .get('/mcp-proxy/:name/sse', sse, raw)
     .get('/mcp-proxy/:name/sse/*', sse, raw)
     .post('/mcp-proxy/:name/message', route(handlers.message), raw)
+    .post('/mcp', stream, raw)
+    .get('/mcp', stream, raw)
+    .delete('/mcp', stream, raw)
+    .get('/mcp/sse', sse, raw)
+    .post('/mcp/message', route(handlers.message), raw)
 }
 
 function route(handler: McpHandler) {
@@ -36,7 +41,8 @@ function route(handler: McpHandler) {
     // Elysia serves HEAD with the handler of GET, which here opens a stream, and a stream has no head.
     if (request.method === 'HEAD') throw new GatewayError('METHOD_NOT_ALLOWED', 'HEAD is not served here.')
     // As the hooks have read it: an escape stays one, and no name has any.
-    if (!isServerName(context.server)) throw new GatewayError('SERVER_UNKNOWN', 'No server has this name.')
+    if (context.server !== '' && !isServerName(context.server))
+      throw new GatewayError('SERVER_UNKNOWN', 'No server has this name.')
     return handler(request, context, context.server)
   }
 }

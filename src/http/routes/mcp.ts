@@ -1,5 +1,8 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
+import type { Directory } from '../../group/directory.ts'
+import type { GroupFace } from '../../group/face.ts'
+import type { GroupWays } from '../../group/legacy/session-members.ts'
 import { isObject } from '../../protocol/json.ts'
 import {
   idTextOf,
@@ -10,7 +13,10 @@ import {
   scanMessage,
 } from '../../protocol/jsonrpc.ts'
 import type { ByteLedger } from '../../runtime/byte-ledger.ts'
+import type { AnsweringServer, Exchange } from '../../session/legacy/exchange.ts'
+import { initializeSession } from '../../session/legacy/initialize.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
+import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Endpoint, Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
@@ -28,6 +34,7 @@ import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
 
 export interface McpParts {
   readonly servers: Servers
+  readonly groups: Pick<Directory, 'group'>
   readonly requests: ModernRequests<ModernCallDriver>
   readonly clientInputMs: number
   readonly sessions: Sessions
@@ -49,11 +56,89 @@ export interface Inbound {
   accepted: boolean
 }
 
-/** The server of that name. Throws SERVER_UNKNOWN. */
-export function serverOf(parts: McpParts, name: string, context: RequestContext): Server {
-  const server = parts.servers.require(name)
-  context.log.mcp = name
-  return server
+/** What an MCP endpoint leads to. */
+export type McpTarget = Server | GroupFace
+
+/** The server or the group of that name, an empty one for what is at `/mcp`. Throws SERVER_UNKNOWN. */
+export function targetOf(
+  { servers, groups }: McpParts,
+  name: string,
+  context: RequestContext,
+): McpTarget | Promise<GroupFace> {
+  const server = servers.get(name)
+  if (server) {
+    context.log.mcp = name
+    return server
+  }
+  const entry = groups.group(name)
+  if (entry === undefined) {
+    if (name !== '') return servers.require(name)
+    throw new GatewayError('SERVER_UNKNOWN', 'No group is served here (default_group).')
+  }
+  context.log.mcp = context.log.group = entry.definition.name
+  return entry.ready()
+}
+
+export function isGroup(target: McpTarget): target is GroupFace {
+  return 'isGroup' in target
+}
+
+/** What the sessions of a target are filed under. */
+export function sessionKeyOf(target: McpTarget): string {
+  return isGroup(target) ? target.key : target.name
+}
+
+/** What a group needs of the request that brings it a message. */
+export function waysOf({ access }: McpParts, request: Request, context: RequestContext): GroupWays {
+  const { principal, client, log } = context
+  return {
+    principal,
+    address: client,
+    log,
+    headersFor: (listed) => access.headersForUpstream(request, listed),
+  }
+}
+
+/** Sends one request of a session's to where it goes; what becomes of it reaches its exchange. */
+export function sendTo(
+  parts: McpParts,
+  target: McpTarget,
+  session: Session,
+  exchange: Exchange,
+  request: Request,
+  context: RequestContext,
+): void {
+  if (isGroup(target)) target.request(session, exchange, waysOf(parts, request, context))
+  else {
+    exchange.headers = parts.access.headersForUpstream(request, target.definition.forwardHeaders)
+    sendRequest(parts, session, exchange)
+  }
+}
+
+/** Answers the `initialize` of a session. Rejects with a GatewayError; the caller ends the session. */
+export function beginSessionAt(
+  parts: McpParts,
+  target: McpTarget,
+  session: Session,
+  message: MessageText,
+  request: Request,
+  context: RequestContext,
+  { body }: Inbound,
+): string | Promise<string> {
+  if (isGroup(target)) return target.initialize(session, message, body, waysOf(parts, request, context))
+  session.headers = parts.access.headersForUpstream(request, target.definition.forwardHeaders)
+  return initializeSession(parts, session, message, body)
+}
+
+/** What answers for a target in the books of an exchange. */
+export function answererOf(target: McpTarget): AnsweringServer {
+  return isGroup(target) ? target.group : target
+}
+
+/** Passes on a notification of a session's client, or its answer to a question. */
+export function tellTo(target: McpTarget, session: Session, message: MessageText): void {
+  if (isGroup(target)) target.tell(session, message)
+  else tell(session, message)
 }
 
 /** The body of a POST, read once. Rejects with a GatewayError (413, 415, 400 when it breaks off). */
@@ -162,7 +247,9 @@ export function noteEnding(
 export function noteSession(context: RequestContext, session: Session): void {
   context.log.sessionId = session.shortHash
   if (session.clientName !== undefined) context.log.client = session.clientName
-  if (session.state !== 'opening') context.log.pair = session.bridge ? 'legacy-modern' : 'legacy-legacy'
+  // Of a group it depends on the member.
+  if (session.state !== 'opening' && context.log.group === undefined)
+    context.log.pair = session.bridge ? 'legacy-modern' : 'legacy-legacy'
 }
 
 /** What is shown of the name of a method or a tool. */

@@ -7,17 +7,17 @@
 import { GatewayError, reasonOf, rpcErrorText, shownError } from '../../errors.ts'
 import { idTextOf, rpcResult } from '../../protocol/jsonrpc.ts'
 import { SseExchange } from '../../session/legacy/exchange.ts'
-import { initializeSession } from '../../session/legacy/initialize.ts'
-import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import { endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
-import type { Server } from '../../upstream/server/server.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { recordEnding } from '../hooks/access-log.ts'
 import { replyText } from '../reply.ts'
 import {
+  answererOf,
+  beginSessionAt,
   type Inbound,
   type McpParts,
+  type McpTarget,
   mcpFailure,
   noteEnding,
   noteMessage,
@@ -26,17 +26,21 @@ import {
   openSession,
   readBody,
   readMessage,
-  serverOf,
+  sendTo,
+  sessionKeyOf,
+  targetOf,
+  tellTo,
 } from './mcp.ts'
 
 /** Opens the stream; its first event tells the client where to post. */
 export function sseHandler(parts: McpParts): McpHandler {
   return async (_request, context, serverName) => {
     try {
-      serverOf(parts, serverName, context)
-      const session = openSession(parts, context, serverName, 'sse')
+      const target = await targetOf(parts, serverName, context)
+      const session = openSession(parts, context, sessionKeyOf(target), 'sse')
       context.log.sessionId = session.shortHash
-      const endpoint = `${context.externalBase}/mcp-proxy/${serverName}/message?sessionId=${session.id}`
+      const path = serverName === '' ? '/mcp' : `/mcp-proxy/${serverName}`
+      const endpoint = `${context.externalBase}${path}/message?sessionId=${session.id}`
       const stream = session.streams.openSse(endpoint, () =>
         parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The client closed its stream.')),
       )
@@ -53,7 +57,7 @@ export function messageHandler(parts: McpParts): McpHandler {
     let inbound: Inbound | null = null
     try {
       inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
-      const server = serverOf(parts, serverName, context)
+      const target = await targetOf(parts, serverName, context)
       const id = new URL(request.url).searchParams.get('sessionId')
       if (id === null)
         throw new GatewayError(
@@ -61,17 +65,10 @@ export function messageHandler(parts: McpParts): McpHandler {
           'The URL names no session; post to the URL that the endpoint event named.',
         )
       noteMessage(context, inbound)
-      const session = parts.sessions.find(id, context.principal.id, serverName, 'sse')
+      const session = parts.sessions.find(id, context.principal.id, sessionKeyOf(target), 'sse')
       session.grants = context.principal.grants
       noteSession(context, session)
-      take(
-        parts,
-        server,
-        session,
-        context,
-        inbound,
-        parts.access.headersForUpstream(request, server.definition.forwardHeaders),
-      )
+      take(parts, target, session, request, context, inbound)
       return replyText(202, 'Accepted', 'text/plain')
     } catch (thrown) {
       return mcpFailure(thrown, parts, context, inbound)
@@ -82,28 +79,26 @@ export function messageHandler(parts: McpParts): McpHandler {
 /** Every answer of a session travels on its stream: also that the session is not open yet, or the server too busy. */
 function take(
   parts: McpParts,
-  server: Server,
+  target: McpTarget,
   session: Session,
+  request: Request,
   context: RequestContext,
   inbound: Inbound,
-  headers: Readonly<Record<string, string>> | undefined,
 ): void {
   const message = oneMessage(inbound)
   if (message.kind !== 'request') {
-    tell(session, message)
+    tellTo(target, session, message)
     return
   }
   if (message.method === 'initialize') {
-    session.headers = headers
     context.log.pending = true
-    void initialize(parts, session, context, inbound)
+    void initialize(parts, target, session, request, context, inbound)
     return
   }
   const idText = idTextOf(message)
   if (session.state === 'open') {
-    const exchange = new SseExchange(session, server, message, idText)
-    exchange.headers = headers
-    sendRequest(parts, session, exchange)
+    const exchange = new SseExchange(session, answererOf(target), message, idText)
+    sendTo(parts, target, session, exchange, request, context)
     noteEnding(parts, context, exchange)
   } else if (message.method === 'ping') session.streams.sendStanding(rpcResult(idText, '{}'))
   else {
@@ -128,13 +123,16 @@ function earlyRequest(session: Session, method: string | null): GatewayError {
 
 async function initialize(
   parts: McpParts,
+  target: McpTarget,
   session: Session,
+  request: Request,
   context: RequestContext,
   inbound: Inbound,
 ): Promise<void> {
   const message = oneMessage(inbound)
   try {
-    session.streams.sendStanding(await initializeSession(parts, session, message, inbound.body))
+    const text = await beginSessionAt(parts, target, session, message, request, context, inbound)
+    session.streams.sendStanding(text)
     noteSession(context, session)
     recordEnding(parts.recorder, context, plainEndings.ok)
   } catch (thrown) {

@@ -10,15 +10,12 @@ import { idTextOf } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { heldBytesMin } from '../../runtime/byte-ledger.ts'
 import { PostExchange, type PostReply } from '../../session/legacy/exchange.ts'
-import { initializeSession } from '../../session/legacy/initialize.ts'
-import { sendRequest, tell } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import { parseEventId } from '../../session/legacy/streams.ts'
 import { answerModern, tellModern } from '../../session/modern/answer.ts'
 import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { ModernReply } from '../../session/modern/response.ts'
 import { clientOf } from '../../telemetry/callers.ts'
-import type { Server } from '../../upstream/server/server.ts'
 import { clientKeyOf, type McpHandler, type RequestContext } from '../context.ts'
 import {
   replyEmpty,
@@ -32,8 +29,12 @@ import {
 import { unreadAnswer } from '../unread-answer.ts'
 import { answerBatch } from './batch.ts'
 import {
+  answererOf,
+  beginSessionAt,
   type Inbound,
+  isGroup,
   type McpParts,
+  type McpTarget,
   mcpFailure,
   noteEnding,
   noteMessage,
@@ -42,7 +43,10 @@ import {
   openSession,
   readBody,
   readMessage,
-  serverOf,
+  sendTo,
+  sessionKeyOf,
+  targetOf,
+  tellTo,
 } from './mcp.ts'
 
 const sessionHeader = 'mcp-session-id'
@@ -62,9 +66,9 @@ async function sessionRequest(
   context: RequestContext,
 ): Promise<Response> {
   try {
-    serverOf(parts, serverName, context)
+    const target = await targetOf(parts, serverName, context)
     if (claimsModern(request.headers)) return refuseSession()
-    const session = sessionOf(parts, request, context, serverName)
+    const session = sessionOf(parts, request, context, sessionKeyOf(target))
     context.log.sessionId = session.shortHash
     if (request.method === 'GET') return standing(session, request)
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The client ended the session.'))
@@ -88,7 +92,9 @@ async function post(
   let inbound: Inbound | null = null
   try {
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
-    const next = route(parts, serverOf(parts, serverName, context), request, context, inbound)
+    let target = targetOf(parts, serverName, context)
+    if (target instanceof Promise) target = await target
+    const next = route(parts, target, request, context, inbound)
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
     if (next instanceof PostExchange) return responseOf(await next.reply, next, parts, request, context)
     if (next instanceof RelayedCall) return modernResponseOf(await next.reply, parts, request, context)
@@ -102,7 +108,7 @@ async function post(
 /** What becomes of a message: its response, or for a request that was sent on, whoever will have its reply. */
 function route(
   parts: McpParts,
-  server: Server,
+  target: McpTarget,
   request: Request,
   context: RequestContext,
   inbound: Inbound,
@@ -120,7 +126,11 @@ function route(
     const principalId = principal.id
     const clientKey = clientKeyOf(context)
     if (verdict.message === 'notification')
-      return tellModern(server, principalId, message).then(() => replyEmpty(202))
+      return (
+        isGroup(target)
+          ? target.tellModern({ principal, address: context.client }, message)
+          : tellModern(target, principalId, message)
+      ).then(() => replyEmpty(202))
     const acceptsStream = accepts(request, 'text/event-stream')
     if (verdict.method === 'subscriptions/listen' && !acceptsStream)
       throw new GatewayError(
@@ -131,9 +141,21 @@ function route(
     const { clientInfo } = verdict.envelope
     const client = clientOf(clientInfo?.['name'], clientInfo?.['version'])
     if (client !== undefined) log.client = client
+    if (isGroup(target))
+      return target.answer({
+        principal,
+        address: context.client,
+        request,
+        principalId,
+        clientKey,
+        log,
+        route: verdict,
+        message,
+        acceptsStream,
+      })
     return answerModern({
       parts,
-      server,
+      server: target,
       request,
       principalId,
       clientKey,
@@ -145,20 +167,19 @@ function route(
       respond: null,
     })
   }
-  if (verdict.method === 'initialize') return initialize(parts, server, request, context, inbound)
-  const session = sessionOf(parts, request, context, server.name)
+  if (verdict.method === 'initialize') return initialize(parts, target, request, context, inbound)
+  const session = sessionOf(parts, request, context, sessionKeyOf(target))
   noteSession(context, session)
-  if (verdict.message === 'batch') return answerBatch(parts, server, session, context, inbound)
+  if (verdict.message === 'batch') return answerBatch(parts, target, session, request, context, inbound)
   const message = oneMessage(inbound)
   if (message.kind !== 'request') {
-    tell(session, message)
+    tellTo(target, session, message)
     return replyEmpty(202)
   }
   const acceptsStream = accepts(request, 'text/event-stream')
   inbound.accepted = true
-  const exchange = new PostExchange(session, server, message, idTextOf(message), acceptsStream)
-  exchange.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
-  sendRequest(parts, session, exchange)
+  const exchange = new PostExchange(session, answererOf(target), message, idTextOf(message), acceptsStream)
+  sendTo(parts, target, session, exchange, request, context)
   return exchange
 }
 
@@ -208,7 +229,7 @@ function largeResponse(
 /** Opens the session. A stale session id is ignored: a client that initialises wants a new one. */
 async function initialize(
   parts: McpParts,
-  server: Server,
+  target: McpTarget,
   request: Request,
   context: RequestContext,
   inbound: Inbound,
@@ -216,15 +237,14 @@ async function initialize(
   const message = oneMessage(inbound)
   if (message.kind !== 'request')
     throw new GatewayError('INVALID_REQUEST', 'The message initialize is a request and needs an id.')
-  const session = openSession(parts, context, server.name, 'stream')
-  session.headers = parts.access.headersForUpstream(request, server.definition.forwardHeaders)
+  const session = openSession(parts, context, sessionKeyOf(target), 'stream')
   noteSession(context, session)
   const giveUp = () =>
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The session could not be opened.'))
   // A client that is gone by now will never learn the session's id.
   request.signal.addEventListener('abort', giveUp, { once: true })
   try {
-    const text = await initializeSession(parts, session, message, inbound.body)
+    const text = await beginSessionAt(parts, target, session, message, request, context, inbound)
     noteSession(context, session)
     return replyRpcText(text, { [sessionHeader]: session.id })
   } catch (thrown) {

@@ -25,7 +25,11 @@ export interface SessionParts {
  * once it is here it is accepted, and nothing is thrown for what becomes of it.
  */
 export function sendRequest(parts: SessionParts, session: Session, exchange: Exchange): void {
-  if (!exchange.begin()) return
+  if (exchange.begin()) sendBegun(parts, session, exchange)
+}
+
+/** The same for one that has begun and waited for what it is to become (`Exchange.directTo`). */
+export function sendBegun(parts: SessionParts, session: Session, exchange: Exchange): void {
   const refused = refusedItem(exchange.reach, exchange.message)
   if (refused !== null) {
     const { code, message } = unknownItem(refused, 'legacy')

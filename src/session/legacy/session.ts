@@ -265,7 +265,7 @@ export class Session implements LaneClient, StreamOwner {
       )
       return
     }
-    const asked = this.#serverRequests.add(message, answer, this)
+    const asked = this.#serverRequests.add(message, answer, this, this.#whole !== this)
     if (!asked) return
     const carrier =
       call instanceof Exchange && call.carriesMessages
@@ -277,7 +277,7 @@ export class Session implements LaneClient, StreamOwner {
 
   /** Asks the client for a bridge, on this exchange's stream; answers the question's id, null when it was refused. */
   askBridged(message: MessageText, exchange: Exchange, answer: (text: string) => void): number | null {
-    const asked = this.#serverRequests.add(message, answer, this)
+    const asked = this.#serverRequests.add(message, answer, this, this.#whole !== this)
     if (asked && exchange.carriesMessages) exchange.deliver(asked.text)
     else if (asked) this.streams.sendStanding(asked.text)
     return asked?.id ?? null
@@ -322,6 +322,12 @@ export class Session implements LaneClient, StreamOwner {
   /** A response of the client's to a request of the server's. */
   respond(response: MessageText): void {
     this.#serverRequests.respond(response)
+  }
+
+  /** The part whose server asked what this progress of the client's is of, and the progress in that server's words. */
+  progressOf(progress: MessageText): { readonly part: Session; readonly message: MessageText } | null {
+    const found = this.#serverRequests.progressOf(progress)
+    return found?.asker instanceof Session ? { part: found.asker, message: found.message } : null
   }
 
   /** Silence becomes a stream, silent streams a comment, unanswered server requests an error. */

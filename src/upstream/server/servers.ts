@@ -96,9 +96,6 @@ export class Servers implements ServerDirectory {
 
   /** Takes a server in, which begins connecting after `startDelayMs` unless it is switched off. Throws DEFINITION_EXISTS. */
   add(definition: ServerDefinition, origin: ServerOrigin, startDelayMs = 0): Server {
-    // Until groups run.
-    if (definition.group !== null)
-      throw new GatewayError('DEFINITION_INVALID', 'transport: group is not served by this version yet')
     if (this.#byName.has(definition.name))
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
     const output = new OutputTail(this.#parts.log)

@@ -134,9 +134,6 @@ function withName(body: unknown, name: string): unknown {
 function definitionOf(parts: AdminParts, body: unknown, options: ParseOptions): ServerDefinition {
   const parsed = parseDefinition(body, { ...options, written: true })
   if (!parsed.ok) throw new GatewayError('DEFINITION_INVALID', sentenceOf(parsed.problems))
-  // Until groups run.
-  if (parsed.definition.group !== null)
-    throw new GatewayError('DEFINITION_INVALID', 'transport: group is not served by this version yet')
   const others = parts.directory.list().map(({ definition }) => definition)
   const nested = nestedGroup(parsed.definition, others)
   if (nested !== null) throw new GatewayError('DEFINITION_INVALID', sentenceOf([nested]))

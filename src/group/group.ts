@@ -1,0 +1,253 @@
+/**
+ * One group while it runs: what it shows to whom, who has it open, and who hears of changes. What its clients ask is
+ * decided here and sent on by their own sessions and requests, as if they had asked the member itself.
+ */
+import { version } from '../../package.json'
+import type { AccessDecider } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
+import { type Grants, reachOf } from '../access/reach.ts'
+import type { Config } from '../config/schema.ts'
+import { GatewayError } from '../errors.ts'
+import type { ServerDefinition } from '../registry/definition.ts'
+import type { SessionParts } from '../session/legacy/send.ts'
+import type { ModernParts } from '../session/modern/answer.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { CallCounters } from '../upstream/server/counters.ts'
+import type { ServerState } from '../upstream/server/directory.ts'
+import type { Server } from '../upstream/server/server.ts'
+import { ToolTable } from '../upstream/server/tools.ts'
+import { type ChangedList, type ChangeHearer, Changes } from './changes.ts'
+import type { Caller, GroupClientHost } from './client.ts'
+import type { GroupIdentity } from './greeting.ts'
+import type { Composed } from './lists/composed.ts'
+import type { KeptLists } from './lists/kept-lists.ts'
+import { type ListKind, listRows } from './lists/member-list.ts'
+import { type Member, promptNames, resolveMembers, toolNames } from './members.ts'
+import { GroupView, type ViewNames } from './view/group-view.ts'
+import { ViewMember } from './view/view-member.ts'
+
+/** What all groups share of the rest of the gateway. */
+export interface GroupParts extends SessionParts, ModernParts {
+  readonly servers: SessionParts['servers']
+  /** For requests that a group makes for its own lists and subscriptions: they are in no client's count. */
+  readonly inner: ModernParts
+  readonly access: ModernParts['access'] & { readonly decider: AccessDecider }
+  readonly kept: KeptLists
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly bounds: Pick<Config['limits'], 'groupListItemsMax' | 'groupListBytesMax' | 'inFlightPerServerMax'>
+}
+
+/** What a caller sees, by what decides it beside the caller's name. */
+interface KnownView {
+  readonly grants: Grants | null
+  /** Members that let nobody in from the caller's address. */
+  readonly keptOut: readonly string[]
+  readonly view: GroupView
+}
+
+/** A server that could not be reached is not asked again for a list within this. */
+const restMs = 10_000
+/** Views that are remembered. */
+const viewsMax = 1_000
+const toldNamesMax = 1_000
+
+export class Group implements GroupClientHost {
+  readonly parts: GroupParts
+  /** What clients' sessions are filed under. */
+  readonly key: string
+  readonly changes = new Changes()
+  readonly counters: CallCounters
+  /** Answers for the group where no member does: it has no tools of a server's, and no secrets. */
+  readonly tools = new ToolTable(() => Promise.reject(new GatewayError('INTERNAL', 'A group has no lane.')))
+  readonly mask = (text: string) => text
+  #definition: ServerDefinition
+  #members: readonly Member[] = []
+  #names: ViewNames
+  /** By principal. */
+  readonly #views = new Map<string, KnownView[]>()
+  #viewCount = 0
+  /** Definitions of members that let certain addresses in only. */
+  #guarded: readonly ServerDefinition[] = []
+  #viewsOf = -1
+  /** Members that are connected, with the lists that each has. */
+  readonly #up = new Map<string, { readonly server: Server; readonly lists: readonly ChangedList[] }>()
+  readonly #resting = new Map<Server, { readonly error: GatewayError; readonly untilMs: number }>()
+  readonly #toldNames = new Set<string>()
+
+  constructor(definition: ServerDefinition, key: string, parts: GroupParts) {
+    this.#definition = definition
+    this.key = key
+    this.parts = parts
+    this.counters = new CallCounters(definition.name, parts.bounds.inFlightPerServerMax, parts.metrics)
+    this.#names = this.#resolve()
+    for (const server of parts.servers.list()) if (server.state === 'connected') this.#noteUp(server)
+  }
+
+  get name(): string {
+    return this.#definition.name
+  }
+
+  get identity(): GroupIdentity {
+    const { name, description } = this.#definition
+    return { name, description, version }
+  }
+
+  get definition(): ServerDefinition {
+    return this.#definition
+  }
+
+  get listWaitMs(): number {
+    return this.#definition.group?.listWaitMs ?? 0
+  }
+
+  /** All servers that the definition brings, whoever may use them. */
+  get members(): readonly Member[] {
+    return this.#members
+  }
+
+  /** How those of them fare that are registered. */
+  memberStates(): ServerState[] {
+    return this.#members.flatMap(({ server }) => this.parts.servers.get(server)?.state ?? [])
+  }
+
+  /** Goes on under another definition: all that clients have seen of it may be another. */
+  redefine(definition: ServerDefinition): void {
+    this.#definition = definition
+    this.membersChanged()
+  }
+
+  /** Servers came, went, or have another definition. */
+  membersChanged(): void {
+    const before = this.#members
+    this.#names = this.#resolve()
+    this.#forgetViews()
+    for (const name of this.#up.keys()) if (!this.isMember(name)) this.#up.delete(name)
+    for (const server of this.parts.servers.list()) if (server.state === 'connected') this.#noteUp(server)
+    for (const hearer of [...this.changes.hearers]) hearer.membersChanged()
+    if (!sameMembers(before, this.#members)) this.changes.all()
+  }
+
+  /** A server is connected, or is so no longer. */
+  stateChanged(server: Server): void {
+    if (!this.isMember(server.name)) return
+    const before = this.#up.get(server.name)
+    if (server.state === 'connected') {
+      this.#resting.delete(server)
+      this.#noteUp(server)
+      const now = this.#up.get(server.name)
+      const lists = [...(before?.lists ?? []), ...(now?.lists ?? [])]
+      if (before?.server !== server) this.#tell(server.name, lists)
+      for (const hearer of [...this.changes.hearers]) hearer.memberUp?.()
+    } else if (before && server.state !== 'connecting') {
+      this.#up.delete(server.name)
+      this.#tell(server.name, before.lists)
+    }
+  }
+
+  /** A server is gone for good. */
+  removed(name: string): void {
+    const before = this.#up.get(name)
+    this.#up.delete(name)
+    if (before) this.#tell(name, before.lists)
+    this.membersChanged()
+  }
+
+  viewOf(caller: Caller): GroupView {
+    const { version } = this.parts.access.decider
+    if (version !== this.#viewsOf || this.#viewCount >= viewsMax) this.#forgetViews()
+    this.#viewsOf = version
+    const { id, grants } = caller.principal
+    const keptOut =
+      this.#guarded.length === 0 ? [] : this.parts.access.decider.keptOut(caller.address, this.#guarded)
+    const known = this.#views.get(id) ?? []
+    for (const one of known) if (one.grants === grants && sameNames(one.keptOut, keptOut)) return one.view
+    const view = this.#makeView(caller.principal, keptOut)
+    known.push({ grants, keptOut, view })
+    this.#views.set(id, known)
+    this.#viewCount++
+    return view
+  }
+
+  resting(server: Server): GatewayError | null {
+    const rest = this.#resting.get(server)
+    if (rest === undefined) return null
+    if (server.state !== 'connected' && performance.now() < rest.untilMs) return rest.error
+    this.#resting.delete(server)
+    return null
+  }
+
+  unreached(server: Server, error: GatewayError): void {
+    if (server.state !== 'connected')
+      this.#resting.set(server, { error, untilMs: performance.now() + restMs })
+  }
+
+  /** A list was left out of an answer to a stateless client, and has come after all: whoever of them listens hears so. */
+  listLate(principalId: string, kind: ListKind): void {
+    const picks = (hearer: ChangeHearer) => hearer.principalId === principalId
+    this.changes.told([listRows[kind].capability], picks)
+  }
+
+  ambiguous({ ambiguous }: Composed): void {
+    for (const { name, owners } of ambiguous) {
+      if (this.#toldNames.has(name) || this.#toldNames.size >= toldNamesMax) continue
+      this.#toldNames.add(name)
+      const servers = owners.map(({ server }) => server).join(', ')
+      this.parts.log.warn(
+        { group: this.name, name, servers },
+        'several servers of a group have this name: it is shown for none of them',
+      )
+    }
+  }
+
+  #resolve(): ViewNames {
+    const { group } = this.#definition
+    const definitions = this.parts.servers.list().map(({ definition }) => definition)
+    this.#members = group === null ? [] : resolveMembers(group, definitions)
+    this.#guarded = definitions.filter(({ name, allowedIPs }) => allowedIPs.length > 0 && this.isMember(name))
+    return { tool: toolNames(this.#members), prompt: promptNames(this.#members) }
+  }
+
+  #forgetViews(): void {
+    this.#views.clear()
+    this.#viewCount = 0
+  }
+
+  #makeView(principal: Principal, keptOut: readonly string[]): GroupView {
+    const { servers, access } = this.parts
+    const serverOf = (name: string) => servers.get(name)
+    const members = this.#members.flatMap((member) => {
+      const definition = servers.get(member.server)?.definition
+      if (!definition)
+        return [new ViewMember(member, reachOf(null, { name: member.server, toolFilter: null }), serverOf)]
+      const allowed = access.decider.server(principal, definition, this.#definition).allowed
+      if (!allowed || keptOut.includes(member.server)) return []
+      return [new ViewMember(member, reachOf(principal.grants, definition), serverOf)]
+    })
+    return new GroupView(members, this.#names, reachOf(principal.grants, this.#definition))
+  }
+
+  isMember(name: string): boolean {
+    return this.#members.some(({ server }) => server === name)
+  }
+
+  #noteUp(server: Server): void {
+    if (!this.isMember(server.name)) return
+    const capabilities = server.facts?.capabilities ?? {}
+    const lists = (['tools', 'prompts', 'resources'] as const).filter((kind) => kind in capabilities)
+    this.#up.set(server.name, { server, lists })
+  }
+
+  #tell(serverName: string, lists: readonly ChangedList[]): void {
+    this.changes.told(lists, (hearer: ChangeHearer) => hearer.sees(serverName))
+  }
+}
+
+function sameMembers(before: readonly Member[], after: readonly Member[]): boolean {
+  return before.length === after.length && before.every(({ server }, at) => after[at]?.server === server)
+}
+
+function sameNames(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, at) => name === others[at])
+}

@@ -1,0 +1,155 @@
+/** A list of a group, composed of its members' lists: in their order, each item in its own text under its shown name. */
+import type { Reach } from '../../access/reach.ts'
+import { type AmbiguousName, type GroupNames, nameTable } from '../names.ts'
+import { type ItemChange, shownItem } from '../shown.ts'
+import type { UriTable } from '../uri-table.ts'
+import type { NamedKind, ViewMember } from '../view/view-member.ts'
+import type { ListKind, MemberList } from './member-list.ts'
+
+/** One member's list. */
+export interface MemberItems {
+  readonly member: ViewMember
+  readonly list: MemberList
+}
+
+/** One item as the group shows it. */
+export interface ShownItem {
+  readonly server: string
+  /** As it is shown: a name, a URI, a template. */
+  readonly name: string
+  readonly text: string
+}
+
+export class Composed {
+  readonly items: readonly ShownItem[]
+  /** Names that two members would have, which are shown for none. */
+  readonly ambiguous: readonly AmbiguousName[]
+  readonly #lists: readonly MemberItems[]
+  readonly #uris: UriTable | null
+  #parts: ReadonlyMap<string, Part> | null = null
+
+  /** `reach` is that of the group itself, by shown names. */
+  constructor(
+    kind: ListKind,
+    lists: readonly MemberItems[],
+    uris: UriTable | null,
+    allNames: Readonly<Record<NamedKind, GroupNames>>,
+    reach: Reach,
+  ) {
+    this.#lists = lists
+    this.#uris = uris
+    if (kind === 'tools' || kind === 'prompts') {
+      const named = kind === 'tools' ? 'tool' : 'prompt'
+      const { items, ambiguous } = namedItems(named, lists, uris, allNames[named])
+      this.items = items.filter(({ name }) => reach.allows(named, name))
+      this.ambiguous = ambiguous
+    } else {
+      this.items = lists.flatMap((one) => locatedItems(kind, one, uris))
+      this.ambiguous = []
+    }
+  }
+
+  /** Whether it was composed of these. */
+  isOf(lists: readonly MemberItems[], uris: UriTable | null): boolean {
+    if (uris !== this.#uris || lists.length !== this.#lists.length) return false
+    return this.#lists.every(({ member, list }, index) => {
+      const other = lists[index]
+      return other !== undefined && other.list === list && other.member === member
+    })
+  }
+
+  /** Where this member's items stand; no digest where it has none. */
+  partOf(server: string): Part {
+    this.#parts ??= this.#partsByServer()
+    return this.#parts.get(server) ?? nothing
+  }
+
+  #partsByServer(): ReadonlyMap<string, Part> {
+    const places = new Map<string, { first: number; count: number }>()
+    for (const [index, { server }] of this.items.entries()) {
+      const place = places.get(server)
+      if (place) place.count++
+      else places.set(server, { first: index, count: 1 })
+    }
+    return new Map(
+      this.#lists.flatMap(({ member, list }) => {
+        const place = places.get(member.name)
+        return place
+          ? [[member.name, { ...place, digest: `${place.count}-${list.digest.slice(0, 10)}` }]]
+          : []
+      }),
+    )
+  }
+}
+
+/** The items of one member within the whole. */
+interface Part {
+  readonly first: number
+  readonly count: number
+  /** The same for the same items, in this process and in the next. */
+  readonly digest: string | null
+}
+
+const nothing: Part = { first: 0, count: 0, digest: null }
+
+function namedItems(
+  kind: NamedKind,
+  lists: readonly MemberItems[],
+  uris: UriTable | null,
+  names: GroupNames,
+): { items: ShownItem[]; ambiguous: readonly AmbiguousName[] } {
+  const shown = lists.map(({ member, list }) => ({
+    member,
+    items: list.items.filter((item) => member.shows(kind, item)),
+  }))
+  const table = nameTable(
+    names,
+    shown.map(({ member, items }) => ({ server: member.name, names: items.map(({ name }) => name) })),
+  )
+  const items: ShownItem[] = []
+  for (const { member, items: own } of shown) {
+    for (const { text, name } of own) {
+      const shownName = names.shown(member.name, name)
+      if (!table.owners.has(shownName)) continue
+      const description = kind === 'tool' ? member.member.described(name) : null
+      items.push({
+        server: member.name,
+        name: shownName,
+        text: itemText(text, {
+          ...(shownName !== name && { name: shownName }),
+          ...(description !== null && { description }),
+          ...(uris?.qualifies === true && { show: (uri: string) => uris.shown(member.name, uri) }),
+        }),
+      })
+    }
+  }
+  return { items, ambiguous: table.ambiguous }
+}
+
+function locatedItems(
+  kind: 'resources' | 'templates',
+  { member, list }: MemberItems,
+  uris: UriTable | null,
+): ShownItem[] {
+  const [access, shownOf] =
+    kind === 'resources'
+      ? (['resource', (uri: string) => uris?.shown(member.name, uri) ?? uri] as const)
+      : (['template', (template: string) => uris?.shownTemplate(member.name, template) ?? template] as const)
+  const items: ShownItem[] = []
+  for (const { text, name } of list.items) {
+    if (!member.reach.allows(access, name)) continue
+    const shown = shownOf(name)
+    // `show` is asked for the item's own URI, and for that of an app.
+    const show = (uri: string) => (uri === name ? shown : (uris?.shown(member.name, uri) ?? uri))
+    items.push({
+      server: member.name,
+      name: shown,
+      text: uris?.qualifies === true ? itemText(text, { show }) : text,
+    })
+  }
+  return items
+}
+
+function itemText(text: string, change: ItemChange): string {
+  return Object.keys(change).length === 0 ? text : shownItem(text, change)
+}

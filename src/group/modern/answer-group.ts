@@ -1,0 +1,157 @@
+/**
+ * Requests of revision 2026-07-28 to a group: each is answered as a request to the member that it belongs to
+ * (session/modern/answer.ts), or here where it belongs to all of them.
+ */
+
+import { shownError } from '../../errors.ts'
+import { metaKeys, modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
+import { idTextOf, type MessageText, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
+import { editObject } from '../../protocol/spans.ts'
+import { answerModern } from '../../session/modern/answer.ts'
+import { RelayedCall } from '../../session/modern/relayed-call.ts'
+import { type ModernReply, ModernResponse, type Respond } from '../../session/modern/response.ts'
+import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
+import { endingOfFailure } from '../../upstream/connection/endings.ts'
+import type { Server } from '../../upstream/server/server.ts'
+import { discoverResult, infoOf } from '../greeting.ts'
+import type { Group } from '../group.ts'
+import { listPage } from '../lists/list-page.ts'
+import { type ListKind, listOfMethod } from '../lists/member-list.ts'
+import { RpcRefusal, refusal } from '../refusal.ts'
+import { type Routed, routeOf } from '../route.ts'
+import { type GroupInbound, GroupRequest } from './group-request.ts'
+import { GroupSubscription } from './group-subscription.ts'
+import { endedCall, ShownSink } from './sinks.ts'
+
+/** Answers it, or sends it on: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
+export function answerGroup(group: Group, inbound: GroupInbound): Promise<ModernReply> | RelayedCall {
+  const client = new GroupRequest(group, inbound, (kind) => group.listLate(inbound.principalId, kind))
+  const { method } = inbound.route
+  if (method === 'subscriptions/listen') return new GroupSubscription(group, inbound).reply
+  if (method === 'server/discover')
+    return here(group, inbound, async () => discoverResult(group.identity, client.view))
+  const kind = listOfMethod.get(method)
+  if (kind) return here(group, inbound, () => list(group, client, kind))
+  const routing = routeOf(client, inbound.message, 'modern')
+  if (routing === null) return unlisted(group, client)
+  if (routing instanceof Promise) return sendLate(group, client, routing)
+  return send(group, client, routing)
+}
+
+async function sendLate(
+  group: Group,
+  client: GroupRequest,
+  routing: Promise<Routed | RpcRefusal>,
+): Promise<ModernReply> {
+  const answer = send(group, client, await routing)
+  return await (answer instanceof RelayedCall ? answer.reply : answer)
+}
+
+function send(
+  group: Group,
+  client: GroupRequest,
+  routed: Routed | RpcRefusal,
+): Promise<ModernReply> | RelayedCall {
+  if (routed instanceof RpcRefusal) return here(group, client.inbound, () => Promise.reject(routed))
+  const { server, message, own, asked } = routed
+  return direct(group, client, server, message, own === asked ? null : own)
+}
+
+/** Sends it to this member, in these words; `own` is what it names, where that is another name than the client's. */
+function direct(
+  group: Group,
+  client: GroupRequest,
+  server: Server,
+  message: MessageText,
+  own: string | null,
+): Promise<ModernReply> | RelayedCall {
+  const { inbound } = client
+  const { method, params } = inbound.route
+  inbound.log.group = group.name
+  inbound.log.mcp = server.name
+  const route = own === null ? inbound.route : { ...inbound.route, params: namedAnew(method, params, own) }
+  return answerModern({
+    ...inbound,
+    parts: group.parts,
+    grants: inbound.principal.grants,
+    server,
+    message,
+    route,
+    respond: shownResponse(group, client, server),
+  })
+}
+
+/** Nothing is shown in another form where there is one member only and its client wants no log messages. */
+function shownResponse(group: Group, client: GroupRequest, server: Server): Respond | null {
+  const { acceptsStream, route } = client.inbound
+  if (route.envelope.logLevel === null && client.view.members.length === 1) return null
+  const { settings } = group.parts.requests
+  return (owner) =>
+    new ShownSink(
+      new ModernResponse(acceptsStream, settings, owner),
+      server.name,
+      route.method,
+      client.uriShowing,
+    )
+}
+
+/** The parameters as they were parsed, with what they name in the member's words. */
+function namedAnew(method: string, params: GroupInbound['route']['params'], own: string) {
+  if (method === 'completion/complete') return params
+  return { ...params, [method === 'resources/read' ? 'uri' : 'name']: own }
+}
+
+/** Only a member can know a method that no revision defines, and only where there is one is it clear which. */
+function unlisted(group: Group, client: GroupRequest): Promise<ModernReply> | RelayedCall {
+  const [only, other] = client.view.members
+  if (only?.server && other === undefined)
+    return direct(group, client, only.server, client.inbound.message, null)
+  return here(group, client.inbound, () =>
+    Promise.reject(refusal(rpcCodes.methodNotFound, 'Method not found')),
+  )
+}
+
+async function list(group: Group, client: GroupRequest, kind: ListKind): Promise<string> {
+  const { groupListItemsMax, groupListBytesMax } = group.parts.bounds
+  const bounds = { itemsMax: groupListItemsMax, bytesMax: groupListBytesMax }
+  const page = listPage(kind, await client.composed(kind), client.inbound.route.params['cursor'], bounds)
+  const { _meta: meta = '{}', ...rest } = page
+  const signed = editObject(meta, { set: { [metaKeys.serverInfo]: JSON.stringify(infoOf(group.identity)) } })
+  const set = {
+    ...rest,
+    resultType: '"complete"',
+    ttlMs: '0',
+    cacheScope: '"private"',
+    _meta: signed ?? '{}',
+  }
+  return editObject('{}', { set }) ?? '{}'
+}
+
+/** Answers a request here, with the text of a result. */
+async function here(
+  group: Group,
+  inbound: GroupInbound,
+  answer: () => Promise<string>,
+): Promise<ModernReply> {
+  const idText = idTextOf(inbound.message)
+  group.counters.started()
+  const startedAtMs = performance.now()
+  let ending: CallEnding = plainEndings.ok
+  try {
+    const text = rpcResult(idText, await answer())
+    return { kind: 'text', status: 200, text, call: endedCall(ending) }
+  } catch (thrown) {
+    ending =
+      thrown instanceof RpcRefusal ? endingOfFailure(thrown.failure) : endingOfError(shownError(thrown))
+    if (!(thrown instanceof RpcRefusal)) throw thrown
+    const { code, text } = thrown.failure
+    return {
+      kind: 'text',
+      status: modernErrorStatus(code),
+      text: rpcError(idText, text),
+      call: endedCall(ending),
+    }
+  } finally {
+    group.counters.ended(performance.now() - startedAtMs, ending.outcome)
+  }
+}

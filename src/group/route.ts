@@ -1,0 +1,124 @@
+/**
+ * Where a request of a group's client goes that names something of a member's: a tool, a prompt, a resource. It is
+ * the same request in the member's own words; nothing else of its text changes.
+ */
+import { unknownItem } from '../access/items.ts'
+import { type Era, rpcCodes } from '../protocol/eras.ts'
+import {
+  type MessageText,
+  memberSpan,
+  paramSpan,
+  type Span,
+  stringAt,
+  withParam,
+} from '../protocol/jsonrpc.ts'
+import type { Server } from '../upstream/server/server.ts'
+import { type RpcRefusal, refusal, uriRefusal } from './refusal.ts'
+import type { UriOwner } from './uri-table.ts'
+import type { GroupView, Target } from './view/group-view.ts'
+import type { UriShowing } from './view/shown-uris.ts'
+import type { NamedKind } from './view/view-member.ts'
+
+/** Whose request it is. */
+export interface Asker {
+  readonly view: GroupView
+  readonly uriShowing: UriShowing
+  target(kind: NamedKind, shown: string): Target | null | Promise<Target | null>
+}
+
+/** A request of a member's. */
+export interface Routed {
+  readonly server: Server
+  /** In the member's own words. */
+  readonly message: MessageText
+  /** What it names, in the member's words and in the client's. */
+  readonly own: string
+  readonly asked: string
+}
+
+/** As what a server hides is answered for, and in both eras alike. */
+const unknownName: Readonly<Record<NamedKind, RpcRefusal>> = {
+  tool: unknown('tool'),
+  prompt: unknown('prompt'),
+}
+const namesNothing = refusal(rpcCodes.invalidParams, 'The request does not say what it is for')
+
+/**
+ * Where a request goes: at once where that is known, mostly. Null for one that names nothing of a member's. Rejects
+ * with a GatewayError where only a member could tell that is not there.
+ */
+export function routeOf(
+  asker: Asker,
+  message: MessageText,
+  era: Era,
+): Routed | RpcRefusal | Promise<Routed | RpcRefusal> | null {
+  switch (message.method) {
+    case 'tools/call':
+      return named(asker, 'tool', message, paramSpan(message, 'name'))
+    case 'prompts/get':
+      return named(asker, 'prompt', message, paramSpan(message, 'name'))
+    case 'resources/read':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return located(asker, message, paramSpan(message, 'uri'), era, false)
+    case 'completion/complete':
+      return referred(asker, message, paramSpan(message, 'ref'), era)
+    default:
+      return null
+  }
+}
+
+/** A completion is of a prompt, or of a template. */
+function referred(asker: Asker, message: MessageText, ref: Span | null, era: Era) {
+  const name = ref && memberSpan(message.text, ref.start, 'name')
+  if (name) return named(asker, 'prompt', message, name)
+  return located(asker, message, ref && memberSpan(message.text, ref.start, 'uri'), era, true)
+}
+
+function named(
+  asker: Asker,
+  kind: NamedKind,
+  message: MessageText,
+  span: Span | null,
+): Routed | RpcRefusal | Promise<Routed | RpcRefusal> {
+  const asked = span && stringAt(message.text, span.start, span.end)
+  if (!span || asked === null) return unknownName[kind]
+  const routed = (target: Target | null) =>
+    target?.member.server === undefined
+      ? unknownName[kind]
+      : inOwnWords(message, span, target.member.server, asked, target.name)
+  const target = asker.target(kind, asked)
+  return target instanceof Promise ? target.then(routed) : routed(target)
+}
+
+function located(
+  asker: Asker,
+  message: MessageText,
+  span: Span | null,
+  era: Era,
+  template: boolean,
+): Routed | RpcRefusal | Promise<Routed | RpcRefusal> {
+  const asked = span && stringAt(message.text, span.start, span.end)
+  if (!span || asked === null) return namesNothing
+  const routed = (owner: UriOwner) => {
+    const server = owner.kind === 'known' ? asker.view.member(owner.server)?.server : undefined
+    if (owner.kind !== 'known' || !server) return uriRefusal(asked, owner, era)
+    return inOwnWords(message, span, server, asked, owner.uri)
+  }
+  const owner = template ? asker.uriShowing.templateOwner(asked) : asker.uriShowing.owner(asked)
+  return owner instanceof Promise ? owner.then(routed) : routed(owner)
+}
+
+function inOwnWords(message: MessageText, span: Span, server: Server, asked: string, own: string): Routed {
+  return {
+    server,
+    asked,
+    own,
+    message: own === asked ? message : withParam(message, span, JSON.stringify(own)),
+  }
+}
+
+function unknown(kind: NamedKind): RpcRefusal {
+  const { code, message } = unknownItem(kind, 'legacy')
+  return refusal(code, message)
+}
