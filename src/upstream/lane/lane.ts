@@ -63,6 +63,8 @@ export class Lane implements ConnectionOwner {
   /** How many requests of clients there were when the session was renewed last. */
   #renewedAtCount = 0
   #retired = false
+  /** True once its connection has ended by itself. */
+  lost = false
   #usedAtMs = performance.now()
   #holders = 0
 
@@ -277,6 +279,7 @@ export class Lane implements ConnectionOwner {
   closed(connection: Connection, error: GatewayError): void {
     if (this.#connection !== connection) return
     this.#retired = true
+    this.lost = true
     this.#connection = null
     this.fanOut.clear()
     void connection.close(error)

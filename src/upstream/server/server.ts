@@ -21,7 +21,7 @@ import { EraMismatch, type GatewayIdentity, olderTransportStatuses } from '../co
 import type { LaneHost, LaneSettings } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
-import { gatewayRole, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
+import { gatewayRole, laneName, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
@@ -281,6 +281,9 @@ export class Server implements ServerEntry, LaneHost {
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {
     this.#pool.forget(lane)
+    // Of the primary one the state of the server tells.
+    if (lane.lost && lane !== this.#supervisor.primary)
+      this.log.warn({ mcp: this.name, lane: laneName(lane), reason: error.details }, 'connection lost')
     this.#supervisor.laneClosed(lane, error, wasReady)
   }
 
