@@ -83,9 +83,9 @@ const rows: readonly Row[] = [
   },
   {
     why: 'a transport of another name',
-    args: ['servers', 'add', 'docs', '--transport', 'http', '--server-url', 'http://127.0.0.1/'],
+    args: ['servers', 'add', 'docs', '--transport', 'ws', '--server-url', 'http://127.0.0.1/'],
     exitCode: 2,
-    line: '--transport must be one of stdio, sse, streamable-http, got "http"',
+    line: '--transport must be one of stdio, sse, streamable-http, http, got "ws"',
   },
   {
     why: 'a definition that no gateway would take, with none running',

@@ -102,6 +102,25 @@ describe('doors of single servers', () => {
     expect((await client.post('{"jsonrpc":"2.0","id":2,"method":"ping"}')).status).toBe(403)
   })
 
+  test('a file of TBXark’s proxy keeps its doors: tokens of a server replace the defaults', async () => {
+    const { command, args } = commandOfRawServer()
+    await using gateway = await startGatewayProcess({
+      via: 'executable',
+      config: {
+        mcpProxy: { addr: '127.0.0.1:0', type: 'sse', options: { authTokens: ['default-token'] } },
+        mcpServers: {
+          plain: { command, args },
+          own: { command, args, options: { authTokens: ['own-token'] } },
+        },
+      },
+    })
+    expect(await statuses(gateway, 'plain', { token: 'default-token' })).toEqual(inside)
+    expect(await statuses(gateway, 'plain', { token: 'own-token' })).toEqual(all(401))
+    expect(await statuses(gateway, 'own', { token: 'own-token' })).toEqual(inside)
+    expect(await statuses(gateway, 'own', { token: 'default-token' })).toEqual(all(401))
+    expect(await statuses(gateway, 'own', {})).toEqual(all(401))
+  })
+
   test('a token that is asked for and that nobody has lets nobody in, and log and status say so', async () => {
     const mcps = [{ ...raw, name: 'asked', requireAuth: true }]
     await using gateway = await startGatewayProcess({ via: 'executable', config: { mcps } })

@@ -9,7 +9,7 @@ export const definitionFlags: ArgsDef = {
   'server-url': { type: 'string', valueHint: 'url', description: 'URL of a server that speaks HTTP.' },
   transport: {
     type: 'enum',
-    options: ['stdio', 'sse', 'streamable-http'],
+    options: ['stdio', 'sse', 'streamable-http', 'http'],
     valueHint: 'stdio|sse|streamable-http',
     description: 'How to reach it.\ndefault: stdio with a command, streamable-http with a URL',
   },
