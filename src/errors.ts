@@ -50,6 +50,8 @@ export const catalogue = {
   IN_FLIGHT_EXHAUSTED: row(429, -31429, true, 'Too many requests in flight'),
   BYTES_EXHAUSTED: row(429, -31429, true, 'Too many bytes held'),
   UNAUTHENTICATED: row(401, -32600, false, 'Authentication required'),
+  INSUFFICIENT_SCOPE: row(403, -32600, false, 'Insufficient scope'),
+  ISSUER_UNAVAILABLE: row(503, -31503, true, 'Authorization server cannot be asked'),
   ADMIN_FORBIDDEN: row(403, -32600, false, 'Admin access denied'),
   ADDRESS_FORBIDDEN: row(403, -32600, false, 'Address not allowed'),
   HOST_FORBIDDEN: row(421, -32600, false, 'Host not allowed'),
@@ -140,6 +142,17 @@ export class GatewayError extends Error {
   }
 }
 
+/** The refusal of a request whose client can find out from `challenge`, a `WWW-Authenticate`, how to come in. */
+export class ChallengeError extends GatewayError {
+  constructor(
+    code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE',
+    details: string,
+    readonly challenge: string,
+  ) {
+    super(code, details)
+  }
+}
+
 /** A failure as a JSON-RPC error response; for `idText` see `rpcError`. */
 export function rpcErrorText(error: GatewayError, idText: string | null | undefined): string {
   return rpcError(idText, rpcErrorObject(error))
@@ -160,6 +173,15 @@ export function rpcErrorObject(error: GatewayError): string {
 /** The refusal of a gateway on its way out; with the catalogue's `Retry-After`, another may have taken its place. */
 export function drainingError(): GatewayError {
   return new GatewayError('DRAINING', 'The gateway is shutting down; try again when it has started anew.')
+}
+
+/** What is said of a server that is not there, also to those for whom it is not. */
+export function serverUnknownError(name: string): GatewayError {
+  const shown = JSON.stringify(name.slice(0, 64))
+  return new GatewayError(
+    'SERVER_UNKNOWN',
+    `There is no server named ${shown}; GET /admin/mcps lists those there are.`,
+  )
 }
 
 /** Seconds after which a client may have read or ended enough. */

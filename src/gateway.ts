@@ -21,6 +21,7 @@ import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
+import { IdentityOpener } from './identity/open-identity.ts'
 import type { ServerDefinition } from './registry/definition.ts'
 import { openSqliteStore } from './registry/storage/sqlite.ts'
 import { lockState, type StateLock } from './registry/storage/state-lock.ts'
@@ -96,27 +97,22 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const events = new Events()
   const servers = new Servers(serverParts(settings, { log, metrics, watchdog, sessions, store, urlPolicy }))
   // Servers and groups of them; who may come, and whose work ends when a server or its tokens go.
-  const clients = { sessions, requests, ledger, access: () => access }
-  const directory = new Directory({ settings, store, servers, ...clients, metrics, log })
-  const access = createAccess(rules, directory)
+  const clients = { sessions, requests, ledger }
+  const behind = { settings, store, servers, metrics, log }
+  const directory = new Directory({ ...behind, ...clients, access: () => access })
+  const identities = new IdentityOpener(log, urlPolicy)
+  const access = createAccess(rules, directory, await identities.open(config))
   const streams = new AdminStreams(ledger, bounds)
   directory.subscribe(endClientsOf({ sessions, requests, access, servers: directory, streams }))
   servers.subscribe(stateTeller(servers, events))
   // The front door.
-  const mcp = mcpParts(bounds, {
-    servers,
-    groups: directory,
-    requests,
-    sessions,
-    log,
-    recorder: { log, metrics, events },
-    ledger,
-    access,
-  })
+  const recorder = { log, metrics, events }
+  const mcp = mcpParts(bounds, { servers, groups: directory, ...clients, log, recorder, access })
   const order = new NameOrder()
   const app = createApp({
     directory,
     state,
+    identity: () => access.identity,
     metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({
@@ -126,7 +122,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
       gate: gateOf(settings, urlPolicy),
       log,
       streams,
-      recorder: mcp.recorder,
+      recorder,
       closedReason: (name) => access.closedReason(name),
       order,
       reload: (cause) => gateway.reload(cause),
@@ -146,8 +142,8 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   addStored(directory, store, log)
   warnOfClosed(directory, access, log)
   const sweeper = startSweeper({ log, sessions, requests, servers, directory, streams })
-  const parts = { log, access, store, lock, sessions, requests, servers, directory, streams, watchdog }
-  const gateway = running({ ...parts, listener, sweeper, source, settings, order })
+  const parts = { ...behind, ...clients, access, identities, lock, directory, streams, watchdog }
+  const gateway = running({ ...parts, listener, sweeper, source, order })
   return gateway
 }
 
@@ -194,6 +190,7 @@ function startSweeper(
 }
 
 interface RunningParts {
+  readonly identities: IdentityOpener
   readonly source: ConfigurationSource
   readonly settings: SettingsInForce
   readonly log: ProcessLog
@@ -284,11 +281,11 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
 
 /** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
 async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
-  const { settings, log, access, servers, directory, store, order } = parts
+  const { settings, log, access, servers, directory, store, order, identities } = parts
   const rules = rulesOf(config, log)
   await log.take(config.logging)
   settings.take(config)
-  access.reload(rules)
+  access.reload(rules, await identities.open(config))
   servers.take(serverSettingsOf(config))
   const { added, changed, removed } = report.applied.servers
   const fromFile = new Map(config.servers.map((definition) => [definition.name, definition]))

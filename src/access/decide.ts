@@ -5,6 +5,7 @@
  */
 import type { ClientAddress } from '../net/address.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
+import { everythingGroup } from '../registry/definition-schema.ts'
 import type { Principal } from './principal.ts'
 import { type AccessKind, type Decision, type ItemFacts, reachOf } from './reach.ts'
 import { type DoorFields, type ServerDoor, ServerDoors } from './server-door.ts'
@@ -48,8 +49,14 @@ export class AccessDecider {
     definition: ServerDefinition,
     through: ServerDefinition | null = null,
   ): Decision {
-    const group = through && this.#doors.of(through)
-    return this.#doors.of(definition).decide(principal.id, this.#global, group)
+    const { id, grants } = principal
+    const door = this.#doors.of(definition)
+    if (grants !== null) {
+      if (door.ownOnly) return door.decide(id, this.#global, null)
+      // The group of everything lets nobody in that the server itself does not.
+      return grants.server(definition, through === everythingGroup ? null : through)
+    }
+    return door.decide(id, this.#global, through && this.#doors.of(through))
   }
 
   /** Whether the caller may use this of the server. `name` counts for all kinds but `server`. */

@@ -3,12 +3,17 @@ import type { Grants } from './reach.ts'
 
 /** A token (by its digest) or nobody in particular. */
 export interface Principal {
-  /** `anonymous`, or `token:` or `admin:` and the SHA-256 of the token in hexadecimal digits. Never the token. */
+  /**
+   * `anonymous`; `token:` or `admin:` and the SHA-256 of the token in hexadecimal digits; `oauth:` and 32 digits of
+   * the hash of issuer and subject. Never the token.
+   */
   readonly id: string
   /** The same for people, `callerOf`. */
   readonly shown: string
+  /** For admins: who that is, where it is somebody. */
+  readonly name?: string
   readonly role: 'anonymous' | 'client' | 'admin'
-  /** What it may use of what it reaches; null for all of it. */
+  /** What it may use; null for what everybody may who was let in. */
   readonly grants: Grants | null
 }
 

@@ -24,12 +24,21 @@ export interface ItemFacts {
   readonly readOnly: boolean
 }
 
-/** What a caller was granted by rules of its own. They hold beside those of a definition: both must allow. */
+/** The fields of a definition that rules look at. */
+export type RuledFields = Pick<ServerDefinition, 'name' | 'access'>
+
+/** What a caller was granted by rules (grants.ts). A tool filter holds beside them: both must allow. */
 export interface Grants {
+  /** When they end, by the wall clock; null for never. */
+  readonly endsAtMs: number | null
+  /** Whether the server is there for the caller at all; `through` is the group by which it came. */
+  server(definition: RuledFields, through: RuledFields | null): Decision
   /** False where everything of this kind at this server is allowed. */
-  hides(server: string, kind: ItemKind): boolean
+  hides(definition: RuledFields, kind: ItemKind): boolean
   /** `name` is null for one that cannot be told, `facts` where they are not known. Neither is ever allowed by a rule that needs it. */
-  decide(server: string, kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision
+  decide(definition: RuledFields, kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision
+  /** The scopes with which a token would reach a server that this one does not; null when no scope is what it lacks. */
+  scopesFor(definition: RuledFields): readonly string[] | null
 }
 
 /** What one caller may use of one server. */
@@ -48,7 +57,7 @@ export interface Reach {
 }
 
 /** The fields of a definition that decide it. */
-export type ReachFields = Pick<ServerDefinition, 'name' | 'toolFilter'>
+export type ReachFields = Pick<ServerDefinition, 'name' | 'toolFilter' | 'access'>
 
 /** What a caller with these grants may use of a server. */
 export function reachOf(grants: Grants | null, definition: ReachFields): Reach {
@@ -93,31 +102,32 @@ const everything: Reach = {
 
 class RuledReach implements Reach {
   readonly open = false
-  readonly #server: string
+  readonly #definition: ReachFields
   readonly #filter: ToolFilter | null
   readonly #listed: ReadonlySet<string>
   readonly #grants: Grants | null
 
-  constructor({ name, toolFilter }: ReachFields, grants: Grants | null) {
-    this.#server = name
+  constructor(definition: ReachFields, grants: Grants | null) {
+    const { toolFilter } = definition
+    this.#definition = definition
     this.#filter = toolFilter
     this.#listed = new Set(toolFilter?.list)
     this.#grants = grants
   }
 
   hides(kind: ItemKind): boolean {
-    return (kind === 'tool' && this.#filter !== null) || this.#grants?.hides(this.#server, kind) === true
+    return (kind === 'tool' && this.#filter !== null) || this.#grants?.hides(this.#definition, kind) === true
   }
 
   allows(kind: ItemKind, name: string | null, facts: ItemFacts | null = null): boolean {
     if (kind === 'tool' && !this.#passesFilter(name)) return false
-    return this.#grants === null || this.#grants.decide(this.#server, kind, name, facts).allowed
+    return this.#grants === null || this.#grants.decide(this.#definition, kind, name, facts).allowed
   }
 
   decide(kind: ItemKind, name: string | null, facts: ItemFacts | null = null): Decision {
     const byFilter = kind === 'tool' ? this.#byFilter(name) : nothingHides
     if (!byFilter.allowed || this.#grants === null) return byFilter
-    return this.#grants.decide(this.#server, kind, name, facts)
+    return this.#grants.decide(this.#definition, kind, name, facts)
   }
 
   #passesFilter(name: string | null): boolean {
@@ -128,8 +138,9 @@ class RuledReach implements Reach {
   #byFilter(name: string | null): Decision {
     if (this.#filter === null) return nothingHides
     const allowed = this.#passesFilter(name)
-    if (name === null) return { allowed, rule: `toolFilter of ${this.#server}: the name cannot be told` }
+    if (name === null)
+      return { allowed, rule: `toolFilter of ${this.#definition.name}: the name cannot be told` }
     const listed = this.#listed.has(name) ? 'lists it' : 'does not list it'
-    return { allowed, rule: `toolFilter of ${this.#server} (${this.#filter.mode}) ${listed}` }
+    return { allowed, rule: `toolFilter of ${this.#definition.name} (${this.#filter.mode}) ${listed}` }
   }
 }

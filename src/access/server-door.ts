@@ -11,7 +11,7 @@ import { parseIp } from '../net/ip.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { anonymous, type Principal } from './principal.ts'
 import type { Decision } from './reach.ts'
-import { bearerOf, digestOfAsked, TokenTable } from './tokens.ts'
+import { bearerOf, type Digest, digestOfAsked, TokenTable } from './tokens.ts'
 
 /** The fields of a definition that decide it. */
 export type DoorFields = Pick<
@@ -23,14 +23,15 @@ export type DoorFields = Pick<
 export class ServerDoor {
   /** Its own tokens. */
   readonly own: TokenTable
-  readonly #ownOnly: boolean
+  /** True when nothing but its own tokens opens it. */
+  readonly ownOnly: boolean
   readonly #tokenNeeded: boolean
   /** Null: every address. */
   readonly #addresses: CidrSet | null
 
   constructor({ authTokens, authTokensOnly, allowedIPs, requireAuth }: DoorFields) {
     this.own = new TokenTable(authTokens, 'client')
-    this.#ownOnly = authTokensOnly
+    this.ownOnly = authTokensOnly
     this.#tokenNeeded = requireAuth || authTokensOnly
     // A list that cannot be read was refused with its definition; were it not, nobody would be in it.
     const parsed = parseCidrSet(allowedIPs)
@@ -58,11 +59,11 @@ export class ServerDoor {
     global: TokenTable,
     guests: () => readonly ServerDoor[] = nobodyElse,
   ): Principal | GatewayError {
-    const others = this.#ownOnly ? noTokens : global
+    const others = this.ownOnly ? noTokens : global
     const asks = others.size > 0 || this.own.size > 0
     const token = bearerOf(authorization)
-    if (token !== null) {
-      const found = this.#find(token, others, guests)
+    if (token !== null && (asks || this.#hasGuests(guests))) {
+      const found = this.holderOf(digestOfAsked(token), global, guests)
       if (found !== null) return found
     }
     if (asks) return this.#unauthenticated()
@@ -70,10 +71,14 @@ export class ServerDoor {
     return this.#tokenNeeded ? closedError() : anonymous
   }
 
-  #find(token: string, others: TokenTable, guests: () => readonly ServerDoor[]): Principal | null {
+  #hasGuests(guests: () => readonly ServerDoor[]): boolean {
+    return this.own.size === 0 && guests().length > 0
+  }
+
+  /** Who holds the token with this digest, where it is one of those that are configured. */
+  holderOf(digest: Digest, global: TokenTable, guests: () => readonly ServerDoor[]): Principal | null {
+    const others = this.ownOnly ? noTokens : global
     const doors = this.own.size > 0 ? [] : guests()
-    if (others.size === 0 && this.own.size === 0 && doors.length === 0) return null
-    const digest = digestOfAsked(token)
     const byGlobal = others.find(digest)
     const byOwn = this.own.find(digest)
     let byGuest: Principal | null = null
@@ -92,10 +97,10 @@ export class ServerDoor {
    * server's own endpoints: whoever was let in at a group may use the servers in it that ask for nothing of their own.
    */
   decide(principalId: string, global: TokenTable, through: ServerDoor | null): Decision {
-    const others = this.#ownOnly ? noTokens : global
+    const others = this.ownOnly ? noTokens : global
     if (others.holds(principalId)) return byGlobalToken
     if (this.own.holds(principalId)) return byOwnToken
-    if (this.#ownOnly) return notAmongOwn
+    if (this.ownOnly) return notAmongOwn
     if (this.own.size > 0) return others.size === 0 ? notAmongOwn : neitherToken
     if (through?.own.holds(principalId) === true) return byGroupToken
     if (others.size > 0) return noGlobalToken
@@ -105,12 +110,12 @@ export class ServerDoor {
 
   /** True when it asks for a token and there is none that it would take. */
   isClosed(global: TokenTable, guests: () => readonly ServerDoor[] = nobodyElse): boolean {
-    if (!this.#tokenNeeded || this.own.size > 0 || (!this.#ownOnly && global.size > 0)) return false
+    if (!this.#tokenNeeded || this.own.size > 0 || (!this.ownOnly && global.size > 0)) return false
     return guests().every(({ own }) => own.size === 0)
   }
 
   #unauthenticated(): GatewayError {
-    const what = this.#ownOnly
+    const what = this.ownOnly
       ? 'one of the server’s authTokens'
       : 'one of auth.global_tokens or of the server’s authTokens'
     return new GatewayError('UNAUTHENTICATED', `Send "Authorization: Bearer" with ${what}.`)

@@ -1,6 +1,12 @@
 /** The settings of OAuth in front of the gateway, and of people who sign in. Pure, like `values.ts`. */
 import { Type } from '@sinclair/typebox'
-import { type AccessRule, claimsSchema, ruleOf, ruleSchema } from '../registry/access/rule-schema.ts'
+import {
+  type AccessRule,
+  claimsSchema,
+  ruleOf,
+  ruleSchema,
+  ruleToWire,
+} from '../registry/access/rule-schema.ts'
 import { optional, text, textList } from '../registry/field-schemas.ts'
 import { secretMask } from '../registry/mask.ts'
 import { structured } from './structured.ts'
@@ -145,22 +151,6 @@ function ruleList() {
     },
     shown: (rules) => rules.map(ruleToWire),
   })
-}
-
-function ruleToWire({ who, servers, tools, prompts, resources, readOnly }: AccessRule): unknown {
-  const { users = [], claims = {} } = who ?? {}
-  const whom = {
-    ...(users.length === 0 ? {} : { users }),
-    ...(Object.keys(claims).length === 0 ? {} : { claims }),
-  }
-  return {
-    ...(who === null ? {} : { who: whom }),
-    ...(servers === null ? {} : { servers }),
-    ...(tools === null ? {} : { tools }),
-    ...(prompts === null ? {} : { prompts }),
-    ...(resources === null ? {} : { resources }),
-    ...(readOnly ? { readOnly } : {}),
-  }
 }
 
 function role() {

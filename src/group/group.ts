@@ -5,7 +5,7 @@
 import { version } from '../../package.json'
 import type { AccessDecider } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { type Grants, reachOf } from '../access/reach.ts'
+import { type Grants, type ReachFields, reachOf } from '../access/reach.ts'
 import type { Config } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
@@ -219,8 +219,7 @@ export class Group implements GroupClientHost {
     const serverOf = (name: string) => servers.get(name)
     const members = this.#members.flatMap((member) => {
       const definition = servers.get(member.server)?.definition
-      if (!definition)
-        return [new ViewMember(member, reachOf(null, { name: member.server, toolFilter: null }), serverOf)]
+      if (!definition) return [new ViewMember(member, reachOf(null, nothingOf(member.server)), serverOf)]
       const allowed = access.decider.server(principal, definition, this.#definition).allowed
       if (!allowed || keptOut.includes(member.server)) return []
       return [new ViewMember(member, reachOf(principal.grants, definition), serverOf)]
@@ -250,4 +249,9 @@ function sameMembers(before: readonly Member[], after: readonly Member[]): boole
 
 function sameNames(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((name, at) => name === others[at])
+}
+
+/** What there is to decide about a server that is not registered. */
+function nothingOf(name: string): ReachFields {
+  return { name, toolFilter: null, access: null }
 }

@@ -4,11 +4,13 @@
  */
 import { type AnyElysia, Elysia } from 'elysia'
 import { GatewayError, internalError, reasonOf } from '../errors.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ListedRoute } from './api/openapi.ts'
 import { type Area, contextOf, type McpHandlers, type RequestContext } from './context.ts'
 import { replyErrorIn } from './reply.ts'
 import { documentRoutes } from './routes/admin/admin.ts'
+import { discoveryRoutes } from './routes/discovery.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
 import { isServerName, mcpRoutes } from './routes/mcp-endpoints.ts'
 import { type MetricsSource, metricsRoutes } from './routes/metrics.ts'
@@ -18,6 +20,8 @@ export interface AppParts extends HealthParts {
   /** The admin route group, `adminRoutes(…)`. */
   readonly admin: AnyElysia
   readonly mcp: McpHandlers
+  /** Null without OAuth. */
+  identity(): Pick<Identity, 'metadataAt'> | null
   readonly log: Log
 }
 
@@ -37,6 +41,7 @@ export function createApp(parts: AppParts): App {
     .use(parts.admin) //                    /admin/reload  /admin/mcps…  /admin/tools…
     .use(documentRoutes(() => app.routes)) // /admin/openapi.json
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
+    .use(discoveryRoutes(parts.identity)) // /.well-known/oauth-protected-resource/…
   const methodsOf = routeTable(app.routes)
   return {
     fetch(request, context) {

@@ -12,7 +12,7 @@ import type { CallEnding } from '../telemetry/call-ending.ts'
  * The part of the gateway that a path belongs to. Access rules hang on it, and a route group serves
  * only requests admitted for its own area, so that a second reading of the path changes nothing.
  */
-export type Area = 'health' | 'metrics' | 'admin' | 'mcp' | 'unknown'
+export type Area = 'health' | 'metrics' | 'admin' | 'mcp' | 'discovery' | 'unknown'
 
 /** Bun's per-request idle timer: 0 switches it off until the next request on the connection. */
 export interface IdleTimer {
@@ -89,6 +89,11 @@ export function clientKeyOf({ principal, client, peer }: RequestContext): string
 export function noteBodyRead(request: Request): void {
   const context = (request as Carrier)[key]
   if (context !== undefined) context.bodyRead = true
+}
+
+/** Who sends a request; undefined for one that the hooks never saw. */
+export function senderOf(request: Request): Principal | undefined {
+  return (request as Carrier)[key]?.principal
 }
 
 /** The context of an admitted request. Throws when the hooks never saw it, which no route may survive. */

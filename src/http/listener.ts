@@ -156,6 +156,16 @@ class FrontDoor {
     const { context, refusal } = this.#options.access.admit(request, target, socketAddress)
     context.idleTimer = server
     attachContext(request, context)
+    return refusal instanceof Promise
+      ? refusal.then((late) => this.#admitted(request, context, late))
+      : this.#admitted(request, context, refusal)
+  }
+
+  #admitted(
+    request: Request,
+    context: RequestContext,
+    refusal: GatewayError | Response | null,
+  ): Response | Promise<Response> {
     if (refusal instanceof Response) return this.#finish(request, context, refusal)
     if (refusal !== null) return this.#refuse(request, context, refusal)
     if (this.#options.state.draining && context.area !== 'health') {

@@ -4,7 +4,7 @@
  * Two error forms (CONTRACT.md, "Errors"): plain JSON for admin and health, a JSON-RPC error object
  * on MCP endpoints. Event streams set their own headers; everything else takes them from here.
  */
-import { type GatewayError, rpcErrorText } from '../errors.ts'
+import { ChallengeError, type GatewayError, rpcErrorText } from '../errors.ts'
 import { claimsModern } from '../protocol/classify.ts'
 import { modernErrorStatus } from '../protocol/eras.ts'
 import type { HeaderReader } from '../protocol/headers.ts'
@@ -124,7 +124,8 @@ function withHeaders(response: Response, headers: ReplyHeaders | undefined): Res
 }
 
 function withErrorHeaders(response: Response, error: GatewayError): Response {
-  if (error.status === 401) response.headers.set('www-authenticate', 'Bearer')
+  if (error instanceof ChallengeError) response.headers.set('www-authenticate', error.challenge)
+  else if (error.status === 401) response.headers.set('www-authenticate', 'Bearer')
   const retryAfterSeconds = error.comeBackInSeconds
   if (retryAfterSeconds !== undefined) {
     response.headers.set('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))))

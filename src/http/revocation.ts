@@ -4,7 +4,7 @@ import { keepsOutOthers } from '../access/server-door.ts'
 import { GatewayError } from '../errors.ts'
 import type { Sessions } from '../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../session/modern/call-driver.ts'
-import type { ModernRequests } from '../session/modern/requests.ts'
+import type { ModernRequests, OpenRequest } from '../session/modern/requests.ts'
 import type { ServerDirectory } from '../upstream/server/directory.ts'
 import type { ServersListener } from '../upstream/server/servers.ts'
 import type { Access } from './hooks/access.ts'
@@ -45,8 +45,14 @@ export function endClientsOf(
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
 export function endUnadmitted({ sessions, requests, access, streams }: ClientParts): void {
   const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
-  sessions.closeWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
-  requests.abortWhere(({ principalId, serverName }) => !access.admits(principalId, serverName), error)
+  const ends = ({
+    principalId,
+    grants,
+    serverName,
+  }: Pick<OpenRequest, 'principalId' | 'grants' | 'serverName'>) =>
+    !access.admits(principalId, grants, serverName)
+  sessions.closeWhere(ends, error)
+  requests.abortWhere(ends, error)
   streams.closeWhere((context) => !access.admitsAdmin(context))
 }
 

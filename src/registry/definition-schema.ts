@@ -6,6 +6,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { definitionRuleSchema, ruleOf } from './access/rule-schema.ts'
 import type { ServerDefinition, ToolFilter } from './definition.ts'
 import { ruleProblems } from './definition-rules.ts'
 import { durationMs } from './duration.ts'
@@ -87,6 +88,10 @@ export const definitionWireSchema = Type.Object(
       textList(256, text(64)),
     ),
     requireAuth: optional('Whether a token is asked for even when none is configured.', flag),
+    access: optional(
+      'Which people and keys may use what of it; none: those whom rules elsewhere name.',
+      Type.Array(definitionRuleSchema, { maxItems: 256, description: 'a list of at most 256 rules' }),
+    ),
     ...groupFields,
     // Kept by the gateway; taken in and passed over so that what GET returned can be PUT.
     createdAt: optional('Set by the gateway, and passed over in a request.', text(64)),
@@ -153,6 +158,7 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     authTokensOnly: wire.authTokensOnly ?? false,
     allowedIPs: wire.allowedIPs ?? [],
     requireAuth: wire.requireAuth ?? false,
+    access: wire.access === undefined || wire.access.length === 0 ? null : wire.access.map(ruleOf),
     group: wire.transport === 'group' ? groupSettingsOf(wire) : null,
     createdAt: options.previous?.createdAt ?? options.now,
     updatedAt: options.now,

@@ -1,4 +1,5 @@
 /** A definition in its wire form (CONTRACT.md, "Admin API"): masked for people, whole for the store. */
+import { ruleToWire } from './access/rule-schema.ts'
 import type { GroupSettings, ServerDefinition } from './definition.ts'
 import type { DefinitionWire } from './definition-schema.ts'
 import { wireDuration } from './duration.ts'
@@ -31,12 +32,13 @@ function storedFilter({ toolFilter }: ServerDefinition): Pick<DefinitionWire, 't
 }
 
 /** Who may come in. What says nothing is left out, so that an earlier version can read what is stored. */
-function storedDoor({ authTokens, authTokensOnly, allowedIPs, requireAuth }: ServerDefinition) {
+function storedDoor({ authTokens, authTokensOnly, allowedIPs, requireAuth, access }: ServerDefinition) {
   return {
     authTokens: [...authTokens],
     ...(authTokensOnly ? { authTokensOnly } : {}),
     ...(allowedIPs.length === 0 ? {} : { allowedIPs: [...allowedIPs] }),
     ...(requireAuth ? { requireAuth } : {}),
+    ...(access === null ? {} : { access: access.map(ruleToWire) }),
   }
 }
 

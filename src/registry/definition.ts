@@ -1,5 +1,7 @@
 /** The definition of one MCP server, as the gateway holds it: every default applied, times in ms. */
 
+import type { AccessRule } from './access/rule-schema.ts'
+
 /** `group` is no server of its own: it shows those of others as one (`group` of the definition). */
 export type TransportKind = 'stdio' | 'sse' | 'streamable-http' | 'group'
 export type Isolation = 'auto' | 'session' | 'shared'
@@ -80,6 +82,8 @@ export interface ServerDefinition {
   readonly allowedIPs: readonly string[]
   /** A token is asked for even when none is configured, and then nobody comes in. */
   readonly requireAuth: boolean
+  /** Which signed-in callers may use what of it; null: those whom rules elsewhere name. */
+  readonly access: readonly AccessRule[] | null
   /** Not null exactly where `transport` is `group`; the fields of processes and connections then have no meaning. */
   readonly group: GroupSettings | null
   /** ISO 8601. */

@@ -204,6 +204,9 @@ describe('whether a server is there', () => {
 /** Grants as keys will have them, of one pattern for each kind: a stand-in for the rules that are to come. */
 function grantsOf(allowed: Partial<Record<ItemKind, readonly string[]>>, readOnly = false): Grants {
   return {
+    endsAtMs: null,
+    server: () => ({ allowed: true, rule: 'the key' }),
+    scopesFor: () => null,
     hides: (_server, kind) => allowed[kind] !== undefined || (kind === 'tool' && readOnly),
     decide(_server, kind, name, facts) {
       const list = allowed[kind]

@@ -37,6 +37,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     ...everywhere,
     ...data,
     access: 'values',
+    'identity/*': 'values',
     reload: 'values',
     group: 'values',
     'http/*': 'values',
@@ -49,6 +50,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     ...data,
     access: 'values',
     group: 'types',
+    'identity/*': 'types',
     'session/*': 'values',
     'upstream/*': 'types',
   },
@@ -71,7 +73,21 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   'upstream/transports/http': { ...upstream, 'upstream/transports': 'values' },
   config: { protocol: 'values', net: 'values', errors: 'values', registry: 'values' },
   registry: { protocol: 'values', net: 'values', errors: 'values', config: 'types' },
-  access: { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values', registry: 'types' },
+  identity: {
+    ...everywhere,
+    config: 'types',
+    access: 'values',
+    'identity/*': 'values',
+    'upstream/transports/http': 'values',
+  },
+  'identity/oauth': {
+    ...everywhere,
+    config: 'types',
+    access: 'types',
+    identity: 'types',
+    'upstream/transports/http': 'types',
+  },
+  access: { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values', registry: 'values' },
   protocol: {},
   net: {},
   errors: { protocol: 'values' },
@@ -106,6 +122,7 @@ const owners: readonly { readonly packages: RegExp; readonly rooms: readonly str
   { packages: /^c12$|^confbox/, rooms: ['config'] },
   { packages: /^citty$/, rooms: ['main', 'cli'] },
   { packages: /^ip-cidr$/, rooms: ['net'] },
+  { packages: /^jose$|^oauth4webapi$/, rooms: ['identity'] },
   { packages: /^bun:sqlite$/, rooms: ['registry'] },
   { packages: /^(node:)?child_process$/, rooms: ['upstream'] },
   // The official SDK is measured five to twenty times dearer than a relay: it stays out of the hot path.
@@ -276,7 +293,7 @@ export function emptyNames(tree: Tree): string[] {
 }
 
 /** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
-const wallClockRooms = /^src\/(cli|telemetry)\//
+const wallClockRooms = /^src\/(cli|identity|telemetry)\//
 
 /** Places that ask the wall clock for a duration or a deadline. */
 export function wallClocks(tree: Tree): string[] {

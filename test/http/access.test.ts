@@ -189,7 +189,7 @@ describe('the door of one server', () => {
     expect(front.access.closedReason('asked')).toContain('requireAuth')
     for (const name of ['beside', 'only', 'asked-own', 'none'])
       expect(front.access.closedReason(name)).toBeNull()
-    front.access.reload(rulesWith({ auth }))
+    front.access.reload(rulesWith({ auth }), null)
     expect(front.access.closedReason('asked')).toBeNull()
   })
 

@@ -82,7 +82,7 @@ describe('GET /admin/events', () => {
     const [mine, other] = bodies.map((body) => readEvents(body as ReadableStream<Uint8Array>))
     await mine?.next()
     await other?.next()
-    front.access.reload(rulesWith(tokens('b')))
+    front.access.reload(rulesWith(tokens('b')), null)
     front.streams.closeWhere((context) => !front.access.admitsAdmin(context))
     expect((await mine?.next())?.done).toBe(true)
     front.events.tell('state', { mcp: 'files' })

@@ -3,17 +3,19 @@
  * directory that starts nothing and MCP handlers that only say that they were reached.
  */
 import { connect } from 'node:net'
+import type { RuledFields } from '../../src/access/reach.ts'
 import type { DoorFields } from '../../src/access/server-door.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { createApp } from '../../src/http/app.ts'
 import { readBodyText } from '../../src/http/body.ts'
 import type { McpHandler, McpHandlers, RequestContext } from '../../src/http/context.ts'
-import { type Access, createAccess } from '../../src/http/hooks/access.ts'
+import { type Access, createAccess, type GuardedServers } from '../../src/http/hooks/access.ts'
 import { type AccessRules, type AccessSettings, compileRules } from '../../src/http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from '../../src/http/listener.ts'
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
+import type { Identity } from '../../src/identity/identity.ts'
 import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
@@ -26,7 +28,7 @@ import { defaultConfig } from '../support/default-config.ts'
 import { definitionFrom } from './admin-server.ts'
 
 /** One server of the directory. */
-export interface FrontServer extends Partial<DoorFields> {
+export interface FrontServer extends Partial<DoorFields & RuledFields> {
   readonly name: string
   state?: ServerState
   settled?: boolean
@@ -37,6 +39,7 @@ export interface FrontOptions {
   readonly settings?: SettingsChange
   readonly servers?: readonly FrontServer[]
   readonly mcp?: Partial<McpHandlers>
+  readonly identity?: Identity
   readonly idleSeconds?: number
   /** Binds this instead of `settings.host`, so that rules for a public address can be tried on loopback. */
   readonly bind?: string
@@ -94,8 +97,12 @@ export function doorOf({
   authTokensOnly,
   allowedIPs,
   requireAuth,
-}: Partial<DoorFields>): DoorFields {
+  name,
+  access,
+}: Partial<DoorFields & RuledFields>): DoorFields & RuledFields {
   return {
+    name: name ?? '',
+    access: access ?? null,
     authTokens: authTokens ?? [],
     authTokensOnly: authTokensOnly ?? false,
     allowedIPs: allowedIPs ?? [],
@@ -144,12 +151,14 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     admin,
     mcp,
     log,
+    identity: () => access.identity,
   })
   const doors = new Map(servers.map((server) => [server.name, doorOf(server)]))
-  const access = createAccess(rules, {
+  const guarded: GuardedServers = {
     of: (name) => doors.get(name),
     names: () => servers.map(({ name }) => name),
-  })
+  }
+  const access = createAccess(rules, guarded, options.identity ?? null)
   const listener = await startListener({
     host: options.bind ?? '127.0.0.1',
     port: 0,

@@ -1,6 +1,8 @@
 /** Rotation: new rules count at once, and who lost its token is told apart from who kept it. */
 import { describe, expect, test } from 'bun:test'
+import { anonymous } from '../../src/access/principal.ts'
 import { digestOf, TokenTable } from '../../src/access/tokens.ts'
+import { attachContext, type RequestContext } from '../../src/http/context.ts'
 import { createAccess } from '../../src/http/hooks/access.ts'
 import { compileRules } from '../../src/http/hooks/rules.ts'
 import { doorOf, rulesWith, type SettingsChange, settingsWith, startFront } from './front.ts'
@@ -13,8 +15,8 @@ const holderOfA = new TokenTable(['a'], 'client').find(digestOf('a'))?.id ?? ''
 function admits(rules: SettingsChange, principalId: string, own: readonly string[] = []): boolean {
   const door = doorOf({ authTokens: own })
   const access = createAccess(rulesWith(), { of: () => door, names: () => ['files'] })
-  access.reload(rulesWith(rules))
-  return access.admits(principalId, 'files')
+  access.reload(rulesWith(rules), null)
+  return access.admits(principalId, null, 'files')
 }
 
 describe('reloading the rules', () => {
@@ -23,7 +25,7 @@ describe('reloading the rules', () => {
     const ask = async (token: string) =>
       (await front.send(path, { headers: { authorization: `Bearer ${token}` } })).status
     expect([await ask('old'), await ask('kept'), await ask('new')]).toEqual([200, 200, 401])
-    front.access.reload(rulesWith(tokens('kept', 'new')))
+    front.access.reload(rulesWith(tokens('kept', 'new')), null)
     expect([await ask('old'), await ask('kept'), await ask('new')]).toEqual([401, 200, 200])
   })
 
@@ -31,7 +33,7 @@ describe('reloading the rules', () => {
     await using front = await startFront()
     const ask = () => front.send('/admin/mcps').then(({ status }) => status)
     expect(await ask()).toBe(200)
-    front.access.reload(rulesWith({ auth: { adminAllowIps: ['192.0.2.1'] } }))
+    front.access.reload(rulesWith({ auth: { adminAllowIps: ['192.0.2.1'] } }), null)
     expect(await ask()).toBe(403)
   })
 
@@ -84,9 +86,9 @@ describe('reloading the rules', () => {
     await using front = await startFront({ settings: { limits } })
     const ask = () => front.send(path).then(({ status }) => status)
     expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 429])
-    front.access.reload(rulesWith({ limits }))
+    front.access.reload(rulesWith({ limits }), null)
     expect(await ask()).toBe(429)
-    front.access.reload(rulesWith({}))
+    front.access.reload(rulesWith({}), null)
     expect(await ask()).toBe(200)
   })
 })
@@ -153,11 +155,11 @@ test('headers go upstream when listed, and never with a token of this gateway', 
     of: (name) => (name === 'own' ? own : undefined),
     names: () => ['own'],
   })
-  const send = (authorization: string) =>
-    access.headersForUpstream(
-      new Request('http://localhost/', { headers: { authorization, cookie: 'a=b' } }),
-      ['authorization'],
-    )
+  const send = (authorization: string) => {
+    const request = new Request('http://localhost/', { headers: { authorization, cookie: 'a=b' } })
+    attachContext(request, { principal: anonymous } as RequestContext)
+    return access.headersForUpstream(request, ['authorization'])
+  }
   for (const token of ['global', 'admin', 'theirs']) expect(send(`Bearer ${token}`)).toEqual({})
   expect(send('Bearer upstream')).toEqual({ authorization: 'Bearer upstream' })
 })

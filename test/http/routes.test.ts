@@ -1,13 +1,20 @@
 /** The surface as a whole: every route with every method, the error forms, HEAD, and the health routes. */
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/errors.ts'
-import { type FrontServer, rawRequest, sendRaw, startFront } from './front.ts'
+import { type Front, type FrontServer, rawRequest, sendRaw, startFront } from './front.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']
 const secured = { auth: { globalTokens: ['g1'], adminTokens: ['a1'] } }
 
 /** A path that the pattern of a route matches. */
 const examplePath = (pattern: string) => pattern.replace(':name', 'files').replace('*', 'below')
+
+/** One path for each route, but for those that are there only with OAuth (oauth.test.ts). */
+function pathsOf({ routes }: Front): ReadonlySet<string> {
+  return new Set(
+    routes.map(({ path }) => examplePath(path)).filter((path) => !path.startsWith('/.well-known/')),
+  )
+}
 
 describe('every route', () => {
   test('is one of those that the contract names', async () => {
@@ -18,6 +25,8 @@ describe('every route', () => {
       'DELETE /mcp',
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
+      'GET /.well-known/oauth-protected-resource',
+      'GET /.well-known/oauth-protected-resource/*',
       'GET /admin/events',
       'GET /admin/mcps',
       'GET /admin/mcps/:name',
@@ -52,7 +61,7 @@ describe('every route', () => {
 
   test('answers 401 without credentials, with every method and with a body of a gigabyte, but for health', async () => {
     await using front = await startFront({ settings: secured })
-    const paths = new Set(front.routes.map(({ path }) => examplePath(path)))
+    const paths = pathsOf(front)
     for (const path of paths) {
       for (const method of methods) {
         for (const extra of [[], ['Transfer-Encoding: chunked']]) {
@@ -68,7 +77,7 @@ describe('every route', () => {
 
   test('answers 405 with Allow for a method that it does not know, in the form of its area', async () => {
     await using front = await startFront()
-    const paths = new Set(front.routes.map(({ path }) => examplePath(path)))
+    const paths = pathsOf(front)
     for (const path of paths) {
       const known = new Set(
         front.routes.filter((route) => examplePath(route.path) === path).map(({ method }) => method),

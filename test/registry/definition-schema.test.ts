@@ -43,6 +43,7 @@ test('fills in every default', () => {
       authTokensOnly: false,
       allowedIPs: [],
       requireAuth: false,
+      access: null,
       group: null,
       createdAt: now,
       updatedAt: now,

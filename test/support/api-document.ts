@@ -142,6 +142,7 @@ function documentOfSources(): OpenApiDocument {
     directory,
     log,
     state: { draining: false },
+    identity: () => null,
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },
     admin: adminRoutes({
       directory,

@@ -8,14 +8,17 @@
  */
 import { AccessDecider } from '../../access/decide.ts'
 import { anonymous, type Principal } from '../../access/principal.ts'
+import type { Grants, RuledFields } from '../../access/reach.ts'
 import { closedReason, type DoorFields, type ServerDoor } from '../../access/server-door.ts'
-import { type Digest, digestOf } from '../../access/tokens.ts'
-import { GatewayError } from '../../errors.ts'
+import { bearerOf, type Digest, digestOf, digestOfAsked } from '../../access/tokens.ts'
+import { GatewayError, serverUnknownError } from '../../errors.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { countingKey, type PeerAddress, peerAddress } from '../../net/address.ts'
 import { directFrom, type Forwarding } from '../../net/forwarded.ts'
 import { headersForUpstream } from '../../net/header-policy.ts'
 import { type HostName, parseHost } from '../../net/host.ts'
-import type { RequestContext } from '../context.ts'
+import { everythingGroup } from '../../registry/definition-schema.ts'
+import { type RequestContext, senderOf } from '../context.ts'
 import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
 import { externalBaseOf, settleClient } from './client.ts'
 import { checkLength, RateLimiter } from './limits.ts'
@@ -26,7 +29,7 @@ import type { Target } from './target.ts'
 /** The servers' own rules, asked for on each request so that a changed definition counts at once. */
 export interface GuardedServers {
   /** Those of one server; undefined when it does not exist. The same object until they change. */
-  of(server: string): DoorFields | undefined
+  of(server: string): (DoorFields & RuledFields) | undefined
   /** Those of the servers in it, where this is a group; undefined for a server. */
   membersOf?(group: string): readonly DoorFields[] | undefined
   names(): Iterable<string>
@@ -35,18 +38,21 @@ export interface GuardedServers {
 /** What the hooks say: the context for routes and log, and the answer when the request ends here. */
 export interface Admission {
   readonly context: RequestContext
-  readonly refusal: GatewayError | Response | null
+  /** A promise where it is not known yet who asks. */
+  readonly refusal: GatewayError | Response | null | Promise<GatewayError | null>
 }
 
 export interface Access {
   /** The same rules, for whoever asks without a request. */
   readonly decider: AccessDecider
+  /** Null without OAuth. */
+  readonly identity: Identity | null
   /** Runs the hooks. `socketAddress` is the peer as the socket names it, null on a unix socket. */
   admit(request: Request, target: Target, socketAddress: string | null): Admission
-  /** Takes new rules for all requests from now on. */
-  reload(rules: AccessRules): void
+  /** Takes new rules for all requests from now on, and who knows those whom no token of theirs names. */
+  reload(rules: AccessRules, identity: Identity | null): void
   /** Whether a request of this principal to this server could still be let in; else its sessions must end. */
-  admits(principalId: string, server: string): boolean
+  admits(principalId: string, grants: Grants | null, server: string): boolean
   /** Whether this admin request could still be let in; else what it has opened must end. */
   admitsAdmin(context: RequestContext): boolean
   /** Why nobody at all can come in at this server; null where somebody can. */
@@ -59,15 +65,26 @@ export interface Access {
 }
 
 /** Opens the access chain under `rules`. */
-export function createAccess(rules: AccessRules, servers: GuardedServers): Access {
-  return new AccessChain(rules, servers)
+export function createAccess(
+  rules: AccessRules,
+  servers: GuardedServers,
+  identity: Identity | null = null,
+): Access {
+  return new AccessChain(rules, servers, identity)
 }
+
+/** How often one address may have an issuer asked about tokens that nobody has seen, a second and at once. */
+const asksPerSecond = 5
+const asksAtOnce = 20
 
 class AccessChain implements Access {
   #rules: AccessRules
   #rate: RateLimiter | null
   readonly #servers: GuardedServers
   readonly decider: AccessDecider
+  /** Null where the configured tokens are all that counts. */
+  identity: Identity | null
+  readonly #asks = new RateLimiter(asksPerSecond, asksAtOnce)
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
   #lastHostText = ''
@@ -81,8 +98,9 @@ class AccessChain implements Access {
   #baseRules: AccessRules | null = null
   #base = ''
 
-  constructor(rules: AccessRules, servers: GuardedServers) {
+  constructor(rules: AccessRules, servers: GuardedServers, identity: Identity | null) {
     this.#rules = rules
+    this.identity = identity
     this.#rate = limiterOf(rules)
     this.#servers = servers
     this.decider = new AccessDecider(rules.global)
@@ -100,7 +118,8 @@ class AccessChain implements Access {
       request,
       place: 0,
       requestId: `${this.#instance}-${(++this.#requests).toString(36)}`,
-      area: target.area,
+      // Without OAuth its paths are none.
+      area: target.area === 'discovery' && this.identity === null ? 'unknown' : target.area,
       path: target.path,
       server: target.server,
       endpoint: target.endpoint,
@@ -118,16 +137,21 @@ class AccessChain implements Access {
     if (host === null) {
       return { context, refusal: new GatewayError('BAD_REQUEST', 'The Host header is not a host name.') }
     }
-    const refusal =
-      checkHost(host, target.area, rules) ??
-      checkOrigin(request, origin, target.area, host, context.externalBase, rules) ??
-      preflight(request, origin, rules) ??
-      this.#authenticate(context, target, headers, rules) ??
-      this.#limit(context, request, rules)
-    return { context, refusal }
+    const { area } = context
+    const early =
+      checkHost(host, area, rules) ??
+      checkOrigin(request, origin, area, host, context.externalBase, rules) ??
+      preflight(request, origin, area, rules)
+    if (early !== null) return { context, refusal: early }
+    const refusal = this.#authenticate(context, target, headers, rules)
+    if (refusal instanceof Promise) {
+      return { context, refusal: refusal.then((late) => late ?? this.#limit(context, request, rules)) }
+    }
+    return { context, refusal: refusal ?? this.#limit(context, request, rules) }
   }
 
-  reload(rules: AccessRules): void {
+  reload(rules: AccessRules, identity: Identity | null): void {
+    this.identity = identity
     const rate = limiterOf(rules)
     // An unchanged limit keeps its buckets: a reload must not refill them.
     if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
@@ -141,17 +165,24 @@ class AccessChain implements Access {
     return rules.admin.size === 0 ? principal === anonymous : rules.admin.holds(principal.id)
   }
 
-  admits(principalId: string, server: string): boolean {
+  admits(principalId: string, grants: Grants | null, server: string): boolean {
+    if (grants !== null) return this.#reaches(grants, server)
     return this.#doorOf(server).admits(principalId, this.#rules.global, this.#guestsOf(server))
   }
 
   closedReason(server: string): string | null {
-    return this.#doorOf(server).isClosed(this.#rules.global, this.#guestsOf(server)) ? closedReason : null
+    const door = this.#doorOf(server)
+    if (this.identity !== null && !door.ownOnly) return null
+    return door.isClosed(this.#rules.global, this.#guestsOf(server)) ? closedReason : null
   }
 
   headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> | undefined {
     if (listed.length === 0) return undefined
+    // What has opened this gateway is for this gateway, whoever has issued it.
+    const presented =
+      senderOf(request)?.role === 'anonymous' ? null : bearerOf(request.headers.get('authorization'))
     return headersForUpstream(request.headers, listed, (text) => {
+      if (text === presented) return true
       const digest = digestOf(text)
       return this.#rules.admin.find(digest) !== null || this.#isClientToken(digest)
     })
@@ -192,15 +223,19 @@ class AccessChain implements Access {
     target: Target,
     headers: Headers,
     rules: AccessRules,
-  ): GatewayError | null {
+  ): GatewayError | null | Promise<GatewayError | null> {
     const { area } = target
     let outcome: Principal | GatewayError = anonymous
     if (area === 'mcp') {
       const door = this.#doorOf(target.server)
-      outcome = door.authenticate(headers.get('authorization'), rules.global, this.#guestsOf(target.server))
-      // After the token: from elsewhere, a stranger would learn which servers exist.
-      if (!(outcome instanceof GatewayError)) outcome = door.checkAddress(context.client) ?? outcome
-    } else if (area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)) {
+      const guests = this.#guestsOf(target.server)
+      const authorization = headers.get('authorization')
+      if (this.identity !== null && !door.ownOnly) {
+        return this.#identify(context, target, door, authorization, this.identity)
+      }
+      return this.#enter(context, target, door, door.authenticate(authorization, rules.global, guests))
+    }
+    if (area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)) {
       const refusal = checkAdminAddress(context.peer, context.client, headers, rules)
       if (refusal !== null) return refusal
       const authorization = isTokenless(area, rules) ? null : headers.get('authorization')
@@ -209,6 +244,62 @@ class AccessChain implements Access {
     if (outcome instanceof GatewayError) return outcome
     context.principal = outcome
     return null
+  }
+
+  /** A token that is not configured may be of somebody all the same. */
+  #identify(
+    context: RequestContext,
+    target: Target,
+    door: ServerDoor,
+    authorization: string | null,
+    identity: Identity,
+  ): GatewayError | null | Promise<GatewayError | null> {
+    const token = bearerOf(authorization)
+    if (token === null) return identity.askForToken(target)
+    const digest = digestOfAsked(token)
+    const holder = door.holderOf(digest, this.#rules.global, this.#guestsOf(target.server))
+    const found = holder ?? identity.identify(token, digest, target, () => this.#mayAsk(context))
+    return found instanceof Promise
+      ? found.then((late) => this.#enter(context, target, door, late))
+      : this.#enter(context, target, door, found)
+  }
+
+  #enter(
+    context: RequestContext,
+    target: Target,
+    door: ServerDoor,
+    found: Principal | GatewayError,
+  ): GatewayError | null {
+    if (found instanceof GatewayError) return found
+    context.principal = found
+    if (found.grants !== null && !this.#reaches(found.grants, target.server)) {
+      return this.#outOfReach(found.grants, target)
+    }
+    // After the token: from elsewhere, a stranger would learn which servers exist.
+    return door.checkAddress(context.client)
+  }
+
+  /** Whether rules let their holder come in here; where all servers are together each is decided for itself. */
+  #reaches(grants: Grants, server: string): boolean {
+    const fields = this.#fieldsOf(server)
+    return fields === everythingGroup || grants.server(fields, null).allowed
+  }
+
+  /** A server that is out of reach is not there, but for those who can ask for more. */
+  #outOfReach(grants: Grants, target: Target): GatewayError {
+    const scopes = grants.scopesFor(this.#fieldsOf(target.server))
+    if (scopes !== null && this.identity !== null) return this.identity.askForScopes(target, scopes)
+    return serverUnknownError(target.server)
+  }
+
+  /** What rules look at; of a server that does not exist, what they would look at if it did. */
+  #fieldsOf(server: string): RuledFields {
+    return this.#servers.of(server) ?? { name: server, access: null }
+  }
+
+  #mayAsk({ client, peer, startedAtMs }: RequestContext): GatewayError | null {
+    const address = client ?? peer
+    return this.#asks.check(address === null ? '' : countingKey(address), startedAtMs)
   }
 
   #limit(context: RequestContext, request: Request, rules: AccessRules): GatewayError | null {

@@ -50,6 +50,8 @@ export function checkOrigin(
   externalBase: string,
   rules: AccessRules,
 ): GatewayError | null {
+  // What is there is the same for everybody, and pages must read it before they can have a token.
+  if (area === 'discovery') return null
   if (origin === null) {
     if (area === 'health' || request.headers.get('sec-fetch-site') !== 'cross-site') return null
   } else if (rules.origins.has(origin) || isOwnOrigin(origin, host, externalBase)) return null
@@ -67,9 +69,15 @@ function isOwnOrigin(origin: string, host: HostName, externalBase: string): bool
   return origin === (prefix < 0 ? externalBase : externalBase.slice(0, prefix))
 }
 
-/** The answer to a preflight from a listed origin; null when the request is none. */
-export function preflight(request: Request, origin: string | null, rules: AccessRules): Response | null {
-  if (request.method !== 'OPTIONS' || origin === null || !rules.origins.has(origin)) return null
+/** The answer to a preflight from an origin whose page may ask; null when the request is none. */
+export function preflight(
+  request: Request,
+  origin: string | null,
+  area: Area,
+  rules: AccessRules,
+): Response | null {
+  if (request.method !== 'OPTIONS' || origin === null) return null
+  if (area !== 'discovery' && !rules.origins.has(origin)) return null
   if (request.headers.get('access-control-request-method') === null) return null
   const response = replyEmpty(204)
   allowOrigin(response, origin)

@@ -107,7 +107,8 @@ function readHosts(
 
 function exposureWarnings({ host, auth }: AccessSettings): readonly string[] {
   const warnings: string[] = []
-  if (!isLoopbackHost(host) && auth.globalTokens.length === 0) {
+  const open = auth.globalTokens.length === 0 && auth.oauth.issuers.length === 0
+  if (!isLoopbackHost(host) && open) {
     warnings.push(
       `listening on ${host} without auth.global_tokens: everyone who reaches this address can use every server`,
     )

@@ -36,7 +36,10 @@ export function readTarget(url: string): Target | null {
   if (path.includes('%') && ambiguousEscape.test(path)) return null
   if (path.includes('/.')) {
     if (dotSegment.test(path)) return null
-    // Clients probe for OAuth metadata below any path; without an authorization server that is a plain 404.
+    if (path.startsWith('/.well-known/oauth-protected-resource')) {
+      return { area: 'discovery', path, server: '', endpoint: '' }
+    }
+    // Clients probe for other metadata below any path, which is a plain 404.
     if (path.includes('/.well-known/')) return { area: 'unknown', path, server: '', endpoint: '' }
   }
   if (path.startsWith('/mcp-proxy/')) {

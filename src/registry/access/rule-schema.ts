@@ -51,6 +51,12 @@ export const ruleSchema = Type.Object(
 
 export type RuleWire = Static<typeof ruleSchema>
 
+/** A rule of one definition, which is about that server. */
+export const definitionRuleSchema = Type.Omit(ruleSchema, ['servers'], {
+  additionalProperties: false,
+  description: 'a rule such as { who: { claims: … }, tools: […] }',
+})
+
 /** Whom a rule is about. Keys are one way in; users and claims are about people, and where both stand both must hold. */
 export interface Who {
   readonly keys: readonly string[]
@@ -79,5 +85,26 @@ export function ruleOf(wire: RuleWire): AccessRule {
     prompts: wire.prompts ?? null,
     resources: wire.resources ?? null,
     readOnly: wire.readOnly ?? false,
+  }
+}
+
+/** The wire form again; `ruleOf` reads it back as the same. */
+export function ruleToWire({ who, servers, tools, prompts, resources, readOnly }: AccessRule): RuleWire {
+  return {
+    ...(who === null ? {} : { who: whoToWire(who) }),
+    ...(servers === null ? {} : { servers: [...servers] }),
+    ...(tools === null ? {} : { tools: [...tools] }),
+    ...(prompts === null ? {} : { prompts: [...prompts] }),
+    ...(resources === null ? {} : { resources: [...resources] }),
+    ...(readOnly ? { readOnly } : {}),
+  }
+}
+
+function whoToWire({ keys, users, claims }: Who): NonNullable<RuleWire['who']> {
+  const named = Object.entries(claims).map(([name, values]): [string, string[]] => [name, [...values]])
+  return {
+    ...(keys.length === 0 ? {} : { keys: [...keys] }),
+    ...(users.length === 0 ? {} : { users: [...users] }),
+    ...(named.length === 0 ? {} : { claims: Object.fromEntries(named) }),
   }
 }

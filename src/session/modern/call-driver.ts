@@ -108,6 +108,10 @@ export class ModernCallDriver<State = unknown>
     return this.#parts.requests.openEntry(this.clientKey, giveUp)
   }
 
+  get grants(): Grants | null {
+    return this.#request.grants
+  }
+
   get reply(): Promise<ModernReply> {
     return this.#response.reply
   }

@@ -49,6 +49,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly progressTokenText: string | null
   readonly client = null
   override readonly principalId: string
+  readonly grants: Grants | null
   readonly clientKey: string
   readonly serverName: string
   readonly #requests: RequestBooks
@@ -74,6 +75,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.progressTokenText = progressTokenTextOf(message)
     checkProgressToken(this.progressTokenText)
     this.principalId = request.principalId
+    this.grants = request.grants
     this.clientKey = request.clientKey
     this.holder = this
     this.serverName = server.name

@@ -3,6 +3,7 @@
  * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`, both in bytes by
  * the ledger.
  */
+import type { Grants } from '../../access/reach.ts'
 import { type ErrorCode, GatewayError, noRoomError } from '../../errors.ts'
 import { type ByteLedger, heldBytesMin, type LedgerEntry, textBytes } from '../../runtime/byte-ledger.ts'
 import { type Listed, Roster } from '../../runtime/in-flight.ts'
@@ -17,6 +18,8 @@ export interface OpenRequest extends Listed {
   /** True for a subscription, which is no call that could be waited for. */
   readonly endless: boolean
   readonly principalId: string
+  /** What its client was granted; null for everything. */
+  readonly grants: Grants | null
   /** What its client is counted under, wherever a bound is for one client. */
   readonly clientKey: string
   readonly serverName: string

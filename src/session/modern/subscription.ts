@@ -2,6 +2,7 @@
  * A stateless client's `subscriptions/listen` on a legacy server: the gateway's own stream, fed from a lane
  * that it shares with others of its principal (protocol/bridge/listen.ts).
  */
+import type { Grants } from '../../access/reach.ts'
 import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { type Listen, startListen, stepListen } from '../../protocol/bridge/listen.ts'
 import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/bridge/types.ts'
@@ -27,6 +28,7 @@ import {
 export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly id: string
   readonly principalId: string
+  readonly grants: Grants | null
   readonly clientKey: string
   readonly serverName: string
   readonly interactive = false
@@ -58,6 +60,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     this.#lane = lane
     this.#idText = request.idText
     this.principalId = request.binding.principalId
+    this.grants = request.grants
     this.clientKey = request.clientKey
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`

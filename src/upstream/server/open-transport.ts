@@ -6,7 +6,7 @@ import { definitionToWire, secretValuesOf, urlSecrets } from '../../registry/def
 import type { Log } from '../../telemetry/log.ts'
 import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
-import { checkUpstreamUrl, type UrlPolicy } from '../transports/http/client/url-guard.ts'
+import { type UrlPolicy, upstreamGuard } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
 import { addressNames, childEnvironment } from '../transports/stdio/child-environment.ts'
@@ -75,12 +75,7 @@ export function openTransport(
     lineBytesMax: limits.lineBytesMax,
     secrets,
     proxies,
-    // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
-    guardUrl: async (url: URL, from: URL | null) => {
-      const addresses = await checkUpstreamUrl(url, urlPolicy, from)
-      // An outgoing proxy makes the connection, and looks at names to let it through.
-      return proxies.carriesClearText ? undefined : addresses
-    },
+    guardUrl: upstreamGuard(urlPolicy, proxies),
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
 }

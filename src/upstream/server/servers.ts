@@ -1,5 +1,5 @@
 /** Every registered server by name: the only owner of supervisors. */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, serverUnknownError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { ServerDirectory, ServerOrigin } from './directory.ts'
 import { OutputTail } from './output-tail.ts'
@@ -70,10 +70,7 @@ export class Servers implements ServerDirectory {
   require(name: string): Server {
     const server = this.#byName.get(name)
     if (server) return server
-    throw new GatewayError(
-      'SERVER_UNKNOWN',
-      `There is no server named ${JSON.stringify(name.slice(0, 64))}; GET /admin/mcps lists those there are.`,
-    )
+    throw serverUnknownError(name)
   }
 
   /** Child processes of all servers together. */

@@ -20,6 +20,7 @@ const bounds = { heldBytesMax: 1024, heldBytesPerClientMax: 1024 }
 class Work implements OpenRequest {
   place = 0
   readonly principalId = 'anonymous'
+  readonly grants = null
   readonly clientKey: string = 'one'
   readonly serverName = 'one'
   readonly watched = Promise.withResolvers<void>()

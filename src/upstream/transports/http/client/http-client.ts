@@ -48,6 +48,8 @@ export interface HttpRequest extends HeaderSource {
   readonly repeatable?: boolean
   /** Where to send it; the URL of the definition when absent. */
   readonly url?: URL
+  /** True for what must reach nobody else: a redirect is its answer, and is not followed. */
+  readonly stays?: boolean
 }
 
 /** A request on its way to one of the URLs that redirects lead it to. */
@@ -224,7 +226,7 @@ export class HttpClient {
     this.#reached = 'an answer'
     const setCookie = hop.trusted ? answer.header('set-cookie') : null
     if (setCookie !== null) this.#headers.keepCookies(setCookie)
-    if (mayFollow(answer.status, hop.request.method)) return this.#redirected(answer, hop)
+    if (mayFollow(answer.status, hop.request)) return this.#redirected(answer, hop)
     const encoding = answer.header('content-encoding')
     return encoding === null ? answer : decodedAnswer(answer, encoding)
   }
@@ -268,7 +270,8 @@ export class HttpClient {
 }
 
 /** The older three would turn a POST into a GET (RFC 9110, 15.4), which is no message any more. */
-function mayFollow(status: number, method: HttpRequest['method']): boolean {
+function mayFollow(status: number, { method, stays }: HttpRequest): boolean {
+  if (stays === true) return false
   if (status === 307 || status === 308) return true
   return method === 'GET' && (status === 301 || status === 302 || status === 303)
 }

@@ -14,6 +14,8 @@ import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { GatewayError } from '../../../../errors.ts'
 import { formatIp, parseIp } from '../../../../net/ip.ts'
+import type { OutgoingProxies } from '../../../../net/outgoing-proxy.ts'
+import type { UrlGuard } from './routes.ts'
 
 /** Where a socket listens: a host as it was bound (an address or a name, IPv6 without brackets), and its port. */
 export interface ListenAddress {
@@ -128,6 +130,16 @@ export async function checkUpstreamUrl(
   }
   if (from !== null) await checkRedirect(url, addresses, from, policy)
   return addresses
+}
+
+/** The guard of one HTTP wire, where outgoing proxies may stand in between. */
+export function upstreamGuard(policy: UrlPolicy, proxies: OutgoingProxies): UrlGuard {
+  // Asked on every connect and redirect: a name that was harmless at registration may point elsewhere now.
+  return async (url, from) => {
+    const addresses = await checkUpstreamUrl(url, policy, from)
+    // An outgoing proxy makes the connection, and looks at names to let it through.
+    return proxies.carriesClearText ? undefined : addresses
+  }
 }
 
 async function checkRedirect(

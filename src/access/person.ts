@@ -1,0 +1,128 @@
+/**
+ * A person: the principal that a token or a sign-in stands for, and what rules grant it. Within one place rules add up
+ * (`auth.oauth.access`, `access` of a definition); the places must all allow. Who is named by no rule at a server does
+ * not find it.
+ */
+import { createHash } from 'node:crypto'
+import type { Principal } from './principal.ts'
+import type { Decision, Grants, ItemFacts, ItemKind, RuledFields } from './reach.ts'
+import { type CompiledRule, type Person, type RuleBook, rulesOf } from './rules.ts'
+
+/** 128 bits: nobody can look for a second subject with the same. */
+const hashDigits = 32
+
+/** The id of a subject of an issuer. What is hashed has one reading: neither can be made to look like the other. */
+function personId(issuer: string, subject: string): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([issuer, subject]))
+    .digest('hex')
+  return `oauth:${hash.slice(0, hashDigits)}`
+}
+
+/** One for each token: its claims and its end are those of the token. */
+export function personPrincipal(user: Omit<Person, 'id'>, book: RuleBook): Principal {
+  const id = personId(user.issuer, user.subject)
+  return Object.freeze({
+    id,
+    shown: id,
+    name: `${user.issuer} ${user.subject}`,
+    role: 'client',
+    grants: new PersonGrants({ ...user, id }, book),
+  })
+}
+
+/** Of the scopes that rules ask for, so many are tried to find one that a token lacks. */
+const scopesMax = 16
+
+/** What a person may use. One for each token: what the next one says may be something else. */
+class PersonGrants implements Grants {
+  readonly endsAtMs: number
+  readonly #person: Person
+  readonly #book: RuleBook
+  #version = -1
+  #own: readonly CompiledRule[] = []
+  #places = new WeakMap<RuledFields, readonly Place[]>()
+
+  constructor(person: Person, book: RuleBook) {
+    this.#person = person
+    this.#book = book
+    this.endsAtMs = person.expiresAtMs
+  }
+
+  server(definition: RuledFields, through: RuledFields | null): Decision {
+    const places = this.#placesAt(definition)
+    const closed = places.find(({ rules }) => rules.length === 0)
+    if (closed !== undefined) return refusedBy(`no rule of ${closed.name} names this caller`)
+    const [rule] = places.flatMap(({ rules }) => rules)
+    if (rule !== undefined) return allowedBy(rule.label)
+    // Whoever was let in at a group may use the servers in it that have no rules of their own.
+    if (through !== null) return this.server(through, null)
+    return refusedBy(`no rule names ${definition.name} for this caller`)
+  }
+
+  hides(definition: RuledFields, kind: ItemKind): boolean {
+    return this.#placesAt(definition).some(({ rules }) => !rules.some((rule) => rule.opensAll(kind)))
+  }
+
+  decide(definition: RuledFields, kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision {
+    let label = 'no rule hides it'
+    for (const place of this.#placesAt(definition)) {
+      const rule = place.rules.find((each) => each.opens(kind, name, facts))
+      if (rule === undefined) return refusedBy(`no rule of ${place.name} opens this ${kind}`)
+      label = rule.label
+    }
+    return allowedBy(label)
+  }
+
+  scopesFor(definition: RuledFields): readonly string[] | null {
+    if (!this.#book.knows(this.#person.issuer)) return null
+    const had = this.#person.claims['scopes'] ?? []
+    const offered = [...this.#book.rules, ...(rulesOf(definition) ?? [])].flatMap((rule) => rule.scopes)
+    for (const scope of [...new Set(offered)].slice(0, scopesMax)) {
+      const scopes = [...had, scope]
+      const person = { ...this.#person, claims: { ...this.#person.claims, scopes } }
+      if (new PersonGrants(person, this.#book).server(definition, null).allowed) return scopes
+    }
+    return null
+  }
+
+  /** Where rules speak about this server; a place whose list is empty has rules, and none for this person. */
+  #placesAt(definition: RuledFields): readonly Place[] {
+    if (this.#version !== this.#book.version) {
+      this.#version = this.#book.version
+      this.#own = this.#book.rulesFor(this.#person)
+      this.#places = new WeakMap()
+    }
+    let places = this.#places.get(definition)
+    if (places === undefined) {
+      const own = this.#own.filter((rule) => rule.reaches(definition.name))
+      const ofServer = this.#book.knows(this.#person.issuer) ? rulesOf(definition) : []
+      places = [
+        ...(own.length === 0 ? [] : [{ name: 'auth.oauth.access', rules: own }]),
+        ...(ofServer === null
+          ? []
+          : [
+              {
+                name: `access of ${definition.name}`,
+                rules: ofServer.filter((rule) => rule.names(this.#person)),
+              },
+            ]),
+      ]
+      this.#places.set(definition, places)
+    }
+    return places
+  }
+}
+
+interface Place {
+  readonly name: string
+  readonly rules: readonly CompiledRule[]
+}
+
+function allowedBy(rule: string): Decision {
+  return { allowed: true, rule }
+}
+
+function refusedBy(rule: string): Decision {
+  return { allowed: false, rule }
+}

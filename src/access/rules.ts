@@ -1,0 +1,126 @@
+/**
+ * Rules of access as they are asked: those about people that stand in `auth.oauth.access`, and those of each definition
+ * (`access`). They are read when they are asked, so that a configuration that is read again counts at once.
+ */
+import { namePatterns } from '../protocol/name-pattern.ts'
+import type { AccessRule, Who } from '../registry/access/rule-schema.ts'
+import type { ItemFacts, ItemKind, RuledFields } from './reach.ts'
+
+/** Somebody whom rules can name. */
+export interface Person {
+  readonly issuer: string
+  /** The principal's id. */
+  readonly id: string
+  readonly subject: string
+  /** Values by the names that rules use. */
+  readonly claims: Readonly<Record<string, readonly string[]>>
+  /** Wall clock. */
+  readonly expiresAtMs: number
+}
+
+/** The rules about people that are in force. */
+export class RuleBook {
+  #rules: readonly CompiledRule[] = []
+  #issuers: ReadonlySet<string> = new Set()
+  #version = 0
+
+  /** Counts up with each change. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** Goes on with these rules, for people of these issuers. */
+  take(rules: readonly AccessRule[], issuers: readonly string[]): void {
+    this.#rules = rules.map((rule, index) => new CompiledRule(rule, `auth.oauth.access[${index}]`))
+    this.#issuers = new Set(issuers)
+    this.#version++
+  }
+
+  /** The rules that name this person. */
+  rulesFor(person: Person): readonly CompiledRule[] {
+    return this.#issuers.has(person.issuer) ? this.#rules.filter((rule) => rule.names(person)) : []
+  }
+
+  knows(issuer: string): boolean {
+    return this.#issuers.has(issuer)
+  }
+
+  get rules(): readonly CompiledRule[] {
+    return this.#rules
+  }
+}
+
+/** The rules of one definition, compiled once for as long as it is in use. */
+export function rulesOf(definition: RuledFields): readonly CompiledRule[] | null {
+  if (definition.access === null) return null
+  let rules = compiled.get(definition.access)
+  if (rules === undefined) {
+    rules = definition.access.map(
+      (rule, index) => new CompiledRule(rule, `access[${index}] of ${definition.name}`),
+    )
+    compiled.set(definition.access, rules)
+  }
+  return rules
+}
+
+const compiled = new WeakMap<readonly AccessRule[], readonly CompiledRule[]>()
+
+type Fits = (name: string) => boolean
+
+/** A rule that is asked often. */
+export class CompiledRule {
+  /** Where it stands, for admins. */
+  readonly label: string
+  readonly #who: Who | null
+  readonly #servers: Fits | null
+  readonly #lists: Readonly<Record<ItemKind, Fits | null>>
+  readonly #readOnly: boolean
+
+  constructor(rule: AccessRule, label: string) {
+    this.label = label
+    this.#who = rule.who
+    this.#servers = patterns(rule.servers)
+    const resources = patterns(rule.resources)
+    this.#lists = {
+      tool: patterns(rule.tools),
+      prompt: patterns(rule.prompts),
+      resource: resources,
+      template: resources,
+    }
+    this.#readOnly = rule.readOnly
+  }
+
+  /** The scopes of which it asks for one. */
+  get scopes(): readonly string[] {
+    return this.#who?.claims['scopes'] ?? []
+  }
+
+  /** Whether it is about this person: users and claims must both fit where both are given. */
+  names({ id, issuer, subject, claims }: Person): boolean {
+    if (this.#who === null) return true
+    const { keys, users, claims: wanted } = this.#who
+    const names = Object.keys(wanted)
+    if (users.length === 0 && names.length === 0) return keys.length === 0
+    if (users.length > 0 && !users.includes(id) && !users.includes(`${issuer} ${subject}`)) return false
+    return names.every((name) => claims[name]?.some((value) => wanted[name]?.includes(value)) === true)
+  }
+
+  reaches(server: string): boolean {
+    return this.#servers === null || this.#servers(server)
+  }
+
+  /** Whether it opens everything of this kind. */
+  opensAll(kind: ItemKind): boolean {
+    return this.#lists[kind] === null && !(this.#readOnly && kind === 'tool')
+  }
+
+  opens(kind: ItemKind, name: string | null, facts: ItemFacts | null): boolean {
+    if (this.#readOnly && kind === 'tool' && facts?.readOnly !== true) return false
+    const fits = this.#lists[kind]
+    return fits === null || (name !== null && fits(name))
+  }
+}
+
+function patterns(list: readonly string[] | null): Fits | null {
+  return list === null ? null : namePatterns(list)
+}

@@ -1,0 +1,69 @@
+/**
+ * Small requests of the gateway's own to whoever it must ask something, such as an authorization server: under the
+ * same guard as requests to servers, bounded in bytes and in time, each on a connection of its own.
+ */
+import { GatewayError } from '../../../../errors.ts'
+import type { OutgoingProxies } from '../../../../net/outgoing-proxy.ts'
+import { readBody } from './answer/answer.ts'
+import { Cancellation } from './answer/cancellation.ts'
+import { HttpClient } from './http-client.ts'
+import { type UrlPolicy, upstreamGuard } from './url-guard.ts'
+
+export interface SmallRequest {
+  readonly url: string
+  /** The URL that named this one, which is judged like a redirect from there; null where the settings did. */
+  readonly learnedFrom: string | null
+  readonly headers?: Readonly<Record<string, string>>
+  /** What to post, form-encoded; a GET without it. A post follows no redirect. */
+  readonly form?: string
+}
+
+export interface SmallAnswer {
+  readonly status: number
+  readonly text: string
+}
+
+/**
+ * Resolves with the answer, whatever its status. Rejects with a GatewayError when the URL may not be reached, nothing
+ * answers in time, or the answer is too large.
+ */
+export type Ask = (request: SmallRequest) => Promise<SmallAnswer>
+
+const answerBytesMax = 256 * 1024
+
+/** The way out for such requests. One that is not answered within `answerMs` is given up. */
+export function smallRequests(policy: UrlPolicy, proxies: OutgoingProxies, answerMs = 5_000): Ask {
+  const guardUrl = upstreamGuard(policy, proxies)
+  return async ({ url, learnedFrom, headers = {}, form }) => {
+    const client = new HttpClient({
+      url: learnedFrom ?? url,
+      headers: {},
+      guardUrl,
+      proxies,
+      lineBytesMax: answerBytesMax,
+    })
+    const cancellation = new Cancellation()
+    const timer = setTimeout(() => cancellation.cancel(), answerMs)
+    const contentType = form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }
+    try {
+      const answer = await client.request({
+        method: form === undefined ? 'GET' : 'POST',
+        protocolHeaders: { ...headers, ...contentType },
+        url: new URL(url),
+        cancellation,
+        ...(form === undefined ? {} : { body: form, stays: true }),
+      })
+      const text = await readBody(answer, answerBytesMax)
+      if (text === null) {
+        throw new GatewayError(
+          'UPSTREAM_ERROR',
+          `${answer.url.host} answered with more than ${answerBytesMax} bytes.`,
+        )
+      }
+      return { status: answer.status, text }
+    } finally {
+      clearTimeout(timer)
+      client.close()
+    }
+  }
+}
