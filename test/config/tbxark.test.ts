@@ -98,6 +98,11 @@ describe('a file of TBXark’s proxy', () => {
         'config.json: mcpProxy.options.oauth2 signs people in, which this gateway cannot do in its place; use authTokens (docs/MIGRATION.md)',
     },
     {
+      why: 'a switch in words, which would leave a server on',
+      file: withServer({ command: 'x', options: { disabled: 'yes' } }),
+      message: 'config.json: mcpServers.a.options.disabled must be true or false',
+    },
+    {
       why: 'a server that is open beside others with tokens',
       file: withServer({ command: 'x', options: { authTokens: [] } }, { authTokens: ['a'] }),
       message:

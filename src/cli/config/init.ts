@@ -11,15 +11,15 @@ const args: ArgsDef = {
   config: { type: 'string', valueHint: 'file', description: 'File to write.\ndefault compozy.yaml' },
   tokens: {
     type: 'boolean',
-    description:
-      'Puts a new token for clients and one for admins into it; only its owner can read the file then.',
+    description: 'Puts a new token for clients and one for admins into it.',
   },
 }
 
 export const init = defineCommand({
   meta: {
     name: 'init',
-    description: 'Writes a commented compozy.yaml to begin with. Never overwrites a file.',
+    description:
+      'Writes a commented compozy.yaml to begin with, which only its owner can read. Never overwrites a file.',
   },
   args,
   async run({ rawArgs }) {

@@ -65,6 +65,8 @@ const optionKeys = [
   'oauth2',
 ]
 
+const switches = ['panicIfInvalid', 'logEnabled', 'disabled', 'enabled']
+
 function refuse({ shown, faults }: Notes, what: string): void {
   faults.add(`${shown}: ${what} (${migrationPage})`)
 }
@@ -83,8 +85,13 @@ function checkKeys(fields: Fields, known: readonly string[], place: string, note
     const hint = nearest === null ? `; known here: ${known.join(', ')}` : `; did you mean ${nearest}?`
     refuse(notes, `unknown key ${place}.${key.slice(0, 80)}${hint}`)
   }
+  for (const switched of switches) {
+    const value = fields[switched]
+    if (value !== undefined && value !== null && typeof value !== 'boolean')
+      notes.faults.add(`${notes.shown}: ${place}.${switched} must be true or false`)
+  }
   const oauth = fields['oauth2']
-  if (isMap(oauth) && oauth['enabled'] === true) {
+  if (isMap(oauth) && (oauth['enabled'] ?? false) !== false) {
     refuse(
       notes,
       `${place}.oauth2 signs people in, which this gateway cannot do in its place; use authTokens`,
