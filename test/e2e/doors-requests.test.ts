@@ -72,7 +72,7 @@ describe('without credentials', () => {
         const request = rawRequest(`${method} ${path}`, lines, `${gibibyteHex}\r\n`)
         const { status } = await sendRaw(port, request, headed)
         // A body on a method that takes none is refused for that where nobody asks for credentials.
-        if (path === '/healthz' || path === '/readyz') expect([400, 401, 405]).toContain(status)
+        if (['/livez', '/healthz', '/readyz'].includes(path)) expect([400, 401, 405]).toContain(status)
         else expect(`${method} ${path} ${status}`).toBe(`${method} ${path} 401`)
       })
       await Promise.all(refusals)
