@@ -45,4 +45,6 @@ export interface LiveCall {
   readonly ending: CallEnding | null
   /** Calls back once with the ending, at once when it has ended. */
   whenEnded(listener: (ending: CallEnding) => void): void
+  /** Calls back when it has ended with a question, and comes to another end because its client stays away. */
+  whenAbandoned?(listener: (ending: CallEnding) => void): void
 }

@@ -44,7 +44,10 @@ async function logOfFailures(): Promise<string> {
     await using agent = await RawClient.open(url, { token: tokens.agent, version: '2025-03-26' })
     for (let id = 0; id < 4; id++) await agent.callTool(id, 'fail', {})
     // With progress the answer is a stream, and the call has a line of its own.
-    await agent.callTool(4, 'report', {}, 'token')
+    const reported = agent.callTool(4, 'report', {}, 'token')
+    await poll('its progress', async () => gateway.lines().some((line) => line.includes('"report"')))
+    await agent.callTool(10, 'release', {})
+    await reported
     const batch = [5, 6, 7].map((id) => ({
       jsonrpc: '2.0',
       id,
@@ -103,6 +106,7 @@ test('each line that looks into a log shows who called what, how often it failed
     'files error {"rpc_error":2}',
     'files fail {"tool_error":5}',
     'files hidden {"refused":1}',
+    'files release {"ok":1}',
     'files report {"tool_error":1}',
     'files work {"ok":1}',
   ])

@@ -5,7 +5,7 @@
  *
  * Tools: `work` does; `fail` says `isError`, where in its result and beside how many bytes its arguments say;
  * `error` is answered with a JSON-RPC error; `die` ends the process; `hang` is never answered; `report` sends
- * progress before it fails; `ask` wants input first. Resources and prompts are answered with errors.
+ * progress and fails once `release` is called; `ask` wants input first. Resources and prompts are answered with errors.
  */
 import { createInterface } from 'node:readline'
 
@@ -23,6 +23,8 @@ interface Message {
 const modern = process.argv.includes('--modern')
 const kind = modern ? '"resultType":"complete",' : ''
 const capabilities = { tools: {}, resources: {}, prompts: {} }
+/** Calls of `report` that wait. */
+const reports: (() => void)[] = []
 const serverInfo = { name: 'failing', version: '1.0.0' }
 
 function write(text: string): void {
@@ -69,7 +71,11 @@ function call(id: unknown, { name, arguments: args = {}, requestState, _meta }: 
           params: { progressToken: token, progress: 1 },
         }),
       )
-      setTimeout(() => result(id, failure(args)), 50)
+      reports.push(() => result(id, failure(args)))
+      return
+    case 'release':
+      for (const report of reports.splice(0)) report()
+      result(id, `{${kind}"content":[]}`)
       return
     case 'ask':
       if (requestState !== undefined) result(id, failure(args))

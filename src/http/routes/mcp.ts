@@ -21,7 +21,7 @@ import type { Endpoint, Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
-import { endingOfError, type LiveCall } from '../../telemetry/call-ending.ts'
+import { type CallEnding, endingOfError, type LiveCall } from '../../telemetry/call-ending.ts'
 import { clientOf, shownText } from '../../telemetry/callers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Server } from '../../upstream/server/server.ts'
@@ -236,11 +236,14 @@ export function noteEnding(
   call: LiveCall,
   called: CalledMethod | null = null,
 ): void {
-  if (call.ending !== null && called === null) context.log.ending = call.ending
-  else {
+  const record = (ending: CallEnding) => recordEnding(recorder, context, ending, called)
+  if (call.ending === null || called !== null) {
     context.log.pending = true
-    call.whenEnded((ending) => recordEnding(recorder, context, ending, called))
+    call.whenEnded(record)
+    return
   }
+  context.log.ending = call.ending
+  if (call.ending.outcome === 'input_required') call.whenAbandoned?.(record)
 }
 
 /** Puts a session into the access log, and which eras it joins. */

@@ -232,6 +232,10 @@ export class ModernCallDriver<State = unknown>
   }
 
   #finish(text: string | null, status: number, ending: CallEnding): void {
+    if (!this.#open) {
+      this.#response.abandoned?.(ending)
+      return
+    }
     this.#closeBooks(ending)
     this.#response.finish(text, status, ending)
   }

@@ -57,6 +57,8 @@ export interface AnswerSink {
   /** An answer that is no error, not decoded. */
   finishLarge(pieces: MessagePieces, ending: CallEnding): void
   sweep(nowMs: number): void
+  /** The call that was finished with a question is over, and its client has not come back. */
+  abandoned?(ending: CallEnding): void
 }
 
 /** Makes the sink for the answer to one request. */
@@ -80,6 +82,7 @@ export class ModernResponse implements AnswerSink, LiveCall {
   #stream: EventStream | null = null
   ending: CallEnding | null = null
   #onEnding: ((ending: CallEnding) => void) | null = null
+  #onAbandoned: ((ending: CallEnding) => void) | null = null
   readonly #owner: ResponseOwner
 
   constructor(acceptsStream: boolean, settings: ModernResponseSettings, owner: ResponseOwner) {
@@ -94,6 +97,15 @@ export class ModernResponse implements AnswerSink, LiveCall {
   whenEnded(listener: (ending: CallEnding) => void): void {
     if (this.ending === null) this.#onEnding = listener
     else listener(this.ending)
+  }
+
+  whenAbandoned(listener: (ending: CallEnding) => void): void {
+    this.#onAbandoned = listener
+  }
+
+  abandoned(ending: CallEnding): void {
+    if (this.ending?.outcome === 'input_required') this.#onAbandoned?.(ending)
+    this.#onAbandoned = null
   }
 
   watch(client: WaitingClient): void {

@@ -10,8 +10,6 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, latestLegacyVersion, latestModernVersion, listChanges } from '../../protocol/eras.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
-import { shownText } from '../../telemetry/callers.ts'
-import type { LogFields } from '../../telemetry/log.ts'
 import type { CallWatch, GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { Connection, type ConnectionOwner } from '../connection/connection.ts'
@@ -28,14 +26,12 @@ import { ask, askWatched } from '../connection/own-requests.ts'
 import type { ServerBudget } from '../transports/flood-guard.ts'
 import { FanOut } from './fan-out.ts'
 import type { LaneHost } from './host.ts'
+import { LaneLog } from './lane-log.ts'
 import { LaneOpening, ownRequestMs, restoreSession, sessionIsKnown } from './opening.ts'
-import { type LaneRole, laneName } from './roles.ts'
+import type { LaneRole } from './roles.ts'
 import { routeNotification, routeServerRequest } from './routing.ts'
 import { SessionForgotten, SessionLostAgain, SessionRenewals } from './session-renewals.ts'
 import { LaneSubscriptions } from './subscriptions.ts'
-
-/** What is logged of the name that a server gives itself. */
-const identityCharsMax = 200
 
 function sessionEnded(): GatewayError {
   return new GatewayError('UPSTREAM_CLOSED', 'The session has ended.')
@@ -50,6 +46,7 @@ export class Lane implements ConnectionOwner {
   readonly subscriptions = new LaneSubscriptions((method, params) => this.#background(method, params))
   readonly fanOut = new FanOut()
   readonly budget: ServerBudget
+  readonly log: LaneLog
   readonly #host: LaneHost
   readonly ownerAnnounces: boolean
   #connection: Connection | null = null
@@ -75,6 +72,7 @@ export class Lane implements ConnectionOwner {
     this.era = role.era
     this.owner = role.owner
     this.ownerAnnounces = role.ownerAnnounces
+    this.log = new LaneLog(host, this)
   }
 
   get name(): string {
@@ -314,7 +312,7 @@ export class Lane implements ConnectionOwner {
     if (error === null && this.#connection) return this.#connection
     this.#retired = true
     const reason = error ?? new GatewayError('UPSTREAM_CLOSED', 'the connection was closed')
-    this.#tell('handshake failed', { reason: reason.details })
+    this.log.handshakeFailed(reason.details)
     this.#host.laneClosed(this, reason, false)
     throw reason
   }
@@ -324,28 +322,18 @@ export class Lane implements ConnectionOwner {
       this.#handshake = await discoverServer(connection, this.#host.identity, timeoutMs)
       connection.cancelsByClosing = connection.transport.pid === null
       this.#announced = true
-      this.#tellHandshake(connection, latestModernVersion)
+      this.log.handshake(connection.transport.pid, latestModernVersion, this.#handshake)
       return
     }
     const initialize =
       this.owner?.initialize ?? initializeRequest(latestLegacyVersion, this.#host.identity, {})
     this.#handshake = await initializeServer(connection, initialize, this.owner?.headers, timeoutMs)
-    this.#tellHandshake(connection, paramString(initialize, 'protocolVersion'))
+    const asked = paramString(initialize, 'protocolVersion')
+    this.log.handshake(connection.transport.pid, asked, this.#handshake)
     // A client's own lane waits for the client's word; a lane that comes back has heard it already.
     if (this.ownerAnnounces && !this.#announced) return
     this.#announced = false
     this.#announce(connection, initializedText)
-  }
-
-  #tellHandshake({ transport }: Connection, asked: string | null): void {
-    const { version, identity } = this.#handshake?.facts ?? {}
-    const server = identity == null ? undefined : this.mask(shownText(identity, identityCharsMax))
-    this.#tell('handshake', { pid: transport.pid ?? undefined, asked, version, server })
-  }
-
-  #tell(what: string, fields: LogFields): void {
-    const { log, name } = this.#host
-    if (log.debugging === true) log.debug({ mcp: name, lane: laneName(this), era: this.era, ...fields }, what)
   }
 
   #announce(connection: Connection, text: string): void {

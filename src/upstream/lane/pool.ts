@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { LaneClient } from '../connection/client.ts'
 import type { LaneHost } from './host.ts'
 import { Lane } from './lane.ts'
-import { type LaneRole, laneName, modernRole } from './roles.ts'
+import { type LaneRole, modernRole } from './roles.ts'
 
 export class LanePool {
   readonly #host: LaneHost
@@ -42,11 +42,7 @@ export class LanePool {
   }
 
   #chosen(lane: Lane, role: LaneRole, how: string): Lane {
-    const { log, name } = this.#host
-    if (log.debugging === true) {
-      const { era, why } = role
-      log.debug({ mcp: name, lane: laneName(role), era, how, why, clients: lane.clients.size }, 'lane')
-    }
+    lane.log.chosen(role, how, lane.clients.size)
     return lane
   }
 

@@ -12,6 +12,7 @@ import {
   rpcError,
   rpcResult,
   type Span,
+  scanMessage,
 } from '../../protocol/jsonrpc.ts'
 import { integerAt } from '../../protocol/response.ts'
 import { BridgeCall } from '../connection/bridge-call.ts'
@@ -37,7 +38,12 @@ export function routeServerRequest(
     if (connection.transport.pid !== null) connection.send(rpcError(idTextOf(message), noSuchMethod), null)
     return
   }
-  const answer = (text: string) => connection.send(text, null)
+  const askedAtMs = performance.now()
+  const answer = (text: string) => {
+    const response = scanMessage(text)
+    if (response?.failed === true) lane.log.questionRefused(message, response, performance.now() - askedAtMs)
+    connection.send(text, null)
+  }
   if (message.method === 'ping') answer(rpcResult(idTextOf(message), '{}'))
   else if (lane.owner)
     lane.owner.ask(message, call ?? soleCause(connection), answer, () => carrierOf(connection.causes()))
