@@ -21,6 +21,9 @@ const servers = defineCommand({
     logs: () => import('./cli/servers/logs.ts').then(({ logs }) => logs),
     tools: () => import('./cli/servers/tools.ts').then(({ tools }) => tools),
     call: () => import('./cli/servers/call.ts').then(({ call }) => call),
+    export: () => import('./cli/servers/export.ts').then(({ exportServers }) => exportServers),
+    import: () => import('./cli/servers/import.ts').then(({ importServers }) => importServers),
+    snippet: () => import('./cli/servers/snippet.ts').then(({ snippet }) => snippet),
     try: () => import('./cli/servers/try.ts').then(({ tryServer }) => tryServer),
   },
 })
@@ -41,6 +44,8 @@ const compozy = defineCommand({
     servers,
     config,
     init: () => import('./cli/config/init.ts').then(({ init }) => init),
+    doctor: () => import('./cli/doctor/doctor.ts').then(({ doctor }) => doctor),
+    completion: () => import('./cli/completion/completion.ts').then(({ completion }) => completion),
     healthcheck: () => import('./cli/healthcheck.ts').then(({ healthcheck }) => healthcheck),
   },
 })
@@ -50,6 +55,13 @@ if (process.argv[2] === '__watchdog')
   await import('./cli/serve/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
 
 const args = process.argv.slice(2)
+// Shells ask so what a word could become (`compozy completion`).
+if (args[0] === '__complete')
+  process.exit(
+    await import('./cli/completion/candidates.ts').then(({ runComplete }) =>
+      runComplete(compozy, args.slice(1)),
+    ),
+  )
 // In the image without wget and shell the executable stands in for both.
 const [, standIn] = /(?:^|\/)(wget|sh)$/.exec(process.argv0) ?? []
 if (standIn !== undefined) {

@@ -11,6 +11,7 @@ import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 const args: ArgsDef = {
   url: urlFlag,
   timeout: { type: 'string', valueHint: 'duration', description: 'Longest wait for the answer.\ndefault 3s' },
+  json: { type: 'boolean', description: 'Prints JSON, for programs.' },
   ...findingFlags,
 }
 
@@ -26,7 +27,9 @@ export const healthcheck = defineCommand({
     if ('fault' in timeout) throw new UsageError(`--timeout ${timeout.fault}`)
     const address = flags['url'] === undefined ? await readSettings(flags, addressOf) : null
     const base = gatewayUrl(flags, address)
-    await check(base.endsWith('/healthz') ? base : `${base}/healthz`, timeout.value)
+    const url = base.endsWith('/healthz') ? base : `${base}/healthz`
+    await check(url, timeout.value)
+    if (flags['json']?.at(-1) === 'true') console.log(JSON.stringify({ healthy: true, url }))
     return 0
   },
 })

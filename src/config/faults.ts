@@ -4,13 +4,15 @@
  */
 import { ConfigError } from '../errors.ts'
 
-const faultsMax = 20
+/** How many are told: whoever has mended these looks again. */
+export const faultsMax = 20
 /** Keys of a file stand in its faults, and may be of any length. */
 const lineLengthMax = 1_000
 
 export class Faults {
   readonly #lines: string[] = []
   #more = 0
+  #unread = false
   #exitCode: 1 | 2 = 1
 
   get any(): boolean {
@@ -19,14 +21,27 @@ export class Faults {
 
   /** Each a line for a person; the last one counts those that are left out. */
   get lines(): readonly string[] {
+    if (this.#unread) return [...this.#lines, 'and more']
     return this.#more === 0 ? this.#lines : [...this.#lines, `and ${this.#more} more`]
   }
 
-  /** @param exitCode 2 for a fault of the command line, which then is that of the process. */
-  add(line: string, exitCode: 1 | 2 = 1): void {
+  /** Notes that not everything was looked at, because there are more faults than are told anyway. */
+  stopCounting(): void {
+    this.#unread = true
+  }
+
+  /**
+   * @param fault the line, or what makes it: to look for a near name is dear, and done only for those that are told.
+   * @param exitCode 2 for a fault of the command line, which then is that of the process.
+   */
+  add(fault: string | (() => string), exitCode: 1 | 2 = 1): void {
     if (exitCode === 2) this.#exitCode = 2
-    if (this.#lines.length === faultsMax) this.#more += 1
-    else this.#lines.push(line.length > lineLengthMax ? `${line.slice(0, lineLengthMax - 1)}…` : line)
+    if (this.#lines.length === faultsMax) {
+      this.#more += 1
+      return
+    }
+    const line = typeof fault === 'string' ? fault : fault()
+    this.#lines.push(line.length > lineLengthMax ? `${line.slice(0, lineLengthMax - 1)}…` : line)
   }
 
   /** What `read` resolves with; undefined where it rejects with a ConfigError, whose faults are kept. */

@@ -14,7 +14,7 @@ import { nestedGroup } from '../registry/group/group-rules.ts'
 import { guessesTransport, parseMcpServersMap } from '../registry/mcp-servers-map.ts'
 import type { Problem } from '../registry/problems.ts'
 import { type Environment, expand, type Gap, gapLine } from './expand.ts'
-import type { Faults } from './faults.ts'
+import { type Faults, faultsMax } from './faults.ts'
 import { isMap, readTree } from './file/file.ts'
 import { migrationPage, tbxarkRoot } from './file/top-level.ts'
 
@@ -125,10 +125,22 @@ export function reportServers(servers: readonly FoundServer[], faults: Faults, w
 
 function ownForm(list: unknown, source: Source, faults: Faults): FoundServer[] {
   if (list === undefined || list === null) return []
-  if (Array.isArray(list))
-    return list.map((entry, index) => found(entry, `${source.shown}: mcps[${index}]`, source))
-  faults.add(`${source.shown}: mcps must be a list of servers`)
-  return []
+  if (!Array.isArray(list)) {
+    faults.add(`${source.shown}: mcps must be a list of servers`)
+    return []
+  }
+  const servers: FoundServer[] = []
+  let unreadable = 0
+  for (const [index, entry] of list.entries()) {
+    const server = found(entry, `${source.shown}: mcps[${index}]`, source)
+    servers.push(server)
+    if (server.definition === null) unreadable += 1
+    if (unreadable > faultsMax) {
+      faults.stopCounting()
+      break
+    }
+  }
+  return servers
 }
 
 function clientForm(map: unknown, key: string, source: Source, faults: Faults): FoundServer[] {

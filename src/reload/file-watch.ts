@@ -1,5 +1,5 @@
 /**
- * Looks whether files have changed, once a second, by asking the system for what the paths lead to.
+ * Looks whether files have changed, twice a second, by asking the system for what the paths lead to.
  *
  * Events of the system are not asked for: they come for a directory or for an inode, are lost where an editor puts a
  * new file in the place of the old one, where Kubernetes exchanges a link two directories further up, and on network
@@ -7,7 +7,7 @@
  */
 import { stat } from 'node:fs/promises'
 
-const lookEveryMs = 1_000
+const lookEveryMs = 500
 
 export class FileWatch {
   readonly #paths: () => readonly string[]

@@ -1,5 +1,6 @@
-/** `compozy config check`: all that is wrong at once, commands and port included, with nothing started. */
+/** `compozy config check` and `schema`: all that is wrong at once, commands and port included, with nothing started. */
 import { describe, expect, test } from 'bun:test'
+import { schemaText } from '../../scripts/configuration-schema.ts'
 import { startGatewayProcess } from '../support/gateway.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { runCommand } from './run-command.ts'
@@ -10,6 +11,12 @@ async function check(file: string, ...args: readonly string[]) {
 }
 
 const anyPort = ['--mcp-port', '0']
+
+test('config schema prints the schema that is published', async () => {
+  using directory = temporaryDirectory()
+  const printed = await runCommand(['config', 'schema'], { via: 'executable', cwd: directory.path })
+  expect(printed).toEqual({ exitCode: 0, stdout: schemaText(), stderr: '' })
+})
 
 describe('config check', () => {
   test('a configuration without a fault is told part by part, with 0', async () => {

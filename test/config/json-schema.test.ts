@@ -5,9 +5,7 @@ import { join } from 'node:path'
 import Ajv from 'ajv'
 import { schemaText } from '../../scripts/configuration-schema.ts'
 import { initialOf, namedSettings } from '../../src/config/shape.ts'
-import { runCommand } from '../cli/run-command.ts'
 import { repository } from '../support/gateway.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(JSON.parse(schemaText()))
 
@@ -17,12 +15,6 @@ function accepts(value: unknown): boolean {
 
 const textAt = (path: string): string => readFileSync(join(repository, path), 'utf8')
 const server = (fields: object) => ({ mcps: [{ name: 'a', transport: 'stdio', command: 'x', ...fields }] })
-
-test('compozy config schema prints it', async () => {
-  using directory = temporaryDirectory()
-  const printed = await runCommand(['config', 'schema'], { via: 'executable', cwd: directory.path })
-  expect(printed).toEqual({ exitCode: 0, stdout: schemaText(), stderr: '' })
-})
 
 describe('it takes', () => {
   test.each(['compozy.yaml', 'examples/compozy.yaml', 'deploy/compose/compozy.yaml'])('%s', (path) => {

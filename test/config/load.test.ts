@@ -410,6 +410,19 @@ auth: {}
     expect(message.length).toBeLessThan(21_000)
     expect(message).toEndWith('; and 981 more')
   })
+
+  test.each([
+    { why: 'keys at the top', line: (index: number) => `admin_tokenz${index}: 1` },
+    { why: 'keys of settings', line: (index: number) => `  admin_tokenz${index}: 1`, root: 'mcp_proxy:' },
+    { why: 'servers', line: () => '- {nam: x, comand: y, transprt: z}', root: 'mcps:' },
+  ])('in a file of nothing else cost no more than those that are told: $why', async ({ line, root = '' }) => {
+    const lines = Array.from({ length: 20_000 }, (_, index) => line(index))
+    const begunMs = performance.now()
+    const { message } = await fault({ files: yaml(`${root}\n${lines.join('\n')}`) })
+    expect(message).toMatch(/; and (19980 )?more$/)
+    // Looking for the near name of each would take ten seconds and more.
+    expect(performance.now() - begunMs).toBeLessThan(4_000)
+  })
 })
 
 describe('a command that needs only some settings', () => {

@@ -139,6 +139,12 @@ describe('a file of TBXark’s proxy', () => {
         'config.json: unknown key mcpProxy.authTokens; known here: baseURL, addr, name, version, type, options (docs/MIGRATION.md)',
     },
     {
+      why: 'settings of ours under their mark',
+      file: { mcpProxy: { auth: { global_tokens: ['a'] } } },
+      message:
+        "config.json: unknown key mcpProxy.auth; the settings of this gateway stand under mcp_proxy, and mcpProxy is the mark of TBXark's proxy (docs/MIGRATION.md)",
+    },
+    {
       why: 'an address that is none',
       file: proxy({ addr: 9090 }),
       message: 'config.json: mcpProxy.addr must be HOST:PORT or :PORT',

@@ -1,11 +1,14 @@
 /** Every file of examples/ is used as its README says, against the gateway that it is for. */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type RunningGateway, repository, startGatewayProcess } from '../support/gateway.ts'
 import { serveStreamableHttp } from '../support/raw/streamable-http.ts'
 import { connectV1 } from '../support/sdk-clients.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+// Each starts a gateway, servers and clients; on a busy machine that takes longer than the runner waits by itself.
+setDefaultTimeout(60_000)
 
 const examples = join(repository, 'examples')
 const packages = 'node_modules/@modelcontextprotocol'

@@ -54,6 +54,9 @@ test.concurrent('SIGTERM during twenty slow calls lets them finish, takes nothin
   await gateway.process.line((line) => line.includes('"stopping"'))
   const health = await documentedFetch(`${gateway.url}/healthz`)
   expect([health.status, await health.json()]).toEqual([503, { status: 'draining' }])
+  // What ends a process that does not live must not end one that stops in order.
+  const live = await documentedFetch(`${gateway.url}/livez`)
+  expect([live.status, await live.json()]).toEqual([200, { status: 'ok' }])
   for (const path of ['/mcp-proxy/pipe/stream', '/mcp-proxy/pipe/sse', '/admin/mcps', '/readyz']) {
     const refused = await documentedFetch(gateway.url + path)
     expect([path, refused.status]).toEqual([path, 503])
@@ -75,12 +78,32 @@ test.concurrent('calls longer than the time-out get an error each, and it exits 
   const processes = descendants(gateway.pid)
   const startedAtMs = performance.now()
   gateway.process.signal('SIGTERM')
+  const lastDrainingMs = lastDraining(gateway.url, startedAtMs)
   const ended = (await outcomes).map(({ answer }) => [answer.id, answer.error?.data])
   expect(ended).toEqual(ended.map((_, n) => [n, { code: 'DRAINING', retryAfterMs: 1000 }]))
   expect(await gateway.process.exited).toBe(0)
   expect(performance.now() - startedAtMs).toBeLessThan(2_000)
+  // A platform that ends what is unhealthy for longer than the time-out never sees this one for so long.
+  const drainingMs = await lastDrainingMs
+  expect(drainingMs).toBeGreaterThan(500)
+  expect(drainingMs).toBeLessThan(1_200)
   await poll('the end of its processes', async () => !processes.some(alive), 10_000)
 })
+
+/** When a probe was last answered 503, in milliseconds since then; each asks over a connection of its own. */
+async function lastDraining(url: string, sinceMs: number): Promise<number> {
+  let lastMs = 0
+  for (;;) {
+    try {
+      const answer = await fetch(`${url}/healthz`, { headers: { connection: 'close' } })
+      await answer.arrayBuffer()
+      if (answer.status === 503) lastMs = performance.now() - sinceMs
+      await Bun.sleep(10)
+    } catch {
+      return lastMs
+    }
+  }
+}
 
 test.concurrent('a second signal ends it at once, with the number of the signal', async () => {
   using directory = temporaryDirectory()

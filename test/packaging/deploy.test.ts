@@ -141,16 +141,29 @@ describe('ports and probes', () => {
     expect(caddyfile).toContain(`reverse_proxy 127.0.0.1:${port} {`)
   })
 
-  test('the probes are those of the reference, and the gateway answers them', async () => {
-    const httpGet = { path: '/healthz', port: 'http' }
-    expect(at(container, 'livenessProbe')).toEqual({ httpGet, initialDelaySeconds: 30, periodSeconds: 10 })
-    expect(at(container, 'readinessProbe')).toEqual({ httpGet, initialDelaySeconds: 5, periodSeconds: 5 })
-    await using gateway = await startGatewayProcess()
-    const answer = await fetch(`${gateway.url}${httpGet.path}`)
-    expect({ status: answer.status, body: await answer.json() }).toEqual({
-      status: 200,
-      body: { status: 'ok' },
+  test('the probes have the times of the reference, and the gateway answers them', async () => {
+    const probe = (path: string) => ({ httpGet: { path, port: 'http' } })
+    // A gateway that stops is not ready, and alive.
+    expect(at(container, 'livenessProbe')).toEqual({
+      ...probe('/livez'),
+      initialDelaySeconds: 30,
+      periodSeconds: 10,
     })
+    expect(at(container, 'readinessProbe')).toEqual({
+      ...probe('/healthz'),
+      initialDelaySeconds: 5,
+      periodSeconds: 5,
+    })
+    await using gateway = await startGatewayProcess()
+    for (const path of ['/livez', '/healthz']) {
+      const answer = await fetch(gateway.url + path)
+      expect([path, answer.status, await answer.json()]).toEqual([path, 200, { status: 'ok' }])
+    }
+  })
+
+  test('the liveness probe that the reference prints does not end a gateway that stops in order', () => {
+    // Its period and Kubernetes' own threshold of three failures.
+    expect(defaults.shutdownTimeoutMs).toBeLessThan(3 * 10_000)
   })
 
   test('the resources are those of the reference', () => {
@@ -206,6 +219,24 @@ describe('configuration and tokens', () => {
       const env = { MCP_PROXY_GLOBAL_AUTH_TOKENS_FILE: join(place.path, name) }
       await expect(loadedWith(env, place.path)).rejects.toThrow('is empty')
     }
+  })
+})
+
+describe('logs', () => {
+  const rotation = readText('deploy/logrotate/compozy-mcp-proxy')
+  const path = '/var/log/compozy/mcp-proxy.log'
+
+  test('the file that is rotated is the one that the reference reads and the unit makes room for', () => {
+    expect(readText('docs/reference/mcp-proxy-commands.txt')).toContain(path)
+    expect(rotation).toContain(`\n${path} {\n`)
+    expect(readText('docs/DEPLOYMENT.md')).toContain(`logging: { file: ${path} }`)
+    expect(path).toStartWith(`/var/log/${unit['Service']?.['LogsDirectory']?.[0]}/`)
+  })
+
+  test('it is moved, not copied under the gateway, which makes the next one', () => {
+    expect(rotation).toContain('\n    nocreate\n')
+    expect(rotation).toContain('\n    delaycompress\n')
+    expect(rotation).not.toMatch(/^\s*(copytruncate|create)\b/m)
   })
 })
 

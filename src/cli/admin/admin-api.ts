@@ -36,6 +36,13 @@ export const adminFlags: ArgsDef = {
   ...findingFlags,
 }
 
+/** The place of a server's name on the command line; completion knows it by its hint. */
+export const serverArgument = {
+  type: 'positional',
+  valueHint: 'server',
+  description: 'Name of the server.',
+} as const satisfies ArgsDef[string]
+
 export interface AdminApi {
   /** Where it is asked, without a slash at the end. */
   readonly base: string

@@ -4,7 +4,7 @@ import type { ErrorAnswer } from '../../http/api/answers.ts'
 import type { ToolCall } from '../../http/api/tool-call-schema.ts'
 import { parseExact } from '../../protocol/exact-json.ts'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
-import { type AdminApi, adminApi, adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
+import { type AdminApi, adminApi, adminFlags, asJson, serverArgument, wantsJson } from '../admin/admin-api.ts'
 import { cell, received } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { ProgressLine } from '../results/progress-line.ts'
@@ -16,8 +16,8 @@ import { complain } from '../terminal/terminal.ts'
 const interruptedExitCode = 130
 
 const args: ArgsDef = {
-  server: { type: 'positional', description: 'Name of the server.' },
-  tool: { type: 'positional', description: 'Name of the tool.' },
+  server: serverArgument,
+  tool: { type: 'positional', valueHint: 'tool', description: 'Name of the tool.' },
   arguments: { type: 'positional', required: false, description: 'Arguments as one JSON object.' },
   arg: {
     type: 'string',

@@ -1,12 +1,12 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import type { ServerView } from '../../http/api/answers.ts'
-import { adminApi, adminFlags, asJson, serverPath, wantsJson } from '../admin/admin-api.ts'
+import { adminApi, adminFlags, asJson, serverArgument, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { serverPage } from '../admin/server-page.ts'
 import { parseArguments } from '../arguments.ts'
 import { standardOutput } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
-  name: { type: 'positional', description: 'Name of the server.' },
+  name: serverArgument,
   ...adminFlags,
 }
 

@@ -3,12 +3,20 @@ import { CommandError, UsageError } from '../../errors.ts'
 import type { ServerLogs } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printable, printableJson } from '../../telemetry/printable.ts'
-import { type AdminApi, adminApi, adminFlags, asJson, serverPath, wantsJson } from '../admin/admin-api.ts'
+import {
+  type AdminApi,
+  adminApi,
+  adminFlags,
+  asJson,
+  serverArgument,
+  serverPath,
+  wantsJson,
+} from '../admin/admin-api.ts'
 import { cell, type Received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 
 const args: ArgsDef = {
-  name: { type: 'positional', description: 'Name of the server.' },
+  name: serverArgument,
   follow: { type: 'boolean', alias: 'f', description: 'Goes on with what it writes. Ctrl+C ends it.' },
   tail: {
     type: 'string',

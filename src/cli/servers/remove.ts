@@ -1,9 +1,9 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import { adminApi, adminFlags, asJson, serverPath, wantsJson } from '../admin/admin-api.ts'
+import { adminApi, adminFlags, asJson, serverArgument, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
 
 const args: ArgsDef = {
-  name: { type: 'positional', description: 'Name of the server.' },
+  name: serverArgument,
   ...adminFlags,
 }
 

@@ -1,10 +1,10 @@
 import { type ArgsDef, defineCommand } from 'citty'
-import { adminApi, adminFlags, serverPath } from '../admin/admin-api.ts'
+import { adminApi, adminFlags, serverArgument, serverPath } from '../admin/admin-api.ts'
 import { reportStart, waitFlag, waitMsOf } from '../admin/started.ts'
 import { parseArguments } from '../arguments.ts'
 
 const args: ArgsDef = {
-  name: { type: 'positional', description: 'Name of the server.' },
+  name: serverArgument,
   wait: waitFlag,
   ...adminFlags,
 }

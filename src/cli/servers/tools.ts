@@ -3,7 +3,7 @@ import { duration } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
 import type { ToolList } from '../../http/api/answers.ts'
 import { printable } from '../../telemetry/printable.ts'
-import { adminApi, adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
+import { adminApi, adminFlags, asJson, serverArgument, wantsJson } from '../admin/admin-api.ts'
 import { cell, firstLine, type Received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
@@ -13,7 +13,7 @@ import { complain } from '../terminal/terminal.ts'
 const waitMsMax = 10_000
 
 const args: ArgsDef = {
-  name: { type: 'positional', required: false, description: 'Only the tools of this server.' },
+  name: { ...serverArgument, required: false, description: 'Only the tools of this server.' },
   wait: {
     type: 'string',
     valueHint: 'duration',

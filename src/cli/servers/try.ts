@@ -7,7 +7,7 @@ import { version } from '../../../package.json'
 import { settings } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
-import { asJson, wantsJson } from '../admin/admin-api.ts'
+import { asJson, serverArgument, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
@@ -15,7 +15,7 @@ import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
 
 const args: ArgsDef = {
-  name: { type: 'positional', required: true, description: 'Name of the server.' },
+  name: serverArgument,
   url: urlFlag,
   token: {
     type: 'string',

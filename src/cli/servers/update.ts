@@ -2,14 +2,14 @@ import { type ArgsDef, defineCommand } from 'citty'
 import { UsageError } from '../../errors.ts'
 import type { ServerView } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
-import { adminApi, adminFlags, serverPath } from '../admin/admin-api.ts'
+import { adminApi, adminFlags, serverArgument, serverPath } from '../admin/admin-api.ts'
 import { received } from '../admin/received.ts'
 import { reportStart, waitFlag, waitMsOf } from '../admin/started.ts'
 import { parseArguments } from '../arguments.ts'
 import { definitionFields, definitionFlags, placedFields } from '../definitions/definition-flags.ts'
 
 const args: ArgsDef = {
-  name: { type: 'positional', description: 'Name of the server.' },
+  name: serverArgument,
   ...definitionFlags,
   'unset-env': { type: 'string', valueHint: 'NAME', description: 'Takes a variable away. May be repeated.' },
   'unset-header': { type: 'string', valueHint: 'NAME', description: 'Takes a header away. May be repeated.' },

@@ -41,7 +41,9 @@ function collect(value: unknown, key: string, collecting: Collecting): void {
         faults.add(`${memberName} has no value; give it one, or leave the key out`)
       }
     } else if (childrenOf(memberKey).length === 0) {
-      faults.add(`${shown}: unknown key ${settingsRoot}.${memberKey.slice(0, 200)}${suggestion(name, key)}`)
+      faults.add(
+        () => `${shown}: unknown key ${settingsRoot}.${memberKey.slice(0, 200)}${suggestion(name, key)}`,
+      )
     } else if (member !== null) {
       collect(member, memberKey, collecting)
     }

@@ -8,6 +8,7 @@
 import { nearestName } from '../../registry/nearest-name.ts'
 import type { Faults } from '../faults.ts'
 import type { Given, Layer } from '../layers.ts'
+import { namedSettings } from '../shape.ts'
 import { isMap } from './file.ts'
 import { fileValue } from './settings-layer.ts'
 import { migrationPage, tbxarkRoot } from './top-level.ts'
@@ -80,10 +81,9 @@ function mapAt(fields: Fields, key: string, place: string, notes: Notes): Fields
 
 function checkKeys(fields: Fields, known: readonly string[], place: string, notes: Notes): void {
   for (const key of Object.keys(fields)) {
-    if (known.includes(key)) continue
-    const nearest = nearestName(key, known)
-    const hint = nearest === null ? `; known here: ${known.join(', ')}` : `; did you mean ${nearest}?`
-    refuse(notes, `unknown key ${place}.${key.slice(0, 80)}${hint}`)
+    if (!known.includes(key)) {
+      notes.faults.add(() => `${notes.shown}: unknown key ${place}.${key.slice(0, 80)}${hintFor(key, known)}`)
+    }
   }
   for (const switched of switches) {
     const value = fields[switched]
@@ -97,6 +97,15 @@ function checkKeys(fields: Fields, known: readonly string[], place: string, note
       `${place}.oauth2 signs people in, which this gateway cannot do in its place; use authTokens`,
     )
   }
+}
+
+function hintFor(key: string, known: readonly string[]): string {
+  if (namedSettings.some((named) => named.key === key || named.key.startsWith(`${key}.`))) {
+    return `; the settings of this gateway stand under mcp_proxy, and ${tbxarkRoot} is the mark of TBXark's proxy (${migrationPage})`
+  }
+  const nearest = nearestName(key, known)
+  const hint = nearest === null ? `known here: ${known.join(', ')}` : `did you mean ${nearest}?`
+  return `; ${hint} (${migrationPage})`
 }
 
 function layerOf(proxy: Fields, options: Fields, notes: Notes): Layer {

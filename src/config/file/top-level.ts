@@ -21,7 +21,7 @@ export function checkTopLevel(tree: Record<string, unknown>, shown: string, faul
   for (const key of Object.keys(tree)) {
     // Editors look for the schema there; `x-` is where YAML files keep what is for others, such as anchors.
     if (roots.includes(key) || key === '$schema' || key.startsWith('x-')) continue
-    faults.add(`${shown}: ${faultOf(key, tree[key], roots, foreign)}`)
+    faults.add(() => `${shown}: ${faultOf(key, tree[key], roots, foreign)}`)
   }
 }
 

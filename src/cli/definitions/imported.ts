@@ -1,0 +1,71 @@
+/** Definitions in files: our own form, and the maps that clients keep. */
+import { resolve } from 'node:path'
+import { gapLine } from '../../config/expand.ts'
+import { Faults } from '../../config/faults.ts'
+import { isMap, readTree } from '../../config/file/file.ts'
+import { fileServers, withoutClashes } from '../../config/servers.ts'
+import { CommandError, ConfigError } from '../../errors.ts'
+import { definitionToStored } from '../../registry/definition-wire.ts'
+
+/** A server of a file: its definition in wire form, secrets and all, or why it cannot be taken. */
+export interface ImportedServer {
+  readonly name: string
+  readonly definition: Readonly<Record<string, unknown>> | null
+  readonly faults: readonly string[]
+}
+
+/** Under which keys clients keep their servers: most of them, VS Code, Zed, Codex. */
+const mapKeys = ['mcpServers', 'servers', 'context_servers', 'mcp_servers'] as const
+
+/** What `-` stands for. */
+const standardInput = '-'
+
+/**
+ * The servers of a file (YAML, JSON with comments, TOML), or of standard input (JSON) for `-`; `${NAME}` in them is
+ * taken from the environment. Throws a CommandError when it cannot be read at all.
+ */
+export async function importedServers(
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  directory: string,
+): Promise<ImportedServer[]> {
+  const { tree, changedAt } = await treeOf(file, directory)
+  const key = mapKeys.find((name) => tree[name] !== undefined)
+  if (key === undefined && tree['mcps'] === undefined)
+    throw new CommandError(
+      `${file}: has no servers in it; they stand under ${['mcps', ...mapKeys].join(', ')}`,
+    )
+  const faults = new Faults()
+  const forms = { mcps: tree['mcps'], mcpServers: key === undefined ? undefined : tree[key] }
+  const path = resolve(directory, file)
+  const found = fileServers(forms, { environment, path, shown: file, changedAt, imported: true }, faults)
+  if (faults.any) throw new CommandError(faults.lines.join('; '))
+  return withoutClashes(found).map(({ name, definition, faults, gaps, place }) => ({
+    name: definition?.name ?? (name === '' ? place : name),
+    definition: definition && definitionToStored(definition),
+    faults: [...faults, ...gaps.map(gapLine)],
+  }))
+}
+
+async function treeOf(
+  file: string,
+  directory: string,
+): Promise<{ readonly tree: Readonly<Record<string, unknown>>; readonly changedAt: string }> {
+  if (file !== standardInput) {
+    return await readTree(resolve(directory, file), file, true).catch((thrown: unknown) => {
+      throw thrown instanceof ConfigError ? new CommandError(thrown.message) : thrown
+    })
+  }
+  const tree = jsonOf(await Bun.stdin.text())
+  if (!isMap(tree)) throw new CommandError('standard input must hold a JSON object')
+  return { tree, changedAt: new Date().toISOString() }
+}
+
+/** undefined for what is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

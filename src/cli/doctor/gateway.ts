@@ -1,0 +1,103 @@
+/** What the doctor asks a running gateway: whether it is there, which it is, and how its servers fare. */
+import { version } from '../../../package.json'
+import type { FlagTexts } from '../../config/load.ts'
+import { CommandError } from '../../errors.ts'
+import type { ServerList, ServerView } from '../../http/api/answers.ts'
+import { type AdminApi, adminApi } from '../admin/admin-api.ts'
+import { cell, type Received, received, receivedList } from '../admin/received.ts'
+import { ageOf, reasonOf, stateWord, statusOf } from '../admin/server-state.ts'
+import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
+import { counted } from '../terminal/units.ts'
+import { type Finding, fault, note, ok, warning } from './finding.ts'
+
+const answerMsMax = 5_000
+/** Beyond this, tokens that expire and the ages of servers mislead. */
+const clockMsMax = 5_000
+
+export async function gatewayFindings(flags: FlagTexts): Promise<Finding[]> {
+  const api = await adminApi(flags)
+  const alive = await aliveFinding(api.base)
+  if (alive.some(({ result }) => result === 'fault')) return alive
+  try {
+    const list = await api.request<ServerList>('GET', '/mcps')
+    return [...alive, ...(await versionFindings(api)), ...serversFindings(list)]
+  } catch (thrown) {
+    if (!(thrown instanceof CommandError)) throw thrown
+    return [
+      ...alive,
+      fault(
+        'admin API',
+        thrown.message,
+        'Give an admin token with --token, or ask from the machine of the gateway.',
+      ),
+    ]
+  }
+}
+
+async function aliveFinding(base: string): Promise<Finding[]> {
+  const check = 'gateway'
+  try {
+    const signal = AbortSignal.timeout(answerMsMax)
+    const response = await fetch(`${base}/healthz`, { redirect: 'manual', signal, ...directWhenLocal(base) })
+    const text = await response.text()
+    const { status } = received<{ status: string }>(parsed(text))
+    if (response.ok && status === 'ok')
+      return [ok(check, base), ...clockFindings(response.headers.get('date'))]
+    if (status === 'draining') return [fault(check, `${base} is shutting down`, 'Start it again.')]
+    return [
+      fault(
+        check,
+        `what answers at ${base} is no gateway: HTTP ${response.status}`,
+        'Another program has the port; name the gateway with --url.',
+      ),
+    ]
+  } catch (thrown) {
+    const finding = `nobody answers at ${base}: ${unreachableReason(thrown)}`
+    return [fault(check, finding, '"compozy mcp-proxy" starts a gateway; one elsewhere is named with --url.')]
+  }
+}
+
+function clockFindings(date: string | null): Finding[] {
+  const theirsMs = date === null ? Number.NaN : Date.parse(date)
+  if (Number.isNaN(theirsMs)) return []
+  // The header has whole seconds.
+  const apartMs = Math.abs(Date.now() - theirsMs)
+  if (apartMs <= clockMsMax) return [ok('clock', 'agrees with that of the gateway')]
+  const apart = counted(Math.round(apartMs / 1000), 'second')
+  return [warning('clock', `is ${apart} apart from that of the gateway`, 'Set both by a time server.')]
+}
+
+async function versionFindings(api: AdminApi): Promise<Finding[]> {
+  const { info } = await api.request<{ info: unknown }>('GET', '/openapi.json')
+  const theirs = cell(received<{ version: string }>(info).version)
+  if (theirs === version) return [ok('version', version)]
+  const finding = `the gateway is ${theirs === '' ? 'of an unknown version' : theirs}, this command ${version}`
+  return [warning('version', finding, 'Start the gateway anew, or use the command of its version.')]
+}
+
+function serversFindings(list: Received<ServerList>): Finding[] {
+  const servers = receivedList<ServerView>(list.mcps)
+  if (servers.length === 0)
+    return [note('servers', 'there are none; "compozy servers add --help" shows how to add one')]
+  return servers.map((server): Finding => {
+    const status = statusOf(server)
+    const name = cell(received<ServerView['definition']>(server.definition).name)
+    const check = `server ${name}`
+    const age = ageOf(status, Date.now())
+    const state = `${stateWord(status)}${age === '' ? '' : ` for ${age}`}`
+    const reason = reasonOf(status)
+    if (stateWord(status) === 'disabled')
+      return note(check, `${state}; "compozy servers enable ${name}" switches it on`)
+    if (status.status === 'error')
+      return fault(check, `${state}: ${reason}`, `"compozy servers get ${name}" shows more.`)
+    return reason === '' ? ok(check, state) : warning(check, `${state}: ${reason}`)
+  })
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
