@@ -124,6 +124,7 @@ const owners: readonly { readonly packages: RegExp; readonly rooms: readonly str
   { packages: /^ip-cidr$/, rooms: ['net'] },
   { packages: /^jose$|^oauth4webapi$/, rooms: ['identity'] },
   { packages: /^bun:sqlite$/, rooms: ['registry'] },
+  { packages: /^minisearch$/, rooms: ['group'] },
   { packages: /^(node:)?child_process$/, rooms: ['upstream'] },
   // The official SDK is measured five to twenty times dearer than a relay: it stays out of the hot path.
   { packages: /^@modelcontextprotocol\//, rooms: ['cli'] },
