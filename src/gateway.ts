@@ -17,6 +17,7 @@ import { endClientsOf, endUnadmitted } from './http/revocation.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
 import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
+import type { AdminGroups } from './http/routes/admin/parts.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
@@ -116,15 +117,12 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({
-      directory,
-      store,
+      ...{ directory, store, log, streams, order },
       config: { limits: bounds },
       gate: gateOf(settings, urlPolicy),
-      log,
-      streams,
       recorder,
+      groups: groupsFor(directory, servers),
       closedReason: (name) => access.closedReason(name),
-      order,
       reload: (cause) => gateway.reload(cause),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
@@ -145,6 +143,15 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const parts = { ...behind, ...clients, access, identities, lock, directory, streams, watchdog }
   const gateway = running({ ...parts, listener, sweeper, source, order })
   return gateway
+}
+
+/** What admins are told of groups, loaded when they ask. */
+function groupsFor(directory: Directory, servers: Servers): AdminGroups {
+  const reports = async () => new (await import('./group/reports.ts')).GroupReports(directory, servers)
+  return {
+    list: async () => (await reports()).list(),
+    report: async (name, waitMs) => (await reports()).report(name, waitMs),
+  }
 }
 
 function mcpParts(bounds: Bounds, parts: Omit<McpParts, 'bodyBytesMax' | 'clientInputMs'>): McpParts {

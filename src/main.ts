@@ -28,6 +28,21 @@ const servers = defineCommand({
   },
 })
 
+const listGroups = () => import('./cli/groups/list.ts').then(({ list }) => list)
+const removeGroup = () => import('./cli/groups/remove.ts').then(({ remove }) => remove)
+
+const groups = defineCommand({
+  meta: { name: 'groups', description: 'Shows and changes groups: several servers under one URL.' },
+  subCommands: {
+    list: listGroups,
+    ls: listGroups,
+    get: () => import('./cli/groups/get.ts').then(({ get }) => get),
+    add: () => import('./cli/groups/add.ts').then(({ add }) => add),
+    remove: removeGroup,
+    rm: removeGroup,
+  },
+})
+
 const config = defineCommand({
   meta: { name: 'config', description: 'Shows and checks the configuration that a gateway would run with.' },
   subCommands: {
@@ -42,6 +57,7 @@ const compozy = defineCommand({
   subCommands: {
     'mcp-proxy': () => import('./cli/serve/mcp-proxy.ts').then(({ mcpProxy }) => mcpProxy),
     servers,
+    groups,
     config,
     init: () => import('./cli/config/init.ts').then(({ init }) => init),
     doctor: () => import('./cli/doctor/doctor.ts').then(({ doctor }) => doctor),

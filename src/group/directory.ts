@@ -94,6 +94,11 @@ export class Directory implements ServerDirectory {
     return this.#everything
   }
 
+  /** Every group that is registered. */
+  groups(): GroupEntry[] {
+    return [...this.#groups.values()]
+  }
+
   /** The names of all servers and groups. */
   names(): string[] {
     return this.list().map(({ definition }) => definition.name)

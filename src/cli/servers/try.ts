@@ -1,5 +1,5 @@
 /**
- * `compozy servers try NAME`: connects as an agent would, with the official client, on both faces, and says what
+ * `compozy servers try [NAME]`: connects as an agent would, with the official client, on both faces, and says what
  * that agent would find. The SDK is loaded for this command alone.
  */
 import { type ArgsDef, defineCommand } from 'citty'
@@ -15,7 +15,11 @@ import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
 
 const args: ArgsDef = {
-  name: serverArgument,
+  name: {
+    ...serverArgument,
+    required: false,
+    description: 'Name of the server or group; without it, all of them at /mcp.',
+  },
   url: urlFlag,
   token: {
     type: 'string',
@@ -36,8 +40,13 @@ export const tryServer = defineCommand({
       token: flags['token']?.at(-1) ?? value(settings.auth.globalTokens)[0],
     }))
     const base = gatewayUrl(flags, address)
-    const name = encodeURIComponent(positionals[0] ?? '')
-    const tries = [await tryFace(base, name, 'stream', token), await tryFace(base, name, 'sse', token)]
+    const [name] = positionals
+    const at = name === undefined ? `${base}/mcp` : `${base}/mcp-proxy/${encodeURIComponent(name)}`
+    const stream = name === undefined ? at : `${at}/stream`
+    const tries = [
+      await tryFace(new URL(stream), 'stream', token),
+      await tryFace(new URL(`${at}/sse`), 'sse', token),
+    ]
     const headings = ['FACE', 'SERVER', 'TOOLS', 'RESOURCES', 'PROMPTS', 'MS', 'RESULT']
     if (wantsJson(flags)) console.log(asJson({ tries }))
     else console.log(table(headings, tries.map(rowOf), { sentence: true }))
@@ -64,12 +73,7 @@ function rowOf({ face, ok, server, tools, resources, prompts, tookMs, reason }: 
 }
 
 /** One face: connects, lists what the server says it has, and closes. */
-async function tryFace(
-  base: string,
-  name: string,
-  face: 'stream' | 'sse',
-  token: string | undefined,
-): Promise<Try> {
+async function tryFace(url: URL, face: 'stream' | 'sse', token: string | undefined): Promise<Try> {
   const [{ Client }, transports] = await Promise.all([
     import('@modelcontextprotocol/sdk/client/index.js'),
     face === 'stream'
@@ -78,14 +82,13 @@ async function tryFace(
         )
       : import('@modelcontextprotocol/sdk/client/sse.js').then((m) => m.SSEClientTransport),
   ])
-  const url = new URL(`${base}/mcp-proxy/${name}/${face}`)
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const client = new Client({ name: 'compozy', version }, { capabilities: {} })
   const begunMs = performance.now()
   let refusal: string | null = null
   // The SDK's errors hold the raw body of a refusal, or nothing but its status.
   const listening = async (input: string | URL, init?: RequestInit): Promise<Response> => {
-    const response = await fetch(input, { ...init, ...directWhenLocal(base) })
+    const response = await fetch(input, { ...init, ...directWhenLocal(url.origin) })
     if (response.ok) return response
     const text = await response.text()
     refusal = refusalIn(text) ?? refusal

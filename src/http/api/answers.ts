@@ -93,6 +93,59 @@ export const serverList = Type.Object(
   { $id: 'ServerList' },
 )
 
+const memberReport = Type.Object(
+  {
+    server: serverName,
+    prefix: textOf('What stands before its names in the group; empty for nothing.'),
+    status: oneOf(
+      ['disconnected', 'connecting', 'connected', 'error', 'unregistered'],
+      'Where its connection stands; unregistered when no server has this name.',
+    ),
+    reason: nullable(Type.String(), 'Why it is missing from the lists of the group; null when it is not.'),
+  },
+  { $id: 'GroupMember' },
+)
+
+const groupSummaryFields = {
+  name: textOf('The name of the group.'),
+  endpoints: Type.Array(Type.String(), {
+    description: 'Where clients find it, below the URL of the gateway.',
+  }),
+  description: textOf('What it is for.'),
+  naming: oneOf(['prefix', 'plain'], 'Whether names stand behind that of their server.'),
+  exposure: oneOf(['all', 'search'], 'Whether all tools are listed, or found with a tool.'),
+  sessions: count('Client sessions that are open on it.'),
+  members: Type.Array(memberReport, { description: 'Its servers, in the order in which it shows them.' }),
+}
+
+const groupSummary = Type.Object(groupSummaryFields, { $id: 'GroupSummary' })
+
+export const groupList = Type.Object(
+  { groups: Type.Array(groupSummary), count: count('How many there are.') },
+  { $id: 'GroupList' },
+)
+
+const shownTool = Type.Object(
+  {
+    name: textOf('The name that the group shows.'),
+    server: serverName,
+    tool: textOf('The name that the server gave it.'),
+  },
+  { $id: 'ShownTool' },
+)
+
+/** One group with what its servers list. */
+export const groupReport = Type.Object(
+  {
+    ...groupSummaryFields,
+    tools: Type.Array(shownTool, { description: 'What an admin sees; tokens and filters may show less.' }),
+    ambiguous: Type.Array(Type.Object({ name: textOf('The name.'), owners: Type.Array(shownTool) }), {
+      description: 'Names that several tools would have; they are shown for none of them.',
+    }),
+  },
+  { $id: 'Group' },
+)
+
 const outputLine = Type.Object(
   { time: textOf('When it was read, in ISO 8601.'), text: textOf('The line, without secrets.') },
   { $id: 'OutputLine' },
@@ -294,6 +347,8 @@ export const openApiDocument = Type.Record(Type.String(), Type.Unknown(), {
   description: 'An OpenAPI 3.1 document.',
 })
 
+export type GroupList = Static<typeof groupList>
+export type GroupReport = Static<typeof groupReport>
 export type ServerView = Static<typeof serverView>
 export type ServerList = Static<typeof serverList>
 export type ToolList = Static<typeof toolList>

@@ -112,6 +112,19 @@ export const operations = {
     access: 'admin',
     answers: { 200: { description: 'All servers.', schema: answers.serverList } },
   },
+  listGroups: {
+    tag: 'servers',
+    summary: 'All groups with their servers, that of everything at /mcp among them.',
+    access: 'admin',
+    answers: { 200: { description: 'All groups.', schema: answers.groupList } },
+  },
+  getGroup: {
+    tag: 'servers',
+    summary: 'One group: which servers are missing and why, and under which names it shows their tools.',
+    access: 'admin',
+    answers: { 200: { description: 'The group.', schema: answers.groupReport } },
+    errors: ['SERVER_UNKNOWN'],
+  },
   createServer: {
     tag: 'servers',
     summary: 'Registers a server and connects to it in the background.',

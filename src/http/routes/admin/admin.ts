@@ -12,6 +12,7 @@ import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
 import { followEvents } from './events.ts'
+import { getGroup, listGroups } from './groups.ts'
 import { type AdminOptions, type AdminParts, withDefaults } from './parts.ts'
 import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
@@ -48,6 +49,16 @@ export function adminRoutes(options: AdminOptions) {
       '/admin/events',
       route((request) => followEvents(parts, request)),
       routeOf('followEvents'),
+    )
+    .get(
+      '/admin/groups',
+      route(() => listGroups(parts)),
+      routeOf('listGroups'),
+    )
+    .get(
+      '/admin/groups/:name',
+      route((_request, name) => getGroup(parts, name)),
+      routeOf('getGroup'),
     )
     .get(
       '/admin/tools',

@@ -1,5 +1,6 @@
 /** What the admin API uses of the rest of the gateway. */
 import type { Config } from '../../../config/schema.ts'
+import type { GroupReport, GroupSummary } from '../../../group/reports.ts'
 import type { DefinitionStore } from '../../../registry/storage/store.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { ServerDirectory } from '../../../upstream/server/directory.ts'
@@ -28,12 +29,23 @@ export interface AdminOptions {
   readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
   /** Where it is noted how calls end, and who is told. */
   readonly recorder: AccessRecorder
+  /** What is told of groups; none when absent. */
+  readonly groups?: AdminGroups
   /** Why nobody can come in at a server; null where somebody can. */
   readonly closedReason?: (name: string) => string | null
   readonly now?: () => Date
   /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
   readonly toolsListMs?: number
 }
+
+/** What admins are told of groups. */
+export interface AdminGroups {
+  list(): Promise<readonly GroupSummary[]>
+  /** Null when there is no group of this name. */
+  report(name: string, waitMs: number): Promise<GroupReport | null>
+}
+
+const noGroups: AdminGroups = { list: async () => [], report: async () => null }
 
 /** The options with every default applied, as the handlers take them. */
 export interface AdminParts
@@ -42,6 +54,7 @@ export interface AdminParts
     'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'recorder' | 'reload'
   > {
   readonly order: NameOrder
+  readonly groups: AdminGroups
   readonly closedReason: (name: string) => string | null
   readonly now: () => Date
   readonly toolsListMs: number
@@ -59,6 +72,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     recorder,
     reload,
     order: options.order ?? new NameOrder(),
+    groups: options.groups ?? noGroups,
     closedReason: options.closedReason ?? (() => null),
     now: options.now ?? (() => new Date()),
     gate,

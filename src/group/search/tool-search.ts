@@ -6,8 +6,8 @@
  * of them (WordNet) found fewer of the right tools than none, docs/decisions/tool-search.md.
  */
 import MiniSearch from 'minisearch'
-import { isObject, type JsonObject } from '../protocol/json.ts'
-import { parsed } from '../protocol/spans.ts'
+import { isObject, type JsonObject } from '../../protocol/json.ts'
+import { parsed } from '../../protocol/spans.ts'
 import { firstSentence } from './search-tools.ts'
 
 /** A tool as its group shows it. */

@@ -1,6 +1,5 @@
 /** Finding tools by words, among 200 that real servers have, and what the tools for it answer. */
 import { beforeAll, describe, expect, test } from 'bun:test'
-import { createToolSearch, type SearchedTool, type ToolSearch } from '../../../src/group/search.ts'
 import {
   describeResult,
   findResult,
@@ -9,7 +8,12 @@ import {
   searchRefusal,
   searchToolNames,
   searchTools,
-} from '../../../src/group/search-tools.ts'
+} from '../../../src/group/search/search-tools.ts'
+import {
+  createToolSearch,
+  type SearchedTool,
+  type ToolSearch,
+} from '../../../src/group/search/tool-search.ts'
 import { tuningQuestions } from './questions.ts'
 import real from './real-tools.json' with { type: 'json' }
 

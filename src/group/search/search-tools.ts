@@ -4,9 +4,9 @@
  */
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isObject } from '../protocol/json.ts'
-import { parsed } from '../protocol/spans.ts'
-import type { SearchedTool } from './search.ts'
+import { isObject } from '../../protocol/json.ts'
+import { parsed } from '../../protocol/spans.ts'
+import type { SearchedTool } from './tool-search.ts'
 
 const findArguments = Type.Object(
   {
