@@ -57,9 +57,11 @@ export function routeOf(
       return named(asker, 'tool', message, paramSpan(message, 'name'))
     case 'prompts/get':
       return named(asker, 'prompt', message, paramSpan(message, 'name'))
-    case 'resources/read':
     case 'resources/subscribe':
     case 'resources/unsubscribe':
+      if (era === 'modern') return null
+      return located(asker, message, paramSpan(message, 'uri'), era, false)
+    case 'resources/read':
       return located(asker, message, paramSpan(message, 'uri'), era, false)
     case 'completion/complete':
       return referred(asker, message, paramSpan(message, 'ref'), era)

@@ -12,6 +12,8 @@ export interface ServerPair {
   readonly era: Eras
   readonly requirements: Requirements
   readonly face: 'stream' | 'sse'
+  /** The fixture is the only member of a group, whose endpoint is asked. */
+  readonly group: boolean
   /** Bridges and the SSE face owe the required scenarios; the rest owes every scenario. */
   readonly owes: 'everything' | 'required'
 }
@@ -37,7 +39,13 @@ export const unscored: readonly string[] = [
 ]
 
 /** All of them, cheapest first. */
-export const pairs: readonly Pair[] = [...serverPairs(), ...ssePairs(), ...clientPairs()]
+export const pairs: readonly Pair[] = [...serverPairs(), ...ssePairs(), ...groupPairs(), ...clientPairs()]
+
+/** Each way to a server once more, through a group of that server alone that leaves its names as they are. */
+function* groupPairs(): Generator<ServerPair> {
+  for (const pair of [...serverPairs(), ...ssePairs()])
+    yield { ...pair, name: `${pair.name} in a group`, group: true }
+}
 
 function* serverPairs(): Generator<ServerPair> {
   for (const upstream of ['http', 'stdio'] as const) {
@@ -72,9 +80,9 @@ function* ssePairs(): Generator<ServerPair> {
   })
 }
 
-function serverPair(pair: Omit<ServerPair, 'kind' | 'name'>): ServerPair {
+function serverPair(pair: Omit<ServerPair, 'kind' | 'name' | 'group'>): ServerPair {
   const name = `${pair.upstream}-${pair.era} ${pair.requirements} /${pair.face}`
-  return { kind: 'server', name, ...pair }
+  return { kind: 'server', name, group: false, ...pair }
 }
 
 function clientPairs(): ClientPair[] {

@@ -96,8 +96,10 @@ async function testFixture(
   const definition = upstream
     ? { name: 'fixture', transport: pair.upstream === 'sse' ? 'sse' : 'streamable-http', url: upstream.url }
     : { name: 'fixture', transport: 'stdio', command, args }
-  await using gateway = await startGatewayProcess({ via, config: { mcps: [definition] } })
-  const url = gateway.face('fixture', pair.face)
+  const group = { name: 'group', transport: 'group', naming: 'plain', members: [{ server: 'fixture' }] }
+  const config = { mcps: pair.group ? [definition, group] : [definition] }
+  await using gateway = await startGatewayProcess({ via, config })
+  const url = gateway.face(pair.group ? 'group' : 'fixture', pair.face)
   if (pair.face === 'stream') return await testServer(url.href, pair.requirements, scenarios)
   const adapter = startSseAdapter(url)
   try {
