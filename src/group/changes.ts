@@ -11,6 +11,8 @@ const allLists: readonly ChangedList[] = ['tools', 'prompts', 'resources']
 /** One client that has the group open. */
 export interface ChangeHearer {
   readonly principalId: string
+  /** The members that it may use. */
+  readonly visible: readonly string[]
   /** Whether it may use this member. */
   sees(serverName: string): boolean
   /** Tells it that these lists have changed. */

@@ -73,7 +73,9 @@ export class Group implements GroupClientHost {
   #viewsOf = -1
   /** Members that are connected, with the lists that each has. */
   readonly #up = new Map<string, { readonly server: Server; readonly lists: readonly ChangedList[] }>()
-  readonly #resting = new Map<Server, { readonly error: GatewayError; readonly untilMs: number }>()
+  /** The members that each client has been able to use. */
+  readonly #seen = new WeakMap<ChangeHearer, readonly string[]>()
+  readonly #resting = new WeakMap<Server, { readonly error: GatewayError; readonly untilMs: number }>()
   readonly #toldNames = new Set<string>()
 
   constructor(definition: ServerDefinition, key: string, parts: GroupParts) {
@@ -116,17 +118,30 @@ export class Group implements GroupClientHost {
   redefine(definition: ServerDefinition): void {
     this.#definition = definition
     this.membersChanged()
+    this.changes.all()
   }
 
-  /** Servers came, went, or have another definition. */
+  /** Tells this client of changes from now on. */
+  hear(hearer: ChangeHearer): void {
+    this.changes.add(hearer)
+    this.#seen.set(hearer, hearer.visible)
+  }
+
+  /** Servers came, went, or have another definition, or may be used by others than before. */
   membersChanged(): void {
-    const before = this.#members
+    const upBefore = new Map(this.#up)
     this.#names = this.#resolve()
     this.#forgetViews()
     for (const name of this.#up.keys()) if (!this.isMember(name)) this.#up.delete(name)
     for (const server of this.parts.servers.list()) if (server.state === 'connected') this.#noteUp(server)
-    for (const hearer of [...this.changes.hearers]) hearer.membersChanged()
-    if (!sameMembers(before, this.#members)) this.changes.all()
+    for (const hearer of [...this.changes.hearers]) {
+      hearer.membersChanged()
+      const before = this.#seen.get(hearer) ?? []
+      const { visible } = hearer
+      this.#seen.set(hearer, visible)
+      for (const name of different(before, visible))
+        this.changes.note(hearer, (this.#up.get(name) ?? upBefore.get(name))?.lists ?? [])
+    }
   }
 
   /** A server is connected, or is so no longer. */
@@ -243,8 +258,10 @@ export class Group implements GroupClientHost {
   }
 }
 
-function sameMembers(before: readonly Member[], after: readonly Member[]): boolean {
-  return before.length === after.length && before.every(({ server }, at) => after[at]?.server === server)
+/** What is only in one of the two. */
+function different(before: readonly string[], after: readonly string[]): string[] {
+  const [was, is] = [new Set(before), new Set(after)]
+  return [...before.filter((name) => !is.has(name)), ...after.filter((name) => !was.has(name))]
 }
 
 function sameNames(some: readonly string[], others: readonly string[]): boolean {

@@ -49,7 +49,7 @@ export abstract class SessionMembers extends GroupClient implements ChangeHearer
     this.group = group
     this.whole = whole
     this.ways = ways
-    group.changes.add(this)
+    group.hear(this)
     whole.whenGone(() => group.changes.delete(this))
   }
 
@@ -59,6 +59,10 @@ export abstract class SessionMembers extends GroupClient implements ChangeHearer
 
   protected get caller(): Caller {
     return this.ways
+  }
+
+  get visible(): readonly string[] {
+    return this.view.serverNames
   }
 
   sees(serverName: string): boolean {

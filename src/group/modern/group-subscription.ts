@@ -73,7 +73,7 @@ export class GroupSubscription implements OpenRequest, ResponseOwner, ChangeHear
       )
       return
     }
-    group.changes.add(this)
+    group.hear(this)
     void this.#begin()
   }
 
@@ -113,6 +113,10 @@ export class GroupSubscription implements OpenRequest, ResponseOwner, ChangeHear
   }
 
   // What happens to the group.
+
+  get visible(): readonly string[] {
+    return this.#client.view.serverNames
+  }
 
   sees(serverName: string): boolean {
     return this.#client.view.member(serverName) !== undefined

@@ -53,6 +53,11 @@ export class GroupView {
     this.#byName = new Map(members.map((member) => [member.name, member]))
   }
 
+  /** Of its members. */
+  get serverNames(): readonly string[] {
+    return [...this.#byName.keys()]
+  }
+
   member(serverName: string): ViewMember | undefined {
     return this.#byName.get(serverName)
   }
