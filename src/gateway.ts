@@ -237,10 +237,12 @@ function running(parts: RunningParts): Gateway {
     },
     stopped: stopped.promise,
     stop() {
+      void reload.close()
       ending ??= end(parts, performance.now() + settings.config.shutdownTimeoutMs).finally(stopped.resolve)
       return ending
     },
     stopNow() {
+      void reload.close()
       void end(parts, 0).finally(stopped.resolve)
     },
     get shutdownTimeoutMs() {
@@ -305,7 +307,18 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
     else if (known) directory.replace(definition, origin)
     else directory.add(definition, origin)
   }
-  await Promise.all([...added, ...changed, ...removed].map((name) => order.run(name, () => change(name))))
+  await Promise.all(
+    [...added, ...changed, ...removed].map((name) =>
+      order
+        .run(name, () => change(name))
+        .catch((thrown: unknown) => {
+          log.error(
+            { mcp: name, reason: reasonOf(thrown) },
+            'the server could not be taken from the configuration',
+          )
+        }),
+    ),
+  )
   endUnadmitted(parts)
   directory.accessChanged()
   warnOfClosed(directory, access, log)

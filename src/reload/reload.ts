@@ -8,7 +8,7 @@
  * Most gateways never reload: the plan and the watch are loaded when they are needed.
  */
 import type { Config } from '../config/schema.ts'
-import { reasonOf } from '../errors.ts'
+import { drainingError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { FileWatch } from './file-watch.ts'
 import type { ReloadPlan, ReloadReport } from './plan.ts'
@@ -42,10 +42,14 @@ export interface ReloadParts {
 
 export class Reload {
   readonly #parts: ReloadParts
+  /** The one that was asked for last, over when it is. */
   #last: Promise<unknown> = Promise.resolve()
+  /** The one that waits for its turn. */
+  #next: Promise<ReloadReport> | null = null
   #files: readonly string[]
   #watch: FileWatch | null = null
   #unwatch: (() => void) | null = null
+  #closed = false
 
   constructor(parts: ReloadParts) {
     this.#parts = parts
@@ -58,12 +62,26 @@ export class Reload {
    * log, with the cause: a signal, the watch, or the principal of an admin.
    */
   run(cause: string): Promise<ReloadReport> {
-    const mine = this.#last.then(() => this.#run(cause))
-    this.#last = mine.catch(() => {})
-    return mine
+    // One that has not begun yet will read what is there then, so whoever asks meanwhile need not have another.
+    if (this.#next !== null) return this.#next
+    const next = this.#last.then(() => {
+      this.#next = null
+      return this.#run(cause)
+    })
+    this.#next = next
+    this.#last = next.catch(() => {})
+    return next
+  }
+
+  /** For good: a gateway that stops begins nothing new. Resolves when the one under way is over. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#unwatch?.()
+    await this.#last
   }
 
   async #run(cause: string): Promise<ReloadReport> {
+    if (this.#closed) throw drainingError()
     const { source, settings, log, storedNames, apply } = this.#parts
     try {
       await this.#watch?.note()
@@ -94,6 +112,7 @@ export class Reload {
     const watch = new FileWatch(() => this.#files, changed)
     this.#watch = watch
     await watch.note()
+    if (this.#closed || this.#watch !== watch) return
     this.#unwatch = this.#parts.sweep((nowMs) => watch.sweep(nowMs))
   }
 }

@@ -299,6 +299,23 @@ test('the shortest shutdown time-out that was read last is the one that counts',
   await call
 })
 
+test('a gateway that stops takes no configuration any more', async () => {
+  await using gateway = await startGatewayProcess({ via: 'executable', config: { mcps: [raw] } })
+  const client = await RawClient.open(gateway.face('raw', 'stream'))
+  const call = client.callTool(1, 'slow', { ms: 600 })
+  await poll('the call', async () => {
+    const { totals } = (await (await gateway.admin('/metrics')).json()) as { totals: { inFlight: number } }
+    return totals.inFlight === 1
+  })
+  write(gateway, {}, [raw, rawStdio('late')])
+  gateway.process.signal('SIGTERM')
+  await gateway.process.line((line) => line.includes('"stopping"'))
+  gateway.process.signal('SIGHUP')
+  expect((await call).answer.result?.structuredContent).toEqual({ slept: 600 })
+  expect(await gateway.process.exited).toBe(0)
+  expect(gateway.lines().join('\n')).not.toMatch(/read again|not taken|"mcp":"late"/)
+})
+
 describe('servers of the file', () => {
   const pidOf = async (gateway: RunningGateway, name: string): Promise<number> => {
     await poll(`${name} to connect`, async () => {

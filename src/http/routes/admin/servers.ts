@@ -119,7 +119,7 @@ function writableEntry(parts: AdminParts, name: string): ServerEntry {
   if (entry.origin === 'file') {
     throw new GatewayError(
       'DEFINITION_READ_ONLY',
-      `${name} comes from the configuration file. Change it there and restart the gateway.`,
+      `${name} comes from the configuration file. Change it there and have it read again (POST /admin/reload, HUP).`,
     )
   }
   return entry
