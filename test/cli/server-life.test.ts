@@ -53,7 +53,8 @@ describe('add', () => {
     ).toBe(0)
     expect((await definitionOf('here'))['args']).toEqual([resolve(folder.path, 'here.ts')])
     const args = ['add', 'as-is', '--as-is', '--wait', '0s', '--', process.execPath, './here.ts']
-    expect((await servers(...args)).exitCode).toBe(0)
+    // Where the gateway runs there is no such file.
+    await servers(...args)
     expect((await definitionOf('as-is'))['args']).toEqual(['./here.ts'])
     await servers('rm', 'as-is')
   })
