@@ -100,7 +100,7 @@ describe('add', () => {
   })
 
   test('says why a server does not start, keeps it, and exits with 1', async () => {
-    const args = ['add', 'dies', '--', 'sh', '-c', 'echo "Error: no API key" >&2; exit 3']
+    const args = ['add', 'dies', '--wait', '20s', '--', 'sh', '-c', 'echo "Error: no API key" >&2; exit 3']
     const { exitCode, stdout, stderr } = await servers(...args)
     expect([exitCode, stdout.split('\n')[0]]).toEqual([1, 'added dies: error'])
     expect(stderr).toMatch(/^compozy: dies is not connected: .*no API key/)
@@ -130,7 +130,18 @@ describe('get', () => {
 
 describe('update', () => {
   test('changes what is named, and keeps the rest, hidden values too', async () => {
-    const args = ['update', 'keyed', '--description', 'mine', '--tag', 'team=a', '--block-tool', 'exit']
+    const args = [
+      'update',
+      'keyed',
+      '--wait',
+      '20s',
+      '--description',
+      'mine',
+      '--tag',
+      'team=a',
+      '--block-tool',
+      'exit',
+    ]
     expect((await servers(...args)).stdout).toStartWith('updated keyed: connected\n')
     expect(await definitionOf('keyed')).toMatchObject({
       description: 'mine',

@@ -38,7 +38,8 @@ describe('servers', () => {
     ['stream', 'sse'].map((face) => `  ${gateway.url}/mcp-proxy/${name}/${face}\n`).join('')
 
   test('add registers a command behind --, waits for it, shows its URLs, and list shows it', async () => {
-    const added = await servers('add', 'mine', '--env', 'GREETING=hi', '--', process.execPath, everything)
+    const words = ['add', 'mine', '--wait', '20s', '--env', 'GREETING=hi', '--', process.execPath, everything]
+    const added = await servers(...words)
     expect(added).toEqual({ exitCode: 0, stdout: `added mine: connected\n${urls('mine')}`, stderr: '' })
     const { stdout } = await servers('list')
     expect(stdout.split('\n')[0]).toMatch(
@@ -104,7 +105,8 @@ describe('servers', () => {
     await using closed = startFaultHttp(
       ({ headers }) => new Response(null, { status: headers['x-key'] === 'a=b' ? 503 : 401 }),
     )
-    const added = await servers('add', 'closed', '--server-url', closed.url, '--header', 'X-Key: a=b')
+    const words = ['add', 'closed', '--wait', '20s', '--server-url', closed.url, '--header', 'X-Key: a=b']
+    const added = await servers(...words)
     // It is kept, and a script that goes on as if it were there is warned.
     expect([added.exitCode, added.stdout]).toEqual([1, `added closed: error\n${urls('closed')}`])
     expect(added.stderr).toMatch(/^compozy: closed is not connected: .*503/)
