@@ -9,8 +9,8 @@ import { addressOf, gatewayUrl, readSettings } from './configuration.ts'
 import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
 
 const args: ArgsDef = {
-  url: urlFlag,
   timeout: { type: 'string', valueHint: 'duration', description: 'Longest wait for the answer.\ndefault 3s' },
+  url: urlFlag,
   json: { type: 'boolean', description: 'Prints JSON, for programs.' },
   ...findingFlags,
 }

@@ -7,7 +7,7 @@ import { columnsOf, cutTo, wrapTo } from './terminal/text.ts'
 export type Cell = string | { readonly text: string; readonly style: Style | null }
 
 export interface TableOptions {
-  /** The last column is a sentence, which is never cut: it goes below its row where it does not fit beside it. */
+  /** The last column is a sentence, which is never cut: it goes on below, in its column or, without room for that, below the row. */
   readonly sentence?: boolean
   readonly terminal?: Terminal
 }
@@ -16,6 +16,8 @@ const gap = '  '
 /** What a column keeps when all of them do not fit. */
 const columnsMin = 6
 const indent = '    '
+/** A sentence in fewer columns is hard to read. */
+const sentenceMin = 40
 
 /** Rows under headings, nothing behind the last column. Cells may come from a server. */
 export function table(
@@ -32,6 +34,12 @@ export function table(
   if (columns === null || widthOf(widths) <= columns) return lines([head, ...cells], widths, terminal)
   const fitted = (least: readonly number[]) => fit(least, headings.map(columnsOf), columns)
   if (!sentence) return lines([head, ...cells], fitted(widths), terminal)
+  const natural = widthOf(widths.slice(0, -1)) + gap.length
+  if (columns - natural >= sentenceMin) {
+    const room = columns - natural
+    const rows = [head, ...cells].flatMap((row) => hangingRows(row, room))
+    return lines(rows, [...widths.slice(0, -1), room], terminal)
+  }
   const besides = fitted(widths.slice(0, -1))
   return [head, ...cells]
     .map((row, index) => {
@@ -46,6 +54,17 @@ export function table(
 interface ShownCell {
   readonly text: string
   readonly style: Style | null
+}
+
+/** The row, and one for each further line of its sentence. */
+function hangingRows(row: readonly ShownCell[], room: number): ShownCell[][] {
+  const sentence = row.at(-1)
+  const besides = row.slice(0, -1)
+  const nothing = besides.map(() => ({ text: '', style: null }))
+  return wrapTo(sentence?.text ?? '', room).map((text, index) => [
+    ...(index === 0 ? besides : nothing),
+    { text, style: sentence?.style ?? null },
+  ])
 }
 
 /** One line, whatever a server has put into it. */

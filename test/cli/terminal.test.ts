@@ -5,6 +5,7 @@ import { table } from '../../src/cli/table.ts'
 import { terminalOf } from '../../src/cli/terminal/terminal.ts'
 import { columnsOf, cutTo, wrapTo } from '../../src/cli/terminal/text.ts'
 import { ageText, sizeText } from '../../src/cli/terminal/units.ts'
+import { commandsBelow } from '../support/command-tree.ts'
 import { commandOf, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { runInTerminal } from '../support/pseudo-terminal.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -19,15 +20,6 @@ const longest = (text: string) => {
     .split('\n')
     .filter((line) => !line.startsWith('compozy: '))
   return Math.max(...shown.map(columnsOf))
-}
-
-/** Every command, found the way a person finds them: by the help of the one above. */
-async function commandsBelow(words: readonly string[], cwd: string): Promise<string[][]> {
-  const { stdout } = await runCommand([...words, '--help'], { via, cwd })
-  const [, section = ''] = /\nCommands:\n((?: .*\n)+)/.exec(stdout) ?? []
-  const names = section.split('\n').flatMap((line) => /^ {2}(\S+?),? /.exec(line)?.[1] ?? [])
-  const below = await Promise.all(names.map((name) => commandsBelow([...words, name], cwd)))
-  return [[...words], ...below.flat()]
 }
 
 describe('the help of every command', () => {
@@ -198,6 +190,13 @@ describe('texts in columns', () => {
     expect(table(['A', 'B'], rows, { terminal })).toBe('A      B\nshort  a cell that is far too…')
     expect(table(['A', 'B'], rows, { terminal, sentence: true })).toBe(
       'A\nshort\n    a cell that is far too\n    long for this',
+    )
+    expect(table(['A', 'B'], rows, { terminal: { ...terminal, columns: 47 }, sentence: true })).toBe(
+      'A      B\nshort  a cell that is far too long for this',
+    )
+    const long = [['x', `${'word '.repeat(8)}end`]]
+    expect(table(['A', 'B'], long, { terminal: { ...terminal, columns: 43 }, sentence: true })).toBe(
+      'A  B\nx  word word word word word word word word\n   end',
     )
     expect(table(['A', 'B'], rows, { terminal: { ...terminal, columns: null } })).toBe(
       'A      B\nshort  a cell that is far too long for this',

@@ -28,7 +28,7 @@ export const update = defineCommand({
     description: [
       'Changes a server that was added; what is not named stays.',
       '  compozy servers update files --env LOG=debug',
-      '  compozy servers update files -- npx -y @modelcontextprotocol/server-filesystem .',
+      '  compozy servers update docs --server-url https://example.com/mcp/v2',
       'Calls in flight finish on the old one. A hidden value (***) stays as long as the server goes on being reached the same way; else it must be given again.',
     ].join('\n'),
   },
