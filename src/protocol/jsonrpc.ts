@@ -22,6 +22,10 @@ export interface MessageText {
   readonly resultEnd: number
   /** True for a response that carries `error`. */
   readonly failed: boolean
+  /** True for a response whose result says `"isError": true`. */
+  readonly toolError: boolean
+  /** True for a response whose result says that it is no answer yet (2026-07-28, `resultType: "input_required"`). */
+  readonly asksForInput: boolean
 }
 
 /** Half-open range of a value in a text. */
@@ -48,6 +52,9 @@ const escapedKeyCharsMin = 7
 const topKeys = ['id', 'method', 'params', 'result', 'error'] as const
 /** Filled anew for each message, which is read to its end before the next: no array for each. */
 const topSpans: number[] = new Array(2 * topKeys.length).fill(-1)
+const resultSlot = topKeys.indexOf('result')
+const resultKeys = ['isError', 'resultType'] as const
+const resultSpans: number[] = new Array(2 * resultKeys.length).fill(-1)
 const paramSpans: number[] = []
 
 /**
@@ -57,6 +64,7 @@ const paramSpans: number[] = []
  */
 export function scanMessage(text: string): MessageText | null {
   const spans = topSpans.fill(-1)
+  resultSpans.fill(-1)
   const end = scanObject(text, 0, topKeys, spans)
   if (end < 0 || skipSpace(text, end) !== text.length) return null
   const idStart = spans[0] as number
@@ -88,7 +96,13 @@ export function scanMessage(text: string): MessageText | null {
     resultStart,
     resultEnd: spans[7] as number,
     failed: errorStart >= 0,
+    toolError: isAt(text, resultSpans[0] as number, 'true'),
+    asksForInput: isAt(text, resultSpans[2] as number, '"input_required"'),
   }
+}
+
+function isAt(text: string, start: number, value: string): boolean {
+  return start >= 0 && text.startsWith(value, start)
 }
 
 /** The raw JSON text of the id, which keeps its type and digits; empty when there is none. */
@@ -228,7 +242,7 @@ function scanObject(text: string, from: number, wanted: readonly string[], spans
     at = skipSpace(text, keyEnd)
     if (text.charCodeAt(at) !== colon) return -1
     const start = skipSpace(text, at + 1)
-    const end = skipValue(text, start)
+    const end = slot === resultSlot && wanted === topKeys ? skipResult(text, start) : skipValue(text, start)
     if (end < 0) return -1
     if (slot >= 0) {
       if ((spans[slot * 2] as number) >= 0) return -1
@@ -241,6 +255,15 @@ function scanObject(text: string, from: number, wanted: readonly string[], spans
     if (next !== comma) return -1
     at = skipSpace(text, at + 1)
   }
+}
+
+/** The same as `skipValue`; what the result says of itself is noted on the way, so that it is not walked through twice. */
+function skipResult(text: string, start: number): number {
+  const end = scanObject(text, start, resultKeys, resultSpans)
+  if (end >= 0) return end
+  // No object, or one that says something twice, which is for others to judge.
+  resultSpans.fill(-1)
+  return skipValue(text, start)
 }
 
 function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly string[]): number {

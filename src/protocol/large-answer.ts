@@ -83,11 +83,15 @@ export function largeAnswer(pieces: MessagePieces): LargeAnswer | null {
 /** `isError` as the last member of a result, in front of what may follow that in a response. */
 const errorMemberLast = /"isError":(true|false)\}(?:,"jsonrpc":"2\.0")?(?:,"id":"?\d[\d.eE+-]{0,30}"?)?\}\s*$/
 const errorMember = Buffer.from('"isError"')
+const errorSaid = Buffer.from('"isError":true')
 const inputRequired = Buffer.from('"input_required"')
+const inputAsked = Buffer.from('"resultType":"input_required"')
+/** A larger answer is not read as text to be sure of these words: that would keep all others waiting. */
+const readBytesMax = 1024 * 1024
 
 /**
  * What a large response that is no error makes of its request (`kindOfAnswer`). It is decoded only where the words
- * that matter stand somewhere in its middle.
+ * that matter stand somewhere in its middle; of a very large one they are believed wherever they stand.
  */
 export function kindOfLarge(method: string, pieces: MessagePieces, mayAsk: boolean): AnswerKind {
   const ofTool = givesToolResult(method)
@@ -95,21 +99,24 @@ export function kindOfLarge(method: string, pieces: MessagePieces, mayAsk: boole
   const bytes = lengthOf(pieces)
   const last = ofTool ? errorMemberLast.exec(edge(pieces, bytes - edgeBytes, bytes)) : null
   if (last !== null) return last[1] === 'true' ? 'tool_error' : 'ok'
+  if (bytes > readBytesMax) {
+    if (mayAsk && contains(pieces, inputAsked)) return 'input_required'
+    return ofTool && contains(pieces, errorSaid) ? 'tool_error' : 'ok'
+  }
   const worthALook = (ofTool && contains(pieces, errorMember)) || (mayAsk && contains(pieces, inputRequired))
   const message = worthALook ? scanMessage(textOf(pieces)) : null
   return message === null ? 'ok' : kindOfAnswer(method, message, mayAsk)
 }
 
-/** Whether these bytes stand in a message, also across the pieces that it came in. */
+/** Whether these bytes stand in a message, also across the pieces that it came in, however small they are. */
 function contains(pieces: MessagePieces, wanted: Buffer): boolean {
-  let start = 0
+  const seamBytes = wanted.length - 1
+  /** The end of what came before. */
+  let before: Uint8Array = new Uint8Array(0)
   for (const piece of pieces) {
-    if (bufferOf(piece).includes(wanted)) return true
-    if (start > 0) {
-      const seam = [...sliceOf(pieces, start - wanted.length + 1, start + wanted.length - 1)]
-      if (Buffer.concat(seam).includes(wanted)) return true
-    }
-    start += piece.length
+    const seam = Buffer.concat([before, piece.subarray(0, seamBytes)])
+    if (seam.includes(wanted) || bufferOf(piece).includes(wanted)) return true
+    before = piece.length < seamBytes ? seam.subarray(-seamBytes) : bufferOf(piece).subarray(-seamBytes)
   }
   return false
 }

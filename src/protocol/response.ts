@@ -52,19 +52,8 @@ export type AnswerKind = 'ok' | 'tool_error' | 'rpc_error' | 'input_required'
 /** What this answer to a request of this method is; `mayAsk` where results may ask the client for input. */
 export function kindOfAnswer(method: string, message: MessageText, mayAsk: boolean): AnswerKind {
   if (message.failed) return 'rpc_error'
-  return kindOfResult(method, message.text, message.resultStart, message.resultEnd, mayAsk)
-}
-
-/** The same of a result that stands between two places of a text. */
-export function kindOfResult(
-  method: string,
-  text: string,
-  start: number,
-  end: number,
-  mayAsk: boolean,
-): AnswerKind {
-  if (mayAsk && asksForInput(text, start)) return 'input_required'
-  return givesToolResult(method) && isToolError(text, start, end) ? 'tool_error' : 'ok'
+  if (mayAsk && message.asksForInput) return 'input_required'
+  return message.toolError && givesToolResult(method) ? 'tool_error' : 'ok'
 }
 
 /** Whether results of this method have an `isError`. */
@@ -72,22 +61,8 @@ export function givesToolResult(method: string): boolean {
   return method === 'tools/call' || method === 'tasks/result'
 }
 
-const noErrorLast = '"isError":false}'
-const errorLast = '"isError":true}'
-
-/** Most results have it as their last member, or not at all, and are not walked through once more. */
-function isToolError(text: string, start: number, end: number): boolean {
-  if (text.startsWith(noErrorLast, end - noErrorLast.length)) return false
-  if (text.startsWith(errorLast, end - errorLast.length)) return true
-  return text.indexOf('"isError"', start) >= 0 && memberIs(text, start, 'isError', 'true')
-}
-
-function asksForInput(text: string, start: number): boolean {
-  const value = '"input_required"'
-  return text.indexOf(value, start) >= 0 && memberIs(text, start, 'resultType', value)
-}
-
-function memberIs(text: string, objectStart: number, key: string, value: string): boolean {
-  const span = memberSpan(text, objectStart, key)
-  return span !== null && text.startsWith(value, span.start)
+/** Whether the text of a result to this method says that a tool failed. */
+export function isToolError(method: string, resultText: string): boolean {
+  const span = givesToolResult(method) ? memberSpan(resultText, 0, 'isError') : null
+  return span !== null && resultText.startsWith('true', span.start)
 }

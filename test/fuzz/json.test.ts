@@ -110,6 +110,12 @@ function holdsForMessage(text: string, value: Value): void {
     typeof method === 'string' ? (Object.hasOwn(expected, 'id') ? 'request' : 'notification') : 'response'
   expect(message.kind).toBe(kind)
   expect(message.failed).toBe(Object.hasOwn(expected, 'error'))
+  const { start, end } = { start: message.resultStart, end: message.resultEnd }
+  const said = start < 0 ? [] : partsOf(message.text.slice(start, end)).map(({ key }) => key)
+  const once = ['isError', 'resultType'].every((name) => said.filter((key) => key === name).length < 2)
+  const result = once && isObject(expected['result']) ? expected['result'] : {}
+  expect(message.toolError).toBe(result['isError'] === true)
+  expect(message.asksForInput).toBe(result['resultType'] === 'input_required')
   expect(isUnnamed(message)).toBe(id === null || id === undefined)
   expectSame(parsed(idTextOf(message)), id)
   expectSame(parsed(message.text.slice(message.paramsStart, message.paramsEnd)), expected['params'])

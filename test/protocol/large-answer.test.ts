@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'bun:test'
+import { scanMessage } from '../../src/protocol/jsonrpc.ts'
 import {
+  kindOfLarge,
   largeAnswer,
   type MessagePieces,
   replaceBytes,
   requestIdOfAnswer,
   textOf,
 } from '../../src/protocol/large-answer.ts'
+import { kindOfAnswer } from '../../src/protocol/response.ts'
 
 describe('of an oversized answer the id is', () => {
   const rows: { why: string; head: string; tail: string; id: number | null }[] = [
@@ -108,6 +111,57 @@ describe('a large answer is recognised in its bytes', () => {
           text.replace(new RegExp(`("id": ?)("?${id}(\\.0)?"?)`), (_, key) => `${key}"ä-1"`),
         )
       }
+    }
+  })
+})
+
+describe('what a large answer makes of its request is read from its bytes', () => {
+  const filling = 'x'.repeat(70_000)
+  const content = `"content":[{"type":"text","text":"\\"isError\\":true ${filling}"}]`
+  const inner = `"structuredContent":{"isError":true,"resultType":"input_required","filling":"${filling}"}`
+  const results = [
+    { result: `{${content}}`, kind: 'ok', why: 'nothing is said' },
+    { result: `{${content},"isError":false}`, kind: 'ok', why: 'no error, at its end' },
+    { result: `{${content},"isError":true}`, kind: 'tool_error', why: 'an error, at its end' },
+    { result: `{"isError":true,${content}}`, kind: 'tool_error', why: 'at its beginning' },
+    { result: `{${content},"isError":true,${inner}}`, kind: 'tool_error', why: 'in its middle' },
+    { result: `{${content},"isError": true,${inner}}`, kind: 'tool_error', why: 'with a space' },
+    { result: `{${inner},${content}}`, kind: 'ok', why: 'what the tool itself says means nothing' },
+    { result: `{"resultType":"input_required",${content}}`, kind: 'input_required', why: 'a question' },
+    { result: `{${content},"resultType":"input_required"}`, kind: 'input_required', why: 'a question' },
+  ]
+  test.each(results)('$kind: $why', ({ result, kind }) => {
+    for (const text of [
+      `{"jsonrpc":"2.0","id":7,"result":${result}}`,
+      `{"result":${result},"jsonrpc":"2.0","id":7}`,
+      `{"result":${result},"id":7.0,"jsonrpc":"2.0"}`,
+    ]) {
+      const bytes = new TextEncoder().encode(text)
+      const message = scanMessage(text)
+      expect(message && kindOfAnswer('tools/call', message, true)).toBe(kind as 'ok')
+      // Cut within the words that matter, too.
+      const at = text.indexOf('isError":true') + 3
+      for (const cut of [0, at, at + 5, 65_536]) {
+        const pieces = [bytes.subarray(0, cut), bytes.subarray(cut)]
+        expect(kindOfLarge('tools/call', pieces, true)).toBe(kind as 'ok')
+        expect(kindOfLarge('resources/read', pieces, false)).toBe('ok')
+      }
+      const many = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, n) =>
+        bytes.subarray(n * 7, n * 7 + 7),
+      )
+      expect(kindOfLarge('tools/call', many, true)).toBe(kind as 'ok')
+    }
+  })
+
+  test('of a very large one by its words alone', () => {
+    const more = `"filling":"${'x'.repeat(2 ** 20)}"`
+    for (const [result, kind] of [
+      [`{"isError":true,${more},"x":1}`, 'tool_error'],
+      [`{"resultType":"input_required",${more},"x":1}`, 'input_required'],
+      [`{"isError":false,${more},"x":1}`, 'ok'],
+    ] as const) {
+      const bytes = new TextEncoder().encode(`{"jsonrpc":"2.0","id":7,"result":${result}}`)
+      expect(kindOfLarge('tools/call', [bytes], true)).toBe(kind)
     }
   })
 })

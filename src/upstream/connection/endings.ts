@@ -4,7 +4,7 @@ import type { RpcFailure } from '../../protocol/bridge/types.ts'
 import { rpcCodes } from '../../protocol/eras.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
 import { kindOfLarge, type MessagePieces } from '../../protocol/large-answer.ts'
-import { type AnswerKind, errorCodeOf, kindOfAnswer, kindOfResult } from '../../protocol/response.ts'
+import { errorCodeOf, isToolError, kindOfAnswer } from '../../protocol/response.ts'
 import { type CallEnding, plainEndings } from '../../telemetry/call-ending.ts'
 
 /** By an answer; `mayAsk` where it may be a question to the client (2026-07-28, `input_required`). */
@@ -16,12 +16,12 @@ export function endingOfAnswer(method: string, message: MessageText, mayAsk: boo
 
 /** By the text of a result. */
 export function endingOfResult(method: string, resultText: string): CallEnding {
-  return ofResult(kindOfResult(method, resultText, 0, resultText.length, false))
+  return isToolError(method, resultText) ? plainEndings.toolError : plainEndings.ok
 }
 
 /** By a large answer that is no error. */
 export function endingOfLarge(method: string, pieces: MessagePieces, mayAsk: boolean): CallEnding {
-  return ofResult(kindOfLarge(method, pieces, mayAsk))
+  return byKind[kindOfLarge(method, pieces, mayAsk)]
 }
 
 /** By a failure that a bridge passes on or has found. */
@@ -33,10 +33,7 @@ export function endingOfFailure({ by, code }: RpcFailure): CallEnding {
 
 const byKind = {
   ok: plainEndings.ok,
+  rpc_error: { outcome: 'rpc_error' },
   tool_error: plainEndings.toolError,
   input_required: plainEndings.inputRequired,
 } as const
-
-function ofResult(kind: AnswerKind): CallEnding {
-  return kind === 'rpc_error' ? plainEndings.ok : byKind[kind]
-}
