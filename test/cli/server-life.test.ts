@@ -279,6 +279,11 @@ describe('list --watch', () => {
     expect(seen.output()).toStartWith('\u001b[H')
     expect(plain.output()).not.toContain('\u001b')
     expect(plain.output().split('NAME ').length).toBeLessThan(5)
+    // The gateway tells when there is something to see: it is not asked ten times a second.
+    const looks = () => gateway.lines().filter((line) => line.includes('"path":"/admin/mcps"')).length
+    const before = looks()
+    await Bun.sleep(1_000)
+    expect(looks() - before).toBeLessThan(5)
     for (const child of [seen, plain]) {
       child.type('\u0003')
       expect((await child.exited).exitCode).not.toBe(0)

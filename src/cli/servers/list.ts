@@ -13,7 +13,7 @@ const args: ArgsDef = {
   interval: {
     type: 'string',
     valueHint: 'duration',
-    description: 'How often --watch looks.\ndefault 2s',
+    description: 'How often --watch draws, and looks where the gateway does not tell.\ndefault 2s',
   },
   ...adminFlags,
 }
@@ -36,6 +36,7 @@ export const list = defineCommand({
     return await watch({
       intervalMs: interval.value,
       look: ask,
+      news: () => api.events('GET', '/events', {}),
       // Ages grow by themselves: where nothing is drawn over, they are no news.
       key: (answer) => serverTable(answer, 0, { columns: null, colours: false, redraws: false }),
       show: (answer, terminal) => (json ? JSON.stringify(answer) : serverTable(answer, Date.now(), terminal)),

@@ -12,8 +12,9 @@ import {
   serverPath,
   wantsJson,
 } from '../admin/admin-api.ts'
-import { cell, type Received, receivedList } from '../admin/received.ts'
+import { cell, type Received, received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
+import { complain } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
   name: serverArgument,
@@ -68,11 +69,15 @@ async function follow(
   let left = skipped
   for await (const { event, data } of api.events('GET', `${path}?follow`, {})) {
     if (event === 'end') return 0
+    if (event === 'missed') {
+      const { count } = received<{ count: number }>(JSON.parse(data))
+      complain(`compozy: ${cell(count)} lines are left out: they came faster than they were read`)
+    }
     if (event !== 'line' || left-- > 0) continue
     const line: unknown = JSON.parse(data)
     if (isObject(line)) print(line as Received<Line>)
   }
-  throw new CommandError('the gateway ended the log: it has stopped, or the lines were not read fast enough')
+  throw new CommandError('the gateway ended the log: it has stopped', 4)
 }
 
 function shown({ time, text }: Received<Line>, times: boolean): string {

@@ -3,21 +3,24 @@ import { printable } from '../../telemetry/printable.ts'
 import { complain, standardOutput, type Terminal } from './terminal.ts'
 
 export interface Watched<T> {
+  /** Longest pause between two looks, or between two drawings where nothing has happened. */
   readonly intervalMs: number
   look(): Promise<T>
-  /** What changes when there is news. */
+  /** Yields whenever a look is worth while. It may fail; then a look is made at each interval. */
+  news(): AsyncIterable<unknown>
+  /** What changes when there is something new to print. */
   key(seen: T): string
   show(seen: T, terminal: Terminal): string
   /** Whether it may be drawn over itself. */
   readonly redraw: boolean
 }
 
-const home = '\u001b[H'
-const restOfLine = '\u001b[K'
-const restOfScreen = '\u001b[J'
+/** Between two looks, however much happens. */
+const pauseMs = 200
 
 /** Goes on until the process is ended. A look that fails is told and made again; the first one must succeed. */
 export async function watch<T>(watched: Watched<T>): Promise<never> {
+  const news = new News(() => watched.news())
   let seen = await watched.look()
   let shownKey: string | null = null
   let failure = ''
@@ -29,7 +32,9 @@ export async function watch<T>(watched: Watched<T>): Promise<never> {
       console.log(watched.show(seen, terminal))
       shownKey = watched.key(seen)
     }
-    await Bun.sleep(watched.intervalMs)
+    news.listen()
+    if (!(await news.within(watched.intervalMs))) continue
+    await Bun.sleep(pauseMs)
     try {
       seen = await watched.look()
       failure = ''
@@ -40,6 +45,56 @@ export async function watch<T>(watched: Watched<T>): Promise<never> {
     }
   }
 }
+
+/** Whether anything has happened, as far as somebody tells. */
+class News {
+  readonly #open: () => AsyncIterable<unknown>
+  #listening = false
+  /** False once nobody tells: then every interval counts as news. */
+  #told = true
+  #happened = false
+  #wake: () => void = () => {}
+
+  constructor(open: () => AsyncIterable<unknown>) {
+    this.#open = open
+  }
+
+  /** Listens, unless it does already. */
+  listen(): void {
+    if (this.#listening || !this.#told) return
+    this.#listening = true
+    void this.#hear()
+  }
+
+  /** True as soon as something has happened, and after `waitMs` where nobody tells; false after it otherwise. */
+  async within(waitMs: number): Promise<boolean> {
+    if (!this.#happened) {
+      await Promise.race([Bun.sleep(waitMs), new Promise<void>((resolve) => (this.#wake = resolve))])
+    }
+    const worthWhile = this.#happened || !this.#told || !this.#listening
+    this.#happened = false
+    return worthWhile
+  }
+
+  async #hear(): Promise<void> {
+    let heard = false
+    try {
+      for await (const _ of this.#open()) {
+        heard = true
+        this.#happened = true
+        this.#wake()
+      }
+    } catch {
+      // A gateway that is gone comes back; one that has never told anything never will.
+      this.#told = heard
+    }
+    this.#listening = false
+  }
+}
+
+const home = '\u001b[H'
+const restOfLine = '\u001b[K'
+const restOfScreen = '\u001b[J'
 
 /** One write, so that nothing flickers; what does not fit the screen is left out and counted. */
 function draw(text: string, failure: string): void {

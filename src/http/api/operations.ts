@@ -188,7 +188,7 @@ export const operations = {
         description: 'The lines, oldest first.',
         schema: answers.serverLogs,
         events:
-          'With `follow`: a `line` event for each line, an OutputLine in JSON; `end` when the server is removed or the gateway stops.',
+          'With `follow`: a `line` event for each line, an OutputLine in JSON; `missed` with the `count` of those that the reader did not take in time; `end` when the server is removed or the gateway stops.',
       },
     },
     errors: ['SERVER_UNKNOWN', 'IN_FLIGHT_EXHAUSTED'],

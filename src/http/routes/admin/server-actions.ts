@@ -2,14 +2,17 @@
  * What may be done to a server without changing its definition: start it anew, switch it off and on, read what it
  * wrote. All of it works for servers of the configuration file too: whether one is on is kept beside the definitions.
  */
-import type { EventStream } from '../../../session/event-stream.ts'
-import { eventFrame } from '../../../session/event-stream.ts'
+import { GatewayError } from '../../../errors.ts'
+import { type EventStream, eventFrame } from '../../../session/event-stream.ts'
 import type { OutputLine } from '../../../upstream/server/output-tail.ts'
 import { answer } from '../../api/operation.ts'
 import type { NameOrder } from './name-order.ts'
 import type { AdminParts } from './parts.ts'
 import { querySwitch } from './query.ts'
 import { audit, knownEntry, maskOf, now } from './servers.ts'
+
+/** What waits for one reader of a log, beyond which it misses lines and is told how many. */
+const unreadBytesMax = 256 * 1024
 
 /** The handlers of one gateway. Each resolves with the answer or rejects with a GatewayError. */
 export interface ServerActions {
@@ -65,10 +68,21 @@ function logs(parts: AdminParts, request: Request, name: string): Response {
   const shown = ({ time, text }: OutputLine) => ({ time, text: mask(text) })
   if (!querySwitch(request, 'follow'))
     return answer('getServerLogs', 200, { name, lines: entry.output.lines().map(shown) })
+  if (request.method === 'HEAD') throw new GatewayError('METHOD_NOT_ALLOWED', 'HEAD is not served here.')
   let stream: EventStream | null = null
+  let missed = 0
   const unfollow = entry.output.follow({
-    line: (line) => void stream?.write(eventFrame(JSON.stringify(shown(line)), null, 'line')),
-    ended: () => {
+    line(line) {
+      if (stream === null) return
+      if (stream.queuedBytes > unreadBytesMax) {
+        missed++
+        return
+      }
+      if (missed > 0) stream.write(eventFrame(JSON.stringify({ count: missed }), null, 'missed'))
+      missed = 0
+      stream.write(eventFrame(JSON.stringify(shown(line)), null, 'line'))
+    },
+    ended() {
       stream?.write(eventFrame('{}', null, 'end'))
       stream?.close()
     },
