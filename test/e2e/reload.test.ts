@@ -409,8 +409,15 @@ describe('a configuration that cannot be taken', () => {
       text: document({ base_url: reference('NOT_SET_ANYWHERE') }),
       says: /NOT_SET_ANYWHERE/,
     },
+    {
+      why: 'a file that was emptied',
+      text: '# soon\n',
+      says: /^compozy\.yaml holds nothing any more; restart/,
+    },
+    { why: 'a file that is gone', text: null, says: /^compozy\.yaml is gone; restart/ },
   ])('$why: 422 with the reason, and nothing is changed', async ({ text, says }) => {
-    writeFileSync(file(gateway), text)
+    if (text === null) rmSync(file(gateway))
+    else writeFileSync(file(gateway), text)
     const answer = await reload()
     const body = (await answer.json()) as { code: string; details: string }
     expect([answer.status, body.code]).toEqual([422, 'CONFIGURATION_INVALID'])

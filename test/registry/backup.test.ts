@@ -29,33 +29,37 @@ function readCopy(path: string): { check: unknown; names: Set<string> } {
 }
 
 describe('a copy that is taken while it writes', () => {
-  test('is whole, and holds every change that was acknowledged before it began', async () => {
-    using place = temporaryDirectory()
-    const directory = join(place.path, 'state')
-    await using writer = startProcess({
-      command: [process.execPath, join(import.meta.dir, 'store-writer.ts'), directory, String(changesMax)],
-    })
-    await writer.line((line) => line === '0')
-    const acknowledged = () => writer.lines().length
-    const copy = join(place.path, 'copy.sqlite')
-    let copies = 0
-    /** Copies during which something was written. */
-    let meanwhile = 0
-    for (let ended = false; !ended; copies++) {
-      ended = acknowledged() >= changesMax
-      const before = acknowledged()
-      // By two ways of copying: in large steps, and in many small ones.
-      if (copies % 2 === 0) await copyFile(fileIn(directory), copy)
-      else await Bun.spawn(['dd', `if=${fileIn(directory)}`, `of=${copy}`, 'bs=1024', 'status=none']).exited
-      if (acknowledged() > before) meanwhile++
-      const { check, names } = readCopy(copy)
-      expect(check).toEqual([{ integrity_check: 'ok' }])
-      for (let n = 0; n < before; n++) expect(names.has(`s${n}`)).toBe(true)
-    }
-    // Or the test has shown nothing.
-    expect([copies > 10, meanwhile > 5]).toEqual([true, true])
-    expect(readCopy(copy).names.size).toBe(changesMax)
-  }, 60_000)
+  test(
+    'is whole, and holds every change that was acknowledged before it began',
+    async () => {
+      using place = temporaryDirectory()
+      const directory = join(place.path, 'state')
+      await using writer = startProcess({
+        command: [process.execPath, join(import.meta.dir, 'store-writer.ts'), directory, String(changesMax)],
+      })
+      await writer.line((line) => line === '0')
+      const acknowledged = () => writer.lines().length
+      const copy = join(place.path, 'copy.sqlite')
+      let copies = 0
+      /** Copies during which something was written. */
+      let meanwhile = 0
+      for (let ended = false; !ended; copies++) {
+        ended = acknowledged() >= changesMax
+        const before = acknowledged()
+        // By two ways of copying: in large steps, and in many small ones.
+        if (copies % 2 === 0) await copyFile(fileIn(directory), copy)
+        else await Bun.spawn(['dd', `if=${fileIn(directory)}`, `of=${copy}`, 'bs=1024', 'status=none']).exited
+        if (acknowledged() > before) meanwhile++
+        const { check, names } = readCopy(copy)
+        expect(check).toEqual([{ integrity_check: 'ok' }])
+        for (let n = 0; n < before; n++) expect(names.has(`s${n}`)).toBe(true)
+      }
+      // Or the test has shown nothing.
+      expect([copies > 10, meanwhile > 5]).toEqual([true, true])
+      expect(readCopy(copy).names.size).toBe(changesMax)
+    },
+    60_000 + changesMax * 200,
+  )
 
   test('is all that a restore takes', () => {
     using place = temporaryDirectory()

@@ -1,7 +1,7 @@
 /** Starts the gateway, says so, and stays until a signal ends it. */
 
 import { type FlagTexts, type LoadedConfig, loadConfig } from '../../config/load.ts'
-import { CommandError } from '../../errors.ts'
+import { CommandError, ConfigError } from '../../errors.ts'
 import { startGateway } from '../../gateway.ts'
 import { StateHeldError } from '../../registry/storage/state-lock.ts'
 import { readConfiguration, sourcesOf } from '../configuration.ts'
@@ -12,7 +12,14 @@ import { endOnSignals } from './signals.ts'
 /** Resolves with the exit code of the process. Throws what kept the gateway from starting. */
 export async function serve(flags: FlagTexts): Promise<number> {
   const loaded = await readConfiguration(flags)
-  const source = { ...loaded, readAgain: () => loadConfig(sourcesOf(flags)) }
+  let last = loaded
+  const source = {
+    ...loaded,
+    async readAgain() {
+      last = await readAgain(flags, last)
+      return last
+    },
+  }
   const started = startGateway(source).catch(async (thrown: unknown) => {
     throw await startFault(thrown, loaded)
   })
@@ -21,6 +28,25 @@ export async function serve(flags: FlagTexts): Promise<number> {
   announce(gateway, loaded)
   giveBackWhenQuiet(() => gateway.requestCount)
   return ended
+}
+
+/**
+ * Reads it as at the start. Throws a ConfigError, also where the file is gone or has been emptied: that is an editor or
+ * a full disk in the middle of something, and without its tokens the gateway would be open.
+ */
+async function readAgain(flags: FlagTexts, before: LoadedConfig): Promise<LoadedConfig> {
+  const loaded = await loadConfig(sourcesOf(flags))
+  if (before.file !== null && saysSomething(before) && !saysSomething(loaded))
+    throw new ConfigError(
+      `${before.file} ${loaded.file === null ? 'is gone' : 'holds nothing any more'}; restart the gateway if that is meant`,
+    )
+  return loaded
+}
+
+function saysSomething({ file, origins, serverOrigins }: LoadedConfig): boolean {
+  return (
+    file !== null && (serverOrigins.size > 0 || [...origins.values()].some(({ layer }) => layer === 'file'))
+  )
 }
 
 /** Says what a person can do about the usual reasons. */
