@@ -20,6 +20,9 @@ const ways = [
   'http-modern 2026-07-28 /stream',
   // A new client of an old server.
   'http-legacy 2026-07-28 /stream',
+  // One member of a group of four, of another era than its client.
+  'four: modern stdio 2025-11-25 /stream',
+  'four: legacy http 2026-07-28 /stream',
   // The suite as the server, and a client that reaches it through the gateway.
   'client 2025-11-25',
 ]

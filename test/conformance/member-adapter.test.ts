@@ -42,6 +42,16 @@ describe('a message for the group', () => {
         params: { notifications: { toolsListChanged: true, resourceSubscriptions: ['mcp+m:x:y'] } },
       },
     },
+    {
+      why: 'a prompt of another member',
+      message: { method: 'prompts/get', params: { name: 'other__a' } },
+      mapped: { method: 'prompts/get', params: { name: 'other__a' } },
+    },
+    {
+      why: 'a resource of another member',
+      message: { method: 'resources/read', params: { uri: 'mcp+other:x:y' } },
+      mapped: { method: 'resources/read', params: { uri: 'mcp+other:x:y' } },
+    },
     { why: 'a batch', message: [{ method: 'ping', params: {} }], mapped: [{ method: 'ping', params: {} }] },
     {
       why: 'another method',

@@ -1,6 +1,7 @@
 /**
  * What a client of one server says, as the client of a group that holds it would, and back: names get and lose their
- * prefix, URIs their qualified form. Nothing else is touched, so that whatever the suite finds is the gateway's.
+ * prefix, URIs their qualified form. What other members list keeps theirs, both ways. Nothing else is touched, so
+ * that whatever the suite finds is the gateway's.
  */
 import { qualifyUri, readQualifiedUri } from '../../src/group/uris.ts'
 
@@ -21,7 +22,16 @@ export function toGroup(message: unknown, member: string): unknown {
 
 /** The same for the header that repeats the name or URI of a stateless request. */
 export function headerToGroup(method: string, value: string, member: string): string {
-  return method.startsWith('resources/') ? qualifyUri(member, value) : `${member}__${value}`
+  return method.startsWith('resources/') ? uriToGroup(value, member) : nameToGroup(value, member)
+}
+
+/** A name that has a prefix is another member's; the fixtures have no such names of their own. */
+function nameToGroup(name: string, member: string): string {
+  return name.includes('__') ? name : `${member}__${name}`
+}
+
+function uriToGroup(uri: string, member: string): string {
+  return readQualifiedUri(uri) === null ? qualifyUri(member, uri) : uri
 }
 
 /** A message of the group's, for the client of this member. What other members list stays as it is. */
@@ -40,21 +50,21 @@ function paramsToGroup(method: string, params: Fields, member: string): Fields {
   switch (method) {
     case 'tools/call':
     case 'prompts/get':
-      return mapped(params, 'name', (name) => `${member}__${name}`)
+      return mapped(params, 'name', (name) => nameToGroup(name, member))
     case 'resources/read':
     case 'resources/subscribe':
     case 'resources/unsubscribe':
-      return mapped(params, 'uri', (uri) => qualifyUri(member, uri))
+      return mapped(params, 'uri', (uri) => uriToGroup(uri, member))
     case 'completion/complete': {
       const ref = isMap(params['ref']) ? params['ref'] : {}
-      const named = mapped(ref, 'name', (name) => `${member}__${name}`)
-      return { ...params, ref: mapped(named, 'uri', (uri) => qualifyUri(member, uri)) }
+      const named = mapped(ref, 'name', (name) => nameToGroup(name, member))
+      return { ...params, ref: mapped(named, 'uri', (uri) => uriToGroup(uri, member)) }
     }
     case 'subscriptions/listen': {
       const wanted = isMap(params['notifications']) ? params['notifications'] : {}
       const uris = wanted['resourceSubscriptions']
       if (!Array.isArray(uris)) return params
-      const qualified = uris.map((uri) => (typeof uri === 'string' ? qualifyUri(member, uri) : uri))
+      const qualified = uris.map((uri) => (typeof uri === 'string' ? uriToGroup(uri, member) : uri))
       return { ...params, notifications: { ...wanted, resourceSubscriptions: qualified } }
     }
     default:

@@ -4,6 +4,7 @@ import type { Eras } from '../support/dual-era-server.ts'
 import { type GatewayForm, startGatewayProcess } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
 import { type Comparison, compare, type Loss } from './compare.ts'
+import { mappingOf, startMemberAdapter } from './member-adapter.ts'
 import { type ClientPair, excused, owed, type Pair, type ServerPair } from './pairs.ts'
 import { startSseAdapter } from './sse-adapter.ts'
 import { testClient, testServer, type Verdicts } from './suite.ts'
@@ -91,20 +92,60 @@ async function testFixture(
   via: GatewayForm,
   scenarios: readonly string[],
 ): Promise<Verdicts> {
-  await using upstream = pair.upstream === 'stdio' ? null : await startHttpFixture(pair.era, pair.upstream)
-  const [command, ...args] = fixtureCommand(pair.era, 'stdio')
-  const definition = upstream
-    ? { name: 'fixture', transport: pair.upstream === 'sse' ? 'sse' : 'streamable-http', url: upstream.url }
-    : { name: 'fixture', transport: 'stdio', command, args }
-  const group = { name: 'group', transport: 'group', naming: 'plain', members: [{ server: 'fixture' }] }
-  const config = { mcps: pair.group ? [definition, group] : [definition] }
-  await using gateway = await startGatewayProcess({ via, config })
-  const url = gateway.face(pair.group ? 'group' : 'fixture', pair.face)
-  if (pair.face === 'stream') return await testServer(url.href, pair.requirements, scenarios)
-  const adapter = startSseAdapter(url)
-  try {
-    return await testServer(adapter.url, pair.requirements, scenarios)
-  } finally {
-    await adapter.stop()
+  await using stack = new AsyncDisposableStack()
+  const { mcps, asked } = await behind(pair, stack)
+  const gateway = stack.use(await startGatewayProcess({ via, config: { mcps } }))
+  let url = gateway.face(asked, pair.face)
+  if (pair.face === 'sse') url = inFront(startSseAdapter(url), stack)
+  if (pair.group === 'four') url = inFront(startMemberAdapter(url, mappingOf(memberOf(pair))), stack)
+  return await testServer(url.href, pair.requirements, scenarios)
+}
+
+function inFront(adapter: { url: string; stop(): Promise<void> }, stack: AsyncDisposableStack): URL {
+  stack.defer(() => adapter.stop())
+  return new URL(adapter.url)
+}
+
+type Definition = Readonly<Record<string, unknown>>
+
+/** What the gateway has, and under which name it is asked. */
+async function behind(
+  pair: ServerPair,
+  stack: AsyncDisposableStack,
+): Promise<{ mcps: Definition[]; asked: string }> {
+  if (pair.group === 'four') {
+    const four = (['legacy', 'modern'] as const).flatMap((era) =>
+      (['stdio', 'http'] as const).map((upstream) => ({ era, upstream })),
+    )
+    const mcps = await Promise.all(four.map((member) => definitionOf(memberOf(member), member, stack)))
+    // The suite tries the first tool of its kind that it finds: the one that is asked about comes first.
+    const isAsked = (member: Upstream) => Number(memberOf(member) !== memberOf(pair))
+    const members = four
+      .toSorted((a, b) => isAsked(a) - isAsked(b))
+      .map((member) => ({ server: memberOf(member) }))
+    return { mcps: [...mcps, { name: 'group', transport: 'group', members }], asked: 'group' }
   }
+  const fixture = await definitionOf('fixture', pair, stack)
+  if (pair.group === 'none') return { mcps: [fixture], asked: 'fixture' }
+  const group = { name: 'group', transport: 'group', naming: 'plain', members: [{ server: 'fixture' }] }
+  return { mcps: [fixture, group], asked: 'group' }
+}
+
+type Upstream = Pick<ServerPair, 'era' | 'upstream'>
+
+function memberOf({ era, upstream }: Upstream): string {
+  return `${era}-${upstream}`
+}
+
+async function definitionOf(
+  name: string,
+  { era, upstream }: Upstream,
+  stack: AsyncDisposableStack,
+): Promise<Definition> {
+  if (upstream === 'stdio') {
+    const [command, ...args] = fixtureCommand(era, 'stdio')
+    return { name, transport: 'stdio', command, args }
+  }
+  const { url } = stack.use(await startHttpFixture(era, upstream))
+  return { name, transport: upstream === 'sse' ? 'sse' : 'streamable-http', url }
 }
