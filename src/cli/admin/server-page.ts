@@ -6,7 +6,7 @@ import { printable } from '../../telemetry/printable.ts'
 import { styled, type Terminal } from '../terminal/terminal.ts'
 import { wrapTo } from '../terminal/text.ts'
 import { ageText, counted } from '../terminal/units.ts'
-import { cell, figure, type Received, received, receivedTexts } from './received.ts'
+import { cell, figure, type Received, received, receivedList, receivedTexts } from './received.ts'
 import { ageOf, endpointsOf, reasonOf, stateCell, stateWord, statusOf } from './server-state.ts'
 
 type Definition = Received<ServerView['definition']>
@@ -87,9 +87,19 @@ function exitLine(status: Status, nowMs: number): string {
 }
 
 function targetOf(definition: Definition): string {
+  if (definition.transport === 'group')
+    return `a group of ${membersOf(definition)}; "compozy groups get" shows it`
   const command = [cell(definition.command), ...receivedTexts(definition.args)].filter((word) => word !== '')
   const target = cell(definition.url) === '' ? command.map(shownWord).join(' ') : cell(definition.url)
   return `${cell(definition.transport)}: ${target}`
+}
+
+function membersOf({ members }: Definition): string {
+  const words = receivedList<{ server: string; tag: string; all: boolean }>(members).map(
+    ({ server, tag, all }) =>
+      all === true ? 'all servers' : cell(server) === '' ? `those tagged ${cell(tag)}` : cell(server),
+  )
+  return words.join(', ')
 }
 
 /** As a shell would read it. */
