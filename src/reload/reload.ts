@@ -117,18 +117,25 @@ export class Reload {
   }
 }
 
-/** The report in one line; what stands as before is only counted. */
-function summary({ applied, unchanged, needsRestart }: ReloadReport): Record<string, string | number> {
-  const lists = {
-    settings: applied.settings,
-    serversAdded: applied.servers.added,
-    serversChanged: applied.servers.changed,
-    serversRemoved: applied.servers.removed,
-    needsRestart,
-  }
-  const named = Object.entries(lists).filter(([, names]) => names.length > 0)
+/** Names that a line of the log tells; of more servers than that only how many they are. */
+const namesToldMax = 50
+
+/** The report in one line. */
+function summary({ applied, unchanged, needsRestart }: ReloadReport): Record<string, string> {
+  const { added, changed, removed } = applied.servers
+  const servers = [
+    ...added.map((name) => `server ${name} added`),
+    ...changed.map((name) => `server ${name} changed`),
+    ...removed.map((name) => `server ${name} removed`),
+  ]
   return {
-    ...Object.fromEntries(named.map(([key, names]) => [key, names.join(', ')])),
-    serversUnchanged: unchanged.servers.length,
+    applied: told([...applied.settings, ...servers]),
+    unchanged: told(unchanged.servers.map((name) => `server ${name}`)),
+    needsRestart: told(needsRestart),
   }
+}
+
+function told(names: readonly string[]): string {
+  const more = names.length - namesToldMax
+  return [...names.slice(0, namesToldMax), ...(more > 0 ? [`${more} more`] : [])].join(', ') || 'nothing'
 }

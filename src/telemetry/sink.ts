@@ -29,7 +29,7 @@ export interface LineSink {
   readonly linesDropped: number
   /** Resolves true once everything is written, false when `deadlineMs` pass first. */
   flush(deadlineMs: number): Promise<boolean>
-  /** Writes to this descriptor from the next line on; `left` is called once the one before is not used any more. */
+  /** Writes to this descriptor from the next write on; `left` is called once the one before is not used any more. */
   redirect(fd: number, left: () => void): void
 }
 

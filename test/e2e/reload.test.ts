@@ -336,6 +336,13 @@ describe('servers of the file', () => {
     const added = await reloaded(gateway, {}, [raw, rawStdio('other')])
     expect(added.applied.servers).toEqual({ added: ['other'], changed: [], removed: [] })
     expect(added.unchanged.servers).toEqual(['raw'])
+    const line = await gateway.process.line((text) => text.includes('server other added'))
+    expect(JSON.parse(line)).toMatchObject({
+      msg: 'configuration read again',
+      applied: 'server other added',
+      unchanged: 'server raw',
+      needsRestart: 'nothing',
+    })
     const other = await pidOf(gateway, 'other')
     const changed = await reloaded(gateway, {}, [raw, rawStdio('other', { description: 'new' })])
     expect(changed.applied.servers).toEqual({ added: [], changed: ['other'], removed: [] })
@@ -459,8 +466,9 @@ describe('a configuration that cannot be taken', () => {
     )
     expect(JSON.parse(line)).toMatchObject({
       level: 'info',
+      applied: 'nothing',
+      unchanged: 'server raw',
       needsRestart: 'host, storage.type',
-      serversUnchanged: 1,
       cause: expect.stringMatching(/^POST \/admin\/reload by admin:|^POST \/admin\/reload by /),
     })
   })

@@ -7,14 +7,13 @@ import type { Gateway } from '../../gateway.ts'
 import { levelRank } from '../../telemetry/log.ts'
 
 /** One line on stdout, unless the configured level is above it. */
-export function say(
+function say(
   logging: Config['logging'],
-  level: 'info' | 'error',
   message: string,
   fields: Readonly<Record<string, string | number | readonly string[]>>,
 ): void {
-  if (levelRank[level] < levelRank[logging.level]) return
-  const line = { level, time: new Date().toISOString(), msg: message, ...fields }
+  if (levelRank.info < levelRank[logging.level]) return
+  const line = { level: 'info', time: new Date().toISOString(), msg: message, ...fields }
   const details = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)
   const text = logging.format === 'json' ? JSON.stringify(line) : [message, ...details].join('\n  ')
   try {
@@ -33,14 +32,14 @@ export function announce({ url, servers, log }: Gateway, { config, file }: Loade
     // A person who looks at a terminal sees where to look.
     if (process.stdout.isTTY !== true) return
   } else if (logging.format === 'json') {
-    say(logging, 'info', 'listening', { url, servers: names, config: file ?? '', version })
+    say(logging, 'listening', { url, servers: names, config: file ?? '', version })
     return
   }
   const endpoints = servers.map(({ name, transport }) => [
     name,
     `${url}/mcp-proxy/${name}/stream (${transport})`,
   ])
-  say({ ...logging, format: 'pretty' }, 'info', `compozy ${version} listening on ${url}`, {
+  say({ ...logging, format: 'pretty' }, `compozy ${version} listening on ${url}`, {
     config: file ?? 'none',
     ...(logging.file === null ? {} : { log: logging.file }),
     ...(endpoints.length === 0
