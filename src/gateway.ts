@@ -13,7 +13,7 @@ import { createApp } from './http/app.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
-import { endClientsOf, endUnadmitted } from './http/revocation.ts'
+import { endClientsOf, endExpired, endUnadmitted } from './http/revocation.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
 import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
@@ -22,7 +22,7 @@ import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
-import { IdentityOpener } from './identity/open-identity.ts'
+import { hasEnded, IdentityOpener } from './identity/open-identity.ts'
 import type { ServerDefinition } from './registry/definition.ts'
 import { openSqliteStore } from './registry/storage/sqlite.ts'
 import { lockState, type StateLock } from './registry/storage/state-lock.ts'
@@ -139,7 +139,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
   warnOfClosed(directory, access, log)
-  const sweeper = startSweeper({ log, sessions, requests, servers, directory, streams })
+  const sweeper = startSweeper({ ...behind, ...clients, access, directory, streams })
   const parts = { ...behind, ...clients, access, identities, lock, directory, streams, watchdog }
   const gateway = running({ ...parts, listener, sweeper, source, order })
   return gateway
@@ -178,9 +178,9 @@ function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGa
 
 /** Lets time pass for whoever owns something that expires. */
 function startSweeper(
-  parts: Pick<RunningParts, 'log' | 'sessions' | 'requests' | 'servers' | 'directory' | 'streams'>,
+  parts: Pick<RunningParts, 'log' | 'access' | 'sessions' | 'requests' | 'servers' | 'directory' | 'streams'>,
 ): Sweeper {
-  const { log, sessions, requests, servers, directory, streams } = parts
+  const { log, access, sessions, requests, servers, directory, streams } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
@@ -188,6 +188,9 @@ function startSweeper(
   })
   sweeper.add((nowMs) => sessions.sweep(nowMs))
   sweeper.add((nowMs) => requests.sweep(nowMs))
+  sweeper.add(() => {
+    if (access.identity !== null) endExpired({ sessions, requests }, hasEnded)
+  })
   sweeper.add((nowMs) => servers.sweep(nowMs))
   sweeper.add((nowMs) => directory.sweep(nowMs))
   sweeper.add((nowMs) => streams.sweep(nowMs))

@@ -49,6 +49,10 @@ class PersonGrants implements Grants {
     this.endsAtMs = person.expiresAtMs
   }
 
+  get counts(): boolean {
+    return this.#book.knows(this.#person.issuer)
+  }
+
   server(definition: RuledFields, through: RuledFields | null): Decision {
     const places = this.#placesAt(definition)
     const closed = places.find(({ rules }) => rules.length === 0)
@@ -75,7 +79,7 @@ class PersonGrants implements Grants {
   }
 
   scopesFor(definition: RuledFields): readonly string[] | null {
-    if (!this.#book.knows(this.#person.issuer)) return null
+    if (!this.counts) return null
     const had = this.#person.claims['scopes'] ?? []
     const offered = [...this.#book.rules, ...(rulesOf(definition) ?? [])].flatMap((rule) => rule.scopes)
     for (const scope of [...new Set(offered)].slice(0, scopesMax)) {
@@ -96,7 +100,7 @@ class PersonGrants implements Grants {
     let places = this.#places.get(definition)
     if (places === undefined) {
       const own = this.#own.filter((rule) => rule.reaches(definition.name))
-      const ofServer = this.#book.knows(this.#person.issuer) ? rulesOf(definition) : []
+      const ofServer = this.counts ? rulesOf(definition) : []
       places = [
         ...(own.length === 0 ? [] : [{ name: 'auth.oauth.access', rules: own }]),
         ...(ofServer === null

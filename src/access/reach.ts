@@ -31,6 +31,8 @@ export type RuledFields = Pick<ServerDefinition, 'name' | 'access'>
 export interface Grants {
   /** When they end, by the wall clock; null for never. */
   readonly endsAtMs: number | null
+  /** False once nobody vouches for their holder any more. */
+  readonly counts: boolean
   /** Whether the server is there for the caller at all; `through` is the group by which it came. */
   server(definition: RuledFields, through: RuledFields | null): Decision
   /** False where everything of this kind at this server is allowed. */

@@ -1,5 +1,6 @@
 /** Whose work ends when a server is removed or replaced, or its doors close. */
 
+import type { Grants } from '../access/reach.ts'
 import { keepsOutOthers } from '../access/server-door.ts'
 import { GatewayError } from '../errors.ts'
 import type { Sessions } from '../session/legacy/sessions.ts'
@@ -54,6 +55,16 @@ export function endUnadmitted({ sessions, requests, access, streams }: ClientPar
   sessions.closeWhere(ends, error)
   requests.abortWhere(ends, error)
   streams.closeWhere((context) => !access.admitsAdmin(context))
+}
+
+/** Ends the streams of those whose token `hasEnded`; calls under way are answered, and go to a stream that is resumed. */
+export function endExpired(
+  { sessions, requests }: Pick<ClientParts, 'sessions' | 'requests'>,
+  hasEnded: (grants: Grants | null) => boolean,
+): void {
+  const error = new GatewayError('UNAUTHENTICATED', 'The token has expired; come back with a new one.')
+  sessions.endStreamsWhere(({ grants }) => hasEnded(grants), error)
+  requests.abortWhere(({ endless, grants }) => endless && hasEnded(grants), error)
 }
 
 function removalOf(name: string): GatewayError {

@@ -1,4 +1,5 @@
 /** Opens what the configuration asks for, at the start and when it is read again. Nothing is loaded for nothing. */
+import type { Grants } from '../access/reach.ts'
 import type { RuleBook } from '../access/rules.ts'
 import type { Config } from '../config/schema.ts'
 import { outgoingProxies } from '../net/outgoing-proxy.ts'
@@ -39,4 +40,9 @@ export class IdentityOpener {
     const principalOf = (user: Parameters<typeof personPrincipal>[0]) => personPrincipal(user, book)
     return new OAuthFront({ baseUrl, scopes, issuers, ask, log, principalOf })
   }
+}
+
+/** Whether what was granted is over, by the clock that tokens are told by. */
+export function hasEnded(grants: Grants | null): boolean {
+  return grants !== null && grants.endsAtMs !== null && Date.now() >= grants.endsAtMs
 }

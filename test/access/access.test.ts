@@ -205,6 +205,7 @@ describe('whether a server is there', () => {
 function grantsOf(allowed: Partial<Record<ItemKind, readonly string[]>>, readOnly = false): Grants {
   return {
     endsAtMs: null,
+    counts: true,
     server: () => ({ allowed: true, rule: 'the key' }),
     scopesFor: () => null,
     hides: (_server, kind) => allowed[kind] !== undefined || (kind === 'tool' && readOnly),

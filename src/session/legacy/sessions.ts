@@ -97,6 +97,15 @@ export class Sessions {
     for (const session of [...this.#byId.values()]) if (picks(session)) this.close(session, error)
   }
 
+  /** Ends the standing streams of those that this test picks; where that is all there is, the session with it. */
+  endStreamsWhere(picks: (session: Session) => boolean, error: GatewayError): void {
+    for (const session of this.#byId.values()) {
+      if (!picks(session)) continue
+      if (session.endpoint === 'sse') this.close(session, error)
+      else session.streams.endStanding()
+    }
+  }
+
   sweep(nowMs: number): void {
     const { sessionIdleMs, sessionAbsoluteMs } = this.#settings
     for (const session of this.#byId.values()) {

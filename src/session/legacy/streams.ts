@@ -106,6 +106,11 @@ export class SessionStreams {
     for (const stream of this.#readers.list()) stream.heartbeat(nowMs, heartbeatMs)
   }
 
+  /** Ends what belongs to no request; the client may come back for it. */
+  endStanding(): void {
+    for (const stream of [...this.#standingReaders]) stream.close()
+  }
+
   close(): void {
     for (const stream of this.#readers.list()) stream.close()
     this.#channels.clear()
