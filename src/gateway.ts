@@ -186,15 +186,9 @@ function startSweeper(
     rssBytes: () => process.memoryUsage.rss(),
     collect: () => Bun.gc(true),
   })
-  sweeper.add((nowMs) => sessions.sweep(nowMs))
-  sweeper.add((nowMs) => requests.sweep(nowMs))
-  sweeper.add(() => {
-    if (access.identity !== null) endExpired({ sessions, requests }, hasEnded)
-  })
-  sweeper.add((nowMs) => servers.sweep(nowMs))
-  sweeper.add((nowMs) => directory.sweep(nowMs))
-  sweeper.add((nowMs) => streams.sweep(nowMs))
-  sweeper.add((nowMs) => log.sweep(nowMs))
+  const owners = [sessions, requests, servers, directory, streams, log]
+  for (const owner of owners) sweeper.add((nowMs) => owner.sweep(nowMs))
+  sweeper.add(() => endExpired({ sessions, requests, access }, hasEnded))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
   return sweeper
 }

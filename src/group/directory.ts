@@ -109,11 +109,6 @@ export class Directory implements ServerDirectory {
     return this.#servers.get(name)?.definition ?? this.group(name)?.definition
   }
 
-  /** The definitions of all groups. */
-  *groups(): Iterable<ServerDefinition> {
-    for (const { definition } of this.#groups.values()) yield definition
-  }
-
   /** Those of the servers in a group that have tokens of their own; undefined for a server. */
   membersOf(name: string): readonly ServerDefinition[] | undefined {
     const entry = this.group(name)

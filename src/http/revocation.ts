@@ -59,9 +59,11 @@ export function endUnadmitted({ sessions, requests, access, streams }: ClientPar
 
 /** Ends the streams of those whose token `hasEnded`; calls under way are answered, and go to a stream that is resumed. */
 export function endExpired(
-  { sessions, requests }: Pick<ClientParts, 'sessions' | 'requests'>,
+  { sessions, requests, access }: Omit<ClientParts, 'streams'>,
   hasEnded: (grants: Grants | null) => boolean,
 ): void {
+  // Configured tokens have no end.
+  if (access.identity === null) return
   const error = new GatewayError('UNAUTHENTICATED', 'The token has expired; come back with a new one.')
   sessions.endStreamsWhere(({ grants }) => hasEnded(grants), error)
   requests.abortWhere(({ endless, grants }) => endless && hasEnded(grants), error)

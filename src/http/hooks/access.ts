@@ -32,8 +32,8 @@ export interface GuardedServers {
   of(server: string): (DoorFields & RuledFields) | undefined
   /** Those of the servers in it, where this is a group; undefined for a server. */
   membersOf?(group: string): readonly DoorFields[] | undefined
-  /** Those of all groups. */
-  groups?(): Iterable<RuledFields>
+  /** All groups. */
+  groups?(): Iterable<{ readonly definition: RuledFields }>
   names(): Iterable<string>
 }
 
@@ -292,7 +292,8 @@ class AccessChain implements Access {
   /** A call to a server may have come by a group, which its books do not tell. */
   #reachesInGroup(grants: Grants, server: string): boolean {
     const fields = this.#fieldsOf(server)
-    for (const group of this.#servers.groups?.() ?? []) if (grants.server(fields, group).allowed) return true
+    for (const { definition } of this.#servers.groups?.() ?? [])
+      if (grants.server(fields, definition).allowed) return true
     return false
   }
 

@@ -1,0 +1,163 @@
+/**
+ * A real authorization server: `oidc-provider`, with its own pages to sign in, and a person who fills them in without a
+ * browser. It takes clients that are registered beforehand, by a metadata document, or by registering themselves.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import Provider from 'oidc-provider'
+
+export interface AuthorizationServerOptions {
+  /** Public clients that are known from the start, by id, with where they come back to. */
+  readonly clients?: Readonly<Record<string, readonly string[]>>
+  /** Confidential ones, with their secrets. */
+  readonly confidential?: Readonly<
+    Record<string, { readonly secret: string; readonly redirects: readonly string[] }>
+  >
+  /** Form of access tokens. Default `jwt`. */
+  readonly tokens?: 'jwt' | 'opaque'
+  /** Seconds that an access token counts. Default 300. */
+  readonly lifetimeS?: number
+  /** Claims of everybody's tokens beside the usual ones. */
+  readonly claims?: (login: string) => Readonly<Record<string, unknown>>
+  /** PEM of whoever signs for the places of client metadata documents. */
+  readonly ca?: string
+}
+
+export interface AuthorizationServer extends AsyncDisposable {
+  readonly issuer: string
+  /** Paths in the order in which they were asked for. */
+  readonly asked: string[]
+  /**
+   * What a person does at an authorization URL: signs in under that name and agrees. Resolves with the URL to which
+   * the browser is sent in the end.
+   */
+  signIn(authorizationUrl: URL, login: string): Promise<URL>
+}
+
+/** Starts it on a free port. */
+export async function startAuthorizationServer(
+  options: AuthorizationServerOptions = {},
+): Promise<AuthorizationServer> {
+  const asked: string[] = []
+  let answer: ReturnType<Provider['callback']> | null = null
+  const server = createServer((request, response) => {
+    asked.push(request.url?.split('?')[0] ?? '')
+    answer?.(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  answer = quietly(() => new Provider(issuer, configurationOf(options))).callback()
+  return {
+    issuer,
+    asked,
+    signIn: (url, login) => signIn(url, login, issuer),
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** It warns of every runtime but Node, and of what only tests may switch on. */
+function quietly<T>(make: () => T): T {
+  const { info, warn } = console
+  console.info = console.warn = () => {}
+  try {
+    return make()
+  } finally {
+    Object.assign(console, { info, warn })
+  }
+}
+
+function configurationOf(options: AuthorizationServerOptions): Record<string, unknown> {
+  const {
+    clients = {},
+    confidential = {},
+    tokens = 'jwt',
+    lifetimeS = 300,
+    claims = () => ({}),
+    ca,
+  } = options
+  const common = { grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] }
+  return {
+    clients: [
+      ...Object.entries(clients).map(([id, redirects]) => ({
+        ...common,
+        client_id: id,
+        redirect_uris: redirects,
+        token_endpoint_auth_method: 'none',
+        application_type: 'native',
+      })),
+      ...Object.entries(confidential).map(([id, { secret, redirects }]) => ({
+        ...common,
+        client_id: id,
+        client_secret: secret,
+        redirect_uris: redirects,
+      })),
+    ],
+    scopes: ['openid', 'offline_access', 'mcp'],
+    claims: { openid: ['sub', 'groups'] },
+    conformIdTokenClaims: false,
+    findAccount: (_context: unknown, id: string) => ({
+      accountId: id,
+      claims: () => ({ sub: id, ...claims(id) }),
+    }),
+    extraTokenClaims: (_context: unknown, token: { accountId?: string }) => claims(token.accountId ?? ''),
+    clientBasedCORS: () => true,
+    ttl: { AccessToken: lifetimeS, Grant: 3_600, Interaction: 600, RefreshToken: 3_600, Session: 3_600 },
+    fetch: (url: string, init: RequestInit) =>
+      fetch(url, { ...init, ...(ca === undefined ? {} : { tls: { ca } }) } as RequestInit),
+    features: {
+      devInteractions: { enabled: true },
+      registration: { enabled: true },
+      introspection: { enabled: true },
+      clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+      resourceIndicators: {
+        enabled: true,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_context: unknown, resource: string) => ({
+          scope: 'mcp',
+          audience: resource,
+          accessTokenFormat: tokens,
+          accessTokenTTL: lifetimeS,
+        }),
+      },
+    },
+  }
+}
+
+/** As many pages and redirects as a sign-in has, and some more. */
+const stepsMax = 16
+
+async function signIn(start: URL, login: string, issuer: string): Promise<URL> {
+  const cookies = new Map<string, string>()
+  let url = start
+  let body: URLSearchParams | null = null
+  for (let step = 0; step < stepsMax; step++) {
+    if (url.origin !== issuer) return url
+    const answer: Response = await fetch(url, {
+      method: body === null ? 'GET' : 'POST',
+      headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') },
+      body,
+      redirect: 'manual',
+    })
+    for (const cookie of answer.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
+      cookies.set(name, value)
+    }
+    const location = answer.headers.get('location')
+    const page = await answer.text()
+    if (location !== null) {
+      url = new URL(location, url)
+      body = null
+      continue
+    }
+    const action = /<form[^>]* action="([^"]*)"/.exec(page)?.[1]
+    if (action === undefined)
+      throw new Error(`no form at ${url.pathname} (${answer.status}): ${page.slice(0, 500)}`)
+    const prompt = /name="prompt" value="([^"]*)"/.exec(page)?.[1] ?? ''
+    body = new URLSearchParams({ prompt, ...(prompt === 'login' ? { login, password: 'x' } : {}) })
+    url = new URL(action, url)
+  }
+  throw new Error(`the sign-in has more than ${stepsMax} steps`)
+}
