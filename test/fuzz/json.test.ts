@@ -231,6 +231,8 @@ const key = fc
       'params',
       'result',
       'error',
+      'isError',
+      'resultType',
       '_meta',
       '_meta',
       'progressToken',
@@ -254,7 +256,20 @@ function spelled(text: string, spelling: number): string {
 }
 
 const scalar = fc.oneof(
-  fc.constantFrom('null', 'null', 'true', '0', '7', '-1', '1.0', '1e0', '1.10', '12345678901234567890', '""'),
+  fc.constantFrom(
+    'null',
+    'null',
+    'true',
+    '0',
+    '7',
+    '-1',
+    '1.0',
+    '1e0',
+    '1.10',
+    '12345678901234567890',
+    '""',
+    '"input_required"',
+  ),
   fc
     .tuple(
       fc.constantFrom(
