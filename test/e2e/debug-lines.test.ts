@@ -86,6 +86,15 @@ test('debug lines show processes, handshakes, decisions and messages, and no sec
     id: expect.any(Number),
     bytes: expect.any(Number),
   })
+  expect(linesOf(gateway, 'old', 'message')).toContainEqual({
+    mcp: 'old',
+    requestId: expect.any(String),
+    direction: 'from client',
+    kind: 'request',
+    rpcMethod: 'tools/call',
+    id: '7',
+    bytes: expect.any(Number),
+  })
   expect(linesOf(gateway, 'old', 'process ended')[0]).toEqual({ mcp: 'old', pid, exitCode: 3, signal: null })
   expect(linesOf(gateway, 'old', 'connecting').map(({ attempt }) => attempt)).toEqual([1, 2])
 

@@ -274,7 +274,24 @@ export function noteMessage(context: RequestContext, inbound: Inbound): void {
   } else if (typeof params['name'] === 'string') context.log.tool = shownText(params['name'], nameCharsMax)
 }
 
-/** The same of one message of several. */
+/** A debug line for each message that a client sends, without what it says. */
+export function logInbound({ log }: McpParts, context: RequestContext, { message, text }: Inbound): void {
+  if (log.debugging !== true) return
+  const { kind = 'batch', method = null } = message ?? {}
+  const id = message === null || kind === 'notification' ? undefined : idTextOf(message)
+  const fields = {
+    mcp: context.server,
+    requestId: context.requestId,
+    direction: 'from client',
+    kind,
+    rpcMethod: method === null ? undefined : shownText(method, nameCharsMax),
+    id: id === undefined ? undefined : shownText(id, nameCharsMax),
+    bytes: Buffer.byteLength(text),
+  }
+  log.debug(fields, 'message')
+}
+
+/** What is put into the line of a call, of one message of several. */
 export function calledMethod(message: MessageText): CalledMethod {
   const method = message.method ?? ''
   const tool = method === 'tools/call' ? paramString(message, 'name') : null

@@ -16,6 +16,7 @@ import {
   answererOf,
   beginSessionAt,
   type Inbound,
+  logInbound,
   type McpParts,
   type McpTarget,
   mcpFailure,
@@ -57,6 +58,7 @@ export function messageHandler(parts: McpParts): McpHandler {
     let inbound: Inbound | null = null
     try {
       inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
+      logInbound(parts, context, inbound)
       const target = await targetOf(parts, serverName, context)
       const id = new URL(request.url).searchParams.get('sessionId')
       if (id === null)

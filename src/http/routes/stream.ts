@@ -33,6 +33,7 @@ import {
   beginSessionAt,
   type Inbound,
   isGroup,
+  logInbound,
   type McpParts,
   type McpTarget,
   mcpFailure,
@@ -92,6 +93,7 @@ async function post(
   let inbound: Inbound | null = null
   try {
     inbound = readMessage(request, await readBody(request, parts.bodyBytesMax))
+    logInbound(parts, context, inbound)
     let target = targetOf(parts, serverName, context)
     if (target instanceof Promise) target = await target
     const next = route(parts, target, request, context, inbound)
