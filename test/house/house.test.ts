@@ -12,6 +12,7 @@ import {
   emptyNames,
   fragments,
   ignoredExpectations,
+  loadedWith,
   lockedHosts,
   longFiles,
   missingTerms,
@@ -278,6 +279,24 @@ describe('dead files', () => {
   test('names a file that is imported and missing', () => {
     const tree = treeOf({ 'src/main.ts': "import './gone.ts'" })
     expect(deadFiles(tree, ['src/main.ts'])).toEqual(['src/gone.ts is imported, but there is no such file'])
+  })
+})
+
+describe('what is loaded', () => {
+  test('a gateway that starts loads nothing of the other commands', () => {
+    const entries = ['src/main.ts', 'src/cli/serve/mcp-proxy.ts', 'src/cli/serve/serve.ts']
+    const ofCommands = /^src\/cli\/(?!serve\/|terminal\/(?:terminal|text)\.ts)[^/]+\//
+    expect(loadedWith(sources, entries).filter((path) => ofCommands.test(path))).toEqual([])
+  })
+
+  test('a lazy import and a type load nothing, a plain one does', () => {
+    const tree = treeOf({
+      'src/a.ts': "import './b.ts'\nimport type { C } from './c.ts'\nconst d = () => import('./d.ts')",
+      'src/b.ts': '',
+      'src/c.ts': '',
+      'src/d.ts': '',
+    })
+    expect(loadedWith(tree, ['src/a.ts'])).toEqual(['src/a.ts', 'src/b.ts'])
   })
 })
 

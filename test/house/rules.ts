@@ -345,3 +345,17 @@ export function unheldRules(rules: readonly string[][], exists: (path: string) =
     return paths.filter((path) => !exists(path)).map((path) => `${cells[0]}: ${path} is not there`)
   })
 }
+
+/** Every file that is loaded together with these, types and lazy imports apart. */
+export function loadedWith(tree: Tree, entries: readonly string[]): string[] {
+  const loaded = new Set<string>()
+  const waiting = [...entries]
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    const text = tree.get(path)
+    if (loaded.has(path) || text === undefined) continue
+    loaded.add(path)
+    for (const used of importsOf(path, text.replaceAll(/\b(?:import|require)\(/g, 'later(')))
+      if (used.path !== null && !used.typeOnly) waiting.push(used.path)
+  }
+  return [...loaded].sort()
+}

@@ -2,7 +2,7 @@
 import type { ArgsDef } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
 import { settings } from '../../config/schema.ts'
-import { CommandError } from '../../errors.ts'
+import { CommandError, UsageError } from '../../errors.ts'
 import type { ErrorAnswer } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
@@ -81,8 +81,9 @@ export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
   }
 }
 
-/** The path of a server, for `request`. */
+/** The path of a server, for `request`. Throws a UsageError for what would be another path. */
 export function serverPath(name: string, action = ''): string {
+  if (!/^[A-Za-z0-9]/.test(name)) throw new UsageError(`"${name}" is no name of a server`)
   return `/mcps/${encodeURIComponent(name)}${action}`
 }
 
