@@ -28,6 +28,8 @@ describe('every route', () => {
       'GET /.well-known/oauth-protected-resource',
       'GET /.well-known/oauth-protected-resource/*',
       'GET /admin/events',
+      'GET /admin/groups',
+      'GET /admin/groups/:name',
       'GET /admin/mcps',
       'GET /admin/mcps/:name',
       'GET /admin/mcps/:name/logs',
