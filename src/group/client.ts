@@ -7,9 +7,10 @@ import { GatewayError, gatewayErrorOf } from '../errors.ts'
 import type { ClientAddress } from '../net/address.ts'
 import { isObject } from '../protocol/json.ts'
 import type { Server } from '../upstream/server/server.ts'
-import type { Composed, MemberItems } from './lists/composed.ts'
+import type { Composed, MemberItems, Pageable } from './lists/composed.ts'
 import type { PendingList } from './lists/kept-lists.ts'
 import { emptyList, type ListKind, listRows, type MemberList } from './lists/member-list.ts'
+import type { SearchExposure } from './search/exposure.ts'
 import { UriTable } from './uri-table.ts'
 import type { GroupView, Target } from './view/group-view.ts'
 import type { NamedKind, ViewMember } from './view/view-member.ts'
@@ -36,6 +37,8 @@ export interface Caller {
 }
 
 export interface GroupClientHost {
+  /** Null where all tools are listed. */
+  readonly search: SearchExposure | null
   readonly listWaitMs: number
   viewOf(caller: Caller): GroupView
   /** Why this server is left alone for now, after an attempt that failed; null when it may be asked. */
@@ -79,6 +82,18 @@ export abstract class GroupClient {
       return owner
     }
     return gathered instanceof Promise ? gathered.then(read) : read(gathered)
+  }
+
+  /** Null where all tools of the group are listed. */
+  get search(): SearchExposure | null {
+    return this.#host.search
+  }
+
+  /** What a list request is answered from: the list of the group, or what it shows of its tools where they are found. */
+  async listable(kind: ListKind): Promise<{ composed: Pageable; missing: readonly Missing[] }> {
+    const { composed, missing } = await this.composed(kind)
+    const { search } = this
+    return { composed: search !== null && kind === 'tools' ? search.listed(composed) : composed, missing }
   }
 
   /** The list of the group, and whose part of it is missing. */

@@ -8,7 +8,7 @@ import type { Principal } from '../access/principal.ts'
 import { type Grants, type ReachFields, reachOf } from '../access/reach.ts'
 import type { Config } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
-import type { ServerDefinition } from '../registry/definition.ts'
+import type { GroupSettings, ServerDefinition } from '../registry/definition.ts'
 import type { SessionParts } from '../session/legacy/send.ts'
 import type { ModernParts } from '../session/modern/answer.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -24,6 +24,8 @@ import type { Composed } from './lists/composed.ts'
 import type { KeptLists } from './lists/kept-lists.ts'
 import { type ListKind, listRows } from './lists/member-list.ts'
 import { type Member, promptNames, resolveMembers, toolNames } from './members.ts'
+import { SearchExposure } from './search/exposure.ts'
+import { searchToolNames } from './search/search-tools.ts'
 import { GroupView, type ViewNames } from './view/group-view.ts'
 import { ViewMember } from './view/view-member.ts'
 
@@ -62,9 +64,13 @@ export class Group implements GroupClientHost {
   /** Answers for the group where no member does: it has no tools of a server's, and no secrets. */
   readonly tools = new ToolTable(() => Promise.reject(new GatewayError('INTERNAL', 'A group has no lane.')))
   readonly mask = (text: string) => text
+  /** Null where all tools are listed. */
+  search: SearchExposure | null = null
   #definition: ServerDefinition
   #members: readonly Member[] = []
   #names: ViewNames
+  /** The settings that these are of. */
+  #resolved: GroupSettings | null = null
   /** By principal. */
   readonly #views = new Map<string, KnownView[]>()
   #viewCount = 0
@@ -221,7 +227,11 @@ export class Group implements GroupClientHost {
     const definitions = this.parts.servers.list().map(({ definition }) => definition)
     this.#members = group === null ? [] : resolveMembers(group, definitions)
     this.#guarded = definitions.filter(({ name, allowedIPs }) => allowedIPs.length > 0 && this.isMember(name))
-    return { tool: toolNames(this.#members), prompt: promptNames(this.#members) }
+    if (group !== this.#resolved)
+      this.search = group?.exposure === 'search' ? new SearchExposure(group.always) : null
+    this.#resolved = group
+    const reserved = this.search === null ? undefined : searchToolNames
+    return { tool: toolNames(this.#members, reserved), prompt: promptNames(this.#members) }
   }
 
   #forgetViews(): void {

@@ -13,7 +13,13 @@ import {
   withParam,
 } from '../protocol/jsonrpc.ts'
 import type { Server } from '../upstream/server/server.ts'
-import { type RpcRefusal, refusal, uriRefusal } from './refusal.ts'
+import type { Missing } from './client.ts'
+import type { Composed } from './lists/composed.ts'
+import type { ListKind } from './lists/member-list.ts'
+import { RpcRefusal, refusal, uriRefusal } from './refusal.ts'
+import type { SearchExposure } from './search/exposure.ts'
+import { AnsweredHere, searchRoute, unknownTool } from './search/search-route.ts'
+import { searchToolNames } from './search/search-tools.ts'
 import type { UriOwner } from './uri-table.ts'
 import type { GroupView, Target } from './view/group-view.ts'
 import type { UriShowing } from './view/shown-uris.ts'
@@ -24,6 +30,9 @@ export interface Asker {
   readonly view: GroupView
   readonly uriShowing: UriShowing
   target(kind: NamedKind, shown: string): Target | null | Promise<Target | null>
+  /** Null where all tools are listed. */
+  readonly search: SearchExposure | null
+  composed(kind: ListKind): Promise<{ readonly composed: Composed; readonly missing: readonly Missing[] }>
 }
 
 /** A request of a member's. */
@@ -34,7 +43,12 @@ export interface Routed {
   /** What it names, in the member's words and in the client's. */
   readonly own: string
   readonly asked: string
+  /** True where its client has called it by another tool of the group's: its parameters are others than those that came. */
+  readonly unwrapped: boolean
 }
+
+/** What becomes of a request: a member's, the group's own, or refused. */
+export type Outcome = Routed | AnsweredHere | RpcRefusal
 
 /** As what a server hides is answered for, and in both eras alike. */
 const unknownName: Readonly<Record<NamedKind, RpcRefusal>> = {
@@ -47,14 +61,10 @@ const namesNothing = refusal(rpcCodes.invalidParams, 'The request does not say w
  * Where a request goes: at once where that is known, mostly. Null for one that names nothing of a member's. Rejects
  * with a GatewayError where only a member could tell that is not there.
  */
-export function routeOf(
-  asker: Asker,
-  message: MessageText,
-  era: Era,
-): Routed | RpcRefusal | Promise<Routed | RpcRefusal> | null {
+export function routeOf(asker: Asker, message: MessageText, era: Era): Outcome | Promise<Outcome> | null {
   switch (message.method) {
     case 'tools/call':
-      return named(asker, 'tool', message, paramSpan(message, 'name'))
+      return called(asker, message)
     case 'prompts/get':
       return named(asker, 'prompt', message, paramSpan(message, 'name'))
     case 'resources/subscribe':
@@ -68,6 +78,21 @@ export function routeOf(
     default:
       return null
   }
+}
+
+/** A call of a tool: of a member's, or of one by which the group is searched. */
+function called(asker: Asker, message: MessageText): Outcome | Promise<Outcome> {
+  const span = paramSpan(message, 'name')
+  const { search } = asker
+  const tool = search === null ? null : span && stringAt(message.text, span.start, span.end)
+  if (search === null || tool === null || !searchToolNames.has(tool))
+    return named(asker, 'tool', message, span)
+  const found = searchRoute(search, tool, message, () => asker.composed('tools'))
+  if (found instanceof AnsweredHere) return found
+  const outcome = named(asker, 'tool', found.message, paramSpan(found.message, 'name'))
+  const unwrapped = (routed: Routed | RpcRefusal): Outcome =>
+    routed instanceof RpcRefusal ? unknownTool(found.name) : { ...routed, unwrapped: true }
+  return outcome instanceof Promise ? outcome.then(unwrapped) : unwrapped(outcome)
 }
 
 /** A completion is of a prompt, or of a template. */
@@ -116,6 +141,7 @@ function inOwnWords(message: MessageText, span: Span, server: Server, asked: str
     server,
     asked,
     own,
+    unwrapped: false,
     message: own === asked ? message : withParam(message, span, JSON.stringify(own)),
   }
 }

@@ -12,7 +12,8 @@ import type { Server } from '../../upstream/server/server.ts'
 import { listPage } from '../lists/list-page.ts'
 import { type ListKind, listOfMethod } from '../lists/member-list.ts'
 import { RpcRefusal, refusal } from '../refusal.ts'
-import { type Routed, routeOf } from '../route.ts'
+import { type Outcome, routeOf } from '../route.ts'
+import { AnsweredHere } from '../search/search-route.ts'
 import { type GroupWays, SessionMembers } from './session-members.ts'
 
 export class GroupSession extends SessionMembers {
@@ -40,12 +41,17 @@ export class GroupSession extends SessionMembers {
     } else for (const { session } of this.parts.values()) tell(session, message)
   }
 
-  #routed(exchange: Exchange, routed: Routed | RpcRefusal, ways: GroupWays): void {
+  #routed(exchange: Exchange, routed: Outcome, ways: GroupWays): void {
+    if (routed instanceof AnsweredHere) {
+      this.#here(exchange, routed.result)
+      return
+    }
     if (routed instanceof RpcRefusal) {
       this.#here(exchange, () => Promise.reject(routed))
       return
     }
-    const { server, message, own, asked } = routed
+    const { server, message, own, asked, unwrapped } = routed
+    if (unwrapped) ways.log.tool = asked
     if (exchange.method === 'resources/subscribe') this.part(server).showing.subscribed(own, asked)
     if (exchange.method === 'resources/unsubscribe') this.part(server).showing.unsubscribed(own)
     this.#direct(exchange, server, message, ways)
@@ -68,7 +74,7 @@ export class GroupSession extends SessionMembers {
     const span = paramSpan(message, 'cursor')
     const cursor = span ? parsed(message.text.slice(span.start, span.end)) : undefined
     const bounds = { itemsMax: groupListItemsMax, bytesMax: groupListBytesMax }
-    return editObject('{}', { set: listPage(kind, await this.composed(kind), cursor, bounds) }) ?? '{}'
+    return editObject('{}', { set: listPage(kind, await this.listable(kind), cursor, bounds) }) ?? '{}'
   }
 
   #setLevel(message: MessageText): string {

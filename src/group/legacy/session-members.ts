@@ -23,7 +23,7 @@ export interface GroupWays extends Caller {
   /** The client's headers among those that a definition lists. */
   headersFor(listed: readonly string[]): Readonly<Record<string, string>> | undefined
   /** Of its log line. */
-  readonly log: { mcp?: string; group?: string; pair?: string }
+  readonly log: { mcp?: string; group?: string; pair?: string; tool?: string }
 }
 
 /** The part of the session that uses one member. */

@@ -20,13 +20,20 @@ export interface ShownItem {
   readonly text: string
 }
 
-export class Composed {
+/** What a list is answered from, page by page. */
+export interface Pageable {
+  readonly items: readonly ShownItem[]
+  /** Where this member's items stand; no digest where it has none. */
+  partOf(server: string): Part
+}
+
+export class Composed implements Pageable {
   readonly items: readonly ShownItem[]
   /** Names that two members would have, which are shown for none. */
   readonly ambiguous: readonly AmbiguousName[]
   readonly #lists: readonly MemberItems[]
   readonly #uris: UriTable | null
-  #parts: ReadonlyMap<string, Part> | null = null
+  #partOf: ((server: string) => Part) | null = null
 
   /** `reach` is that of the group itself, by shown names. */
   constructor(
@@ -58,32 +65,19 @@ export class Composed {
     })
   }
 
-  /** Where this member's items stand; no digest where it has none. */
   partOf(server: string): Part {
-    this.#parts ??= this.#partsByServer()
-    return this.#parts.get(server) ?? nothing
+    this.#partOf ??= partsOf(this.items, (name) => this.#digestOf(name))
+    return this.#partOf(server)
   }
 
-  #partsByServer(): ReadonlyMap<string, Part> {
-    const places = new Map<string, { first: number; count: number }>()
-    for (const [index, { server }] of this.items.entries()) {
-      const place = places.get(server)
-      if (place) place.count++
-      else places.set(server, { first: index, count: 1 })
-    }
-    return new Map(
-      this.#lists.flatMap(({ member, list }) => {
-        const place = places.get(member.name)
-        return place
-          ? [[member.name, { ...place, digest: `${place.count}-${list.digest.slice(0, 10)}` }]]
-          : []
-      }),
-    )
+  #digestOf(server: string): string | null {
+    const list = this.#lists.find(({ member }) => member.name === server)?.list
+    return list?.digest.slice(0, 10) ?? null
   }
 }
 
 /** The items of one member within the whole. */
-interface Part {
+export interface Part {
   readonly first: number
   readonly count: number
   /** The same for the same items, in this process and in the next. */
@@ -91,6 +85,24 @@ interface Part {
 }
 
 const nothing: Part = { first: 0, count: 0, digest: null }
+
+/** Finds each member's part of these items, which stand together by member. `digestOf` is of its whole list. */
+export function partsOf(
+  items: readonly ShownItem[],
+  digestOf: (server: string) => string | null,
+): (server: string) => Part {
+  const places = new Map<string, { first: number; count: number }>()
+  for (const [index, { server }] of items.entries()) {
+    const place = places.get(server)
+    if (place) place.count++
+    else places.set(server, { first: index, count: 1 })
+  }
+  return (server) => {
+    const place = places.get(server)
+    const digest = place && digestOf(server)
+    return place && digest ? { ...place, digest: `${place.count}-${digest}` } : nothing
+  }
+}
 
 function namedItems(
   kind: NamedKind,

@@ -2,7 +2,7 @@
 import { rpcCodes } from '../../protocol/eras.ts'
 import type { Missing } from '../client.ts'
 import { refusal } from '../refusal.ts'
-import type { Composed } from './composed.ts'
+import type { Pageable } from './composed.ts'
 import { type ListKind, listRows } from './member-list.ts'
 
 export interface PageBounds {
@@ -23,7 +23,7 @@ const unavailableKey = 'com.compozy/unavailable'
 /** The members of the result, as JSON texts by name. Throws a refusal for a cursor that fits no list (any more). */
 export function listPage(
   kind: ListKind,
-  { composed, missing }: { readonly composed: Composed; readonly missing: readonly Missing[] },
+  { composed, missing }: { readonly composed: Pageable; readonly missing: readonly Missing[] },
   cursor: unknown,
   { itemsMax, bytesMax }: PageBounds,
 ): Record<string, string> {
@@ -39,17 +39,22 @@ export function listPage(
   return {
     [listRows[kind].member]: `[${texts.join(',')}]`,
     ...(end < items.length && { nextCursor: JSON.stringify(cursorAt(composed, end)) }),
-    ...(missing.length > 0 && { _meta: JSON.stringify({ [unavailableKey]: missing }) }),
+    ...metaOf(missing),
   }
 }
 
-function cursorAt(composed: Composed, at: number): string {
+/** The member of a result that names who is missing from it; none where nobody is. */
+export function metaOf(missing: readonly Missing[]): Record<string, string> {
+  return missing.length === 0 ? {} : { _meta: JSON.stringify({ [unavailableKey]: missing }) }
+}
+
+function cursorAt(composed: Pageable, at: number): string {
   const server = composed.items[at]?.server ?? ''
   const { first, digest } = composed.partOf(server)
   return Buffer.from(JSON.stringify([digest, at - first, server])).toString('base64url')
 }
 
-function startOf(composed: Composed, cursor: unknown): number {
+function startOf(composed: Pageable, cursor: unknown): number {
   const place = typeof cursor === 'string' ? readPlace(cursor) : null
   if (place === null) throw refusal(rpcCodes.invalidParams, 'The cursor is none of this list.')
   const { first, count, digest } = composed.partOf(place.server)

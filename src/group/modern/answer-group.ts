@@ -5,8 +5,9 @@
 
 import { shownError } from '../../errors.ts'
 import { metaKeys, modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
-import { idTextOf, type MessageText, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
-import { editObject } from '../../protocol/spans.ts'
+import { isObject } from '../../protocol/json.ts'
+import { idTextOf, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
+import { editObject, parsed } from '../../protocol/spans.ts'
 import { answerModern } from '../../session/modern/answer.ts'
 import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import { type ModernReply, ModernResponse, type Respond } from '../../session/modern/response.ts'
@@ -18,7 +19,8 @@ import type { Group } from '../group.ts'
 import { listPage } from '../lists/list-page.ts'
 import { type ListKind, listOfMethod } from '../lists/member-list.ts'
 import { RpcRefusal, refusal } from '../refusal.ts'
-import { type Routed, routeOf } from '../route.ts'
+import { type Outcome, type Routed, routeOf } from '../route.ts'
+import { AnsweredHere } from '../search/search-route.ts'
 import { type GroupInbound, GroupRequest } from './group-request.ts'
 import { GroupSubscription } from './group-subscription.ts'
 import { endedCall, ShownSink } from './sinks.ts'
@@ -38,45 +40,40 @@ export function answerGroup(group: Group, inbound: GroupInbound): Promise<Modern
   return send(group, client, routing)
 }
 
-async function sendLate(
-  group: Group,
-  client: GroupRequest,
-  routing: Promise<Routed | RpcRefusal>,
-): Promise<ModernReply> {
+async function sendLate(group: Group, client: GroupRequest, routing: Promise<Outcome>): Promise<ModernReply> {
   const answer = send(group, client, await routing)
   return await (answer instanceof RelayedCall ? answer.reply : answer)
 }
 
-function send(
-  group: Group,
-  client: GroupRequest,
-  routed: Routed | RpcRefusal,
-): Promise<ModernReply> | RelayedCall {
+function send(group: Group, client: GroupRequest, routed: Outcome): Promise<ModernReply> | RelayedCall {
+  if (routed instanceof AnsweredHere)
+    return here(group, client.inbound, async () => complete(await routed.result()))
   if (routed instanceof RpcRefusal) return here(group, client.inbound, () => Promise.reject(routed))
-  const { server, message, own, asked } = routed
-  return direct(group, client, server, message, own === asked ? null : own)
+  return direct(group, client, routed.server, routed)
 }
 
-/** Sends it to this member, in these words; `own` is what it names, where that is another name than the client's. */
+/** Sends it to this member: the words of `routed`, or where nothing of it is the member's, those of its client. */
 function direct(
   group: Group,
   client: GroupRequest,
   server: Server,
-  message: MessageText,
-  own: string | null,
+  routed: Routed | null,
 ): Promise<ModernReply> | RelayedCall {
   const { inbound } = client
   const { method, params } = inbound.route
   inbound.log.group = group.name
   inbound.log.mcp = server.name
-  const route = own === null ? inbound.route : { ...inbound.route, params: namedAnew(method, params, own) }
+  if (routed?.unwrapped) inbound.log.tool = routed.asked
+  const route =
+    routed === null ? inbound.route : { ...inbound.route, params: paramsOf(method, params, routed) }
   return answerModern({
     ...inbound,
     parts: group.parts,
     grants: inbound.principal.grants,
     server,
-    message,
+    message: routed?.message ?? inbound.message,
     route,
+    mirrorsArguments: routed?.unwrapped !== true,
     respond: shownResponse(group, client, server),
   })
 }
@@ -95,17 +92,27 @@ function shownResponse(group: Group, client: GroupRequest, server: Server): Resp
     )
 }
 
-/** The parameters as they were parsed, with what they name in the member's words. */
-function namedAnew(method: string, params: GroupInbound['route']['params'], own: string) {
-  if (method === 'completion/complete') return params
+type Params = GroupInbound['route']['params']
+
+/** The parsed parameters of a request in the member's words; those of the client where nothing of them is another. */
+function paramsOf(method: string, params: Params, { message, own, asked, unwrapped }: Routed): Params {
+  if (unwrapped) {
+    const read = parsed(message.text.slice(message.paramsStart, message.paramsEnd))
+    return isObject(read) ? read : params
+  }
+  if (own === asked || method === 'completion/complete') return params
   return { ...params, [method === 'resources/read' ? 'uri' : 'name']: own }
+}
+
+/** A result of the group's own, as this revision has it. */
+function complete(result: string): string {
+  return editObject(result, { set: { resultType: '"complete"' } }) ?? result
 }
 
 /** Only a member can know a method that no revision defines, and only where there is one is it clear which. */
 function unlisted(group: Group, client: GroupRequest): Promise<ModernReply> | RelayedCall {
   const [only, other] = client.view.members
-  if (only?.server && other === undefined)
-    return direct(group, client, only.server, client.inbound.message, null)
+  if (only?.server && other === undefined) return direct(group, client, only.server, null)
   return here(group, client.inbound, () =>
     Promise.reject(refusal(rpcCodes.methodNotFound, 'Method not found')),
   )
@@ -114,7 +121,7 @@ function unlisted(group: Group, client: GroupRequest): Promise<ModernReply> | Re
 async function list(group: Group, client: GroupRequest, kind: ListKind): Promise<string> {
   const { groupListItemsMax, groupListBytesMax } = group.parts.bounds
   const bounds = { itemsMax: groupListItemsMax, bytesMax: groupListBytesMax }
-  const page = listPage(kind, await client.composed(kind), client.inbound.route.params['cursor'], bounds)
+  const page = listPage(kind, await client.listable(kind), client.inbound.route.params['cursor'], bounds)
   const { _meta: meta = '{}', ...rest } = page
   const signed = editObject(meta, { set: { [metaKeys.serverInfo]: JSON.stringify(infoOf(group.identity)) } })
   const set = {

@@ -22,7 +22,7 @@ export interface GroupInbound
   extends Omit<InboundRequest, 'server' | 'respond' | 'parts' | 'log' | 'grants'>,
     Caller {
   /** Of its log line. */
-  readonly log: { pair?: string; mcp?: string; group?: string }
+  readonly log: { pair?: string; mcp?: string; group?: string; tool?: string }
 }
 
 export class GroupRequest extends GroupClient {

@@ -55,6 +55,8 @@ export interface InboundRequest {
   readonly route: ModernRequestRoute
   readonly message: MessageText
   readonly acceptsStream: boolean
+  /** False where the client called the tool by another one, and could not know which arguments travel as headers. */
+  readonly mirrorsArguments?: boolean
   /** Takes the answer where it is for no HTTP response alone; null for all others. */
   readonly respond: Respond | null
 }
@@ -219,30 +221,35 @@ async function resumedCall(
  * the body, whatever the server speaks: here is where they end, and nobody behind the gateway could check them.
  */
 async function paramHeadersOf(modern: InboundRequest): Promise<Readonly<Record<string, string>>> {
-  const { server, request, route } = modern
+  const { server, route } = modern
   const known = knownParamHeaders(modern)
   if (known) return known
   const { name, arguments: args } = route.params
   // Not known yet, or changed since its list was read.
   const tool = await server.tools.reread(String(name))
-  const problem = tool && checkParamHeaders(request.headers, tool.marks, args)
+  const problem = tool && paramProblem(modern, tool.marks)
   if (problem !== null) throw new GatewayError('HEADER_MISMATCH', problem)
   return tool ? paramHeaders(tool.marks, args) : noHeaders
 }
 
 /** The same from what is known already; null when the tool must be looked up first. */
-function knownParamHeaders({
-  server,
-  request,
-  route,
-}: InboundRequest): Readonly<Record<string, string>> | null {
+function knownParamHeaders(modern: InboundRequest): Readonly<Record<string, string>> | null {
+  const { server, route } = modern
   const { name, arguments: args } = route.params
   if (route.method !== 'tools/call' || typeof name !== 'string') return noHeaders
   const tool = server.tools.known(name)
   if (tool === undefined) return null
   if (tool === null || tool.marks.length === 0) return noHeaders
-  const problem = checkParamHeaders(request.headers, tool.marks, args)
+  const problem = paramProblem(modern, tool.marks)
   return problem === null ? paramHeaders(tool.marks, args) : null
+}
+
+/** What is wrong with the headers that mirror arguments, or null. */
+function paramProblem(
+  { request, route, mirrorsArguments = true }: InboundRequest,
+  marks: Parameters<typeof checkParamHeaders>[1],
+): string | null {
+  return mirrorsArguments ? checkParamHeaders(request.headers, marks, route.params['arguments']) : null
 }
 
 /**
