@@ -328,6 +328,14 @@ describe('no canary leaves the gateway', () => {
     { command: 'servers call http-serves tell' },
     { command: 'servers call serves tell --json' },
     { command: 'servers try refuses' },
+    { command: 'servers get serves' },
+    { command: 'servers get crashes --json' },
+    { command: 'servers logs serves' },
+    { command: 'servers logs crashes --json' },
+    { command: 'servers export' },
+    { command: 'servers export --variables' },
+    { command: 'servers restart refuses' },
+    { command: 'doctor' },
   ])('in what "compozy $command" prints', async ({ command }) => {
     const given = command.split(' ')
     const target = given[0] === 'servers' ? ['--url', gateway.url] : []

@@ -1,5 +1,5 @@
 /** `compozy __complete WORDS`: what the last word could become. Asked by the scripts of scripts.ts with each tab. */
-import type { ArgDef, ArgsDef, CommandDef } from 'citty'
+import type { ArgDef, ArgsDef, CommandDef, Resolvable } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
 import type { ServerList, ServerView, ToolList } from '../../http/api/answers.ts'
 import { printable } from '../../telemetry/printable.ts'
@@ -57,9 +57,7 @@ async function candidates(
 
 /** Each command under its first name. */
 async function commandNames(
-  subCommands: NonNullable<
-    Awaited<ReturnType<typeof resolved<Exclude<CommandDef['subCommands'], undefined>>>>
-  >,
+  subCommands: Readonly<Record<string, Resolvable<CommandDef>>>,
   prefix: string,
 ): Promise<Candidate[]> {
   const seen = new Set<unknown>()

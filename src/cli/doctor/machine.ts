@@ -5,6 +5,7 @@ import type { FoundConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
+import { maskText } from '../../registry/mask.ts'
 import { commandMissing, findCommand } from '../../upstream/transports/stdio/command-lookup.ts'
 import { sizeText } from '../terminal/units.ts'
 import { type Finding, fault, note, ok, warning } from './finding.ts'
@@ -81,8 +82,8 @@ export async function commandFindings(
       const place = { path: env['PATH'] ?? environment['PATH'], cwd: cwd ?? directory }
       const path = await findCommand(command, place)
       const check = `command of ${name}`
-      if (path !== null) return ok(check, path)
-      return fault(check, commandMissing(command, place.cwd, environment['COMPOZY_IMAGE']))
+      if (path !== null) return ok(check, maskText(path))
+      return fault(check, commandMissing(maskText(command), place.cwd, environment['COMPOZY_IMAGE']))
     })
   return await Promise.all(checked)
 }
