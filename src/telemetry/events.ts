@@ -4,6 +4,7 @@
  * Nothing is kept for those who come later, and nothing is made while nobody follows.
  */
 import { GatewayError } from '../errors.ts'
+import { printableJson } from './printable.ts'
 
 /** A new kind is a member here, a schema in `http/api/answers.ts`, and a row in the contract. */
 export type EventKind = 'call' | 'state'
@@ -40,7 +41,7 @@ export class Events {
   /** Tells everybody who follows; `fields` are named values, as in the log. */
   tell(kind: EventKind, fields: object): void {
     if (!this.followed) return
-    const json = JSON.stringify({ time: new Date().toISOString(), ...fields })
+    const json = printableJson(JSON.stringify({ time: new Date().toISOString(), ...fields }))
     for (const follower of this.#followers) follower.happened(kind, json)
   }
 }

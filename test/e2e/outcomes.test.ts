@@ -152,7 +152,7 @@ describe('a call whose answer comes later has a line of its own', () => {
     expect(lines.map(shown).sort()).toEqual([
       'call   error rpc_error',
       'call   fail tool_error',
-      'call   hidden refused',
+      'call   hidden refused PARAMS_REFUSED',
       'call   work ok',
       'request 200 stream  -',
     ])

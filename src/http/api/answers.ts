@@ -297,6 +297,7 @@ export const callEvent = Type.Object(
     requestId: textOf('The id of its HTTP request, as in the log.'),
     code: Type.Optional(textOf('Why it was refused, or has failed.')),
     mcp: serverName,
+    group: Type.Optional(textOf('The group by which it came.')),
     rpcMethod: textOf('The method of the request.'),
     tool: Type.Optional(textOf('The name of the tool.')),
     outcome: oneOf(callOutcomes, 'What became of it.'),

@@ -123,25 +123,10 @@ function ended({ metrics, events }: AccessRecorder, entry: CallEntry): void {
   if (events.followed) events.tell('call', callOf(entry))
 }
 
-/** Named one by one: an entry may be that of a request, of which only the call is told. */
-function callOf(entry: CallEntry): CallEntry {
-  const { durationMs, clientIp, requestId, code, mcp, rpcMethod, tool } = entry
-  const { outcome, rpcCode, caller, client, sessionId, pair } = entry
-  return {
-    durationMs: Math.round(durationMs * 1000) / 1000,
-    clientIp,
-    requestId,
-    code,
-    mcp,
-    rpcMethod,
-    tool,
-    outcome,
-    rpcCode,
-    caller,
-    client,
-    sessionId,
-    pair,
-  }
+/** The call alone, of an entry that may be that of a request. */
+function callOf(entry: CallEntry & Partial<AccessEntry>): CallEntry {
+  const { method: _, path: __, status: ___, stream: ____, probe: _____, ...call } = entry
+  return { ...call, durationMs: Math.round(call.durationMs * 1000) / 1000 }
 }
 
 /** What an answer says of itself, where nothing knows better. */

@@ -33,7 +33,7 @@ export function sendBegun(parts: SessionParts, session: Session, exchange: Excha
   const refused = refusedItem(exchange.reach, exchange.message)
   if (refused !== null) {
     const { code, message } = unknownItem(refused, 'legacy')
-    exchange.refusedHere(rpcFailure(code, message))
+    exchange.refusedHere({ ...rpcFailure(code, message), by: 'PARAMS_REFUSED' })
   } else if (session.lane?.ready) {
     try {
       sendOn(parts, session, session.lane, session.lane.ready, exchange)

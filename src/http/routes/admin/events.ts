@@ -2,6 +2,7 @@
 import { GatewayError } from '../../../errors.ts'
 import { type EventStream, eventFrame } from '../../../session/event-stream.ts'
 import type { Events } from '../../../telemetry/events.ts'
+import { printableJson } from '../../../telemetry/printable.ts'
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
 import type { ServersListener } from '../../../upstream/server/servers.ts'
 import type { StateEvent } from '../../api/answers.ts'
@@ -29,8 +30,9 @@ export function followEvents({ directory, recorder, streams }: AdminParts, reque
   const unfollow = recorder.events.follow({ happened: write })
   stream = streams.open(request, unfollow)
   const time = new Date().toISOString()
-  for (const entry of directory.list())
-    stream.write(eventFrame(JSON.stringify({ time, ...stateOf(entry) }), null, 'state'))
+  const states = directory.list().map((entry) => JSON.stringify({ time, ...stateOf(entry) }))
+  // In one piece: many servers with long reasons are no sign of a slow reader.
+  stream.write(states.map((json) => eventFrame(printableJson(json), null, 'state')).join(''))
   return stream.response
 }
 
