@@ -73,6 +73,7 @@ test('a cursor of a list that has changed is refused, as is one that was never g
   const cursor = JSON.parse(text).result.nextCursor
   expect(namesIn(text)).toHaveLength(4)
   other.tools = [...other.tools, tool('more')]
+  await other.heard()
   other.announce('notifications/tools/list_changed')
   await changesOf(client, 'tools', 1)
   for (const wrong of [cursor, 'none', '', 7]) {
@@ -99,6 +100,7 @@ test.each(['legacy', 'modern'] as const)(
     expect(namesIn(second.text)).toEqual(['well__echo', 'well__link', 'ill__echo', 'ill__link'])
     expect(missingIn(second.text)).toEqual([])
     ill.garbage = true
+    await ill.heard()
     ill.announce('notifications/tools/list_changed')
     await changesOf(client, 'tools', 2)
     const third = await askModern(gateway.face('team', 'stream'), 'tools/list')
@@ -121,6 +123,7 @@ test('members that come, go and change are announced once for each kind, to sess
   await changesOf(client, 'tools', 1)
   await changesOf(client, 'prompts', 1)
   expect(namesIn((await client.request(2, 'tools/list')).text)).toContain('second__echo')
+  await second.heard()
   for (let time = 0; time < 10; time++) second.announce('notifications/tools/list_changed')
   await changesOf(client, 'tools', 2)
   await remove(gateway, 'second')

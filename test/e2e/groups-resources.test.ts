@@ -136,6 +136,7 @@ test('an update is told under the URI that was subscribed to, and only that of t
   const uri = 'mcp+left:file:///shared.txt'
   await client.request(1, 'resources/subscribe', { uri })
   expect(world.left.requests('resources/subscribe')).toEqual([{ uri: shared }])
+  await world.left.heard()
   world.right.announce('notifications/resources/updated', { uri: shared })
   world.left.announce('notifications/resources/updated', { uri: shared })
   await poll('the update', async () => updatesOf(client.standing).length > 0)
@@ -157,7 +158,7 @@ test('a listen hears of the resources that it was acknowledged for, under the UR
     },
   })
   expect(JSON.stringify(listening.messages[0])).not.toContain('nobody')
-  await poll('the listen of the group', async () => world.right.listeners > 0 && world.left.listeners > 0)
+  await Promise.all([world.left.heard(), world.right.heard()])
   world.left.announce('notifications/resources/updated', { uri: shared })
   world.right.announce('notifications/resources/updated', { uri: shared })
   world.left.announce('notifications/resources/updated', { uri: 'file:///legacy.txt' })

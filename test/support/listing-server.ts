@@ -5,6 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 
+import { poll } from './gateway.ts'
+
 type Item = Readonly<Record<string, unknown>>
 type Params = Readonly<Record<string, unknown>>
 
@@ -81,6 +83,11 @@ export class ListingServer implements Disposable {
   /** How many listen. */
   get listeners(): number {
     return this.#streams.size
+  }
+
+  /** Resolves when somebody listens: a session opens its stream behind its first answers. */
+  heard(): Promise<void> {
+    return poll(`a listener of ${this.name}`, async () => this.#streams.size > 0)
   }
 
   [Symbol.dispose](): void {
