@@ -57,7 +57,7 @@ async function callOnce(
   { era, argumentsText }: Workload,
   sessionId: string | null,
 ): Promise<void> {
-  const { before, after } = callText(era, argumentsText)
+  const { before, after } = callText(era, argumentsText, place.tool)
   const answer = await postTo(place.url, callHeaders(place, era, sessionId), `${before}1${after}`)
   if (answer.status !== 200 || !answer.text.includes('"content"'))
     throw new Error(`${answer.status} ${answer.text.slice(0, 200)}`)

@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly url: string
   readonly face: 'stream' | 'sse'
   readonly token: string | null
+  /** The tool that is called; `echo` when left out. */
+  readonly tool?: string
 }
 
 const LEGACY_VERSION = '2025-06-18'
@@ -23,14 +25,14 @@ export const INITIALIZE = JSON.stringify({
 })
 export const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
-/** A `tools/call` of `echo`, cut at the place of its id. */
+/** A `tools/call`, cut at the place of its id. */
 export interface CallText {
   readonly before: string
   readonly after: string
 }
 
 /** Arguments are JSON text. */
-export function callText(era: Era, argumentsText: string): CallText {
+export function callText(era: Era, argumentsText: string, tool = 'echo'): CallText {
   const meta =
     era === 'legacy'
       ? ''
@@ -41,7 +43,7 @@ export function callText(era: Era, argumentsText: string): CallText {
         })}`
   return {
     before: '{"jsonrpc":"2.0","id":',
-    after: `,"method":"tools/call","params":{"name":"echo","arguments":${argumentsText}${meta}}}`,
+    after: `,"method":"tools/call","params":{"name":"${tool}","arguments":${argumentsText}${meta}}}`,
   }
 }
 
@@ -54,7 +56,11 @@ export function callHeaders(
   return {
     ...baseHeaders(endpoint),
     ...(era === 'modern'
-      ? { 'MCP-Protocol-Version': MODERN_VERSION, 'Mcp-Method': 'tools/call', 'Mcp-Name': 'echo' }
+      ? {
+          'MCP-Protocol-Version': MODERN_VERSION,
+          'Mcp-Method': 'tools/call',
+          'Mcp-Name': endpoint.tool ?? 'echo',
+        }
       : { 'MCP-Protocol-Version': LEGACY_VERSION }),
     ...(sessionId === null ? {} : { 'Mcp-Session-Id': sessionId }),
   }

@@ -32,7 +32,7 @@ export async function driveWithSockets(options: LoadOptions, sessionId: string |
         : await sseCaller(options.endpoint, sockets),
     )
   }
-  const text = callText(options.era, options.argumentsText)
+  const text = callText(options.era, options.argumentsText, options.endpoint.tool)
   const startedMs = performance.now()
   const run = new Run(text, startedMs, options.seconds * 1000)
   const { ratePerSecond, connections } = options

@@ -15,7 +15,7 @@ export function wrkVersion(): string | null {
 /** Rejects when wrk fails. */
 export async function driveWithWrk(options: LoadOptions, sessionId: string | null): Promise<LoadResult> {
   const { endpoint, era, argumentsText, connections, seconds } = options
-  const { before, after } = callText(era, argumentsText)
+  const { before, after } = callText(era, argumentsText, endpoint.tool)
   const headers = Object.entries(callHeaders(endpoint, era, sessionId))
   const load = Bun.spawn(
     [

@@ -117,7 +117,7 @@ export class Directory implements ServerDirectory {
       .list()
       .map(({ definition }) => definition)
       .filter(({ authTokens }) => authTokens.length > 0)
-    if (entry === this.#everything || this.#guarded.length === 0) return this.#guarded
+    if (this.#guarded.length === 0 || entry === this.#everything) return this.#guarded
     return this.#guarded.filter((guarded) => entry.face?.group.isMember(guarded.name) === true)
   }
 

@@ -18,7 +18,6 @@ export class GroupFace {
   /** Tells it from a server. */
   readonly isGroup = true
   readonly group: Group
-  readonly #sessions = new WeakMap<Session, GroupSession>()
 
   constructor(group: Group) {
     this.group = group
@@ -38,18 +37,18 @@ export class GroupFace {
     const version = beginSession(session, message, body)
     session.state = 'open'
     const members = new GroupSession(this.group, session, ways)
-    this.#sessions.set(session, members)
+    session.members = members
     return rpcResult(idTextOf(message), initializeResult(this.group.identity, members.view, version))
   }
 
   /** Sends a request of a session's on, or answers it; what becomes of it reaches the exchange. */
   request(session: Session, exchange: Exchange, ways: GroupWays): void {
-    this.#sessions.get(session)?.request(exchange, ways)
+    if (session.members instanceof GroupSession) session.members.request(exchange, ways)
   }
 
   /** A notification of a session's client, or its answer to a question. */
   tell(session: Session, message: MessageText): void {
-    this.#sessions.get(session)?.tell(message)
+    if (session.members instanceof GroupSession) session.members.tell(message)
   }
 
   /** Answers a request that stands alone. Throws, and rejects with, a GatewayError. */

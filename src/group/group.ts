@@ -82,6 +82,8 @@ export class Group implements GroupClientHost {
   /** The members that each client has been able to use. */
   readonly #seen = new WeakMap<ChangeHearer, readonly string[]>()
   readonly #resting = new WeakMap<Server, { readonly error: GatewayError; readonly untilMs: number }>()
+  /** Null until it is asked for again. */
+  #mayQualify: boolean | null = null
   readonly #toldNames = new Set<string>()
 
   constructor(definition: ServerDefinition, key: string, parts: GroupParts) {
@@ -115,6 +117,12 @@ export class Group implements GroupClientHost {
     return this.#members
   }
 
+  /** False while at most one member can have resources: every URI is then shown as it is. */
+  get mayQualify(): boolean {
+    this.#mayQualify ??= this.#members.filter(({ server }) => this.#mayHaveResources(server)).length > 1
+    return this.#mayQualify
+  }
+
   /** How those of them fare that are registered. */
   memberStates(): ServerState[] {
     return this.#members.flatMap(({ server }) => this.parts.servers.get(server)?.state ?? [])
@@ -136,6 +144,7 @@ export class Group implements GroupClientHost {
   /** Servers came, went, or have another definition, or may be used by others than before. */
   membersChanged(): void {
     const upBefore = new Map(this.#up)
+    this.#mayQualify = null
     this.#names = this.#resolve()
     this.#forgetViews()
     for (const name of this.#up.keys()) if (!this.isMember(name)) this.#up.delete(name)
@@ -153,6 +162,7 @@ export class Group implements GroupClientHost {
   /** A server is connected, or is so no longer. */
   stateChanged(server: Server): void {
     if (!this.isMember(server.name)) return
+    this.#mayQualify = null
     const before = this.#up.get(server.name)
     if (server.state === 'connected') {
       this.#resting.delete(server)
@@ -254,6 +264,11 @@ export class Group implements GroupClientHost {
 
   isMember(name: string): boolean {
     return this.#members.some(({ server }) => server === name)
+  }
+
+  #mayHaveResources(name: string): boolean {
+    const server = this.parts.servers.get(name)
+    return server !== undefined && (server.facts === null || 'resources' in server.facts.capabilities)
   }
 
   #noteUp(server: Server): void {

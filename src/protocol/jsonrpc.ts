@@ -202,13 +202,21 @@ export function paramString(message: MessageText, key: string): string | null {
 /** The same message with another text for a value within its `params`. */
 export function withParam(message: MessageText, span: Span, replacement: string): MessageText {
   const grown = replacement.length - (span.end - span.start)
-  const moved = (at: number) => (at > span.start ? at + grown : at)
+  const { text, kind, idStart, idEnd, method, paramsStart, paramsEnd, toolError, asksForInput } = message
+  const behind = idStart > span.start ? grown : 0
   return {
-    ...message,
-    text: replaceSpan(message.text, span, replacement),
-    idStart: moved(message.idStart),
-    idEnd: moved(message.idEnd),
-    paramsEnd: moved(message.paramsEnd),
+    text: replaceSpan(text, span, replacement),
+    kind,
+    idStart: idStart + behind,
+    idEnd: idEnd + behind,
+    method,
+    paramsStart,
+    paramsEnd: paramsEnd + grown,
+    resultStart: -1,
+    resultEnd: -1,
+    failed: false,
+    toolError,
+    asksForInput,
   }
 }
 

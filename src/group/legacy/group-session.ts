@@ -16,6 +16,9 @@ import { type Outcome, routeOf } from '../route.ts'
 import { AnsweredHere } from '../search/search-route.ts'
 import { type GroupWays, SessionMembers } from './session-members.ts'
 
+/** Which eras a request of a session joins. */
+const pairs = { legacy: 'legacy-legacy', modern: 'legacy-modern' } as const
+
 export class GroupSession extends SessionMembers {
   /** Sends a request on, or answers it. What becomes of it reaches the exchange; nothing is thrown. */
   request(exchange: Exchange, ways: GroupWays): void {
@@ -89,7 +92,7 @@ export class GroupSession extends SessionMembers {
     const { session } = this.part(server)
     ways.log.group = this.group.name
     ways.log.mcp = server.name
-    if (session.lane) ways.log.pair = `legacy-${session.lane.era}`
+    if (session.lane) ways.log.pair = pairs[session.lane.era]
     exchange.headers = ways.headersFor(server.definition.forwardHeaders)
     const begun = exchange.serial > 0
     if (!exchange.directTo(session, server, message)) return

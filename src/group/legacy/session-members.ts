@@ -35,7 +35,7 @@ export interface Part {
 }
 
 export abstract class SessionMembers extends GroupClient implements ChangeHearer, PartOwner {
-  readonly uriShowing = new UriShowing(this, new UriMemory())
+  readonly uriShowing = new UriShowing(this, () => new UriMemory())
   protected readonly group: Group
   protected readonly whole: Session
   protected readonly parts = new Map<string, Part>()

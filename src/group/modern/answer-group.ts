@@ -27,7 +27,7 @@ import { endedCall, ShownSink } from './sinks.ts'
 
 /** Answers it, or sends it on: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
 export function answerGroup(group: Group, inbound: GroupInbound): Promise<ModernReply> | RelayedCall {
-  const client = new GroupRequest(group, inbound, (kind) => group.listLate(inbound.principalId, kind))
+  const client = new GroupRequest(group, inbound)
   const { method } = inbound.route
   if (method === 'subscriptions/listen') return new GroupSubscription(group, inbound).reply
   if (method === 'server/discover')
@@ -66,30 +66,30 @@ function direct(
   if (routed?.unwrapped) inbound.log.tool = routed.asked
   const route =
     routed === null ? inbound.route : { ...inbound.route, params: paramsOf(method, params, routed) }
+  const { request, principal, principalId, clientKey, log, acceptsStream } = inbound
   return answerModern({
-    ...inbound,
     parts: group.parts,
-    grants: inbound.principal.grants,
     server,
-    message: routed?.message ?? inbound.message,
+    request,
+    principalId,
+    clientKey,
+    grants: principal.grants,
+    log,
     route,
+    message: routed?.message ?? inbound.message,
     mirrorsArguments: routed?.unwrapped !== true,
+    acceptsStream,
     respond: shownResponse(group, client, server),
   })
 }
 
-/** Nothing is shown in another form where there is one member only and its client wants no log messages. */
+/** Nothing is shown in another form where one member at most has resources and the client wants no log messages. */
 function shownResponse(group: Group, client: GroupRequest, server: Server): Respond | null {
   const { acceptsStream, route } = client.inbound
-  if (route.envelope.logLevel === null && client.view.members.length === 1) return null
+  if (route.envelope.logLevel === null && !group.mayQualify) return null
   const { settings } = group.parts.requests
   return (owner) =>
-    new ShownSink(
-      new ModernResponse(acceptsStream, settings, owner),
-      server.name,
-      route.method,
-      client.uriShowing,
-    )
+    new ShownSink(new ModernResponse(acceptsStream, settings, owner), server.name, route.method, client)
 }
 
 type Params = GroupInbound['route']['params']

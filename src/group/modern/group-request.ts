@@ -28,16 +28,13 @@ export interface GroupInbound
 export class GroupRequest extends GroupClient {
   readonly inbound: GroupInbound
   readonly #group: Group
-  readonly #late: (kind: ListKind) => void
   #uriShowing: UriShowing | null = null
   #clientKey: string | null = null
 
-  /** `late` hears of lists that were left out and have come after all. */
-  constructor(group: Group, inbound: GroupInbound, late: (kind: ListKind) => void) {
+  constructor(group: Group, inbound: GroupInbound) {
     super(group)
     this.#group = group
     this.inbound = inbound
-    this.#late = late
   }
 
   protected get caller(): Caller {
@@ -45,7 +42,7 @@ export class GroupRequest extends GroupClient {
   }
 
   get uriShowing(): UriShowing {
-    this.#uriShowing ??= new UriShowing(this, this.view.uriMemoryOf(this.clientKey))
+    this.#uriShowing ??= new UriShowing(this, () => this.view.uriMemoryOf(this.clientKey))
     return this.#uriShowing
   }
 
@@ -101,7 +98,7 @@ export class GroupRequest extends GroupClient {
   }
 
   protected late(_server: Server, kind: ListKind): void {
-    this.#late(kind)
+    this.#group.listLate(this.inbound.principalId, kind)
   }
 
   protected capabilitiesOf(server: Server): Readonly<Record<string, unknown>> | null {

@@ -45,7 +45,7 @@ export class GroupSubscription implements OpenRequest, ResponseOwner, ChangeHear
   /** Throws SESSIONS_EXHAUSTED or BYTES_EXHAUSTED at a bound. */
   constructor(group: Group, inbound: GroupInbound) {
     this.#group = group
-    this.#client = new GroupRequest(group, inbound, () => {})
+    this.#client = new GroupRequest(group, inbound)
     this.#idText = idTextOf(inbound.message)
     this.principalId = inbound.principalId
     this.grants = inbound.principal.grants

@@ -5,7 +5,7 @@ import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { AnswerSink, ModernReply, ModernResponse, WaitingClient } from '../../session/modern/response.ts'
 import type { CallEnding, LiveCall } from '../../telemetry/call-ending.ts'
 import { shownNotification } from '../shown.ts'
-import type { UriShowing } from '../view/shown-uris.ts'
+import { mayName, type UriShowing } from '../view/shown-uris.ts'
 
 /** A call that has ended like this. */
 export function endedCall(ending: CallEnding): LiveCall {
@@ -51,13 +51,18 @@ export class ShownSink implements AnswerSink {
   readonly #response: ModernResponse
   readonly #server: string
   readonly #method: string
-  readonly #uris: UriShowing
+  readonly #client: { readonly uriShowing: UriShowing }
 
-  constructor(response: ModernResponse, server: string, method: string, uris: UriShowing) {
+  constructor(
+    response: ModernResponse,
+    server: string,
+    method: string,
+    client: { readonly uriShowing: UriShowing },
+  ) {
     this.#response = response
     this.#server = server
     this.#method = method
-    this.#uris = uris
+    this.#client = client
   }
 
   get reply(): Promise<ModernReply> {
@@ -69,7 +74,7 @@ export class ShownSink implements AnswerSink {
   }
 
   mustRead(pieces: MessagePieces): boolean {
-    return this.#uris.mayChange(pieces)
+    return this.#client.uriShowing.mayChange(pieces)
   }
 
   watch(client: WaitingClient): void {
@@ -79,12 +84,18 @@ export class ShownSink implements AnswerSink {
   notify(text: string): void {
     const method = scanMessage(text)?.method ?? ''
     this.#response.notify(
-      shownNotification(method, text, this.#server, (uri) => this.#uris.known(this.#server, uri)),
+      shownNotification(method, text, this.#server, (uri) =>
+        this.#client.uriShowing.known(this.#server, uri),
+      ),
     )
   }
 
   finish(text: string | null, status: number, ending: CallEnding): void {
-    const shown = text === null ? null : this.#uris.answer(this.#server, this.#method, text)
+    if (text === null || !mayName(this.#method, text)) {
+      this.#response.finish(text, status, ending)
+      return
+    }
+    const shown = this.#client.uriShowing.answer(this.#server, this.#method, text)
     if (!(shown instanceof Promise)) this.#response.finish(shown, status, ending)
     else void shown.then((later) => this.#response.finish(later, status, ending))
   }

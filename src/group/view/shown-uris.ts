@@ -55,11 +55,18 @@ export class UriMemory {
 
 export class UriShowing {
   readonly #source: UriSource
-  readonly #memory: UriMemory
+  readonly #memoryOf: () => UriMemory
+  #known: UriMemory | null = null
 
-  constructor(source: UriSource, memory: UriMemory) {
+  /** `memory` is asked for when it is first needed, which few answers come to. */
+  constructor(source: UriSource, memory: () => UriMemory) {
     this.#source = source
-    this.#memory = memory
+    this.#memoryOf = memory
+  }
+
+  get #memory(): UriMemory {
+    this.#known ??= this.#memoryOf()
+    return this.#known
   }
 
   /** The lists of resources may be others. */
@@ -91,7 +98,7 @@ export class UriShowing {
 
   /** A whole response of a member's. */
   answer(server: string, method: string, text: string): string | Promise<string> {
-    if (!showingMethods.has(method) || !mayHold(text) || !this.#source.qualifiesUris) return text
+    if (!mayName(method, text) || !this.#source.qualifiesUris) return text
     const uris = this.#memory.recent ?? this.#fresh()
     const shown = (table: UriTable) => shownAnswer(method, text, (uri) => table.shown(server, uri))
     return uris instanceof Promise ? uris.then(shown) : shown(uris)
@@ -111,6 +118,7 @@ export class UriShowing {
   }
 }
 
-function mayHold(text: string): boolean {
-  return text.includes('"uri"') || text.includes('resourceUri')
+/** Whether an answer to this method may name a resource in a form that has to be changed. */
+export function mayName(method: string, text: string): boolean {
+  return showingMethods.has(method) && (text.includes('"uri"') || text.includes('resourceUri'))
 }

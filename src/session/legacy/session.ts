@@ -76,6 +76,8 @@ export class Session implements LaneClient, StreamOwner {
   lane: Lane | null = null
   /** Set once the session uses a server of the other era. */
   bridge: SessionBridge | null = null
+  /** What decides which of its parts a message of its client's is for; null where it has none. */
+  members: object | null = null
   headers: Readonly<Record<string, string>> | undefined = undefined
   /** What its client calls itself. */
   clientName: string | undefined = undefined
