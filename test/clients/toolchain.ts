@@ -192,3 +192,17 @@ export function nodePackages(): Promise<string> {
     }),
   )
 }
+
+/** A folder with servers as npm has them, `servers/npm`; answers it. Only their own versions are pinned. */
+export function publishedServers(): Promise<string> {
+  const sources = join(programs, 'servers', 'npm')
+  return once('servers', () =>
+    made('servers', [sources], async (draft) => {
+      await Bun.write(join(draft, 'package.json'), Bun.file(join(sources, 'package.json')))
+      await run(
+        ['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--silent'],
+        draft,
+      )
+    }),
+  )
+}
