@@ -77,7 +77,11 @@ export class AccessLines {
   #target = none
   #client = none
   #call = none
-  #who = none
+  #caller: Uint8Array = none
+  #clientName: Uint8Array = none
+  /** Of those who take turns. */
+  readonly #callers = new KnownFields('caller')
+  readonly #clientNames = new KnownFields('client')
   #end = none
 
   /**
@@ -93,7 +97,8 @@ export class AccessLines {
     at = copy(this.#client, buffer, at)
     at = writeAscii(entry.requestId, buffer, at)
     at = copy(this.#call, buffer, at)
-    at = copy(this.#who, buffer, at)
+    at = copy(this.#caller, buffer, at)
+    at = copy(this.#clientName, buffer, at)
     if (entry.sessionId !== undefined) {
       at = copy(session, buffer, at)
       at = writeAscii(entry.sessionId, buffer, at)
@@ -133,8 +138,8 @@ export class AccessLines {
       last.rpcCode !== entry.rpcCode
     )
       this.#call = Buffer.from(callFields(entry))
-    if (last === null || last.caller !== entry.caller || last.client !== entry.client)
-      this.#who = Buffer.from(`${field('caller', entry.caller)}${field('client', entry.client)}`)
+    if (last === null || last.caller !== entry.caller) this.#caller = this.#callers.of(entry.caller)
+    if (last === null || last.client !== entry.client) this.#clientName = this.#clientNames.of(entry.client)
     if (
       last === null ||
       last.pair !== entry.pair ||
@@ -161,10 +166,33 @@ function callFields(entry: AccessEntry): string {
   ].join('')
 }
 
+/** Values that are kept of one field: as many clients as may well be at work at once. */
+const knownMax = 256
+
+/** The bytes of one field with its latest values. */
+class KnownFields {
+  readonly #name: string
+  readonly #byText = new Map<string, Uint8Array>()
+
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  of(text: string | undefined): Uint8Array {
+    if (text === undefined) return none
+    const known = this.#byText.get(text)
+    if (known !== undefined) return known
+    if (this.#byText.size >= knownMax) this.#byText.clear()
+    const bytes = Buffer.from(field(this.#name, text))
+    this.#byText.set(text, bytes)
+    return bytes
+  }
+}
+
 const none = Buffer.alloc(0)
 const session = Buffer.from(',"sessionId":"')
 
-function copy(part: Buffer, buffer: Buffer, at: number): number {
+function copy(part: Uint8Array, buffer: Buffer, at: number): number {
   buffer.set(part, at)
   return at + part.length
 }

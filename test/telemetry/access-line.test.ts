@@ -65,7 +65,8 @@ describe('an access line', () => {
         if (path.length <= 256) expect(parsed.path).toBe(path)
       }),
     )
-  })
+    // The first strings of all units take seconds to make.
+  }, 20_000)
 
   test('with the longest texts that there can be fits into its room', () => {
     const long = '\u2028'.repeat(1000)
