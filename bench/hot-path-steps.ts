@@ -17,7 +17,11 @@ export const steps: readonly Step[] = [
       'runtime/busy-poll.ts',
     ],
   },
-  { title: 'hooks: client, host, token, limits', paths: ['http/hooks/', 'net/'] },
+  {
+    title: 'hooks: client, host, token, limits',
+    paths: ['http/hooks/', 'net/', 'access/', 'protocol/name-pattern.ts'],
+  },
+  { title: 'group', paths: ['group/'] },
   { title: 'access log and metrics', paths: ['telemetry/', 'http/hooks/access-log.ts'] },
   {
     title: 'route, read the body, parse it once',
@@ -42,6 +46,7 @@ export const steps: readonly Step[] = [
       'protocol/spans.ts',
       'protocol/large-answer.ts',
       'protocol/response.ts',
+      'protocol/exact-json.ts',
       'protocol/void-members.ts',
     ],
   },
