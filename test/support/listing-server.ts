@@ -49,6 +49,8 @@ export class ListingServer implements Disposable {
   listDelayMs = 0
   /** Answers to list requests are no lists. */
   garbage = false
+  /** Sessions that were ended with DELETE. */
+  ended = 0
   readonly #options: ListingOptions
   readonly #http: ReturnType<typeof Bun.serve>
   readonly #streams = new Set<{ send(message: unknown): void; readonly listenId?: unknown; end(): void }>()
@@ -97,6 +99,7 @@ export class ListingServer implements Disposable {
 
   async #answer(request: Request): Promise<Response> {
     if (request.method === 'GET' && this.#options.era !== 'modern') return this.#stream()
+    if (request.method === 'DELETE') this.ended++
     if (request.method !== 'POST') return new Response(null, { status: request.method === 'GET' ? 405 : 200 })
     const message = (await request.json()) as ReceivedMessage
     this.received.push({ ...message, params: message.params ?? {} })
