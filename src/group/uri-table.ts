@@ -25,6 +25,11 @@ export type UriOwner =
   | { readonly kind: 'ambiguous'; readonly servers: readonly string[] }
   | { readonly kind: 'unknown' }
 
+/** Templates of one member that URIs are compared with. */
+const templatesMax = 256
+/** URIs that are in no list and whose owner is remembered; any further ones are shown qualified, which is never wrong. */
+const unlistedMax = 1_000
+
 /** Anybody can fetch these without the member that names them. */
 const openSchemes: ReadonlySet<string | null> = new Set(['http', 'https'])
 
@@ -34,7 +39,9 @@ export class UriTable {
   readonly #byUri = new Map<string, readonly string[]>()
   readonly #byTemplate = new Map<string, readonly string[]>()
   readonly #byScheme = new Map<string, readonly string[]>()
-  readonly #templates: { readonly server: string; readonly template: UriTemplate }[] = []
+  /** Under an empty text those that may have any scheme. */
+  readonly #templates = new Map<string, { readonly server: string; readonly template: UriTemplate }[]>()
+  readonly #unlisted = new Map<string, UriOwner>()
 
   constructor(lists: readonly ListedUris[]) {
     this.#servers = new Set(lists.map(({ server }) => server))
@@ -43,11 +50,11 @@ export class UriTable {
         note(this.#byUri, uri, server)
         this.#noteScheme(uri, server)
       }
+      let count = 0
       for (const text of templates) {
         note(this.#byTemplate, text, server)
         this.#noteScheme(text, server)
-        const template = readTemplate(text)
-        if (template !== null) this.#templates.push({ server, template })
+        if (count++ < templatesMax) this.#noteTemplate(text, server)
       }
     }
   }
@@ -61,9 +68,9 @@ export class UriTable {
   shown(server: string, uri: string): string {
     if (!this.qualifies) return uri
     if (readQualifiedUri(uri) !== null) return qualifyUri(server, uri)
-    const owner = this.owner(uri)
-    if (owner.kind === 'unknown') return openSchemes.has(schemeOf(uri)) ? uri : qualifyUri(server, uri)
-    return owner.kind === 'known' && owner.server === server ? uri : qualifyUri(server, uri)
+    const owner = this.#byUri.has(uri) ? this.owner(uri) : this.#unlistedOwner(uri)
+    if (owner?.kind === 'unknown') return openSchemes.has(schemeOf(uri)) ? uri : qualifyUri(server, uri)
+    return owner?.kind === 'known' && owner.server === server ? uri : qualifyUri(server, uri)
   }
 
   /** The same for a template. */
@@ -98,9 +105,21 @@ export class UriTable {
     return this.#servers.has(read.server) ? { kind: 'known', ...read } : { kind: 'unknown' }
   }
 
+  /** Of a URI in a result, which may hold any number of them; null past what is remembered. */
+  #unlistedOwner(uri: string): UriOwner | null {
+    const known = this.#unlisted.get(uri)
+    if (known !== undefined) return known
+    if (this.#unlisted.size >= unlistedMax) return null
+    const owner = this.owner(uri)
+    this.#unlisted.set(uri, owner)
+    return owner
+  }
+
   #fitting(uri: string): readonly string[] | null {
     const fitting = new Set<string>()
-    for (const { server, template } of this.#templates)
+    const ofScheme = this.#templates.get(schemeOf(uri) ?? '') ?? []
+    const ofAny = schemeOf(uri) === null ? [] : (this.#templates.get('') ?? [])
+    for (const { server, template } of [...ofScheme, ...ofAny])
       if (!fitting.has(server) && fitsTemplate(template, uri)) fitting.add(server)
     return fitting.size === 0 ? null : [...fitting].sort()
   }
@@ -112,6 +131,15 @@ export class UriTable {
 
   #onlyServer(): readonly string[] {
     return this.#servers.size === 1 ? [...this.#servers] : []
+  }
+
+  #noteTemplate(text: string, server: string): void {
+    const template = readTemplate(text)
+    if (template === null) return
+    const scheme = schemeOf(text) ?? ''
+    const known = this.#templates.get(scheme)
+    if (known === undefined) this.#templates.set(scheme, [{ server, template }])
+    else known.push({ server, template })
   }
 
   #noteScheme(uri: string, server: string): void {

@@ -57,18 +57,23 @@ export function schemeOf(uri: string): string | null {
 }
 
 /** A part of a template (RFC 6570): a text, or what an expression may stand for. */
-type TemplatePart =
-  | string
-  | { readonly first: string | null; readonly slashes: boolean; readonly optional: boolean }
+type TemplatePart = string | Expression
+
+interface Expression {
+  readonly first: string | null
+  readonly slashes: boolean
+  readonly optional: boolean
+}
 
 /** A template made ready to be compared with. */
 export interface UriTemplate {
   readonly parts: readonly TemplatePart[]
 }
 
-const templateCharsMax = 4_096
-const expressionsMax = 64
-const uriCharsMax = 8_192
+/** Servers choose templates and URIs: the work of comparing them is bounded by these. Longer ones fit nothing. */
+const templateCharsMax = 2_048
+const expressionsMax = 16
+const uriCharsMax = 2_048
 
 /** The parts of a template; null for a text that is too long or has more expressions than anyone needs. */
 export function readTemplate(template: string): UriTemplate | null {
@@ -96,34 +101,44 @@ function expressionOf(operator: string): TemplatePart {
 
 /** Whether a URI may have been made from a template. The work is bounded by the length of both, multiplied. */
 export function fitsTemplate({ parts }: UriTemplate, uri: string): boolean {
-  const [head] = parts
+  const [head, tail] = [parts[0], parts.at(-1)]
   if (uri.length > uriCharsMax || (typeof head === 'string' && !uri.startsWith(head))) return false
-  let reached = new Uint8Array(uri.length + 1)
+  if (typeof tail === 'string' && !uri.endsWith(tail)) return false
+  let reached: Places = new Uint8Array(uri.length + 1)
   reached[0] = 1
-  for (const part of parts)
+  for (const part of parts) {
     reached = typeof part === 'string' ? afterText(part, uri, reached) : afterExpression(part, uri, reached)
+    if (!reached.includes(1)) return false
+  }
   return reached[uri.length] === 1
 }
 
-function afterText(text: string, uri: string, from: Uint8Array): Uint8Array<ArrayBuffer> {
+/** Where a part of the URI may end that fits the parts of a template so far: 1 at each such place. */
+type Places = Uint8Array<ArrayBuffer>
+
+function afterText(text: string, uri: string, from: Places): Places {
   const reached = new Uint8Array(from.length)
-  for (let at = 0; at + text.length <= uri.length; at++)
-    if (from[at] === 1 && uri.startsWith(text, at)) reached[at + text.length] = 1
+  for (let at = uri.indexOf(text, from.indexOf(1)); at >= 0; at = uri.indexOf(text, at + 1))
+    if (from[at] === 1) reached[at + text.length] = 1
   return reached
 }
 
-function afterExpression(
-  { first, slashes, optional }: Exclude<TemplatePart, string>,
-  uri: string,
-  from: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  const reached = new Uint8Array(from.length)
+const slash = 47
+
+function afterExpression({ first, slashes, optional }: Expression, uri: string, from: Places): Places {
+  const reached = optional ? from.slice() : new Uint8Array(from.length)
+  if (slashes) {
+    // From the first place on where it may begin it may end anywhere.
+    let begins = from.indexOf(1)
+    while (begins >= 0 && first !== null && uri[begins] !== first) begins = from.indexOf(1, begins + 1)
+    return begins < 0 ? reached : reached.fill(1, begins + 1)
+  }
   let within = false
-  for (let at = 0; at < from.length; at++) {
-    if (within || (optional && from[at] === 1)) reached[at] = 1
-    const sign = uri[at]
-    const starts = from[at] === 1 && (first === null ? slashes || sign !== '/' : sign === first)
-    within = starts || (within && (slashes || sign !== '/'))
+  for (let at = 0; at < uri.length; at++) {
+    const sign = uri.charCodeAt(at)
+    const begins = from[at] === 1 && (first === null ? sign !== slash : uri[at] === first)
+    within = begins || (within && sign !== slash)
+    if (within) reached[at + 1] = 1
   }
   return reached
 }

@@ -140,3 +140,39 @@ test('what is shown comes back to the member that showed it, whatever is listed'
     { numRuns: 3_000 },
   )
 })
+
+describe('members that list and answer without end', () => {
+  test('cost no long time: neither templates nor links in one result', () => {
+    const templates = Array.from({ length: 5_000 }, (_, index) => `s:${'{+x}a'.repeat(15)}${index}`)
+    const table = new UriTable([
+      { server: 'a', uris: [], templates },
+      { server: 'b', uris: ['s:listed'], templates: ['s:{x}'] },
+    ])
+    const link = (index: number) => `s:${'a'.repeat(1_000)}/${index}`
+    const begun = performance.now()
+    for (let index = 0; index < 20; index++) table.owner(link(index))
+    expect((performance.now() - begun) / 20).toBeLessThan(250)
+  })
+
+  test('past a thousand URIs that are in no list the others are shown qualified, the same ones always alike', () => {
+    const table = new UriTable([
+      { server: 'a', uris: [], templates: ['s:{x}'] },
+      { server: 'b', uris: ['t:1'], templates: [] },
+    ])
+    const shown = (index: number) => table.shown('a', `s:${index}`)
+    const first = Array.from({ length: 1_500 }, (_, index) => shown(index))
+    expect(first[999]).toBe('s:999')
+    expect(first[1_000]).toBe('mcp+a:s:1000')
+    expect(Array.from({ length: 1_500 }, (_, index) => shown(index))).toEqual(first)
+    for (const uri of first) expect(table.owner(uri)).toMatchObject({ kind: 'known', server: 'a' })
+  })
+
+  test('a template without a scheme of its own fits URIs of any', () => {
+    const table = new UriTable([
+      { server: 'a', uris: [], templates: ['{+all}'] },
+      { server: 'b', uris: ['t:1'], templates: [] },
+    ])
+    expect(table.owner('x:y')).toEqual({ kind: 'known', server: 'a', uri: 'x:y' })
+    expect(table.owner('t:1')).toEqual({ kind: 'known', server: 'b', uri: 't:1' })
+  })
+})
