@@ -9,6 +9,8 @@
 const slabBytes = 16 * 1024
 /** From this size on a chunk is kept by reference: its owner must not write into it again. */
 const referencedBytesMin = 4 * 1024
+/** A smaller part than this of what was read at once is copied: by reference it would keep all of that. */
+const referencedPartMin = 1 / 4
 const nothing = Buffer.alloc(0)
 
 /** How much of an oversized line is kept at each end. */
@@ -74,14 +76,14 @@ export class PartialLine {
   }
 
   #store(bytes: Uint8Array): void {
-    if (bytes.length >= referencedBytesMin) {
+    if (bytes.length >= referencedBytesMin && bytes.length >= bytes.buffer.byteLength * referencedPartMin) {
       this.#closeSlab()
       this.#pieces.push(bytes)
       return
     }
     if (this.#slabLength + bytes.length > this.#slab.length) {
       this.#closeSlab()
-      this.#slab = Buffer.allocUnsafeSlow(slabBytes)
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes.length))
     }
     this.#slab.set(bytes, this.#slabLength)
     this.#slabLength += bytes.length

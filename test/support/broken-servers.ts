@@ -436,7 +436,7 @@ function programsIn(folder: string): Programs {
   return {
     fetching: write(
       'npx',
-      '#!/bin/sh\necho "npm warn exec The following package was not found and will be installed: mcp-server-big@2.1.0" >&2\nexec cat >/dev/null\n',
+      '#!/bin/sh\necho "npm warn exec The following package was not found and will be installed: mcp-server-big@2.1.0" >&2\nexec sleep 60\n',
     ),
     docker: write('docker', '#!/bin/sh\n'),
     plainFile: write('server.sh', '#!/bin/sh\n', 0o644),

@@ -1,7 +1,8 @@
 /**
  * An MCP-shaped server that says one thing over and over, as fast as it is read, once it is asked to with a call
  * of `flood`: `bun flooding-server.ts KIND` on a pipe, `bun flooding-server.ts KIND PLACE` over HTTP, where it
- * prints its address. PLACE is `standing` (the stream of a GET, from its beginning) or `answer` (that of the call).
+ * prints its address. PLACE is `standing` (the streams of all GETs, those that come later too) or `answer` (that of
+ * the call).
  */
 import { createServer, type ServerResponse } from 'node:http'
 import { createInterface } from 'node:readline'
@@ -86,10 +87,14 @@ function onPipe(): void {
   })
 }
 
+/** Called with the first `flood`. */
+const flooding = Promise.withResolvers<void>()
+
 function overHttp(): void {
   const server = createServer(async (incoming, outgoing) => {
     if (incoming.method === 'GET' && place === 'standing') {
       outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+      await flooding.promise
       await flood(outgoing)
       return
     }
@@ -103,6 +108,7 @@ function overHttp(): void {
 }
 
 function reply(outgoing: ServerResponse, request: Request | null): void {
+  if (request?.params?.name === 'flood' && place === 'standing') flooding.resolve()
   if (request === null) outgoing.writeHead(405).end()
   else if (request.id === undefined) outgoing.writeHead(202).end()
   else if (request.params?.name === 'flood' && place === 'answer') {

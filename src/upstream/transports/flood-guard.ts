@@ -37,9 +37,15 @@ const turnUnitsMax = 256 * 1024
 /** So much of all streams of a server together. */
 const allBytesMax = 32 * 1024 * 1024
 /** Less of one stream is not worth the counting: it is bounded by the number of streams. */
-const countedBytesMin = 64 * 1024
+const countedBytesMin = 16 * 1024
+/** What has been read of all streams of a server and waits to be looked at: a single read may bring half a megabyte. */
+const inHandBytesMax = 8 * 1024 * 1024
 /** Streams of one server that go on in the same turn. */
 const resumedPerTurnMax = 32
+/** The same of those that read, which cost at once, or bring half a megabyte. */
+const readingPerTurnMax = 4
+/** Bytes of a message that are read for as much as a unit costs: found, put together, and nothing else. */
+const bytesPerUnit = 8
 
 /** Earns at a steady rate, up to a bound, and may owe. */
 class Allowance {
@@ -49,6 +55,11 @@ class Allowance {
 
   constructor(debtUnitsMax: number) {
     this.#debtUnitsMax = debtUnitsMax
+  }
+
+  /** Whether something was owed after the last charge. */
+  get owes(): boolean {
+    return this.#units < 0
   }
 
   /** Answers how long it takes until nothing is owed, in milliseconds. */
@@ -78,28 +89,77 @@ export class UnfinishedBytes {
     }
     this.#heldBy.set(stream, bytes)
     this.#bytes += bytes - (before ?? 0)
-    if (this.#bytes <= allBytesMax) return true
-    for (const other of this.#heldBy.values()) if (other > bytes) return false
-    return true
+    return this.#bytes <= allBytesMax || this.isLargest(stream)
+  }
+
+  /** True for the one that goes on whatever the others hold: of several that hold as much, the one that came first. */
+  isLargest(stream: object): boolean {
+    const bytes = this.#heldBy.get(stream)
+    if (bytes === undefined) return false
+    let first: object | null = null
+    for (const [other, held] of this.#heldBy) {
+      if (held > bytes) return false
+      if (held === bytes) first ??= other
+    }
+    return first === stream
+  }
+}
+
+/**
+ * What the streams of one server that stand still have been read of and not looked at. Each has as much as one read
+ * brings; beyond the bound for all none is read further until some have come on.
+ */
+export class BytesInHand {
+  readonly #heldBy = new Map<object, number>()
+  #bytes = 0
+
+  /** Notes what a stream has in hand from now on. */
+  hold(stream: object, bytes: number): void {
+    this.#bytes += bytes - (this.#heldBy.get(stream) ?? 0)
+    if (bytes === 0) this.#heldBy.delete(stream)
+    else this.#heldBy.set(stream, bytes)
+  }
+
+  get full(): boolean {
+    return this.#bytes > inHandBytesMax
   }
 }
 
 /** What all streams of one server share: many that say a little each cost as much as one that says a lot. */
 export class ServerBudget {
   readonly unfinished = new UnfinishedBytes()
+  readonly inHand = new BytesInHand()
   readonly #allowance = new Allowance((sharedPauseMsMax / 1000) * unitsPerSecond)
   #turnUnits = 0
-  /** Those that go on in a later turn; null while this one is not used up. */
+  /** Those that go on in a later turn; null while this one is not used up and nobody waits. */
   #waiting: (() => void)[] | null = null
+  readonly #waitingToRead: (() => void)[] = []
 
   /** Answers for how long the stream that has made these costs should wait, in milliseconds. */
   charge(units: number, nowMs: number): number {
-    this.#turnUnits += units
-    if (this.#turnUnits >= turnUnitsMax && this.#waiting === null) {
-      this.#waiting = []
-      setImmediate(() => this.#turn())
-    }
+    this.#spend(units)
     return this.#allowance.charge(units, nowMs)
+  }
+
+  /** Notes what has been read, which is free but for the others who wait for their turn. */
+  read(bytes: number): void {
+    this.#spend(bytes / bytesPerUnit)
+  }
+
+  #spend(units: number): void {
+    this.#turnUnits += units
+    if (this.#turnUnits >= turnUnitsMax) this.#endTurn()
+  }
+
+  #endTurn(): void {
+    if (this.#waiting !== null) return
+    this.#waiting = []
+    setImmediate(() => this.#turn())
+  }
+
+  /** True while the server has cost more than it may. */
+  get indebted(): boolean {
+    return this.#allowance.owes
   }
 
   /** True once this turn of the loop is used up. */
@@ -112,12 +172,20 @@ export class ServerBudget {
     this.#waiting?.push(resume)
   }
 
+  /** Resolves in a later turn, for one that will read at once, or be read. */
+  turnToRead(): Promise<void> {
+    this.#endTurn()
+    return new Promise((resolve) => void this.#waitingToRead.push(resolve))
+  }
+
   #turn(): void {
     const waiting = this.#waiting ?? []
     this.#turnUnits = 0
     const due = waiting.splice(0, resumedPerTurnMax)
-    this.#waiting = waiting.length > 0 ? waiting : null
-    if (waiting.length > 0) setImmediate(() => this.#turn())
+    due.push(...this.#waitingToRead.splice(0, readingPerTurnMax))
+    const more = waiting.length > 0 || this.#waitingToRead.length > 0
+    this.#waiting = more ? waiting : null
+    if (more) setImmediate(() => this.#turn())
     for (const resume of due) resume()
   }
 }

@@ -98,3 +98,35 @@ test('what one stream lets go of is room for the next', () => {
   held.hold(large, 0)
   expect(held.hold(small, 5 * MIB)).toBe(true)
 })
+
+test('of several that hold as much the one that came first goes on', () => {
+  const held = unfinished()
+  const [first, second, third] = [{}, {}, {}]
+  for (const stream of [first, second, third]) held.hold(stream, 12 * MIB)
+  expect([first, second, third].map((stream) => held.hold(stream, 12 * MIB))).toEqual([true, false, false])
+})
+
+test('no more is read of any while more than eight megabytes wait to be looked at', () => {
+  const { inHand } = new ServerBudget()
+  const [one, other] = [{}, {}]
+  inHand.hold(one, 5 * MIB)
+  inHand.hold(one, 6 * MIB)
+  expect(inHand.full).toBe(false)
+  inHand.hold(other, 3 * MIB)
+  expect(inHand.full).toBe(true)
+  inHand.hold(one, 0)
+  expect(inHand.full).toBe(false)
+})
+
+test('of those that want to read four have each turn', async () => {
+  const budget = new ServerBudget()
+  let read = 0
+  for (let n = 0; n < 10; n++) void budget.turnToRead().then(() => read++)
+  const turns: number[] = []
+  while (read < 10) {
+    await new Promise((resolve) => setImmediate(resolve))
+    turns.push(read)
+  }
+  expect(turns.filter((count, at) => count !== turns[at - 1])).toEqual([4, 8, 10])
+  expect(budget.turnSpent).toBe(false)
+})

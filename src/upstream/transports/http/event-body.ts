@@ -32,8 +32,14 @@ export interface StreamReading {
 
 /** Longest delay that a server may ask for: `retry` must be respected, but not into the next day. */
 const retryMsMax = 10 * 60_000
-/** Bytes between two looks at the gate: a chunk may hold tens of thousands of events. */
-const sliceBytes = 8 * 1024
+/** Bytes between two looks at the gate, the rest of their last line aside: a chunk may hold tens of thousands of events. */
+const sliceBytes = 2 * 1024
+/** The same for a server that owes: it has as many streams as clients, and each goes on once in a while. */
+const smallSliceBytes = 1024
+const [lineFeed, carriageReturn] = [0x0a, 0x0d]
+const noBytes = Buffer.alloc(0)
+/** From this size on a chunk is worth the waiting. */
+const largeChunkBytes = 16 * 1024
 /** A stream that found no room asks again after this. */
 const roomMs = 100
 /** Costs are told in portions: the framing of a single answer is not worth a look at the clock. */
@@ -50,7 +56,7 @@ export async function readEvents(
   cursor: StreamCursor,
   sink: Pick<SseSink, 'event' | 'oversized'>,
 ): Promise<void> {
-  const { gate } = reading
+  const { gate, budget } = reading
   const arriving = new ArrivingEvent(reading)
   const parser: SseParser = createSseParser(reading.eventBytesMax, {
     event(type, data) {
@@ -64,15 +70,20 @@ export async function readEvents(
     oversized: (head, tail) => sink.oversized(head, tail),
   })
   const bill = new Bill(parser, reading)
+  const hand = new Hand(answer, reading, bill)
   try {
     for (;;) {
-      if (gate.passed !== null) await gate.passed
+      if (gate.passed !== null) await hand.rest()
+      if (hand.hasStopped && !(await hand.mayReadOn())) return
       const next = answer.next()
       const chunk = next instanceof Promise ? await next : next
       if (chunk === null) break
-      for (let at = 0; at < chunk.length; at += sliceBytes) {
-        while (gate.passed !== null) await gate.passed
-        parser.push(chunk.length <= sliceBytes ? chunk : chunk.subarray(at, at + sliceBytes))
+      hand.take(chunk)
+      while (hand.holds) {
+        if (gate.passed !== null || budget.turnSpent) await hand.rest()
+        const slice = hand.next(budget.indebted ? smallSliceBytes : sliceBytes)
+        parser.push(slice)
+        budget.read(slice.length)
         if (!arriving.hold(parser.heldBytes)) {
           // The server is not to pay for it.
           parser.drop()
@@ -80,7 +91,7 @@ export async function readEvents(
           throw noRoomError()
         }
         bill.charge()
-        while (!bill.hold()) if (!(await wait(roomMs, reading.cancellation))) return
+        while (!bill.hold()) if (!(await hand.room())) return
       }
       // Also ids of events without data count.
       if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
@@ -136,6 +147,111 @@ class Bill {
     if (heldBytes > 0) this.#reading.unasked(heldBytes)
     this.#reading.budget.unfinished.hold(this, 0)
   }
+}
+
+/**
+ * What one stream has been read of and not looked at yet. It is looked at in slices, each to the end of a line: those
+ * of a long one stay whole. In between the stream may have to stand still, and its server with it.
+ */
+class Hand {
+  readonly #answer: HttpAnswer
+  readonly #reading: StreamReading
+  readonly #bill: Bill
+  #chunk: Buffer = noBytes
+  #at = 0
+  /** The next of each that ends a line, behind the last slice. */
+  #feed = -1
+  #return = -1
+  #isLarge = false
+  /** True when the stream has stood still since that chunk came. */
+  #stopped = false
+
+  constructor(answer: HttpAnswer, reading: StreamReading, bill: Bill) {
+    this.#answer = answer
+    this.#reading = reading
+    this.#bill = bill
+  }
+
+  /** The next chunk. */
+  take(chunk: Uint8Array): void {
+    this.#chunk = Buffer.isBuffer(chunk)
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    this.#at = 0
+    this.#feed = this.#return = -1
+    this.#stopped = false
+    this.#isLarge = chunk.length >= largeChunkBytes
+  }
+
+  /** True while something of the chunk is left. */
+  get holds(): boolean {
+    if (this.#at < this.#chunk.length) return true
+    // Nothing but this keeps it.
+    this.#chunk = noBytes
+    return false
+  }
+
+  /** The next slice: from so many bytes on it ends with its line. */
+  next(bytes: number): Buffer {
+    const chunk = this.#chunk
+    const start = this.#at
+    const from = start + bytes
+    if (chunk.length <= from) this.#at = chunk.length
+    else {
+      if (this.#feed < from) this.#feed = indexOrEnd(chunk, lineFeed, from)
+      if (this.#return < from) this.#return = indexOrEnd(chunk, carriageReturn, from)
+      this.#at = Math.min(this.#feed, this.#return) + 1
+    }
+    return start === 0 && this.#at >= chunk.length ? chunk : chunk.subarray(start, this.#at)
+  }
+
+  /** True for a stream that brought much and was not taken at once: before more is read of it there must be room. */
+  get hasStopped(): boolean {
+    return this.#stopped && this.#isLarge
+  }
+
+  /**
+   * Waits while the streams of the server have too much in hand already, unless all others wait for this one; a few
+   * go on at a time. False when the stream is given up.
+   */
+  async mayReadOn(): Promise<boolean> {
+    const { inHand, unfinished } = this.#reading.budget
+    // What has come already is there, whether it is looked at or not.
+    while (this.#answer.stall?.() === 0) {
+      await this.#reading.budget.turnToRead()
+      if (!inHand.full || unfinished.isLargest(this.#bill)) return true
+      if (!(await this.room())) return false
+    }
+    return true
+  }
+
+  /** Waits for a turn of the server's, and until the gate is open. */
+  async rest(): Promise<void> {
+    const { gate, budget } = this.#reading
+    this.#stop()
+    if (budget.turnSpent) await budget.turnToRead()
+    while (gate.passed !== null) await gate.passed
+    budget.inHand.hold(this, 0)
+  }
+
+  /** Waits a moment for room; false when the stream is given up. */
+  async room(): Promise<boolean> {
+    const { budget, cancellation } = this.#reading
+    this.#stop()
+    const waited = await wait(roomMs, cancellation)
+    budget.inHand.hold(this, 0)
+    return waited
+  }
+
+  #stop(): void {
+    this.#stopped = true
+    this.#reading.budget.inHand.hold(this, this.#chunk.length + (this.#answer.stall?.() ?? 0))
+  }
+}
+
+function indexOrEnd(chunk: Buffer, byte: number, from: number): number {
+  const at = chunk.indexOf(byte, from)
+  return at < 0 ? chunk.length : at
 }
 
 /** What has come of an event that has not ended yet, in the name of whoever waits for it. */

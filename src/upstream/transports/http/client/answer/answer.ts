@@ -32,6 +32,11 @@ export interface HttpAnswer {
    * be called again before it was answered. Bytes that nobody asks for block the server, within a bound.
    */
   next(): Uint8Array | null | Promise<Uint8Array | null>
+  /**
+   * The reader will not come back for a while: the server blocks at once, until all that has come is taken and `next`
+   * is called again. Answers how many bytes that are. Absent where the way that brings the answer cannot be stopped.
+   */
+  stall?(): number
   /** Gives the connection back, or up, without what is unread. */
   discard(): void
 }

@@ -57,6 +57,8 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   /** Of a large answer that arrives. */
   #entry: LedgerEntry | null = null
   #paused = false
+  /** True from `stall` until `next` finds nothing. */
+  #stalled = false
   #reading: Reading = none
   #timer: ReturnType<typeof setTimeout> | null = null
   /** True while it stands in `arrivals`. */
@@ -196,7 +198,8 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
   /** Lets the server block when nobody reads what it sends, and go on when somebody does. */
   #hold(): void {
     const given = this.#reading.kind === 'none' ? this.#givenBytes : 0
-    const full = this.#unread.bytes + given > unreadBytesMax && this.#reading.kind !== 'all'
+    const full =
+      this.#stalled || (this.#unread.bytes + given > unreadBytesMax && this.#reading.kind !== 'all')
     if (full === this.#paused || this.#connection === null) return
     this.#paused = full
     if (full) this.#connection.pause()
@@ -235,12 +238,19 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
     })
   }
 
+  stall(): number {
+    this.#stalled = true
+    this.#hold()
+    return this.#unread.bytes
+  }
+
   next(): Uint8Array | null | Promise<Uint8Array | null> {
     const piece = this.#shift()
     if (piece !== null) {
       this.#hold()
       return piece
     }
+    this.#stalled = false
     if (this.#error !== null) return Promise.reject(this.#error)
     if (this.#connection === null) return null
     return new Promise((resolve, reject) => {
@@ -256,6 +266,7 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
       return
     }
     this.#reading = discarded
+    this.#stalled = false
     this.#hold()
     if (this.#unread.bytes > discardedBytesMax) {
       this.#leave()?.destroy()
