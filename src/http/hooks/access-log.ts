@@ -20,12 +20,6 @@ export interface AccessRecorder {
   readonly events: Events
 }
 
-/** Which of several requests an ending is of, where one HTTP request brought them. */
-export interface CalledMethod {
-  readonly rpcMethod: string
-  readonly tool?: string | undefined
-}
-
 /**
  * Records an answer when its head is known. For an event stream that is its beginning: the line says
  * `"stream":true` and the duration is the time to the first byte, so that an open stream can be seen
@@ -68,12 +62,7 @@ export function recordAnswer(
 }
 
 /** Records the end of a call that went on behind the response to its request. */
-export function recordEnding(
-  recorder: AccessRecorder,
-  context: RequestContext,
-  ending: CallEnding,
-  called: CalledMethod | null = null,
-): void {
+export function recordEnding(recorder: AccessRecorder, context: RequestContext, ending: CallEnding): void {
   const { log, client, requestId, principal, startedAtMs } = context
   const entry: CallEntry = {
     durationMs: Math.round((performance.now() - startedAtMs) * 1000) / 1000,
@@ -82,8 +71,8 @@ export function recordEnding(
     code: ending.code,
     mcp: log.mcp,
     group: log.group,
-    rpcMethod: called === null ? log.rpcMethod : called.rpcMethod,
-    tool: called === null ? log.tool : called.tool,
+    rpcMethod: log.rpcMethod,
+    tool: log.tool,
     outcome: ending.outcome,
     rpcCode: ending.rpcCode,
     caller: principal.shown,

@@ -14,11 +14,10 @@ import type { RequestContext } from '../context.ts'
 import { replyEmpty } from '../reply.ts'
 import {
   answererOf,
-  calledMethod,
+  contextOfOne,
   type Inbound,
   type McpParts,
   type McpTarget,
-  noteEnding,
   sendTo,
   tellTo,
 } from './mcp.ts'
@@ -61,8 +60,7 @@ export function answerBatch(
       channel,
       answered,
     )
-    noteEnding(parts, context, exchange, calledMethod(message))
-    sendTo(parts, target, session, exchange, request, context)
+    sendTo(parts, target, session, exchange, request, contextOfOne(parts, context, exchange, message))
   }
   return stream.response
 }

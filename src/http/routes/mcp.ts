@@ -21,7 +21,7 @@ import type { Endpoint, Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../../session/modern/call-driver.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
-import { type CallEnding, endingOfError, type LiveCall } from '../../telemetry/call-ending.ts'
+import { endingOfError, type LiveCall } from '../../telemetry/call-ending.ts'
 import { clientOf, shownText } from '../../telemetry/callers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Server } from '../../upstream/server/server.ts'
@@ -29,7 +29,7 @@ import type { Servers } from '../../upstream/server/servers.ts'
 import { readBodyText } from '../body.ts'
 import { clientKeyOf, type RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
-import { type AccessRecorder, type CalledMethod, recordEnding } from '../hooks/access-log.ts'
+import { type AccessRecorder, recordEnding } from '../hooks/access-log.ts'
 import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
 
 export interface McpParts {
@@ -230,20 +230,28 @@ export function openSession(
 }
 
 /** Puts how a call ended into the line of its request; one that goes on has a line of its own at its end. */
-export function noteEnding(
-  { recorder }: McpParts,
-  context: RequestContext,
-  call: LiveCall,
-  called: CalledMethod | null = null,
-): void {
-  const record = (ending: CallEnding) => recordEnding(recorder, context, ending, called)
-  if (call.ending === null || called !== null) {
+export function noteEnding(parts: McpParts, context: RequestContext, call: LiveCall): void {
+  const { ending } = call
+  if (ending === null) {
     context.log.pending = true
-    call.whenEnded(record)
+    call.whenEnded((later) => recordEnding(parts.recorder, context, later))
     return
   }
-  context.log.ending = call.ending
-  if (call.ending.outcome === 'input_required') call.whenAbandoned?.(record)
+  context.log.ending = ending
+  if (ending.outcome === 'input_required')
+    call.whenAbandoned?.((later) => recordEnding(parts.recorder, context, later))
+}
+
+/** The context of one of several messages that came with one request; its call has a line of its own. */
+export function contextOfOne(parts: McpParts, context: RequestContext, call: LiveCall, message: MessageText) {
+  context.log.pending = true
+  const method = message.method ?? ''
+  const tool = method === 'tools/call' ? paramString(message, 'name') : null
+  const rpcMethod = shownText(method, nameCharsMax)
+  const named = tool === null ? { rpcMethod } : { rpcMethod, tool: shownText(tool, nameCharsMax) }
+  const own: RequestContext = { ...context, log: { ...context.log, ...named } }
+  call.whenEnded((ending) => recordEnding(parts.recorder, own, ending))
+  return own
 }
 
 /** Puts a session into the access log, and which eras it joins. */
@@ -289,12 +297,4 @@ export function logInbound({ log }: McpParts, context: RequestContext, { message
     bytes: Buffer.byteLength(text),
   }
   log.debug(fields, 'message')
-}
-
-/** What is put into the line of a call, of one message of several. */
-export function calledMethod(message: MessageText): CalledMethod {
-  const method = message.method ?? ''
-  const tool = method === 'tools/call' ? paramString(message, 'name') : null
-  const rpcMethod = shownText(method, nameCharsMax)
-  return tool === null ? { rpcMethod } : { rpcMethod, tool: shownText(tool, nameCharsMax) }
 }

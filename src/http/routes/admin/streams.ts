@@ -33,6 +33,9 @@ export class AdminStreams {
       },
     )
     this.#open.add(stream)
+    // A connection that is gone by now would never say so.
+    request.signal.addEventListener('abort', () => stream.close(), { once: true })
+    if (request.signal.aborted) stream.close()
     this.#contexts.set(stream, context)
     return stream
   }
