@@ -51,6 +51,7 @@ export const catalogue = {
   BYTES_EXHAUSTED: row(429, -31429, true, 'Too many bytes held'),
   UNAUTHENTICATED: row(401, -32600, false, 'Authentication required'),
   INSUFFICIENT_SCOPE: row(403, -32600, false, 'Insufficient scope'),
+  SIGN_IN_FAILED: row(400, -32600, false, 'Sign-in failed'),
   ISSUER_UNAVAILABLE: row(503, -31503, true, 'Authorization server cannot be asked'),
   ADMIN_FORBIDDEN: row(403, -32600, false, 'Admin access denied'),
   ADDRESS_FORBIDDEN: row(403, -32600, false, 'Address not allowed'),

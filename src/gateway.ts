@@ -101,8 +101,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const clients = { sessions, requests, ledger }
   const behind = { settings, store, servers, metrics, log }
   const directory = new Directory({ ...behind, ...clients, access: () => access })
-  const identities = new IdentityOpener(log, urlPolicy)
-  const access = createAccess(rules, directory, await identities.open(config))
+  const identities = new IdentityOpener(log, urlPolicy, () => settings.config)
+  const identity = await identities.open(config)
+  const access = createAccess(rules, directory, identity, () => identities.signIn)
   const streams = new AdminStreams(ledger, bounds)
   directory.subscribe(endClientsOf({ sessions, requests, access, servers: directory, streams }))
   servers.subscribe(stateTeller(servers, events))
@@ -114,6 +115,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     directory,
     state,
     identity: () => access.identity,
+    me: { access, signIn: () => identities.loadSignIn((id) => access.holds(id)) },
     metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({
@@ -188,7 +190,7 @@ function startSweeper(
   })
   const owners = [sessions, requests, servers, directory, streams, log]
   for (const owner of owners) sweeper.add((nowMs) => owner.sweep(nowMs))
-  sweeper.add(() => endExpired({ sessions, requests, access }, hasEnded))
+  sweeper.add(() => endExpired({ sessions, requests, access, streams }, hasEnded))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
   return sweeper
 }

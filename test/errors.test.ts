@@ -32,6 +32,7 @@ const rows: readonly (readonly [code: string, status: number, rpcCode: number, r
   ['BYTES_EXHAUSTED', 429, -31429, true],
   ['UNAUTHENTICATED', 401, -32600, false],
   ['INSUFFICIENT_SCOPE', 403, -32600, false],
+  ['SIGN_IN_FAILED', 400, -32600, false],
   ['ISSUER_UNAVAILABLE', 503, -31503, true],
   ['ADMIN_FORBIDDEN', 403, -32600, false],
   ['ADDRESS_FORBIDDEN', 403, -32600, false],

@@ -12,7 +12,7 @@ import { type CompiledRule, type Person, type RuleBook, rulesOf } from './rules.
 const hashDigits = 32
 
 /** The id of a subject of an issuer. What is hashed has one reading: neither can be made to look like the other. */
-function personId(issuer: string, subject: string): string {
+export function personId(issuer: string, subject: string): string {
   const hash = createHash('sha256')
     .update(JSON.stringify([issuer, subject]))
     .digest('hex')
@@ -20,13 +20,17 @@ function personId(issuer: string, subject: string): string {
 }
 
 /** One for each token: its claims and its end are those of the token. */
-export function personPrincipal(user: Omit<Person, 'id'>, book: RuleBook): Principal {
+export function personPrincipal(
+  user: Omit<Person, 'id'>,
+  book: RuleBook,
+  role: Principal['role'] = 'client',
+): Principal {
   const id = personId(user.issuer, user.subject)
   return Object.freeze({
     id,
     shown: id,
     name: `${user.issuer} ${user.subject}`,
-    role: 'client',
+    role,
     grants: new PersonGrants({ ...user, id }, book),
   })
 }

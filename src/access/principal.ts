@@ -12,7 +12,8 @@ export interface Principal {
   readonly shown: string
   /** For admins: who that is, where it is somebody. */
   readonly name?: string
-  readonly role: 'anonymous' | 'client' | 'admin'
+  /** The last three may use the admin API, each more of it than the one before. */
+  readonly role: 'anonymous' | 'client' | 'viewer' | 'operator' | 'admin'
   /** What it may use; null for what everybody may who was let in. */
   readonly grants: Grants | null
 }

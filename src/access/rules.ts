@@ -65,6 +65,15 @@ export function rulesOf(definition: RuledFields): readonly CompiledRule[] | null
 
 const compiled = new WeakMap<readonly AccessRule[], readonly CompiledRule[]>()
 
+type Claims = Readonly<Record<string, readonly string[]>>
+
+/** Whether of each claim that is wanted there is one of the values. */
+export function hasClaims(claims: Claims, wanted: Claims): boolean {
+  return Object.entries(wanted).every(
+    ([name, values]) => claims[name]?.some((value) => values.includes(value)) === true,
+  )
+}
+
 type Fits = (name: string) => boolean
 
 /** A rule that is asked often. */
@@ -99,10 +108,9 @@ export class CompiledRule {
   names({ id, issuer, subject, claims }: Person): boolean {
     if (this.#who === null) return true
     const { keys, users, claims: wanted } = this.#who
-    const names = Object.keys(wanted)
-    if (users.length === 0 && names.length === 0) return keys.length === 0
+    if (users.length === 0 && Object.keys(wanted).length === 0) return keys.length === 0
     if (users.length > 0 && !users.includes(id) && !users.includes(`${issuer} ${subject}`)) return false
-    return names.every((name) => claims[name]?.some((value) => wanted[name]?.includes(value)) === true)
+    return hasClaims(claims, wanted)
   }
 
   reaches(server: string): boolean {

@@ -166,6 +166,16 @@ function role() {
 const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
 const clientIdPattern = /^[\x20-\x7e]{1,512}$/
 
+function scopeList() {
+  return list({
+    takes: 'scopes',
+    check: (entry) => {
+      if (entry === 'offline_access') return 'is for clients to ask for; the gateway never does'
+      return scopePattern.test(entry) ? null : 'is no scope'
+    },
+  })
+}
+
 /** The group `auth.oauth`. */
 export const oauthSettings = {
   issuers: setting({
@@ -174,13 +184,7 @@ export const oauthSettings = {
     doc: 'Authorization servers whose tokens are taken, each with `issuer`, `audiences`, `clients`, `claims`, `jwks_uri` and `introspection`. None: no OAuth.',
   }),
   scopes: setting({
-    kind: list({
-      takes: 'scopes',
-      check: (entry) => {
-        if (entry === 'offline_access') return 'is for clients to ask for; the gateway never does'
-        return scopePattern.test(entry) ? null : 'is no scope'
-      },
-    }),
+    kind: scopeList(),
     initial: [],
     doc: 'Scopes that clients are told to ask for.',
   }),
@@ -213,6 +217,11 @@ export const oauthSettings = {
       initial: null,
       secret: true,
       doc: 'Secret of the gateway at that issuer. None: it is a public client.',
+    }),
+    scopes: setting({
+      kind: scopeList(),
+      initial: ['openid', 'profile'],
+      doc: 'Scopes that are asked for when people sign in; some issuers name groups only when a scope asks for them.',
     }),
     viewer: setting({
       kind: role(),

@@ -13,6 +13,7 @@ import { documentRoutes } from './routes/admin/admin.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
 import { isServerName, mcpRoutes } from './routes/mcp-endpoints.ts'
+import { type MeParts, meRoutes } from './routes/me.ts'
 import { type MetricsSource, metricsRoutes } from './routes/metrics.ts'
 
 export interface AppParts extends HealthParts {
@@ -20,6 +21,7 @@ export interface AppParts extends HealthParts {
   /** The admin route group, `adminRoutes(…)`. */
   readonly admin: AnyElysia
   readonly mcp: McpHandlers
+  readonly me: MeParts
   /** Null without OAuth. */
   identity(): Pick<Identity, 'metadataAt'> | null
   readonly log: Log
@@ -41,6 +43,7 @@ export function createApp(parts: AppParts): App {
     .use(parts.admin) //                    /admin/reload  /admin/mcps…  /admin/tools…
     .use(documentRoutes(() => app.routes)) // /admin/openapi.json
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
+    .use(meRoutes(parts.me)) //             /me…  /oauth/callback/login
     .use(discoveryRoutes(parts.identity)) // /.well-known/oauth-protected-resource/…
   const methodsOf = routeTable(app.routes)
   return {

@@ -4,6 +4,7 @@
  */
 import type { Principal } from '../access/principal.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { BrowserSession } from '../identity/sign-in/sign-in.ts'
 import { type ClientAddress, countingKey, type PeerAddress } from '../net/address.ts'
 import type { Listed } from '../runtime/in-flight.ts'
 import type { CallEnding } from '../telemetry/call-ending.ts'
@@ -12,7 +13,7 @@ import type { CallEnding } from '../telemetry/call-ending.ts'
  * The part of the gateway that a path belongs to. Access rules hang on it, and a route group serves
  * only requests admitted for its own area, so that a second reading of the path changes nothing.
  */
-export type Area = 'health' | 'metrics' | 'admin' | 'mcp' | 'discovery' | 'unknown'
+export type Area = 'health' | 'metrics' | 'admin' | 'mcp' | 'discovery' | 'me' | 'callback' | 'unknown'
 
 /** Bun's per-request idle timer: 0 switches it off until the next request on the connection. */
 export interface IdleTimer {
@@ -36,6 +37,8 @@ export interface RequestContext extends Listed {
   /** The listed web origin whose page asks, to be named in CORS headers; else null. */
   readonly corsOrigin?: string | null
   principal: Principal
+  /** The browser whose person asks, known by its cookie. */
+  browser?: BrowserSession
   /** Monotonic milliseconds (`performance.now()`), for durations only. */
   readonly startedAtMs: number
   /** Set by the listener; null in tests that have no socket. */

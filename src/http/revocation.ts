@@ -57,11 +57,12 @@ export function endUnadmitted({ sessions, requests, access, streams }: ClientPar
   streams.closeWhere((context) => !access.admitsAdmin(context))
 }
 
-/** Ends the streams of those whose token `hasEnded`; calls under way are answered, and go to a stream that is resumed. */
+/** Ends the streams of those whose token `hasEnded`, or who have signed out; calls under way are answered, and go to a stream that is resumed. */
 export function endExpired(
-  { sessions, requests, access }: Omit<ClientParts, 'streams'>,
+  { sessions, requests, access, streams }: ClientParts,
   hasEnded: (grants: Grants | null) => boolean,
 ): void {
+  streams.closeWhere((context) => context.browser !== undefined && !access.admitsAdmin(context))
   // Configured tokens have no end.
   if (access.identity === null) return
   const error = new GatewayError('UNAUTHENTICATED', 'The token has expired; come back with a new one.')

@@ -15,7 +15,7 @@ import { type Listener, type ServingState, startListener } from '../../src/http/
 import { replyJson, replyRpcError } from '../../src/http/reply.ts'
 import { adminRoutes } from '../../src/http/routes/admin/admin.ts'
 import { AdminStreams } from '../../src/http/routes/admin/streams.ts'
-import type { Identity } from '../../src/identity/identity.ts'
+import { IdentityOpener } from '../../src/identity/open-identity.ts'
 import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { ByteLedger } from '../../src/runtime/byte-ledger.ts'
 import type { AccessEntry } from '../../src/telemetry/access-line.ts'
@@ -39,7 +39,6 @@ export interface FrontOptions {
   readonly settings?: SettingsChange
   readonly servers?: readonly FrontServer[]
   readonly mcp?: Partial<McpHandlers>
-  readonly identity?: Identity
   readonly idleSeconds?: number
   /** Binds this instead of `settings.host`, so that rules for a public address can be tried on loopback. */
   readonly bind?: string
@@ -142,6 +141,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     streams,
     reload: () => Promise.reject(new Error('nothing to reload')),
   })
+  const people = new IdentityOpener(log, { privateUpstreams: 'allowed' }, () => rules.settings)
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
   const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }
   const app = createApp({
@@ -152,13 +152,18 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     mcp,
     log,
     identity: () => access.identity,
+    me: {
+      access: { holderOf: (token) => access.holderOf(token), asksWho: true },
+      signIn: () => people.loadSignIn((id) => access.holds(id)),
+    },
   })
   const doors = new Map(servers.map((server) => [server.name, doorOf(server)]))
   const guarded: GuardedServers = {
     of: (name) => doors.get(name),
     names: () => servers.map(({ name }) => name),
   }
-  const access = createAccess(rules, guarded, options.identity ?? null)
+  const identity = await people.open(rules.settings)
+  const access = createAccess(rules, guarded, identity, () => people.signIn)
   const listener = await startListener({
     host: options.bind ?? '127.0.0.1',
     port: 0,

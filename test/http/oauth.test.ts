@@ -1,6 +1,5 @@
 /** The front door with an authorization server: what a client without a token is told, and whom a token lets in where. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { IdentityOpener } from '../../src/identity/open-identity.ts'
 import type { AccessRule } from '../../src/registry/access/rule-schema.ts'
 import { defaultConfig } from '../support/default-config.ts'
 import { startIssuer, type TestIssuer } from '../support/issuer.ts'
@@ -46,12 +45,8 @@ async function startDoor(options: DoorOptions = {}): Promise<Front> {
     introspection: options.introspection === true ? introspection : null,
   }
   const oauth = { ...auth.oauth, issuers: [settings], scopes: ['mcp'], access }
-  const log = { debug() {}, info() {}, warn() {}, error() {} }
-  const opener = new IdentityOpener(log, { privateUpstreams: 'allowed' })
   const withOAuth = { ...auth, oauth, globalTokens: options.globalTokens ?? [] }
-  const identity = await opener.open({ baseUrl, auth: withOAuth })
-  if (identity === null) throw new Error('there is no identity')
-  return await startFront({ identity, servers, settings: { baseUrl, auth: withOAuth } })
+  return await startFront({ servers, settings: { baseUrl, auth: withOAuth } })
 }
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })

@@ -9,10 +9,12 @@ const secured = { auth: { globalTokens: ['g1'], adminTokens: ['a1'] } }
 /** A path that the pattern of a route matches. */
 const examplePath = (pattern: string) => pattern.replace(':name', 'files').replace('*', 'below')
 
-/** One path for each route, but for those that are there only with OAuth (oauth.test.ts). */
+/** One path for each route, but for those by which people find out how to come in (oauth.test.ts, me.test.ts). */
 function pathsOf({ routes }: Front): ReadonlySet<string> {
   return new Set(
-    routes.map(({ path }) => examplePath(path)).filter((path) => !path.startsWith('/.well-known/')),
+    routes
+      .map(({ path }) => examplePath(path))
+      .filter((path) => !/^\/(\.well-known|me|oauth)(\/|$)/.test(path)),
   )
 }
 
@@ -25,6 +27,7 @@ describe('every route', () => {
       'DELETE /mcp',
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
+      'DELETE /me/session',
       'GET /.well-known/oauth-protected-resource',
       'GET /.well-known/oauth-protected-resource/*',
       'GET /admin/events',
@@ -44,7 +47,10 @@ describe('every route', () => {
       'GET /mcp-proxy/:name/stream',
       'GET /mcp-proxy/:name/stream/*',
       'GET /mcp/sse',
+      'GET /me',
+      'GET /me/sign-in',
       'GET /metrics',
+      'GET /oauth/callback/:id',
       'GET /readyz',
       'POST /admin/mcps',
       'POST /admin/mcps/:name/disable',
@@ -57,6 +63,7 @@ describe('every route', () => {
       'POST /mcp-proxy/:name/stream',
       'POST /mcp-proxy/:name/stream/*',
       'POST /mcp/message',
+      'POST /me/session',
       'PUT /admin/mcps/:name',
     ])
   })

@@ -143,6 +143,7 @@ function documentOfSources(): OpenApiDocument {
     log,
     state: { draining: false },
     identity: () => null,
+    me: { access: { holderOf: nothing, asksWho: true }, signIn: nothing },
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },
     admin: adminRoutes({
       directory,

@@ -93,6 +93,7 @@ function configurationOf(options: AuthorizationServerOptions): Record<string, un
         client_id: id,
         client_secret: secret,
         redirect_uris: redirects,
+        ...(redirects[0]?.startsWith('http:') === true ? { application_type: 'native' } : {}),
       })),
     ],
     scopes: ['openid', 'offline_access', 'mcp'],

@@ -32,6 +32,20 @@ export const errorAnswer = Type.Object(
   { $id: 'Error' },
 )
 
+/** Who asks. */
+export const me = Type.Object(
+  {
+    principal: textOf('Who that is, as the log has it.'),
+    role: oneOf(['anonymous', 'client', 'viewer', 'operator', 'admin'], 'What that may do here.'),
+    name: Type.Optional(textOf('Issuer and subject of a person.')),
+    csrf: Type.Optional(
+      textOf('With a cookie: what a page sends as X-CSRF-Token with whatever changes something.'),
+    ),
+    endsAt: Type.Optional(textOf('With a cookie: when the sign-in ends, in ISO 8601.')),
+  },
+  { $id: 'Me' },
+)
+
 const serverState = oneOf(
   ['disconnected', 'connecting', 'connected', 'error'],
   'Where the connection stands.',

@@ -52,6 +52,7 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
       { name: 'tools', description: 'The tools of all servers.' },
       { name: 'configuration', description: 'The settings, and the servers of the file.' },
       { name: 'figures', description: 'Metrics, and this document.' },
+      { name: 'people', description: 'Who asks, and signing in and out in a browser.' },
       { name: 'health', description: 'For probes; open to everyone.' },
     ],
     paths,

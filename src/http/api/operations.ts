@@ -12,7 +12,7 @@ import * as answers from './answers.ts'
 import { toolCall } from './tool-call-schema.ts'
 
 export interface Operation {
-  readonly tag: 'servers' | 'tools' | 'configuration' | 'figures' | 'health'
+  readonly tag: 'servers' | 'tools' | 'configuration' | 'figures' | 'health' | 'people'
   readonly summary: string
   /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
   readonly access: 'admin' | 'everyone'
@@ -54,6 +54,33 @@ const errorsOfGate = [
 
 /** By `operationId`, after which generated clients name their functions. */
 export const operations = {
+  getMe: {
+    tag: 'people',
+    summary: 'Who asks, by cookie or token.',
+    access: 'everyone',
+    answers: { 200: { description: 'Who that is.', schema: answers.me } },
+    errors: ['UNAUTHENTICATED', 'ISSUER_UNAVAILABLE', 'RATE_LIMITED', 'DRAINING'],
+  },
+  signIn: {
+    tag: 'people',
+    summary: 'Sign in with a token that is configured; the answer sets a cookie.',
+    access: 'everyone',
+    body: {
+      description: 'The token.',
+      schema: Type.Object({
+        token: Type.String({ description: 'Of auth.admin_tokens or auth.global_tokens.' }),
+      }),
+    },
+    answers: { 200: { description: 'Who that is.', schema: answers.me } },
+    errors: ['UNAUTHENTICATED', 'ADMIN_FORBIDDEN', 'RATE_LIMITED', 'DRAINING'],
+  },
+  signOut: {
+    tag: 'people',
+    summary: 'Sign out, with the cookie and the header X-CSRF-Token.',
+    access: 'everyone',
+    answers: { 204: { description: 'Nobody is signed in here any more.', schema: null } },
+    errors: ['UNAUTHENTICATED', 'ADMIN_FORBIDDEN', 'RATE_LIMITED', 'DRAINING'],
+  },
   getLiveness: {
     tag: 'health',
     summary: 'Whether the process lives; also while it shuts down.',

@@ -13,14 +13,14 @@ import { closedReason, type DoorFields, type ServerDoor } from '../../access/ser
 import { bearerOf, type Digest, digestOf, digestOfAsked } from '../../access/tokens.ts'
 import { GatewayError, serverUnknownError } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
-import { countingKey, type PeerAddress, peerAddress } from '../../net/address.ts'
-import { directFrom, type Forwarding } from '../../net/forwarded.ts'
+import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
+import { countingKey } from '../../net/address.ts'
 import { headersForUpstream } from '../../net/header-policy.ts'
-import { type HostName, parseHost } from '../../net/host.ts'
 import { everythingGroup } from '../../registry/definition-schema.ts'
 import { type RequestContext, senderOf } from '../context.ts'
 import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
-import { externalBaseOf, settleClient } from './client.ts'
+import { checkPage, checkRole, sessionOf } from './browser-door.ts'
+import { ClientMemory, settleClient } from './client.ts'
 import { checkLength, RateLimiter } from './limits.ts'
 import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
 import type { AccessRules } from './rules.ts'
@@ -57,6 +57,12 @@ export interface Access {
   admits(principalId: string, grants: Grants | null, server: string): boolean
   /** Whether this admin request could still be let in; else what it has opened must end. */
   admitsAdmin(context: RequestContext): boolean
+  /** Who holds this token of the configuration. */
+  holderOf(token: string): Principal | null
+  /** Whether such a token still makes this principal. */
+  holds(principalId: string): boolean
+  /** Whether anybody is asked who they are. */
+  readonly asksWho: boolean
   /** Why nobody at all can come in at this server; null where somebody can. */
   closedReason(server: string): string | null
   /**
@@ -71,8 +77,9 @@ export function createAccess(
   rules: AccessRules,
   servers: GuardedServers,
   identity: Identity | null = null,
+  signIn: () => SignIn | null = () => null,
 ): Access {
-  return new AccessChain(rules, servers, identity)
+  return new AccessChain(rules, servers, identity, signIn)
 }
 
 /** How often one address may have an issuer asked about tokens that nobody has seen, a second and at once. */
@@ -86,21 +93,20 @@ class AccessChain implements Access {
   readonly decider: AccessDecider
   /** Null where the configured tokens are all that counts. */
   identity: Identity | null
+  /** Null as long as nobody has signed in in a browser. */
+  readonly #signIn: () => SignIn | null
   readonly #asks = new RateLimiter(asksPerSecond, asksAtOnce)
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
-  #lastHostText = ''
-  #lastHost: HostName | null = null
-  #lastSocketAddress: string | null = null
-  #lastPeer: PeerAddress | null = null
-  /** What is known of a client that comes without a proxy: the last peer's. */
-  #direct: Forwarding = directFrom(null)
-  #baseFor: Forwarding | null = null
-  #baseHost: HostName | null = null
-  #baseRules: AccessRules | null = null
-  #base = ''
+  readonly #clients = new ClientMemory()
 
-  constructor(rules: AccessRules, servers: GuardedServers, identity: Identity | null) {
+  constructor(
+    rules: AccessRules,
+    servers: GuardedServers,
+    identity: Identity | null,
+    signIn: () => SignIn | null,
+  ) {
+    this.#signIn = signIn
     this.#rules = rules
     this.identity = identity
     this.#rate = limiterOf(rules)
@@ -112,9 +118,10 @@ class AccessChain implements Access {
     const startedAtMs = performance.now()
     const { headers } = request
     const rules = this.#rules
-    const peer = this.#peerOf(socketAddress)
-    const host = this.#hostOf(headers.get('host') ?? '')
-    const forwarding = rules.trusted.size === 0 ? this.#direct : settleClient(peer, headers, rules)
+    const clients = this.#clients
+    const peer = clients.peerOf(socketAddress)
+    const host = clients.hostOf(headers.get('host') ?? '')
+    const forwarding = rules.trusted.size === 0 ? clients.direct : settleClient(peer, headers, rules)
     const origin = headers.get('origin')
     const context: RequestContext = {
       request,
@@ -127,7 +134,7 @@ class AccessChain implements Access {
       endpoint: target.endpoint,
       peer,
       client: forwarding.client,
-      externalBase: this.#baseOf(host, forwarding, rules),
+      externalBase: clients.baseOf(host, forwarding, rules),
       principal: anonymous,
       startedAtMs,
       corsOrigin: origin !== null && rules.origins.has(origin) ? origin : null,
@@ -161,10 +168,27 @@ class AccessChain implements Access {
     this.decider.reload(rules.global)
   }
 
-  admitsAdmin({ peer, client, request, principal }: RequestContext): boolean {
+  admitsAdmin({ peer, client, request, principal, browser, path }: RequestContext): boolean {
     const rules = this.#rules
     if (checkAdminAddress(peer, client, request.headers, rules) !== null) return false
-    return rules.admin.size === 0 ? principal === anonymous : rules.admin.holds(principal.id)
+    if (browser !== undefined) {
+      const role = this.#signIn()?.has(browser) === true ? browser.principal?.role : undefined
+      return role !== undefined && checkRole(role, request.method, path) === null
+    }
+    return rules.adminAsks ? rules.admin.holds(principal.id) : principal === anonymous
+  }
+
+  holderOf(token: string): Principal | null {
+    const digest = digestOf(token)
+    return this.#rules.admin.find(digest) ?? this.#rules.global.find(digest)
+  }
+
+  holds(principalId: string): boolean {
+    return this.#rules.admin.holds(principalId) || this.#rules.global.holds(principalId)
+  }
+
+  get asksWho(): boolean {
+    return this.#rules.adminAsks || this.#rules.global.size > 0 || this.identity !== null
   }
 
   admits(principalId: string, grants: Grants | null, server: string): boolean {
@@ -192,36 +216,6 @@ class AccessChain implements Access {
     })
   }
 
-  /** Nearly every request names the same host, and reading it anew costs as much as a token. */
-  #hostOf(text: string): HostName | null {
-    if (text !== this.#lastHostText) {
-      this.#lastHost = parseHost(text)
-      this.#lastHostText = text
-    }
-    return this.#lastHost
-  }
-
-  /** Behind one proxy, or from one machine, it is the same peer again and again. */
-  #peerOf(socketAddress: string | null): PeerAddress | null {
-    if (socketAddress !== this.#lastSocketAddress) {
-      this.#lastSocketAddress = socketAddress
-      this.#lastPeer = peerAddress(socketAddress)
-      this.#direct = directFrom(this.#lastPeer)
-    }
-    return this.#lastPeer
-  }
-
-  #baseOf(host: HostName | null, forwarding: Forwarding, rules: AccessRules): string {
-    const same = forwarding === this.#baseFor && host === this.#baseHost && rules === this.#baseRules
-    if (!same) {
-      this.#baseFor = forwarding
-      this.#baseHost = host
-      this.#baseRules = rules
-      this.#base = externalBaseOf(host, forwarding, rules)
-    }
-    return this.#base
-  }
-
   #authenticate(
     context: RequestContext,
     target: Target,
@@ -243,11 +237,53 @@ class AccessChain implements Access {
       const refusal = checkAdminAddress(context.peer, context.client, headers, rules)
       if (refusal !== null) return refusal
       const authorization = isTokenless(area, rules) ? null : headers.get('authorization')
+      if (authorization === null) {
+        const browser = sessionOf(headers, context.externalBase, this.#signIn())
+        if (browser !== null) return this.#enterAsPerson(context, browser)
+      }
       outcome = authenticateAdmin(authorization, rules, (digest) => this.#isClientToken(digest))
     }
+    if (area === 'me') return this.#enterMe(context, target, headers)
     if (outcome instanceof GatewayError) return outcome
     context.principal = outcome
     return null
+  }
+
+  /** An admin path with a cookie: only for pages of the gateway's own, and only as far as the role goes. */
+  #enterAsPerson(context: RequestContext, browser: BrowserSession): GatewayError | null {
+    const { request, externalBase, path } = context
+    const refusal = checkPage(request, browser, externalBase)
+    if (refusal !== null) return refusal
+    context.principal = browser.principal ?? anonymous
+    context.browser = browser
+    return checkRole(context.principal.role, request.method, path)
+  }
+
+  /** Whoever it is: a browser, a token of the configuration, or one of an issuer. Nobody is refused but a bad token. */
+  #enterMe(
+    context: RequestContext,
+    target: Target,
+    headers: Headers,
+  ): GatewayError | null | Promise<GatewayError | null> {
+    const browser = sessionOf(headers, context.externalBase, this.#signIn())
+    const token = bearerOf(headers.get('authorization'))
+    if (token === null) {
+      if (browser === null) return null
+      context.browser = browser
+      context.principal = browser.principal ?? anonymous
+      return null
+    }
+    const settle = (found: Principal | GatewayError): GatewayError | null => {
+      if (found instanceof GatewayError) return found
+      context.principal = found
+      return null
+    }
+    const holder = this.holderOf(token)
+    if (holder !== null || this.identity === null) {
+      return settle(holder ?? new GatewayError('UNAUTHENTICATED', 'The token is none that is configured.'))
+    }
+    const found = this.identity.identify(token, digestOfAsked(token), target, () => this.#mayAsk(context))
+    return found instanceof Promise ? found.then(settle) : settle(found)
   }
 
   /** A token that is not configured may be of somebody all the same. */

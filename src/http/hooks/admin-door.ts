@@ -24,7 +24,7 @@ export function checkAdminAddress(
       )
     }
   }
-  if (rules.admin.size > 0) return null
+  if (rules.adminAsks) return null
   if (!isLoopbackPeer(peer)) return tokenlessAdminError(`A request from ${peer ?? 'a unix socket'}`)
   // Whoever forwards from here speaks for somebody elsewhere.
   return hasForwardingHeaders(headers) ? tokenlessAdminError('A forwarded request') : null
@@ -36,7 +36,7 @@ export function authenticateAdmin(
   rules: AccessRules,
   isClientToken: (digest: Digest) => boolean,
 ): Principal | GatewayError {
-  if (rules.admin.size === 0) return anonymous
+  if (!rules.adminAsks) return anonymous
   const token = bearerOf(authorization)
   if (token === null) return unauthenticated('one of auth.admin_tokens')
   const digest = digestOfAsked(token)

@@ -52,6 +52,8 @@ export function checkOrigin(
 ): GatewayError | null {
   // What is there is the same for everybody, and pages must read it before they can have a token.
   if (area === 'discovery') return null
+  // A browser comes here from the issuer; what it brings is judged by what it has begun.
+  if (area === 'callback' && origin === null) return null
   if (origin === null) {
     if (area === 'health' || request.headers.get('sec-fetch-site') !== 'cross-site') return null
   } else if (rules.origins.has(origin) || isOwnOrigin(origin, host, externalBase)) return null
@@ -106,7 +108,7 @@ export function allowOrigin(response: Response, origin: string): void {
 
 /** Whether this area is served without tokens to the same machine only. */
 export function isTokenless(area: Area, rules: AccessRules): boolean {
-  if (rules.admin.size > 0) return false
+  if (rules.adminAsks) return false
   return area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)
 }
 

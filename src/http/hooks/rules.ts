@@ -35,6 +35,8 @@ export interface AccessRules {
   readonly origins: ReadonlySet<string>
   readonly global: TokenTable
   readonly admin: TokenTable
+  /** True where the admin API asks who comes; else it trusts this machine. */
+  readonly adminAsks: boolean
 }
 
 export type RulesResult =
@@ -60,7 +62,15 @@ export function compileRules(settings: AccessSettings): RulesResult {
   warnings.push(...exposureWarnings(settings))
   const global = new TokenTable(settings.auth.globalTokens, 'client')
   const admin = new TokenTable(settings.auth.adminTokens, 'admin')
-  return { ok: true, rules: { settings, base, trusted, adminAllow, hosts, origins, global, admin }, warnings }
+  const adminAsks = admin.size > 0 || hasRoles(settings)
+  const rules = { settings, base, trusted, adminAllow, hosts, origins, global, admin, adminAsks }
+  return { ok: true, rules, warnings }
+}
+
+/** Whether people can have a role by signing in. */
+function hasRoles({ auth }: AccessSettings): boolean {
+  const { issuer, viewer, operator, admin } = auth.oauth.login
+  return issuer !== null && (viewer !== null || operator !== null || admin !== null)
 }
 
 function readBase(text: string | null, errors: string[]): AccessRules['base'] {

@@ -71,12 +71,17 @@ function defaultEndpoint(path: string): string | null {
 
 /** The router takes a path with and without its last slash, so the rules do as well. */
 function areaOf(path: string): Area {
+  if (path.startsWith('/oauth/callback/')) return 'callback'
   if (path.startsWith('/admin') && (path.length === 6 || path[6] === '/')) return 'admin'
   switch (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path) {
     case '/livez':
     case '/healthz':
     case '/readyz':
       return 'health'
+    case '/me':
+    case '/me/session':
+    case '/me/sign-in':
+      return 'me'
     case '/metrics':
       return 'metrics'
     case '/mcp-proxy':

@@ -90,8 +90,9 @@ export class OAuthFront implements Identity {
     if (found instanceof GatewayError) return found
     if ('refused' in found) return this.#refusal(place, found.refused)
     const { everywhere, places } = found.audience
-    const here = place.path.startsWith('/mcp-proxy/') ? place.server : everyServer
-    return everywhere || places.has(here) ? found.principal : this.#refusal(place, 'is not for this URL')
+    return everywhere || places.has(placeOf(place))
+      ? found.principal
+      : this.#refusal(place, 'is not for this URL')
   }
 
   #refusal({ path }: Place, why: string): GatewayError {
@@ -181,6 +182,12 @@ export class OAuthFront implements Identity {
     this.#parts.log.error({ reason: reasonOf(thrown) }, 'a token could not be looked at')
     return internalError()
   }
+}
+
+/** What a token must be for here; a path that is no endpoint is only for tokens that are for everything. */
+function placeOf({ path, server }: Place): string {
+  if (path.startsWith('/mcp-proxy/')) return server
+  return Resources.pathOf(path) === null ? '' : everyServer
 }
 
 /** An answer that names an issuer must name this one; and it must be about a bearer token. */

@@ -125,7 +125,8 @@ function audiencesOf(aud: unknown): readonly string[] | null {
   return list.every((entry) => typeof entry === 'string') ? list : null
 }
 
-function namedClaims(
+/** The values of the claims that rules name. */
+export function namedClaims(
   payload: JsonObject,
   paths: Readonly<Record<string, string>>,
 ): Record<string, readonly string[]> {

@@ -20,6 +20,8 @@ export interface SmallRequest {
 
 export interface SmallAnswer {
   readonly status: number
+  /** Lower case, without parameters; empty when the answer names none. */
+  readonly mediaType: string
   readonly text: string
 }
 
@@ -60,7 +62,7 @@ export function smallRequests(policy: UrlPolicy, proxies: OutgoingProxies, answe
           `${answer.url.host} answered with more than ${answerBytesMax} bytes.`,
         )
       }
-      return { status: answer.status, text }
+      return { status: answer.status, mediaType: answer.mediaType, text }
     } finally {
       clearTimeout(timer)
       client.close()

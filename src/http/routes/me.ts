@@ -1,0 +1,198 @@
+/**
+ * People: who one is, signing in and out. `/me` answers whoever shows a cookie or a token; the way through an issuer
+ * begins at `/me/sign-in` and comes back to `/oauth/callback/login`.
+ */
+import { Elysia } from 'elysia'
+import type { Principal } from '../../access/principal.ts'
+import { GatewayError, shownError } from '../../errors.ts'
+import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
+import { countingKey } from '../../net/address.ts'
+import { isLoopbackHost } from '../../net/host.ts'
+import { isObject } from '../../protocol/json.ts'
+import { answer, routeOf } from '../api/operation.ts'
+import { readBodyText } from '../body.ts'
+import { contextOf, type RequestContext } from '../context.ts'
+import { checkPage, cookieOf, isOwnPage, isSecure, setCookie } from '../hooks/browser-door.ts'
+import { replyEmpty, replyError, replyText } from '../reply.ts'
+
+export interface MeParts {
+  /** The room of sign-ins, loaded when somebody comes. */
+  signIn(): Promise<SignIn>
+  readonly access: {
+    /** Who holds this token of the configuration. */
+    holderOf(token: string): Principal | null
+    /** Whether anybody is asked who they are. */
+    readonly asksWho: boolean
+  }
+}
+
+const loginSeconds = 600
+const bodyBytesMax = 16 * 1024
+/** A path on this host, and no other host: `//evil.example` and `/\evil.example` are others. */
+const localPath = /^\/(?!\/)[\w\-./?&=%~!$()*+,;:@]{0,500}$/
+
+type Handler = (request: Request, context: RequestContext) => Response | Promise<Response>
+
+/** The route group. */
+export function meRoutes(parts: MeParts) {
+  const route =
+    (handler: Handler, area: RequestContext['area'] = 'me') =>
+    async ({ request }: { request: Request }): Promise<Response> => {
+      const context = contextOf(request)
+      // Should the router ever read a path differently from the hooks, the request goes nowhere.
+      if (context.area !== area) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
+      try {
+        return await handler(request, context)
+      } catch (thrown) {
+        if (!(thrown instanceof GatewayError)) throw thrown
+        const error = shownError(thrown, context.requestId)
+        context.log.code = error.code
+        return replyError(error)
+      }
+    }
+  return new Elysia()
+    .get(
+      '/me',
+      route((_, context) => showMe(parts, context)),
+      routeOf('getMe'),
+    )
+    .post(
+      '/me/session',
+      route((request, context) => signInByToken(parts, request, context)),
+      routeOf('signIn'),
+    )
+    .delete(
+      '/me/session',
+      route((request, context) => signOut(parts, request, context)),
+      routeOf('signOut'),
+    )
+    .get(
+      '/me/sign-in',
+      route((request, context) => beginSignIn(parts, request, context)),
+    )
+    .get(
+      '/oauth/callback/:id',
+      route((request, context) => finishSignIn(parts, request, context), 'callback'),
+    )
+}
+
+function showMe({ access }: MeParts, { principal, browser }: RequestContext): Response {
+  if (principal.role === 'anonymous' && access.asksWho) {
+    throw new GatewayError(
+      'UNAUTHENTICATED',
+      'Sign in at /me/sign-in, or send "Authorization: Bearer" with a token.',
+    )
+  }
+  return answer('getMe', 200, shown(principal, browser ?? null))
+}
+
+function shown(principal: Principal, browser: BrowserSession | null) {
+  const { shown: id, name, role } = principal
+  return {
+    principal: id,
+    role,
+    ...(name === undefined ? {} : { name }),
+    ...(browser === null ? {} : { csrf: browser.csrf, endsAt: new Date(browser.endsAtMs).toISOString() }),
+  }
+}
+
+/** A form of another site must not sign anybody in as somebody else. */
+async function signInByToken(
+  { access, signIn }: MeParts,
+  request: Request,
+  { externalBase }: RequestContext,
+): Promise<Response> {
+  if (request.headers.get('origin') !== null && !isOwnPage(request, externalBase)) {
+    throw new GatewayError('ORIGIN_FORBIDDEN', 'Signing in takes a page of the gateway itself.')
+  }
+  requireSafeCookie(externalBase)
+  const token = tokenIn(await readBodyText(request, bodyBytesMax))
+  const principal = token === null ? null : access.holderOf(token)
+  if (principal === null) {
+    throw new GatewayError(
+      'UNAUTHENTICATED',
+      'Send {"token": "…"} with a token of auth.admin_tokens or auth.global_tokens.',
+    )
+  }
+  const { cookie, seconds, session } = (await signIn()).open(principal)
+  return answer('signIn', 200, shown(principal, session), {
+    'set-cookie': setCookie('session', externalBase, cookie, seconds),
+  })
+}
+
+function tokenIn(text: string): string | null {
+  try {
+    const body: unknown = JSON.parse(text)
+    return isObject(body) && typeof body['token'] === 'string' ? body['token'] : null
+  } catch {
+    return null
+  }
+}
+
+async function signOut(
+  { signIn }: MeParts,
+  request: Request,
+  { browser, externalBase }: RequestContext,
+): Promise<Response> {
+  if (browser === undefined) throw new GatewayError('UNAUTHENTICATED', 'Nobody is signed in here.')
+  const refusal = checkPage(request, browser, externalBase)
+  if (refusal !== null) throw refusal
+  ;(await signIn()).end(browser)
+  const response = replyEmpty(204)
+  response.headers.set('set-cookie', setCookie('session', externalBase, '', 0))
+  return response
+}
+
+async function beginSignIn(
+  { signIn }: MeParts,
+  request: Request,
+  { externalBase, client, peer }: RequestContext,
+): Promise<Response> {
+  requireSafeCookie(externalBase)
+  const wanted = new URL(request.url).searchParams.get('return') ?? '/me'
+  if (!localPath.test(wanted)) throw new GatewayError('BAD_REQUEST', 'return is no path of the gateway.')
+  const address = client ?? peer
+  const { url, browser } = await (await signIn()).begin(wanted, address === null ? '' : countingKey(address))
+  return new Response(null, {
+    status: 302,
+    headers: {
+      location: url.href,
+      'set-cookie': setCookie('login', externalBase, browser, loginSeconds),
+      'cache-control': 'no-store',
+      // Where the person came from is nobody's business.
+      'referrer-policy': 'no-referrer',
+    },
+  })
+}
+
+/**
+ * The answer is a page that goes on, not a redirect: the session's cookie is for requests that begin here, and what a
+ * browser does at once after coming from another site does not.
+ */
+async function finishSignIn(
+  { signIn }: MeParts,
+  request: Request,
+  { externalBase, path }: RequestContext,
+): Promise<Response> {
+  if (path !== '/oauth/callback/login')
+    throw new GatewayError('NOT_FOUND', 'Nobody is sent back to this path.')
+  const browser = cookieOf(request.headers, 'login', externalBase)
+  const parameters = new URL(request.url).searchParams
+  const { cookie, seconds, returnTo } = await (await signIn()).finish(parameters, browser)
+  const target = (externalBase + returnTo).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  const page = `<!doctype html><meta http-equiv="refresh" content="0;url=${target}"><title>Signed in</title><a href="${target}">Go on</a>`
+  const response = replyText(200, page, 'text/html; charset=utf-8')
+  response.headers.append('set-cookie', setCookie('session', externalBase, cookie, seconds))
+  response.headers.append('set-cookie', setCookie('login', externalBase, '', 0))
+  response.headers.set('referrer-policy', 'no-referrer')
+  return response
+}
+
+/** In clear text a cookie is for this machine alone. */
+function requireSafeCookie(externalBase: string): void {
+  if (isSecure(externalBase) || isLoopbackHost(URL.parse(externalBase)?.hostname ?? '')) return
+  throw new GatewayError(
+    'ADMIN_FORBIDDEN',
+    'Signing in takes https, for the cookie would be read on the way. Set base_url to the https URL of the gateway.',
+  )
+}
