@@ -21,12 +21,13 @@ import { type ChangedList, type ChangeHearer, Changes } from './changes.ts'
 import type { Caller, GroupClientHost } from './client.ts'
 import type { GroupIdentity } from './greeting.ts'
 import type { Composed } from './lists/composed.ts'
+import { ComposedLists } from './lists/composed-lists.ts'
 import type { KeptLists } from './lists/kept-lists.ts'
 import { type ListKind, listRows } from './lists/member-list.ts'
 import { type Member, promptNames, resolveMembers, toolNames } from './members.ts'
 import { SearchExposure } from './search/exposure.ts'
 import { searchToolNames } from './search/search-tools.ts'
-import { GroupView, type ViewNames } from './view/group-view.ts'
+import { GroupView } from './view/group-view.ts'
 import { ViewMember } from './view/view-member.ts'
 
 /** What all groups share of the rest of the gateway. */
@@ -52,7 +53,7 @@ interface KnownView {
 /** A server that could not be reached is not asked again for a list within this. */
 const restMs = 10_000
 /** Views that are remembered. */
-const viewsMax = 1_000
+const viewsMax = 256
 const toldNamesMax = 1_000
 
 export class Group implements GroupClientHost {
@@ -68,7 +69,7 @@ export class Group implements GroupClientHost {
   search: SearchExposure | null = null
   #definition: ServerDefinition
   #members: readonly Member[] = []
-  #names: ViewNames
+  #composed: ComposedLists
   /** The settings that these are of. */
   #resolved: GroupSettings | null = null
   /** By principal. */
@@ -91,7 +92,7 @@ export class Group implements GroupClientHost {
     this.key = key
     this.parts = parts
     this.counters = new CallCounters(definition.name, parts.bounds.inFlightPerServerMax, parts.metrics)
-    this.#names = this.#resolve()
+    this.#composed = this.#resolve()
     for (const server of parts.servers.list()) if (server.state === 'connected') this.#noteUp(server)
   }
 
@@ -145,7 +146,7 @@ export class Group implements GroupClientHost {
   membersChanged(): void {
     const upBefore = new Map(this.#up)
     this.#mayQualify = null
-    this.#names = this.#resolve()
+    this.#composed = this.#resolve()
     this.#forgetViews()
     for (const name of this.#up.keys()) if (!this.isMember(name)) this.#up.delete(name)
     for (const server of this.parts.servers.list()) if (server.state === 'connected') this.#noteUp(server)
@@ -232,7 +233,7 @@ export class Group implements GroupClientHost {
     }
   }
 
-  #resolve(): ViewNames {
+  #resolve(): ComposedLists {
     const { group } = this.#definition
     const definitions = this.parts.servers.list().map(({ definition }) => definition)
     this.#members = group === null ? [] : resolveMembers(group, definitions)
@@ -241,7 +242,10 @@ export class Group implements GroupClientHost {
       this.search = group?.exposure === 'search' ? new SearchExposure(group.always) : null
     this.#resolved = group
     const reserved = this.search === null ? undefined : searchToolNames
-    return { tool: toolNames(this.#members, reserved), prompt: promptNames(this.#members) }
+    return new ComposedLists({
+      tool: toolNames(this.#members, reserved),
+      prompt: promptNames(this.#members),
+    })
   }
 
   #forgetViews(): void {
@@ -259,7 +263,7 @@ export class Group implements GroupClientHost {
       if (!allowed || keptOut.includes(member.server)) return []
       return [new ViewMember(member, reachOf(principal.grants, definition), serverOf)]
     })
-    return new GroupView(members, this.#names, reachOf(principal.grants, this.#definition))
+    return new GroupView(members, this.#composed, reachOf(principal.grants, this.#definition))
   }
 
   isMember(name: string): boolean {

@@ -31,8 +31,12 @@ export class Composed implements Pageable {
   readonly items: readonly ShownItem[]
   /** Names that two members would have, which are shown for none. */
   readonly ambiguous: readonly AmbiguousName[]
+  /** Characters of its items. */
+  readonly chars: number
+  readonly #kind: ListKind
   readonly #lists: readonly MemberItems[]
   readonly #uris: UriTable | null
+  readonly #reach: Reach
   #partOf: ((server: string) => Part) | null = null
 
   /** `reach` is that of the group itself, by shown names. */
@@ -43,8 +47,10 @@ export class Composed implements Pageable {
     allNames: Readonly<Record<NamedKind, GroupNames>>,
     reach: Reach,
   ) {
+    this.#kind = kind
     this.#lists = lists
     this.#uris = uris
+    this.#reach = reach
     if (kind === 'tools' || kind === 'prompts') {
       const named = kind === 'tools' ? 'tool' : 'prompt'
       const { items, ambiguous } = namedItems(named, lists, uris, allNames[named])
@@ -54,14 +60,16 @@ export class Composed implements Pageable {
       this.items = lists.flatMap((one) => locatedItems(kind, one, uris))
       this.ambiguous = []
     }
+    this.chars = this.items.reduce((sum, { text }) => sum + text.length, 0)
   }
 
   /** Whether it was composed of these. */
-  isOf(lists: readonly MemberItems[], uris: UriTable | null): boolean {
-    if (uris !== this.#uris || lists.length !== this.#lists.length) return false
+  isOf(kind: ListKind, lists: readonly MemberItems[], uris: UriTable | null, reach: Reach): boolean {
+    if (kind !== this.#kind || uris !== this.#uris || reach !== this.#reach) return false
+    if (lists.length !== this.#lists.length) return false
     return this.#lists.every(({ member, list }, index) => {
       const other = lists[index]
-      return other !== undefined && other.list === list && other.member === member
+      return other !== undefined && other.list === list && other.member.isLike(member)
     })
   }
 

@@ -3,10 +3,11 @@
  * members, definitions or rules change; no I/O.
  */
 import type { Reach } from '../../access/reach.ts'
-import { Composed, type MemberItems } from '../lists/composed.ts'
-import { emptyList, type ListKind, type MemberList } from '../lists/member-list.ts'
-import { type GroupNames, nameTable } from '../names.ts'
-import { UriTable } from '../uri-table.ts'
+import type { Composed, MemberItems } from '../lists/composed.ts'
+import type { ComposedLists, NamesByKind } from '../lists/composed-lists.ts'
+import type { ListKind } from '../lists/member-list.ts'
+import { nameTable } from '../names.ts'
+import type { UriTable } from '../uri-table.ts'
 import { UriMemory } from './shown-uris.ts'
 import type { NamedKind, ViewMember } from './view-member.ts'
 
@@ -18,19 +19,12 @@ export interface Target {
 }
 
 /** Names whose owner is remembered: clients use the same few again and again. */
-const targetsMax = 10_000
-/** Compositions that are remembered: clients with other capabilities may see other lists. */
-const composedMax = 4
+const targetsMax = 1_000
 const uriMemoriesMax = 100
-
-export interface ViewNames {
-  readonly tool: GroupNames
-  readonly prompt: GroupNames
-}
 
 export class GroupView {
   readonly members: readonly ViewMember[]
-  readonly names: ViewNames
+  readonly names: NamesByKind
   /** The group's own filter, by shown names. */
   readonly #reach: Reach
   readonly #byName: ReadonlyMap<string, ViewMember>
@@ -39,16 +33,13 @@ export class GroupView {
     prompt: new Map(),
   }
   readonly #uriMemories = new Map<string, UriMemory>()
-  readonly #composed = new Map<ListKind, Composed[]>()
-  readonly #uriTables: {
-    readonly members: readonly ViewMember[]
-    readonly lists: readonly MemberList[]
-    readonly table: UriTable
-  }[] = []
+  readonly #composed: ComposedLists
 
-  constructor(members: readonly ViewMember[], names: ViewNames, reach: Reach) {
+  /** `composed` is shared by all views with the same names. */
+  constructor(members: readonly ViewMember[], composed: ComposedLists, reach: Reach) {
     this.members = members
-    this.names = names
+    this.names = composed.names
+    this.#composed = composed
     this.#reach = reach
     this.#byName = new Map(members.map((member) => [member.name, member]))
   }
@@ -91,17 +82,10 @@ export class GroupView {
 
   /** The list of the group that these lists of its members become. */
   compose(kind: ListKind, lists: readonly MemberItems[], uris: UriTable | null): Composed {
-    const known = this.#composed.get(kind) ?? []
-    this.#composed.set(kind, known)
-    const same = known.find((composed) => composed.isOf(lists, uris))
-    if (same) return same
-    const composed = new Composed(kind, lists, uris, this.names, this.#reach)
-    // One of those that have it was not there before.
-    if (kind === 'tools' || kind === 'prompts')
-      for (const { name } of composed.ambiguous)
-        this.#targets[kind === 'tools' ? 'tool' : 'prompt'].delete(name)
-    known.unshift(composed)
-    known.length = Math.min(known.length, composedMax)
+    const composed = this.#composed.compose(kind, lists, uris, this.#reach)
+    // One of those that have such a name may not have been there before.
+    for (const { name } of composed.ambiguous)
+      this.#targets[kind === 'prompts' ? 'prompt' : 'tool'].delete(name)
     return composed
   }
 
@@ -111,26 +95,7 @@ export class GroupView {
     resources: readonly MemberItems[],
     templates: readonly MemberItems[],
   ): UriTable {
-    const listed = (of: readonly MemberItems[]) => new Map(of.map(({ member, list }) => [member, list]))
-    const [uris, uriTemplates] = [listed(resources), listed(templates)]
-    const lists = members.flatMap((member) => [
-      uris.get(member) ?? emptyList,
-      uriTemplates.get(member) ?? emptyList,
-    ])
-    const known = this.#uriTables.find(
-      (one) => sameItems(one.members, members) && sameItems(one.lists, lists),
-    )
-    if (known) return known.table
-    const table = new UriTable(
-      members.map((member) => ({
-        server: member.name,
-        uris: namesIn(uris.get(member), (uri) => member.reach.allows('resource', uri)),
-        templates: namesIn(uriTemplates.get(member), (uri) => member.reach.allows('template', uri)),
-      })),
-    )
-    this.#uriTables.unshift({ members, lists, table })
-    this.#uriTables.length = Math.min(this.#uriTables.length, composedMax)
-    return table
+    return this.#composed.uriTable(members, resources, templates)
   }
 
   /** What is known of the URIs of a client of the principal's that has no session. */
@@ -156,12 +121,4 @@ export class GroupView {
     targets.set(shown, target)
     return target
   }
-}
-
-function namesIn(list: MemberList | undefined, shows: (name: string) => boolean): readonly string[] {
-  return list === undefined ? [] : list.items.map(({ name }) => name).filter(shows)
-}
-
-function sameItems<T>(some: readonly T[], others: readonly T[]): boolean {
-  return some.length === others.length && some.every((one, index) => one === others[index])
 }

@@ -30,6 +30,11 @@ export class ViewMember {
     return this.#serverOf(this.member.server)
   }
 
+  /** Whether callers see the same of both. */
+  isLike(other: ViewMember): boolean {
+    return other.member === this.member && other.reach === this.reach
+  }
+
   /** Whether the caller is shown this tool or prompt of the server's. */
   shows(kind: NamedKind, { name, readOnlyHint }: Pick<ListItem, 'name' | 'readOnlyHint'>): boolean {
     if (kind === 'tool' && !this.member.allows(name)) return false
