@@ -10,6 +10,8 @@ import { type LaneRole, laneName } from './roles.ts'
 
 /** What is logged of the name that a server gives itself. */
 const identityCharsMax = 200
+/** Lines about questions of one lane in a second. */
+const refusedPerSecondMax = 10
 /** What is logged of the method of a question. */
 const methodCharsMax = 128
 
@@ -25,6 +27,9 @@ interface Server {
 export class LaneLog {
   readonly #server: Server
   readonly #lane: Named
+  #secondStartMs = 0
+  #refusedInSecond = 0
+  #unlogged = 0
 
   constructor(server: Server, lane: Named) {
     this.#server = server
@@ -48,9 +53,23 @@ export class LaneLog {
     if (this.#debugging) this.#debug('lane', { how, why: role.why, clients })
   }
 
-  /** A question of the server's has an error for its answer: its client's, or the gateway's, who found nobody to ask. */
+  /**
+   * A question of the server's has an error for its answer: its client's, or the gateway's, who found nobody to ask.
+   * A server that asks without end has a line for some of them, and `unlogged` for how many there were in between.
+   */
   questionRefused({ method }: MessageText, response: MessageText, waitedMs: number): void {
     const { log, name } = this.#server
+    const nowMs = performance.now()
+    if (nowMs - this.#secondStartMs >= 1_000) {
+      this.#secondStartMs = nowMs
+      this.#refusedInSecond = 0
+    }
+    if (this.#refusedInSecond++ >= refusedPerSecondMax) {
+      this.#unlogged++
+      return
+    }
+    const unlogged = this.#unlogged === 0 ? undefined : this.#unlogged
+    this.#unlogged = 0
     log.info(
       {
         mcp: name,
@@ -58,6 +77,7 @@ export class LaneLog {
         rpcMethod: shownText(method ?? '', methodCharsMax),
         rpcCode: errorCodeOf(response),
         waitedMs: Math.round(waitedMs),
+        unlogged,
       },
       'question refused',
     )

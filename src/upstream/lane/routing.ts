@@ -22,6 +22,8 @@ import type { Connection } from '../connection/connection.ts'
 import type { Audience } from './fan-out.ts'
 import type { Lane } from './lane.ts'
 
+/** Answers with images and the like are results; reading them would cost more than the line is worth. */
+const refusalCharsMax = 16_384
 const noSuchMethod = `{"code":${rpcCodes.methodNotFound},"message":"This revision has no requests of servers."}`
 
 /** A request of the server's. */
@@ -40,7 +42,7 @@ export function routeServerRequest(
   }
   const askedAtMs = performance.now()
   const answer = (text: string) => {
-    const response = scanMessage(text)
+    const response = text.length > refusalCharsMax ? null : scanMessage(text)
     if (response?.failed === true) lane.log.questionRefused(message, response, performance.now() - askedAtMs)
     connection.send(text, null)
   }
