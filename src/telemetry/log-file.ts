@@ -2,7 +2,18 @@
  * The log in a file. It is opened again when somebody asks, and when it was moved away, as logrotate does; that it
  * cannot be is said on stderr, and never a reason to stop.
  */
-import { closeSync, constants, fstatSync, openSync, type Stats, stat } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  type Stats,
+  stat,
+  statSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import { ConfigError, errorCode, reasonOf } from '../errors.ts'
 import { complain, type LineSink } from './sink.ts'
 
@@ -26,6 +37,19 @@ function open(path: string): OpenFile {
     return { fd, stats: fstatSync(fd) }
   } catch (error) {
     throw new ConfigError(`cannot open the log file ${path}: ${whyNot(error)}`)
+  }
+}
+
+/** What the start would say of a log file there, as far as it can be told without making one; null for nothing. */
+export function logFileFault(path: string): string | null {
+  try {
+    const there = existsSync(path)
+    accessSync(there ? path : dirname(path), constants.W_OK)
+    return there && statSync(path).isDirectory()
+      ? `cannot open the log file ${path}: it is a directory`
+      : null
+  } catch (error) {
+    return `cannot open the log file ${path}: ${whyNot(error)}`
   }
 }
 

@@ -95,6 +95,17 @@ mcps:
     })
   })
 
+  test('a log file that the start could not open is an error, with the words of the start', async () => {
+    const { exitCode, stdout } = await check(
+      'mcp_proxy: { logging: { file: ./nowhere/mcp-proxy.log } }',
+      ...anyPort,
+    )
+    expect(exitCode).toBe(1)
+    expect(stdout).toMatch(
+      /error {4}cannot open the log file \S*nowhere\/mcp-proxy\.log: there is no such directory/,
+    )
+  })
+
   test('origins are shown when asked for, and --json is for programs', async () => {
     const file = 'mcp_proxy: { port: 0, auth: { admin_tokens: [canary-token] } }'
     expect((await check(file)).stdout).not.toContain('mcp_proxy.')

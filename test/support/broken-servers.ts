@@ -181,7 +181,7 @@ function launchers({ fetching, docker }: Programs): readonly BrokenServer[] {
         args: ['-y', 'mcp-server-big'],
         startTimeout: '60s',
       },
-      says: /^It is starting for \d+ (?:s|ms); it last wrote "npm warn exec The following package was not found and will be installed: mcp-server-big@2\.1\.0" on stderr; npx may still be fetching it$/,
+      says: /^It has been starting for \d+ (?:s|ms); it last wrote "npm warn exec The following package was not found and will be installed: mcp-server-big@2\.1\.0" on stderr; npx may still be fetching it$/,
     },
     {
       kind: 'docker runs without -i',

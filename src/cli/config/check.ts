@@ -10,6 +10,7 @@ import type { FoundServer } from '../../config/servers.ts'
 import { errorCode, reasonOf } from '../../errors.ts'
 import { compileRules } from '../../http/hooks/rules.ts'
 import { maskText } from '../../registry/mask.ts'
+import { logFileFault } from '../../telemetry/log-file.ts'
 import { printable, printableJson } from '../../telemetry/printable.ts'
 import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'
 import { parseArguments } from '../arguments.ts'
@@ -62,6 +63,7 @@ async function findingsOf(found: FoundConfig): Promise<Finding[]> {
     ...warnings.map(warning),
     ...ruleFindings(found),
     ...(await Promise.all(servers.map(commandFinding))).flat(),
+    ...logFileFinding(found),
     ...(await portFinding(found)),
   ]
 }
@@ -93,9 +95,18 @@ async function commandFinding({ name, definition }: FoundServer): Promise<Findin
   return [{ level: 'ok', message: `${name}: ${shown === file ? shown : `${shown} is ${file}`}` }]
 }
 
-async function portFinding({ settings }: FoundConfig): Promise<Finding[]> {
-  const settingValue = (key: string) => settings.find(({ named }) => named.key === key)?.value
-  const [host, port] = [settingValue('host'), settingValue('port')]
+function valueOf({ settings }: FoundConfig, key: string): unknown {
+  return settings.find(({ named }) => named.key === key)?.value
+}
+
+function logFileFinding(found: FoundConfig): Finding[] {
+  const path = valueOf(found, 'logging.file')
+  const fault = typeof path === 'string' ? logFileFault(path) : null
+  return fault === null ? [] : [{ level: 'error', message: fault }]
+}
+
+async function portFinding(found: FoundConfig): Promise<Finding[]> {
+  const [host, port] = [valueOf(found, 'host'), valueOf(found, 'port')]
   if (typeof host !== 'string' || typeof port !== 'number') return []
   if (port === 0) return [{ level: 'ok', message: 'port 0: a free one will be picked' }]
   try {
@@ -115,7 +126,10 @@ async function portFault(host: string, port: number, thrown: unknown): Promise<F
       const holder = await portHolder(host, port)
       return holder === ''
         ? { level: 'error', message: `port ${port} is taken on ${host} by another program` }
-        : { level: 'warning', message: `port ${port} is taken on ${host}${holder}` }
+        : {
+            level: 'warning',
+            message: `port ${port} is taken on ${host}${holder}; that is right where it is the one to read this again`,
+          }
     }
     case 'EACCES':
       return { level: 'error', message: `not allowed to listen on ${host}:${port}` }

@@ -79,7 +79,7 @@ mcps: []
   # - name: files                            # take the [] away above, and the # in front of these lines
   #   transport: stdio
   #   command: npx
-  #   args: ["-y", "@modelcontextprotocol/server-filesystem", "./workspace"]
+  #   args: ["-y", "@modelcontextprotocol/server-filesystem", "."]
   #   env: { NODE_ENV: production }
   # - name: docs
   #   transport: http

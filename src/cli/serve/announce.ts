@@ -25,7 +25,7 @@ function say(
 
 /** Where it listens, which servers it has, and how clients reach them. */
 export function announce({ url, servers, log }: Gateway, { config, file }: LoadedConfig): void {
-  const { logging } = config
+  const { logging, defaultGroup } = config
   const names = servers.map(({ name }) => name)
   if (logging.file !== null) {
     log.info({ url, servers: names.join(', '), config: file ?? '', version }, 'listening')
@@ -42,6 +42,7 @@ export function announce({ url, servers, log }: Gateway, { config, file }: Loade
   say({ ...logging, format: 'pretty' }, `compozy ${version} listening on ${url}`, {
     config: file ?? 'none',
     ...(logging.file === null ? {} : { log: logging.file }),
+    ...(defaultGroup === false ? {} : { 'all servers': `${url}/mcp` }),
     ...(endpoints.length === 0
       ? { servers: 'none yet; see "compozy servers add --help"' }
       : Object.fromEntries(endpoints)),

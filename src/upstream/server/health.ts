@@ -161,7 +161,7 @@ export class ServerHealth {
     if (state === 'disconnected' || (state === 'connected' && !loops)) return null
     if (lastError === null) {
       const phrase = silence === '' ? '' : `; ${silence}`
-      return `It is starting for ${spokenDuration(nowMs - this.#attemptedAtMs)}${phrase}`
+      return `It has been starting for ${spokenDuration(nowMs - this.#attemptedAtMs)}${phrase}`
     }
     const loop = `It goes down again and again, ${this.#loop.ends} times since ${isoTimeOf(this.#loop.sinceMs)}: `
     return `${loops ? loop : ''}${lastError}${this.#givenUp ? notTriedAgain : ''}`

@@ -113,9 +113,9 @@ describe('the reason', () => {
     expect(health.figures(0).reason).toBeNull()
     health.connecting()
     const nowMs = performance.now()
-    expect(health.figures(nowMs + 34_000).reason).toBe('It is starting for 34 s')
+    expect(health.figures(nowMs + 34_000).reason).toBe('It has been starting for 34 s')
     expect(health.figures(nowMs + 150_000, 'it wrote "x" on stdout').reason).toBe(
-      'It is starting for 3 min; it wrote "x" on stdout',
+      'It has been starting for 3 min; it wrote "x" on stdout',
     )
     health.failed(lost, nowMs)
     expect(health.figures(nowMs)).toMatchObject({ reason: 'it was lost', lastExit: null })

@@ -60,7 +60,10 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   const existing = parts.directory.get(name)
   if (existing !== undefined) {
     const where = existing.origin === 'file' ? 'defined in the configuration file' : 'registered already'
-    throw new GatewayError('DEFINITION_EXISTS', `A server named ${name} is ${where}. Choose another name.`)
+    throw new GatewayError(
+      'DEFINITION_EXISTS',
+      `A server named ${name} is ${where}. ${existing.origin === 'file' ? 'Choose another name.' : 'Change it with PUT (compozy servers update), or choose another name.'}`,
+    )
   }
   await parts.gate(definition)
   // Durable before it is answered: what a client was told 201 is there after a crash.
