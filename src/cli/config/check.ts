@@ -95,18 +95,18 @@ async function commandFinding({ name, definition }: FoundServer): Promise<Findin
   return [{ level: 'ok', message: `${name}: ${shown === file ? shown : `${shown} is ${file}`}` }]
 }
 
-function valueOf({ settings }: FoundConfig, key: string): unknown {
+function settingOf({ settings }: FoundConfig, key: string): unknown {
   return settings.find(({ named }) => named.key === key)?.value
 }
 
 function logFileFinding(found: FoundConfig): Finding[] {
-  const path = valueOf(found, 'logging.file')
+  const path = settingOf(found, 'logging.file')
   const fault = typeof path === 'string' ? logFileFault(path) : null
   return fault === null ? [] : [{ level: 'error', message: fault }]
 }
 
 async function portFinding(found: FoundConfig): Promise<Finding[]> {
-  const [host, port] = [valueOf(found, 'host'), valueOf(found, 'port')]
+  const [host, port] = [settingOf(found, 'host'), settingOf(found, 'port')]
   if (typeof host !== 'string' || typeof port !== 'number') return []
   if (port === 0) return [{ level: 'ok', message: 'port 0: a free one will be picked' }]
   try {
