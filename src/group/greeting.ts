@@ -1,6 +1,7 @@
 /** What a group says of itself when a client begins: at once, from what is known of its members. Pure. */
 import { metaKeys, modernVersions } from '../protocol/eras.ts'
 import { memberText, parsed } from '../protocol/spans.ts'
+import { firstSentence } from './search/search-tools.ts'
 import type { GroupView } from './view/group-view.ts'
 
 /** What a client is told of how to use the group; the rest is left out, member by member. */
@@ -20,6 +21,8 @@ export interface GroupIdentity {
   readonly description: string
   /** Of the gateway. */
   readonly version: string
+  /** Whether its tools are found with a tool. */
+  readonly searched: boolean
 }
 
 /** The result of `initialize`. */
@@ -28,7 +31,7 @@ export function initializeResult(identity: GroupIdentity, view: GroupView, versi
     protocolVersion: version,
     capabilities,
     serverInfo: infoOf(identity),
-    instructions: instructionsOf(view),
+    instructions: instructionsOf(identity, view),
   })
 }
 
@@ -38,7 +41,7 @@ export function discoverResult(identity: GroupIdentity, view: GroupView): string
     resultType: 'complete',
     supportedVersions: modernVersions,
     capabilities,
-    instructions: instructionsOf(view),
+    instructions: instructionsOf(identity, view),
     ttlMs: 0,
     cacheScope: 'private',
     _meta: { [metaKeys.serverInfo]: infoOf(identity) },
@@ -50,9 +53,12 @@ export function infoOf({ name, version }: GroupIdentity): { name: string; versio
   return { name, version }
 }
 
-/** What the members that are there have said, each under its name. */
-function instructionsOf(view: GroupView): string | undefined {
-  const parts: string[] = []
+/** Servers that are named to whoever searches. */
+const namedServersMax = 100
+
+/** How tools are found, where they are not listed, and what the members that are there have said, each under its name. */
+function instructionsOf({ searched }: GroupIdentity, view: GroupView): string | undefined {
+  const parts: string[] = searched ? [searchInstructions(view)] : []
   let chars = 0
   for (const { name, server } of view.members) {
     const said = server?.facts ? parsed(memberText(server.facts.resultText, 'instructions') ?? 'null') : null
@@ -66,4 +72,15 @@ function instructionsOf(view: GroupView): string | undefined {
     parts.push(part)
   }
   return parts.length === 0 ? undefined : parts.join('\n\n')
+}
+
+/** A model searches better when it knows whose tools there are. */
+function searchInstructions(view: GroupView): string {
+  const servers = view.members.slice(0, namedServersMax).map(({ name, server }) => {
+    const about = firstSentence(server?.definition.description ?? '')
+    return about === '' ? `- ${name}` : `- ${name}: ${about}`
+  })
+  const how =
+    'Most tools are not listed. Find them with find_tools, read their arguments with describe_tools, call them with call_tool. There are tools of:'
+  return [how, ...servers].join('\n')
 }

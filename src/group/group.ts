@@ -102,7 +102,7 @@ export class Group implements GroupClientHost {
 
   get identity(): GroupIdentity {
     const { name, description } = this.#definition
-    return { name, description, version }
+    return { name, description, version, searched: this.search !== null }
   }
 
   get definition(): ServerDefinition {

@@ -35,7 +35,11 @@ beforeAll(async () => {
     via,
     config: {
       mcps: [
-        { ...weather.definition, toolFilter: { mode: 'block', list: ['secret'] } },
+        {
+          ...weather.definition,
+          description: 'Weather of all cities. And more.',
+          toolFilter: { mode: 'block', list: ['secret'] },
+        },
         charts.definition,
         { name: 'raw', transport: 'stdio', ...commandOfRawServer() },
         {
@@ -258,6 +262,20 @@ describe('a call through call_tool', () => {
       mcp: 'charts',
     })
   })
+})
+
+test('the instructions say how tools are found, and whose there are', async () => {
+  await using client = await RawClient.open(url())
+  const said = [
+    'Most tools are not listed. Find them with find_tools, read their arguments with describe_tools, call them with call_tool. There are tools of:',
+    '- weather: Weather of all cities.',
+    '- charts',
+    '- raw',
+    '- later',
+  ].join('\n')
+  expect(client.greeting.result?.['instructions']).toStartWith(said)
+  const { answer } = await askModern(url(), 'server/discover')
+  expect(answer.result?.['instructions']).toStartWith(said)
 })
 
 test('a changed list is found in its new form', async () => {
