@@ -116,12 +116,19 @@ function requestCells(line: Line, width: number | null): Cell[] {
 
 function eventCells(line: Line): Cell[] {
   const { level: _, time: __, msg, ...fields } = line
-  const pairs = Object.entries(fields).map(([name, value]): Cell => ({ text: `${name}=${valueText(value)}` }))
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]): Cell => ({ text: `${name}=${valueText(value)}` }))
   return [...headCells(line), { text: shown(msg), colour: 'cyan' }, ...pairs]
 }
 
+/** What is shown of a value that is an object. */
+const objectColumnsMax = 60
+
 function valueText(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const whole = typeof value === 'string' ? value : JSON.stringify(value)
+  // A whole definition, as an admin has changed it: the JSON form of the log has all of it.
+  const text = whole.startsWith('{') ? startOf(whole, objectColumnsMax) : whole
   return shown(/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text))
 }
 

@@ -92,6 +92,18 @@ describe('a line for people', () => {
       },
       is: '03:04:05.006 WARN  state changed mcp=files reason="It said \\"no\\"." n=1',
     },
+    {
+      why: 'of an object its beginning, and nothing of what is not there',
+      width: 80,
+      line: {
+        level: 'info',
+        time: request.time,
+        before: null,
+        after: `{"a":"${'b'.repeat(100)}"}`,
+        msg: 'change',
+      },
+      is: `03:04:05.006 INFO  change after="{\\"a\\":\\"${'b'.repeat(53)}…"`,
+    },
   ])('says $why', ({ width, line, is }) => {
     expect(printed(line, width)).toBe(is)
   })
