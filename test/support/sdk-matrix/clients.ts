@@ -17,6 +17,8 @@ import {
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js'
 
+import { qualifyUri, readQualifiedUri } from '../../../src/group/uris.ts'
+
 export interface CallOptions {
   readonly onProgress?: (progress: number) => void
   readonly signal?: AbortSignal
@@ -39,7 +41,7 @@ export interface MatrixClient {
   toolNames(): Promise<string[]>
   /** The URIs of every page. */
   resourceUris(): Promise<string[]>
-  complete(prefix: string): Promise<string[]>
+  complete(prefix: string, prompt?: string): Promise<string[]>
   /** Subscribes to one resource and to tool list changes, the way its era does it. */
   watch(uri: string): Promise<void>
   close(): Promise<void>
@@ -56,6 +58,29 @@ export const matrixClients: Readonly<Record<string, (url: URL) => Promise<Matrix
   '2.x legacy': (url) => connectV2(url, 'legacy'),
   '2.x pinned': (url) => connectV2(url, { pin: '2026-07-28' }),
   '2.x auto': (url) => connectV2(url, 'auto'),
+}
+
+/** One member of a group as if it were alone: names and URIs are mapped, and nothing else. */
+export function memberOf(client: MatrixClient, member: string): MatrixClient {
+  const head = `${member}__`
+  const ownUris = (uris: readonly string[]) =>
+    uris.flatMap((shown) => {
+      const read = readQualifiedUri(shown)
+      return read?.server === member ? [read.uri] : []
+    })
+  return {
+    ...client,
+    get updates() {
+      return ownUris(client.updates)
+    },
+    call: (name, args, options) => client.call(head + name, args, options),
+    callLogged: (name, args) => client.callLogged(head + name, args),
+    toolNames: async () =>
+      (await client.toolNames()).flatMap((name) => (name.startsWith(head) ? [name.slice(head.length)] : [])),
+    resourceUris: async () => ownUris(await client.resourceUris()),
+    complete: (prefix) => client.complete(prefix, `${head}greet`),
+    watch: (uri) => client.watch(qualifyUri(member, uri)),
+  }
 }
 
 function elicited(message: string) {
@@ -100,7 +125,7 @@ async function connectV1(url: URL): Promise<MatrixClient> {
     },
     toolNames: async () => (await client.listTools()).tools.map(({ name }) => name),
     resourceUris: () => everyPage((cursor) => client.listResources(cursor)),
-    complete: async (prefix) => (await client.complete(completing(prefix))).completion.values,
+    complete: async (prefix, prompt) => (await client.complete(completing(prefix, prompt))).completion.values,
     watch: async (uri) => {
       await client.subscribeResource({ uri })
     },
@@ -145,7 +170,7 @@ async function connectV2(url: URL, mode: Mode): Promise<MatrixClient> {
     },
     toolNames: async () => (await client.listTools()).tools.map(({ name }) => name),
     resourceUris: () => everyPage((cursor) => client.listResources(cursor)),
-    complete: async (prefix) => (await client.complete(completing(prefix))).completion.values,
+    complete: async (prefix, prompt) => (await client.complete(completing(prefix, prompt))).completion.values,
     watch: async (uri) => {
       if (era === 'legacy') await client.subscribeResource({ uri })
       else await client.listen({ toolsListChanged: true, resourceSubscriptions: [uri] })
@@ -175,8 +200,8 @@ function requestOptions({ onProgress, signal }: CallOptions) {
   }
 }
 
-function completing(prefix: string) {
-  return { ref: { type: 'ref/prompt' as const, name: 'greet' }, argument: { name: 'city', value: prefix } }
+function completing(prefix: string, name = 'greet') {
+  return { ref: { type: 'ref/prompt' as const, name }, argument: { name: 'city', value: prefix } }
 }
 
 interface Page {

@@ -18,6 +18,9 @@ export interface Impossible {
 
 export const markers = { begin: '<!-- sdk-matrix -->', end: '<!-- /sdk-matrix -->' } as const
 
+/** What servers are tried through: their own endpoint, or a group of all of them. */
+export const groupWord = ' in a group'
+
 /** Every cell, for a terminal. */
 export function wholeTable(outcomes: Outcomes): string {
   const rows: string[][] = []
@@ -33,12 +36,19 @@ export function readmeTable(outcomes: Outcomes, impossible: readonly Impossible[
   const clients = [...outcomes.keys()]
   const servers = [...(outcomes.values().next().value?.keys() ?? [])]
   const features = featuresOf(outcomes)
-  const rows = servers.map((server) => [
+  const works = (client: string, picks: (server: string) => boolean) => {
+    const rows = [...(outcomes.get(client) ?? [])].filter(([server]) => picks(server))
+    const cells = rows.flatMap(([, row]) => [...row.values()])
+    return `${cells.filter((outcome) => outcome === null).length} of ${cells.length}`
+  }
+  const alone = servers.filter((server) => !server.endsWith(groupWord))
+  const rows = alone.map((server) => [
     server,
-    ...clients.map((client) => {
-      const cells = [...(outcomes.get(client)?.get(server)?.values() ?? [])]
-      return `${cells.filter((outcome) => outcome === null).length} of ${cells.length}`
-    }),
+    ...clients.map((client) => works(client, (one) => one === server)),
+  ])
+  rows.push([
+    `a group of all ${alone.length}`,
+    ...clients.map((client) => works(client, (one) => one.endsWith(groupWord))),
   ])
   const exceptions = impossible.map(
     ({ client, server, feature, reason, clause }) =>
