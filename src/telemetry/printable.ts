@@ -21,6 +21,14 @@ export function printable(text: string): string {
   return text.replace(anywhere, escaped)
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be found.
+const controls = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g
+
+/** Any text on one line: what moves a cursor, or breaks the line, becomes a blank. */
+export function oneLine(text: string): string {
+  return text.replace(controls, ' ').trim()
+}
+
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

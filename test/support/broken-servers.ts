@@ -132,7 +132,7 @@ const runtimes: readonly BrokenServer[] = [
       101,
       "\nthread 'main' (4711) panicked at src/main.rs:14:37:\nno workspace given\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
     ),
-    says: "The server process exited with code 101: thread 'main' (4711) panicked at src/main.rs:14:37: no workspace given. This is a fault in the server itself: update it, or tell its authors.",
+    says: "The server process exited with code 101: thread 'main' (4711) panicked at src/main.rs:14:37: no workspace given. It gave up: give it what these words ask for, or update it, or tell its authors.",
   },
   {
     kind: 'a Go program panics',
@@ -196,13 +196,13 @@ function ends({ plainFile, noInterpreter, windows }: Programs): readonly BrokenS
     {
       kind: 'a wrapper starts a program that is not there',
       definition: shell('exec mcp-serv --stdio'),
-      says: /^The server process exited with code 127 \(command not found\): .*mcp-serv: not found\. mcp-serv is not installed, or not in its PATH: install it, or set PATH in env\.$/,
+      says: /^The server process exited with code 127: .*mcp-serv: not found\. mcp-serv is not installed, or not in its PATH: install it, or set PATH in env\.$/,
     },
     {
       kind: 'a wrapper may not run its program',
       definition: shell(plainFile),
       says: new RegExp(
-        `^The server process exited with code 126 \\(not executable\\): .*${plainFile}: Permission denied\\. Make it executable \\(chmod \\+x\\), or name its interpreter in command\\.$`,
+        `^The server process exited with code 126: .*${plainFile}: Permission denied\\. Make it executable \\(chmod \\+x\\), or name its interpreter in command\\.$`,
       ),
     },
     {
@@ -226,7 +226,7 @@ function ends({ plainFile, noInterpreter, windows }: Programs): readonly BrokenS
         127,
         'mcp-server-pg: error while loading shared libraries: libpq.so.5: cannot open shared object file: No such file or directory\n',
       ),
-      says: 'The server process exited with code 127 (command not found): mcp-server-pg: error while loading shared libraries: libpq.so.5: cannot open shared object file: No such file or directory. Install the package that has libpq.so.5, or name its folder in LD_LIBRARY_PATH of env.',
+      says: 'The server process exited with code 127: mcp-server-pg: error while loading shared libraries: libpq.so.5: cannot open shared object file: No such file or directory. Install the package that has libpq.so.5, or name its folder in LD_LIBRARY_PATH of env.',
     },
     {
       kind: 'memory runs out',
@@ -270,6 +270,11 @@ const silences: readonly BrokenServer[] = [
     says: 'no answer to initialize within 1 s; it wrote "MCP server listening on http://localhost:3000/mcp" on stdout, and it seems to serve HTTP: register its url, or have it speak MCP on stdin and stdout',
   },
   {
+    kind: 'it sends back what it is sent',
+    definition: { transport: 'stdio', command: 'cat' },
+    says: 'The program sends back what it is sent, as no MCP server does: check command and args.',
+  },
+  {
     kind: 'it waits for something else',
     definition: silent('waiting for the database at db:5432 …\n', 'stderr'),
     says: 'no answer to initialize within 1 s; it last wrote "waiting for the database at db:5432 …" on stderr; startTimeout says how long it may take to start',
@@ -286,7 +291,7 @@ const handshakes: readonly BrokenServer[] = [
       ),
       reconnectDelay: '20ms',
     },
-    says: /^It goes down again and again, \d+ times since \S+Z: The server process exited with code 1: Error: cannot open \/srv\/index\.db$/,
+    says: /^It goes down again and again, \d+ times since \S+Z: The server process exited with code 1: Error: cannot open \/srv\/index\.db\. Look whether \/srv\/index\.db is there and whether the user of the gateway may use it\.$/,
   },
   {
     kind: 'it speaks another version of the protocol only',
@@ -337,7 +342,7 @@ function refusals(host: string, path: (name: string) => string): readonly Broken
     {
       kind: 'it leads to a sign-in page elsewhere',
       definition: overHttp(path('/moved')),
-      says: `${host} answered HTTP 302, a redirect to https://sign-in.example, which is followed for GET only: register the URL that it leads to`,
+      says: `${host} answered HTTP 302, a redirect to https://sign-in.example, which is followed for GET only: register the URL that it leads to, or, where people sign in, put credentials into headers of this server`,
     },
     {
       kind: 'the proxy in front finds nobody',

@@ -10,11 +10,14 @@
 import { GatewayError, spokenDuration } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { oneLine } from '../../telemetry/printable.ts'
 import { ProcessExit } from '../transports/stdio/process-exit.ts'
 import { CrashLoop, steadyUptimeMs } from './crash-loop.ts'
 import type { ServerState, ServerStatus } from './directory.ts'
 
 const backoffCapMs = 60_000
+/** Longest reason that is kept. */
+const errorCharsMax = 1_000
 const notTriedAgain = '; it is not tried again (autoReconnect, maxReconnects)'
 
 /** What a status has of the health of a server. */
@@ -191,7 +194,7 @@ export class ServerHealth {
 
   #enter(state: ServerState, error: GatewayError | null): void {
     if (error) {
-      this.lastError = error.details
+      this.lastError = shown(error)
       this.lastErrorTime = new Date().toISOString()
     }
     if (state === 'connected' || state === 'error') this.settled = true
@@ -216,6 +219,12 @@ export class ServerHealth {
     else this.#log.info(fields, 'server state changed')
     this.#onChange()
   }
+}
+
+/** What a server answered may have many lines. */
+function shown({ details }: GatewayError): string {
+  const line = oneLine(details.slice(0, errorCharsMax))
+  return details.length > errorCharsMax ? `${line}…` : line
 }
 
 /** A moment of the monotonic clock as the wall clock tells it, to the second. */

@@ -128,4 +128,13 @@ describe('the reason', () => {
     health.disconnected()
     expect(health.figures(nowMs).reason).toBeNull()
   })
+
+  test('is one line of bounded length without control signs, whatever a server answered', () => {
+    if (!parsed.ok) throw new Error('no definition')
+    const health = new ServerHealth(parsed.definition, silent)
+    health.failed(new GatewayError('UPSTREAM_ERROR', 'one\r\ntwo\u001b[2Jthree\u202e'), 0)
+    expect(health.figures(0).reason).toBe('one two [2Jthree')
+    health.failed(new GatewayError('UPSTREAM_ERROR', 'x'.repeat(100_000)), 0)
+    expect(health.figures(0).lastError).toBe(`${'x'.repeat(1_000)}…`)
+  })
 })

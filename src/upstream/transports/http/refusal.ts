@@ -91,8 +91,10 @@ export function redirection(refusal: Refusal, mask: Mask): string {
   const next = URL.parse(refusal.header('location') ?? '', url.href)
   if (next === null) return ', a redirect to nowhere'
   const slash = next.pathname === `${url.pathname}/` ? 'the same URL with a slash at its end' : 'another path'
-  const target = next.origin === url.origin ? slash : maskStart(mask, next.origin, shownCharsMax)
-  return `, a redirect to ${target}, which is followed for GET only: register the URL that it leads to`
+  const elsewhere = next.origin !== url.origin
+  const target = elsewhere ? maskStart(mask, next.origin, shownCharsMax) : slash
+  const signIn = elsewhere ? ', or, where people sign in, put credentials into headers of this server' : ''
+  return `, a redirect to ${target}, which is followed for GET only: register the URL that it leads to${signIn}`
 }
 
 const credentialName = /auth|key|token|secret|cookie|credential|passw/i

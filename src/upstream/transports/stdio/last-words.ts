@@ -4,12 +4,11 @@
  * Runtimes put it in different places: above a stack, below one, on two lines, in front of hints and versions.
  * Cases: test/upstream/transports/stdio/last-words.test.ts
  */
+import { oneLine } from '../../../telemetry/printable.ts'
 
 /** Colours, titles, cursor movements and the like: ESC or CSI up to the letter that ends them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be found.
 const terminalSequence = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]/g
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the same.
-const controlSigns = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g
 /** What frames the errors of a group (Python), of uv and of miette. */
 const frame = /^[\s|│×╰─▶+]+(?=\S)/
 
@@ -19,7 +18,8 @@ const namedError =
 /** Levels of loggers that write no colon behind them. */
 const loggedError = /(?:^|[\s[|])(?:ERROR|FATAL|CRITICAL|PANIC)[\]\s|]+\S|\blevel=(?:error|fatal|panic)\b/
 /** Node quotes what a promise was rejected with behind a long explanation. */
-const unhandledRejection = /^\[UnhandledPromiseRejection: .* (The promise rejected with the reason .*?)\.?\]/
+const unhandledRejection =
+  /^\[?UnhandledPromiseRejection: .* (The promise rejected with the reason .*?)\.?(?:\]|$)/
 const others = [
   // Rust
   /^thread '.*' (?:\(\d+\) )?panicked at /,
@@ -51,7 +51,7 @@ export function plainLine(line: string): string {
   const shown = line.replace(terminalSequence, '')
   // A progress bar writes over itself.
   const last = shown.split('\r').findLast((part) => part.trim() !== '') ?? ''
-  return last.replace(controlSigns, ' ').replace(frame, '').trim()
+  return oneLine(last).replace(frame, '')
 }
 
 /** The lines of a text that have something in them. */

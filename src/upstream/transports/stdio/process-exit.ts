@@ -10,16 +10,17 @@ export class ProcessExit extends GatewayError {
   /** `said` is the line of its output that explains most, masked; empty when there is none. */
   constructor(ending: Ending, said: string) {
     const remedy = remedyFor(said, ending)
-    const what = `The server process ${howItEnded(ending)}${said === '' ? '.' : `: ${said}`}`
-    super('UPSTREAM_CLOSED', remedy === '' ? what : `${what.replace(/\.?$/, '.')} ${remedy}.`)
+    const what = `The server process ${howItEnded(ending, said)}${said === '' ? '.' : `: ${said}`}`
+    super('UPSTREAM_CLOSED', remedy === '' ? what : `${what}${/[.?!]$/.test(what) ? '' : '.'} ${remedy}.`)
     this.exitCode = ending.exitCode
     this.signal = ending.signal
   }
 }
 
-function howItEnded({ exitCode, signal }: Ending): string {
+function howItEnded({ exitCode, signal }: Ending, said: string): string {
   if (exitCode === null) return `was ended by ${signal}`
-  const meaning = exitMeanings[exitCode] ?? signalNames[exitCode - 128]
+  // Where there are words, they say it better.
+  const meaning = signalNames[exitCode - 128] ?? (said === '' ? exitMeanings[exitCode] : undefined)
   return `exited with code ${exitCode}${meaning === undefined ? '' : ` (${meaning})`}`
 }
 

@@ -45,6 +45,10 @@ const remedies: readonly (readonly [form: RegExp, remedy: Remedy])[] = [
   [/(?:env: )['‘]?([^'’:]+)['’]?: No such file/, ([, name]) => notInPath(name)],
   [/(?:^|[:\s])([\w./+-]+): (?:command )?not found/, ([, name]) => notInPath(name)],
   [
+    /exec: "([^"]+)": executable file not found/,
+    ([, name]) => `The image has no program ${name}: check args`,
+  ],
+  [
     /exec(?:utable)? format error|cannot execute binary file/i,
     'It was built for another processor or system',
   ],
@@ -99,6 +103,12 @@ const remedies: readonly (readonly [form: RegExp, remedy: Remedy])[] = [
     ([, one, other]) => `Make ${one ?? other}, or check the path of it in args and env`,
   ],
 
+  [/(\/[^\s'":]+): no such file or directory/i, ([, path]) => `Check ${path} in args and env`],
+  [
+    /(?:cannot|can't|could not|failed to|unable to) (?:open|read|find|access|load) (?:[a-z ]{0,30})?['"`]?(\/[^\s'"`:,]+)/i,
+    ([, path]) => `Look whether ${path} is there and whether the user of the gateway may use it`,
+  ],
+
   // What it was not given.
   [/KeyError: '([A-Z][A-Z0-9_]{2,63})'/, ([, name]) => `Set ${name} in env of this server`],
   [
@@ -110,7 +120,7 @@ const remedies: readonly (readonly [form: RegExp, remedy: Remedy])[] = [
     ([, name]) => `Set ${name} in env of this server`,
   ],
   [
-    /unrecognized|unexpected argument|[Nn]o such (?:option|command)|unknown (?:shorthand )?(?:flag|option|command|argument)|invalid (?:option|choice)|not defined: -|arguments? (?:\S+ )?(?:is|are) required/i,
+    /unrecognized|unexpected argument|bad option|[Nn]o such (?:option|command)|unknown (?:shorthand )?(?:flag|option|command|argument)|invalid (?:option|choice)|not defined: -|arguments? (?:\S+ )?(?:is|are) required/i,
     checkArgs,
   ],
 
@@ -135,7 +145,14 @@ const remedies: readonly (readonly [form: RegExp, remedy: Remedy])[] = [
     wrongVersion,
   ],
   [/^(?:\w+)?SyntaxError: /, `${wrongVersion}; or its source is broken`],
-  [/panicked at |^panic: |^fatal error: |Segmentation fault|NullPointerException|nil pointer/, isFault],
+  [
+    /Segmentation fault|NullPointerException|nil pointer|out of (?:range|bounds)|`(?:Option|Result)::unwrap|^fatal error: /,
+    isFault,
+  ],
+  [
+    /panicked at |^panic: /,
+    'It gave up: give it what these words ask for, or update it, or tell its authors',
+  ],
 ]
 
 /** Empty where nothing better is known than what the server said. `said` is the line that explains most. */

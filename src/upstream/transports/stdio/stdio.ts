@@ -60,6 +60,7 @@ const drainMs = 200
 /** How long a server that closed one of its pipes has to exit, which explains more than the pipe does. */
 const exitWaitMs = 500
 const byteOrderMark = 0xfeff
+const echoes = 'The program sends back what it is sent, as no MCP server does: check command and args.'
 
 export function createStdioTransport(options: StdioOptions): UpstreamTransport {
   return new StdioTransport(options)
@@ -76,6 +77,9 @@ class StdioTransport implements UpstreamTransport {
   #noise: ServerNoise | null = null
   #output: Pausable | null = null
   #talk: FloodGuard | null = null
+  /** The first message, until the first line of the server. */
+  #firstSent: string | null = null
+  #heard = false
   #exited = false
   #stopping: Promise<void> | null = null
 
@@ -162,7 +166,8 @@ class StdioTransport implements UpstreamTransport {
     if (receiver === null) return
     // Some runtimes write a byte order mark first, and PowerShell one before each line; JSON knows none.
     const text = line.charCodeAt(0) === byteOrderMark ? line.slice(1) : line
-    if (looksLikeObject(text)) receiver.message(text, null)
+    if (this.#isEcho(text)) this.#fail(new GatewayError('UPSTREAM_ERROR', echoes))
+    else if (looksLikeObject(text)) receiver.message(text, null)
     else {
       const messages = messagesIn(text)
       if (messages === null) {
@@ -170,6 +175,15 @@ class StdioTransport implements UpstreamTransport {
         receiver.unasked(text.length + costs.line)
       } else for (const message of messages) receiver.message(message, null)
     }
+  }
+
+  /** True when the first line is the very text that was sent first: `cat`, a shell that echoes, a terminal. */
+  #isEcho(text: string): boolean {
+    const first = this.#firstSent
+    if (first === null) return false
+    this.#firstSent = null
+    this.#heard = true
+    return text === first
   }
 
   #large(pieces: MessagePieces): void {
@@ -191,6 +205,7 @@ class StdioTransport implements UpstreamTransport {
 
   send(outgoing: Outgoing): void {
     if (this.#receiver === null || this.#input === null) return
+    if (!this.#heard) this.#firstSent ??= outgoing.text
     if (this.#input.write(outgoing.text)) return
     if (outgoing.requestId === null) {
       this.#noise?.remark(droppedNote(outgoing))

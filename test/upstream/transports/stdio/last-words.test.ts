@@ -25,6 +25,11 @@ const rows: readonly Row[] = [
     told: 'UnhandledPromiseRejection: The promise rejected with the reason "no key"',
   },
   {
+    why: 'Node: the same without brackets',
+    said: 'UnhandledPromiseRejection: This error originated either by throwing inside of an async function without a catch block. The promise rejected with the reason "no key".\n',
+    told: 'UnhandledPromiseRejection: The promise rejected with the reason "no key"',
+  },
+  {
     why: 'Node: what its own heap is too small for',
     said: '<--- Last few GCs --->\n\n[1:0x7f]  1033 ms: Mark-Compact 28.1 (30.4) -> 27.9 (30.6) MB\n\n<--- JS stacktrace --->\n\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n----- Native stack trace -----\n\n 1: 0xc4 node::OOMErrorHandler(char const*, v8::OOMDetails const&) [node]\n',
     told: 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory',

@@ -102,6 +102,8 @@ describe('a server that ended with these words', () => {
     },
     { said: 'Missing required variable: SLACK_BOT_TOKEN', cure: 'Set SLACK_BOT_TOKEN in env of this server' },
     { said: 'error: unrecognized arguments: --prot 1', cure: 'Check args' },
+    { said: 'node: bad option: --nope', cure: 'Check args' },
+    { said: 'stat /srv/none.go: no such file or directory', cure: 'Check /srv/none.go in args and env' },
     {
       said: 'Error: connect ECONNREFUSED 127.0.0.1:5432',
       cure: 'What it needs at 127.0.0.1:5432 does not answer: start that, or check its address in env and args',
@@ -112,7 +114,19 @@ describe('a server that ended with these words', () => {
     },
     {
       said: "thread 'main' panicked at src/main.rs:4:48: no key",
+      cure: 'It gave up: give it what these words ask for, or update it, or tell its authors',
+    },
+    {
+      said: "thread 'main' panicked at src/main.rs:4:48: called `Result::unwrap()` on an `Err` value: NotPresent",
       cure: 'This is a fault in the server itself: update it, or tell its authors',
+    },
+    {
+      said: 'Error: cannot open /srv/index.db',
+      cure: 'Look whether /srv/index.db is there and whether the user of the gateway may use it',
+    },
+    {
+      said: 'docker: Error response from daemon: failed to create task for container: exec: "mcp": executable file not found in $PATH: unknown.',
+      cure: 'The image has no program mcp: check args',
     },
     { said: 'Error: something of its own', cure: '' },
   ])('$said', ({ said, cure, ending }) => {
@@ -123,6 +137,12 @@ describe('a server that ended with these words', () => {
 describe('a server that ended', () => {
   test.each<{ why: string; said?: string; ending: Partial<Ending>; told: string }>([
     { why: 'with words of its own', said: 'no', ending: {}, told: 'exited with code 1: no' },
+    {
+      why: 'with a question of its own',
+      said: 'docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?',
+      ending: { exitCode: 125 },
+      told: 'exited with code 125: docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running? Start Docker, or let the gateway reach its socket.',
+    },
     {
       why: 'without a word',
       ending: { exitCode: 3 },
