@@ -6,7 +6,14 @@
 import { createHash } from 'node:crypto'
 import type { Principal } from './principal.ts'
 import type { Decision, Grants, ItemFacts, ItemKind, RuledFields } from './reach.ts'
-import { type CompiledRule, type Person, type RuleBook, rulesOf } from './rules.ts'
+import {
+  type CompiledRule,
+  type Person,
+  type RuleBook,
+  type RulePlace,
+  RulesAtServer,
+  rulesOf,
+} from './rules.ts'
 
 /** 128 bits: nobody can look for a second subject with the same. */
 const hashDigits = 32
@@ -45,7 +52,7 @@ class PersonGrants implements Grants {
   readonly #book: RuleBook
   #version = -1
   #own: readonly CompiledRule[] = []
-  #places = new WeakMap<RuledFields, readonly Place[]>()
+  #servers = new WeakMap<RuledFields, RulesAtServer>()
 
   constructor(person: Person, book: RuleBook) {
     this.#person = person
@@ -58,28 +65,19 @@ class PersonGrants implements Grants {
   }
 
   server(definition: RuledFields, through: RuledFields | null): Decision {
-    const places = this.#placesAt(definition)
-    const closed = places.find(({ rules }) => rules.length === 0)
-    if (closed !== undefined) return refusedBy(`no rule of ${closed.name} names this caller`)
-    const [rule] = places.flatMap(({ rules }) => rules)
-    if (rule !== undefined) return allowedBy(rule.label)
+    const decision = this.#at(definition).server
+    if (decision !== null) return decision
     // Whoever was let in at a group may use the servers in it that have no rules of their own.
     if (through !== null) return this.server(through, null)
-    return refusedBy(`no rule names ${definition.name} for this caller`)
+    return { allowed: false, rule: `no rule names ${definition.name} for this caller` }
   }
 
   hides(definition: RuledFields, kind: ItemKind): boolean {
-    return this.#placesAt(definition).some(({ rules }) => !rules.some((rule) => rule.opensAll(kind)))
+    return this.#at(definition).hides(kind)
   }
 
   decide(definition: RuledFields, kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision {
-    let label = 'no rule hides it'
-    for (const place of this.#placesAt(definition)) {
-      const rule = place.rules.find((each) => each.opens(kind, name, facts))
-      if (rule === undefined) return refusedBy(`no rule of ${place.name} opens this ${kind}`)
-      label = rule.label
-    }
-    return allowedBy(label)
+    return this.#at(definition).decide(kind, name, facts)
   }
 
   scopesFor(definition: RuledFields): readonly string[] | null {
@@ -94,43 +92,28 @@ class PersonGrants implements Grants {
     return null
   }
 
-  /** Where rules speak about this server; a place whose list is empty has rules, and none for this person. */
-  #placesAt(definition: RuledFields): readonly Place[] {
+  /** What the rules say about this server, made once for as long as they and its definition are in force. */
+  #at(definition: RuledFields): RulesAtServer {
     if (this.#version !== this.#book.version) {
       this.#version = this.#book.version
       this.#own = this.#book.rulesFor(this.#person)
-      this.#places = new WeakMap()
+      this.#servers = new WeakMap()
     }
-    let places = this.#places.get(definition)
-    if (places === undefined) {
-      const own = this.#own.filter((rule) => rule.reaches(definition.name))
-      const ofServer = this.counts ? rulesOf(definition) : []
-      places = [
-        ...(own.length === 0 ? [] : [{ name: 'auth.oauth.access', rules: own }]),
-        ...(ofServer === null
-          ? []
-          : [
-              {
-                name: `access of ${definition.name}`,
-                rules: ofServer.filter((rule) => rule.names(this.#person)),
-              },
-            ]),
-      ]
-      this.#places.set(definition, places)
+    let known = this.#servers.get(definition)
+    if (known === undefined) {
+      known = new RulesAtServer(this.#placesAt(definition))
+      this.#servers.set(definition, known)
     }
-    return places
+    return known
   }
-}
 
-interface Place {
-  readonly name: string
-  readonly rules: readonly CompiledRule[]
-}
-
-function allowedBy(rule: string): Decision {
-  return { allowed: true, rule }
-}
-
-function refusedBy(rule: string): Decision {
-  return { allowed: false, rule }
+  /** Where rules speak about this server; a place whose list is empty has rules, and none for this person. */
+  #placesAt(definition: RuledFields): RulePlace[] {
+    const own = this.#own.filter((rule) => rule.reaches(definition.name))
+    const ofServer = this.counts ? rulesOf(definition) : []
+    const places: RulePlace[] = own.length === 0 ? [] : [{ name: 'auth.oauth.access', rules: own }]
+    if (ofServer === null) return places
+    const rules = ofServer.filter((rule) => rule.names(this.#person))
+    return [...places, { name: `access of ${definition.name}`, rules }]
+  }
 }

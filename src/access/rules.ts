@@ -4,7 +4,7 @@
  */
 import { namePatterns } from '../protocol/name-pattern.ts'
 import type { AccessRule, Who } from '../registry/access/rule-schema.ts'
-import type { ItemFacts, ItemKind, RuledFields } from './reach.ts'
+import type { Decision, ItemFacts, ItemKind, RuledFields } from './reach.ts'
 
 /** Somebody whom rules can name. */
 export interface Person {
@@ -131,4 +131,70 @@ export class CompiledRule {
 
 function patterns(list: readonly string[] | null): Fits | null {
   return list === null ? null : namePatterns(list)
+}
+
+/** A place where rules stand, and those of it that are about one caller and one server. */
+export interface RulePlace {
+  /** For admins. */
+  readonly name: string
+  readonly rules: readonly CompiledRule[]
+}
+
+/** Names that are remembered for one caller at one server, and how long they may be; others are looked at anew. */
+const rememberedMax = 32
+const rememberedCharsMax = 128
+
+/** What rules say about one server and one caller: within a place they add up, and all places must allow. */
+export class RulesAtServer {
+  /** Whether the caller finds it; null where no place says anything. */
+  readonly server: Decision | null
+  readonly #places: readonly RulePlace[]
+  readonly #hides: Readonly<Record<ItemKind, boolean>>
+  readonly #decided = new Map<string, Decision>()
+
+  constructor(places: readonly RulePlace[]) {
+    this.#places = places
+    this.server = serverDecision(places)
+    const hides = (kind: ItemKind): boolean =>
+      places.some(({ rules }) => !rules.some((rule) => rule.opensAll(kind)))
+    this.#hides = {
+      tool: hides('tool'),
+      prompt: hides('prompt'),
+      resource: hides('resource'),
+      template: hides('template'),
+    }
+  }
+
+  hides(kind: ItemKind): boolean {
+    return this.#hides[kind]
+  }
+
+  decide(kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision {
+    if (name === null || name.length > rememberedCharsMax) return this.#look(kind, name, facts)
+    const key = `${kind} ${facts?.readOnly === true} ${name}`
+    let decision = this.#decided.get(key)
+    if (decision === undefined) {
+      decision = this.#look(kind, name, facts)
+      if (this.#decided.size >= rememberedMax) this.#decided.clear()
+      this.#decided.set(key, decision)
+    }
+    return decision
+  }
+
+  #look(kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision {
+    let label = 'no rule hides it'
+    for (const { name: place, rules } of this.#places) {
+      const rule = rules.find((each) => each.opens(kind, name, facts))
+      if (rule === undefined) return { allowed: false, rule: `no rule of ${place} opens this ${kind}` }
+      label = rule.label
+    }
+    return { allowed: true, rule: label }
+  }
+}
+
+function serverDecision(places: readonly RulePlace[]): Decision | null {
+  const closed = places.find(({ rules }) => rules.length === 0)
+  if (closed !== undefined) return { allowed: false, rule: `no rule of ${closed.name} names this caller` }
+  const rule = places[0]?.rules[0]
+  return rule === undefined ? null : { allowed: true, rule: rule.label }
 }

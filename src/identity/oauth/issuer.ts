@@ -1,5 +1,4 @@
 /** One authorization server: its keys, what it says of tokens that only it can read, and whether a token is its. */
-import { compactVerify } from 'jose'
 import type { IssuerSettings } from '../../config/oauth-settings.ts'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { JsonObject } from '../../protocol/json.ts'
@@ -52,7 +51,10 @@ export class Issuer {
 
   /** Whether the signature of a token is of one of its keys. Rejects with ISSUER_UNAVAILABLE. */
   async hasSigned(token: string, { algorithm, keyId }: ReadToken): Promise<boolean> {
-    for (const key of await this.#keys.find(algorithm, keyId)) {
+    const keys = await this.#keys.find(algorithm, keyId)
+    // Loaded with the first token: until then nobody needs it.
+    const { compactVerify } = await import('jose')
+    for (const key of keys) {
       try {
         await compactVerify(token, key, { algorithms: [algorithm] })
         return true

@@ -5,7 +5,7 @@
  * in 30 s, and all wait for the same one. An issuer that cannot be reached ends nothing: the keys that are known count
  * for a day. A key that it has taken back counts until the next request, minutes later.
  */
-import { type CryptoKey, importJWK, type JWK } from 'jose'
+import type { CryptoKey, JWK } from 'jose'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
 
@@ -125,14 +125,21 @@ function fits({ kty, crv, alg }: JWK, algorithm: string): boolean {
 async function imported(key: PublishedKey, algorithm: string): Promise<CryptoKey | null> {
   let made = key.imported.get(algorithm)
   if (made === undefined) {
-    // A key that cannot be read verifies nothing; the others do.
-    made = importJWK({ ...key.jwk, alg: algorithm }, algorithm).then(
-      (imported) => (imported instanceof Uint8Array ? null : imported),
-      () => null,
-    )
+    made = readKey({ ...key.jwk, alg: algorithm }, algorithm)
     key.imported.set(algorithm, made)
   }
   return await made
+}
+
+/** Null for one that cannot be read: it verifies nothing, and the others do. */
+async function readKey(jwk: JWK, algorithm: string): Promise<CryptoKey | null> {
+  const { importJWK } = await import('jose')
+  try {
+    const key = await importJWK(jwk, algorithm)
+    return key instanceof Uint8Array ? null : key
+  } catch {
+    return null
+  }
 }
 
 /** The usable keys of a set. Throws when the text is none. */
