@@ -79,6 +79,15 @@ describe('a server that is switched off', () => {
       503,
       'SERVER_DISABLED',
     ])
+    // A restart is no switch.
+    const restarted = await act('raw', 'restart')
+    expect([restarted.status, await restarted.json()]).toEqual([
+      503,
+      expect.objectContaining({
+        code: 'SERVER_DISABLED',
+        details: expect.stringContaining('POST /admin/mcps/raw/enable (compozy servers enable raw)'),
+      }),
+    ])
     // Twice is once.
     expect((await act('raw', 'disable')).status).toBe(200)
     expect((await statusOf('raw')).disabledAt).toBe(disabledAt)

@@ -182,7 +182,7 @@ export const operations = {
     summary: 'Ends the processes of a server and starts it anew; calls in flight may finish first for 10 s.',
     access: 'admin',
     answers: { 200: { description: 'The old processes are gone.', schema: answers.changeAnswer } },
-    errors: ['SERVER_UNKNOWN', 'STORE_UNAVAILABLE'],
+    errors: ['SERVER_UNKNOWN', 'SERVER_DISABLED'],
   },
   enableServer: {
     tag: 'servers',

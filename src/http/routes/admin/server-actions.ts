@@ -32,8 +32,12 @@ export function serverActions(parts: AdminParts, order: NameOrder): ServerAction
 }
 
 async function restart(parts: AdminParts, request: Request, name: string): Promise<Response> {
-  const { disabledAt } = knownEntry(parts, name)
-  if (disabledAt !== null) return enable(parts, request, name)
+  if (knownEntry(parts, name).disabledAt !== null) {
+    throw new GatewayError(
+      'SERVER_DISABLED',
+      `${name} is switched off, and a restart starts none that is. Switch it on with POST /admin/mcps/${name}/enable (compozy servers enable ${name}).`,
+    )
+  }
   await parts.directory.restart(name)
   audit(parts, request, { action: 'restart', name, before: null, after: null })
   return answer('restartServer', 200, { message: 'The server is starting anew.', name })
