@@ -97,7 +97,7 @@ async function reload(parts: AdminParts, request: Request): Promise<Response> {
     return answerOf(
       'reload',
       200,
-      await parts.reload(`POST /admin/reload by ${contextOf(request).principal.id}`),
+      await parts.reload(`POST /admin/reload by ${contextOf(request).principal.shown}`),
     )
   } catch (thrown) {
     if (thrown instanceof ConfigError) throw new GatewayError('CONFIGURATION_INVALID', thrown.message)
