@@ -28,7 +28,7 @@ import { openSqliteStore } from './registry/storage/sqlite.ts'
 import { lockState, type StateLock } from './registry/storage/state-lock.ts'
 import { createMemoryStore, type DefinitionStore } from './registry/storage/store.ts'
 import type { ReloadPlan, ReloadReport } from './reload/plan.ts'
-import { type ConfigurationSource, Reload } from './reload/reload.ts'
+import { type ConfigurationSource, Reload, type ReloadCause } from './reload/reload.ts'
 import { type Bounds, SettingsInForce } from './reload/settings.ts'
 import { ByteLedger } from './runtime/byte-ledger.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
@@ -67,7 +67,7 @@ export interface Gateway {
   /** How many calls a stop waits for, by server; those without any are left out. */
   callsInFlight(): ReadonlyMap<string, number>
   /** Reads the configuration again and goes on with it; says in the log what has changed, or why nothing has. */
-  reload(cause: string): Promise<ReloadReport>
+  reload(cause: ReloadCause): Promise<ReloadReport>
   /** Opens the log file again. */
   reopenLog(): void
   readonly log: Log
@@ -125,7 +125,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
       recorder,
       groups: groupsFor(directory, servers),
       closedReason: (name) => access.closedReason(name),
-      reload: (cause) => gateway.reload(cause),
+      reload: (shown) => gateway.reload({ shown, deliberate: true }),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })

@@ -8,6 +8,8 @@
 import { stat } from 'node:fs/promises'
 
 const lookEveryMs = 500
+/** Whoever writes a file in pieces pauses between them, and a piece may read well. */
+const quietMs = 2_000
 
 export class FileWatch {
   readonly #paths: () => readonly string[]
@@ -16,10 +18,12 @@ export class FileWatch {
   #known = new Map<string, string>()
   /** What has changed since, as the last look found it: a file may still be in the middle of being written. */
   #pending = ''
+  /** When the last of it was found. */
+  #pendingSinceMs = 0
   #lookAtMs = 0
   #looking = false
 
-  /** `paths` is asked at each look. `changed` is called once for each change, when two looks in a row find the same. */
+  /** `paths` is asked at each look. `changed` is called once for each change, when it has stayed as it is for two seconds. */
   constructor(paths: () => readonly string[], changed: () => void) {
     this.#paths = paths
     this.#changed = changed
@@ -36,18 +40,21 @@ export class FileWatch {
     if (nowMs < this.#lookAtMs || this.#looking) return
     this.#lookAtMs = nowMs + lookEveryMs
     this.#looking = true
-    void this.#look().finally(() => {
+    void this.#look(nowMs).finally(() => {
       this.#looking = false
     })
   }
 
-  async #look(): Promise<void> {
+  async #look(nowMs: number): Promise<void> {
     const found = await this.#find()
     for (const [path, identity] of found) if (!this.#known.has(path)) this.#known.set(path, identity)
     const changes = [...found].filter(([path, identity]) => this.#known.get(path) !== identity).join('\n')
-    const settled = changes !== '' && changes === this.#pending
-    this.#pending = settled ? '' : changes
-    if (!settled) return
+    if (changes !== this.#pending) {
+      this.#pending = changes
+      this.#pendingSinceMs = nowMs
+    }
+    if (changes === '' || nowMs - this.#pendingSinceMs < quietMs) return
+    this.#pending = ''
     this.#known = found
     this.#changed()
   }

@@ -8,11 +8,28 @@
  * Most gateways never reload: the plan and the watch are loaded when they are needed.
  */
 import type { Config } from '../config/schema.ts'
-import { drainingError, reasonOf } from '../errors.ts'
+import { ConfigError, drainingError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { FileWatch } from './file-watch.ts'
 import type { ReloadPlan, ReloadReport } from './plan.ts'
 import type { SettingsInForce } from './settings.ts'
+
+/** Who has a configuration read again. */
+export interface ReloadCause {
+  /** For the log: a signal, the watch, or an admin. */
+  readonly shown: string
+  /**
+   * Whether somebody asked for it, who knows what stands in the file. What only changed may be half written, and opens
+   * no door.
+   */
+  readonly deliberate: boolean
+}
+
+/** One that waits for its turn. */
+interface Waiting {
+  cause: ReloadCause
+  readonly report: Promise<ReloadReport>
+}
 
 /** A configuration as it was read: what there is to say about it, and the files that it came from. */
 export interface ReadConfiguration {
@@ -45,7 +62,7 @@ export class Reload {
   /** The one that was asked for last, over when it is. */
   #last: Promise<unknown> = Promise.resolve()
   /** The one that waits for its turn. */
-  #next: Promise<ReloadReport> | null = null
+  #next: Waiting | null = null
   #files: readonly string[]
   #watch: FileWatch | null = null
   #unwatch: (() => void) | null = null
@@ -59,18 +76,23 @@ export class Reload {
 
   /**
    * Resolves with what has changed; rejects with the ConfigError that kept everything as it was. Says both in the
-   * log, with the cause: a signal, the watch, or the principal of an admin.
+   * log, with the cause.
    */
-  run(cause: string): Promise<ReloadReport> {
+  run(cause: ReloadCause): Promise<ReloadReport> {
+    const waiting = this.#next
     // One that has not begun yet will read what is there then, so whoever asks meanwhile need not have another.
-    if (this.#next !== null) return this.#next
-    const next = this.#last.then(() => {
+    if (waiting !== null) {
+      if (cause.deliberate && !waiting.cause.deliberate) waiting.cause = cause
+      return waiting.report
+    }
+    const report = this.#last.then(() => {
       this.#next = null
-      return this.#run(cause)
+      return this.#run(next.cause)
     })
+    const next: Waiting = { cause, report }
     this.#next = next
-    this.#last = next.catch(() => {})
-    return next
+    this.#last = report.catch(() => {})
+    return report
   }
 
   /** For good: a gateway that stops begins nothing new. Resolves when the one under way is over. */
@@ -80,7 +102,7 @@ export class Reload {
     await this.#last
   }
 
-  async #run(cause: string): Promise<ReloadReport> {
+  async #run({ shown: cause, deliberate }: ReloadCause): Promise<ReloadReport> {
     if (this.#closed) throw drainingError()
     const { source, settings, log, storedNames, apply } = this.#parts
     try {
@@ -88,10 +110,15 @@ export class Reload {
       const { config, warnings, files } = await source.readAgain()
       const { planReload } = await import('./plan.ts')
       const plan = planReload({ config: settings.config, stored: storedNames() }, config)
+      const { openedDoors } = await import('./opened-doors.ts')
+      const opened = openedDoors(settings.config, plan.config)
+      if (opened.length > 0 && !deliberate) throw openingFault(opened)
       await apply(plan)
       this.#files = files
       await this.#watchAsSet()
       for (const warning of warnings) log.warn({}, warning)
+      if (opened.length > 0)
+        log.warn({ cause, doors: told(opened) }, 'doors are open now that were guarded before')
       log.info({ cause, ...summary(plan.report) }, 'configuration read again')
       return plan.report
     } catch (thrown) {
@@ -108,13 +135,21 @@ export class Reload {
     this.#unwatch = null
     if (!wanted) return
     const { FileWatch } = await import('./file-watch.ts')
-    const changed = (): void => void this.run('reload: watch').catch(() => {})
+    const changed = (): void => void this.run(watching).catch(() => {})
     const watch = new FileWatch(() => this.#files, changed)
     this.#watch = watch
     await watch.note()
     if (this.#closed || this.#watch !== watch) return
     this.#unwatch = this.#parts.sweep((nowMs) => watch.sweep(nowMs))
   }
+}
+
+const watching: ReloadCause = { shown: 'reload: watch', deliberate: false }
+
+function openingFault(opened: readonly string[]): ConfigError {
+  return new ConfigError(
+    `the files have changed and would open what ${told(opened)} ${opened.length === 1 ? 'guards' : 'guard'}; restart, or POST /admin/reload, if that is meant`,
+  )
 }
 
 /** Names that a line of the log tells; of more servers than that only how many they are. */

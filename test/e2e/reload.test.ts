@@ -75,8 +75,10 @@ describe('a setting that is changed is in force for the next request, and for wh
     const data: unknown = answer.error?.data
     return typeof data === 'object' && data !== null ? Reflect.get(data, 'code') : 'ok'
   }
+  let addressAt = 100
   const clientIpOf = async (): Promise<string> => {
-    const address = `203.0.113.${1 + Math.floor(Math.random() * 200)}`
+    // No address of the same length comes twice: the line is found by it.
+    const address = `203.0.113.${addressAt++}`
     await status(`/mcp-proxy/raw/none-${address}`, { 'x-forwarded-for': address })
     const line = await gateway.process.line((text) => text.includes(`none-${address}`))
     return (JSON.parse(line) as { clientIp: string }).clientIp === address ? 'the one forwarded' : 'the peer'
@@ -508,7 +510,52 @@ test('reload: watch takes a changed file by itself, also one that was put in its
   write(gateway, {}, [raw])
   await poll('the end of the second server', async () => !(await known('second')))
   write(gateway, {}, [raw, rawStdio('third')])
-  // Two looks and a half.
-  await Bun.sleep(1_250)
+  // As long as a file must be quiet, and two looks.
+  await Bun.sleep(3_250)
   expect(await known('third')).toBe(false)
 }, 30_000)
+
+describe('a file that is half written and reads well', () => {
+  const settings = {
+    reload: 'watch',
+    auth: { global_tokens: ['client-token'], admin_tokens: ['admin-token'], admin_allow_ips: ['127.0.0.1'] },
+  }
+  const admin = { headers: { authorization: 'Bearer admin-token' } }
+  const guarded = { ...raw, authTokens: ['own-token'], allowedIPs: ['127.0.0.1'], requireAuth: true }
+  const cause = async (gateway: RunningGateway, text: string) =>
+    JSON.parse(await gateway.process.line((line) => line.includes(text))) as Record<string, string>
+
+  test('opens no door where it is only watched, and is taken where somebody asks, who is told what is open', async () => {
+    await using gateway = await startGatewayProcess({
+      via: 'executable',
+      config: { mcp_proxy: settings, mcps: [guarded] },
+    })
+    const anonymous = async () => [
+      (await documentedFetch(`${gateway.url}/admin/mcps`)).status,
+      (await fetch(gateway.face('raw', 'stream'), { method: 'POST', body: '{}' })).status,
+    ]
+    write(gateway, { reload: 'watch' }, [raw])
+    const refused = await cause(gateway, 'not taken')
+    expect(refused).toMatchObject({
+      cause: 'reload: watch',
+      reason:
+        'the files have changed and would open what auth.global_tokens, auth.admin_tokens, auth.admin_allow_ips, authTokens of raw, allowedIPs of raw, requireAuth of raw guard; restart, or POST /admin/reload, if that is meant',
+    })
+    expect(await anonymous()).toEqual([401, 401])
+
+    const answer = await gateway.admin('/reload', { method: 'POST', ...admin })
+    expect(answer.status).toBe(200)
+    expect(await cause(gateway, 'doors are open now')).toMatchObject({
+      level: 'warn',
+      cause: expect.stringMatching(/^POST \/admin\/reload by admin:[0-9a-f]{8}$/),
+      doors: expect.stringContaining('auth.global_tokens, auth.admin_tokens'),
+    })
+    expect((await anonymous())[0]).toBe(200)
+  }, 30_000)
+
+  test('takes a token away by itself while another one stays', async () => {
+    await using gateway = await startGatewayProcess({ via: 'executable', config: { mcp_proxy: settings } })
+    write(gateway, { ...settings, auth: { ...settings.auth, global_tokens: ['next-token'] } }, [])
+    expect(await cause(gateway, 'configuration read again')).toMatchObject({ applied: 'auth.global_tokens' })
+  }, 30_000)
+})

@@ -72,7 +72,7 @@ export function endOnSignals(started: Promise<Gateway>): Promise<number> {
 /** The log says what came of it, in the file that was just opened. */
 async function takeAgain(gateway: Gateway): Promise<void> {
   gateway.reopenLog()
-  await gateway.reload('SIGHUP')
+  await gateway.reload({ shown: 'SIGHUP', deliberate: true })
 }
 
 /** Not the console, which colours what it writes to a terminal, welcome or not. */

@@ -1,0 +1,64 @@
+/**
+ * Which doors a configuration opens to everybody that were not open before: the last token of a list, the last address,
+ * the last rule. Pure.
+ *
+ * Of a file that is half written and reads well all of these are missing, so that a change which nobody asked to have
+ * taken must not open them (reload.ts).
+ */
+import type { Config } from '../config/schema.ts'
+import { initialOf, namedSettings, valueAt } from '../config/shape.ts'
+import type { ServerDefinition } from '../registry/definition.ts'
+
+/** What stood at each door, as a person finds it in the file: `auth.global_tokens`, `authTokens of docs`. */
+export function openedDoors(before: Config, after: Config): string[] {
+  const known = new Map(before.servers.map((server) => [server.name, server]))
+  return [
+    ...openedSettings(before, after),
+    ...after.servers.flatMap((server) => {
+      const earlier = known.get(server.name)
+      return earlier === undefined || earlier === server ? [] : openedFields(earlier, server)
+    }),
+  ]
+}
+
+/** Settings that guard something and go back to their default, which does not. */
+function openedSettings(before: Config, after: Config): string[] {
+  return namedSettings.flatMap(({ key, path, setting }) => {
+    if (setting.guards !== true && key !== issuersKey) return []
+    // No default of a door depends on the machine.
+    const initial = initialOf(setting, { stateDirectory: '', terminal: false })
+    const opened =
+      !Bun.deepEquals(valueAt(before, path), initial) && Bun.deepEquals(valueAt(after, path), initial)
+    return opened && !isGuardedOtherwise(key, after) ? [key] : []
+  })
+}
+
+const issuersKey = 'auth.oauth.issuers'
+
+/** Tokens and signing in are two keys to one door. */
+function isGuardedOtherwise(key: string, { auth }: Config): boolean {
+  if (key === 'auth.global_tokens' || key === issuersKey)
+    return auth.globalTokens.length > 0 || auth.oauth.issuers.length > 0
+  const { issuer, viewer, operator, admin } = auth.oauth.login
+  return (
+    key === 'auth.admin_tokens' && issuer !== null && [viewer, operator, admin].some((role) => role !== null)
+  )
+}
+
+/** The fields of a definition whose absence keeps nobody out. */
+const doorFields: readonly {
+  readonly field: keyof ServerDefinition
+  readonly guards: (server: ServerDefinition) => boolean
+}[] = [
+  { field: 'authTokens', guards: ({ authTokens }) => authTokens.length > 0 },
+  { field: 'authTokensOnly', guards: ({ authTokensOnly }) => authTokensOnly },
+  { field: 'allowedIPs', guards: ({ allowedIPs }) => allowedIPs.length > 0 },
+  { field: 'requireAuth', guards: ({ requireAuth }) => requireAuth },
+  { field: 'toolFilter', guards: ({ toolFilter }) => toolFilter !== null },
+]
+
+function openedFields(before: ServerDefinition, after: ServerDefinition): string[] {
+  return doorFields
+    .filter(({ guards }) => guards(before) && !guards(after))
+    .map(({ field }) => `${field} of ${after.name}`)
+}
