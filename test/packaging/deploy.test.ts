@@ -222,6 +222,43 @@ describe('configuration and tokens', () => {
   })
 })
 
+describe('the ingress', () => {
+  const ingress = readYaml('deploy/kubernetes/ingress/ingress.yaml')
+
+  test('leads all of a host to the Service, the paths of OAuth among them', () => {
+    expect(at(ingress, 'spec', 'rules')).toEqual([
+      {
+        host: 'gateway.example.com',
+        http: {
+          paths: [
+            {
+              path: '/',
+              pathType: 'Prefix',
+              backend: {
+                service: {
+                  name: at(service, 'metadata', 'name'),
+                  port: { number: at(service, 'spec', 'ports', 0, 'port') },
+                },
+              },
+            },
+          ],
+        },
+      },
+    ])
+  })
+
+  test('keeps events moving, and sends no call twice', () => {
+    const annotations = at(ingress, 'metadata', 'annotations') as Record<string, string>
+    const told = (name: string) => annotations[`nginx.ingress.kubernetes.io/${name}`]
+    expect(told('proxy-buffering')).toBe('off')
+    expect(told('proxy-next-upstream')).toBe('off')
+    expect(Number(told('proxy-read-timeout')) * 1000).toBeGreaterThanOrEqual(
+      4 * defaults.timeouts.heartbeatMs,
+    )
+    expect(told('proxy-body-size')).toBe(`${defaults.limits.bodyBytesMax / 1_048_576}m`)
+  })
+})
+
 describe('logs', () => {
   const rotation = readText('deploy/logrotate/compozy-mcp-proxy')
   const path = '/var/log/compozy/mcp-proxy.log'

@@ -95,6 +95,30 @@ for (const { name, snippet, start } of reverseProxies) {
       await client.close()
     })
 
+    test('leads clients without a token to the metadata of the endpoint, which it routes', async () => {
+      const closed = await gatewayWith({
+        ...advised(snippet),
+        auth: { oauth: { issuers: [{ issuer: 'https://id.example.com' }] } },
+      })
+      const directory = join(place.path, 'proxy-with-oauth')
+      const front = await start({ directory, gatewayUrl: closed.url })
+      const resource = `${publicBase}/mcp-proxy/raw/stream`
+      const refused = await front.fetch(resource, { method: 'POST', body: '{}' })
+      const [, metadata = ''] =
+        /resource_metadata="([^"]*)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? []
+      expect([refused.status, metadata]).toEqual([
+        401,
+        `https://${publicName}/.well-known/oauth-protected-resource/tools/mcp/mcp-proxy/raw/stream`,
+      ])
+      const document = await front.fetch(metadata, { headers: { origin: 'https://app.example' } })
+      expect(await document.json()).toMatchObject({
+        resource,
+        authorization_servers: ['https://id.example.com'],
+      })
+      await front[Symbol.asyncDispose]()
+      await closed.stop()
+    })
+
     test('announces the message endpoint with the public scheme, name and prefix', async () => {
       expect(await announcedEndpoint(proxy)).toStartWith(`${publicBase}/mcp-proxy/raw/message?sessionId=`)
     })

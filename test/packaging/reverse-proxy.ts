@@ -79,11 +79,7 @@ const caddy: Kind = {
       `${publicName} {`,
       `{\n admin off\n auto_https off\n}\nhttps://${publicName}:${port} {\n bind 127.0.0.1\n tls ${place.certificate} ${place.key}`,
     )
-    text = replaceOnce(
-      text,
-      'reverse_proxy 127.0.0.1:6001',
-      `reverse_proxy ${new URL(place.gatewayUrl).host}`,
-    )
+    text = text.replaceAll('reverse_proxy 127.0.0.1:6001', `reverse_proxy ${new URL(place.gatewayUrl).host}`)
     writeFileSync(join(directory, 'Caddyfile'), text)
     return ['run', '--config', join(directory, 'Caddyfile'), '--adapter', 'caddyfile']
   },
