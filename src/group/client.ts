@@ -43,6 +43,8 @@ export interface GroupClientHost {
   viewOf(caller: Caller): GroupView
   /** Why this server is left alone for now, after an attempt that failed; null when it may be asked. */
   resting(server: Server): GatewayError | null
+  /** What stands in for a list that is late; null for nothing. */
+  interim(server: Server, kind: ListKind): Promise<MemberList | null>
   /** The server could not be reached. */
   unreached(server: Server, error: GatewayError): void
   /** These names are shown for nobody. */
@@ -150,7 +152,7 @@ export abstract class GroupClient {
     return this.#host.resting(server) ?? this.list(server, kind)
   }
 
-  /** The list if it comes in time, and else why it does not. */
+  /** The list if it comes in time, else what stands in for it until it comes, else why it does not. */
   async #within(
     member: ViewMember,
     kind: ListKind,
@@ -176,7 +178,8 @@ export abstract class GroupClient {
       () => this.late(server, kind),
       (thrown: unknown) => this.#host.unreached(server, gatewayErrorOf(thrown)),
     )
-    return new GatewayError('UPSTREAM_TIMEOUT', `no answer within ${this.#host.listWaitMs} ms`)
+    const interim = await this.#host.interim(server, kind)
+    return interim ?? new GatewayError('UPSTREAM_TIMEOUT', `no answer within ${this.#host.listWaitMs} ms`)
   }
 
   /** Whether a member may have something of this kind; nobody is asked for what it said not to have. */

@@ -22,8 +22,9 @@ import type { Caller, GroupClientHost } from './client.ts'
 import type { GroupIdentity } from './greeting.ts'
 import type { Composed } from './lists/composed.ts'
 import { ComposedLists } from './lists/composed-lists.ts'
+import { interimList } from './lists/interim-list.ts'
 import type { KeptLists } from './lists/kept-lists.ts'
-import { type ListKind, listRows } from './lists/member-list.ts'
+import { type ListKind, listRows, type MemberList } from './lists/member-list.ts'
 import { type Member, promptNames, resolveMembers, toolNames } from './members.ts'
 import { SearchExposure } from './search/exposure.ts'
 import { searchToolNames } from './search/search-tools.ts'
@@ -208,6 +209,10 @@ export class Group implements GroupClientHost {
     if (server.state !== 'connected' && performance.now() < rest.untilMs) return rest.error
     this.#resting.delete(server)
     return null
+  }
+
+  interim(server: Server, kind: ListKind): Promise<MemberList | null> {
+    return interimList(this.parts.kept, server, kind)
   }
 
   unreached(server: Server, error: GatewayError): void {

@@ -5,6 +5,7 @@ import { callerWays, openCaller } from '../support/callers.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
 import { ListingServer } from '../support/listing-server.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const raw = resolve(import.meta.dir, '../support/raw-server.ts')
 const pipe = (name: string) => ({
@@ -86,6 +87,25 @@ test('a member that nobody can reach is named in lists at once, whoever asks', a
   expect(performance.now() - startedAtMs).toBeLessThan(2_000)
   const call = await client.callTool(3, 'down__echo', {})
   expect(call.answer.error).toMatchObject({ code: -31503 })
+})
+
+test('a client whose own process takes long to start is shown what the first one lists, and told when its own is there', async () => {
+  using place = temporaryDirectory({})
+  // The first process is there at once; all later ones take their time, as launchers that look for updates do.
+  const script = `mkdir ${place.path}/first 2>/dev/null || sleep 2; exec "${process.execPath}" "${raw}"`
+  const late = { name: 'late', transport: 'stdio', command: 'sh', args: ['-c', script] }
+  const team = { name: 'team', transport: 'group', members: [{ server: 'late' }], listWait: '200ms' }
+  await using gateway = await startGatewayProcess({ via: 'executable', config: { mcps: [late, team] } })
+  await using client = await RawClient.open(gateway.face('team', 'stream'), {
+    capabilities: { sampling: {}, roots: {} },
+  })
+  await client.stand()
+  const { text } = await client.request(1, 'tools/list')
+  const { tools, _meta } = JSON.parse(text).result
+  expect(tools.map(({ name }: { name: string }) => name)).toContain('late__tool-0')
+  expect(_meta).toBeUndefined()
+  await poll('the word that its own list is there', async () => changesOf(client) > 0)
+  expect((await client.callTool(2, 'late__echo', { secret: 'x' })).answer.error).toBeUndefined()
 })
 
 test('a member that ends its session ends nothing but its own calls', async () => {

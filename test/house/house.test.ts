@@ -54,6 +54,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/cli/servers/restart.ts': 'a command, loaded lazily',
   'src/cli/servers/tools.ts': 'a command, loaded lazily',
   'src/cli/terminal/watch.ts': 'how something is shown again and again',
+  'src/group/lists/interim-list.ts': 'what stands in for a late list, a rule of its own',
   'src/http/api/tool-call-schema.ts': 'a schema',
   'src/http/hooks/access-log.ts': 'a hook, one file each',
   'src/http/routes/admin/groups.ts': 'the handlers of a path, one file each',
