@@ -245,6 +245,25 @@ export function errorCode(thrown: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EBADF: 'it is closed',
+  EDQUOT: 'the quota is used up',
+  EIO: 'input/output error',
+  EISDIR: 'it is a folder',
+  EMFILE: 'too many files are open',
+  ENOENT: 'no such file or folder',
+  ENOSPC: 'no space left on the device',
+  ENOTDIR: 'a part of the path is no folder',
+  EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
+}
+
+/** Why the system has refused something with a file, in words for a person. */
+export function systemReason(thrown: unknown): string {
+  return systemReasons[errorCode(thrown) ?? ''] ?? reasonOf(thrown)
+}
+
 /** A command line that cannot be understood. One line for a person; the process exits with 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import type { ArgDef, ArgsDef } from 'citty'
 import { UsageError } from '../errors.ts'
 import { nearestName } from '../registry/nearest-name.ts'
+import { serverNamePattern, serverNameWords } from '../registry/server-name.ts'
 
 export interface CommandArguments {
   /** By flag name without dashes, in their order; a switch that is on is `true`, off `false`. */
@@ -40,6 +41,8 @@ export function parseArguments(
         throw new UsageError(strayWord(token.value, args[token.index - 1], names, takesRest && end === -1))
       }
       positionals.push(token.value)
+      const [place, definition] = places[positionals.length - 1] ?? []
+      if (place !== undefined && definition?.valueHint === serverHint) checkName(place, token.value)
     }
     if (token.kind !== 'option') continue
     const definition = names.includes(token.name) ? definitions[token.name] : undefined
@@ -55,6 +58,14 @@ export function parseArguments(
     throw new UsageError(`${missing[0].toUpperCase()} is missing; --help shows how the command is written`)
   }
   return { flags, positionals, rest: end === -1 ? null : args.slice(end + 1) }
+}
+
+/** The hint of an argument that is the name of a server or a group: no other text is asked for at a gateway. */
+export const serverHint = 'server'
+
+function checkName(place: string, name: string): void {
+  if (!new RegExp(serverNamePattern).test(name))
+    throw new UsageError(`${place.toUpperCase()} must be ${serverNameWords}`)
 }
 
 function optionOf(definition: ArgDef | undefined): { type: 'boolean' | 'string'; short?: string } {

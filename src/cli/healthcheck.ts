@@ -7,6 +7,7 @@ import { parseArguments } from './arguments.ts'
 import { findingFlags, urlFlag } from './config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from './configuration.ts'
 import { directWhenLocal, unreachableReason } from './gateway-fetch.ts'
+import { print } from './terminal/output.ts'
 
 const args: ArgsDef = {
   timeout: { type: 'string', valueHint: 'duration', description: 'Longest wait for the answer.\ndefault 3s' },
@@ -29,7 +30,7 @@ export const healthcheck = defineCommand({
     const base = gatewayUrl(flags, address)
     const url = base.endsWith('/healthz') ? base : `${base}/healthz`
     await check(url, timeout.value)
-    if (flags['json']?.at(-1) === 'true') console.log(JSON.stringify({ healthy: true, url }))
+    if (flags['json']?.at(-1) === 'true') print(JSON.stringify({ healthy: true, url }))
     return 0
   },
 })

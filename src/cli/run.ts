@@ -2,6 +2,7 @@
  * Runs one command line: finds the command, answers `--help` and `--version`, and turns whatever goes
  * wrong into one line on stderr and an exit code. A stack is shown only to those who ask with `--debug`.
  */
+
 import type { CommandDef, ParsedArgs } from 'citty'
 import { version } from '../../package.json'
 import { ConfigError, reasonOf, UsageError } from '../errors.ts'
@@ -27,11 +28,11 @@ export async function runCli(root: CommandDef, argv: readonly string[]): Promise
     const { command, path, args } = await find(root, ['compozy'], asFlag(argv))
     const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
     if (flags.some((arg) => arg === '--version' || (arg === '-v' && path.length === 1))) {
-      console.log(versionLine())
+      await show(versionLine())
       return 0
     }
     if (command.run === undefined || flags.some((arg) => arg === '--help' || arg === '-h')) {
-      console.log(await helpPage(command, path, standardOutput().columns))
+      await show(await helpPage(command, path, standardOutput().columns))
       return 0
     }
     // citty's own way to run a command parses the line again, by laxer rules than ours.
@@ -40,6 +41,12 @@ export async function runCli(root: CommandDef, argv: readonly string[]): Promise
   } catch (thrown) {
     return report(thrown, argv.includes('--debug'))
   }
+}
+
+/** Loaded here: a gateway prints nothing. */
+async function show(text: string): Promise<void> {
+  const { print } = await import('./terminal/output.ts')
+  print(text)
 }
 
 async function find(command: CommandDef, path: readonly string[], args: readonly string[]): Promise<Found> {

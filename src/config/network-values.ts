@@ -1,8 +1,8 @@
 /** Settings that name hosts, addresses, URLs, tokens and groups. Pure, like `values.ts`. */
 import { type TArray, type TLiteral, type TNull, type TString, type TUnion, Type } from '@sinclair/typebox'
 import { parseCidrSet } from '../net/cidr.ts'
-import { serverNamePattern } from '../registry/field-schemas.ts'
 import { placeholderReason } from '../registry/secret-looking.ts'
+import { serverNamePattern } from '../registry/server-name.ts'
 import { list, optionalText, text, type ValueKind } from './values.ts'
 
 const hostPattern = /^(?:[a-z0-9][a-z0-9._-]{0,252}|\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f:.]+)$/i

@@ -3,6 +3,7 @@
  * "must be …" (problems.ts).
  */
 import { type TSchema, Type } from '@sinclair/typebox'
+import { serverNamePattern, serverNameWords } from './server-name.ts'
 
 /** A text of at most so many characters. */
 export const text = (lengthMax: number) =>
@@ -42,11 +43,8 @@ export const oneOf = <const Names extends readonly string[]>(names: Names) =>
 export const optional = <S extends TSchema>(title: string, schema: S) =>
   Type.Optional<S>({ ...schema, title })
 
-/** The pattern of a server's name; it stands in URLs, metrics and file names, so it stays tame. */
-export const serverNamePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
-
 /** A server's name. */
 export const serverName = Type.String({
   pattern: serverNamePattern,
-  description: '1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
+  description: serverNameWords,
 })

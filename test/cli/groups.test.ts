@@ -82,9 +82,27 @@ describe('groups', () => {
   })
 
   test('remove takes no server for a group', async () => {
-    const { exitCode, stderr } = await run('groups', 'remove', 'one')
-    expect(exitCode).toBe(1)
-    expect(stderr).toContain('No group has this name')
+    expect(await run('groups', 'remove', 'one')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr:
+        'compozy: one is a server, no group; "compozy servers remove one" removes the server of that name\n',
+    })
+  })
+
+  test('remove does not take a server of the name for the group of everything', async () => {
+    const cannot =
+      'compozy: mcp is the group of everything, which cannot be removed: default_group: false switches it off'
+    expect(await run('groups', 'rm', 'mcp')).toEqual({ exitCode: 1, stdout: '', stderr: `${cannot}\n` })
+    const { command, args } = commandOfRawServer()
+    await run('servers', 'add', 'mcp', '--', command, ...args)
+    expect(await run('groups', 'rm', 'mcp')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `${cannot}; "compozy servers remove mcp" removes the server of that name\n`,
+    })
+    expect((await run('servers', 'get', 'mcp')).exitCode).toBe(0)
+    expect((await run('servers', 'rm', 'mcp')).stdout).toBe('removed mcp\n')
   })
 
   test.each([

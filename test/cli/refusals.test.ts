@@ -14,7 +14,38 @@ interface Row {
   readonly line: string
 }
 
+const serverNameLine =
+  'NAME must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit'
+
 const rows: readonly Row[] = [
+  ...['servers get', 'servers rm', 'servers restart', 'servers logs', 'servers tools', 'servers try'].map(
+    (command): Row => ({
+      why: `no text as the name in ${command}, with no gateway running`,
+      args: [...command.split(' '), ''],
+      exitCode: 2,
+      line: serverNameLine,
+    }),
+  ),
+  ...['.', '..', 'a/b', '*'].map(
+    (name): Row => ({
+      why: `the name ${name}, which is none`,
+      args: ['groups', 'get', name],
+      exitCode: 2,
+      line: serverNameLine,
+    }),
+  ),
+  {
+    why: 'the name of a snippet, which stands in its URL',
+    args: ['servers', 'snippet', '..', '--client', 'cursor'],
+    exitCode: 2,
+    line: serverNameLine,
+  },
+  {
+    why: 'a file that cannot be written, in words',
+    args: ['init', '--config', '/nonexistent/x.yaml'],
+    exitCode: 1,
+    line: 'cannot write /nonexistent/x.yaml: no such file or folder',
+  },
   {
     why: 'an unknown flag',
     args: ['mcp-proxy', '--mcp-prot', '1'],

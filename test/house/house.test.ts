@@ -15,6 +15,7 @@ import {
   loadedWith,
   lockedHosts,
   longFiles,
+  looseOutput,
   missingTerms,
   rowsUnder,
   unheldRules,
@@ -320,6 +321,20 @@ describe('clocks', () => {
   test('a file that asks the wall clock is named', () => {
     const tree = treeOf({ 'src/session/a.ts': 'const at = Date.now()', 'src/telemetry/b.ts': 'Date.now()' })
     expect(wallClocks(tree)).toEqual(['src/session/a.ts asks the wall clock'])
+  })
+})
+
+describe('output of commands', () => {
+  test('goes through one place', () => {
+    expect(looseOutput(sources)).toEqual([])
+  })
+
+  test('a file that prints by itself is named', () => {
+    const path = 'src/cli/groups/list.ts'
+    const fault = `${path} writes past src/cli/terminal/output.ts`
+    expect(looseOutput(treeOf({ [path]: "console.log('no groups')" }))).toEqual([fault])
+    expect(looseOutput(treeOf({ [path]: "process.stdout.write('no groups')" }))).toEqual([fault])
+    expect(looseOutput(treeOf({ [path]: "print('no groups')" }))).toEqual([])
   })
 })
 

@@ -303,6 +303,20 @@ export function wallClocks(tree: Tree): string[] {
   )
 }
 
+/** The one file that writes to standard output: it tells what cannot be written. */
+const outputFile = 'src/cli/terminal/output.ts'
+
+/** Files of the command line that write to standard output past it, where a full disk is told nobody. */
+export function looseOutput(tree: Tree): string[] {
+  return [...tree].flatMap(([path, text]) =>
+    path.startsWith('src/cli/') &&
+    path !== outputFile &&
+    /\bconsole\.log\(|\bprocess\.stdout\.write\(/.test(text)
+      ? [`${path} writes past ${outputFile}`]
+      : [],
+  )
+}
+
 /** A registry host in the lock file would tie every installation to it. */
 export function lockedHosts(lockFile: string): string[] {
   return lockFile

@@ -6,6 +6,7 @@ import { CommandError, UsageError } from '../../errors.ts'
 import type { ErrorAnswer } from '../../http/api/answers.ts'
 import { isObject } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
+import { serverHint } from '../arguments.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
@@ -36,10 +37,10 @@ export const adminFlags: ArgsDef = {
   ...findingFlags,
 }
 
-/** The place of a server's name on the command line; completion knows it by its hint. */
+/** The place of a server's name on the command line; completion knows it by its hint, and the parser checks it. */
 export const serverArgument = {
   type: 'positional',
-  valueHint: 'server',
+  valueHint: serverHint,
   description: 'Name of the server.',
 } as const satisfies ArgsDef[string]
 

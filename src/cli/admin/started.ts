@@ -1,4 +1,5 @@
 /** What `add`, `update`, `restart` and `enable` have in common: they wait for a start and say how it went. */
+
 import type { ArgsDef } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
 import { duration } from '../../config/values.ts'
@@ -6,6 +7,7 @@ import { UsageError } from '../../errors.ts'
 import type { ServerView } from '../../http/api/answers.ts'
 import { formatDuration } from '../../registry/duration.ts'
 import { printable } from '../../telemetry/printable.ts'
+import { print } from '../terminal/output.ts'
 import { complain, standardOutput, styled } from '../terminal/terminal.ts'
 import { type AdminApi, asJson, serverPath, wantsJson } from './admin-api.ts'
 import type { Received } from './received.ts'
@@ -44,7 +46,7 @@ export async function reportStart(
 ): Promise<number> {
   const view = await api.request<ServerView>('GET', serverPath(name, `?wait=${waitMsOf(flags)}ms`))
   const status = statusOf(view)
-  if (wantsJson(flags)) console.log(asJson(view))
+  if (wantsJson(flags)) print(asJson(view))
   else printStart(api, name, done, view)
   if (status.status !== 'error' || stateWord(status) === 'disabled') return 0
   const reason = reasonOf(status)
@@ -59,9 +61,9 @@ function printStart(api: AdminApi, name: string, done: string, view: Received<Se
   const status = statusOf(view)
   const state = stateCell(status)
   const word = typeof state === 'string' ? state : styled(state.text, state.style, standardOutput())
-  console.log(`${done} ${name}: ${word}`)
-  for (const url of endpointsOf(api.clientBase, name)) console.log(`  ${url}`)
+  print(`${done} ${name}: ${word}`)
+  for (const url of endpointsOf(api.clientBase, name)) print(`  ${url}`)
   if (stateWord(status) !== 'connecting') return
-  console.log(printable(reasonOf(status) === '' ? 'It is still starting.' : reasonOf(status)))
-  console.log(`"compozy servers get ${name}" shows how it goes.`)
+  print(printable(reasonOf(status) === '' ? 'It is still starting.' : reasonOf(status)))
+  print(`"compozy servers get ${name}" shows how it goes.`)
 }

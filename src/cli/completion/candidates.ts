@@ -1,12 +1,14 @@
 /** `compozy __complete WORDS`: what the last word could become. Asked by the scripts of scripts.ts with each tab. */
+
 import type { ArgDef, ArgsDef, CommandDef, Resolvable } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
 import type { ServerList, ServerView, ToolList } from '../../http/api/answers.ts'
 import { printable } from '../../telemetry/printable.ts'
 import { adminApi } from '../admin/admin-api.ts'
 import { cell, firstLine, received, receivedList } from '../admin/received.ts'
-import { shortFlagOf } from '../arguments.ts'
+import { serverHint, shortFlagOf } from '../arguments.ts'
 import { resolved } from '../help.ts'
+import { print } from '../terminal/output.ts'
 
 interface Candidate {
   readonly word: string
@@ -22,9 +24,8 @@ const askMsMax = 1_000
 /** Prints the candidates; exits with 0, whatever happens: a shell has no use for a reason. */
 export async function runComplete(root: CommandDef, words: readonly string[]): Promise<number> {
   const found = await candidates(root, withoutEquals(words)).catch(() => [])
-  if (found === files) console.log(':files')
-  else
-    for (const { word, about } of found) console.log(printable(`${word}\t${about.replaceAll(/\s+/g, ' ')}`))
+  if (found === files) print(':files')
+  else for (const { word, about } of found) print(printable(`${word}\t${about.replaceAll(/\s+/g, ' ')}`))
   return 0
 }
 
@@ -85,7 +86,7 @@ async function argumentsOf(
   const place = Object.entries(args).filter(([, { type }]) => type === 'positional')[given.positionals.length]
   if (place === undefined) return []
   const hint = place[1].valueHint ?? ''
-  if (hint === 'server') return await startingWith(word, serverNames(given.flags))
+  if (hint === serverHint) return await startingWith(word, serverNames(given.flags))
   if (hint === 'tool') return await startingWith(word, toolNames(given.flags, given.positionals[0] ?? ''))
   if (hint === 'file') return files
   return hint.includes('|') ? choicesOf(hint.split('|'), word) : []

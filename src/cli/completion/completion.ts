@@ -1,6 +1,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { UsageError } from '../../errors.ts'
 import { parseArguments } from '../arguments.ts'
+import { printAsIs } from '../terminal/output.ts'
 import { scripts } from './scripts.ts'
 
 const shells = Object.keys(scripts)
@@ -24,7 +25,7 @@ export const completion = defineCommand({
     const script = Object.entries(scripts).find(([name]) => name === shell)?.[1]
     if (script === undefined)
       throw new UsageError(`SHELL must be one of ${shells.join(', ')}, got "${shell}"`)
-    process.stdout.write(script)
+    printAsIs(script)
     return 0
   },
 })

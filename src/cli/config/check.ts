@@ -2,6 +2,7 @@
  * `compozy config check`: everything that would keep a gateway with this configuration from starting, or its servers from
  * running, without starting anything. No server is contacted.
  */
+
 import { type ArgsDef, defineCommand } from 'citty'
 import { closedReason, ServerDoors } from '../../access/server-door.ts'
 import { gapLine } from '../../config/expand.ts'
@@ -17,6 +18,7 @@ import { parseArguments } from '../arguments.ts'
 import { gatewayFlags } from '../config-flags.ts'
 import { sourcesOf } from '../configuration.ts'
 import { table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 import { settingRows } from './print.ts'
 
 const args: ArgsDef = {
@@ -40,7 +42,7 @@ export const configCheck = defineCommand({
     const findings = await findingsOf(found)
     const rows = flags['origins']?.at(-1) === 'true' ? settingRows(found) : null
     const asJson = flags['json']?.at(-1) === 'true'
-    console.log(asJson ? jsonOf(found, findings, rows) : textOf(findings, rows))
+    print(asJson ? jsonOf(found, findings, rows) : textOf(findings, rows))
     return findings.some(({ level }) => level === 'error') ? 1 : 0
   },
 })

@@ -1,11 +1,13 @@
 /** `compozy init`: a configuration file to begin with, which starts as it is. */
+
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { type ArgsDef, defineCommand } from 'citty'
 import { schemaUrl } from '../../config/file/json-schema.ts'
-import { CommandError, errorCode, reasonOf, UsageError } from '../../errors.ts'
+import { CommandError, errorCode, systemReason, UsageError } from '../../errors.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 
 const args: ArgsDef = {
   config: { type: 'string', valueHint: 'file', description: 'File to write.\ndefault compozy.yaml' },
@@ -31,8 +33,8 @@ export const init = defineCommand({
     }
     write(path, template(tokens ? { client: newToken(), admin: newToken() } : null))
     const flag = path === 'compozy.yaml' ? '' : ` --config ${path}`
-    console.log(`wrote ${path}${tokens ? ', with a token for clients and one for admins in it' : ''}`)
-    console.log(`"compozy config check${flag}" looks at it, "compozy mcp-proxy${flag}" starts it`)
+    print(`wrote ${path}${tokens ? ', with a token for clients and one for admins in it' : ''}`)
+    print(`"compozy config check${flag}" looks at it, "compozy mcp-proxy${flag}" starts it`)
     return 0
   },
 })
@@ -42,7 +44,8 @@ function write(path: string, text: string): void {
   try {
     writeFileSync(path, text, { flag: 'wx', mode: 0o600 })
   } catch (thrown) {
-    if (errorCode(thrown) !== 'EEXIST') throw new CommandError(`cannot write ${path}: ${reasonOf(thrown)}`)
+    if (errorCode(thrown) !== 'EEXIST')
+      throw new CommandError(`cannot write ${path}: ${systemReason(thrown)}`)
     throw new CommandError(`${path} is there already and stays as it is; name another file with --config`)
   }
 }

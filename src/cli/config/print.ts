@@ -1,4 +1,5 @@
 /** `compozy config print`: every effective value, where it came from, what is not set, and no secret. */
+
 import { type ArgsDef, defineCommand } from 'citty'
 import type { Gap } from '../../config/expand.ts'
 import { type FoundConfig, type FoundSetting, findConfig } from '../../config/load.ts'
@@ -10,6 +11,7 @@ import { parseArguments } from '../arguments.ts'
 import { gatewayFlags } from '../config-flags.ts'
 import { localUrl, sayWarnings, sourcesOf } from '../configuration.ts'
 import { table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 
 const args: ArgsDef = {
   json: { type: 'boolean', description: 'Prints JSON: layer and origin beside each value.' },
@@ -30,7 +32,7 @@ export const configPrint = defineCommand({
     const missing = namesOf(found.gaps)
     if (missing.length > 0)
       sayWarnings([`not set, and the gateway does not start without: ${missing.join(', ')}`])
-    console.log(flags['json']?.at(-1) === 'true' ? asJson(found) : asTable(found))
+    print(flags['json']?.at(-1) === 'true' ? asJson(found) : asTable(found))
     return 0
   },
 })

@@ -5,6 +5,7 @@ import { adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
 import { sourcesOf } from '../configuration.ts'
 import { type Cell, table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 import { complain, type Style } from '../terminal/terminal.ts'
 import { counted } from '../terminal/units.ts'
 import { type Finding, fault } from './finding.ts'
@@ -43,8 +44,8 @@ export const doctor = defineCommand({
       ...(await gatewayFindings(flags).catch(unfound)),
     ]
     const faults = findings.filter(({ result }) => result === 'fault').length
-    if (wantsJson(flags)) console.log(asJson({ ok: faults === 0, checks: findings }))
-    else console.log(asTable(findings))
+    if (wantsJson(flags)) print(asJson({ ok: faults === 0, checks: findings }))
+    else print(asTable(findings))
     if (faults > 0) complain(`compozy: ${counted(faults, 'fault')} to mend`)
     return faults === 0 ? 0 : 1
   },

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { gapLine } from '../../config/expand.ts'
 import type { FoundConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
-import { reasonOf } from '../../errors.ts'
+import { systemReason } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
 import { maskText } from '../../registry/mask.ts'
 import { commandMissing, findCommand } from '../../upstream/transports/stdio/command-lookup.ts'
@@ -66,7 +66,7 @@ export function stateFindings({ storage }: Config): Finding[] {
     return [ok(check, path)]
   } catch (thrown) {
     const cure = 'Give it to the user that runs the gateway, or set storage.path.'
-    return [fault(check, `${path} cannot be used: ${reasonOf(thrown)}`, cure)]
+    return [fault(check, `${path} cannot be used: ${systemReason(thrown)}`, cure)]
   }
 }
 
@@ -108,7 +108,11 @@ function certificateFinding(name: string, path: string): Finding[] {
     ]
   } catch (thrown) {
     return [
-      fault(name, `${path} cannot be read: ${reasonOf(thrown)}`, 'Name a file that is there, or unset it.'),
+      fault(
+        name,
+        `${path} cannot be read: ${systemReason(thrown)}`,
+        'Name a file that is there, or unset it.',
+      ),
     ]
   }
 }

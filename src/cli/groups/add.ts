@@ -1,6 +1,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { adminApi, adminFlags, asJson, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 import { groupDefinition, groupFlags } from './group-flags.ts'
 
 const args: ArgsDef = {
@@ -26,12 +27,12 @@ export const add = defineCommand({
     const definition = groupDefinition(name, flags)
     const api = await adminApi(flags)
     await api.request('POST', '/mcps', definition)
-    if (wantsJson(flags)) console.log(asJson(await api.request('GET', serverPath(name))))
+    if (wantsJson(flags)) print(asJson(await api.request('GET', serverPath(name))))
     else {
       const urls = ['stream', 'sse'].map(
         (face) => `  ${api.clientBase}/mcp-proxy/${encodeURIComponent(name)}/${face}`,
       )
-      console.log([`added ${name}`, ...urls].join('\n'))
+      print([`added ${name}`, ...urls].join('\n'))
     }
     return 0
   },

@@ -5,6 +5,7 @@ import { adminApi, adminFlags, asJson, serverArgument, wantsJson } from '../admi
 import { cell, type Received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
@@ -23,9 +24,9 @@ export const get = defineCommand({
     const api = await adminApi(flags)
     const path = `/groups/${encodeURIComponent(positionals[0] ?? '')}`
     const report = await api.request<GroupReport>('GET', path)
-    if (wantsJson(flags)) console.log(asJson(report))
+    if (wantsJson(flags)) print(asJson(report))
     else {
-      console.log(asPage(report, api.clientBase))
+      print(asPage(report, api.clientBase))
       for (const line of missingLines(report)) complain(`compozy: ${printable(line)}`)
     }
     return 0

@@ -4,6 +4,7 @@ import { adminApi, adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
 import { cell, type Received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 
 export const list = defineCommand({
   meta: {
@@ -15,7 +16,7 @@ export const list = defineCommand({
     const { flags } = parseArguments(rawArgs, adminFlags)
     const api = await adminApi(flags)
     const answer = await api.request<GroupList>('GET', '/groups')
-    console.log(wantsJson(flags) ? asJson(answer) : asTable(answer))
+    print(wantsJson(flags) ? asJson(answer) : asTable(answer))
     return 0
   },
 })

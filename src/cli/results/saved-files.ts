@@ -1,7 +1,7 @@
 /** Files that a tool returned, kept in a folder of the person's choice. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CommandError, errorCode, reasonOf } from '../../errors.ts'
+import { CommandError, errorCode, systemReason } from '../../errors.ts'
 
 /** Of types that tools return; of any other the name of the type is its ending, as in `image/webp`. */
 const endings: Readonly<Record<string, string>> = {
@@ -37,7 +37,7 @@ export class SavedFiles {
         if (written(path, bytes)) return path
       }
     } catch (thrown) {
-      throw new CommandError(`cannot save to ${this.#directory}: ${reasonOf(thrown)}`)
+      throw new CommandError(`cannot save to ${this.#directory}: ${systemReason(thrown)}`)
     }
     throw new CommandError(`cannot save to ${this.#directory}: it is full of files of this name`)
   }

@@ -10,6 +10,7 @@ import { parseArguments } from '../arguments.ts'
 import { ProgressLine } from '../results/progress-line.ts'
 import { SavedFiles } from '../results/saved-files.ts'
 import { failureText, shownResult } from '../results/shown-result.ts'
+import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 /** As shells have it for a command that Ctrl+C has ended: 128 and the number of the signal. */
@@ -58,10 +59,10 @@ export const call = defineCommand({
       complain(`compozy: ${toolName} is cancelled`)
       return interruptedExitCode
     }
-    if (wantsJson(flags)) console.log(asJson(ending))
+    if (wantsJson(flags)) print(asJson(ending))
     if (ending['isError'] === true) throw new CommandError(`${toolName} failed: ${failureText(ending)}`, 3)
     const files = save === undefined ? null : new SavedFiles(save, toolName)
-    if (!wantsJson(flags)) console.log(shownResult(ending, files))
+    if (!wantsJson(flags)) print(shownResult(ending, files))
     else if (files !== null) shownResult(ending, files)
     return 0
   },

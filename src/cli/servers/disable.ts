@@ -2,6 +2,7 @@ import { type ArgsDef, defineCommand } from 'citty'
 import type { ServerView } from '../../http/api/answers.ts'
 import { adminApi, adminFlags, asJson, serverArgument, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 
 const args: ArgsDef = {
   name: serverArgument,
@@ -20,8 +21,8 @@ export const disable = defineCommand({
     const [name = ''] = positionals
     const api = await adminApi(flags)
     await api.request('POST', serverPath(name, '/disable'))
-    if (wantsJson(flags)) console.log(asJson(await api.request<ServerView>('GET', serverPath(name))))
-    else console.log(`disabled ${name}`)
+    if (wantsJson(flags)) print(asJson(await api.request<ServerView>('GET', serverPath(name))))
+    else print(`disabled ${name}`)
     return 0
   },
 })

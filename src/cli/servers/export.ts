@@ -4,6 +4,7 @@ import { adminApi, adminFlags, asJson, serverArgument, serverPath } from '../adm
 import { cell, received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { exportedDefinition, hiddenPlaces, withVariables } from '../definitions/exported.ts'
+import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
@@ -41,7 +42,7 @@ export const exportServers = defineCommand({
       if (variables) return withVariables(definition)
       return { definition, names: hiddenPlaces(definition) }
     })
-    console.log(asJson({ mcps: written.map(({ definition }) => definition) }))
+    print(asJson({ mcps: written.map(({ definition }) => definition) }))
     for (const { definition, names } of written) {
       if (names.length === 0) continue
       const what = variables ? 'needs these variables to be imported' : 'has hidden values'

@@ -3,6 +3,7 @@ import type { ServerView } from '../../http/api/answers.ts'
 import { adminApi, adminFlags, asJson, serverArgument, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { serverPage } from '../admin/server-page.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 import { standardOutput } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
@@ -21,7 +22,7 @@ export const get = defineCommand({
     const api = await adminApi(flags)
     const view = await api.request<ServerView>('GET', serverPath(positionals[0] ?? ''))
     const parts = { clientBase: api.clientBase, terminal: standardOutput(), nowMs: Date.now() }
-    console.log(wantsJson(flags) ? asJson(view) : serverPage(view, parts))
+    print(wantsJson(flags) ? asJson(view) : serverPage(view, parts))
     return 0
   },
 })

@@ -8,6 +8,7 @@ import { parseArguments } from '../arguments.ts'
 import { exportedDefinition, hiddenPlaces } from '../definitions/exported.ts'
 import { type ImportedServer, importedServers } from '../definitions/imported.ts'
 import { type Cell, table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 
 const args: ArgsDef = {
   file: {
@@ -51,8 +52,8 @@ export const importServers = defineCommand({
     }
     const outcomes: Outcome[] = []
     for (const server of servers) outcomes.push(await taken(server, plan))
-    if (wantsJson(flags)) console.log(asJson({ dryRun: plan.dry, servers: outcomes }))
-    else console.log(asTable(outcomes))
+    if (wantsJson(flags)) print(asJson({ dryRun: plan.dry, servers: outcomes }))
+    else print(asTable(outcomes))
     return outcomes.some(({ result }) => result === 'left out') ? 1 : 0
   },
 })

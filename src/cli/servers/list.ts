@@ -5,6 +5,7 @@ import type { ServerList } from '../../http/api/answers.ts'
 import { adminApi, adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
 import { serverTable } from '../admin/server-table.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 import { standardOutput } from '../terminal/terminal.ts'
 import { watch } from '../terminal/watch.ts'
 
@@ -30,7 +31,7 @@ export const list = defineCommand({
     const ask = () => api.request<ServerList>('GET', '/mcps')
     if (flags['watch']?.at(-1) !== 'true') {
       const answer = await ask()
-      console.log(json ? asJson(answer) : serverTable(answer, Date.now(), standardOutput()))
+      print(json ? asJson(answer) : serverTable(answer, Date.now(), standardOutput()))
       return 0
     }
     return await watch({

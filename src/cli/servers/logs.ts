@@ -14,6 +14,7 @@ import {
 } from '../admin/admin-api.ts'
 import { cell, type Received, received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
@@ -47,14 +48,15 @@ export const logs = defineCommand({
     const path = serverPath(positionals[0] ?? '', '/logs')
     const json = wantsJson(flags)
     const times = flags['timestamps']?.at(-1) === 'true'
-    const print = (line: Received<Line>) =>
-      console.log(json ? printableJson(JSON.stringify(line)) : shown(line, times))
+    const printLine = (line: Received<Line>) =>
+      print(json ? printableJson(JSON.stringify(line)) : shown(line, times))
     const answer = await api.request<ServerLogs>('GET', path)
     const kept = receivedList<Line>(answer.lines)
     const last = lastCount === 0 ? [] : kept.slice(-Math.min(lastCount, kept.length))
-    if (flags['follow']?.at(-1) === 'true') return await follow(api, path, kept.length - last.length, print)
-    if (json) console.log(asJson({ ...answer, lines: last }))
-    else for (const line of last) print(line)
+    if (flags['follow']?.at(-1) === 'true')
+      return await follow(api, path, kept.length - last.length, printLine)
+    if (json) print(asJson({ ...answer, lines: last }))
+    else for (const line of last) printLine(line)
     return 0
   },
 })
@@ -64,7 +66,7 @@ async function follow(
   api: AdminApi,
   path: string,
   skipped: number,
-  print: (line: Received<Line>) => void,
+  printLine: (line: Received<Line>) => void,
 ): Promise<number> {
   let left = skipped
   for await (const { event, data } of api.events('GET', `${path}?follow`, {})) {
@@ -75,7 +77,7 @@ async function follow(
     }
     if (event !== 'line' || left-- > 0) continue
     const line: unknown = JSON.parse(data)
-    if (isObject(line)) print(line as Received<Line>)
+    if (isObject(line)) printLine(line as Received<Line>)
   }
   throw new CommandError('the gateway ended the log: it has stopped', 4)
 }

@@ -1,6 +1,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { adminApi, adminFlags, asJson, serverArgument, serverPath, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
+import { print } from '../terminal/output.ts'
 
 const args: ArgsDef = {
   name: serverArgument,
@@ -8,14 +9,17 @@ const args: ArgsDef = {
 }
 
 export const remove = defineCommand({
-  meta: { name: 'remove', description: 'Removes a server and ends its processes.' },
+  meta: {
+    name: 'remove',
+    description: 'Removes a server and ends its processes; a group too, whose servers stay.',
+  },
   args,
   async run({ rawArgs }) {
     const { flags, positionals } = parseArguments(rawArgs, args)
     const [name = ''] = positionals
     const api = await adminApi(flags)
     await api.request('DELETE', serverPath(name))
-    console.log(wantsJson(flags) ? asJson({ name, removed: true }) : `removed ${name}`)
+    print(wantsJson(flags) ? asJson({ name, removed: true }) : `removed ${name}`)
     return 0
   },
 })

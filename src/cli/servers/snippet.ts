@@ -9,6 +9,7 @@ import { findingFlags, urlFlag } from '../config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
 import { clients, nameInClients, type Snippet, type SnippetParts } from '../snippets/clients.ts'
+import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 /** The file is written whether or not somebody answers. */
@@ -60,8 +61,8 @@ export const snippet = defineCommand({
     const [url] = endpointsOf(found.baseUrl ?? base, name)
     const parts: SnippetParts = { name: nameInClients(name), url, token: given ?? (asks ? 'asked' : null) }
     const made: Snippet = make(parts)
-    if (wantsJson(flags)) console.log(asJson({ client, ...made }))
-    else print(made)
+    if (wantsJson(flags)) print(asJson({ client, ...made }))
+    else printSnippet(made)
     return 0
   },
 })
@@ -96,11 +97,11 @@ async function askedForToken(base: string, name: string, token: string | undefin
 }
 
 /** The snippet alone on standard output, so that it can be written to a file; where it belongs beside it. */
-function print({ title, places, text, command, notes }: Snippet): void {
+function printSnippet({ title, places, text, command, notes }: Snippet): void {
   complain(`${title}: ${places[0] ?? ''}`)
   for (const place of places.slice(1)) complain(`${' '.repeat(title.length)}  ${place}`)
   complain('')
-  console.log(text)
+  print(text)
   if (command !== null) complain(`\nor: ${command}`)
   if (notes.length > 0) complain(`\n${notes.join('\n')}`)
 }

@@ -7,6 +7,7 @@ import { adminApi, adminFlags, asJson, serverArgument, wantsJson } from '../admi
 import { cell, firstLine, type Received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
 import { table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 /** The gateway waits no longer for one server. */
@@ -38,7 +39,7 @@ export const tools = defineCommand({
     const api = await adminApi(flags)
     const query = name === undefined ? '' : `&name=${encodeURIComponent(name)}`
     const answer = await api.request<ToolList>('GET', `/tools?wait=${wait.value}ms${query}`)
-    console.log(wantsJson(flags) ? asJson(answer) : asTable(receivedList<Tool>(answer.tools)))
+    print(wantsJson(flags) ? asJson(answer) : asTable(receivedList<Tool>(answer.tools)))
     // Said on stderr, so that the table stays a table.
     const failed = receivedList<ToolList['errors'][number]>(answer.errors)
     for (const { mcpName, error } of failed)

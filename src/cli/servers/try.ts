@@ -2,6 +2,7 @@
  * `compozy servers try [NAME]`: connects as an agent would, with the official client, on both faces, and says what
  * that agent would find. The SDK is loaded for this command alone.
  */
+
 import { type ArgsDef, defineCommand } from 'citty'
 import { version } from '../../../package.json'
 import { settings } from '../../config/schema.ts'
@@ -13,6 +14,7 @@ import { findingFlags, urlFlag } from '../config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal } from '../gateway-fetch.ts'
 import { table } from '../table.ts'
+import { print } from '../terminal/output.ts'
 
 const args: ArgsDef = {
   name: {
@@ -48,8 +50,8 @@ export const tryServer = defineCommand({
       await tryFace(new URL(`${at}/sse`), 'sse', token),
     ]
     const headings = ['FACE', 'SERVER', 'TOOLS', 'RESOURCES', 'PROMPTS', 'MS', 'RESULT']
-    if (wantsJson(flags)) console.log(asJson({ tries }))
-    else console.log(table(headings, tries.map(rowOf), { sentence: true }))
+    if (wantsJson(flags)) print(asJson({ tries }))
+    else print(table(headings, tries.map(rowOf), { sentence: true }))
     return tries.every(({ ok }) => ok) ? 0 : 1
   },
 })

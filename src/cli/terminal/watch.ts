@@ -1,5 +1,7 @@
 /** Shows something again and again: over itself in a terminal that can, else anew each time that it has changed. */
+
 import { printable } from '../../telemetry/printable.ts'
+import { print, printAsIs } from './output.ts'
 import { complain, standardOutput, type Terminal } from './terminal.ts'
 
 export interface Watched<T> {
@@ -28,8 +30,8 @@ export async function watch<T>(watched: Watched<T>): Promise<never> {
     const terminal = standardOutput()
     if (watched.redraw && terminal.redraws) draw(watched.show(seen, terminal), failure)
     else if (watched.key(seen) !== shownKey) {
-      if (shownKey !== null && watched.redraw) console.log('')
-      console.log(watched.show(seen, terminal))
+      if (shownKey !== null && watched.redraw) print('')
+      print(watched.show(seen, terminal))
       shownKey = watched.key(seen)
     }
     news.listen()
@@ -103,5 +105,5 @@ function draw(text: string, failure: string): void {
   const room = rows - 1
   const shown =
     lines.length > room ? [...lines.slice(0, room - 1), `… ${lines.length - room + 1} lines more`] : lines
-  process.stdout.write(`${home}${shown.join(`${restOfLine}\n`)}${restOfLine}\n${restOfScreen}`)
+  printAsIs(`${home}${shown.join(`${restOfLine}\n`)}${restOfLine}\n${restOfScreen}`)
 }

@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { ConfigError, reasonOf } from '../../errors.ts'
+import { ConfigError, errorCode, reasonOf, systemReason } from '../../errors.ts'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
 import { jsonFault } from './json-fault.ts'
 
@@ -100,9 +100,7 @@ async function readStamped(
     return { text: text.replace(/^\uFEFF/, ''), changedAt: found.mtime.toISOString() }
   } catch (thrown) {
     if (thrown instanceof ConfigError) throw thrown
-    const code = isMap(thrown) || thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
-    const reason =
-      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : reasonOf(thrown)
+    const reason = errorCode(thrown) === 'ENOENT' ? 'no such file' : systemReason(thrown)
     throw new ConfigError(`cannot read ${shown}: ${reason}`)
   }
 }

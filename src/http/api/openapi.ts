@@ -7,7 +7,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { version } from '../../../package.json'
 import { catalogue, type ErrorCode } from '../../errors.ts'
-import { serverNamePattern } from '../../registry/field-schemas.ts'
+import { serverNamePattern } from '../../registry/server-name.ts'
 import { errorAnswer } from './answers.ts'
 import type { OperationId } from './operation.ts'
 import { type Operation, operations } from './operations.ts'

@@ -1,0 +1,57 @@
+/** The one place that writes to standard output: what cannot be written is an error, and a reader that has left is none. */
+import { readFileSync, readlinkSync, writeSync } from 'node:fs'
+import { CommandError, errorCode, systemReason } from '../../errors.ts'
+
+const descriptor = 1
+/** Between two tries where the reader has no room for more. */
+const fullMs = 5
+
+let closed: boolean | null = null
+let left = false
+
+/** Prints a text and a line break. Throws a CommandError where it cannot be written; does nothing once its reader has left. */
+export function print(text: string): void {
+  printAsIs(`${text}\n`)
+}
+
+/** As `print`, without a line break. */
+export function printAsIs(text: string): void {
+  closed ??= isClosed()
+  if (closed) throw new CommandError('cannot write the output: standard output is closed')
+  const bytes = Buffer.from(text)
+  let written = 0
+  while (written < bytes.length && !left) written += writtenOf(bytes.subarray(written))
+}
+
+/** True once whoever read the output has closed it, as far as a write has told. */
+export function readerHasLeft(): boolean {
+  return left
+}
+
+function writtenOf(bytes: Uint8Array): number {
+  try {
+    return writeSync(descriptor, bytes)
+  } catch (thrown) {
+    const code = errorCode(thrown)
+    if (code === 'EPIPE') left = true
+    else if (code === 'EAGAIN') Bun.sleepSync(fullMs)
+    else throw new CommandError(`cannot write the output: ${systemReason(thrown)}`)
+    return 0
+  }
+}
+
+/**
+ * Whether this process began without a standard output (`>&-`). The runtime then opens `/dev/null` in its place, for
+ * itself alone: what was inherited never has the mark for that (`O_CLOEXEC`).
+ */
+function isClosed(): boolean {
+  try {
+    if (readlinkSync(`/proc/self/fd/${descriptor}`) !== '/dev/null') return false
+    const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
+    const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8)
+    return (flags & 0o2000000) !== 0
+  } catch {
+    // No /proc.
+    return false
+  }
+}
