@@ -204,6 +204,20 @@ describe('two people', () => {
   })
 })
 
+test('what a refused token was for is told at the level debug, to whoever pairs the gateway with an issuer', async () => {
+  await statusAt(url('files'), await issuer.token('account', { azp: 'inspector' }))
+  const line = await gateway.process.line(
+    (text) => text.includes('an access token was refused') && text.includes('account'),
+  )
+  const told = {
+    reason: 'is not for this gateway',
+    iss: JSON.stringify(issuer.issuer),
+    aud: '"account"',
+    client: '"inspector"',
+  }
+  expect(JSON.parse(line)).toMatchObject(told)
+})
+
 test('a token is in nothing that leaves the gateway but its own request: no server, line or error has it', async () => {
   const canary = 'canary7Fq2'
   const token = await tokenFor(canary, ['eng'], 300, { jti: canary, scope: canary })

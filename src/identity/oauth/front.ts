@@ -36,6 +36,8 @@ interface Known {
 const introspectedMs = 60_000
 /** Tokens that are being looked at, of all clients together. */
 const lookingMax = 256
+/** Of what somebody else has written, in a log line. */
+const shownCharsMax = 200
 
 export class OAuthFront implements Identity {
   readonly resources: Resources
@@ -128,9 +130,10 @@ export class OAuthFront implements Identity {
     if (read === null) return await this.#askIssuers(token, digest, mayAsk)
     if ('refused' in read) return read
     const issuer = this.#issuers.get(read.issuer)
-    if (issuer === undefined) return { refused: 'is of an issuer that is not known here' }
+    if (issuer === undefined)
+      return this.#tell({ refused: 'is of an issuer that is not known here' }, read.payload)
     const judged = this.#judged(read.payload, issuer)
-    if ('refused' in judged) return judged
+    if ('refused' in judged) return this.#tell(judged, read.payload)
     if (!(await issuer.hasSigned(token, read))) return { refused: 'is not signed by its issuer' }
     this.#cache.set(digest, judged.known, judged.expiresAtMs, token.length)
     return judged.known
@@ -158,6 +161,24 @@ export class OAuthFront implements Identity {
       refused = judged
     }
     this.#cache.set(digest, refused, untilMs, 0)
+    return refused
+  }
+
+  /** For whoever pairs the gateway with an issuer: what a token says of whom it is for, and nothing of whose it is. */
+  #tell(
+    refused: Refused,
+    { iss, aud, azp, client_id: clientId }: Readonly<Record<string, unknown>>,
+  ): Refused {
+    const { log } = this.#parts
+    if (log.debugging !== true) return refused
+    const shown = (value: unknown): string => JSON.stringify(value ?? null).slice(0, shownCharsMax)
+    const fields = {
+      reason: refused.refused,
+      iss: shown(iss),
+      aud: shown(aud),
+      client: shown(clientId ?? azp),
+    }
+    log.debug(fields, 'an access token was refused')
     return refused
   }
 
