@@ -39,15 +39,18 @@ describe('questions of people', () => {
     expect(new Set(tools.map(({ name }) => name)).size).toBe(200)
   })
 
-  /**
-   * Most of these share no word with the tool that they mean; what an agent asks is nearer. Whoever changes the
-   * ranking sees here whether it got better.
-   */
-  test('most of those that the ranking was tuned by find their tool among the first five', () => {
-    const right = tuningQuestions.filter(({ asks, right }) =>
-      found(asks).some((name) => right.includes(name)),
-    )
-    expect(right.length).toBeGreaterThanOrEqual(22)
+  const among = (asked: 'asks' | 'wording'): number =>
+    tuningQuestions.filter((question) => found(question[asked]).some((name) => question.right.includes(name)))
+      .length
+
+  test('in the wording that find_tools asks for, nearly all find their tool among the first five', () => {
+    expect(tuningQuestions).toHaveLength(60)
+    expect(among('wording')).toBeGreaterThanOrEqual(58)
+  })
+
+  /** Many of these share no word with the tool that they mean. Whoever changes the ranking sees whether it got better. */
+  test('as people say them, most do', () => {
+    expect(among('asks')).toBeGreaterThanOrEqual(36)
   })
 
   test.each<{ why: string; query: string; first: string }>([
