@@ -6,10 +6,12 @@
  * children end as groups, the port closes, the log is flushed.
  */
 import { version } from '../package.json'
+import { adminTokenDoubt } from './config/doubts.ts'
 import type { Config } from './config/schema.ts'
 import { ConfigError, drainingError, reasonOf } from './errors.ts'
 import { Directory } from './group/directory.ts'
 import { createApp } from './http/app.ts'
+import { warnOfDefinitions } from './http/definition-warnings.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
@@ -125,6 +127,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
       recorder,
       groups: groupsFor(directory, servers),
       closedReason: (name) => access.closedReason(name),
+      doubtAbout: (definition) => adminTokenDoubt(definition, settings.config.auth.adminTokens),
       reload: (shown) => gateway.reload({ shown, deliberate: true }),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
@@ -140,7 +143,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   // The port is ours from here on; a gateway that cannot listen has started no child.
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
-  warnOfClosed(directory, access, log)
+  warnOfDefinitions(config, directory, access, log)
   const sweeper = startSweeper({ ...behind, ...clients, access, directory, streams })
   const parts = { ...behind, ...clients, access, identities, lock, directory, streams, watchdog }
   const gateway = running({ ...parts, listener, sweeper, source, order })
@@ -320,7 +323,7 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
   )
   endUnadmitted(parts)
   directory.accessChanged()
-  warnOfClosed(directory, access, log)
+  warnOfDefinitions(settings.config, directory, access, log)
 }
 
 function rulesOf(config: Config, log: Log): AccessRules {
@@ -328,15 +331,6 @@ function rulesOf(config: Config, log: Log): AccessRules {
   if (!compiled.ok) throw new ConfigError(compiled.errors.join('; '))
   for (const warning of compiled.warnings) log.warn({}, warning)
   return compiled.rules
-}
-
-/** A server that nobody can reach looks healthy otherwise. */
-function warnOfClosed(directory: Directory, access: Access, log: Log): void {
-  for (const { definition } of directory.list()) {
-    const { name } = definition
-    const reason = access.closedReason(name)
-    if (reason !== null) log.warn({ mcp: name, reason }, 'nobody can come in at this server')
-  }
 }
 
 interface StateParts {

@@ -9,6 +9,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { Static, TSchema } from '@sinclair/typebox'
+import { doubtsAbout, emptyListDoubt } from './doubts.ts'
 import { type Environment, expand, type Gap, gapLine } from './expand.ts'
 import { Faults } from './faults.ts'
 import { type ConfigSources, type Gathered, gather } from './gather.ts'
@@ -99,6 +100,11 @@ export async function findConfig(sources: ConfigSources): Promise<FoundConfig> {
   const gaps = [...settings, ...servers.filter(({ imported }) => !imported)].flatMap((found) => found.gaps)
   // What settings need of each other can be judged only once each is known.
   const config = faults.any || gaps.length > 0 ? null : configOf(settings, servers)
+  for (const { named, origin, value } of settings) {
+    const doubt = origin.layer === 'default' ? null : emptyListDoubt(named, value)
+    if (doubt !== null) warnings.push(doubt)
+  }
+  if (config !== null) warnings.push(...doubtsAbout(config))
   const missing = config === null ? null : oauthFault(config)
   if (missing !== null) faults.add(missing)
   return {

@@ -180,6 +180,7 @@ function scopeList() {
 export const oauthSettings = {
   issuers: setting({
     kind: issuerList(),
+    guards: true,
     initial: [],
     doc: 'Authorization servers whose tokens are taken, each with `issuer`, `audiences`, `clients`, `claims`, `jwks_uri` and `introspection`. None: no OAuth.',
   }),

@@ -30,6 +30,8 @@ export interface FoundServer {
   readonly gaps: readonly Gap[]
   /** What else is wrong with it, a line each. */
   readonly faults: readonly string[]
+  /** What is most likely not meant, a line each. */
+  readonly doubts: readonly string[]
   readonly imported: boolean
 }
 
@@ -116,6 +118,7 @@ export function defaultGroupFault(
  */
 export function reportServers(servers: readonly FoundServer[], faults: Faults, warnings: string[]): void {
   for (const server of servers) {
+    warnings.push(...server.doubts)
     if (server.imported) {
       const lines = [...server.faults, ...server.gaps.map(gapLine)]
       if (lines.length > 0) warnings.push(`${lines.join('; ')}; the server is left out`)
@@ -162,7 +165,7 @@ function clientForm(map: unknown, key: string, source: Source, faults: Faults): 
 }
 
 function unreadable(name: string, place: string, faults: readonly string[], source: Source): FoundServer {
-  return { name, place, definition: null, gaps: [], faults, imported: source.imported }
+  return { name, place, definition: null, gaps: [], faults, doubts: [], imported: source.imported }
 }
 
 function found(input: unknown, place: string, source: Source): FoundServer {
@@ -171,16 +174,31 @@ function found(input: unknown, place: string, source: Source): FoundServer {
   const based = isMap(expanded) ? withDirectory(expanded, source.path) : expanded
   const parsed = parseDefinition(based, { allowCwd: true, written: true, now: source.changedAt })
   const name = isMap(input) && typeof input['name'] === 'string' ? input['name'] : ''
-  if (parsed.ok) {
+  const doors = isMap(input) ? doorFields.filter((field) => Object.hasOwn(input, field)) : []
+  const given = (field: string): unknown => (isMap(input) ? input[field] : undefined)
+  const empty = doors.filter((field) => given(field) === null)
+  const faultless = { name, place, gaps, imported: source.imported }
+  if (parsed.ok && empty.length === 0) {
     const definition = gaps.length === 0 ? parsed.definition : null
-    return { name, place, definition, gaps, faults: [], imported: source.imported }
+    const doubts = doors.flatMap((field) => emptyDoor(`${place}.${field}`, given(field)))
+    return { ...faultless, definition, faults: [], doubts }
   }
   // What is wrong with a text whose references stand in it says nothing about the text that it will be.
-  const problems = parsed.problems.filter(
+  const problems = (parsed.ok ? [] : parsed.problems).filter(
     ({ field }) => !gaps.some((gap) => gap.place === place || gap.place.startsWith(`${place}.${field}`)),
   )
-  const faults = problems.map((problem) => faultAt(place, problem))
-  return { name, place, definition: null, gaps, faults, imported: source.imported }
+  const faults = [
+    ...empty.map((field) => `${place}.${field} has no value; give it one, or leave the key out`),
+    ...problems.map((problem) => faultAt(place, problem)),
+  ]
+  return { ...faultless, definition: null, faults, doubts: [] }
+}
+
+/** What keeps somebody out. A key without a value is a slip there, as it is among the settings. */
+const doorFields = ['authTokens', 'allowedIPs', 'requireAuth', 'authTokensOnly', 'toolFilter'] as const
+
+function emptyDoor(place: string, value: unknown): string[] {
+  return Array.isArray(value) && value.length === 0 ? [`${place} is an empty list: it keeps nobody out`] : []
 }
 
 function faultAt(place: string, { field, reason }: Problem): string {

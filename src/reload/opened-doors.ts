@@ -24,7 +24,7 @@ export function openedDoors(before: Config, after: Config): string[] {
 /** Settings that guard something and go back to their default, which does not. */
 function openedSettings(before: Config, after: Config): string[] {
   return namedSettings.flatMap(({ key, path, setting }) => {
-    if (setting.guards !== true && key !== issuersKey) return []
+    if (setting.guards !== true) return []
     // No default of a door depends on the machine.
     const initial = initialOf(setting, { stateDirectory: '', terminal: false })
     const opened =

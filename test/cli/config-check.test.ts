@@ -122,3 +122,103 @@ mcps:
     expect(JSON.parse((await check('auth: {}', '--json')).stdout)).toMatchObject({ ok: false })
   })
 })
+
+describe('what reads well and is most likely not meant is a warning', () => {
+  const rows: { why: string; file: string; says: string }[] = [
+    {
+      why: 'an admin token that clients of a server get',
+      file: 'mcp_proxy: { auth: { admin_tokens: [a-9f2c] } }\nmcps: [{ name: a, transport: stdio, command: cat, authTokens: [a-9f2c] }]',
+      says: 'a token stands in authTokens of a and in auth.admin_tokens',
+    },
+    {
+      why: 'a group that nobody has',
+      file: 'mcp_proxy: { default_group: taem }\nmcps: [{ name: team, transport: group, members: [{ all: true }] }]',
+      says: 'default_group: no group is named taem, and /mcp is 404 until one is; did you mean team?',
+    },
+    {
+      why: 'a member that nobody has',
+      file: 'mcps: [{ name: team, transport: group, members: [{ server: nope }] }]',
+      says: 'team: no server is named nope, a member of this group, which goes without it',
+    },
+    {
+      why: 'a rule about a server that nobody has',
+      file: 'mcp_proxy: { auth: { oauth: { access: [{ who: { users: [u] }, servers: [nope] }] } } }',
+      says: 'auth.oauth.access: no server is named nope, and its rule opens nothing there',
+    },
+    {
+      why: 'rules without anybody to sign people in',
+      file: 'mcp_proxy: { auth: { oauth: { access: [{ who: { users: [u] }, servers: ["*"] }] } } }',
+      says: 'auth.oauth.access has no effect without auth.oauth.issuers',
+    },
+    {
+      why: 'a role without anybody to sign people in',
+      file: 'mcp_proxy: { auth: { oauth: { login: { admin: { claims: { groups: [ops] } } } } } }',
+      says: 'auth.oauth.login.admin has no effect without auth.oauth.login.issuer',
+    },
+    {
+      why: 'tokens that are none',
+      file: 'mcp_proxy: { auth: { global_tokens: [] } }',
+      says: 'mcp_proxy.auth.global_tokens is an empty list: no token is asked for',
+    },
+    {
+      why: 'addresses that are none',
+      file: 'mcp_proxy: { auth: { admin_allow_ips: [] } }',
+      says: 'mcp_proxy.auth.admin_allow_ips is an empty list: from every address',
+    },
+    {
+      why: 'tokens of a server that are none',
+      file: 'mcps: [{ name: a, transport: stdio, command: cat, authTokens: [] }]',
+      says: 'compozy.yaml: mcps[0].authTokens is an empty list: it keeps nobody out',
+    },
+    {
+      why: 'a token of every manual',
+      file: 'mcp_proxy: { auth: { admin_tokens: [changeme] } }',
+      says: 'auth.admin_tokens entry 1 is a word that is tried first',
+    },
+    {
+      why: 'everybody as a proxy, by address',
+      file: 'mcp_proxy: { security: { trusted_proxies: [0.0.0.0/0] } }',
+      says: 'security.trusted_proxies holds 0.0.0.0/0, which is every address',
+    },
+    {
+      why: 'everybody as an admin, by address',
+      file: 'mcp_proxy: { auth: { admin_allow_ips: ["::/0"] } }',
+      says: 'auth.admin_allow_ips holds ::/0, which is every address',
+    },
+    {
+      why: 'everybody at a server, by address',
+      file: 'mcps: [{ name: a, transport: stdio, command: cat, allowedIPs: [0.0.0.0/0] }]',
+      says: 'allowedIPs of a holds 0.0.0.0/0, which is every address',
+    },
+  ]
+  test.each(rows)('$why', async ({ file, says }) => {
+    const { exitCode, stdout } = await check(file, ...anyPort)
+    expect(stdout).toContain(`warning  ${says}`)
+    expect(exitCode).toBe(0)
+  })
+
+  test('the start says it as well, of what is registered too, and the answer to whoever registers it', async () => {
+    await using gateway = await startGatewayProcess({
+      via: 'executable',
+      config: {
+        mcp_proxy: { auth: { admin_tokens: ['a-9f2c'] }, default_group: 'nope' },
+        mcps: [{ name: 'a', transport: 'stdio', command: 'cat', authTokens: ['a-9f2c'] }],
+      },
+      untilReady: false,
+    })
+    await gateway.process.line((line) => line.includes('no group is named nope'))
+    const answer = await gateway.admin('/mcps', {
+      method: 'POST',
+      body: { name: 'b', transport: 'stdio', command: 'cat', authTokens: ['a-9f2c'] },
+      headers: { authorization: 'Bearer a-9f2c' },
+    })
+    expect([answer.status, await answer.json()]).toEqual([
+      201,
+      expect.objectContaining({
+        message: expect.stringContaining(
+          'Warning: a token stands in authTokens of b and in auth.admin_tokens',
+        ),
+      }),
+    ])
+  })
+})

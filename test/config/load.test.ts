@@ -453,7 +453,9 @@ mcps: [{ name: a, transport: sse, url: "$\{UNSET}" }, { name: a }]
 
 describe('what is passed over', () => {
   test('an empty file, an empty group and a key without a value', async () => {
-    const { config } = await load({ files: yaml('mcp_proxy:\n  auth:\n  base_url:\n  limits: { rate: }\n') })
+    const { config } = await load({
+      files: yaml('mcp_proxy:\n  logging:\n  base_url:\n  limits: { rate: }\n'),
+    })
     expect(config).toMatchObject({ port: 6001, baseUrl: null })
     expect((await load({ files: yaml('# nothing\n\n  # yet') })).config.port).toBe(6001)
     expect((await load({ files: yaml('') })).config.port).toBe(6001)

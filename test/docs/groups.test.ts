@@ -21,7 +21,7 @@ describe('an example', () => {
     '$index is a configuration',
     async ({ yaml }) => {
       using directory = temporaryDirectory({ 'compozy.yaml': yaml })
-      const environment = { DOCS_TEAM_TOKEN: 'token' }
+      const environment = { DOCS_TEAM_TOKEN: 'docs-4c19' }
       const sources = { flags: {}, environment, directory: directory.path, terminal: false }
       const { config, warnings } = await loadConfig(sources)
       expect(warnings).toEqual([])

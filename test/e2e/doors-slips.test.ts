@@ -57,6 +57,16 @@ const doors: readonly Slip[] = [
     yaml: auth('admin_tokens:\n    # - a1'),
     says: 'admin_tokens has no value; give it one, or leave the key out',
   },
+  {
+    why: 'a section whose keys are all commented out',
+    yaml: 'mcp_proxy:\n  auth:\n    # admin_tokens: [a1]\n  port: 0\n',
+    says: 'mcp_proxy.auth has no value; give it one, or leave the key out',
+  },
+  {
+    why: 'tokens of a server that are commented out',
+    yaml: 'mcps:\n  - name: a\n    transport: stdio\n    command: cat\n    authTokens:\n      # - a1\n',
+    says: 'mcps[0].authTokens has no value; give it one, or leave the key out',
+  },
   { why: 'an empty token', yaml: auth('admin_tokens: [""]'), says: 'admin_tokens entry 1 is empty' },
   {
     why: 'a dash and no token',

@@ -28,6 +28,7 @@ const sources = readTree('src')
 
 /** Why a small file with one importer stands by itself. */
 const reasonsToStand: Readonly<Record<string, string>> = {
+  'src/http/definition-warnings.ts': 'what the log says of definitions, at the start and at each reload',
   'src/cli/config/schema.ts': 'a command, loaded lazily',
   'src/cli/healthcheck.ts': 'a command, loaded lazily',
   'src/cli/serve/mcp-proxy.ts': 'a command, loaded lazily',

@@ -5,6 +5,7 @@
 
 import { type ArgsDef, defineCommand } from 'citty'
 import { closedReason, ServerDoors } from '../../access/server-door.ts'
+import { unknownNames } from '../../config/doubts.ts'
 import { gapLine } from '../../config/expand.ts'
 import { type FoundConfig, findConfig } from '../../config/load.ts'
 import type { FoundServer } from '../../config/servers.ts'
@@ -81,7 +82,10 @@ function ruleFindings({ config, servers }: FoundConfig): Finding[] {
       ? [`${name}: nobody can come in: ${closedReason}`]
       : [],
   )
-  return [...compiled.warnings, ...closed].map((message) => ({ level: 'warning', message }))
+  const unknown = unknownNames(config, config.servers).map(
+    (line) => `${line} (as far as the file tells; what is registered over the admin API is not looked at)`,
+  )
+  return [...compiled.warnings, ...closed, ...unknown].map((message) => ({ level: 'warning', message }))
 }
 
 async function commandFinding({ name, definition }: FoundServer): Promise<Finding[]> {

@@ -46,6 +46,8 @@ function collect(value: unknown, key: string, collecting: Collecting): void {
       )
     } else if (member !== null) {
       collect(member, memberKey, collecting)
+    } else if (guards(memberKey)) {
+      faults.add(`${memberName} has no value; give it one, or leave the key out`)
     }
   }
 }
@@ -53,6 +55,11 @@ function collect(value: unknown, key: string, collecting: Collecting): void {
 /** A value of a file, its references not yet replaced. */
 export function fileValue(raw: unknown, name: string, shown: string): Given {
   return { raw, origin: { layer: 'file', label: `file ${shown}` }, name, expands: true }
+}
+
+/** Whether a door hangs on a setting of this section. */
+function guards(section: string): boolean {
+  return namedSettings.some(({ key, setting }) => setting.guards === true && key.startsWith(`${section}.`))
 }
 
 /** The names one level below a group; none for a setting. */

@@ -59,7 +59,7 @@ export function compileRules(settings: AccessSettings): RulesResult {
   const origins = new Set(settings.security.allowedOrigins.map((text) => readOrigin(text, errors)))
   const hosts = readHosts(settings, base?.host ?? null, errors)
   if (errors.length > 0) return { ok: false, errors }
-  warnings.push(...exposureWarnings(settings))
+  warnings.push(...everyoneWarnings(settings), ...exposureWarnings(settings))
   const global = new TokenTable(settings.auth.globalTokens, 'client')
   const admin = new TokenTable(settings.auth.adminTokens, 'admin')
   const adminAsks = admin.size > 0 || hasRoles(settings)
@@ -113,6 +113,22 @@ function readHosts(
   const base = baseHost === null ? null : parseHost(baseHost)
   if (base !== null) hosts.add(base.name)
   return hosts
+}
+
+/** A block that is every address believes, or keeps out, nobody in particular. */
+function everyoneWarnings({ auth, security }: AccessSettings): readonly string[] {
+  const every = (blocks: readonly string[]): string | undefined => blocks.find((text) => text.endsWith('/0'))
+  const [proxy, admin] = [every(security.trustedProxies), every(auth.adminAllowIps)]
+  return [
+    ...(proxy === undefined
+      ? []
+      : [
+          `security.trusted_proxies holds ${proxy}, which is every address: any client can say that it comes from anywhere, this machine included`,
+        ]),
+    ...(admin === undefined
+      ? []
+      : [`auth.admin_allow_ips holds ${admin}, which is every address: nobody is kept out`]),
+  ]
 }
 
 function exposureWarnings({ host, auth }: AccessSettings): readonly string[] {

@@ -1,6 +1,7 @@
 /** What the admin API uses of the rest of the gateway. */
 import type { Config } from '../../../config/schema.ts'
 import type { GroupReport, GroupSummary } from '../../../group/reports.ts'
+import type { ServerDefinition } from '../../../registry/definition.ts'
 import type { DefinitionStore } from '../../../registry/storage/store.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { ServerDirectory } from '../../../upstream/server/directory.ts'
@@ -33,6 +34,8 @@ export interface AdminOptions {
   readonly groups?: AdminGroups
   /** Why nobody can come in at a server; null where somebody can. */
   readonly closedReason?: (name: string) => string | null
+  /** What of a definition is most likely not meant, a sentence without its full stop; null for nothing. */
+  readonly doubtAbout?: (definition: ServerDefinition) => string | null
   readonly now?: () => Date
   /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
   readonly toolsListMs?: number
@@ -56,6 +59,7 @@ export interface AdminParts
   readonly order: NameOrder
   readonly groups: AdminGroups
   readonly closedReason: (name: string) => string | null
+  readonly doubtAbout: (definition: ServerDefinition) => string | null
   readonly now: () => Date
   readonly toolsListMs: number
 }
@@ -74,6 +78,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     order: options.order ?? new NameOrder(),
     groups: options.groups ?? noGroups,
     closedReason: options.closedReason ?? (() => null),
+    doubtAbout: options.doubtAbout ?? (() => null),
     now: options.now ?? (() => new Date()),
     gate,
     toolsListMs: options.toolsListMs ?? 10_000,

@@ -73,7 +73,7 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
   parts.directory.add(definition, 'store')
   audit(parts, request, { action: 'create', name, before: null, after: definition })
   return answer('createServer', 201, {
-    message: `The server is registered and connecting in the background.${closedNote(parts, name)}`,
+    message: `The server is registered and connecting in the background.${doorNotes(parts, definition)}`,
     name,
   })
 }
@@ -95,7 +95,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
   return answer('replaceServer', 200, {
-    message: `The server is replaced; calls in flight finish on the old one.${closedNote(parts, name)}`,
+    message: `The server is replaced; calls in flight finish on the old one.${doorNotes(parts, definition)}`,
     name,
   })
 }
@@ -148,12 +148,13 @@ export function maskOf(entry: ServerEntry): Mask {
   return createMask(secretValuesOf(entry.definition))
 }
 
-/** Told at once to whoever has just closed a door to everybody, and to the log. */
-function closedNote(parts: AdminParts, name: string): string {
-  const reason = parts.closedReason(name)
-  if (reason === null) return ''
-  parts.log.warn({ mcp: name, reason }, 'nobody can come in at this server')
-  return ` Nobody can come in: ${reason}.`
+/** Told at once to whoever has just closed a door to everybody, or given clients the key to this API; and to the log. */
+function doorNotes(parts: AdminParts, definition: ServerDefinition): string {
+  const { name } = definition
+  const [reason, doubt] = [parts.closedReason(name), parts.doubtAbout(definition)]
+  if (reason !== null) parts.log.warn({ mcp: name, reason }, 'nobody can come in at this server')
+  if (doubt !== null) parts.log.warn({ mcp: name }, doubt)
+  return `${reason === null ? '' : ` Nobody can come in: ${reason}.`}${doubt === null ? '' : ` Warning: ${doubt}.`}`
 }
 
 function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
