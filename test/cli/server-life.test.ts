@@ -1,5 +1,6 @@
 /** The life of a server from the terminal: added from where somebody stands, looked at, changed, moved, taken away. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { withAbsolutePaths } from '../../src/cli/definitions/local-paths.ts'
 import { commandOf, poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
@@ -328,6 +329,52 @@ describe('export and import', () => {
       /^keyed +replaced$/m,
     )
   }, 20_000)
+
+  test('the own export of a gateway changes nothing there, and keeps what is hidden where something else changes', async () => {
+    await using own = await startGatewayProcess({ via })
+    using folder = temporaryDirectory()
+    const run = (word: string, ...words: readonly string[]) =>
+      runCommand(['servers', word, '--url', own.url, ...words], { via, cwd: folder.path })
+    // Two secrets of one name: whoever imports them must be able to tell them apart.
+    for (const name of ['x', 'y'])
+      await run(
+        'add',
+        name,
+        '--wait',
+        '0s',
+        '--env',
+        `API_KEY=of-${name}`,
+        '--env',
+        `ONLY_${name}=1`,
+        '--',
+        'cat',
+      )
+    await run('disable', 'y')
+    const exported = await run('export')
+    expect(exported.stderr).toEndWith(
+      'compozy: y is switched off, which its definition does not say: where it is imported it is on\n',
+    )
+    const variables = await run('export', '--variables')
+    const { mcps } = JSON.parse(variables.stdout) as { mcps: { env: Record<string, string> }[] }
+    expect(mcps.map(({ env }) => env)).toEqual([
+      { API_KEY: '$' + '{X_API_KEY}', ONLY_x: '$' + '{ONLY_X}' },
+      { API_KEY: '$' + '{Y_API_KEY}', ONLY_y: '$' + '{ONLY_Y}' },
+    ])
+    expect(variables.stderr).toContain('x needs these variables to be imported: X_API_KEY, ONLY_X\n')
+    const imported = (text: string, ...more: readonly string[]) => {
+      writeFileSync(`${folder.path}/own.json`, text)
+      return run('import', 'own.json', ...more)
+    }
+    const unchanged = await imported(exported.stdout)
+    expect([unchanged.exitCode, unchanged.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^x +unchanged\ny +unchanged$/m),
+    ])
+    const described = exported.stdout.replace('"name": "x",', '"name": "x", "description": "new",')
+    expect((await imported(described, '--replace')).stdout).toMatch(/^x +replaced\ny +unchanged$/m)
+    const elsewhere = exported.stdout.replace('"command": "cat"', '"command": "tee"')
+    expect((await imported(elsewhere, '--replace')).stdout).toMatch(/^x +left out +.*a mask, and a stored/m)
+  })
 
   test.each([
     {

@@ -29,26 +29,52 @@ export function hiddenPlaces(definition: Definition): string[] {
   return places
 }
 
-/**
- * The definition with a variable in the place of each hidden value: `${API_KEY}` for `env.API_KEY`,
- * `${FILES_AUTHORIZATION}` for a header of the server `files`. `names` are the variables that are in it.
- */
-export function withVariables(definition: Definition): {
+export interface WithVariables {
   readonly definition: Record<string, unknown>
+  /** The variables that are in it. */
   readonly names: readonly string[]
-} {
-  const names = new Set<string>()
-  const server = typeof definition['name'] === 'string' ? definition['name'] : ''
-  const replaced = mapTexts(definition, (text, { field, key }) => {
-    let count = 0
-    return text.replaceAll(secretMask, () => {
-      count++
-      const name = variableName(field === 'env' ? key : `${server}_${key}${count > 1 ? `_${count}` : ''}`)
-      names.add(name)
+}
+
+/**
+ * The definitions with a variable in the place of each hidden value, no two places the same one: what is hidden in them
+ * may differ. `${API_KEY}` for `env.API_KEY`, `${FILES_API_KEY}` where another server has that too, and
+ * `${FILES_AUTHORIZATION}` for a header of the server `files`.
+ */
+export function withVariables(definitions: readonly Definition[]): WithVariables[] {
+  const wishes = new Map<string, number>()
+  for (const definition of definitions)
+    mapHidden(definition, (place) => {
+      const [short] = namesFor(definition, place)
+      wishes.set(short, (wishes.get(short) ?? 0) + 1)
+      return secretMask
+    })
+  const taken = new Set<string>()
+  return definitions.map((definition) => {
+    const names: string[] = []
+    const replaced = mapHidden(definition, (place) => {
+      const [short, long] = namesFor(definition, place)
+      let name = wishes.get(short) === 1 ? short : long
+      // A name that somebody wishes alone is left for that one.
+      for (let count = 2; taken.has(name) || (name !== short && wishes.get(name) === 1); count++)
+        name = `${long}_${count}`
+      taken.add(name)
+      names.push(name)
       return `\${${name}}`
     })
+    return { definition: replaced, names }
   })
-  return { definition: replaced, names: [...names] }
+}
+
+/** A copy in which each hidden part was replaced; a text may have several. */
+function mapHidden(definition: Definition, replace: (place: Place) => string): Record<string, unknown> {
+  return mapTexts(definition, (text, place) => text.replaceAll(secretMask, () => replace(place)))
+}
+
+/** The name for a place while nobody else has it, and the one that says whose it is. */
+function namesFor(definition: Definition, { field, key }: Place): readonly [short: string, long: string] {
+  const server = typeof definition['name'] === 'string' ? definition['name'] : ''
+  const long = variableName(`${server}_${key}`)
+  return [field === 'env' ? variableName(key) : long, long]
 }
 
 function variableName(text: string): string {

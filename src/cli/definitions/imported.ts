@@ -1,4 +1,5 @@
 /** Definitions in files: our own form, and the maps that clients keep. */
+import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { gapLine } from '../../config/expand.ts'
 import { Faults } from '../../config/faults.ts'
@@ -6,6 +7,7 @@ import { isMap, readTree } from '../../config/file/file.ts'
 import { fileServers, withoutClashes } from '../../config/servers.ts'
 import { CommandError, ConfigError } from '../../errors.ts'
 import { definitionToStored } from '../../registry/definition-wire.ts'
+import { secretMask } from '../../registry/mask.ts'
 
 /** A server of a file: its definition in wire form, secrets and all, or why it cannot be taken. */
 export interface ImportedServer {
@@ -29,7 +31,11 @@ export async function importedServers(
   environment: Readonly<Record<string, string | undefined>>,
   directory: string,
 ): Promise<ImportedServer[]> {
-  const { tree, changedAt } = await treeOf(file, directory)
+  const { tree: read, changedAt } = await treeOf(file, directory)
+  // A definition is refused with a mask in it; whether a stored value stands behind one, the gateway knows.
+  const stand = `hidden${randomBytes(8).toString('hex')}`
+  const tree = withTexts(read, (text) => text.replaceAll(secretMask, stand))
+  const asWritten = <T>(value: T): T => withTexts(value, (text) => text.replaceAll(stand, secretMask))
   const key = mapKeys.find((name) => tree[name] !== undefined)
   if (key === undefined && tree['mcps'] === undefined)
     throw new CommandError(
@@ -42,9 +48,18 @@ export async function importedServers(
   if (faults.any) throw new CommandError(faults.lines.join('; '))
   return withoutClashes(found).map(({ name, definition, faults, gaps, place }) => ({
     name: definition?.name ?? (name === '' ? place : name),
-    definition: definition && definitionToStored(definition),
-    faults: [...faults, ...gaps.map(gapLine)],
+    definition: definition && asWritten(definitionToStored(definition)),
+    faults: [...faults, ...gaps.map(gapLine)].map(asWritten),
   }))
+}
+
+/** A copy of parsed data in which each text was replaced. */
+function withTexts<T>(value: T, replace: (text: string) => string): T
+function withTexts(value: unknown, replace: (text: string) => string): unknown {
+  if (typeof value === 'string') return replace(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => withTexts(item, replace))
+  if (!isMap(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withTexts(item, replace)]))
 }
 
 async function treeOf(

@@ -2,6 +2,7 @@ import { type ArgsDef, defineCommand } from 'citty'
 import type { ServerList, ServerView } from '../../http/api/answers.ts'
 import { adminApi, adminFlags, asJson, serverArgument, serverPath } from '../admin/admin-api.ts'
 import { cell, received, receivedList } from '../admin/received.ts'
+import { stateWord, statusOf } from '../admin/server-state.ts'
 import { parseArguments } from '../arguments.ts'
 import { exportedDefinition, hiddenPlaces, withVariables } from '../definitions/exported.ts'
 import { print } from '../terminal/output.ts'
@@ -38,15 +39,21 @@ export const exportServers = defineCommand({
       exportedDefinition(received<Record<string, unknown>>(definition)),
     )
     const variables = flags['variables']?.at(-1) === 'true'
-    const written = definitions.map((definition) => {
-      if (variables) return withVariables(definition)
-      return { definition, names: hiddenPlaces(definition) }
-    })
+    const written = variables
+      ? withVariables(definitions)
+      : definitions.map((definition) => ({ definition, names: hiddenPlaces(definition) }))
     print(asJson({ mcps: written.map(({ definition }) => definition) }))
     for (const { definition, names } of written) {
       if (names.length === 0) continue
       const what = variables ? 'needs these variables to be imported' : 'has hidden values'
       complain(`compozy: ${cell(definition['name'])} ${what}: ${names.join(', ')}`)
+    }
+    for (const view of views) {
+      if (stateWord(statusOf(view)) !== 'disabled') continue
+      const name = cell(received<ServerView['definition']>(view.definition).name)
+      complain(
+        `compozy: ${name} is switched off, which its definition does not say: where it is imported it is on`,
+      )
     }
     return 0
   },

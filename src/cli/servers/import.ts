@@ -72,6 +72,13 @@ async function taken({ name, definition, faults }: ImportedServer, plan: Plan): 
     return { name, result: 'unchanged', reason: null }
   if (before !== null && !plan.replaces)
     return { name, result: 'left out', reason: 'is there already; --replace changes it' }
+  const hidden = before === null ? hiddenPlaces(definition) : []
+  if (hidden.length > 0)
+    return {
+      name,
+      result: 'left out',
+      reason: `${hidden.join(', ')}: *** stands for a value that only the gateway it comes from knows; write the value, or export with --variables`,
+    }
   const result = before === null ? 'added' : 'replaced'
   if (plan.dry) return { name, result, reason: null }
   try {
@@ -84,15 +91,12 @@ async function taken({ name, definition, faults }: ImportedServer, plan: Plan): 
   }
 }
 
-/** A hidden value may be another than the one in the file. */
+/** A mask in the file stands for what is stored; a value in it may be another than the one that is hidden there. */
 function isTheSame(
   there: Readonly<Record<string, unknown>>,
   wanted: Readonly<Record<string, unknown>>,
 ): boolean {
-  return (
-    hiddenPlaces(there).length === 0 &&
-    isDeepStrictEqual(exportedDefinition(there), exportedDefinition(wanted))
-  )
+  return isDeepStrictEqual(exportedDefinition(there), exportedDefinition(wanted))
 }
 
 function asTable(outcomes: readonly Outcome[]): string {
