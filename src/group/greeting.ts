@@ -1,5 +1,7 @@
 /** What a group says of itself when a client begins: at once, from what is known of its members. Pure. */
-import { metaKeys, modernVersions } from '../protocol/eras.ts'
+import { tasksExtension } from '../protocol/bridge/facts.ts'
+import { type Era, metaKeys, modernVersions } from '../protocol/eras.ts'
+import { isObject, type JsonObject } from '../protocol/json.ts'
 import { memberText, parsed } from '../protocol/spans.ts'
 import { firstSentence } from './search/search-tools.ts'
 import type { GroupView } from './view/group-view.ts'
@@ -29,7 +31,7 @@ export interface GroupIdentity {
 export function initializeResult(identity: GroupIdentity, view: GroupView, version: string): string {
   return JSON.stringify({
     protocolVersion: version,
-    capabilities,
+    capabilities: { ...capabilities, ...tasksOf(view) },
     serverInfo: infoOf(identity),
     instructions: instructionsOf(identity, view),
   })
@@ -40,7 +42,7 @@ export function discoverResult(identity: GroupIdentity, view: GroupView): string
   return JSON.stringify({
     resultType: 'complete',
     supportedVersions: modernVersions,
-    capabilities,
+    capabilities: { ...capabilities, ...tasksExtensionOf(view) },
     instructions: instructionsOf(identity, view),
     ttlMs: 0,
     cacheScope: 'private',
@@ -51,6 +53,41 @@ export function discoverResult(identity: GroupIdentity, view: GroupView): string
 /** What every result for a modern client names. */
 export function infoOf({ name, version }: GroupIdentity): { name: string; version: string } {
   return { name, version }
+}
+
+/** Tasks of the legacy era, as far as a member that is there has them: what one can do, the group can do for it. */
+function tasksOf(view: GroupView): { tasks?: JsonObject } {
+  const tasks: Record<string, unknown> = {}
+  for (const declared of declaredIn(view, 'legacy', (capabilities) => capabilities['tasks'])) {
+    const requests = { ...objectIn(tasks, 'requests'), ...objectIn(declared, 'requests') }
+    Object.assign(tasks, declared, { requests })
+  }
+  return Object.keys(tasks).length === 0 ? {} : { tasks }
+}
+
+/** The same of the modern era, where it is an extension. */
+function tasksExtensionOf(view: GroupView): { extensions?: JsonObject } {
+  const [declared] = declaredIn(view, 'modern', ({ extensions }) =>
+    isObject(extensions) ? extensions[tasksExtension] : undefined,
+  )
+  return declared === undefined ? {} : { extensions: { [tasksExtension]: declared } }
+}
+
+function declaredIn(
+  view: GroupView,
+  era: Era,
+  read: (capabilities: JsonObject) => unknown,
+): readonly JsonObject[] {
+  return view.members.flatMap(({ server }) => {
+    const facts = server?.facts
+    const declared = facts?.era === era ? read(facts.capabilities) : null
+    return isObject(declared) ? [declared] : []
+  })
+}
+
+function objectIn(value: JsonObject, key: string): JsonObject {
+  const found = value[key]
+  return isObject(found) ? found : {}
 }
 
 /** Servers that are named to whoever searches. */

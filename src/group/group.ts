@@ -29,6 +29,7 @@ import { type Member, promptNames, resolveMembers, toolNames } from './members.t
 import { SearchExposure } from './search/exposure.ts'
 import { searchToolNames } from './search/search-tools.ts'
 import { GroupView } from './view/group-view.ts'
+import { TaskOwners } from './view/task-owners.ts'
 import { ViewMember } from './view/view-member.ts'
 
 /** What all groups share of the rest of the gateway. */
@@ -63,6 +64,8 @@ export class Group implements GroupClientHost {
   readonly key: string
   readonly changes = new Changes()
   readonly counters: CallCounters
+  /** Of all clients: a session is known by its id, whoever has none by its principal. */
+  readonly tasks = new TaskOwners()
   /** Answers for the group where no member does: it has no tools of a server's, and no secrets. */
   readonly tools = new ToolTable(() => Promise.reject(new GatewayError('INTERNAL', 'A group has no lane.')))
   readonly mask = (text: string) => text

@@ -29,6 +29,8 @@ import type { NamedKind } from './view/view-member.ts'
 export interface Asker {
   readonly view: GroupView
   readonly uriShowing: UriShowing
+  /** The member that has begun this task for it; null for nobody. */
+  taskOwner(taskId: string): string | null
   target(kind: NamedKind, shown: string): Target | null | Promise<Target | null>
   /** Null where all tools are listed. */
   readonly search: SearchExposure | null
@@ -73,6 +75,11 @@ export function routeOf(asker: Asker, message: MessageText, era: Era): Outcome |
       return located(asker, message, paramSpan(message, 'uri'), era, false)
     case 'resources/read':
       return located(asker, message, paramSpan(message, 'uri'), era, false)
+    case 'tasks/get':
+    case 'tasks/result':
+    case 'tasks/update':
+    case 'tasks/cancel':
+      return ofTask(asker, message, paramSpan(message, 'taskId'))
     case 'completion/complete':
       return referred(asker, message, paramSpan(message, 'ref'), era)
     default:
@@ -135,6 +142,18 @@ function located(
   const owner = template ? asker.uriShowing.templateOwner(asked) : asker.uriShowing.owner(asked)
   return owner instanceof Promise ? owner.then(routed) : routed(owner)
 }
+
+/** A task stays with its member. Where there is one member only, its task may be older than this gateway. */
+function ofTask(asker: Asker, message: MessageText, span: Span | null): Outcome {
+  const taskId = span && stringAt(message.text, span.start, span.end)
+  if (!span || taskId === null) return namesNothing
+  const [only, other] = asker.view.members
+  const owner = asker.taskOwner(taskId) ?? (other === undefined ? only?.name : undefined)
+  const server = owner === undefined ? undefined : asker.view.member(owner)?.server
+  return server ? inOwnWords(message, span, server, taskId, taskId) : unknownTask
+}
+
+const unknownTask = refusal(rpcCodes.invalidParams, 'Unknown task')
 
 function inOwnWords(message: MessageText, span: Span, server: Server, asked: string, own: string): Routed {
   return {

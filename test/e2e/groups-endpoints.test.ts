@@ -1,10 +1,10 @@
 /** What a session with a group has like any other: batches, the older endpoint, resumption, its end, log levels. */
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { readEvents } from '../support/event-reader.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
-import { ListingServer } from '../support/listing-server.ts'
-import { askModern } from '../support/modern-client.ts'
+import { ListingServer, tool } from '../support/listing-server.ts'
+import { askModern, callModern } from '../support/modern-client.ts'
 import { collectEvents, RawClient, type RpcMessage } from '../support/raw-client.ts'
 
 const via = 'executable'
@@ -149,6 +149,55 @@ test('a log level counts for all members, those included that are used later, an
   expect(loggersOf(client).sort()).toEqual(['one', 'other.db'])
   const wrong = await client.request(4, 'logging/setLevel', { level: 'loud' })
   expect(wrong.answer.error?.code).toBe(-32602)
+})
+
+describe('tasks', () => {
+  const servers = (era: 'legacy' | 'modern', ids: readonly string[]) =>
+    ids.map((taskId, index) => {
+      const tools = [tool('begin')]
+      return new ListingServer(`server-${index}`, { era, taskId, tools })
+    })
+
+  test('of a session stay with the member that has begun them, and are listed together', async () => {
+    const [one, other] = servers('legacy', ['a', 'b']) as [ListingServer, ListingServer]
+    const config = { mcps: [one.definition, other.definition] }
+    await using gateway = await startGatewayProcess({ via, config })
+    await using client = await RawClient.open(new URL('/mcp', gateway.url))
+    expect(client.greeting.result?.['capabilities']).toMatchObject({
+      tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
+    })
+    for (const server of [one, other])
+      await client.request(1, 'tools/call', { name: `${server.name}__begin`, arguments: {}, task: {} })
+    for (const [taskId, server] of [
+      ['a', one],
+      ['b', other],
+    ] as const)
+      for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
+        const { answer } = await client.request(2, method, { taskId })
+        expect(answer.result?.['statusMessage']).toBe(server.name)
+      }
+    const { answer } = await client.request(3, 'tasks/list')
+    expect(answer.result?.['tasks']).toMatchObject([{ taskId: 'a' }, { taskId: 'b' }])
+    expect((await client.request(4, 'tasks/get', { taskId: 'c' })).answer.error?.code).toBe(-32602)
+    await using stranger = await RawClient.open(new URL('/mcp', gateway.url))
+    expect((await stranger.request(5, 'tasks/get', { taskId: 'a' })).answer.error?.code).toBe(-32602)
+    one[Symbol.dispose]()
+    other[Symbol.dispose]()
+  })
+
+  test('of a stateless client stay with their member, too; one that two have is refused', async () => {
+    const all = servers('modern', ['a', 'b', 'b'])
+    const config = { mcps: all.map(({ definition }) => definition) }
+    await using gateway = await startGatewayProcess({ via, config })
+    const url = new URL('/mcp', gateway.url)
+    const capabilities = { extensions: { 'io.modelcontextprotocol/tasks': {} } }
+    for (const { name } of all) await callModern(url, `${name}__begin`, {}, { capabilities })
+    const ask = (taskId: string) => askModern(url, 'tasks/get', { params: { taskId }, capabilities })
+    expect((await ask('a')).answer.result?.['statusMessage']).toBe('server-0')
+    expect((await ask('b')).answer.error?.code).toBe(-32602)
+    expect(all.flatMap((server) => server.requests('tasks/get'))).toHaveLength(1)
+    for (const server of all) server[Symbol.dispose]()
+  })
 })
 
 function loggersOf(client: RawClient): unknown[] {

@@ -25,6 +25,8 @@ export interface ListingOptions {
   /** Items on a page; all on one when left out. */
   readonly pageSize?: number
   readonly instructions?: string
+  /** Its tool `begin` begins a task, which it knows under this id. */
+  readonly taskId?: string
   /** Hint of the modern era. */
   readonly ttlMs?: number
 }
@@ -126,6 +128,8 @@ export class ListingServer implements Disposable {
     if (method === 'tools/call') return { result: { ...complete, ...this.#call(params) } }
     if (method === 'resources/read')
       return { result: { ...complete, ...hints, contents: [{ uri: params['uri'], text: this.name }] } }
+    if (method.startsWith('tasks/') && this.#options.taskId !== undefined)
+      return { result: { ...complete, ...this.#task(method, params) } }
     if (method === 'prompts/get') return { result: { ...complete, messages: [], description: this.name } }
     if (method === 'completion/complete')
       return { result: { ...complete, completion: { values: [this.name] } } }
@@ -144,6 +148,10 @@ export class ListingServer implements Disposable {
       }),
       completions: {},
       logging: {},
+      ...(this.#options.taskId !== undefined &&
+        (this.#options.era === 'modern'
+          ? { extensions: { [`${meta}tasks`]: {} } }
+          : { tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } })),
     }
     return {
       ...(this.#options.era === 'modern'
@@ -167,7 +175,15 @@ export class ListingServer implements Disposable {
     }
   }
 
+  /** Says whose it is. */
+  #task(method: string, { taskId }: Params): Item {
+    const task = { taskId: taskId ?? this.#options.taskId, status: 'working', statusMessage: this.name }
+    return method === 'tasks/list' ? { tasks: [task] } : task
+  }
+
   #call({ name, arguments: args = {} }: Params): Item {
+    const { taskId } = this.#options
+    if (name === 'begin') return { resultType: 'task', task: { taskId, status: 'working' } }
     const { uri } = args as { uri?: string }
     if (name === 'link')
       return {

@@ -67,6 +67,7 @@ export class GroupSession extends SessionMembers {
     if (kind) this.#here(exchange, () => this.#list(kind, message))
     else if (method === 'ping') this.#here(exchange, () => '{}')
     else if (method === 'logging/setLevel') this.#here(exchange, () => this.#setLevel(message))
+    else if (method === 'tasks/list') this.#here(exchange, () => this.tasks())
     // Only a member can know a method that no revision defines, and only where there is one is it clear which.
     else if (only?.server && other === undefined) this.#direct(exchange, only.server, message, ways)
     else this.#here(exchange, () => Promise.reject(refusal(rpcCodes.methodNotFound, 'Method not found')))

@@ -4,6 +4,8 @@
  */
 import { GatewayError } from '../../errors.ts'
 import { rpcCodes } from '../../protocol/eras.ts'
+import { isObject } from '../../protocol/json.ts'
+import { memberSpan, stringAt } from '../../protocol/jsonrpc.ts'
 import { keepLane, leaseLane } from '../../session/legacy/lane-lease.ts'
 import { sendRequest } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
@@ -13,7 +15,14 @@ import type { ChangedList, ChangeHearer } from '../changes.ts'
 import { type Caller, GroupClient } from '../client.ts'
 import type { Group } from '../group.ts'
 import { keepMsOf, type ListPlace, type LoadedList, type PendingList } from '../lists/kept-lists.ts'
-import { emptyList, type ListKind, listRows, type MemberList, readList } from '../lists/member-list.ts'
+import {
+  emptyList,
+  type ListKind,
+  listRows,
+  type MemberList,
+  readList,
+  readPages,
+} from '../lists/member-list.ts'
 import { RpcRefusal } from '../refusal.ts'
 import { UriMemory, UriShowing } from '../view/shown-uris.ts'
 import { InnerExchange, type PartOwner, PartShowing } from './session-part.ts'
@@ -67,6 +76,14 @@ export abstract class SessionMembers extends GroupClient implements ChangeHearer
 
   sees(serverName: string): boolean {
     return this.view.member(serverName) !== undefined
+  }
+
+  taskOwner(taskId: string): string | null {
+    return this.group.tasks.of(this.whole.id, taskId)
+  }
+
+  answered(server: string, method: string, text: string): void {
+    if (method === 'tools/call') this.group.tasks.learn(this.whole.id, server, text)
   }
 
   listsChanged(lists: readonly ChangedList[]): void {
@@ -168,6 +185,29 @@ export abstract class SessionMembers extends GroupClient implements ChangeHearer
       const server = this.view.member(name)?.server
       if (server) this.#passLevel(session, server)
     }
+  }
+
+  /** The tasks of all members that list theirs, as the text of a result. */
+  protected async tasks(): Promise<string> {
+    const listed = this.view.members.map(async ({ name, server }) => {
+      const tasks = server && this.capabilitiesOf(server)?.['tasks']
+      if (!server || !isObject(tasks) || !isObject(tasks['list'])) return []
+      return await this.#tasksOf(name, server).catch(() => [])
+    })
+    return `{"tasks":[${(await Promise.all(listed)).flat().join(',')}]}`
+  }
+
+  async #tasksOf(name: string, server: Server): Promise<string[]> {
+    const { session } = this.part(server)
+    const { items } = await readPages('tasks/list', 'tasks', (cursor) =>
+      this.#ask(session, server, 'tasks/list', cursor === null ? null : `{"cursor":${cursor}}`),
+    )
+    for (const text of items) {
+      const id = memberSpan(text, 0, 'taskId')
+      const taskId = id && stringAt(text, id.start, id.end)
+      if (taskId !== null) this.group.tasks.note(this.whole.id, name, taskId)
+    }
+    return items
   }
 
   #passLevel(session: Session, server: Server): void {

@@ -60,6 +60,8 @@ export class InnerExchange extends Exchange {
 /** The session that a part belongs to. */
 export interface PartOwner {
   readonly uriShowing: UriShowing
+  /** The member has answered a request to this method; nothing of it is changed here. */
+  answered(server: string, method: string, text: string): void
   /** The member says that one of its lists has changed. */
   listChanged(list: ChangedList): void
 }
@@ -96,6 +98,7 @@ export class PartShowing implements Showing {
   }
 
   answer(method: string, text: string): string | Promise<string> {
+    this.#owner.answered(this.#server, method, text)
     return this.#owner.uriShowing.answer(this.#server, method, text)
   }
 

@@ -80,16 +80,31 @@ export interface ReadList {
   readonly ttlMs: number | null
 }
 
+type AskForPage = (cursorText: string | null) => Promise<string>
+
 /**
  * Reads every page. `ask` sends the request for the page behind this cursor (raw JSON text, null for the first) and
  * gives the text of its result. Rejects with a GatewayError where the answers are no list, or never end.
  */
-export async function readList(
-  kind: ListKind,
-  ask: (cursorText: string | null) => Promise<string>,
-): Promise<ReadList> {
-  const { method } = listRows[kind]
-  const items: ListItem[] = []
+export async function readList(kind: ListKind, ask: AskForPage): Promise<ReadList> {
+  const { method, member, known } = listRows[kind]
+  const { items, ttlMs } = await readPages(method, member, ask)
+  const list = items.flatMap((text) => {
+    const span = memberSpan(text, 0, known)
+    const name = span && stringAt(text, span.start, span.end)
+    // Nobody could use what has no name.
+    return name === null ? [] : [{ text, name, readOnlyHint: kind === 'tools' && isReadOnly(text) }]
+  })
+  return { list: new MemberList(list), ttlMs }
+}
+
+/** The texts of all items of a list; `member` is that of the result which holds them. */
+export async function readPages(
+  method: string,
+  member: string,
+  ask: AskForPage,
+): Promise<{ items: string[]; ttlMs: number | null }> {
+  const items: string[] = []
   const seen = new Set<string>()
   let cursor: string | null = null
   let chars = 0
@@ -98,12 +113,13 @@ export async function readList(
     const result: string = await ask(cursor)
     chars += result.length
     if (chars > listCharsMax) throw unusable(`${method} is larger than ${listCharsMax} characters`)
-    if (!addItems(kind, result, items))
-      throw unusable(`${method} was answered with something else than a list`)
+    const elements = elementsOf(memberText(result, member) ?? '')
+    if (elements === null) throw unusable(`${method} was answered with something else than a list`)
+    for (const text of elements) items.push(text)
     const pageTtlMs = ttlOf(result)
     if (pageTtlMs !== null) ttlMs = Math.min(pageTtlMs, ttlMs ?? pageTtlMs)
     cursor = cursorOf(result)
-    if (cursor === null) return { list: new MemberList(items), ttlMs }
+    if (cursor === null) return { items, ttlMs }
     if (seen.has(cursor)) throw unusable(`${method} gave the same cursor twice`)
     seen.add(cursor)
   }
@@ -112,19 +128,6 @@ export async function readList(
 
 function unusable(reason: string): GatewayError {
   return new GatewayError('UPSTREAM_ERROR', reason)
-}
-
-/** False where the result has no such list. What has no name is left out: nobody could use it. */
-function addItems(kind: ListKind, result: string, items: ListItem[]): boolean {
-  const { member, known } = listRows[kind]
-  const elements = elementsOf(memberText(result, member) ?? '')
-  if (elements === null) return false
-  for (const text of elements) {
-    const span = memberSpan(text, 0, known)
-    const name = span && stringAt(text, span.start, span.end)
-    if (name !== null) items.push({ text, name, readOnlyHint: kind === 'tools' && isReadOnly(text) })
-  }
-  return true
 }
 
 function isReadOnly(tool: string): boolean {

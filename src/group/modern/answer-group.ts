@@ -4,8 +4,9 @@
  */
 
 import { shownError } from '../../errors.ts'
+import { tasksExtension } from '../../protocol/bridge/facts.ts'
 import { metaKeys, modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
-import { isObject } from '../../protocol/json.ts'
+import { isObject, type JsonObject } from '../../protocol/json.ts'
 import { idTextOf, rpcError, rpcResult } from '../../protocol/jsonrpc.ts'
 import { editObject, parsed } from '../../protocol/spans.ts'
 import { answerModern } from '../../session/modern/answer.ts'
@@ -83,13 +84,22 @@ function direct(
   })
 }
 
-/** Nothing is shown in another form where one member at most has resources and the client wants no log messages. */
+/**
+ * Nothing is shown in another form where one member at most has resources and the client wants no log messages; and
+ * only a client that knows tasks can be given one.
+ */
 function shownResponse(group: Group, client: GroupRequest, server: Server): Respond | null {
   const { acceptsStream, route } = client.inbound
-  if (route.envelope.logLevel === null && !group.mayQualify) return null
+  const { logLevel, clientCapabilities } = route.envelope
+  const tasks = takesTasks(clientCapabilities)
+  if (logLevel === null && !group.mayQualify && !tasks) return null
   const { settings } = group.parts.requests
   return (owner) =>
     new ShownSink(new ModernResponse(acceptsStream, settings, owner), server.name, route.method, client)
+}
+
+function takesTasks({ extensions }: JsonObject): boolean {
+  return isObject(extensions) && tasksExtension in extensions
 }
 
 type Params = GroupInbound['route']['params']

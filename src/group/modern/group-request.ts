@@ -46,6 +46,15 @@ export class GroupRequest extends GroupClient {
     return this.#uriShowing
   }
 
+  taskOwner(taskId: string): string | null {
+    return this.#group.tasks.of(this.inbound.principalId, taskId)
+  }
+
+  /** Notes what a member has begun with its answer to a call. */
+  answered(server: string, method: string, text: string): void {
+    if (method === 'tools/call') this.#group.tasks.learn(this.inbound.principalId, server, text)
+  }
+
   /** Clients with the same key are answered alike by a server that knows no more of them. */
   get clientKey(): string {
     const { clientCapabilities, clientInfo } = this.inbound.route.envelope

@@ -46,19 +46,21 @@ export class InnerSink implements AnswerSink {
   sweep(): void {}
 }
 
+/** Whoever asked a member through a group. */
+export interface ShownClient {
+  readonly uriShowing: UriShowing
+  /** The member has answered a request to this method. */
+  answered(server: string, method: string, text: string): void
+}
+
 /** The answer of a member to the group's client, as the group shows it. */
 export class ShownSink implements AnswerSink {
   readonly #response: ModernResponse
   readonly #server: string
   readonly #method: string
-  readonly #client: { readonly uriShowing: UriShowing }
+  readonly #client: ShownClient
 
-  constructor(
-    response: ModernResponse,
-    server: string,
-    method: string,
-    client: { readonly uriShowing: UriShowing },
-  ) {
+  constructor(response: ModernResponse, server: string, method: string, client: ShownClient) {
     this.#response = response
     this.#server = server
     this.#method = method
@@ -91,6 +93,7 @@ export class ShownSink implements AnswerSink {
   }
 
   finish(text: string | null, status: number, ending: CallEnding): void {
+    if (text !== null) this.#client.answered(this.#server, this.#method, text)
     if (text === null || !mayName(this.#method, text)) {
       this.#response.finish(text, status, ending)
       return

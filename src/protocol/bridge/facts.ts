@@ -13,7 +13,8 @@ import { editObject, membersOf, memberText, parsed } from '../spans.ts'
 import type { ClientFacts } from './results.ts'
 import type { ServerFacts } from './types.ts'
 
-const tasksExtension = 'io.modelcontextprotocol/tasks'
+/** Names the tasks of the modern era among extensions. */
+export const tasksExtension = 'io.modelcontextprotocol/tasks'
 
 /** What to keep of an `initialize` result; null when it is none. */
 export function factsOfInitialize(resultText: string): ServerFacts | null {
