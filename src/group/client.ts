@@ -27,6 +27,8 @@ export interface Gathered {
   readonly missing: readonly Missing[]
 }
 
+/** How long what stands in for a late list may take. */
+const interimWaitMs = 500
 /** What is told of why a member is missing. */
 const reasonCharsMax = 300
 
@@ -159,27 +161,27 @@ export abstract class GroupClient {
     pending: PendingList,
   ): Promise<MemberList | GatewayError> {
     const server = member.server as Server
-    const waitMs = pending.sinceMs + this.#host.listWaitMs - performance.now()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const tooLate = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, waitMs), null)
-    })
+    const { listWaitMs } = this.#host
     try {
-      const list = await Promise.race([pending.list, tooLate])
+      const list = await within(pending.list, pending.sinceMs + listWaitMs)
       if (list !== null) return list
     } catch (thrown) {
       const error = gatewayErrorOf(thrown)
       this.#host.unreached(server, error)
       return error
-    } finally {
-      clearTimeout(timer)
     }
+    // Once for each wait: a server that does not answer on its first connection either keeps nobody waiting again.
+    const interim = await within(
+      this.#host.interim(server, kind),
+      pending.sinceMs + listWaitMs + interimWaitMs,
+    )
     pending.list.then(
-      () => this.late(server, kind),
+      ({ digest }) => {
+        if (digest !== interim?.digest) this.late(server, kind)
+      },
       (thrown: unknown) => this.#host.unreached(server, gatewayErrorOf(thrown)),
     )
-    const interim = await this.#host.interim(server, kind)
-    return interim ?? new GatewayError('UPSTREAM_TIMEOUT', `no answer within ${this.#host.listWaitMs} ms`)
+    return interim ?? new GatewayError('UPSTREAM_TIMEOUT', `no answer within ${listWaitMs} ms`)
   }
 
   /** Whether a member may have something of this kind; nobody is asked for what it said not to have. */
@@ -197,6 +199,17 @@ export function missingError(missing: readonly Missing[]): GatewayError {
     `Nothing has this name, and not all can be asked now: ${names}.`,
     1,
   )
+}
+
+/** What comes of it by then, else null. */
+async function within<T>(promise: Promise<T>, untilMs: number): Promise<T | null> {
+  const { promise: over, resolve } = Promise.withResolvers<null>()
+  const timer = setTimeout(resolve, Math.max(0, untilMs - performance.now()), null)
+  try {
+    return await Promise.race([promise, over])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function isPending(found: MemberList | PendingList | GatewayError): found is PendingList {

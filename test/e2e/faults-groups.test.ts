@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { callerWays, openCaller } from '../support/callers.ts'
+import { everythingStdio } from '../support/everything-server.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
 import { ListingServer } from '../support/listing-server.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -92,7 +93,7 @@ test('a member that nobody can reach is named in lists at once, whoever asks', a
 test('a client whose own process takes long to start is shown what the first one lists, and told when its own is there', async () => {
   using place = temporaryDirectory({})
   // The first process is there at once; all later ones take their time, as launchers that look for updates do.
-  const script = `mkdir ${place.path}/first 2>/dev/null || sleep 2; exec "${process.execPath}" "${raw}"`
+  const script = `mkdir ${place.path}/first 2>/dev/null || sleep 2; exec ${everythingStdio.join(' ')}`
   const late = { name: 'late', transport: 'stdio', command: 'sh', args: ['-c', script] }
   const team = { name: 'team', transport: 'group', members: [{ server: 'late' }], listWait: '200ms' }
   await using gateway = await startGatewayProcess({ via: 'executable', config: { mcps: [late, team] } })
@@ -102,10 +103,15 @@ test('a client whose own process takes long to start is shown what the first one
   await client.stand()
   const { text } = await client.request(1, 'tools/list')
   const { tools, _meta } = JSON.parse(text).result
-  expect(tools.map(({ name }: { name: string }) => name)).toContain('late__tool-0')
+  const names = (shown: readonly { readonly name: string }[]) => shown.map(({ name }) => name)
+  expect(names(tools)).toContain('late__echo')
+  // Shown to those alone who can be asked for their roots.
+  expect(names(tools)).not.toContain('late__get-roots-list')
   expect(_meta).toBeUndefined()
   await poll('the word that its own list is there', async () => changesOf(client) > 0)
-  expect((await client.callTool(2, 'late__echo', { secret: 'x' })).answer.error).toBeUndefined()
+  const own = JSON.parse((await client.request(2, 'tools/list')).text).result
+  expect(names(own.tools)).toContain('late__get-roots-list')
+  expect((await client.callTool(3, 'late__echo', { message: 'x' })).answer.error).toBeUndefined()
 })
 
 test('a member that ends its session ends nothing but its own calls', async () => {

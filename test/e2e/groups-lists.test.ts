@@ -1,9 +1,11 @@
 /** Lists of a group: all pages of all members, in order, once; whose part is missing, and when it is back. */
 import { expect, test } from 'bun:test'
+import { join, resolve } from 'node:path'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { ListingServer, manyTools, tool } from '../support/listing-server.ts'
 import { askModern, Listening } from '../support/modern-client.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const via = 'executable'
 
@@ -108,6 +110,27 @@ test.each(['legacy', 'modern'] as const)(
     expect((await client.callTool(4, 'well__echo', {})).answer.result).toBeDefined()
   },
 )
+
+test('a process of a client’s own that is slow to start takes nothing from its first list', async () => {
+  using directory = temporaryDirectory()
+  const raw = resolve(import.meta.dir, '../support/raw-server.ts')
+  // The first process is there at once, each later one after a while.
+  const script = 'mkdir "$0" 2>/dev/null || sleep 1; exec "$1" "$2"'
+  const args = ['-c', script, join(directory.path, 'first'), process.execPath, raw]
+  const slow = { name: 'slow', transport: 'stdio', command: 'sh', args }
+  const group = { name: 'team', transport: 'group', members: [{ server: 'slow' }], listWait: '200ms' }
+  await using gateway = await startGatewayProcess({ via, config: { mcps: [slow, group] } })
+  const url = gateway.face('team', 'stream')
+  await using client = await RawClient.open(url, { capabilities: { roots: {} } })
+  await client.stand()
+  const first = await client.request(1, 'tools/list')
+  expect(namesIn(first.text)).toHaveLength(250)
+  expect(missingIn(first.text)).toEqual([])
+  expect((await client.callTool(2, 'slow__pid', {})).answer.result).toBeDefined()
+  // What the client's own process lists is the same.
+  await Bun.sleep(1_200)
+  expect(countOf(client, 'tools')).toBe(0)
+}, 20_000)
 
 test('members that come, go and change are announced once for each kind, to sessions and to those who listen', async () => {
   using first = new ListingServer('first', { resources: [{ uri: 'x://1', name: 'one' }] })

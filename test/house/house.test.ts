@@ -69,6 +69,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/http/routes/health.ts': 'a route group',
   'src/http/routes/mcp-endpoints.ts': 'a route group',
   'src/http/routes/metrics.ts': 'a route group',
+  'src/group/view/task-owners.ts': 'a table of its own',
   'src/protocol/name-pattern.ts': 'a pure rule with a table of its own',
   'src/protocol/void-members.ts': 'a leniency with its reason',
   'src/identity/open-identity.ts': 'what loads the room only where it is used',

@@ -160,13 +160,13 @@ export class Server implements ServerEntry, LaneHost {
     return this.#supervisor.health.state
   }
 
-  /** What the server said of itself when it was reached; null while it is not there. */
   /** The connection that was made first, where it can take a request right now. */
   get firstLane(): Lane | null {
     const { primary } = this.#supervisor
     return primary?.ready ? primary : null
   }
 
+  /** What the server said of itself when it was reached; null while it is not there. */
   get facts(): ServerFacts | null {
     return this.#supervisor.primary?.handshake?.facts ?? null
   }
