@@ -32,6 +32,8 @@ const unitsPerSecond = 8 * 1024 * 1024
 const pauseMsMin = 20
 /** Longest pause for what other streams of the same server have spent: each goes on, if slowly. */
 const sharedPauseMsMax = 1_000
+/** The same where hundreds of streams each bring much: none should wait for long once they say less. */
+const crowdedPauseMsMax = 30_000
 /** So much may be done for one server before everybody else has a turn: a few milliseconds. */
 const turnUnitsMax = 256 * 1024
 /** So much of all streams of a server together. */
@@ -43,7 +45,7 @@ const inHandBytesMax = 8 * 1024 * 1024
 /** Streams of one server that go on in the same turn. */
 const resumedPerTurnMax = 32
 /** The same of those that read, which cost at once, or bring half a megabyte. */
-const readingPerTurnMax = 4
+const readingPerTurnMax = 2
 /** Bytes of a message that are read for as much as a unit costs: found, put together, and nothing else. */
 const bytesPerUnit = 8
 
@@ -80,8 +82,11 @@ export class UnfinishedBytes {
   readonly #heldBy = new Map<object, number>()
   #bytes = 0
 
-  /** Notes what a stream holds from now on. False when it should take nothing more for now: ask again. */
-  hold(stream: object, bytes: number): boolean {
+  /**
+   * Notes what a stream holds from now on. False when it should take nothing more for now: ask again. What is not
+   * `expected` has no right to more than the bound beside others.
+   */
+  hold(stream: object, bytes: number, expected = true): boolean {
     const before = this.#heldBy.get(stream)
     if (bytes < countedBytesMin) {
       if (before !== undefined && this.#heldBy.delete(stream)) this.#bytes -= before
@@ -89,7 +94,7 @@ export class UnfinishedBytes {
     }
     this.#heldBy.set(stream, bytes)
     this.#bytes += bytes - (before ?? 0)
-    return this.#bytes <= allBytesMax || this.isLargest(stream)
+    return this.#bytes <= allBytesMax || (expected ? this.isLargest(stream) : this.#heldBy.size === 1)
   }
 
   /** True for the one that goes on whatever the others hold: of several that hold as much, the one that came first. */
@@ -130,6 +135,8 @@ export class ServerBudget {
   readonly unfinished = new UnfinishedBytes()
   readonly inHand = new BytesInHand()
   readonly #allowance = new Allowance((sharedPauseMsMax / 1000) * unitsPerSecond)
+  /** Streams that wait for what they have cost. */
+  pausedCount = 0
   #turnUnits = 0
   /** Those that go on in a later turn; null while this one is not used up and nobody waits. */
   #waiting: (() => void)[] | null = null
@@ -139,6 +146,13 @@ export class ServerBudget {
   charge(units: number, nowMs: number): number {
     this.#spend(units)
     return this.#allowance.charge(units, nowMs)
+  }
+
+  /** The same, and for how long the stream should wait for its share: the others that wait have as much. */
+  pauseAfter(units: number, nowMs: number): number {
+    const debtMs = Math.min(this.charge(units, nowMs), sharedPauseMsMax)
+    const shareMs = ((units * this.pausedCount) / unitsPerSecond) * 1000
+    return debtMs === 0 ? 0 : Math.min(Math.max(debtMs, shareMs), crowdedPauseMsMax)
   }
 
   /** Notes what has been read, which is free but for the others who wait for their turn. */
@@ -218,7 +232,7 @@ export class FloodGuard {
   /** Notes what something has cost that answers no call: bytes, and `costs` for the work. */
   charge(units: number): void {
     const nowMs = performance.now()
-    const sharedMs = Math.min(this.#budget.charge(units, nowMs), sharedPauseMsMax)
+    const sharedMs = this.#budget.pauseAfter(units, nowMs)
     const debtMs = Math.max(this.#allowance.charge(units, nowMs), sharedMs)
     if (this.#stopped) return
     if (debtMs > 0) this.#wait(debtMs)
@@ -234,11 +248,13 @@ export class FloodGuard {
   #wait(debtMs: number): void {
     if (this.#resume !== null) return
     this.hold()
+    this.#budget.pausedCount++
     this.#onSlowed?.()
     this.#onSlowed = null
     this.#resume = setTimeout(
       () => {
         this.#resume = null
+        this.#budget.pausedCount--
         this.release()
       },
       Math.max(pauseMsMin, debtMs),
@@ -263,7 +279,10 @@ export class FloodGuard {
   stop(): void {
     if (this.#stopped) return
     this.#stopped = true
-    if (this.#resume !== null) clearTimeout(this.#resume)
+    if (this.#resume !== null) {
+      clearTimeout(this.#resume)
+      this.#budget.pausedCount--
+    }
     this.#resume = null
     if (this.#holds > 0) this.#stream.resume()
   }

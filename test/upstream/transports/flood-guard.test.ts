@@ -106,6 +106,16 @@ test('of several that hold as much the one that came first goes on', () => {
   expect([first, second, third].map((stream) => held.hold(stream, 12 * MIB))).toEqual([true, false, false])
 })
 
+test('what nobody has asked for goes beyond the bound only where nothing else is held', () => {
+  const held = unfinished()
+  const [one, other] = [{}, {}]
+  expect(held.hold(one, 40 * MIB, false)).toBe(true)
+  expect(held.hold(other, MIB)).toBe(false)
+  expect(held.hold(one, 40 * MIB, false)).toBe(false)
+  held.hold(other, 0)
+  expect(held.hold(one, 60 * MIB, false)).toBe(true)
+})
+
 test('no more is read of any while more than eight megabytes wait to be looked at', () => {
   const { inHand } = new ServerBudget()
   const [one, other] = [{}, {}]
@@ -118,7 +128,7 @@ test('no more is read of any while more than eight megabytes wait to be looked a
   expect(inHand.full).toBe(false)
 })
 
-test('of those that want to read four have each turn', async () => {
+test('of those that want to read two have each turn', async () => {
   const budget = new ServerBudget()
   let read = 0
   for (let n = 0; n < 10; n++) void budget.turnToRead().then(() => read++)
@@ -127,6 +137,6 @@ test('of those that want to read four have each turn', async () => {
     await new Promise((resolve) => setImmediate(resolve))
     turns.push(read)
   }
-  expect(turns.filter((count, at) => count !== turns[at - 1])).toEqual([4, 8, 10])
+  expect(turns.filter((count, at) => count !== turns[at - 1])).toEqual([2, 4, 6, 8, 10])
   expect(budget.turnSpent).toBe(false)
 })

@@ -118,6 +118,8 @@ class Bill {
   readonly #parser: SseParser
   readonly #reading: StreamReading
   #units = 0
+  /** Bytes of an event that nobody has asked for, which are paid while it comes: it may never end. */
+  #paidBytes = 0
 
   constructor(parser: SseParser, reading: StreamReading) {
     this.#parser = parser
@@ -125,17 +127,21 @@ class Bill {
   }
 
   charge(): void {
-    const { surplusBytes, lines } = this.#parser
+    const { surplusBytes, lines, heldBytes } = this.#parser
     const units = surplusBytes + lines * costs.line
-    if (units - this.#units < portionUnits) return
-    this.#reading.unasked(units - this.#units)
+    const unpaidBytes = this.#reading.expected ? 0 : heldBytes - Math.min(this.#paidBytes, heldBytes)
+    const due = units - this.#units + unpaidBytes
+    if (heldBytes < this.#paidBytes) this.#paidBytes = heldBytes
+    if (due < portionUnits) return
+    this.#reading.unasked(due)
     this.#units = units
+    this.#paidBytes += unpaidBytes
   }
 
   /** False while the stream should wait for room. */
   hold(): boolean {
     const { budget, expected } = this.#reading
-    if (budget.unfinished.hold(this, this.#parser.heldBytes)) return true
+    if (budget.unfinished.hold(this, this.#parser.heldBytes, expected)) return true
     if (expected) return false
     this.#parser.drop()
     return this.hold()
