@@ -114,6 +114,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   }
 }
 
+/** Rejects with what `startListener` would reject with, and opens nothing for good. */
+export async function tryListening(host: string, port: number): Promise<void> {
+  const hostname = host.replace(/^\[(.*)\]$/, '$1')
+  await requireResolvable(hostname)
+  try {
+    Bun.listen({ hostname, port, socket: { data() {} } }).stop(true)
+  } catch (error) {
+    throw bindFailure(hostname, port, error)
+  }
+}
+
 /** Bun reports a name that does not resolve as a port in use. */
 async function requireResolvable(hostname: string): Promise<void> {
   if (isIP(hostname) !== 0) return

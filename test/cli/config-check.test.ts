@@ -1,5 +1,6 @@
 /** `compozy config check` and `schema`: all that is wrong at once, commands and port included, with nothing started. */
 import { describe, expect, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
 import { schemaText } from '../../scripts/configuration-schema.ts'
 import { startGatewayProcess } from '../support/gateway.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -81,17 +82,73 @@ mcps:
     expect(taken.exitCode).toBe(1)
     expect(taken.stdout).toContain(`error    port ${other.port} is taken on 127.0.0.1 by another program`)
 
-    await using gateway = await startGatewayProcess({ via: 'executable' })
-    const running = await check('', '--mcp-port', new URL(gateway.url).port)
-    expect(running.exitCode).toBe(0)
-    expect(running.stdout).toContain(
-      `is taken on 127.0.0.1 by another compozy mcp-proxy (pid ${gateway.pid})`,
-    )
+    using state = temporaryDirectory()
+    const file = `mcp_proxy: { storage: { path: ${state.path} } }`
+    await using gateway = await startGatewayProcess({ via: 'executable', config: file })
+    const { port } = new URL(gateway.url)
+    const words = `port ${port} is taken on 127.0.0.1 by another compozy mcp-proxy (pid ${gateway.pid})`
+    const running = await check(file, '--mcp-port', port)
+    expect(running).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`warning  ${words}`) })
+    // One that runs something else keeps this one from starting, by its port or by its state.
+    const elsewhere = await check('', '--mcp-port', port)
+    expect(elsewhere).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining(`error    ${words}, which runs another configuration`),
+    })
+    const held = await check(file, '--mcp-port', '1023')
+    expect(held).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining(
+        `error    the state directory ${state.path} is in use by another gateway`,
+      ),
+    })
 
     const free = await check('', '--mcp-host', '192.0.2.1')
     expect(free).toMatchObject({
       exitCode: 1,
       stdout: expect.stringContaining('192.0.2.1 is no address of this machine'),
+    })
+  })
+
+  test.each([
+    { why: 'a file', path: '/etc/passwd', says: 'error    Cannot open /etc/passwd: EEXIST' },
+    {
+      why: 'a place where nothing can be made',
+      path: '/proc/x/y',
+      says: 'error    Cannot open /proc/x/y: ENOENT: no such file or directory in /proc',
+    },
+  ])('a state directory that is $why is an error, as it is for the start', async ({ path, says }) => {
+    const file = `mcp_proxy: { storage: { path: ${path} } }`
+    const checked = await check(file, ...anyPort)
+    expect(checked).toMatchObject({ exitCode: 1, stdout: expect.stringContaining(says) })
+    using directory = temporaryDirectory({ 'compozy.yaml': file })
+    const options = { via: 'executable', cwd: directory.path } as const
+    expect((await runCommand(['mcp-proxy', ...anyPort], options)).exitCode).toBe(1)
+  })
+
+  test('a definition store that is damaged is an error, and nothing is left in a state directory that was not there', async () => {
+    using state = temporaryDirectory({ 'definitions.sqlite': 'no database at all' })
+    const damaged = await check(`mcp_proxy: { storage: { path: ${state.path} } }`, ...anyPort)
+    expect(damaged).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('cannot be used as a definition store'),
+    })
+    expect(readdirSync(state.path)).toEqual(['definitions.sqlite'])
+    const fine = await check(`mcp_proxy: { storage: { path: ${state.path}/a/b } }`, ...anyPort)
+    expect(fine.exitCode).toBe(0)
+    expect(readdirSync(state.path)).toEqual(['definitions.sqlite'])
+  })
+
+  test('a host that no name server knows and a working directory that is not there are told in the words of the start', async () => {
+    const unknown = await check('mcp_proxy: { host: localhst.invalid, port: 6001 }')
+    expect(unknown).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('error    localhst.invalid is no address of this machine'),
+    })
+    const nowhere = await check('mcps: [{ name: a, transport: stdio, command: cat, cwd: /nope }]', ...anyPort)
+    expect(nowhere).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('error    a: The working directory /nope does not exist.'),
     })
   })
 

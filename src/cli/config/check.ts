@@ -11,13 +11,18 @@ import { type FoundConfig, findConfig } from '../../config/load.ts'
 import type { FoundServer } from '../../config/servers.ts'
 import { errorCode, reasonOf } from '../../errors.ts'
 import { compileRules } from '../../http/hooks/rules.ts'
+import { tryListening } from '../../http/listener.ts'
 import { maskText } from '../../registry/mask.ts'
+import { stateFault } from '../../registry/storage/state-check.ts'
+import { StateHeldError } from '../../registry/storage/state-lock.ts'
 import { logFileFault } from '../../telemetry/log-file.ts'
 import { printable, printableJson } from '../../telemetry/printable.ts'
 import { commandMissing, findCommand, isStandIn } from '../../upstream/transports/stdio/command-lookup.ts'
+import { directoryMissing, isDirectory } from '../../upstream/transports/stdio/spawn-failure.ts'
 import { parseArguments } from '../arguments.ts'
 import { gatewayFlags } from '../config-flags.ts'
 import { sourcesOf } from '../configuration.ts'
+import { listenFault } from '../serve/listen-fault.ts'
 import { table } from '../table.ts'
 import { print } from '../terminal/output.ts'
 import { settingRows } from './print.ts'
@@ -67,7 +72,7 @@ async function findingsOf(found: FoundConfig): Promise<Finding[]> {
     ...ruleFindings(found),
     ...(await Promise.all(servers.map(commandFinding))).flat(),
     ...logFileFinding(found),
-    ...(await portFinding(found)),
+    ...(await placeFindings(found)),
   ]
 }
 
@@ -92,6 +97,8 @@ async function commandFinding({ name, definition }: FoundServer): Promise<Findin
   if (definition === null || definition.transport !== 'stdio') return []
   const { PATH: ownPath } = definition.env
   const { PATH: gatewayPath, COMPOZY_IMAGE: image } = process.env
+  if (definition.cwd !== null && !(await isDirectory(definition.cwd)))
+    return [{ level: 'error', message: `${name}: ${directoryMissing(definition.cwd)}` }]
   const cwd = definition.cwd ?? process.cwd()
   const file = await findCommand(definition.command, { path: ownPath ?? gatewayPath, cwd })
   const shown = maskText(definition.command)
@@ -111,39 +118,60 @@ function logFileFinding(found: FoundConfig): Finding[] {
   return fault === null ? [] : [{ level: 'error', message: fault }]
 }
 
-async function portFinding(found: FoundConfig): Promise<Finding[]> {
+/** The state directory and the port: what a gateway has to itself. */
+async function placeFindings(found: FoundConfig): Promise<Finding[]> {
   const [host, port] = [settingOf(found, 'host'), settingOf(found, 'port')]
-  if (typeof host !== 'string' || typeof port !== 'number') return []
-  if (port === 0) return [{ level: 'ok', message: 'port 0: a free one will be picked' }]
-  try {
-    const listener = Bun.listen({ hostname: host, port, socket: { data() {} } })
-    listener.stop(true)
-    return [{ level: 'ok', message: `port ${port} is free on ${host}` }]
-  } catch (thrown) {
-    return [await portFault(host, port, thrown)]
-  }
+  const [type, path] = [settingOf(found, 'storage.type'), settingOf(found, 'storage.path')]
+  const state = type === 'sqlite' && typeof path === 'string' ? { path, fault: stateFault(path) } : null
+  if (typeof host !== 'string' || typeof port !== 'number') return stateFinding(state, null)
+  return [...stateFinding(state, port), await portFinding(host, port, state)]
+}
+
+interface FoundState {
+  readonly path: string
+  readonly fault: Error | null
 }
 
 /** A gateway that runs already is most likely the one whose configuration is checked before it is read again. */
-async function portFault(host: string, port: number, thrown: unknown): Promise<Finding> {
-  switch (errorCode(thrown)) {
-    case 'EADDRINUSE': {
-      const { portHolder } = await import('../serve/port-holder.ts')
-      const holder = await portHolder(host, port)
-      return holder === ''
-        ? { level: 'error', message: `port ${port} is taken on ${host} by another program` }
-        : {
-            level: 'warning',
-            message: `port ${port} is taken on ${host}${holder}; that is right where it is the one to read this again`,
-          }
-    }
-    case 'EACCES':
-      return { level: 'error', message: `not allowed to listen on ${host}:${port}` }
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return { level: 'error', message: `${host} is no address of this machine` }
-    default:
-      return { level: 'error', message: `cannot listen on ${host}:${port}: ${reasonOf(thrown)}` }
+const readAgain = 'that is right where it is the one to read this again'
+
+function stateFinding(state: FoundState | null, port: number | null): Finding[] {
+  const fault = state?.fault ?? null
+  if (fault === null) return []
+  return isHeldBy(fault, port)
+    ? [{ level: 'warning', message: `${fault.message}; ${readAgain}` }]
+    : [{ level: 'error', message: fault.message }]
+}
+
+/** Whether the gateway on this port has the state directory; any may have been given a free port. */
+function isHeldBy(fault: Error | null, port: number | null): boolean {
+  if (!(fault instanceof StateHeldError)) return false
+  const { holder } = fault
+  return port === 0 || (holder !== null && holder.url !== null && new URL(holder.url).port === String(port))
+}
+
+async function portFinding(host: string, port: number, state: FoundState | null): Promise<Finding> {
+  if (port === 0) return { level: 'ok', message: 'port 0: a free one will be picked' }
+  try {
+    await tryListening(host, port)
+    return { level: 'ok', message: `port ${port} is free on ${host}` }
+  } catch (thrown) {
+    const code = errorCode(thrown)
+    if (code === 'EADDRINUSE') return takenFinding(host, port, state)
+    return { level: 'error', message: listenFault(host, port, code) ?? reasonOf(thrown) }
+  }
+}
+
+async function takenFinding(host: string, port: number, state: FoundState | null): Promise<Finding> {
+  const { portHolder } = await import('../serve/port-holder.ts')
+  const holder = await portHolder(host, port)
+  const taken = `port ${port} is taken on ${host}`
+  if (holder === '') return { level: 'error', message: `${taken} by another program` }
+  if (state === null || isHeldBy(state.fault, port))
+    return { level: 'warning', message: `${taken}${holder}; ${readAgain}` }
+  return {
+    level: 'error',
+    message: `${taken}${holder}, which runs another configuration: it does not use the state directory ${state.path}`,
   }
 }
 

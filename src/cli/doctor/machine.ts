@@ -6,7 +6,10 @@ import type { Config } from '../../config/schema.ts'
 import { systemReason } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
 import { maskText } from '../../registry/mask.ts'
+import { stateFault } from '../../registry/storage/state-check.ts'
+import { StateHeldError } from '../../registry/storage/state-lock.ts'
 import { commandMissing, findCommand } from '../../upstream/transports/stdio/command-lookup.ts'
+import { directoryMissing, isDirectory } from '../../upstream/transports/stdio/spawn-failure.ts'
 import { sizeText } from '../terminal/units.ts'
 import { type Finding, fault, note, ok, warning } from './finding.ts'
 
@@ -56,6 +59,10 @@ export function stateFindings({ storage }: Config): Finding[] {
   if (storage.type === 'memory')
     return [note(check, 'storage.type is memory: servers that are added are gone when the gateway stops')]
   const { path } = storage
+  const refused = stateFault(path)
+  // Whoever asks a doctor has a gateway that runs, as a rule.
+  if (refused !== null && !(refused instanceof StateHeldError))
+    return [fault(check, refused.message, 'Give it to the user that runs the gateway, or set storage.path.')]
   if (!existsSync(path)) return [note(check, `${path} is not there yet; the gateway makes it when it starts`)]
   try {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
@@ -79,6 +86,7 @@ export async function commandFindings(
   const checked = servers
     .filter(({ transport }) => transport === 'stdio')
     .map(async ({ name, command, cwd, env }): Promise<Finding> => {
+      if (cwd !== null && !(await isDirectory(cwd))) return fault(`command of ${name}`, directoryMissing(cwd))
       const place = { path: env['PATH'] ?? environment['PATH'], cwd: cwd ?? directory }
       const path = await findCommand(command, place)
       const check = `command of ${name}`

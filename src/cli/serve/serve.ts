@@ -1,11 +1,12 @@
 /** Starts the gateway, says so, and stays until a signal ends it. */
 
 import { type FlagTexts, type LoadedConfig, loadConfig } from '../../config/load.ts'
-import { CommandError, ConfigError } from '../../errors.ts'
+import { CommandError, ConfigError, errorCode } from '../../errors.ts'
 import { startGateway } from '../../gateway.ts'
 import { StateHeldError } from '../../registry/storage/state-lock.ts'
 import { readConfiguration, sourcesOf } from '../configuration.ts'
 import { announce } from './announce.ts'
+import { listenFault } from './listen-fault.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'
 
@@ -51,10 +52,8 @@ function saysSomething({ file, origins, serverOrigins }: LoadedConfig): boolean 
 
 /** Says what a person can do about the usual reasons. */
 async function startFault(thrown: unknown, { config }: LoadedConfig): Promise<unknown> {
-  const code: unknown = thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined
-  const place = `${config.host}:${config.port}`
   if (thrown instanceof StateHeldError) return heldFault(thrown, config.port)
-  switch (code) {
+  switch (errorCode(thrown)) {
     case 'EADDRINUSE': {
       const { portHolder } = await import('./port-holder.ts')
       const holder = await portHolder(config.host, config.port)
@@ -62,13 +61,10 @@ async function startFault(thrown: unknown, { config }: LoadedConfig): Promise<un
         `port ${config.port} is taken on ${config.host}${holder}; choose another with --mcp-port`,
       )
     }
-    case 'EACCES':
-      return new CommandError(`not allowed to listen on ${place}; ports below 1024 need a privilege`)
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new CommandError(`${config.host} is no address of this machine; choose another with --mcp-host`)
-    default:
-      return thrown
+    default: {
+      const fault = listenFault(config.host, config.port, errorCode(thrown))
+      return fault === null ? thrown : new CommandError(fault)
+    }
   }
 }
 

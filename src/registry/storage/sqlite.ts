@@ -77,6 +77,13 @@ export function openSqliteStore(directory: string): DefinitionStore {
   return store
 }
 
+/** Throws what `openSqliteStore` would of the file that is there. */
+export function checkDefinitions(directory: string): void {
+  const path = join(directory, fileName)
+  if (!existsSync(path)) return
+  for (const row of readTables(path).definitions.values()) definitionOf(row, path)
+}
+
 /** Makes the directory, readable by its owner alone. Throws an Error with one clear sentence. */
 export function makeStateDirectory(directory: string): void {
   try {

@@ -8,7 +8,7 @@
  * file gives up all its locks on it (fcntl).
  */
 import { Database } from 'bun:sqlite'
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
@@ -69,8 +69,8 @@ const busyMs = 150
  */
 export function lockState(directory: string, version: string): StateLock {
   makeStateDirectory(directory)
-  const description = join(directory, 'gateway.json')
-  const database = lockedDatabase(directory, join(directory, 'gateway.lock'), description)
+  const description = descriptionPath(directory)
+  const database = lockedDatabase(directory, lockPath(directory), description)
   const describe = (url: string | null): void => {
     const holder: StateHolder = { pid: process.pid, version, url, host: hostname() }
     try {
@@ -90,6 +90,20 @@ export function lockState(directory: string, version: string): StateLock {
       database.close()
     },
   }
+}
+
+/** Throws what `lockState` would where another process has the directory. Takes the lock for a moment, where there is one. */
+export function checkLock(directory: string): void {
+  const path = lockPath(directory)
+  if (existsSync(path)) lockedDatabase(directory, path, descriptionPath(directory)).close()
+}
+
+function lockPath(directory: string): string {
+  return join(directory, 'gateway.lock')
+}
+
+function descriptionPath(directory: string): string {
+  return join(directory, 'gateway.json')
 }
 
 function lockedDatabase(directory: string, path: string, description: string): Database {

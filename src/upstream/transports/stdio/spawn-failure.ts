@@ -60,8 +60,7 @@ function notExecutable(command: string): string {
 
 /** The kernel reports a missing directory, interpreter or loader as a missing command. */
 async function whatIsMissing({ command, env, cwd }: Start, shown: string): Promise<string> {
-  if (cwd !== null && !(await isDirectory(cwd)))
-    return `The working directory ${cwd} does not exist. Make it, or change cwd.`
+  if (cwd !== null && !(await isDirectory(cwd))) return directoryMissing(cwd)
   const { PATH: path } = env
   const file = await findCommand(command, { path, cwd: cwd ?? process.cwd() })
   if (file === null) return commandMissing(shown, cwd ?? process.cwd(), process.env['COMPOZY_IMAGE'])
@@ -75,6 +74,11 @@ async function whatIsMissing({ command, env, cwd }: Start, shown: string): Promi
   return `${shown} is there, and its interpreter ${interpreter} is not: install it, or name another one in command and the file in args.`
 }
 
+/** What to tell a person whose `cwd` is not there. */
+export function directoryMissing(cwd: string): string {
+  return `The working directory ${cwd} does not exist. Make it, or change cwd.`
+}
+
 async function headOf(file: string): Promise<string> {
   try {
     await using handle = await open(file)
@@ -85,7 +89,8 @@ async function headOf(file: string): Promise<string> {
   }
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+/** Whether there is a directory. */
+export async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory()
   } catch {
