@@ -3,6 +3,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { duration } from '../config/values.ts'
 import { CommandError, UsageError } from '../errors.ts'
+import { isObject } from '../protocol/json.ts'
 import { parseArguments } from './arguments.ts'
 import { findingFlags, urlFlag } from './config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from './configuration.ts'
@@ -46,5 +47,16 @@ async function check(url: string, timeoutMs: number): Promise<void> {
   const body = await response.text().catch(() => '')
   if (response.status !== 200) {
     throw new CommandError(`${url} answered ${response.status} ${body.slice(0, 200)}`.trim())
+  }
+  if (!saysOk(body))
+    throw new CommandError(`what answers at ${url} is no gateway: it does not say {"status":"ok"}`)
+}
+
+function saysOk(body: string): boolean {
+  try {
+    const said: unknown = JSON.parse(body)
+    return isObject(said) && said['status'] === 'ok'
+  } catch {
+    return false
   }
 }

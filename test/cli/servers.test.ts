@@ -182,8 +182,16 @@ describe('servers', () => {
       args: ['add', 'x', '--env', 'secret', '--', 'y'],
       line: '--env must have the form NAME=VALUE, or be the NAME of a variable that is set here',
     },
-    { why: 'an empty name', args: ['get', ''], line: '"" is no name of a server' },
-    { why: 'a name that would be another path', args: ['rm', '..'], line: '".." is no name of a server' },
+    {
+      why: 'an empty name',
+      args: ['get', ''],
+      line: 'NAME must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
+    },
+    {
+      why: 'a name that would be another path',
+      args: ['rm', '..'],
+      line: 'NAME must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit',
+    },
     {
       why: 'arguments that are no object',
       args: ['call', 'x', 'y', '[1]'],

@@ -12,6 +12,7 @@ import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
 import { readEvents, type StreamEvent } from './event-stream.ts'
 import { type Received, received } from './received.ts'
+import { SilenceWatch } from './silence-watch.ts'
 
 /** Longer than the gateway's own bounds for what a command asks, calls apart. */
 const answerMsMax = 120_000
@@ -111,24 +112,69 @@ interface Call {
 }
 
 async function request(door: Door, call: Call): Promise<Record<string, unknown>> {
-  const signal = AbortSignal.timeout(answerMsMax)
+  using watch = new SilenceWatch(door.base)
+  const signal = AbortSignal.any([watch.signal, AbortSignal.timeout(answerMsMax)])
   const response = await send(door, { ...call, signal }, 'application/json')
-  const text = await response.text().catch((thrown: unknown) => {
+  const text = await textOf(response, watch).catch((thrown: unknown) => {
     throw unreachable(door, thrown)
   })
   const answer = parsed(text)
-  if (response.ok && (answer !== null || text === '')) return answer ?? {}
-  throw refusal(door, response.status, answer)
+  if (response.ok && isOfGateway(call, response.status, answer)) return answer ?? {}
+  throw refusal(door, response.status, response.ok ? null : answer)
+}
+
+/** What an answer of a gateway has in it, by which it is told from that of another program. */
+const signs: readonly (readonly [path: RegExp, member: string])[] = [
+  [/^\/mcps$/, 'mcps'],
+  [/^\/mcps\/[^/]+\/logs$/, 'lines'],
+  [/^\/mcps\/[^/?]+(?:\?|$)/, 'definition'],
+  [/^\/tools(?:\?|$)/, 'tools'],
+  [/^\/groups$/, 'groups'],
+  [/^\/groups\/[^/]+$/, 'members'],
+  [/^\/openapi\.json$/, 'openapi'],
+]
+
+function isOfGateway(
+  { method, path }: Call,
+  status: number,
+  answer: Record<string, unknown> | null,
+): boolean {
+  if (method === 'DELETE') return status === 204
+  if (answer === null) return false
+  if (method !== 'GET') return typeof answer['message'] === 'string'
+  const member = signs.find(([known]) => known.test(path))?.[1]
+  return member === undefined || answer[member] !== undefined
+}
+
+async function textOf({ body }: Response, watch: SilenceWatch): Promise<string> {
+  const chunks: Uint8Array[] = []
+  if (body !== null) for await (const chunk of heard(body, watch)) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
+async function* heard(body: ReadableStream<Uint8Array>, watch: SilenceWatch): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    watch.heard()
+    yield chunk
+  }
 }
 
 async function* events(door: Door, call: Call): AsyncGenerator<StreamEvent> {
-  const response = await send(door, call, 'text/event-stream')
+  using watch = new SilenceWatch(door.base)
+  const signal = AbortSignal.any([watch.signal, ...(call.signal === undefined ? [] : [call.signal])])
+  const response = await send(door, { ...call, signal }, 'text/event-stream')
   const { body, status } = response
   if (response.ok && body !== null && response.headers.get('content-type') === 'text/event-stream') {
-    yield* readEvents(body)
+    try {
+      yield* readEvents(heard(body, watch))
+    } catch (thrown) {
+      if (call.signal?.aborted === true || thrown instanceof CommandError) throw thrown
+      if (watch.signal.aborted) throw unreachable(door, watch.signal.reason)
+      throw new CommandError(`the gateway at ${door.base} has ended the connection: it has stopped`, 4)
+    }
     return
   }
-  const text = await response.text().catch(() => '')
+  const text = await textOf(response, watch).catch(() => '')
   throw response.ok
     ? new CommandError(`the gateway at ${door.base} is of a version that does not know this command`)
     : refusal(door, status, parsed(text))
@@ -162,11 +208,21 @@ function unreachable({ base }: Door, thrown: unknown): CommandError {
 
 function refusal({ base }: Door, status: number, answer: unknown): CommandError {
   const { error, details, code } = received<ErrorAnswer>(answer)
-  const reason = [error, details].filter((part) => typeof part === 'string' && part !== '').join(': ')
+  const reason = [error, inCommands(details)]
+    .filter((part) => typeof part === 'string' && part !== '')
+    .join(': ')
   if (reason === '')
     return new CommandError(`${base} is no gateway, or not its base URL: it answered ${status}`, 4)
   const hint = status === 401 ? ' Give one with --token.' : ''
   return new CommandError(`${reason}${hint} (HTTP ${status})`, refusals.has(code) ? 4 : 1)
+}
+
+/** A hint of the gateway in the words of this command line. */
+function inCommands(details: unknown): unknown {
+  if (typeof details !== 'string') return details
+  return details
+    .replace('GET /admin/mcps lists all of them', '"compozy servers list" lists all of them')
+    .replace('GET /admin/groups lists all of them', '"compozy groups list" lists all of them')
 }
 
 function parsed(text: string): Record<string, unknown> | null {

@@ -1,5 +1,7 @@
 /** Reads the event streams of the admin API (WHATWG HTML, 9.2, as far as the gateway writes them). */
 
+import { CommandError } from '../../errors.ts'
+
 export interface StreamEvent {
   readonly event: string
   /** One line of JSON. */
@@ -10,7 +12,7 @@ export interface StreamEvent {
 const eventCharsMax = 2 ** 29
 
 /** The events of a body until it ends; an end in the middle of one is the end. */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent> {
+export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<StreamEvent> {
   const decoder = new TextDecoder()
   // In pieces: a string that grows with each chunk costs the square of a large result.
   let pieces: string[] = []
@@ -19,7 +21,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     const text = decoder.decode(chunk, { stream: true })
     pieces.push(text)
     chars += text.length
-    if (chars > eventCharsMax) throw new Error('an event of the gateway has no end')
+    if (chars > eventCharsMax) throw new CommandError('an event of the gateway has no end')
     const before = pieces.at(-2)?.at(-1) ?? ''
     if (!`${before}${text}`.includes('\n\n')) continue
     const blocks = pieces.join('').split('\n\n')

@@ -6,9 +6,10 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { version } from '../../../package.json'
 import { settings } from '../../config/schema.ts'
-import { reasonOf } from '../../errors.ts'
+import { CommandError, reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
 import { asJson, serverArgument, wantsJson } from '../admin/admin-api.ts'
+import { whyUnanswered } from '../admin/silence-watch.ts'
 import { parseArguments } from '../arguments.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from '../configuration.ts'
@@ -42,6 +43,8 @@ export const tryServer = defineCommand({
       token: flags['token']?.at(-1) ?? value(settings.auth.globalTokens)[0],
     }))
     const base = gatewayUrl(flags, address)
+    const silent = await whyUnanswered(base)
+    if (silent !== null) throw new CommandError(`no gateway answers at ${base}: ${silent}`, 4)
     const [name] = positionals
     const at = name === undefined ? `${base}/mcp` : `${base}/mcp-proxy/${encodeURIComponent(name)}`
     const stream = name === undefined ? at : `${at}/stream`
