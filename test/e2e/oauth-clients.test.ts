@@ -7,6 +7,7 @@ import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@model
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
 import { type AuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import type { RunningGateway } from '../support/gateway.ts'
+import { inspectorRedirect, inspectSigningIn } from '../support/inspector.ts'
 import { type ClientKind, personOf, redirectUrl, startOAuthGateway } from '../support/oauth-gateway.ts'
 import { commandOfRawServer } from '../support/raw-fixture.ts'
 import { selfSigned } from '../support/self-signed.ts'
@@ -25,14 +26,17 @@ beforeAll(async () => {
       Response.json({
         client_id: `https://localhost:${documents.port}${new URL(request.url).pathname}`,
         client_name: 'test',
-        redirect_uris: [redirectUrl],
+        redirect_uris: [redirectUrl, inspectorRedirect],
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
         token_endpoint_auth_method: 'none',
         application_type: 'native',
       }),
   })
-  authority = await startAuthorizationServer({ clients: { known: [redirectUrl] }, ca: certificate.cert })
+  authority = await startAuthorizationServer({
+    clients: { known: [redirectUrl, inspectorRedirect] },
+    ca: certificate.cert,
+  })
   gateway = await startOAuthGateway({
     via: 'executable',
     oauth: { issuers: [{ issuer: authority.issuer }], scopes: ['mcp'], access: [{ servers: ['files'] }] },
@@ -131,4 +135,33 @@ test('opaque tokens work as well, where the gateway may ask about them', async (
   for (let n = 0; n < 5; n++) await client.listTools()
   expect(own.asked.filter((path) => path === '/token/introspection')).toHaveLength(1)
   await client.close()
+})
+
+/** The inspector takes a second or two for each: `bun run test:long:oauth` goes all its ways. */
+const inspections = [
+  { why: 'is known to the authorization server', path: '/mcp-proxy/files/stream', id: 'known' },
+  { why: 'registers itself', path: '/mcp' },
+  ...(process.env['SIGN_INS'] === 'all'
+    ? [
+        { why: 'has a metadata document', path: '/mcp', document: true },
+        { why: 'has a metadata document', path: '/mcp-proxy/files/stream', document: true },
+        { why: 'registers itself', path: '/mcp-proxy/files/stream' },
+        { why: 'is known to the authorization server', path: '/mcp', id: 'known' },
+      ]
+    : []),
+]
+
+test.each(inspections)('the inspector signs in at $path when it $why', async ({ path, id, document }) => {
+  const known = id === undefined ? [] : ['--client-id', id]
+  const told =
+    document === true ? ['--client-metadata-url', `https://localhost:${documents.port}/inspector`] : []
+  const { exitCode, printed } = await inspectSigningIn(
+    gateway.url + path,
+    [...known, ...told],
+    async (page) => {
+      expect((await fetch(await authority.signIn(page, 'alice'))).status).toBe(200)
+    },
+  )
+  expect(exitCode).toBe(0)
+  expect(printed).toContain('"tools":[{"name"')
 })

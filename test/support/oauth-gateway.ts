@@ -7,7 +7,7 @@ import type { AuthorizationServer } from './authorization-server.ts'
 import { type GatewayOptions, type RunningGateway, startGatewayProcess } from './gateway.ts'
 
 /** A port that nobody listens on: the base URL must be known before the gateway is. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
