@@ -91,6 +91,25 @@ describe('servers', () => {
     await servers('remove', 'refusing')
   })
 
+  test('try does not show a key that a server puts into its name', async () => {
+    const key = 'sk-3Zp9Qw7LkT2vXb8N4rYc6Hd1'
+    await using http = startFaultHttp((request) => {
+      if (request.message.method !== 'initialize') return null
+      const result = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        serverInfo: { name: `of ${key}`, version: '1' },
+      }
+      return jsonAnswer(request, result)
+    })
+    await servers('add', 'vain', '--server-url', http.url)
+    const { stdout, exitCode } = await servers('try', 'vain')
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('of *** 1')
+    expect(stdout).not.toContain(key.slice(0, 8))
+    await servers('remove', 'vain')
+  })
+
   test('try connects as an MCP client on both faces, and exits with 1 where that fails', async () => {
     const { exitCode, stdout } = await servers('try', 'from-file')
     expect(exitCode).toBe(0)

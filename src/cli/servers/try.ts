@@ -8,6 +8,7 @@ import { version } from '../../../package.json'
 import { settings } from '../../config/schema.ts'
 import { CommandError, reasonOf } from '../../errors.ts'
 import { isObject } from '../../protocol/json.ts'
+import { maskText } from '../../registry/mask.ts'
 import { asJson, serverArgument, wantsJson } from '../admin/admin-api.ts'
 import { whyUnanswered } from '../admin/silence-watch.ts'
 import { parseArguments } from '../arguments.ts'
@@ -60,6 +61,8 @@ export const tryServer = defineCommand({
 })
 
 /** What a client found at one face; null where it got no answer, or where there is none of that kind. */
+const serverCharsMax = 100
+
 interface Try {
   readonly face: 'stream' | 'sse'
   readonly ok: boolean
@@ -109,7 +112,8 @@ async function tryFace(url: URL, face: 'stream' | 'sse', token: string | undefin
     const prompts = has?.prompts ? (await client.listPrompts()).prompts.length : null
     const server = client.getServerVersion()
     const tookMs = Math.round(performance.now() - begunMs)
-    const who = `${server?.name} ${server?.version}`
+    // It comes as a client gets it: a server that names itself after its key would have that on the screen.
+    const who = maskText(`${server?.name} ${server?.version}`).slice(0, serverCharsMax)
     return { face, ok: true, server: who, tools, resources, prompts, tookMs, reason: null }
   } catch (thrown) {
     const reason = refusal ?? reasonOf(thrown).replace(/^MCP error -?\d+: /, '')
