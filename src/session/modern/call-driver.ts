@@ -121,7 +121,10 @@ export class ModernCallDriver<State = unknown>
     this.#request = request
     this.#response = this.#respondTo(request)
     const { logLevel, clientCapabilities } = request.envelope
-    if (this.call) this.call.logs = this.wantsLogs
+    if (this.call) {
+      this.call.logs = this.wantsLogs
+      this.call.parked = false
+    }
     this.handle({ kind: 'retry', params: request.paramsText, logLevel, clientCapabilities })
   }
 
@@ -211,7 +214,10 @@ export class ModernCallDriver<State = unknown>
       return
     }
     // Until the client is back there is no response that a log message could travel with.
-    if (this.call) this.call.logs = false
+    if (this.call) {
+      this.call.logs = false
+      this.call.parked = true
+    }
     const result = inputRequiredResult(requests, state, this.#lane.handshake?.facts.identity ?? null)
     this.#finish(rpcResult(this.#request.idText, result), 200, plainEndings.inputRequired)
   }

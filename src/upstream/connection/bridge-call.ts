@@ -41,6 +41,8 @@ export class BridgeCall extends UpstreamCall {
   /** True once it has handed a question back: it is over, or is to be made again. */
   #ended = false
   #filter: ListenFilter | null = null
+  /** True while its client has been asked and is not back: there is no response that a question could travel with. */
+  parked = false
 
   /** `tell` takes what comes back, in order; nothing follows a result or a failure. */
   constructor(message: MessageText, tell: (event: CallEvent) => void) {

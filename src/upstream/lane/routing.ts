@@ -48,7 +48,7 @@ export function routeServerRequest(
   }
   if (message.method === 'ping') answer(rpcResult(idTextOf(message), '{}'))
   else if (lane.owner)
-    lane.owner.ask(message, call ?? soleCause(connection), answer, () => carrierOf(connection.causes()))
+    lane.owner.ask(message, call ?? askerOf(connection), answer, () => carrierOf(connection.causes()))
   else {
     // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
     const cause = call ?? soleCause(connection)
@@ -104,8 +104,24 @@ function soleCause(connection: Connection): UpstreamCall | null {
 }
 
 /**
- * Who carries a question that names no call, of all the calls that its one client has in flight: the first begun of
- * those whose client owes the server nothing, else the first begun. A server that works on one call after the other
+ * Whose a question is that names no call, where that is plain: of the only request in flight, or of the only one that
+ * may ask while all others are parked. Those wait for their clients, and what they ask then can wait as well.
+ */
+function askerOf(connection: Connection): UpstreamCall | null {
+  const sole = soleCause(connection)
+  if (sole) return sole
+  let running: BridgeCall | null = null
+  for (const call of connection.causes()) {
+    if (call instanceof BridgeCall && call.parked) continue
+    if (running !== null || !(call instanceof BridgeCall) || !call.mayCarry) return null
+    running = call
+  }
+  return running
+}
+
+/**
+ * Who carries a question that names no call, of all the calls that its one client has in flight: one that is not
+ * parked, and of these the first begun of those whose client owes the server nothing, else the first begun. A server that works on one call after the other
  * asks because of the first; one that works on all of them at once asks in the order in which they came, and seldom
  * because of a call that waits for an answer already. Where the guess is wrong, the same client answers all the same.
  */
@@ -119,6 +135,7 @@ export function carrierOf(inFlight: Iterable<UpstreamCall>): BridgeCall | null {
 }
 
 function goesBefore(call: BridgeCall, other: BridgeCall): boolean {
+  if (call.parked !== other.parked) return other.parked
   return call.waits === other.waits ? call.upstreamId < other.upstreamId : other.waits
 }
 

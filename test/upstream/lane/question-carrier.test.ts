@@ -25,6 +25,7 @@ interface Row {
   readonly cancelled?: boolean
   readonly own?: boolean
   readonly ended?: boolean
+  readonly parked?: boolean
 }
 
 function callOf(row: Row, upstreamId: number): UpstreamCall {
@@ -36,6 +37,7 @@ function callOf(row: Row, upstreamId: number): UpstreamCall {
   for (let id = 0; id < (row.open ?? 0); id++)
     call.asked(messageOf('roots/list', String(id)), { guessed: true, answer: () => {}, handBack: () => {} })
   if (row.ended) call.handBack('0')
+  call.parked = row.parked === true
   return call
 }
 
@@ -50,6 +52,12 @@ describe('a question that names no call is carried by', () => {
       carrier: 1,
     },
     { why: 'the first, where all wait', calls: [{ open: 2 }, { open: 1 }], carrier: 0 },
+    {
+      why: 'one whose client is there, not one that is parked, though its server has taken its question back',
+      calls: [{ parked: true }, { open: 1 }],
+      carrier: 1,
+    },
+    { why: 'a parked one, where all are', calls: [{ parked: true, open: 1 }, { parked: true }], carrier: 1 },
     { why: 'no method that has no input', calls: [{ method: 'tools/list' }, {}], carrier: 1 },
     { why: 'a prompt or a resource too', calls: [{ method: 'x/y' }, { method: 'prompts/get' }], carrier: 1 },
     { why: 'no request of the gateway’s', calls: [{ own: true }, { method: 'resources/read' }], carrier: 1 },
