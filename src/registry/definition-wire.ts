@@ -5,6 +5,7 @@ import type { DefinitionWire } from './definition-schema.ts'
 import { wireDuration } from './duration.ts'
 import { groupToWire } from './group/group-schema.ts'
 import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
+import { isSecretName, isWorthHiding } from './secret-looking.ts'
 
 /** The wire form with every secret in it, for the store only. `parseDefinition` reads it back. */
 export function definitionToStored(definition: ServerDefinition): DefinitionWire {
@@ -90,7 +91,7 @@ const secretValues = new WeakMap<ServerDefinition, readonly string[]>()
 
 /**
  * Every value that the wire form hides, for taking secrets out of text that a server wrote (its
- * standard error, its error messages). Short values are in it too; the caller judges what to replace.
+ * standard error, its error messages), but for those that are too short to be worth it.
  * The same list for the same definition, so that what is made of it is made once.
  */
 export function secretValuesOf(definition: ServerDefinition): readonly string[] {
@@ -101,15 +102,22 @@ export function secretValuesOf(definition: ServerDefinition): readonly string[] 
 
 function collectSecrets(definition: ServerDefinition): string[] {
   const maskedArgs = maskArgs(definition.args)
-  const candidates = [
-    ...Object.values(definition.env),
-    ...Object.values(definition.headers).flatMap((value) => [value, ...headerParts(value)]),
+  const named = (values: Readonly<Record<string, string>>, partsOf: (value: string) => string[]): string[] =>
+    Object.entries(values).flatMap(([name, value]) =>
+      [value, ...partsOf(value)].filter((part) => isWorthHiding(part, isSecretName(name))),
+    )
+  const announced = [
     ...definition.authTokens,
-    ...urlSecrets(definition.url),
     ...hiddenIn(definition.command, maskText(definition.command)),
     ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskedArgs[index] ?? arg)),
   ]
-  return [...new Set(candidates.filter((value) => value !== '' && maskValue(value) === secretMask))]
+  const candidates = [
+    ...named(definition.env, () => []),
+    ...named(definition.headers, headerParts),
+    ...announced.filter((value) => isWorthHiding(value, true)),
+    ...urlSecrets(definition.url),
+  ]
+  return [...new Set(candidates.filter((value) => maskValue(value) === secretMask))]
 }
 
 /** `Bearer X` and `name=X; other=Y`: X may be printed without what stands before it. */
@@ -122,16 +130,28 @@ function headerParts(value: string): string[] {
 export function urlSecrets(text: string): string[] {
   const url = splitUrl(text)
   if (url === null) return []
-  const written = [
-    ...(url.userinfo?.split(':') ?? []),
-    ...(url.query?.map((pair) => pair.slice(pair.indexOf('=') + 1)) ?? []),
+  const [user = '', ...secret] = url.userinfo?.split(':') ?? []
+  const pairs = (url.query ?? []).map((pair) => {
+    const equals = pair.indexOf('=')
+    return [pair.slice(0, Math.max(equals, 0)), pair.slice(equals + 1)] as const
+  })
+  const { username = '', password = '', searchParams } = URL.parse(text) ?? {}
+  const [decodedUser = '', decodedPassword = ''] = [username, password].map(percentDecoded)
+  const basic = Buffer.from(`${decodedUser}:${decodedPassword}`).toString('base64')
+  const announced = [
+    ...secret,
+    decodedPassword,
     ...url.path.filter((segment) => maskText(segment) !== segment),
     ...(url.fragment === null ? [] : [url.fragment]),
+    ...(username === '' ? [] : [basic]),
   ]
-  const { username = '', password = '', searchParams } = URL.parse(text) ?? {}
-  const pair = [username, password].map(percentDecoded)
-  const travelling = username === '' ? [] : [...pair, Buffer.from(pair.join(':')).toString('base64')]
-  return [...written, ...travelling, ...(searchParams?.values() ?? [])]
+  return [
+    ...[user, decodedUser].filter((value) => isWorthHiding(value, false)),
+    ...announced.filter((value) => isWorthHiding(value, true)),
+    ...[...pairs, ...(searchParams?.entries() ?? [])].flatMap(([name, value]) =>
+      isWorthHiding(value, isSecretName(name)) ? [value] : [],
+    ),
+  ]
 }
 
 /** The text itself where its escapes are none. */

@@ -8,7 +8,7 @@
 
 /** Words that announce a secret wherever they stand in a name (`GITHUB_PERSONAL_ACCESS_TOKEN`). */
 const secretWords =
-  /(?:^|[^a-z])(?:tokens?|secrets?|passw(?:or)?ds?|passphrase|passwd|pwd|pass|pat|auth|authorization|bearer|cookie|credentials?|creds?|signature|sig|sas|dsn|jwt|session|otp|pin|webhook|private|licen[cs]e)(?:$|[^a-z])/
+  /(?:^|[^a-z])(?:tokens?|secrets?|passw(?:or)?ds?|passphrase|passwd|pwd|pw|pass|pat|auth|authorization|bearer|cookie|credentials?|creds?|signature|sig|sas|dsn|jwt|session|otp|pin|webhook|private|licen[cs]e)(?:$|[^a-z])/
 
 /** Two words that announce a secret together (`api-key`, `connectionString`). */
 const secretPairs =
@@ -26,6 +26,19 @@ export function isSecretName(name: string): boolean {
   return (
     secretWords.test(spaced) || secretPairs.test(spaced) || /(?:token|secret|password|apikey)s?$/.test(spaced)
   )
+}
+
+/** Shorter values (`1`, `debug`) would turn every line into stars and protect nothing. */
+const secretCharsMin = 6
+/** The same of a value whose name announces a secret. Three characters are guessed faster than read. */
+const announcedCharsMin = 4
+/** What stands behind `USE_TOKEN` or `auth`, and in every second line. */
+const switchWord = /^(?:true|false|none|null|auto)$/i
+
+/** Whether a value is taken out of what a server prints; `announced` where its name or place says that it is a secret. */
+export function isWorthHiding(value: string, announced: boolean): boolean {
+  if (value.length >= secretCharsMin) return true
+  return announced && value.length >= announcedCharsMin && !switchWord.test(value)
 }
 
 /** Prefixes under which vendors issue their credentials, so that scanners can find them. */

@@ -12,8 +12,11 @@ import { SecretWindows, windowChars } from './secret-windows.ts'
 /** Replaces what is secret in a text by `***`. Answers the very same text when nothing is. */
 export type Mask = (text: string) => string
 
-/** Shorter values (`1`, `true`) would turn every line into stars and protect nothing. */
-const secretCharsMin = 6
+/** Shorter values (`1`, `on`) would turn every line into stars and protect nothing. */
+const secretCharsMin = 4
+
+/** Shorter ones stand in other words as well, and are taken out where they stand alone: `test`, not `latest`. */
+const anywhereCharsMin = 6
 
 /** A line of a secret that is printed by itself; the shorter ones of a PEM file say nothing. */
 const secretLineCharsMin = 16
@@ -40,24 +43,36 @@ export function createMask(secrets: readonly string[]): Mask {
 
 /** Most servers never print anything, and need no table. */
 function lazyMask(secrets: readonly string[]): Mask {
-  let table: { readonly windows: SecretWindows; readonly short: readonly string[] } | null = null
+  let table: ReturnType<typeof tableOf> | null = null
   return (text) => {
     if (text.length < secretCharsMin || secrets.length === 0) return text
     table ??= tableOf(secrets)
     const masked = without(text, table.windows)
-    return table.short.reduce((rest, value) => rest.replaceAll(value, '***'), masked)
+    const others = table.short.reduce((rest, value) => rest.replaceAll(value, '***'), masked)
+    return table.alone === null ? others : others.replace(table.alone, '***')
   }
 }
 
 function tableOf(secrets: readonly string[]) {
-  const known = secrets.filter(({ length }) => length >= secretCharsMin)
+  const known = secrets.filter(({ length }) => length >= anywhereCharsMin)
+  const alone = secrets.filter(({ length }) => length >= secretCharsMin && length < anywhereCharsMin)
   const values = [...new Set(known.flatMap(spellings))]
   const encoded = [...new Set(known.flatMap(base64Spellings))]
   // Longest first, so that a secret which contains another one goes whole.
   const short = [...values, ...encoded]
-    .filter(({ length }) => length >= secretCharsMin && length < windowChars)
+    .filter(({ length }) => length >= anywhereCharsMin && length < windowChars)
     .sort((a, b) => b.length - a.length)
-  return { windows: new SecretWindows(values, encoded), short }
+  return { windows: new SecretWindows(values, encoded), short, alone: standingAlone(alone) }
+}
+
+/** Before it may stand what is no part of a word: also the end of an escape in JSON or in a URL. */
+const wordEndsBefore = '(?:(?<![A-Za-z0-9])|(?<=\\\\[bfnrt])|(?<=%[0-9A-Fa-f]{2}))'
+
+function standingAlone(values: readonly string[]): RegExp | null {
+  if (values.length === 0) return null
+  const spelled = [...new Set(values.flatMap((value) => [value, ...inJson(value), ...inUrl(value)]))]
+  const escaped = spelled.map((value) => value.replaceAll(/[^A-Za-z0-9]/g, '\\$&'))
+  return new RegExp(`${wordEndsBefore}(?:${escaped.join('|')})(?![A-Za-z0-9])`, 'g')
 }
 
 function without(text: string, windows: SecretWindows): string {

@@ -150,13 +150,14 @@ describe('the log of a server', () => {
   })
 
   test('ends with its server, and hides the secrets of the definition', async () => {
-    const args = ['-c', 'echo "the key is $API_KEY" >&2; cat > /dev/null']
+    const env = { API_KEY: 'key-of-the-server', PW: 'abcde', MODE: 'debug' }
+    const args = ['-c', 'echo "the key is $API_KEY, PW=$PW, mode $MODE" >&2; cat > /dev/null']
     await gateway.admin('/mcps', {
       method: 'POST',
-      body: { ...raw, name: 'talks', command: 'sh', args, startTimeout: '60s' },
+      body: { ...raw, name: 'talks', command: 'sh', args, startTimeout: '60s', env },
     })
     const stream = eventsOf(await fetch(`${gateway.url}/admin/mcps/talks/logs?follow=true`))
-    expect((await stream.next()).value?.data).toEndWith('"text":"the key is ***"}')
+    expect((await stream.next()).value?.data).toEndWith('"text":"the key is ***, PW=***, mode debug"}')
     await gateway.admin('/mcps/talks', { method: 'DELETE' })
     expect((await findEvent(stream, ({ type }) => type === 'end')).data).toBe('{}')
     expect((await stream.next()).done).toBe(true)

@@ -454,35 +454,30 @@ describe('a definition that is sent back with its masks', () => {
   )
 })
 
-test('the values to take out of what a server prints are exactly the hidden ones', () => {
+test('the values to take out of what a server prints are the hidden ones that are long enough to be worth it', () => {
   const definition = definitionOf({
     name: 'a',
     transport: 'streamable-http',
     url: `https://user:p%40ss@h/x7Kp2Qm9Lz4Rt8Wv3Yb6Nc1/mcp?k=v%20w&r=${reference('R')}#frag`,
     headers: { Authorization: 'Bearer bear', Cookie: 'sid=jar; b=2', 'X-R': reference('R'), 'X-E': '' },
-    env: { A: 'alpha' },
+    // Behind a name that says so four characters are enough; a switch is none.
+    env: { A: 'alpha', DB_PW: 'abcde', PIN: '1234', MODE: 'debug', USE_TOKEN: 'true', LONG: 'longer' },
     args: ['--token', 'tok', '--api-key=key', 'plain'],
     authTokens: ['opener'],
   })
   expect(secretValuesOf(definition).toSorted()).toEqual(
     [
-      '2',
       'Bearer bear',
-      'alpha',
-      'b=2',
+      '1234',
+      'abcde',
       'bear',
       'frag',
-      'jar',
-      'key',
+      'longer',
       'opener',
       'p%40ss',
       'p@ss',
       'sid=jar',
       'sid=jar; b=2',
-      'tok',
-      'user',
-      'v w',
-      'v%20w',
       btoa('user:p@ss'),
       'x7Kp2Qm9Lz4Rt8Wv3Yb6Nc1',
     ].sort(),

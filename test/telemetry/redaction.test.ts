@@ -12,7 +12,19 @@ describe('masking', () => {
   })
 
   test('leaves text alone when a value is too short to be a secret', () => {
-    expect(createMask(['1', 'true', ''])('1 is true')).toBe('1 is true')
+    expect(createMask(['1', 'on', 'yes', ''])('1 is on, yes')).toBe('1 is on, yes')
+  })
+
+  test.each([
+    { said: 'PW=abcde', shown: 'PW=***' },
+    { said: 'abcde', shown: '***' },
+    { said: '"pw":"abcde","line\\nabcde"', shown: '"pw":"***","line\\n***"' },
+    { said: '?pw%3Dabcde&x=1', shown: '?pw%3D***&x=1' },
+    { said: 'x\na\nbc y a\\nbc', shown: 'x\n*** y ***' },
+    { said: 'abcdef xabcde', shown: 'abcdef xabcde' },
+    { said: 'it is t$4.', shown: 'it is ***' },
+  ])('takes a value of four or five characters out where it stands alone: $said', ({ said, shown }) => {
+    expect(createMask(['abcde', 't$4.', 'a\nbc'])(said)).toBe(shown)
   })
 
   test.each([

@@ -3,6 +3,7 @@ import type { Config } from '../../config/schema.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { definitionToWire, secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
+import { isSecretName, isWorthHiding } from '../../registry/secret-looking.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
@@ -36,13 +37,16 @@ function inheritedSecrets(
   environment: Readonly<Record<string, string | undefined>>,
   more: readonly string[],
 ): string[] {
-  const added = more.map((name) => environment[name] ?? '')
+  const added = more.flatMap((name) => {
+    const value = environment[name] ?? ''
+    return isWorthHiding(value, isSecretName(name)) ? [value] : []
+  })
   const urls = addressNames.flatMap((name) => environment[name]?.match(/\S+/g) ?? [])
   // `name=https://…` names an index; proxies may lack their scheme.
   const secrets = urls.flatMap((text) =>
     urlSecrets(/[a-z][a-z\d+.-]*:\/\/.*/i.exec(text)?.[0] ?? `http://${text}`),
   )
-  return [...new Set([...added, ...secrets])].filter((value) => value !== '')
+  return [...new Set([...added, ...secrets])]
 }
 
 /** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
