@@ -1,5 +1,7 @@
 /** `compozy doctor`: what it finds on a machine where all is well, and on one where nothing is. */
 import { expect, test } from 'bun:test'
+import { rmSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
 import { version } from '../../package.json'
 import { startGatewayProcess } from '../support/gateway.ts'
@@ -81,7 +83,9 @@ test('names each fault with its cure', async () => {
     'fault',
     'fault',
   ])
-  expect(of('doors')[0]?.finding).toBe('listens on 0.0.0.0 and asks clients for no token')
+  expect(of('doors')[0]?.finding).toBe(
+    'by the configuration it listens on 0.0.0.0 and asks clients for no token',
+  )
   expect(of('server dies')[0]?.finding).toContain('no key')
   expect(of('HTTPS_PROXY')[0]?.finding).toContain('proxy.example:3128')
   expect(JSON.stringify(report)).not.toContain('secret')
@@ -109,4 +113,39 @@ test.each([
     expect(of(check)[0]?.result).toBe('fault')
     expect(of(check)[0]?.finding).toMatch(finding)
   }
+})
+
+test('says what the running gateway does otherwise than the configuration, and that its state directory is gone', async () => {
+  await using gateway = await startGatewayProcess({
+    via,
+    config: { mcp_proxy: { storage: { path: 'kept' } } },
+    args: ['--mcp-host', '0.0.0.0'],
+  })
+  const { port } = new URL(gateway.url)
+  const healthy = await examined(gateway.directory, ['--mcp-port', port])
+  expect(healthy.of('state directory')[0]?.result).toBe('ok')
+  rmSync(`${gateway.directory}/kept`, { recursive: true })
+  const { of } = await examined(gateway.directory, ['--mcp-port', port])
+  expect(of('state directory')).toMatchObject([
+    { result: 'fault', finding: expect.stringContaining('was deleted under the running gateway') },
+  ])
+  // A machine without a network has no address at which others could come in.
+  const reachable = Object.values(networkInterfaces()).some((all) => all?.some(({ internal }) => !internal))
+  const doors = reachable
+    ? { result: 'fault', finding: expect.stringContaining('but the running gateway listens on') }
+    : { result: 'ok', finding: 'by the configuration it listens on 127.0.0.1, which is this machine alone' }
+  expect(of('doors')).toMatchObject([doors])
+  const named = await examined(gateway.directory, ['--url', gateway.url])
+  expect(named.of('doors')).toMatchObject([{ result: 'ok' }])
+})
+
+test('gives its advice once where it is let in nowhere', async () => {
+  await using gateway = await startGatewayProcess({
+    via,
+    config: { mcp_proxy: { auth: { admin_tokens: ['the-admin-token-of-it'] } } },
+  })
+  using folder = temporaryDirectory()
+  const { of } = await examined(folder.path, ['--url', gateway.url])
+  const { finding = '', cure = '' } = of('admin API')[0] ?? {}
+  expect(`${finding} ${cure}`.split('--token')).toHaveLength(2)
 })

@@ -4,12 +4,13 @@ import { CommandError, ConfigError } from '../../errors.ts'
 import { adminFlags, asJson, wantsJson } from '../admin/admin-api.ts'
 import { parseArguments } from '../arguments.ts'
 import { sourcesOf } from '../configuration.ts'
+import { filesOfListener } from '../serve/port-holder.ts'
 import { type Cell, table } from '../table.ts'
 import { print } from '../terminal/output.ts'
 import { complain, type Style } from '../terminal/terminal.ts'
 import { counted } from '../terminal/units.ts'
 import { type Finding, fault } from './finding.ts'
-import { gatewayFindings } from './gateway.ts'
+import { gatewayFindings, openAddress } from './gateway.ts'
 import {
   commandFindings,
   configurationFindings,
@@ -31,17 +32,22 @@ export const doctor = defineCommand({
     const { flags } = parseArguments(rawArgs, args)
     const found = await findConfig(sourcesOf(flags))
     const { config } = found
+    const gateway = await gatewayFindings(flags).catch(unfound)
+    // One that was named with --url need not be the one of this configuration.
+    const runs =
+      flags['url'] === undefined &&
+      gateway.some(({ check, result }) => check === 'gateway' && result === 'ok')
     const findings: Finding[] = [
       ...configurationFindings(found),
       ...(config === null
         ? []
         : [
-            ...doorFindings(config),
-            ...stateFindings(config),
+            ...doorFindings(config, runs ? await openAddress(config) : null),
+            ...stateFindings(config, runs ? filesOfListener(config.port) : []),
             ...(await commandFindings(config, process.env, process.cwd())),
           ]),
       ...environmentFindings(process.env),
-      ...(await gatewayFindings(flags).catch(unfound)),
+      ...gateway,
     ]
     const faults = findings.filter(({ result }) => result === 'fault').length
     if (wantsJson(flags)) print(asJson({ ok: faults === 0, checks: findings }))

@@ -1,6 +1,8 @@
 /** What the doctor asks a running gateway: whether it is there, which it is, and how its servers fare. */
+import { networkInterfaces } from 'node:os'
 import { version } from '../../../package.json'
 import type { FlagTexts } from '../../config/load.ts'
+import type { Config } from '../../config/schema.ts'
 import { CommandError } from '../../errors.ts'
 import type { ServerList, ServerView } from '../../http/api/answers.ts'
 import { type AdminApi, adminApi } from '../admin/admin-api.ts'
@@ -11,6 +13,9 @@ import { counted } from '../terminal/units.ts'
 import { type Finding, fault, note, ok, warning } from './finding.ts'
 
 const answerMsMax = 5_000
+/** Of the addresses of this machine, which are near or not there. */
+const addressMsMax = 1_000
+const addressesMax = 8
 /** Beyond this, tokens that expire and the ages of servers mislead. */
 const clockMsMax = 5_000
 
@@ -27,7 +32,8 @@ export async function gatewayFindings(flags: FlagTexts): Promise<Finding[]> {
       ...alive,
       fault(
         'admin API',
-        thrown.message,
+        // The cure says it.
+        thrown.message.replace(' Give one with --token.', ''),
         'Give an admin token with --token, or ask from the machine of the gateway.',
       ),
     ]
@@ -55,6 +61,27 @@ async function aliveFinding(base: string): Promise<Finding[]> {
     const finding = `nobody answers at ${base}: ${unreachableReason(thrown)}`
     return [fault(check, finding, '"compozy mcp-proxy" starts a gateway; one elsewhere is named with --url.')]
   }
+}
+
+/** An address of this machine at which others reach the gateway of this configuration; null where there is none. */
+export async function openAddress({ port }: Pick<Config, 'port'>): Promise<string | null> {
+  const addresses = Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
+    .slice(0, addressesMax)
+  const asked = addresses.map(async ({ address }): Promise<string | null> => {
+    const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}/healthz`
+    try {
+      const signal = AbortSignal.timeout(addressMsMax)
+      const response = await fetch(url, { redirect: 'manual', signal, proxy: false })
+      const { status, code } = received<{ status: string; code: string }>(parsed(await response.text()))
+      // A host that it does not serve is refused by it all the same.
+      return typeof status === 'string' || typeof code === 'string' ? address : null
+    } catch {
+      return null
+    }
+  })
+  return (await Promise.all(asked)).find((address) => address !== null) ?? null
 }
 
 function clockFindings(date: string | null): Finding[] {

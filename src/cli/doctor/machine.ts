@@ -1,5 +1,6 @@
 /** What the doctor looks at on this machine: the configuration, the programs that it names, files, variables. */
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { gapLine } from '../../config/expand.ts'
 import type { FoundConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
@@ -32,16 +33,29 @@ export function configurationFindings({ file, faults, gaps, warnings, config }: 
   ]
 }
 
-/** Who could come in if a gateway ran with this. */
-export function doorFindings({ host, auth }: Config): Finding[] {
+/**
+ * Who could come in if a gateway ran with this. `openAddress` is where the running one listens all the same; null where
+ * none runs, or it listens nowhere else.
+ */
+export function doorFindings({ host, auth }: Config, openAddress: string | null): Finding[] {
   const check = 'doors'
-  if (isLoopbackHost(host)) return [ok(check, `listens on ${host}, which is this machine alone`)]
+  const listens = `by the configuration it listens on ${host}`
+  if (isLoopbackHost(host)) {
+    if (openAddress === null) return [ok(check, `${listens}, which is this machine alone`)]
+    return [
+      fault(
+        check,
+        `${listens}, but the running gateway listens on ${openAddress} too, for other machines`,
+        'Start it anew; if that does not help, look for --mcp-host or MCP_PROXY_HOST where it is started.',
+      ),
+    ]
+  }
   const open = [
     ...(auth.globalTokens.length === 0
       ? [
           warning(
             check,
-            `listens on ${host} and asks clients for no token`,
+            `${listens} and asks clients for no token`,
             'Set auth.global_tokens, or tokens for each server, unless the network itself keeps strangers out.',
           ),
         ]
@@ -50,11 +64,14 @@ export function doorFindings({ host, auth }: Config): Finding[] {
       ? [note(check, 'has no admin token: only this machine may administer it (auth.admin_tokens)')]
       : []),
   ]
-  return open.length > 0 ? open : [ok(check, `listens on ${host}, and asks clients and admins for tokens`)]
+  return open.length > 0 ? open : [ok(check, `${listens}, and asks clients and admins for tokens`)]
 }
 
-/** Whether definitions can be kept. */
-export function stateFindings({ storage }: Config): Finding[] {
+/**
+ * Whether definitions can be kept. `openFiles` are those of a gateway that runs with this, as the system names them: only
+ * they tell a directory that was deleted from one that the gateway, as another user, has elsewhere.
+ */
+export function stateFindings({ storage }: Config, openFiles: readonly string[]): Finding[] {
   const check = 'state directory'
   if (storage.type === 'memory')
     return [note(check, 'storage.type is memory: servers that are added are gone when the gateway stops')]
@@ -63,6 +80,14 @@ export function stateFindings({ storage }: Config): Finding[] {
   // Whoever asks a doctor has a gateway that runs, as a rule.
   if (refused !== null && !(refused instanceof StateHeldError))
     return [fault(check, refused.message, 'Give it to the user that runs the gateway, or set storage.path.')]
+  if (!existsSync(path) && openFiles.some((file) => file.startsWith(`${resolve(path)}/`)))
+    return [
+      fault(
+        check,
+        `${path} was deleted under the running gateway: what is added now is gone when that stops`,
+        'Keep its servers with "compozy servers export", then start it anew.',
+      ),
+    ]
   if (!existsSync(path)) return [note(check, `${path} is not there yet; the gateway makes it when it starts`)]
   try {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)

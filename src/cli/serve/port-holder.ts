@@ -46,6 +46,12 @@ function listenerPid(port: number): number | null {
   }
 }
 
+/** The files that the process has open which listens on a TCP port of this machine; none where the system does not tell. */
+export function filesOfListener(port: number): string[] {
+  const pid = listenerPid(port)
+  return pid === null ? [] : openFiles(String(pid))
+}
+
 /** What the descriptors of a process lead to; none for a process of somebody else's. */
 function openFiles(pid: string): string[] {
   try {
