@@ -38,7 +38,7 @@ export const configCheck = defineCommand({
     name: 'check',
     description: [
       'Says what is wrong with a configuration, all of it at once, and starts nothing.',
-      'Looks for the commands of servers and whether the port is free. Exits with 1 when there is an error.',
+      'Looks for the commands of servers, and whether the port and the state directory can be had. Exits with 1 when there is an error.',
     ].join('\n'),
   },
   args,
