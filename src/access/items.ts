@@ -72,12 +72,35 @@ function toolFacts(text: string, tool: number): ItemFacts {
   return { readOnly: hint !== null && text.slice(hint.start, hint.end) === 'true' }
 }
 
-/** The kind of the item that a request is about and the caller may not use; null for a request that may go on. */
-export function refusedItem(reach: Reach, message: MessageText): ItemKind | null {
+/** What decides about a call beside the name of its tool: whether that says of itself that it changes nothing. */
+export interface ToolFactsTable {
+  /** Undefined while it has to be looked up, null for a tool that is not there. */
+  known(name: string): ItemFacts | null | undefined
+  reread(name: string): Promise<ItemFacts | null>
+}
+
+/**
+ * The kind of the item that a request is about and the caller may not use; null for a request that may go on. A promise
+ * where that hangs on what is not known yet of a tool.
+ */
+export function refusedItem(
+  reach: Reach,
+  message: MessageText,
+  tools: ToolFactsTable,
+): ItemKind | null | Promise<ItemKind | null> {
   if (reach.open) return null
   const kind = kindOf(message)
-  return kind === null || !reach.hides(kind) || reach.allows(kind, nameOf(message, kind)) ? null : kind
+  if (kind === null || !reach.hides(kind)) return null
+  const name = nameOf(message, kind)
+  if (reach.allows(kind, name)) return null
+  if (kind !== 'tool' || name === null || !reach.allows(kind, name, readOnly)) return kind
+  const byFacts = (facts: ItemFacts | null): ItemKind | null =>
+    reach.allows(kind, name, facts) ? null : kind
+  const facts = tools.known(name)
+  return facts === undefined ? tools.reread(name).then(byFacts) : byFacts(facts)
 }
+
+const readOnly: ItemFacts = { readOnly: true }
 
 /**
  * As a server of this era answers that has no such thing: what is hidden and what is not there look alike. The modern

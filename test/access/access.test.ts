@@ -201,6 +201,9 @@ describe('whether a server is there', () => {
   })
 })
 
+/** A server that has no tools. */
+const noTools = { known: () => null, reread: async () => null }
+
 /** Grants as keys will have them, of one pattern for each kind: a stand-in for the rules that are to come. */
 function grantsOf(allowed: Partial<Record<ItemKind, readonly string[]>>, readOnly = false): Grants {
   return {
@@ -341,7 +344,7 @@ describe('what is visible is what is callable', () => {
         expect(reach.allows(kind, name, facts)).toBe(allowed)
         expect(decision.rule).not.toBe('')
         // What a call tells is its name alone: a rule about a tool's own words lets none through unseen.
-        const refused = refusedItem(reach, messageOf(requestFor(kind, name)))
+        const refused = refusedItem(reach, messageOf(requestFor(kind, name)), noTools)
         if (caller !== 'readOnly' || kind !== 'tool') expect(refused).toBe(allowed ? null : kind)
         else expect(refused).toBe('tool')
       }
@@ -362,7 +365,7 @@ describe('what is visible is what is callable', () => {
             result: { tools: { name: string }[] }
           }
           const callable = tools.filter(
-            (name) => refusedItem(reach, messageOf(requestFor('tool', name))) === null,
+            (name) => refusedItem(reach, messageOf(requestFor('tool', name)), noTools) === null,
           )
           expect(shown.result.tools.map(({ name }) => name)).toEqual(callable)
           expect(callable).toEqual(tools.filter((name) => list.includes(name) === (mode === 'allow')))
@@ -414,8 +417,8 @@ describe('a request whose item cannot be told', () => {
     { why: 'a completion of nothing', text: '{"id":1,"method":"completion/complete"}', refused: 'template' },
     { why: 'a list is nothing of one item', text: '{"id":1,"method":"tools/list"}', refused: null },
   ])('$why', ({ text, refused }) => {
-    expect(refusedItem(reach, messageOf(text))).toBe(refused)
-    expect(refusedItem(reachOf(null, definitions.open), messageOf(text))).toBeNull()
+    expect(refusedItem(reach, messageOf(text), noTools)).toBe(refused)
+    expect(refusedItem(reachOf(null, definitions.open), messageOf(text), noTools)).toBeNull()
   })
 
   test('is answered as by a server that has no such thing', () => {
@@ -488,7 +491,7 @@ test('a decision about a call takes next to no time', () => {
   const message = messageOf(requestFor('tool', 'a'))
   const timeUs = (definition: ServerDefinition, runs = 200_000): number => {
     const begun = performance.now()
-    for (let run = 0; run < runs; run++) refusedItem(reachOf(null, definition), message)
+    for (let run = 0; run < runs; run++) void refusedItem(reachOf(null, definition), message, noTools)
     return ((performance.now() - begun) * 1_000) / runs
   }
   expect(timeUs(definitions.open)).toBeLessThan(0.5)

@@ -8,9 +8,10 @@ import { join } from 'node:path'
 import { startEchoingUpstream } from '../support/echoing-upstreams.ts'
 import { findEvent, readEvents } from '../support/event-reader.ts'
 import type { FaultHttp } from '../support/fault-http.ts'
-import type { RunningGateway } from '../support/gateway.ts'
+import { type RunningGateway, repository } from '../support/gateway.ts'
 import { startIssuer, type TestIssuer, type TokenClaims } from '../support/issuer.ts'
 import { askModern, callModern, Listening, sendModern } from '../support/modern-client.ts'
+import { startModernUpstream } from '../support/modern-upstream.ts'
 import { startOAuthGateway } from '../support/oauth-gateway.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { commandOfRawServer } from '../support/raw-fixture.ts'
@@ -18,6 +19,7 @@ import { commandOfRawServer } from '../support/raw-fixture.ts'
 const audience = 'api://mcp'
 /** `bun run test:long:doors` sends ten times as many. */
 const forgedTokens = Number(process.env['FORGED_TOKENS'] ?? 1_000)
+const filesystem = join(repository, 'node_modules/@modelcontextprotocol/server-filesystem/dist/index.js')
 const raw = (name: string, more: object = {}) => ({
   name,
   transport: 'stdio',
@@ -28,6 +30,7 @@ const raw = (name: string, more: object = {}) => ({
 let issuer: TestIssuer
 let other: TestIssuer
 let echo: FaultHttp
+let reading: FaultHttp
 let gateway: RunningGateway
 
 const url = (name: string, endpoint: 'stream' | 'sse' = 'stream') => gateway.face(name, endpoint)
@@ -44,6 +47,13 @@ beforeAll(async () => {
   issuer = await startIssuer()
   other = await startIssuer()
   echo = startEchoingUpstream('modern')
+  const schema = { inputSchema: { type: 'object' } }
+  reading = startModernUpstream({
+    tools: [
+      { name: 'list_allowed_directories', annotations: { readOnlyHint: true }, ...schema },
+      { name: 'write_file', annotations: { readOnlyHint: false }, ...schema },
+    ],
+  })
   gateway = await startOAuthGateway({
     via: 'executable',
     oauth: {
@@ -51,6 +61,7 @@ beforeAll(async () => {
       access: [
         { who: { claims: { groups: ['eng'] } }, servers: ['files', 'docs', 'echo'] },
         { who: { claims: { groups: ['ops'] } }, servers: ['files'], tools: ['echo'] },
+        { who: { claims: { groups: ['readers'] } }, servers: ['*reading'], readOnly: true },
       ],
     },
     auth: { global_tokens: ['g1'], admin_tokens: ['a1'] },
@@ -60,6 +71,8 @@ beforeAll(async () => {
       raw('docs'),
       raw('secret'),
       raw('owned', { access: [{ who: { claims: { groups: ['eng'] } }, tools: ['echo'] }] }),
+      { name: 'reading', transport: 'stdio', command: process.execPath, args: [filesystem, '/usr/share'] },
+      { name: 'modern-reading', transport: 'streamable-http', url: reading.url },
       {
         name: 'echo',
         transport: 'streamable-http',
@@ -71,7 +84,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(async () => {
   await gateway.stop()
-  await Promise.all([issuer, other, echo].map((each) => each[Symbol.asyncDispose]()))
+  await Promise.all([issuer, other, echo, reading].map((each) => each[Symbol.asyncDispose]()))
 })
 
 describe('a token opens nothing but what it is for', () => {
@@ -143,6 +156,31 @@ describe('what no rule names is not there', () => {
     expect(JSON.stringify(all.answer.result)).toContain('files__tool-0')
     expect(JSON.stringify(all.answer.result)).not.toContain('secret__')
   })
+
+  test.each(['reading', 'modern-reading'])(
+    'under readOnly what is listed is what can be called (%s)',
+    async (name) => {
+      const token = await tokenFor('rita', ['readers'])
+      const tools = (text: string) => [...text.matchAll(/"name":"([a-z_-]+)"/g)].map(([, tool]) => tool)
+      const listed = await askModern(url(name), 'tools/list', { token })
+      const names = tools(JSON.stringify(listed.answer.result))
+      expect(names).toContain('list_allowed_directories')
+      expect(names).not.toContain('write_file')
+      const call = (tool: string) => callModern(url(name), tool, { path: '/nowhere', content: '' }, { token })
+      expect((await call('list_allowed_directories')).answer.error).toBeUndefined()
+      for (const tool of ['write_file', 'no_such_tool'])
+        expect((await call(tool)).answer.error?.code).toBe(-32602)
+      await using client = await RawClient.open(url(name), { token })
+      expect((await client.callTool('1', 'list_allowed_directories', {})).answer.error).toBeUndefined()
+      expect(
+        (await client.callTool('2', 'write_file', { path: '/nowhere', content: '' })).answer.error?.code,
+      ).toBe(-32602)
+      const all = new URL(`${gateway.url}/mcp`)
+      const through = await callModern(all, `${name}__list_allowed_directories`, {}, { token })
+      expect(through.answer.error).toBeUndefined()
+      expect((await callModern(all, `${name}__write_file`, {}, { token })).answer.error?.code).toBe(-32602)
+    },
+  )
 
   test('rules of a definition open it, and only as far as they say', async () => {
     const token = await tokenFor('alice', ['eng'])

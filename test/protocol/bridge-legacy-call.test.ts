@@ -178,6 +178,7 @@ describe('a legacy request on a modern server', () => {
     const tool: ToolFacts = {
       name: 't',
       wrapsOutput: false,
+      readOnly: false,
       marks: [{ path: ['region'], header: 'Mcp-Param-Region', type: 'string' }],
     }
     const play = new Play({ tool, params: '{"name":"t","arguments":{"region":"eu"}}' })
@@ -293,7 +294,7 @@ describe('a modern result', () => {
       why: 'null is a value',
     },
   ])('structured content $structured: $why', ({ structured, wraps, content, gives }) => {
-    const play = new Play({ tool: { name: 't', marks: [], wrapsOutput: wraps } })
+    const play = new Play({ tool: { name: 't', marks: [], wrapsOutput: wraps, readOnly: false } })
     play.on({ kind: 'result', result: `{"content":${content},"structuredContent":${structured}}` })
     expect(play.answered()).toBe(gives)
   })
@@ -329,9 +330,9 @@ describe('a modern tool list', () => {
     expect(play.kinds()).toEqual(['learnTools', 'answer'])
     expect(play.effects[0]).toMatchObject({
       tools: [
-        { name: 'plain', marks: [], wrapsOutput: false },
+        { name: 'plain', marks: [], wrapsOutput: false, readOnly: false },
         { name: 'marked', marks: [{ path: ['r'], header: 'Mcp-Param-R', type: 'string' }] },
-        { name: 'listy', marks: [], wrapsOutput: true },
+        { name: 'listy', marks: [], wrapsOutput: true, readOnly: false },
       ],
       rejected: [{ name: 'invalid' }],
     })
@@ -373,6 +374,7 @@ describe('a modern tool list', () => {
     const tool: ToolFacts = {
       name: 't',
       wrapsOutput: false,
+      readOnly: false,
       marks: [{ path: ['r'], header: 'Mcp-Param-R', type: 'string' }],
     }
     play.on({ kind: 'toolsRefreshed', tool })

@@ -153,16 +153,16 @@ export function legacyTools(result: string, overHttp: boolean): LegacyTools | nu
   return { result: edited ?? stripped, tools, rejected }
 }
 
-function toolFacts(
-  tool: unknown,
-): ToolFacts | { name: string; wrapsOutput: boolean; invalid: string } | null {
+function toolFacts(tool: unknown): ToolFacts | (Omit<ToolFacts, 'marks'> & { invalid: string }) | null {
   if (!isObject(tool) || typeof tool.name !== 'string') return null
   const output = tool['outputSchema']
   const wrapsOutput = isObject(output) && output.type !== 'object'
+  const annotations = tool['annotations']
+  const readOnly = isObject(annotations) && annotations['readOnlyHint'] === true
   const marks = paramMarks(tool['inputSchema'])
   return 'invalid' in marks
-    ? { name: tool.name, wrapsOutput, invalid: marks.invalid }
-    : { name: tool.name, wrapsOutput, marks }
+    ? { name: tool.name, wrapsOutput, readOnly, invalid: marks.invalid }
+    : { name: tool.name, wrapsOutput, readOnly, marks }
 }
 
 /** A legacy server's error for a modern client: codes that this era must not send are replaced. */

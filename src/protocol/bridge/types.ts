@@ -126,6 +126,8 @@ export interface ToolFacts {
   readonly marks: readonly import('../headers.ts').ParamMark[]
   /** Its output schema has no object at its root, so legacy clients see it wrapped. */
   readonly wrapsOutput: boolean
+  /** It says of itself that it changes nothing. */
+  readonly readOnly: boolean
 }
 
 /** A tool that was left out because its header marks are invalid. */

@@ -1,5 +1,6 @@
 /** What a session sends to its server: requests, notifications, answers to the server's questions. */
 import { refusedItem, unknownItem } from '../../access/items.ts'
+import type { ItemKind } from '../../access/reach.ts'
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import { rpcFailure } from '../../protocol/bridge/results.ts'
 import type { MessageText } from '../../protocol/jsonrpc.ts'
@@ -30,7 +31,18 @@ export function sendRequest(parts: SessionParts, session: Session, exchange: Exc
 
 /** The same for one that has begun and waited for what it is to become (`Exchange.directTo`). */
 export function sendBegun(parts: SessionParts, session: Session, exchange: Exchange): void {
-  const refused = refusedItem(exchange.reach, exchange.message)
+  const refused = refusedItem(exchange.reach, exchange.message, exchange.server.tools)
+  if (refused instanceof Promise) void refused.then((late) => sendUnless(late, parts, session, exchange))
+  else sendUnless(refused, parts, session, exchange)
+}
+
+function sendUnless(
+  refused: ItemKind | null,
+  parts: SessionParts,
+  session: Session,
+  exchange: Exchange,
+): void {
+  if (exchange.done) return
   if (refused !== null) {
     const { code, message } = unknownItem(refused, 'legacy')
     exchange.refusedHere({ ...rpcFailure(code, message), by: 'PARAMS_REFUSED' })

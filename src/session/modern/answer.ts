@@ -5,7 +5,7 @@
  * envelope or headers get wrong, and for a missing capability; 404 for a method that does not exist.
  */
 import { refusedItem } from '../../access/items.ts'
-import { type Grants, reachOf } from '../../access/reach.ts'
+import { type Grants, type ItemKind, reachOf } from '../../access/reach.ts'
 import { GatewayError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
 import { decisiveParams, salientText } from '../../protocol/bridge/questions.ts'
@@ -67,8 +67,24 @@ const noHeaders: Readonly<Record<string, string>> = {}
 
 /** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
 export function answerModern(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
+  const refused = refusedItem(
+    reachOf(modern.grants, modern.server.definition),
+    modern.message,
+    modern.server.tools,
+  )
+  if (refused instanceof Promise) return refused.then((late) => answerUnless(late, modern))
+  requireItem(refused)
+  return answerAllowed(modern)
+}
+
+async function answerUnless(refused: ItemKind | null, modern: InboundRequest): Promise<ModernReply> {
+  requireItem(refused)
+  const answer = answerAllowed(modern)
+  return await (answer instanceof RelayedCall ? answer.reply : answer)
+}
+
+function answerAllowed(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
   const { server, route } = modern
-  requireItem(modern)
   // The usual way to a modern server waits for nothing but the answer.
   const lane = ownResult.has(route.method) ? null : server.modernLane()
   const headers = lane && knownParamHeaders(modern)
@@ -268,7 +284,6 @@ function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonl
 }
 
 /** Throws PARAMS_REFUSED for what the client may not use: in this era a server answers so that has no such thing. */
-function requireItem({ server, grants, message }: InboundRequest): void {
-  const refused = refusedItem(reachOf(grants, server.definition), message)
+function requireItem(refused: ItemKind | null): void {
   if (refused !== null) throw new GatewayError('PARAMS_REFUSED', `There is no such ${refused}.`)
 }
