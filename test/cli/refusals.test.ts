@@ -41,6 +41,18 @@ const rows: readonly Row[] = [
     line: serverNameLine,
   },
   {
+    why: 'variables for a server with a URL',
+    args: ['servers', 'add', 'docs', '--server-url', 'http://127.0.0.1/', '--env', 'A=1'],
+    exitCode: 2,
+    line: '--env is for a command; what a server with a URL is sent stands in --header',
+  },
+  {
+    why: 'headers for a command',
+    args: ['servers', 'add', 'docs', '--header', 'A=1', '--', 'cat'],
+    exitCode: 2,
+    line: '--header is for a server with a URL; a command is given variables with --env',
+  },
+  {
     why: 'a file that cannot be written, in words',
     args: ['init', '--config', '/nonexistent/x.yaml'],
     exitCode: 1,

@@ -91,6 +91,18 @@ export function definitionFields(flags: FlagTexts, rest: readonly string[] | nul
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
+/** Throws a UsageError for what would be stored and do nothing: a process takes no headers, a URL no variables. */
+export function refuseUseless(
+  fields: Readonly<Record<string, unknown>>,
+  { url }: { readonly url?: unknown },
+): void {
+  const byUrl = typeof url === 'string' && url !== ''
+  if (byUrl && fields['env'] !== undefined)
+    throw new UsageError('--env is for a command; what a server with a URL is sent stands in --header')
+  if (!byUrl && fields['headers'] !== undefined)
+    throw new UsageError('--header is for a server with a URL; a command is given variables with --env')
+}
+
 /** The same fields for the gateway at this URL: relative paths are those of whoever stands here. */
 export function placedFields(
   fields: Readonly<Record<string, unknown>>,

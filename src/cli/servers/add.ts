@@ -4,7 +4,13 @@ import { parseDefinition } from '../../registry/definition-schema.ts'
 import { adminApi, adminFlags } from '../admin/admin-api.ts'
 import { reportStart, waitFlag, waitMsOf } from '../admin/started.ts'
 import { parseArguments } from '../arguments.ts'
-import { definitionFields, definitionFlags, placedFields, placeOf } from '../definitions/definition-flags.ts'
+import {
+  definitionFields,
+  definitionFlags,
+  placedFields,
+  placeOf,
+  refuseUseless,
+} from '../definitions/definition-flags.ts'
 
 const args: ArgsDef = {
   name: { type: 'positional', description: 'Name for the server, as it will stand in URLs.' },
@@ -31,6 +37,7 @@ export const add = defineCommand({
     const fields = definitionFields(flags, rest)
     if (fields['command'] === undefined && fields['url'] === undefined)
       throw new UsageError('name either --server-url URL or, behind --, a command')
+    refuseUseless(fields, fields)
     const transport = fields['command'] === undefined ? 'streamable-http' : 'stdio'
     const definition = { name, transport, ...fields }
     // The gateway says the same, but a slip on the command line should not need one to be found.

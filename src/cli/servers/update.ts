@@ -6,7 +6,12 @@ import { adminApi, adminFlags, serverArgument, serverPath } from '../admin/admin
 import { received } from '../admin/received.ts'
 import { reportStart, waitFlag, waitMsOf } from '../admin/started.ts'
 import { parseArguments } from '../arguments.ts'
-import { definitionFields, definitionFlags, placedFields } from '../definitions/definition-flags.ts'
+import {
+  definitionFields,
+  definitionFlags,
+  placedFields,
+  refuseUseless,
+} from '../definitions/definition-flags.ts'
 
 const args: ArgsDef = {
   name: serverArgument,
@@ -27,7 +32,7 @@ export const update = defineCommand({
     name: 'update',
     description: [
       'Changes a server that was added; what is not named stays.',
-      '  compozy servers update files --env LOG=debug',
+      '  compozy servers update files --timeout 5m',
       '  compozy servers update docs --server-url https://example.com/mcp/v2',
       'Calls in flight finish on the old one. A hidden value (***) stays as long as the server goes on being reached the same way; else it must be given again.',
     ].join('\n'),
@@ -55,7 +60,9 @@ export const update = defineCommand({
       after[field] = entries
     }
     if (allTools) delete after['toolFilter']
-    await api.request('PUT', serverPath(name), reachedAnew(after, fields))
+    const wanted = reachedAnew(after, fields)
+    refuseUseless(fields, wanted)
+    await api.request('PUT', serverPath(name), wanted)
     return await reportStart(api, flags, name, 'updated')
   },
 })
