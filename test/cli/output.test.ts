@@ -76,3 +76,17 @@ test('a reader that is slow gets everything', async () => {
   expect(whole.stdout.length).toBeGreaterThan(20_000)
   expect(slow).toEqual(whole)
 })
+
+test('a command that goes on ends with its reader, whether or not there is more to say', async () => {
+  const begunMs = performance.now()
+  // The log has nothing more to say, and nothing changes in the list.
+  const [list, log] = await Promise.all([
+    shell('$C servers list --watch --json $U | head -1 | wc -l'),
+    shell('$C servers logs raw -f $U | true'),
+  ])
+  expect([list, log]).toEqual([
+    { exitCode: 0, stdout: '1\n', stderr: '' },
+    { exitCode: 0, stdout: '', stderr: '' },
+  ])
+  expect(performance.now() - begunMs).toBeLessThan(4_000)
+})

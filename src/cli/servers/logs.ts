@@ -14,7 +14,7 @@ import {
 } from '../admin/admin-api.ts'
 import { cell, type Received, received, receivedList } from '../admin/received.ts'
 import { parseArguments } from '../arguments.ts'
-import { print } from '../terminal/output.ts'
+import { endWithReader, print, readerHasLeft } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
 const args: ArgsDef = {
@@ -68,6 +68,7 @@ async function follow(
   skipped: number,
   printLine: (line: Received<Line>) => void,
 ): Promise<number> {
+  await endWithReader()
   let left = skipped
   for await (const { event, data } of api.events('GET', `${path}?follow`, {})) {
     if (event === 'end') return 0
@@ -78,6 +79,7 @@ async function follow(
     if (event !== 'line' || left-- > 0) continue
     const line: unknown = JSON.parse(data)
     if (isObject(line)) printLine(line as Received<Line>)
+    if (readerHasLeft()) return 0
   }
   throw new CommandError('the gateway ended the log: it has stopped', 4)
 }

@@ -28,6 +28,34 @@ export function readerHasLeft(): boolean {
   return left
 }
 
+/** `poll` on Linux and macOS: what is told without being asked for. */
+const pollError = 0x8
+const pollHangUp = 0x10
+const lookEveryMs = 500
+const libraries = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1', 'libSystem.B.dylib']
+
+/**
+ * For a command that goes on and on: ends this process once nobody reads its output any more, as a write would tell, but
+ * before there is something to write. Where the system cannot be asked, the next write tells.
+ */
+export async function endWithReader(): Promise<void> {
+  const { dlopen, ptr } = await import('bun:ffi')
+  for (const library of libraries)
+    try {
+      const { symbols } = dlopen(library, { poll: { args: ['ptr', 'u64', 'int'], returns: 'int' } })
+      const request = new DataView(new ArrayBuffer(8))
+      setInterval(() => {
+        request.setInt32(0, descriptor, true)
+        request.setInt32(4, 0, true)
+        const told = symbols.poll(ptr(request), 1, 0)
+        if (told > 0 && (request.getInt16(6, true) & (pollError | pollHangUp)) !== 0) process.exit(0)
+      }, lookEveryMs).unref()
+      return
+    } catch {
+      // Another C library.
+    }
+}
+
 function writtenOf(bytes: Uint8Array): number {
   try {
     return writeSync(descriptor, bytes)

@@ -1,7 +1,7 @@
 /** Shows something again and again: over itself in a terminal that can, else anew each time that it has changed. */
 
 import { printable } from '../../telemetry/printable.ts'
-import { print, printAsIs } from './output.ts'
+import { endWithReader, print, printAsIs, readerHasLeft } from './output.ts'
 import { complain, standardOutput, type Terminal } from './terminal.ts'
 
 export interface Watched<T> {
@@ -20,8 +20,9 @@ export interface Watched<T> {
 /** Between two looks, however much happens. */
 const pauseMs = 200
 
-/** Goes on until the process is ended. A look that fails is told and made again; the first one must succeed. */
-export async function watch<T>(watched: Watched<T>): Promise<never> {
+/** Goes on until the process is ended, or nobody reads any more. A look that fails is told and made again; the first one must succeed. */
+export async function watch<T>(watched: Watched<T>): Promise<number> {
+  await endWithReader()
   const news = new News(() => watched.news())
   let seen = await watched.look()
   let shownKey: string | null = null
@@ -34,6 +35,7 @@ export async function watch<T>(watched: Watched<T>): Promise<never> {
       print(watched.show(seen, terminal))
       shownKey = watched.key(seen)
     }
+    if (readerHasLeft()) return 0
     news.listen()
     if (!(await news.within(watched.intervalMs))) continue
     await Bun.sleep(pauseMs)
