@@ -35,8 +35,9 @@ export function emptyListDoubt({ key, setting }: NamedSetting, value: unknown): 
   if (setting.guards !== true || !Array.isArray(value) || value.length > 0) return null
   const initial = initialOf(setting, { stateDirectory: '', terminal: false })
   if (!Array.isArray(initial) || initial.length > 0) return null
-  const meaning = /None: (.*?)\.?$/.exec(setting.doc)?.[1] ?? 'nobody is kept out'
-  return `mcp_proxy.${key} is an empty list: ${meaning}`
+  // What none means stands in the table of settings; where it says nothing, none is no open door.
+  const meaning = /None: (.*?)\.?$/.exec(setting.doc)?.[1]
+  return meaning === undefined ? null : `mcp_proxy.${key} is an empty list: ${meaning}`
 }
 
 /** Tried first by whoever tries any. */

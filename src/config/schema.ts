@@ -121,7 +121,7 @@ export const settings = {
       kind: list({ takes: 'commands' }),
       initial: [],
       guards: true,
-      doc: 'Commands that the admin API may register. None: any.',
+      doc: 'Commands that the admin API may register. None: every command.',
     }),
   },
   security: {
