@@ -489,10 +489,14 @@ describe('the reason', () => {
 
 test('a decision about a call takes next to no time', () => {
   const message = messageOf(requestFor('tool', 'a'))
-  const timeUs = (definition: ServerDefinition, runs = 200_000): number => {
-    const begun = performance.now()
-    for (let run = 0; run < runs; run++) void refusedItem(reachOf(null, definition), message, noTools)
-    return ((performance.now() - begun) * 1_000) / runs
+  /** Of the quickest round: what else the machine does only makes rounds slower. */
+  const timeUs = (definition: ServerDefinition, rounds = 20, runs = 10_000): number => {
+    const times = Array.from({ length: rounds }, () => {
+      const begun = performance.now()
+      for (let run = 0; run < runs; run++) void refusedItem(reachOf(null, definition), message, noTools)
+      return ((performance.now() - begun) * 1_000) / runs
+    })
+    return Math.min(...times)
   }
   expect(timeUs(definitions.open)).toBeLessThan(0.5)
   expect(timeUs(filters.allow)).toBeLessThan(5)

@@ -279,6 +279,17 @@ describe('an issuer that lies', () => {
     const answer = await front.send('/me/sign-in', { redirect: 'manual' })
     expect([answer.status, answer.headers.get('location')]).toEqual([503, null])
   })
+
+  test('is asked seldom while it answers wrongly, and once by all who begin together', async () => {
+    await using issuer = await startIssuer()
+    await using front = await startDoor({ issuer: issuer.issuer })
+    issuer.answer = () => new Response(null, { status: 500 })
+    const begin = async () => (await front.send('/me/sign-in', { redirect: 'manual' })).status
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, begin)))).toEqual(new Set([503]))
+    expect(await begin()).toBe(503)
+    // One attempt, at the three places where metadata may be.
+    expect(issuer.asked).toHaveLength(3)
+  })
 })
 
 describe('signing in with a token', () => {

@@ -32,6 +32,8 @@ interface Known {
   readonly issuer: Issuer
 }
 
+/** A signature counts so long: then it is looked at again, with the keys that the issuer has now. */
+const verifiedMs = 10 * 60_000
 /** An answer of an issuer counts so long, good or bad. */
 const introspectedMs = 60_000
 /** Tokens that are being looked at, of all clients together. */
@@ -134,8 +136,13 @@ export class OAuthFront implements Identity {
       return this.#tell({ refused: 'is of an issuer that is not known here' }, read.payload)
     const judged = this.#judged(read.payload, issuer)
     if ('refused' in judged) return this.#tell(judged, read.payload)
+    const { withdrawals } = issuer
     if (!(await issuer.hasSigned(token, read))) return { refused: 'is not signed by its issuer' }
-    this.#cache.set(digest, judged.known, judged.expiresAtMs, token.length)
+    // A key that has gone meanwhile may be the one that signed it.
+    if (withdrawals === issuer.withdrawals) {
+      const untilMs = Math.min(judged.expiresAtMs, Date.now() + verifiedMs)
+      this.#cache.set(digest, judged.known, untilMs, token.length)
+    }
     return judged.known
   }
 

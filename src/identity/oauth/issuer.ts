@@ -22,6 +22,7 @@ export class Issuer {
   readonly #nowMs: () => number
   #complainedAtMs = Number.NEGATIVE_INFINITY
   readonly #keys: KeySet
+  #withdrawals = 0
   #keysUrl: { readonly url: string; readonly learnedFrom: string | null; readonly untilMs: number } | null =
     null
 
@@ -44,9 +45,17 @@ export class Issuer {
           { issuer: settings.issuer, reason },
           'the keys of an issuer cannot be had; those that are known count on',
         ),
-      withdrawn: () => withdrawn(this),
+      withdrawn: () => {
+        this.#withdrawals++
+        withdrawn(this)
+      },
       nowMs,
     })
+  }
+
+  /** How often keys have gone: what was verified under an earlier count may be of one that is gone. */
+  get withdrawals(): number {
+    return this.#withdrawals
   }
 
   /** Whether the signature of a token is of one of its keys. Rejects with ISSUER_UNAVAILABLE. */

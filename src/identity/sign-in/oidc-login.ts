@@ -23,6 +23,8 @@ export interface LoginSecrets {
 
 /** How long the metadata of the issuer counts. */
 const metadataMs = 60 * 60_000
+/** The least time from an attempt that failed to the next. */
+const pauseMs = 5_000
 
 export interface OidcLoginParts {
   readonly settings: LoginSettings
@@ -38,7 +40,7 @@ export class OidcLogin {
   readonly #parts: OidcLoginParts
   readonly #client: oauth.Client
   readonly #keys: Issuer
-  #metadata: { readonly server: oauth.AuthorizationServer; readonly untilMs: number } | null = null
+  #metadata: { readonly server: Promise<oauth.AuthorizationServer>; untilMs: number } | null = null
 
   constructor(parts: OidcLoginParts) {
     const { issuer, clientId, ask, log } = parts
@@ -112,20 +114,28 @@ export class OidcLogin {
     }
   }
 
-  async #server(): Promise<oauth.AuthorizationServer> {
+  /** Nobody who begins sign-ins decides how often the issuer is asked: all wait for the same answer, good or bad. */
+  #server(): Promise<oauth.AuthorizationServer> {
     const nowMs = performance.now()
     if (this.#metadata !== null && nowMs < this.#metadata.untilMs) return this.#metadata.server
+    const asked = { server: this.#askForServer(), untilMs: nowMs + metadataMs }
+    this.#metadata = asked
+    asked.server.catch(() => {
+      asked.untilMs = performance.now() + pauseMs
+    })
+    return asked.server
+  }
+
+  async #askForServer(): Promise<oauth.AuthorizationServer> {
     const { issuer, ask, log } = this.#parts
     try {
-      const server = (await issuerMetadata(issuer, ask)) as unknown as oauth.AuthorizationServer
-      this.#metadata = { server, untilMs: nowMs + metadataMs }
-      return server
+      return (await issuerMetadata(issuer, ask)) as unknown as oauth.AuthorizationServer
     } catch (thrown) {
       log.warn({ issuer, reason: reasonOf(thrown) }, 'the issuer of sign-ins cannot be asked')
       throw new GatewayError(
         'ISSUER_UNAVAILABLE',
         'Nobody can sign in at the moment: the issuer does not answer.',
-        30,
+        pauseMs / 1_000,
       )
     }
   }

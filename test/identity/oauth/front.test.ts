@@ -1,5 +1,5 @@
 /** From a token to a principal, with a real authorization server on a socket that may do everything wrong. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setSystemTime, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import type { IssuerSettings } from '../../../src/config/oauth-settings.ts'
 import { GatewayError } from '../../../src/errors.ts'
@@ -330,6 +330,24 @@ describe('an issuer that is wrong', () => {
     pass(30_000)
     expect(await outcome(await own.token(docsUrl, {}, { key: next }))).toBe(`${own.issuer} alice`)
     expect(await outcome(token)).toBe(invalid)
+  })
+
+  test('takes a key back while one client alone comes, with the same token: that ends within minutes', async () => {
+    await using own = await startIssuer()
+    const { outcome, pass } = frontFor(own.issuer)
+    const token = await own.token(docsUrl, {}, { lifetimeS: 86_400 })
+    expect(await outcome(token)).toBe(`${own.issuer} alice`)
+    own.keys = [(await issuerKey()).jwk]
+    try {
+      setSystemTime(Date.now() + 601_000)
+      pass(601_000)
+      // Nobody waits for the new keys.
+      expect(await outcome(token)).toBe(`${own.issuer} alice`)
+      while ((await outcome(token)) !== invalid) await Bun.sleep(5)
+      expect(own.asks('/keys')).toBe(2)
+    } finally {
+      setSystemTime()
+    }
   })
 })
 
