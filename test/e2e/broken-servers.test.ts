@@ -81,3 +81,57 @@ test('every reason is one line without control signs, and the list of servers sh
     else expect(shown).not.toBe('')
   }
 })
+
+test('a server that ends again and again is told as down all along, and answers whoever calls it while it is up', async () => {
+  const program = `for await (const line of console) {
+    const { id, method } = JSON.parse(line)
+    const result = method === 'initialize'
+      ? { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } }
+      : { content: [] }
+    if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    if (method === 'tools/call') setTimeout(() => process.exit(7), 50)
+  }`
+  await using own = await startGatewayProcess({
+    via: 'executable',
+    config: {
+      mcps: [
+        {
+          name: 'one',
+          transport: 'stdio',
+          command: process.execPath,
+          args: ['-e', program],
+          reconnectDelay: '100ms',
+        },
+      ],
+    },
+  })
+  let answered = 0
+  const call = async (): Promise<void> => {
+    const body = { mcpName: 'one', toolName: 'any', arguments: {} }
+    answered += (await own.admin('/tools/call', { method: 'POST', body })).status === 200 ? 1 : 0
+  }
+  const down = async (): Promise<boolean> => (await statusOf(own, 'one')).status === 'error'
+  for (let end = 0; end < 2; end++) {
+    await call()
+    await poll('its end', down)
+  }
+  const first = await statusOf(own, 'one')
+  const calls = call().then(() =>
+    poll('the next attempt', async () => (await statusOf(own, 'one')).restarts > 2).then(call),
+  )
+  const told = new Set<string>()
+  const since = new Set<string>()
+  for (let settled = false; !settled; await Bun.sleep(5)) {
+    const status = await statusOf(own, 'one')
+    told.add(status.status)
+    since.add(status.since)
+    settled = await Promise.race([calls.then(() => true), Bun.sleep(0).then(() => false)])
+  }
+  await poll('the last end', async () => (await statusOf(own, 'one')).restarts > first.restarts)
+  expect([...told]).toEqual(['error'])
+  expect(since.size).toBe(1)
+  expect(answered).toBe(4)
+  expect((await statusOf(own, 'one')).reason).toMatch(
+    /^It goes down again and again, \d times since \S+Z: .*exited with code 7/,
+  )
+}, 30_000)

@@ -18,7 +18,7 @@ export const costs = {
   /** A message that answers no call, the one receiver of most of them included. */
   message: 512,
   /** A request of the server's, for what its answer costs: over HTTP a request as well. */
-  question: 16 * 1024,
+  question: 32 * 1024,
   /** One more receiver, beside the bytes that it is given. */
   delivery: 512,
   /** A URI that a resource is compared with. */

@@ -45,61 +45,138 @@ const roomMs = 100
 /** Costs are told in portions: the framing of a single answer is not worth a look at the clock. */
 const portionUnits = 4 * 1024
 
+/** What an event stream is read for. */
+export type EventSink = Pick<SseSink, 'event' | 'oversized'>
+
 /**
  * Resolves when the stream ends; rejects with a GatewayError when it breaks, or its request is cancelled.
  * Reads one chunk at a time, and none while the gate is shut. Rejects with BYTES_EXHAUSTED when its client has no
  * room for a large event while that arrives.
  */
-export async function readEvents(
+export function readEvents(
   answer: HttpAnswer,
   reading: StreamReading,
   cursor: StreamCursor,
-  sink: Pick<SseSink, 'event' | 'oversized'>,
+  sink: EventSink,
 ): Promise<void> {
-  const { gate, budget } = reading
-  const arriving = new ArrivingEvent(reading)
-  const parser: SseParser = createSseParser(reading.eventBytesMax, {
-    event(type, data) {
-      if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
-      arriving.close()
-      sink.event(type, data)
-    },
-    retry(delayMs) {
-      cursor.retryMs = Math.min(delayMs, retryMsMax)
-    },
-    oversized: (head, tail) => sink.oversized(head, tail),
-  })
-  const bill = new Bill(parser, reading)
-  const hand = new Hand(answer, reading, bill)
-  try {
-    for (;;) {
-      if (gate.passed !== null) await hand.rest()
-      if (hand.hasStopped && !(await hand.mayReadOn())) return
-      const next = answer.next()
-      const chunk = next instanceof Promise ? await next : next
-      if (chunk === null) break
-      hand.take(chunk)
-      while (hand.holds) {
-        if (gate.passed !== null || budget.turnSpent) await hand.rest()
-        const slice = hand.next(budget.indebted ? smallSliceBytes : sliceBytes)
-        parser.push(slice)
-        budget.read(slice.length)
-        if (!arriving.hold(parser.heldBytes)) {
-          // The server is not to pay for it.
-          parser.drop()
-          answer.discard()
-          throw noRoomError()
-        }
-        bill.charge()
-        while (!bill.hold()) if (!(await hand.room())) return
+  return new EventBody(answer, reading, cursor, sink).read()
+}
+
+/** One stream: what has come of an event that has not ended, and what was paid. */
+class EventBody {
+  readonly #answer: HttpAnswer
+  readonly #reading: StreamReading
+  readonly #cursor: StreamCursor
+  readonly #parser: SseParser
+  /** Most streams that answer a call need none: what they bring is looked at as it comes. */
+  #hand: Hand | null = null
+  #paidUnits = 0
+  /** Bytes of an event that nobody has asked for, which are paid while it comes: it may never end. */
+  #paidBytes = 0
+  /** In the name of whoever waits for a large event. */
+  #entry: LedgerEntry | null = null
+
+  constructor(answer: HttpAnswer, reading: StreamReading, cursor: StreamCursor, sink: EventSink) {
+    this.#answer = answer
+    this.#reading = reading
+    this.#cursor = cursor
+    this.#parser = createSseParser(reading.eventBytesMax, {
+      event: (type, data) => {
+        this.#keepId()
+        this.#entry?.close()
+        sink.event(type, data)
+      },
+      retry(delayMs) {
+        cursor.retryMs = Math.min(delayMs, retryMsMax)
+      },
+      oversized: (head, tail) => sink.oversized(head, tail),
+    })
+  }
+
+  async read(): Promise<void> {
+    const { gate, budget } = this.#reading
+    try {
+      for (;;) {
+        if (gate.passed !== null) await this.#inHand().rest()
+        if (this.#hand?.hasStopped && !(await this.#hand.mayReadOn())) return
+        const next = this.#answer.next()
+        const chunk = next instanceof Promise ? await next : next
+        if (chunk === null) break
+        if (chunk.length <= sliceBytes && gate.passed === null && !budget.turnSpent) {
+          this.look(chunk)
+          if (!this.hold() && !(await this.#inHand().foundRoom())) return
+        } else if (!(await this.#inHand().lookAt(chunk))) return
+        // Also ids of events without data count.
+        this.#keepId()
       }
-      // Also ids of events without data count.
-      if (parser.lastEventId !== '') cursor.lastEventId = parser.lastEventId
+    } finally {
+      this.#end()
     }
-  } finally {
-    parser.end()
-    bill.settle()
-    arriving.close()
+  }
+
+  #inHand(): Hand {
+    this.#hand ??= new Hand(this, this.#answer, this.#reading)
+    return this.#hand
+  }
+
+  #keepId(): void {
+    const { lastEventId } = this.#parser
+    if (lastEventId !== '') this.#cursor.lastEventId = lastEventId
+  }
+
+  /** Reads a part of the stream. Throws BYTES_EXHAUSTED. */
+  look(slice: Uint8Array): void {
+    this.#parser.push(slice)
+    this.#reading.budget.read(slice.length)
+    const { heldBytes } = this.#parser
+    if (heldBytes >= heldBytesMin) this.#holdForClient(heldBytes)
+    else if (this.#entry !== null) this.#entry.close()
+    this.#charge(heldBytes)
+  }
+
+  #holdForClient(bytes: number): void {
+    this.#entry ??= this.#reading.openEntry?.() ?? null
+    if (this.#entry === null || this.#entry.resize(bytes)) return
+    // The server is not to pay for it.
+    this.#parser.drop()
+    this.#answer.discard()
+    throw noRoomError()
+  }
+
+  /** What the stream has cost beside its events. */
+  #charge(heldBytes: number): void {
+    const { surplusBytes, lines } = this.#parser
+    const units = surplusBytes + lines * costs.line
+    if (heldBytes < this.#paidBytes) this.#paidBytes = heldBytes
+    const unpaidBytes = this.#reading.expected ? 0 : heldBytes - this.#paidBytes
+    const due = units - this.#paidUnits + unpaidBytes
+    if (due < portionUnits) return
+    this.#reading.unasked(due)
+    this.#paidUnits = units
+    this.#paidBytes += unpaidBytes
+  }
+
+  /** Notes what is held of an event that has not ended. False while the stream should wait for room. */
+  hold(): boolean {
+    const { budget, expected } = this.#reading
+    if (budget.unfinished.hold(this, this.#parser.heldBytes, expected)) return true
+    if (expected) return false
+    this.#parser.drop()
+    return this.hold()
+  }
+
+  /** True for the one stream that the others of its server wait for. */
+  get isLargest(): boolean {
+    return this.#reading.budget.unfinished.isLargest(this)
+  }
+
+  /** The stream has ended: what it still holds was for nothing. */
+  #end(): void {
+    this.#parser.end()
+    const { heldBytes } = this.#parser
+    if (heldBytes > 0) this.#reading.unasked(heldBytes)
+    this.#reading.budget.unfinished.hold(this, 0)
+    this.#entry?.close()
   }
 }
 
@@ -113,56 +190,14 @@ export function messagesOf(type: string, data: string, reading: StreamReading): 
 
 const nothing: readonly string[] = []
 
-/** What one stream has cost beside its events, and what it holds. */
-class Bill {
-  readonly #parser: SseParser
-  readonly #reading: StreamReading
-  #units = 0
-  /** Bytes of an event that nobody has asked for, which are paid while it comes: it may never end. */
-  #paidBytes = 0
-
-  constructor(parser: SseParser, reading: StreamReading) {
-    this.#parser = parser
-    this.#reading = reading
-  }
-
-  charge(): void {
-    const { surplusBytes, lines, heldBytes } = this.#parser
-    const units = surplusBytes + lines * costs.line
-    const unpaidBytes = this.#reading.expected ? 0 : heldBytes - Math.min(this.#paidBytes, heldBytes)
-    const due = units - this.#units + unpaidBytes
-    if (heldBytes < this.#paidBytes) this.#paidBytes = heldBytes
-    if (due < portionUnits) return
-    this.#reading.unasked(due)
-    this.#units = units
-    this.#paidBytes += unpaidBytes
-  }
-
-  /** False while the stream should wait for room. */
-  hold(): boolean {
-    const { budget, expected } = this.#reading
-    if (budget.unfinished.hold(this, this.#parser.heldBytes, expected)) return true
-    if (expected) return false
-    this.#parser.drop()
-    return this.hold()
-  }
-
-  /** The stream has ended: what it still holds was for nothing. */
-  settle(): void {
-    const { heldBytes } = this.#parser
-    if (heldBytes > 0) this.#reading.unasked(heldBytes)
-    this.#reading.budget.unfinished.hold(this, 0)
-  }
-}
-
 /**
  * What one stream has been read of and not looked at yet. It is looked at in slices, each to the end of a line: those
  * of a long one stay whole. In between the stream may have to stand still, and its server with it.
  */
 class Hand {
+  readonly #body: EventBody
   readonly #answer: HttpAnswer
   readonly #reading: StreamReading
-  readonly #bill: Bill
   #chunk: Buffer = noBytes
   #at = 0
   /** The next of each that ends a line, behind the last slice. */
@@ -172,14 +207,27 @@ class Hand {
   /** True when the stream has stood still since that chunk came. */
   #stopped = false
 
-  constructor(answer: HttpAnswer, reading: StreamReading, bill: Bill) {
+  constructor(body: EventBody, answer: HttpAnswer, reading: StreamReading) {
+    this.#body = body
     this.#answer = answer
     this.#reading = reading
-    this.#bill = bill
   }
 
-  /** The next chunk. */
-  take(chunk: Uint8Array): void {
+  /** Looks at all of a chunk, with pauses where they are due. False when the stream is given up. */
+  async lookAt(chunk: Uint8Array): Promise<boolean> {
+    const { gate, budget } = this.#reading
+    this.#take(chunk)
+    while (this.#at < this.#chunk.length) {
+      if (gate.passed !== null || budget.turnSpent) await this.rest()
+      this.#body.look(this.#next(budget.indebted ? smallSliceBytes : sliceBytes))
+      if (!(this.#body.hold() || (await this.foundRoom()))) return false
+    }
+    // Nothing but this keeps it.
+    this.#chunk = noBytes
+    return true
+  }
+
+  #take(chunk: Uint8Array): void {
     this.#chunk = Buffer.isBuffer(chunk)
       ? chunk
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
@@ -189,16 +237,8 @@ class Hand {
     this.#isLarge = chunk.length >= largeChunkBytes
   }
 
-  /** True while something of the chunk is left. */
-  get holds(): boolean {
-    if (this.#at < this.#chunk.length) return true
-    // Nothing but this keeps it.
-    this.#chunk = noBytes
-    return false
-  }
-
   /** The next slice: from so many bytes on it ends with its line. */
-  next(bytes: number): Buffer {
+  #next(bytes: number): Buffer {
     const chunk = this.#chunk
     const start = this.#at
     const from = start + bytes
@@ -221,12 +261,12 @@ class Hand {
    * go on at a time. False when the stream is given up.
    */
   async mayReadOn(): Promise<boolean> {
-    const { inHand, unfinished } = this.#reading.budget
+    const { budget } = this.#reading
     // What has come already is there, whether it is looked at or not.
     while (this.#answer.stall?.() === 0) {
-      await this.#reading.budget.turnToRead()
-      if (!inHand.full || unfinished.isLargest(this.#bill)) return true
-      if (!(await this.room())) return false
+      await budget.turnToRead()
+      if (!budget.inHand.full || this.#body.isLargest) return true
+      if (!(await this.#moment())) return false
     }
     return true
   }
@@ -240,8 +280,15 @@ class Hand {
     budget.inHand.hold(this, 0)
   }
 
-  /** Waits a moment for room; false when the stream is given up. */
-  async room(): Promise<boolean> {
+  /** Waits until what is held of an unfinished event may be held. False when the stream is given up. */
+  async foundRoom(): Promise<boolean> {
+    do if (!(await this.#moment())) return false
+    while (!this.#body.hold())
+    return true
+  }
+
+  /** False when the stream is given up. */
+  async #moment(): Promise<boolean> {
     const { budget, cancellation } = this.#reading
     this.#stop()
     const waited = await wait(roomMs, cancellation)
@@ -258,31 +305,6 @@ class Hand {
 function indexOrEnd(chunk: Buffer, byte: number, from: number): number {
   const at = chunk.indexOf(byte, from)
   return at < 0 ? chunk.length : at
-}
-
-/** What has come of an event that has not ended yet, in the name of whoever waits for it. */
-class ArrivingEvent {
-  readonly #reading: StreamReading
-  #entry: LedgerEntry | null = null
-
-  constructor(reading: StreamReading) {
-    this.#reading = reading
-  }
-
-  /** Holds so many bytes from here on. False when there is no room for them. */
-  hold(bytes: number): boolean {
-    if (bytes < heldBytesMin) {
-      this.close()
-      return true
-    }
-    this.#entry ??= this.#reading.openEntry?.() ?? null
-    return this.#entry === null || this.#entry.resize(bytes)
-  }
-
-  /** The event is whole, or will not be. */
-  close(): void {
-    this.#entry?.close()
-  }
 }
 
 /** Holds readers back while nobody can take what they read. */

@@ -108,3 +108,33 @@ describe('the first request of a wire', () => {
     )
   })
 })
+
+test('a wire that gets no answer says how far it came', async () => {
+  let answers = false
+  const server = createServer((socket) =>
+    socket.on('data', () => answers && socket.write('HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n')),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const client = new HttpClient({ url: `http://${host}/mcp`, headers: {}, lineBytesMax: 1_000 })
+  const ask = (cancellation: Cancellation) =>
+    client.request({ method: 'POST', protocolHeaders: {}, body: '{}', cancellation })
+  const connected = new Promise((resolve) => server.once('connection', resolve))
+  expect(client.silence()).toBe(
+    `${host} takes no connection: check host and port in url, and whether a firewall drops what is sent there`,
+  )
+  const givenUp = new Cancellation()
+  const asked = ask(givenUp).catch(() => null)
+  await connected
+  while (client.silence().includes('no connection')) await Bun.sleep(1)
+  expect(client.silence()).toBe(
+    `${host} takes connections, and answers nothing on them: look whether it hangs, and check the port in url`,
+  )
+  givenUp.cancel()
+  await asked
+  answers = true
+  ;(await ask(new Cancellation())).discard()
+  expect(client.silence()).toBe(`${host} takes requests, and has not answered this one`)
+  client.close()
+  server.close()
+})
