@@ -118,7 +118,8 @@ export class Directory implements ServerDirectory {
       .map(({ definition }) => definition)
       .filter(({ authTokens }) => authTokens.length > 0)
     if (this.#guarded.length === 0 || entry === this.#everything) return this.#guarded
-    return this.#guarded.filter((guarded) => entry.face?.group.isMember(guarded.name) === true)
+    // Until it is loaded nobody knows; what its token may use there is decided behind the door.
+    return this.#guarded.filter((guarded) => entry.face?.group.isMember(guarded.name) !== false)
   }
 
   add(definition: ServerDefinition, origin: ServerOrigin, startDelayMs = 0): ServerEntry {
@@ -177,7 +178,7 @@ export class Directory implements ServerDirectory {
     }
   }
 
-  /** Tokens or rules are others: clients of groups may see others of their members. */
+  /** Tokens, rules or settings are others: clients of groups may see others of their members. */
   accessChanged(): void {
     this.#each(({ group }) => group.membersChanged())
   }

@@ -146,8 +146,9 @@ export class Group implements GroupClientHost {
     this.#seen.set(hearer, hearer.visible)
   }
 
-  /** Servers came, went, or have another definition, or may be used by others than before. */
+  /** Servers came, went, or have another definition, or may be used by others than before; or settings are others. */
   membersChanged(): void {
+    this.counters.inFlightMax = this.parts.bounds.inFlightPerServerMax
     const upBefore = new Map(this.#up)
     this.#mayQualify = null
     this.#composed = this.#resolve()

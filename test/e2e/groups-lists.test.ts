@@ -132,6 +132,22 @@ test('a process of a client’s own that is slow to start takes nothing from its
   expect(countOf(client, 'tools')).toBe(0)
 }, 20_000)
 
+test('a server that has forgotten its sessions is asked for its lists anew, though it announces nothing', async () => {
+  using server = new ListingServer('one', { tools: [tool('old')] })
+  const group = { name: 'team', transport: 'group', members: [{ server: 'one' }] }
+  await using gateway = await startGatewayProcess({ via, config: { mcps: [server.definition, group] } })
+  const url = gateway.face('team', 'stream')
+  await using client = await RawClient.open(url)
+  const names = async () => namesIn((await client.request(1, 'tools/list')).text)
+  const modernNames = async () => namesIn((await askModern(url, 'tools/list')).text)
+  expect([await names(), await modernNames()]).toEqual([['one__old'], ['one__old']])
+  server.tools = [tool('new')]
+  expect([await names(), await modernNames()]).toEqual([['one__old'], ['one__old']])
+  server.forget()
+  await client.callTool(2, 'one__new', {})
+  expect([await names(), await modernNames()]).toEqual([['one__new'], ['one__new']])
+})
+
 test('members that come, go and change are announced once for each kind, to sessions and to those who listen', async () => {
   using first = new ListingServer('first', { resources: [{ uri: 'x://1', name: 'one' }] })
   using second = new ListingServer('second')

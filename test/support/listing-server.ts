@@ -55,6 +55,7 @@ export class ListingServer implements Disposable {
   ended = 0
   readonly #options: ListingOptions
   readonly #http: ReturnType<typeof Bun.serve>
+  readonly #sessions = new Set<string>()
   readonly #streams = new Set<{ send(message: unknown): void; readonly listenId?: unknown; end(): void }>()
 
   constructor(name: string, options: ListingOptions = {}) {
@@ -94,6 +95,13 @@ export class ListingServer implements Disposable {
     return poll(`a listener of ${this.name}`, async () => this.#streams.size > 0)
   }
 
+  /** As a server that was started anew: it knows no session. */
+  forget(): void {
+    this.#sessions.clear()
+    for (const { end } of this.#streams) end()
+    this.#streams.clear()
+  }
+
   [Symbol.dispose](): void {
     for (const { end } of this.#streams) end()
     void this.#http.stop(true)
@@ -103,6 +111,8 @@ export class ListingServer implements Disposable {
     if (request.method === 'GET' && this.#options.era !== 'modern') return this.#stream()
     if (request.method === 'DELETE') this.ended++
     if (request.method !== 'POST') return new Response(null, { status: request.method === 'GET' ? 405 : 200 })
+    const session = request.headers.get('mcp-session-id')
+    if (session !== null && !this.#sessions.has(session)) return new Response(null, { status: 404 })
     const message = (await request.json()) as ReceivedMessage
     this.received.push({ ...message, params: message.params ?? {} })
     if (message.id === undefined) return new Response(null, { status: 202 })
@@ -110,7 +120,12 @@ export class ListingServer implements Disposable {
     if (modern && message.method === 'subscriptions/listen') return this.#listen(message)
     if (message.method in lists && this.listDelayMs > 0) await Bun.sleep(this.listDelayMs)
     const body = this.#bodyFor(message)
-    const headers = message.method === 'initialize' ? { 'mcp-session-id': crypto.randomUUID() } : {}
+    const headers = new Headers()
+    if (message.method === 'initialize') {
+      const id = crypto.randomUUID()
+      this.#sessions.add(id)
+      headers.set('mcp-session-id', id)
+    }
     const status = 'error' in body && modern ? 400 : 200
     return Response.json({ jsonrpc: '2.0', id: message.id, ...body }, { status, headers })
   }

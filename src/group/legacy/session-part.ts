@@ -57,6 +57,9 @@ export class InnerExchange extends Exchange {
   }
 }
 
+/** Characters of the URIs that are remembered as the client has written them; all others are told as lists show them. */
+const subscribedCharsMax = 256 * 1024
+
 /** The session that a part belongs to. */
 export interface PartOwner {
   readonly uriShowing: UriShowing
@@ -72,6 +75,7 @@ export class PartShowing implements Showing {
   readonly #server: string
   /** Subscriptions under another URI than the member's own: by the own one, what the client has asked for. */
   readonly #subscribed = new Map<string, string>()
+  #subscribedChars = 0
 
   constructor(owner: PartOwner, server: string) {
     this.#owner = owner
@@ -79,11 +83,18 @@ export class PartShowing implements Showing {
   }
 
   subscribed(ownUri: string, askedUri: string): void {
-    if (askedUri !== ownUri) this.#subscribed.set(ownUri, askedUri)
+    this.unsubscribed(ownUri)
+    const chars = ownUri.length + askedUri.length
+    if (askedUri === ownUri || this.#subscribedChars + chars > subscribedCharsMax) return
+    this.#subscribed.set(ownUri, askedUri)
+    this.#subscribedChars += chars
   }
 
   unsubscribed(ownUri: string): void {
+    const askedUri = this.#subscribed.get(ownUri)
+    if (askedUri === undefined) return
     this.#subscribed.delete(ownUri)
+    this.#subscribedChars -= ownUri.length + askedUri.length
   }
 
   notification(method: string, text: string): string | null {

@@ -89,7 +89,12 @@ type AskForPage = (cursorText: string | null) => Promise<string>
 export async function readList(kind: ListKind, ask: AskForPage): Promise<ReadList> {
   const { method, member, known } = listRows[kind]
   const { items, ttlMs } = await readPages(method, member, ask)
-  const list = items.flatMap((text) => {
+  // The pages hold more than items, which a part of their text would keep as long as it is kept itself.
+  const whole = items.join('')
+  let end = 0
+  const list = items.flatMap(({ length }) => {
+    const text = whole.slice(end, end + length)
+    end += length
     const span = memberSpan(text, 0, known)
     const name = span && stringAt(text, span.start, span.end)
     // Nobody could use what has no name.

@@ -5,6 +5,8 @@
 import { memberSpan, stringAt } from '../../protocol/jsonrpc.ts'
 
 const tasksMax = 10_000
+/** A task with a longer id is not found again. */
+const taskIdCharsMax = 512
 
 /** Two members have begun tasks under one id: no request can tell which is meant. */
 const several = Symbol('several')
@@ -29,6 +31,7 @@ export class TaskOwners {
   }
 
   note(client: string, server: string, taskId: string): void {
+    if (taskId.length > taskIdCharsMax) return
     const key = `${client} ${taskId}`
     const known = this.#servers.get(key)
     this.#servers.delete(key)

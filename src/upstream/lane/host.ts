@@ -35,8 +35,8 @@ export interface LaneHost {
   noise(line: string): void
   /** Takes the definition's secrets out of a text for people. */
   readonly mask: Mask
-  /** The server says that one of its lists is another than before. */
-  listChanged(kind: ListChangeRow['capability']): void
+  /** This list of the server's is another than before, or may be; null is any of them. */
+  listChanged(kind: ListChangeRow['capability'] | null): void
   /** A lane that was ready is gone, or an attempt has failed (`wasReady` is false) and left nothing behind. */
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void
 }

@@ -366,6 +366,8 @@ export class Lane implements ConnectionOwner {
     } while (error instanceof SessionLostAgain)
     this.#asking = false
     if (error) this.closed(connection, error)
+    // Who has forgotten a session may have been started anew.
+    else this.#host.listChanged(null)
   }
 
   /** A request whose answer changes nothing for anybody; that it failed is worth a line at most. */

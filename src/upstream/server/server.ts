@@ -107,10 +107,7 @@ export class Server implements ServerEntry, LaneHost {
         return lane
       },
       stateChanged: () => parts.stateChanged(this),
-      lost: () => {
-        this.tools.forget()
-        for (const { capability } of listChanges.values()) this.listVersions[capability]++
-      },
+      lost: () => this.listChanged(null),
       overOlderTransport: (refusal) => this.#overOlderTransport(refusal),
     })
   }
@@ -280,13 +277,16 @@ export class Server implements ServerEntry, LaneHost {
     this.#note(line)
   }
 
-  listChanged(kind: ListChangeRow['capability']): void {
-    this.listVersions[kind]++
-    if (kind === 'tools') this.tools.forget()
+  listChanged(kind: ListChangeRow['capability'] | null): void {
+    for (const { capability } of listChanges.values())
+      if (kind === null || kind === capability) this.listVersions[capability]++
+    if (kind === null || kind === 'tools') this.tools.forget()
   }
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {
     this.#pool.forget(lane)
+    // What serves its clients next may be another process; the lists of a session go with its lane.
+    if (wasReady && !lane.ownerAnnounces) this.listChanged(null)
     // Of the primary one the state of the server tells.
     if (lane.lost && lane !== this.#supervisor.primary)
       this.log.warn({ mcp: this.name, lane: laneName(lane), reason: error.details }, 'connection lost')
