@@ -222,6 +222,27 @@ describe('two people', () => {
     expect(answer.status).toBe(404)
   })
 
+  test('answer no question that the other was asked, and each their own with whatever token', async () => {
+    const params = { message: 'Your name?', requestedSchema: { type: 'object', properties: {} } }
+    const args = { method: 'elicitation/create', params }
+    const askAs = (token: string, more: Readonly<Record<string, unknown>> = {}) =>
+      callModern(url('files'), 'ask', args, {
+        token,
+        id: crypto.randomUUID(),
+        capabilities: { elicitation: {} },
+        params: more,
+      })
+    const { answer } = await askAs(await tokenFor('alice', ['eng']))
+    const [key = ''] = Object.keys(answer.result?.['inputRequests'] ?? {})
+    const requestState = answer.result?.['requestState']
+    expect(requestState).toBeString()
+    const inputResponses = { [key]: { action: 'accept', content: { name: 'Ada' } } }
+    const retryAs = async (token: string) => (await askAs(token, { requestState, inputResponses })).answer
+    expect(await retryAs(await tokenFor('bob', ['eng']))).toMatchObject({ error: { code: -32602 } })
+    const next = await retryAs(await tokenFor('alice', ['eng'], 300, { jti: 'next' }))
+    expect(next.result?.structuredContent).toMatchObject({ result: { content: { name: 'Ada' } } })
+  })
+
   test('go on with the next token where they were with the one before', async () => {
     await using alice = await RawClient.open(url('files'), { token: await tokenFor('alice', ['eng']) })
     const headers = { ...alice.headers(), ...bearer(await tokenFor('alice', ['ops'], 300, { jti: 'next' })) }

@@ -19,6 +19,7 @@ interface FrontOptions {
   readonly others?: readonly IssuerSettings[]
   readonly privateUpstreams?: 'allowed' | 'refused'
   readonly answerMs?: number
+  readonly resolve?: (host: string) => Promise<readonly string[]>
 }
 
 function settingsOf(issuer: string, change: Partial<IssuerSettings> = {}): IssuerSettings {
@@ -28,7 +29,7 @@ function settingsOf(issuer: string, change: Partial<IssuerSettings> = {}): Issue
 
 function frontFor(
   issuer: string,
-  { settings = {}, others = [], privateUpstreams = 'allowed', answerMs }: FrontOptions = {},
+  { settings = {}, others = [], privateUpstreams = 'allowed', answerMs, resolve }: FrontOptions = {},
 ) {
   let nowMs = 0
   const lines: string[] = []
@@ -37,7 +38,11 @@ function frontFor(
     baseUrl,
     scopes: ['mcp'],
     issuers: [settingsOf(issuer, settings), ...others],
-    ask: smallRequests({ privateUpstreams }, outgoingProxies({}), answerMs),
+    ask: smallRequests(
+      { privateUpstreams, ...(resolve === undefined ? {} : { resolve }) },
+      outgoingProxies({}),
+      answerMs,
+    ),
     log: { debug: note, info: note, warn: note, error: note },
     principalOf: (user) => ({ ...user, id: `${user.issuer} ${user.subject}` }) as never,
     nowMs: () => nowMs,
@@ -307,6 +312,20 @@ describe('an issuer that is wrong', () => {
     expect(await outcome(await issuer.token(docsUrl))).toBe(unavailable)
     expect(issuer.asked).toHaveLength(before)
     expect(lines[0]).toContain('private_upstreams')
+  })
+
+  test('has a name that leads inward a moment later: only the address that was judged is connected to', async () => {
+    await using own = await startIssuer()
+    // No name server knows it: a connection that is made by name fails.
+    const jwksUri = `${own.issuer.replace('127.0.0.1', 'issuer.test')}/keys`
+    let resolved = 0
+    const resolve = async () => [resolved++ === 0 ? '127.0.0.1' : '169.254.169.254']
+    const { outcome, pass, lines } = frontFor(own.issuer, { settings: { jwksUri }, resolve })
+    expect(await outcome(await own.token(docsUrl))).toBe(`${own.issuer} alice`)
+    pass(30_000)
+    expect(await outcome(await own.token(docsUrl, {}, { key: await issuerKey() }))).toBe(unavailable)
+    expect(lines.join()).toContain('clouds serve credentials')
+    expect(own.asks('/keys')).toBe(1)
   })
 
   test('goes away: known keys count for a day, and no token is called bad after it', async () => {
