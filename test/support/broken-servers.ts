@@ -322,7 +322,7 @@ function refusals(host: string, path: (name: string) => string): readonly Broken
     {
       kind: 'the token has expired',
       definition: overHttp(path('/token'), { headers: { Authorization: 'Bearer token-of-last-year' } }),
-      says: `${host} answered HTTP 401: check the credentials in the headers of this server (Authorization): they are wrong, have expired, or allow too little.`,
+      says: `${host} answered HTTP 401: check the credentials that are sent (Authorization): they are wrong, have expired, or allow too little.`,
     },
     {
       kind: 'it is a web page',
@@ -413,7 +413,7 @@ function connections({ plain, closingAt, unknownAt, expiredAt, foreignAt }: Port
     {
       kind: 'https is written for http',
       definition: overHttp(`https://${plain}/mcp`),
-      says: `${plain} cannot be reached (EPROTO): it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which the gateway has none of.`,
+      says: `The connection to ${plain} failed (EPROTO): it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which the gateway has none of.`,
     },
     {
       kind: 'it closes each connection',

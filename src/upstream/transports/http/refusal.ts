@@ -62,7 +62,7 @@ export function credentialsRemedy(refusal: Refusal, sent: readonly string[], mas
   if (scope !== null)
     return `the credentials in the headers of this server lack the scope ${maskStart(mask, scope, shownCharsMax)}`
   if (sent.length > 0)
-    return `check the credentials in the headers of this server (${sent.join(', ')}): they are wrong, have expired, or allow too little`
+    return `check the credentials that are sent (${sent.join(', ')}): they are wrong, have expired, or allow too little`
   const scheme = /^[A-Za-z][A-Za-z0-9-]{0,30}(?=\s|$)/.exec(challenge)?.[0] ?? ''
   if (scheme === '')
     return refusal.status === 403
@@ -101,7 +101,7 @@ const credentialName = /auth|key|token|secret|cookie|credential|passw/i
 const namesMax = 3
 
 /** The headers of a definition that look like credentials, by their names. */
-export function credentialHeaders(headers: Readonly<Record<string, string>>, url: string): string[] {
+export function credentialHeaders(headers: Readonly<Record<string, string>>, url = ''): string[] {
   const named = Object.keys(headers).filter((name) => credentialName.test(name))
   const inUrl = (URL.parse(url)?.username ?? '') !== ''
   return [...named.slice(0, namesMax), ...(inUrl ? ['user and password in url'] : [])]

@@ -216,7 +216,7 @@ class SseTransport implements UpstreamTransport {
         repeatable: outgoing.repeatable === true,
       })
       if (answer.status < 300) await this.#accepted(answer, requestId)
-      else await this.#refused(answer, requestId)
+      else await this.#refused(answer, outgoing)
     } catch (thrown) {
       this.#failRequest(requestId, asGatewayError(thrown, this.#mask))
     }
@@ -236,9 +236,10 @@ class SseTransport implements UpstreamTransport {
       if (scanMessage(text) !== null) this.#receiver?.message(text, requestId)
   }
 
-  async #refused(answer: HttpAnswer, requestId: number | null): Promise<void> {
+  async #refused(answer: HttpAnswer, { requestId, headers }: Outgoing): Promise<void> {
     const host = answererOf(answer)
-    const failed = { requestId, inSession: true, credentials: this.#credentials, host, mask: this.#mask }
+    const credentials = [...this.#credentials, ...credentialHeaders(headers ?? {})]
+    const failed = { requestId, inSession: true, credentials, host, mask: this.#mask }
     const failure = await readFailure(answer, failed)
     if (failure.kind === 'unrun')
       this.#fail(

@@ -226,7 +226,8 @@ class StreamableHttpTransport implements UpstreamTransport {
     if (answer.status >= 300 || (inSession && requestId !== null && type === 'text/plain')) {
       const probing = method === 'server/discover'
       const said = { requestId, probing, inSession, host: answererOf(answer), mask: this.#mask }
-      const failed = { ...said, credentials: this.#credentials, ...(method === 'initialize' && greeting) }
+      const credentials = [...this.#credentials, ...credentialHeaders(outgoing.headers ?? {})]
+      const failed = { ...said, credentials, ...(method === 'initialize' && greeting) }
       return readFailure(answer, failed).then(conclude)
     }
     if (requestId === null) {

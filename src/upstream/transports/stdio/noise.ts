@@ -71,10 +71,12 @@ export class ServerNoise {
 
   /**
    * The one line of the last output that explains most, masked, at most 500 characters; empty when there is none. It
-   * goes to clients; an admin reads the others in the status.
+   * goes to clients; an admin reads the others in the status. `errorsOnly` takes no line that is about something else:
+   * what was killed had no last words.
    */
-  reason(): string {
+  reason(errorsOnly = false): string {
     const { stdout, stderr } = this.#written()
+    if (errorsOnly && !tellsError(stderr) && !tellsError(stdout)) return ''
     const told = stderr === '' || (!tellsError(stderr) && tellsError(stdout)) ? stdout : stderr
     // Masked once more: what stood around the line, or in it, may have parted a secret.
     return this.#mask(tellingLine(told)).slice(0, reasonCharsMax)

@@ -243,7 +243,7 @@ class StdioTransport implements UpstreamTransport {
     await Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), Bun.sleep(drainMs)])
     const { command, args } = this.#options
     const ending = { program: basename(command), args, exitCode: code, signal }
-    this.#fail(new ProcessExit(ending, this.#noise?.reason() ?? ''))
+    this.#fail(new ProcessExit(ending, this.#noise?.reason(signal !== null) ?? ''))
   }
 
   #pipeBroke(which: 'input' | 'output'): void {

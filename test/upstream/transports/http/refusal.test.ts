@@ -148,7 +148,7 @@ describe('of credentials', () => {
       why: 'that are sent, their header is named',
       challenge: 'Bearer',
       sent: ['Authorization'],
-      told: 'check the credentials in the headers of this server (Authorization): they are wrong, have expired, or allow too little',
+      told: 'check the credentials that are sent (Authorization): they are wrong, have expired, or allow too little',
     },
     {
       why: 'that are sent and do not reach far enough, the scope is named',

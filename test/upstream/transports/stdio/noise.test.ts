@@ -67,6 +67,15 @@ describe('the line that is told of a server that died', () => {
     expect(reasonAfter(said)).toBe(told)
   })
 
+  test('is none of a server that was killed, unless it is about an error', () => {
+    const noise = new ServerNoise(createMask([]), () => {})
+    noise.push(Buffer.from('GET / 200\n'))
+    noise.stdout('Welcome')
+    expect([noise.reason(), noise.reason(true)]).toEqual(['GET / 200', ''])
+    noise.push(Buffer.from('error: out of memory\n'))
+    expect(noise.reason(true)).toBe('error: out of memory')
+  })
+
   test('is cut at 500 characters, and one line whatever was said', () => {
     const told = reasonAfter('one\n', `Error: ${'x'.repeat(2000)}\n`, '    at f\n')
     expect(told).toHaveLength(500)

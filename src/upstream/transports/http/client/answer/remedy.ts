@@ -4,7 +4,7 @@
  * Cases: test/upstream/transports/http/client/remedy.test.ts
  */
 
-/** Failures to agree on TLS: the request was not sent, and another try will fare no better. */
+/** Certificates that are not taken: the request was not sent, and another try will fare no better. */
 const certificateRemedies: Readonly<Record<string, string | undefined>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: trust('its certificate is signed by itself', 'that certificate'),
   SELF_SIGNED_CERT_IN_CHAIN: trust(
@@ -30,8 +30,6 @@ const certificateRemedies: Readonly<Record<string, string | undefined>> = {
     'its certificate is for another host name: write that name in url, or give the server a certificate for this one',
   HOSTNAME_MISMATCH:
     'its certificate is for another host name: write that name in url, or give the server a certificate for this one',
-  EPROTO:
-    'it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which the gateway has none of',
 }
 
 function trust(why: string, what: string): string {
@@ -74,6 +72,9 @@ const noStatusLine = 'InvalidHTTPResponse, the status line cannot be read'
  */
 export function breakRemedy({ protocol }: URL, details: string): string {
   if (details.includes('InvalidHTTPResponse') && !details.includes(noStatusLine)) return ''
+  // Also said of a connection that was broken into later: it is no proof that nothing was sent.
+  if (details.includes('(EPROTO)'))
+    return 'it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which the gateway has none of'
   if (details.includes(noStatusLine))
     return 'what answers there does not speak HTTP: check the port in url, and whether it wants https://'
   return protocol === 'https:'
