@@ -32,20 +32,32 @@ describe.each(gatewayForms)('%s', (via) => {
     }
   })
 
-  test('two members ask at once under the same id: each gets its own answer', async () => {
+  test('two members ask at once under the same id: each gets its own answer, and progress under its own token', async () => {
     await using gateway = await startGatewayProcess({ via, config })
+    const tokens: unknown[] = []
     await using client = await RawClient.open(gateway.face('team', 'stream'), {
       capabilities: { roots: {} },
-      answer: ({ params }) => ({ roots: [{ uri: `file:///${JSON.stringify(params)}` }] }),
+      answer: async ({ params = {} }) => {
+        const { _meta, ...rest } = params as { _meta: { progressToken: unknown } }
+        tokens.push(_meta.progressToken)
+        await client.notify('notifications/progress', { progressToken: _meta.progressToken, progress: 1 })
+        return { roots: [{ uri: `file:///${JSON.stringify(rest)}` }] }
+      },
     })
     const asked = await Promise.all(
       ['one', 'other'].map((server, id) =>
         client.call<{ result: { roots: { uri: string }[] } }>(id + 1, `${server}__ask`, {
           method: 'roots/list',
-          params: { of: server },
+          params: { of: server, _meta: { progressToken: 7 } },
         }),
       ),
     )
+    expect(new Set(tokens).size).toBe(2)
+    for (const server of ['one', 'other']) {
+      const part = 'notifications/progress'
+      const { found } = await client.call<{ found: { text: string }[] }>(9, `${server}__received`, { part })
+      expect(found.map(({ text }) => JSON.parse(text).params)).toEqual([{ progressToken: 7, progress: 1 }])
+    }
     expect(asked.map(({ result }) => result.roots[0]?.uri)).toEqual([
       'file:///{"of":"one"}',
       'file:///{"of":"other"}',

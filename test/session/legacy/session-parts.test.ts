@@ -50,6 +50,32 @@ test('a server takes back its own question, and not that of another one with the
   })
 })
 
+test('two servers may use the same progress token for their questions: each hears of its own', () => {
+  const { whole, texts } = listeningSession()
+  const [one, other] = [openPart(whole, 'one'), openPart(whole, 'other')]
+  const asking = (token: string) =>
+    read(`{"jsonrpc":"2.0","id":1,"method":"roots/list","params":{"_meta":{"progressToken":${token}}}}`)
+  one.ask(asking('7'), null, () => {})
+  other.ask(asking('"7"'), null, () => {})
+  expect(texts().map(({ params }) => params)).toEqual([
+    { _meta: { progressToken: 1 } },
+    { _meta: { progressToken: 2 } },
+  ])
+  const progress = (token: string) =>
+    read(
+      `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":${token},"progress":1}}`,
+    )
+  const told = (token: string) => {
+    const found = whole.progressOf(progress(token))
+    return found && [found.part.serverName, found.message.text]
+  }
+  expect(told('2')).toEqual(['other', progress('"7"').text])
+  expect(told('1')).toEqual(['one', progress('7').text])
+  expect(whole.progressOf(progress('7'))).toBeNull()
+  whole.respond(read('{"jsonrpc":"2.0","id":1,"result":{}}'))
+  expect(whole.progressOf(progress('1'))).toBeNull()
+})
+
 test('a part that ends refuses what its server has asked, and leaves the others alone', () => {
   const { whole } = listeningSession()
   const [one, other] = [openPart(whole, 'one'), openPart(whole, 'other')]
