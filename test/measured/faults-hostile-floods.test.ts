@@ -59,7 +59,14 @@ const rows: readonly Row[] = [
   { kind: 'changes', place: 'standing', sessions: 300, why: 'the same is said on every stream', long: true },
   { kind: 'ids', place: 'answer', sessions: 300, why: 'the calls are still waited for', long: true },
   { kind: 'changes', place: 'answer', sessions: 1, why: 'the call is still waited for', long: true },
-  { kind: 'questions', place: 'answer', sessions: 300, why: 'each is answered' },
+  { kind: 'questions', place: 'answer', sessions: 1, why: 'each is answered' },
+  {
+    kind: 'questions',
+    place: 'answer',
+    sessions: 300,
+    why: 'each is answered, on three hundred responses',
+    long: true,
+  },
   { kind: 'tiny chunks', place: 'answer', sessions: 300, why: 'six bytes bring one', long: true },
   { kind: 'unfinished', place: 'standing', sessions: 300, why: 'each stream held 63 MiB' },
 ]
