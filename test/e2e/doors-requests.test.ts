@@ -88,6 +88,14 @@ describe('without credentials', () => {
     await servesOn()
   })
 
+  test('a sign-in of no stated length is refused after a few kilobytes', async () => {
+    const before = await residentBytes(gateway.pid)
+    const head = rawRequest('POST /me/session', ['Host: localhost', 'Transfer-Encoding: chunked'])
+    expect(await pushBody(port, head, 256 * mebibyte)).toBe(413)
+    expect((await residentBytes(gateway.pid)) - before).toBeLessThan(128 * mebibyte)
+    await servesOn()
+  })
+
   test('a body that comes all the same is thrown away, not kept', async () => {
     const before = await residentBytes(gateway.pid)
     const head = rawRequest('POST /admin/mcps', ['Host: localhost', 'Transfer-Encoding: chunked'])
