@@ -70,40 +70,29 @@ export function callLevel(outcome: CallOutcome | undefined): LogLevel {
   return outcome === 'failed' ? 'warn' : 'info'
 }
 
-/** Remembers the parts that the line before had as well: a busy gateway answers the same few calls again and again. */
+/** Remembers parts of lines: a busy gateway answers the same few clients and calls again and again. */
 export class AccessLines {
   #last: AccessEntry | null = null
-  #level = none
-  #target = none
+  #time = ''
+  #head = none
+  /** Where the time stands in it. */
+  #timeAt = 0
   #client = none
   #call = none
-  #caller: Uint8Array = none
-  #clientName: Uint8Array = none
-  /** Of those who take turns. */
-  readonly #callers = new KnownFields('caller')
-  readonly #clientNames = new KnownFields('client')
-  #end = none
+  readonly #senders = new Senders()
 
   /**
    * Writes the line of an entry, with its line break; returns where it ends. There must be room for
    * `accessLineBytesMax`. `time` is ISO 8601 and, as the entry's own ids are, ASCII.
    */
   write(entry: AccessEntry, time: string, buffer: Buffer, start: number): number {
-    this.#remember(entry)
-    let at = copy(this.#level, buffer, start)
-    at = writeAscii(time, buffer, at)
-    at = copy(this.#target, buffer, at)
+    this.#remember(entry, time)
+    let at = copy(this.#head, buffer, start)
     at = writeMs(entry.durationMs, buffer, at)
     at = copy(this.#client, buffer, at)
     at = writeAscii(entry.requestId, buffer, at)
     at = copy(this.#call, buffer, at)
-    at = copy(this.#caller, buffer, at)
-    at = copy(this.#clientName, buffer, at)
-    if (entry.sessionId !== undefined) {
-      at = copy(session, buffer, at)
-      at = writeAscii(entry.sessionId, buffer, at)
-    }
-    return copy(this.#end, buffer, at)
+    return copy(this.#senders.of(entry), buffer, at)
   }
 
   /** The same line as a text. */
@@ -112,15 +101,26 @@ export class AccessLines {
     return buffer.toString('utf8', 0, this.write(entry, time, buffer, 0))
   }
 
-  #remember(entry: AccessEntry): void {
+  #remember(entry: AccessEntry, time: string): void {
     const last = this.#last
     this.#last = entry
-    if (last?.status !== entry.status || last.outcome !== entry.outcome || last.probe !== entry.probe)
-      this.#level = Buffer.from(`{"level":"${accessLevel(entry)}","time":"`)
-    if (last?.status !== entry.status || last.path !== entry.path || last.method !== entry.method) {
-      this.#target = Buffer.from(
-        `","method":${quote(entry.method)},"path":${quote(entry.path)},"status":${entry.status},"durationMs":`,
-      )
+    if (
+      last === null ||
+      last.status !== entry.status ||
+      last.outcome !== entry.outcome ||
+      last.probe !== entry.probe ||
+      last.path !== entry.path ||
+      last.method !== entry.method
+    ) {
+      const level = `{"level":"${accessLevel(entry)}","time":"`
+      const target = `","method":${quote(entry.method)},"path":${quote(entry.path)},"status":${entry.status}`
+      this.#head = Buffer.from(`${level}${time}${target},"durationMs":`)
+      this.#timeAt = level.length
+      this.#time = time
+    } else if (this.#time !== time) {
+      // As long as the one before: only its digits change.
+      writeAscii(time, this.#head, this.#timeAt)
+      this.#time = time
     }
     if (last === null || last.clientIp !== entry.clientIp) {
       const client = entry.clientIp === null ? 'null' : `"${entry.clientIp}"`
@@ -138,16 +138,6 @@ export class AccessLines {
       last.rpcCode !== entry.rpcCode
     )
       this.#call = Buffer.from(callFields(entry))
-    if (last === null || last.caller !== entry.caller) this.#caller = this.#callers.of(entry.caller)
-    if (last === null || last.client !== entry.client) this.#clientName = this.#clientNames.of(entry.client)
-    if (
-      last === null ||
-      last.pair !== entry.pair ||
-      (last.sessionId === undefined) !== (entry.sessionId === undefined)
-    ) {
-      const quoteEnd = entry.sessionId === undefined ? '' : '"'
-      this.#end = Buffer.from(`${quoteEnd}${field('pair', entry.pair)},"msg":"request"}\n`)
-    }
   }
 }
 
@@ -166,31 +156,39 @@ function callFields(entry: AccessEntry): string {
   ].join('')
 }
 
-/** Values that are kept of one field: as many clients as may well be at work at once. */
-const knownMax = 256
+/** As many clients as may well be at work at once. */
+const sendersMax = 2_048
 
-/** The bytes of one field with its latest values. */
-class KnownFields {
-  readonly #name: string
-  readonly #byText = new Map<string, Uint8Array>()
+type Sender = Pick<AccessEntry, 'caller' | 'client' | 'sessionId' | 'pair'>
 
-  constructor(name: string) {
-    this.#name = name
-  }
+/** The end of the lines of those who take turns: who sent the request. */
+class Senders {
+  readonly #known = new Map<string, { readonly sender: Sender; readonly bytes: Uint8Array }>()
 
-  of(text: string | undefined): Uint8Array {
-    if (text === undefined) return none
-    const known = this.#byText.get(text)
-    if (known !== undefined) return known
-    if (this.#byText.size >= knownMax) this.#byText.clear()
-    const bytes = Buffer.from(field(this.#name, text))
-    this.#byText.set(text, bytes)
+  of(sender: Sender): Uint8Array {
+    const key = sender.sessionId ?? sender.caller ?? ''
+    const known = this.#known.get(key)
+    if (known !== undefined && areAlike(known.sender, sender)) return known.bytes
+    const { caller, client, sessionId, pair } = sender
+    const bytes = Buffer.from(
+      `${field('caller', caller)}${field('client', client)}${field('sessionId', sessionId)}${field('pair', pair)},"msg":"request"}\n`,
+    )
+    if (this.#known.size >= sendersMax) this.#known.clear()
+    this.#known.set(key, { sender: { caller, client, sessionId, pair }, bytes })
     return bytes
   }
 }
 
+function areAlike(one: Sender, other: Sender): boolean {
+  return (
+    one.sessionId === other.sessionId &&
+    one.caller === other.caller &&
+    one.client === other.client &&
+    one.pair === other.pair
+  )
+}
+
 const none = Buffer.alloc(0)
-const session = Buffer.from(',"sessionId":"')
 
 function copy(part: Uint8Array, buffer: Buffer, at: number): number {
   buffer.set(part, at)
