@@ -32,7 +32,12 @@ export interface GroupWays extends Caller {
   /** The client's headers among those that a definition lists. */
   headersFor(listed: readonly string[]): Readonly<Record<string, string>> | undefined
   /** Of its log line. */
-  readonly log: { mcp?: string; group?: string; pair?: string; tool?: string }
+  readonly log: {
+    mcp?: string | undefined
+    group?: string | undefined
+    pair?: string | undefined
+    tool?: string | undefined
+  }
 }
 
 /** The part of the session that uses one member. */

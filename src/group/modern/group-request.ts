@@ -22,7 +22,12 @@ export interface GroupInbound
   extends Omit<InboundRequest, 'server' | 'respond' | 'parts' | 'log' | 'grants'>,
     Caller {
   /** Of its log line. */
-  readonly log: { pair?: string; mcp?: string; group?: string; tool?: string }
+  readonly log: {
+    pair?: string | undefined
+    mcp?: string | undefined
+    group?: string | undefined
+    tool?: string | undefined
+  }
 }
 
 export class GroupRequest extends GroupClient {
@@ -71,7 +76,7 @@ export class GroupRequest extends GroupClient {
     method: string,
     params: Readonly<Record<string, string>>,
     respond: Respond,
-    log: { pair?: string },
+    log: { pair?: string | undefined },
   ): Promise<string> {
     const { inbound } = this
     const { message: asked, route } = inbound
@@ -116,7 +121,7 @@ export class GroupRequest extends GroupClient {
 
   async #load(server: Server, kind: ListKind): Promise<LoadedList> {
     const { method } = listRows[kind]
-    const log: { pair?: string } = {}
+    const log: { pair?: string | undefined } = {}
     try {
       const { list, ttlMs } = await readList(kind, async (cursor) => {
         const sink = new InnerSink(() => {})

@@ -17,7 +17,7 @@ import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
 import { countingKey } from '../../net/address.ts'
 import { headersForUpstream } from '../../net/header-policy.ts'
 import { everythingGroup } from '../../registry/definition-schema.ts'
-import { type RequestContext, senderOf } from '../context.ts'
+import { emptyLog, type RequestContext, senderOf } from '../context.ts'
 import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
 import { checkPage, checkRole, sessionOf } from './browser-door.ts'
 import { ClientMemory, settleClient } from './client.ts'
@@ -141,7 +141,7 @@ class AccessChain implements Access {
       idleTimer: null,
       bodyRead: request.method !== 'POST',
       untimed: false,
-      log: {},
+      log: emptyLog(),
     }
     if (host === null) {
       return { context, refusal: new GatewayError('BAD_REQUEST', 'The Host header is not a host name.') }

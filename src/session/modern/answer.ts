@@ -51,7 +51,7 @@ export interface InboundRequest {
   /** What its client was granted; null for everything. */
   readonly grants: Grants | null
   /** Is told which eras the request joins. */
-  readonly log: { pair?: string }
+  readonly log: { pair?: string | undefined }
   readonly route: ModernRequestRoute
   readonly message: MessageText
   readonly acceptsStream: boolean
