@@ -34,6 +34,10 @@ const pauseMsMin = 20
 const sharedPauseMsMax = 1_000
 /** The same where hundreds of streams each bring much: none should wait for long once they say less. */
 const crowdedPauseMsMax = 30_000
+/** Answers to a server's questions that may be on their way to it at once without its streams waiting for them. */
+const answersFreeMax = 32
+/** Beyond it a stream waits so long for each that is on its way: they come to be about as many as streams. */
+const pauseMsPerAnswer = 4
 /** So much may be done for one server before everybody else has a turn: a few milliseconds. */
 const turnUnitsMax = 256 * 1024
 /** So much of all streams of a server together. */
@@ -137,6 +141,11 @@ export class ServerBudget {
   readonly #allowance = new Allowance((sharedPauseMsMax / 1000) * unitsPerSecond)
   /** Streams that wait for what they have cost. */
   pausedCount = 0
+  /**
+   * Answers to questions that are on their way over HTTP. A server that asks quicker than it takes them would have
+   * thousands of connections, and a turn of the loop for all of them takes a second.
+   */
+  answersUnderWay = 0
   #turnUnits = 0
   /** Those that go on in a later turn; null while this one is not used up and nobody waits. */
   #waiting: (() => void)[] | null = null
@@ -151,8 +160,10 @@ export class ServerBudget {
   /** The same, and for how long the stream should wait for its share: the others that wait have as much. */
   pauseAfter(units: number, nowMs: number): number {
     const debtMs = Math.min(this.charge(units, nowMs), sharedPauseMsMax)
+    const answersMs = this.answersUnderWay > answersFreeMax ? this.answersUnderWay * pauseMsPerAnswer : 0
+    if (debtMs === 0) return answersMs
     const shareMs = ((units * this.pausedCount) / unitsPerSecond) * 1000
-    return debtMs === 0 ? 0 : Math.min(Math.max(debtMs, shareMs), crowdedPauseMsMax)
+    return Math.min(Math.max(debtMs, shareMs, answersMs), crowdedPauseMsMax)
   }
 
   /** Notes what has been read, which is free but for the others who wait for their turn. */

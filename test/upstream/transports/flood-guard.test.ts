@@ -45,6 +45,21 @@ test('streams of one server pay together, each of them waiting, and those of ano
   for (const { guard } of many) guard.stop()
 })
 
+test('streams of a server that asks quicker than it takes the answers wait until it has taken them', async () => {
+  const budget = new ServerBudget()
+  budget.answersUnderWay = 32
+  const before = guarded(budget)
+  before.guard.charge(1024)
+  expect(before.seen).toEqual([])
+  budget.answersUnderWay = 33
+  const { guard, seen, resumed } = guarded(budget)
+  const startedAtMs = performance.now()
+  guard.charge(1024)
+  await resumed
+  expect(seen).toEqual(['pause', 'slowed', 'resume'])
+  expect(performance.now() - startedAtMs).toBeGreaterThan(100)
+})
+
 test('a stream that is held for two reasons goes on when both are gone', () => {
   const { guard, seen } = guarded()
   guard.hold()

@@ -205,6 +205,8 @@ class SseTransport implements UpstreamTransport {
     const [wire, url] = [this.#wire, this.#endpoint]
     const { text, requestId, headers } = outgoing
     if (wire === null || url === null || this.#receiver === null) return
+    const { budget } = this.#receiver
+    if (outgoing.method === null) budget.answersUnderWay++
     try {
       const answer = await wire.request({
         method: 'POST',
@@ -219,6 +221,8 @@ class SseTransport implements UpstreamTransport {
       else await this.#refused(answer, outgoing)
     } catch (thrown) {
       this.#failRequest(requestId, asGatewayError(thrown, this.#mask))
+    } finally {
+      if (outgoing.method === null) budget.answersUnderWay--
     }
     if (this.#ahead === outgoing) this.#sendNext()
   }

@@ -156,6 +156,8 @@ class StreamableHttpTransport implements UpstreamTransport {
     if (requestId === null) this.#unanswered.add(cancellation)
     else this.#requests.set(requestId, cancellation)
     const session = method === 'initialize' ? null : this.#session
+    const budget = method === null ? this.#receiver?.budget : undefined
+    if (budget !== undefined) budget.answersUnderWay++
     let again = false
     let answer: HttpAnswer | null = null
     try {
@@ -175,6 +177,7 @@ class StreamableHttpTransport implements UpstreamTransport {
       const error = method === 'initialize' ? explained(thrown, answer) : thrown
       if (!cancellation.happened) this.#fail(requestId, asGatewayError(error, this.#mask))
     } finally {
+      if (budget !== undefined) budget.answersUnderWay--
       if (requestId === null) this.#unanswered.delete(cancellation)
       else if (this.#requests.get(requestId) === cancellation) this.#requests.delete(requestId)
       this.#afterPost(outgoing)
