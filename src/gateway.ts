@@ -15,7 +15,7 @@ import { warnOfDefinitions } from './http/definition-warnings.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
 import { type AccessRules, compileRules } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
-import { endClientsOf, endExpired, endUnadmitted } from './http/revocation.ts'
+import { endClientsOf, endExpired, endUnadmitted, keysChanged } from './http/revocation.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
 import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
@@ -26,9 +26,9 @@ import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import { hasEnded, IdentityOpener } from './identity/open-identity.ts'
 import type { ServerDefinition } from './registry/definition.ts'
-import { openSqliteStore } from './registry/storage/sqlite.ts'
-import { lockState, type StateLock } from './registry/storage/state-lock.ts'
-import { createMemoryStore, type DefinitionStore } from './registry/storage/store.ts'
+import { openStore } from './registry/storage/open-store.ts'
+import type { StateLock } from './registry/storage/state-lock.ts'
+import type { DefinitionStore } from './registry/storage/store.ts'
 import type { ReloadPlan, ReloadReport } from './reload/plan.ts'
 import { type ConfigurationSource, Reload, type ReloadCause } from './reload/reload.ts'
 import { type Bounds, SettingsInForce } from './reload/settings.ts'
@@ -81,8 +81,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const settings = new SettingsInForce(config)
   const { bounds } = settings
   const log = await createLog(config.logging)
-  const rules = rulesOf(config, log)
-  const { store, lock } = openStore(config)
+  const { rules, exposure } = rulesOf(config, log)
+  const opened = openStore(config.storage, version)
+  const { store, lock } = opened
   // What clients have open: sessions, and the requests that stand alone.
   const ledger = new ByteLedger(bounds, () => Bun.gc(true))
   const sessions = new Sessions(bounds, ledger)
@@ -90,12 +91,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   // The servers behind the gateway.
   const watchdog = new Watchdog(log)
   const state: ServingState = { draining: false, listening: null }
-  const urlPolicy: UrlPolicy = {
-    get privateUpstreams() {
-      return settings.config.security.privateUpstreams
-    },
-    ownListener: () => state.listening,
-  }
+  const urlPolicy = urlPolicyOf(settings, state)
   const metrics = createMetrics()
   const events = new Events()
   const servers = new Servers(serverParts(settings, { log, metrics, watchdog, sessions, store, urlPolicy }))
@@ -103,11 +99,14 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const clients = { sessions, requests, ledger }
   const behind = { settings, store, servers, metrics, log }
   const directory = new Directory({ ...behind, ...clients, access: () => access })
-  const identities = new IdentityOpener(log, urlPolicy, () => settings.config)
+  const identities = new IdentityOpener(log, urlPolicy, () => settings.config, opened)
   const identity = await identities.open(config)
-  const access = createAccess(rules, directory, identity, () => identities.signIn)
+  const whoIs = [() => identities.signIn, () => identities.keys] as const
+  const access = createAccess(rules, directory, identity, ...whoIs)
+  if (exposure !== null && !access.decider.keysAsk) log.warn({}, exposure)
   const streams = new AdminStreams(ledger, bounds)
   directory.subscribe(endClientsOf({ sessions, requests, access, servers: directory, streams }))
+  identities.whenKeysChange(() => keysChanged({ sessions, requests, access, directory, streams }))
   servers.subscribe(stateTeller(servers, events))
   // The front door.
   const recorder = { log, metrics, events }
@@ -117,7 +116,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     directory,
     state,
     identity: () => access.identity,
-    me: { access, signIn: () => identities.loadSignIn((id) => access.holds(id)) },
+    me: { access, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
     metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({
@@ -126,6 +125,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
       gate: gateOf(settings, urlPolicy),
       recorder,
       groups: groupsFor(directory, servers),
+      keys: () => identities.loadKeys(),
       closedReason: (name) => access.closedReason(name),
       doubtAbout: (definition) => adminTokenDoubt(definition, settings.config.auth.adminTokens),
       reload: (shown) => gateway.reload({ shown, deliberate: true }),
@@ -144,7 +144,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
   warnOfDefinitions(config, directory, access, log)
-  const sweeper = startSweeper({ ...behind, ...clients, access, directory, streams })
+  const sweeper = startSweeper({ ...behind, ...clients, access, identities, directory, streams })
   const parts = { ...behind, ...clients, access, identities, lock, directory, streams, watchdog }
   const gateway = running({ ...parts, listener, sweeper, source, order })
   return gateway
@@ -171,6 +171,15 @@ function mcpParts(bounds: Bounds, parts: Omit<McpParts, 'bodyBytesMax' | 'client
   }
 }
 
+function urlPolicyOf(settings: SettingsInForce, state: ServingState): UrlPolicy {
+  return {
+    get privateUpstreams() {
+      return settings.config.security.privateUpstreams
+    },
+    ownListener: () => state.listening,
+  }
+}
+
 function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGate {
   return createRegistrationGate({
     get admin() {
@@ -183,15 +192,15 @@ function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGa
 
 /** Lets time pass for whoever owns something that expires. */
 function startSweeper(
-  parts: Pick<RunningParts, 'log' | 'access' | 'sessions' | 'requests' | 'servers' | 'directory' | 'streams'>,
+  parts: Omit<RunningParts, 'source' | 'lock' | 'order' | 'watchdog' | 'listener' | 'sweeper'>,
 ): Sweeper {
-  const { log, access, sessions, requests, servers, directory, streams } = parts
+  const { log, access, identities, sessions, requests, servers, directory, streams } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
     collect: () => Bun.gc(true),
   })
-  const owners = [sessions, requests, servers, directory, streams, log]
+  const owners = [sessions, requests, servers, directory, streams, identities, log]
   for (const owner of owners) sweeper.add((nowMs) => owner.sweep(nowMs))
   sweeper.add(() => endExpired({ sessions, requests, access, streams }, hasEnded))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
@@ -267,7 +276,8 @@ const flushMs = 500
 const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, lock, sessions, requests, servers, streams, watchdog, listener, sweeper } = parts
+  const { log, store, lock, identities, sessions, requests, servers, streams, watchdog, listener, sweeper } =
+    parts
   log.info({}, 'stopping')
   listener.drain()
   const error = drainingError()
@@ -284,6 +294,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
     log.warn({}, 'some processes do not end by themselves; the watchdog ends them')
   sweeper.stop()
   watchdog.close()
+  identities.close()
   store.close()
   lock?.release()
   log.info({}, 'stopped')
@@ -293,10 +304,11 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
 /** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
 async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
   const { settings, log, access, servers, directory, store, order, identities } = parts
-  const rules = rulesOf(config, log)
+  const { rules, exposure } = rulesOf(config, log)
   await log.take(config.logging)
   settings.take(config)
   access.reload(rules, await identities.open(config))
+  if (exposure !== null && !access.decider.keysAsk) log.warn({}, exposure)
   servers.take(serverSettingsOf(config))
   const { added, changed, removed } = report.applied.servers
   const fromFile = new Map(config.servers.map((definition) => [definition.name, definition]))
@@ -326,27 +338,11 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
   warnOfDefinitions(settings.config, directory, access, log)
 }
 
-function rulesOf(config: Config, log: Log): AccessRules {
+function rulesOf(config: Config, log: Log): { rules: AccessRules; exposure: string | null } {
   const compiled = compileRules(config)
   if (!compiled.ok) throw new ConfigError(compiled.errors.join('; '))
   for (const warning of compiled.warnings) log.warn({}, warning)
-  return compiled.rules
-}
-
-interface StateParts {
-  readonly store: DefinitionStore
-  readonly lock: StateLock | null
-}
-
-function openStore({ storage }: Config): StateParts {
-  if (storage.type === 'memory') return { store: createMemoryStore(), lock: null }
-  const lock = lockState(storage.path, version)
-  try {
-    return { store: openSqliteStore(storage.path), lock }
-  } catch (thrown) {
-    lock.release()
-    throw thrown
-  }
+  return compiled
 }
 
 interface ServerNeeds {

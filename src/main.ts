@@ -43,6 +43,19 @@ const groups = defineCommand({
   },
 })
 
+const listKeys = () => import('./cli/keys/list.ts').then(({ list }) => list)
+
+const keys = defineCommand({
+  meta: { name: 'keys', description: 'Makes keys that open servers or the admin API, and takes them back.' },
+  subCommands: {
+    list: listKeys,
+    ls: listKeys,
+    create: () => import('./cli/keys/create.ts').then(({ create }) => create),
+    rotate: () => import('./cli/keys/rotate.ts').then(({ rotate }) => rotate),
+    revoke: () => import('./cli/keys/revoke.ts').then(({ revoke }) => revoke),
+  },
+})
+
 const config = defineCommand({
   meta: { name: 'config', description: 'Shows and checks the configuration that a gateway would run with.' },
   subCommands: {
@@ -58,6 +71,7 @@ const compozy = defineCommand({
     'mcp-proxy': () => import('./cli/serve/mcp-proxy.ts').then(({ mcpProxy }) => mcpProxy),
     servers,
     groups,
+    keys,
     config,
     init: () => import('./cli/config/init.ts').then(({ init }) => init),
     doctor: () => import('./cli/doctor/doctor.ts').then(({ doctor }) => doctor),

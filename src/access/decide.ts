@@ -6,7 +6,7 @@
 import type { ClientAddress } from '../net/address.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { everythingGroup } from '../registry/definition-schema.ts'
-import type { Principal } from './principal.ts'
+import { anonymous, type Principal } from './principal.ts'
 import { type AccessKind, type Decision, type ItemFacts, reachOf } from './reach.ts'
 import { type DoorFields, type ServerDoor, ServerDoors } from './server-door.ts'
 import type { TokenTable } from './tokens.ts'
@@ -15,6 +15,8 @@ import type { TokenTable } from './tokens.ts'
 export class AccessDecider {
   #global: TokenTable
   #version = 0
+  /** Whether there are keys, so that nobody may use anything without one or a token. */
+  keysAsk = false
   readonly #doors = new ServerDoors()
 
   /** @param global the tokens that open every server. */
@@ -56,6 +58,7 @@ export class AccessDecider {
       // The group of everything lets nobody in that the server itself does not.
       return grants.server(definition, through === everythingGroup ? null : through)
     }
+    if (this.keysAsk && id === anonymous.id) return keyNeeded
     return door.decide(id, this.#global, through && this.#doors.of(through))
   }
 
@@ -83,3 +86,8 @@ export class AccessDecider {
     return names
   }
 }
+
+const keyNeeded: Decision = Object.freeze({
+  allowed: false,
+  rule: 'a key or a token is asked for, since there are keys',
+})

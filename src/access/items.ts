@@ -4,6 +4,7 @@
  */
 
 import { type Era, rpcCodes } from '../protocol/eras.ts'
+import { isObject } from '../protocol/json.ts'
 import {
   type MessageText,
   memberSpan,
@@ -12,6 +13,7 @@ import {
   skipValue,
   stringAt,
 } from '../protocol/jsonrpc.ts'
+import { memberText, parsed } from '../protocol/spans.ts'
 import type { ItemFacts, ItemKind, Reach } from './reach.ts'
 
 interface ListForm {
@@ -89,6 +91,7 @@ export function refusedItem(
   tools: ToolFactsTable,
 ): ItemKind | null | Promise<ItemKind | null> {
   if (reach.open) return null
+  if (message.method === 'subscriptions/listen') return listensToHidden(reach, message) ? 'resource' : null
   const kind = kindOf(message)
   if (kind === null || !reach.hides(kind)) return null
   const name = nameOf(message, kind)
@@ -98,6 +101,14 @@ export function refusedItem(
     reach.allows(kind, name, facts) ? null : kind
   const facts = tools.known(name)
   return facts === undefined ? tools.reread(name).then(byFacts) : byFacts(facts)
+}
+
+/** Whether a stateless client asks to be told of a resource that it may not use. */
+function listensToHidden(reach: Reach, { text, paramsStart, paramsEnd }: MessageText): boolean {
+  if (!reach.hides('resource') || paramsStart < 0) return false
+  const filter = parsed(memberText(text.slice(paramsStart, paramsEnd), 'notifications') ?? 'null')
+  const uris = isObject(filter) ? filter['resourceSubscriptions'] : undefined
+  return Array.isArray(uris) && uris.some((uri) => typeof uri === 'string' && !reach.allows('resource', uri))
 }
 
 const readOnly: ItemFacts = { readOnly: true }

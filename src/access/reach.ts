@@ -6,6 +6,7 @@
  * without rules share one answer, which costs nothing.
  */
 import type { ServerDefinition, ToolFilter } from '../registry/definition.ts'
+import type { CallerLimits } from './caller-limits.ts'
 
 /** What a server has that is listed. */
 export type ItemKind = 'tool' | 'prompt' | 'resource' | 'template'
@@ -27,12 +28,14 @@ export interface ItemFacts {
 /** The fields of a definition that rules look at. */
 export type RuledFields = Pick<ServerDefinition, 'name' | 'access'>
 
-/** What a caller was granted by rules (grants.ts). A tool filter holds beside them: both must allow. */
+/** What a caller was granted by rules (ruled-grants.ts). A tool filter holds beside them: both must allow. */
 export interface Grants {
   /** When they end, by the wall clock; null for never. */
   readonly endsAtMs: number | null
   /** False once nobody vouches for their holder any more. */
   readonly counts: boolean
+  /** What bounds its holder alone; null for nothing. */
+  readonly limits: CallerLimits | null
   /** Whether the server is there for the caller at all; `through` is the group by which it came. */
   server(definition: RuledFields, through: RuledFields | null): Decision
   /** False where everything of this kind at this server is allowed. */

@@ -18,6 +18,13 @@ export interface Person {
   readonly expiresAtMs: number
 }
 
+/** A key that rules can name. */
+export interface NamedKey {
+  readonly id: string
+  readonly name: string
+  readonly user: string | null
+}
+
 /** The rules about people that are in force. */
 export class RuleBook {
   #rules: readonly CompiledRule[] = []
@@ -113,6 +120,15 @@ export class CompiledRule {
     return hasClaims(claims, wanted)
   }
 
+  /** Whether it is about this key: by id, by name, or by its user. What claims ask for no key has. */
+  namesKey({ id, name, user }: NamedKey): boolean {
+    if (this.#who === null) return true
+    const { keys, users, claims: wanted } = this.#who
+    if (keys.includes(id) || keys.includes(name)) return true
+    if (Object.keys(wanted).length > 0) return false
+    return users.length === 0 ? keys.length === 0 : user !== null && users.includes(user)
+  }
+
   reaches(server: string): boolean {
     return this.#servers === null || this.#servers(server)
   }
@@ -182,19 +198,33 @@ export class RulesAtServer {
   }
 
   #look(kind: ItemKind, name: string | null, facts: ItemFacts | null): Decision {
-    let label = 'no rule hides it'
+    const labels: string[] = []
     for (const { name: place, rules } of this.#places) {
       const rule = rules.find((each) => each.opens(kind, name, facts))
-      if (rule === undefined) return { allowed: false, rule: `no rule of ${place} opens this ${kind}` }
-      label = rule.label
+      if (rule === undefined) return { allowed: false, rule: whyClosed(place, rules, kind, name) }
+      labels.push(rule.label)
     }
-    return { allowed: true, rule: label }
+    return { allowed: true, rule: labels.length === 0 ? 'no rule hides it' : labels.join(' and ') }
   }
+}
+
+const readOnly: ItemFacts = { readOnly: true }
+
+function whyClosed(
+  place: string,
+  rules: readonly CompiledRule[],
+  kind: ItemKind,
+  name: string | null,
+): string {
+  const almost = kind === 'tool' ? rules.find((each) => each.opens(kind, name, readOnly)) : undefined
+  return almost === undefined
+    ? `no rule of ${place} opens this ${kind}`
+    : `${almost.label} opens only tools that say readOnlyHint: true`
 }
 
 function serverDecision(places: readonly RulePlace[]): Decision | null {
   const closed = places.find(({ rules }) => rules.length === 0)
   if (closed !== undefined) return { allowed: false, rule: `no rule of ${closed.name} names this caller` }
-  const rule = places[0]?.rules[0]
-  return rule === undefined ? null : { allowed: true, rule: rule.label }
+  const labels = places.flatMap(({ rules: [rule] }) => (rule === undefined ? [] : [rule.label]))
+  return labels.length === 0 ? null : { allowed: true, rule: labels.join(' and ') }
 }

@@ -52,21 +52,24 @@ export class ServerDoor {
   /**
    * The principal of a request: who holds a global token, or one of the server's own. Either list makes a token
    * necessary; an admin token opens no MCP endpoint, because it is not among them. `guests` are the servers of a
-   * group: where the group has no tokens of its own, theirs open it too, for what they open.
+   * group: where the group has no tokens of its own, theirs open it too, for what they open. `keysAsk` is true where
+   * there are keys, so that nobody comes in without one or a token.
    */
   authenticate(
     authorization: string | null,
     global: TokenTable,
     guests: () => readonly ServerDoor[] = nobodyElse,
+    keysAsk = false,
   ): Principal | GatewayError {
     const others = this.ownOnly ? noTokens : global
-    const asks = others.size > 0 || this.own.size > 0
+    const byKey = keysAsk && !this.ownOnly
+    const asks = others.size > 0 || this.own.size > 0 || byKey
     const token = bearerOf(authorization)
     if (token !== null && (asks || this.#hasGuests(guests))) {
       const found = this.holderOf(digestOfAsked(token), global, guests)
       if (found !== null) return found
     }
-    if (asks) return this.#unauthenticated()
+    if (asks) return this.#unauthenticated(byKey)
     // Where nobody needs a token it does not matter which one came along.
     return this.#tokenNeeded ? closedError() : anonymous
   }
@@ -114,10 +117,10 @@ export class ServerDoor {
     return guests().every(({ own }) => own.size === 0)
   }
 
-  #unauthenticated(): GatewayError {
+  #unauthenticated(byKey: boolean): GatewayError {
     const what = this.ownOnly
       ? 'one of the server’s authTokens'
-      : 'one of auth.global_tokens or of the server’s authTokens'
+      : `${byKey ? 'a key, or ' : ''}one of auth.global_tokens or of the server’s authTokens`
     return new GatewayError('UNAUTHENTICATED', `Send "Authorization: Bearer" with ${what}.`)
   }
 }
@@ -145,7 +148,7 @@ function closedError(): GatewayError {
 
 /** Why nobody comes in at a server whose door is closed. */
 export const closedReason =
-  'requireAuth asks for a token here, and none is configured; set auth.global_tokens, or authTokens of the server'
+  'requireAuth asks for a token here, and none is configured; set auth.global_tokens, or authTokens of the server, or make a key'
 
 /** The door of a server that says nothing, and of one that does not exist. */
 const plainDoor = new ServerDoor({

@@ -35,6 +35,15 @@ export function bearerOf(header: string | null): string | null {
   return token === '' ? null : token
 }
 
+/** `cpz_`, an id of eight, `_`, a secret of 32 and a checksum of six: what scanners for leaked secrets look for. */
+const keyText = /^cpz_[a-z0-9]{8}_[0-9A-Za-z]{38}$/
+const keyTextLength = 51
+
+/** The id in the text of a key; null for what is none. Whether there is such a key is not said. */
+export function keyIdIn(token: string): string | null {
+  return token.length === keyTextLength && keyText.test(token) ? token.slice(4, 12) : null
+}
+
 /** The tokens of one list. Immutable: a rotation makes a new table. */
 export class TokenTable {
   readonly #rows: readonly { readonly digest: Digest; readonly principal: Principal }[]

@@ -9,12 +9,12 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { Static, TSchema } from '@sinclair/typebox'
+import { oauthFault } from './auth/oauth-settings.ts'
 import { doubtsAbout, emptyListDoubt } from './doubts.ts'
 import { type Environment, expand, type Gap, gapLine } from './expand.ts'
 import { Faults } from './faults.ts'
 import { type ConfigSources, type Gathered, gather } from './gather.ts'
 import type { Origin } from './layers.ts'
-import { oauthFault } from './oauth-settings.ts'
 import type { Config } from './schema.ts'
 import {
   defaultGroupFault,

@@ -12,6 +12,8 @@
  */
 import type { Static } from '@sinclair/typebox'
 import type { ServerDefinition } from '../registry/definition.ts'
+import { keySettings } from './auth/key-settings.ts'
+import { oauthSettings } from './auth/oauth-settings.ts'
 import {
   addressList,
   baseUrl,
@@ -21,7 +23,6 @@ import {
   originList,
   tokenList,
 } from './network-values.ts'
-import { oauthSettings } from './oauth-settings.ts'
 import {
   choice,
   duration,
@@ -108,6 +109,7 @@ export const settings = {
       guards: true,
       doc: 'Addresses and CIDR blocks from which the admin API may be used. None: from every address.',
     }),
+    keys: keySettings,
     oauth: oauthSettings,
   },
   admin: {

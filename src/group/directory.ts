@@ -99,6 +99,11 @@ export class Directory implements ServerDirectory {
     return [...this.#groups.values()]
   }
 
+  /** Those that have this server, or may have it: of one that is not loaded nobody knows. */
+  groupsWith(server: string): GroupEntry[] {
+    return [...this.#groups.values()].filter(({ face }) => face?.group.isMember(server) !== false)
+  }
+
   /** The names of all servers and groups. */
   names(): string[] {
     return this.list().map(({ definition }) => definition.name)

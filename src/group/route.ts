@@ -134,6 +134,8 @@ function located(
 ): Routed | RpcRefusal | Promise<Routed | RpcRefusal> {
   const asked = span && stringAt(message.text, span.start, span.end)
   if (!span || asked === null) return namesNothing
+  if (!asker.view.opensUri(template ? 'template' : 'resource', asked))
+    return uriRefusal(asked, { kind: 'unknown' }, era)
   const routed = (owner: UriOwner) => {
     const server = owner.kind === 'known' ? asker.view.member(owner.server)?.server : undefined
     if (owner.kind !== 'known' || !server) return uriRefusal(asked, owner, era)

@@ -46,15 +46,20 @@ export function endClientsOf(
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
 export function endUnadmitted({ sessions, requests, access, streams }: ClientParts): void {
   const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
-  const ends = ({
-    principalId,
-    grants,
-    serverName,
-  }: Pick<OpenRequest, 'principalId' | 'grants' | 'serverName'>) =>
-    !access.admits(principalId, grants, serverName)
-  sessions.closeWhere(ends, error)
-  requests.abortWhere(ends, error)
+  type Opened = Pick<OpenRequest, 'principalId' | 'grants' | 'serverName'>
+  const ends = ({ principalId, grants, serverName }: Opened, byGroup: boolean) =>
+    !access.admits(principalId, grants, serverName, byGroup)
+  // A session is at the group itself; a call is at the server behind it.
+  sessions.closeWhere((session) => ends(session, false), error)
+  requests.abortWhere((request) => ends(request, true), error)
   streams.closeWhere((context) => !access.admitsAdmin(context))
+}
+
+/** What follows when keys are others than before: who may come, what ends, and what clients of groups see. */
+export function keysChanged(parts: ClientParts & { readonly directory: { accessChanged(): void } }): void {
+  parts.access.keysChanged()
+  endUnadmitted(parts)
+  parts.directory.accessChanged()
 }
 
 /** Ends the streams of those whose token `hasEnded`, or who have signed out; calls under way are answered, and go to a stream that is resumed. */

@@ -1,24 +1,44 @@
 /** Opens what the configuration asks for, at the start and when it is read again. Nothing is loaded for nothing. */
+import type { Principal } from '../access/principal.ts'
 import type { Grants } from '../access/reach.ts'
 import type { RuleBook } from '../access/rules.ts'
 import type { Config } from '../config/schema.ts'
 import { outgoingProxies } from '../net/outgoing-proxy.ts'
+import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Ask } from '../upstream/transports/http/client/small-requests.ts'
 import type { UrlPolicy } from '../upstream/transports/http/client/url-guard.ts'
 import type { Identity } from './identity.ts'
+import type { KeyAdmin } from './keys/key-admin.ts'
+import type { KeyRing } from './keys/key-ring.ts'
 import type { SignIn } from './sign-in/sign-in.ts'
+
+/** Where keys are kept that were made over the admin API. */
+export interface KeyPlace {
+  readonly store: Pick<DefinitionStore, 'records' | 'putRecords'>
+  /** The state directory; null where nothing outlives the process. */
+  readonly directory: string | null
+}
 
 export class IdentityOpener {
   readonly #log: Log
+  readonly #place: KeyPlace
   readonly #urlPolicy: UrlPolicy
   readonly #settings: () => Pick<Config, 'baseUrl' | 'auth'>
   /** One for good: what is open asks it for the rules that count now. */
   #book: RuleBook | null = null
   #signIn: SignIn | null = null
+  #keys: KeyRing | null = null
+  #keysChanged: () => void = () => {}
 
   /** `settings` are those in force. */
-  constructor(log: Log, urlPolicy: UrlPolicy, settings: () => Pick<Config, 'baseUrl' | 'auth'>) {
+  constructor(
+    log: Log,
+    urlPolicy: UrlPolicy,
+    settings: () => Pick<Config, 'baseUrl' | 'auth'>,
+    place: KeyPlace,
+  ) {
+    this.#place = place
     this.#log = log
     this.#urlPolicy = urlPolicy
     this.#settings = settings
@@ -29,12 +49,43 @@ export class IdentityOpener {
     return this.#signIn
   }
 
-  /** Loads it; `holds` says whether a configured token still makes a principal. */
-  async loadSignIn(holds: (principalId: string) => boolean): Promise<SignIn> {
+  /** Every key in use; null where there is none, and none has closed a door. */
+  get keys(): KeyRing | null {
+    return this.#keys
+  }
+
+  /** Has `listener` told when what was opened with keys may have to end, or may be used otherwise. */
+  whenKeysChange(listener: () => void): void {
+    this.#keysChanged = listener
+  }
+
+  /** What admins do with keys. Rejects with an Error of one clear sentence when a stored one cannot be read. */
+  async loadKeys(): Promise<KeyAdmin> {
+    const [ring, { KeyAdmin }] = await Promise.all([this.#loadRing(), import('./keys/key-admin.ts')])
+    const auth = () => this.#settings().auth
+    return new KeyAdmin({
+      ring,
+      store: this.#place.store,
+      adminsWithoutKeys: () => auth().adminTokens.length > 0 || auth().oauth.login.admin !== null,
+      clientsAskedWithoutKeys: () => auth().globalTokens.length > 0 || auth().oauth.issuers.length > 0,
+    })
+  }
+
+  /** Time's passing. */
+  sweep(nowMs: number): void {
+    this.#keys?.sweep(nowMs)
+  }
+
+  close(): void {
+    this.#keys?.close()
+  }
+
+  /** Loads it; `current` says whom a token or key that has been shown stands for now. */
+  async loadSignIn(current: (principal: Principal) => Principal | null): Promise<SignIn> {
     const { SignIn } = await import('./sign-in/sign-in.ts')
     const { book, ask } = await this.#people()
     // Somebody else may have come meanwhile.
-    this.#signIn ??= new SignIn({ book, ask, log: this.#log, settings: this.#settings, holds })
+    this.#signIn ??= new SignIn({ book, ask, log: this.#log, settings: this.#settings, current })
     return this.#signIn
   }
 
@@ -42,6 +93,8 @@ export class IdentityOpener {
   async open({ baseUrl, auth }: Pick<Config, 'baseUrl' | 'auth'>): Promise<Identity | null> {
     const { issuers, scopes, access } = auth.oauth
     const log = this.#log
+    if (auth.keys.length > 0 || this.#keys !== null || this.#hasStored)
+      (await this.#loadRing()).take(auth.keys)
     if (issuers.length === 0 || baseUrl === null) {
       this.#book?.take(access, issuersIn(auth))
       return null
@@ -54,6 +107,28 @@ export class IdentityOpener {
     book.take(access, issuersIn(auth))
     const principalOf = (user: Parameters<typeof personPrincipal>[0]) => personPrincipal(user, book)
     return new OAuthFront({ baseUrl, scopes, issuers, ask, log, principalOf })
+  }
+
+  get #hasStored(): boolean {
+    const { store } = this.#place
+    return store.records('key').size > 0 || store.records('closed door').size > 0
+  }
+
+  async #loadRing(): Promise<KeyRing> {
+    const [{ KeyRing }, { LastUse }] = await Promise.all([
+      import('./keys/key-ring.ts'),
+      import('./keys/last-use.ts'),
+    ])
+    const { store, directory } = this.#place
+    const log = this.#log
+    // Somebody else may have come meanwhile.
+    this.#keys ??= new KeyRing({
+      store,
+      log,
+      lastUse: new LastUse(directory, log),
+      changed: () => this.#keysChanged(),
+    })
+    return this.#keys
   }
 
   async #people(): Promise<{ book: RuleBook; ask: Ask }> {

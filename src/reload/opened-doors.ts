@@ -14,6 +14,7 @@ export function openedDoors(before: Config, after: Config): string[] {
   const known = new Map(before.servers.map((server) => [server.name, server]))
   return [
     ...openedSettings(before, after),
+    ...openedByKeys(before, after),
     ...after.servers.flatMap((server) => {
       const earlier = known.get(server.name)
       return earlier === undefined || earlier === server ? [] : openedFields(earlier, server)
@@ -21,10 +22,12 @@ export function openedDoors(before: Config, after: Config): string[] {
   ]
 }
 
+const keysKey = 'auth.keys'
+
 /** Settings that guard something and go back to their default, which does not. */
 function openedSettings(before: Config, after: Config): string[] {
   return namedSettings.flatMap(({ key, path, setting }) => {
-    if (setting.guards !== true) return []
+    if (setting.guards !== true || key === keysKey) return []
     // No default of a door depends on the machine.
     const initial = initialOf(setting, { stateDirectory: '', terminal: false })
     const opened =
@@ -33,16 +36,30 @@ function openedSettings(before: Config, after: Config): string[] {
   })
 }
 
-const issuersKey = 'auth.oauth.issuers'
+const clientDoors: readonly string[] = ['auth.global_tokens', 'auth.oauth.issuers']
 
-/** Tokens and signing in are two keys to one door. */
+/** Tokens, keys and signing in open one door, and any of them guards it. */
 function isGuardedOtherwise(key: string, { auth }: Config): boolean {
-  if (key === 'auth.global_tokens' || key === issuersKey)
-    return auth.globalTokens.length > 0 || auth.oauth.issuers.length > 0
-  const { issuer, viewer, operator, admin } = auth.oauth.login
-  return (
-    key === 'auth.admin_tokens' && issuer !== null && [viewer, operator, admin].some((role) => role !== null)
-  )
+  return clientDoors.includes(key)
+    ? clientsAreAsked(auth)
+    : key === 'auth.admin_tokens' && adminsAreAsked(auth)
+}
+
+/** Keys of which none is left for a door: the list need not be empty. */
+function openedByKeys({ auth: before }: Config, { auth: after }: Config): string[] {
+  const lost = (role: boolean): boolean => before.keys.some((key) => (key.role !== null) === role)
+  const opened = (lost(false) && !clientsAreAsked(after)) || (lost(true) && !adminsAreAsked(after))
+  return opened ? [keysKey] : []
+}
+
+function clientsAreAsked({ globalTokens, oauth, keys }: Config['auth']): boolean {
+  return globalTokens.length > 0 || oauth.issuers.length > 0 || keys.some(({ role }) => role === null)
+}
+
+function adminsAreAsked({ adminTokens, oauth, keys }: Config['auth']): boolean {
+  const { issuer, viewer, operator, admin } = oauth.login
+  const roles = issuer !== null && [viewer, operator, admin].some((role) => role !== null)
+  return adminTokens.length > 0 || roles || keys.some(({ role }) => role !== null)
 }
 
 /** The fields of a definition whose absence keeps nobody out. */

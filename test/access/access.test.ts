@@ -208,6 +208,7 @@ const noTools = { known: () => null, reread: async () => null }
 function grantsOf(allowed: Partial<Record<ItemKind, readonly string[]>>, readOnly = false): Grants {
   return {
     endsAtMs: null,
+    limits: null,
     counts: true,
     server: () => ({ allowed: true, rule: 'the key' }),
     scopesFor: () => null,

@@ -283,7 +283,7 @@ describe('what is refused', () => {
       why: 'a value where a group belongs',
       files: yaml('mcp_proxy: { auth: secret }'),
       message:
-        'compozy.yaml: mcp_proxy.auth must be a map with the keys global_tokens, admin_tokens, admin_allow_ips, oauth',
+        'compozy.yaml: mcp_proxy.auth must be a map with the keys global_tokens, admin_tokens, admin_allow_ips, keys, oauth',
     },
     {
       why: 'broken YAML',

@@ -20,6 +20,7 @@ describe('the table of settings', () => {
       'auth.global_tokens MCP_PROXY_GLOBAL_AUTH_TOKENS --mcp-global-auth-tokens',
       'auth.admin_tokens MCP_PROXY_ADMIN_TOKENS --mcp-admin-tokens',
       'auth.admin_allow_ips MCP_PROXY_ADMIN_ALLOW_IPS --mcp-admin-allow-ips',
+      'auth.keys MCP_PROXY_AUTH_KEYS ',
       'auth.oauth.issuers MCP_PROXY_AUTH_OAUTH_ISSUERS ',
       'auth.oauth.scopes MCP_PROXY_AUTH_OAUTH_SCOPES ',
       'auth.oauth.access MCP_PROXY_AUTH_OAUTH_ACCESS ',
@@ -87,6 +88,7 @@ describe('the table of settings', () => {
         globalTokens: [],
         adminTokens: [],
         adminAllowIps: [],
+        keys: [],
         oauth: {
           issuers: [],
           scopes: [],

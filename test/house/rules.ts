@@ -29,6 +29,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     ...data,
     access: 'values',
     gateway: 'values',
+    'identity/keys': 'values',
     'http/*': 'values',
     'session/*': 'values',
     'upstream/*': 'values',
@@ -76,10 +77,12 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   identity: {
     ...everywhere,
     config: 'types',
+    registry: 'types',
     access: 'values',
     'identity/*': 'values',
     'upstream/transports/http': 'values',
   },
+  'identity/keys': { ...everywhere, registry: 'values', access: 'values' },
   'identity/oauth': {
     ...everywhere,
     config: 'types',

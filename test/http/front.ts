@@ -131,17 +131,20 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
   const streams = new AdminStreams(new ByteLedger({ heldBytesMax: 1e9, heldBytesPerClientMax: 1e9 }), {
     heartbeatMs: 15_000,
   })
+  const store = createMemoryStore()
+  const place = { store, directory: null }
+  const people = new IdentityOpener(log, { privateUpstreams: 'allowed' }, () => rules.settings, place)
   const admin = adminRoutes({
     recorder: { log, metrics, events },
     gate: async () => {},
     directory,
-    store: createMemoryStore(),
+    store,
+    keys: () => people.loadKeys(),
     log,
     config: { limits: rules.settings.limits },
     streams,
     reload: () => Promise.reject(new Error('nothing to reload')),
   })
-  const people = new IdentityOpener(log, { privateUpstreams: 'allowed' }, () => rules.settings)
   const echo = echoHandler(rules.settings.limits.bodyBytesMax, reached)
   const mcp = { stream: echo, sse: echo, message: echo, ...options.mcp }
   const app = createApp({
@@ -154,7 +157,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     identity: () => access.identity,
     me: {
       access: { holderOf: (token) => access.holderOf(token), asksWho: true },
-      signIn: () => people.loadSignIn((id) => access.holds(id)),
+      signIn: () => people.loadSignIn((principal) => access.current(principal)),
     },
   })
   const doors = new Map(servers.map((server) => [server.name, doorOf(server)]))
@@ -163,7 +166,9 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     names: () => servers.map(({ name }) => name),
   }
   const identity = await people.open(rules.settings)
-  const access = createAccess(rules, guarded, identity, () => people.signIn)
+  const signIn = () => people.signIn
+  const access = createAccess(rules, guarded, identity, signIn, () => people.keys)
+  people.whenKeysChange(() => access.keysChanged())
   const listener = await startListener({
     host: options.bind ?? '127.0.0.1',
     port: 0,

@@ -26,7 +26,7 @@ describe('the OpenAPI document', () => {
     )
     const served = front.routes
       .filter(({ path }) => !/^\/(mcp(-proxy)?|\.well-known|oauth|me\/sign-in)(\/|$)/.test(path))
-      .map(({ method, path }) => `${method} ${path.replace(':name', '{name}')}`)
+      .map(({ method, path }) => `${method} ${path.replace(/:(name|id)/, '{$1}')}`)
     expect(described.sort()).toEqual(served.sort())
   })
 

@@ -23,6 +23,7 @@ describe('every route', () => {
     await using front = await startFront()
     const routes = new Set(front.routes.map(({ method, path }) => `${method} ${path}`))
     expect([...routes].sort()).toEqual([
+      'DELETE /admin/keys/:id',
       'DELETE /admin/mcps/:name',
       'DELETE /mcp',
       'DELETE /mcp-proxy/:name/stream',
@@ -33,6 +34,8 @@ describe('every route', () => {
       'GET /admin/events',
       'GET /admin/groups',
       'GET /admin/groups/:name',
+      'GET /admin/keys',
+      'GET /admin/keys/:id',
       'GET /admin/mcps',
       'GET /admin/mcps/:name',
       'GET /admin/mcps/:name/logs',
@@ -52,6 +55,9 @@ describe('every route', () => {
       'GET /metrics',
       'GET /oauth/callback/:id',
       'GET /readyz',
+      'PATCH /admin/keys/:id',
+      'POST /admin/keys',
+      'POST /admin/keys/:id/rotate',
       'POST /admin/mcps',
       'POST /admin/mcps/:name/disable',
       'POST /admin/mcps/:name/enable',

@@ -66,6 +66,40 @@ describe.each<{ kind: string; open: () => DefinitionStore }>([
     store.close()
   })
 
+  test('keeps records beside definitions, by kind, and changes several in one', () => {
+    const store = open()
+    expect(store.records('key').size).toBe(0)
+    store.put(one)
+    store.putRecords(
+      'key',
+      new Map([
+        ['a', '1'],
+        ["' OR 1", '2'],
+        ['c', '3'],
+      ]),
+    )
+    store.putRecords('approval', new Map([['a', 'other']]))
+    store.putRecords(
+      'key',
+      new Map([
+        ['c', null],
+        ['a', '4'],
+        ['d', '5'],
+        ['nothing', null],
+      ]),
+    )
+    expect([...store.records('key')].toSorted()).toEqual([
+      ["' OR 1", '2'],
+      ['a', '4'],
+      ['d', '5'],
+    ])
+    expect([...store.records('approval')]).toEqual([['a', 'other']])
+    store.delete('one')
+    store.setDisabled('one', '2026-01-01T00:00:00.000Z')
+    expect(store.records('key').size).toBe(3)
+    store.close()
+  })
+
   test('takes names for names, not for SQL or properties', () => {
     const store = open()
     store.put(one)
@@ -128,6 +162,29 @@ describe('the file', () => {
     // One more may have been written than was told.
     expect(stored).toBeGreaterThanOrEqual(acknowledged)
     store.close()
+  })
+
+  test('has records after it is opened again, and only then a form that older programs refuse', () => {
+    const directory = freshDirectory()
+    const version = () => {
+      const database = new Database(fileIn(directory), { readonly: true })
+      const { user_version: found } = database.query('PRAGMA user_version').get() as { user_version: number }
+      database.close()
+      return found
+    }
+    const store = openSqliteStore(directory)
+    store.put(one)
+    const before = version()
+    store.putRecords('key', new Map([['a', 'text']]))
+    store.put(two)
+    expect([before, version()]).toEqual([2, 3])
+    store.close()
+    const again = openSqliteStore(directory)
+    expect([[...again.records('key')], again.list()]).toEqual([[['a', 'text']], [one, two]])
+    again.putRecords('key', new Map([['a', null]]))
+    again.close()
+    expect(version()).toBe(2)
+    expect(openSqliteStore(directory).list()).toEqual([one, two])
   })
 
   test('is readable by its owner alone, whatever the umask', () => {

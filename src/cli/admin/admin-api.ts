@@ -131,6 +131,7 @@ const signs: readonly (readonly [path: RegExp, member: string])[] = [
   [/^\/tools(?:\?|$)/, 'tools'],
   [/^\/groups$/, 'groups'],
   [/^\/groups\/[^/]+$/, 'members'],
+  [/^\/keys$/, 'keys'],
   [/^\/openapi\.json$/, 'openapi'],
 ]
 
@@ -223,6 +224,7 @@ function inCommands(details: unknown): unknown {
   return details
     .replace('GET /admin/mcps lists all of them', '"compozy servers list" lists all of them')
     .replace('GET /admin/groups lists all of them', '"compozy groups list" lists all of them')
+    .replace('GET /admin/keys lists all of them', '"compozy keys list" lists all of them')
 }
 
 function parsed(text: string): Record<string, unknown> | null {

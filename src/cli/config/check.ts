@@ -82,15 +82,20 @@ function ruleFindings({ config, servers }: FoundConfig): Finding[] {
   const compiled = compileRules(config)
   if (!compiled.ok) return compiled.errors.map((message) => ({ level: 'error', message }))
   const doors = new ServerDoors()
-  const closed = servers.flatMap(({ name, definition }): string[] =>
-    definition !== null && doors.of(definition).isClosed(compiled.rules.global)
-      ? [`${name}: nobody can come in: ${closedReason}`]
-      : [],
-  )
+  const otherwise = config.auth.oauth.issuers.length > 0 || config.auth.keys.some(({ role }) => role === null)
+  const closed = servers.flatMap(({ name, definition }): string[] => {
+    const door = definition === null ? null : doors.of(definition)
+    if (door === null || (otherwise && !door.ownOnly) || !door.isClosed(compiled.rules.global)) return []
+    return [`${name}: nobody can come in: ${closedReason}`]
+  })
   const unknown = unknownNames(config, config.servers).map(
     (line) => `${line} (as far as the file tells; what is registered over the admin API is not looked at)`,
   )
-  return [...compiled.warnings, ...closed, ...unknown].map((message) => ({ level: 'warning', message }))
+  const exposure = compiled.exposure === null ? [] : [compiled.exposure]
+  return [...compiled.warnings, ...exposure, ...closed, ...unknown].map((message) => ({
+    level: 'warning',
+    message,
+  }))
 }
 
 async function commandFinding({ name, definition }: FoundServer): Promise<Finding[]> {

@@ -50,21 +50,33 @@ export function doorFindings({ host, auth }: Config, openAddress: string | null)
       ),
     ]
   }
+  const { clients, admins } = askedBy(auth)
   const open = [
-    ...(auth.globalTokens.length === 0
+    ...(!clients
       ? [
           warning(
             check,
             `${listens} and asks clients for no token`,
-            'Set auth.global_tokens, or tokens for each server, unless the network itself keeps strangers out.',
+            'Set auth.global_tokens or auth.keys, or tokens for each server, unless the network itself keeps strangers out.',
           ),
         ]
       : []),
-    ...(auth.adminTokens.length === 0
+    ...(!admins
       ? [note(check, 'has no admin token: only this machine may administer it (auth.admin_tokens)')]
       : []),
   ]
   return open.length > 0 ? open : [ok(check, `${listens}, and asks clients and admins for tokens`)]
+}
+
+/** Whether clients, and admins, are asked who they are. */
+function askedBy({ globalTokens, adminTokens, keys, oauth }: Config['auth']): {
+  readonly clients: boolean
+  readonly admins: boolean
+} {
+  return {
+    clients: globalTokens.length > 0 || oauth.issuers.length > 0 || keys.some(({ role }) => role === null),
+    admins: adminTokens.length > 0 || oauth.login.admin !== null || keys.some(({ role }) => role !== null),
+  }
 }
 
 /**

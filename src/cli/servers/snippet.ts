@@ -54,7 +54,9 @@ export const snippet = defineCommand({
     const found = await readSettings(flags, (value) => ({
       address: flags['url'] === undefined ? addressOf(value) : null,
       baseUrl: flags['url'] === undefined ? value(settings.baseUrl) : null,
-      asks: value(settings.auth.globalTokens).length > 0,
+      asks:
+        value(settings.auth.globalTokens).length > 0 ||
+        value(settings.auth.keys).some(({ role }) => role === null),
     }))
     const base = gatewayUrl(flags, found.address)
     const asks = (await askedForToken(base, name, given)) ?? found.asks

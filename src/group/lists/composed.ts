@@ -3,7 +3,7 @@ import type { Reach } from '../../access/reach.ts'
 import { type AmbiguousName, type GroupNames, nameTable } from '../names.ts'
 import { type ItemChange, shownItem } from '../shown.ts'
 import type { UriTable } from '../uri-table.ts'
-import type { NamedKind, ViewMember } from '../view/view-member.ts'
+import { factsOf, type NamedKind, type ViewMember } from '../view/view-member.ts'
 import type { ListKind, MemberList } from './member-list.ts'
 
 /** One member's list. */
@@ -53,11 +53,11 @@ export class Composed implements Pageable {
     this.#reach = reach
     if (kind === 'tools' || kind === 'prompts') {
       const named = kind === 'tools' ? 'tool' : 'prompt'
-      const { items, ambiguous } = namedItems(named, lists, uris, allNames[named])
-      this.items = items.filter(({ name }) => reach.allows(named, name))
+      const { items, ambiguous } = namedItems(named, lists, uris, allNames[named], reach)
+      this.items = items
       this.ambiguous = ambiguous
     } else {
-      this.items = lists.flatMap((one) => locatedItems(kind, one, uris))
+      this.items = lists.flatMap((one) => locatedItems(kind, one, uris, reach))
       this.ambiguous = []
     }
     this.chars = this.items.reduce((sum, { text }) => sum + text.length, 0)
@@ -117,6 +117,7 @@ function namedItems(
   lists: readonly MemberItems[],
   uris: UriTable | null,
   names: GroupNames,
+  reach: Reach,
 ): { items: ShownItem[]; ambiguous: readonly AmbiguousName[] } {
   const shown = lists.map(({ member, list }) => ({
     member,
@@ -128,9 +129,10 @@ function namedItems(
   )
   const items: ShownItem[] = []
   for (const { member, items: own } of shown) {
-    for (const { text, name } of own) {
+    for (const { text, name, readOnlyHint } of own) {
       const shownName = names.shown(member.name, name)
       if (!table.owners.has(shownName)) continue
+      if (!reach.allows(kind, shownName, factsOf(readOnlyHint))) continue
       const description = kind === 'tool' ? member.member.described(name) : null
       items.push({
         server: member.name,
@@ -150,6 +152,7 @@ function locatedItems(
   kind: 'resources' | 'templates',
   { member, list }: MemberItems,
   uris: UriTable | null,
+  reach: Reach,
 ): ShownItem[] {
   const [access, shownOf] =
     kind === 'resources'
@@ -159,6 +162,7 @@ function locatedItems(
   for (const { text, name } of list.items) {
     if (!member.reach.allows(access, name)) continue
     const shown = shownOf(name)
+    if (!reach.allows(access, shown)) continue
     // `show` is asked for the item's own URI, and for that of an app.
     const show = (uri: string) => (uri === name ? shown : (uris?.shown(member.name, uri) ?? uri))
     items.push({

@@ -153,12 +153,15 @@ export class GroupSubscription implements OpenRequest, ResponseOwner, ChangeHear
     this.#acknowledge(accepted)
   }
 
-  /** Whose the URIs are that the client has asked for; those of nobody are left out. */
+  /** Whose the URIs are that the client has asked for; those of nobody, and those that it may not use, are left out. */
   async #ownedUris(): Promise<Map<string, Map<string, string>>> {
     const byServer = new Map<string, Map<string, string>>()
+    const { view } = this.#client
     for (const asked of this.#listen.uris) {
+      if (!view.opensUri('resource', asked)) continue
       const owner = await this.#client.uriShowing.owner(asked)
       if (owner.kind !== 'known') continue
+      if (view.member(owner.server)?.reach.allows('resource', owner.uri) !== true) continue
       const own = byServer.get(owner.server) ?? new Map<string, string>()
       byServer.set(owner.server, own.set(owner.uri, asked))
     }

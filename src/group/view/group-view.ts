@@ -9,7 +9,7 @@ import type { ListKind } from '../lists/member-list.ts'
 import { nameTable } from '../names.ts'
 import type { UriTable } from '../uri-table.ts'
 import { UriMemory } from './shown-uris.ts'
-import type { NamedKind, ViewMember } from './view-member.ts'
+import { factsOf, type NamedKind, type ViewMember } from './view-member.ts'
 
 /** Where a call goes. */
 export interface Target {
@@ -60,7 +60,8 @@ export class GroupView {
   target(kind: NamedKind, shown: string): Target | null | readonly ViewMember[] {
     const known = this.#targets[kind].get(shown)
     if (known !== undefined) return known
-    if (!this.#reach.allows(kind, shown)) return null
+    // What only tools may be that say so of themselves is known once their list is there.
+    if (!this.#reach.allows(kind, shown, factsOf(true))) return null
     const owner = this.names[kind].owner(shown)
     if (owner.kind === 'listed') return this.#visible(owner.servers)
     const member = this.#byName.get(owner.server)
@@ -77,7 +78,18 @@ export class GroupView {
     }))
     const owner = nameTable(this.names[kind], listed).owners.get(shown)
     const member = owner && this.#byName.get(owner.server)
-    return owner && member ? this.#remember(kind, shown, { member, name: owner.name }) : null
+    if (!owner || !member) return null
+    const target = { member, name: owner.name }
+    if (this.#reach.allows(kind, shown)) return this.#remember(kind, shown, target)
+    // By what it says of itself now, which may be something else the next time.
+    const list = lists.find((one) => one.member === member)?.list
+    const item = list?.items.find(({ name }) => name === owner.name)
+    return this.#reach.allows(kind, shown, factsOf(item?.readOnlyHint === true)) ? target : null
+  }
+
+  /** Whether the rules about the group itself open this resource or template, as it is shown here. */
+  opensUri(kind: 'resource' | 'template', shown: string): boolean {
+    return this.#reach.allows(kind, shown)
   }
 
   /** The list of the group that these lists of its members become. */

@@ -7,8 +7,13 @@ import type { Member } from '../members.ts'
 /** What has a name in a group. */
 export type NamedKind = 'tool' | 'prompt'
 
-const readOnly: ItemFacts = { readOnly: true }
-const notReadOnly: ItemFacts = { readOnly: false }
+const readOnly: ItemFacts = Object.freeze({ readOnly: true })
+const notReadOnly: ItemFacts = Object.freeze({ readOnly: false })
+
+/** What rules look at of a tool that says of itself whether it only reads. */
+export function factsOf(readOnlyHint: boolean): ItemFacts {
+  return readOnlyHint ? readOnly : notReadOnly
+}
 
 export class ViewMember {
   readonly member: Member
@@ -38,7 +43,7 @@ export class ViewMember {
   /** Whether the caller is shown this tool or prompt of the server's. */
   shows(kind: NamedKind, { name, readOnlyHint }: Pick<ListItem, 'name' | 'readOnlyHint'>): boolean {
     if (kind === 'tool' && !this.member.allows(name)) return false
-    return this.reach.allows(kind, name, readOnlyHint ? readOnly : notReadOnly)
+    return this.reach.allows(kind, name, factsOf(readOnlyHint))
   }
 
   /** True where something of this kind may be there that the caller is not shown. */

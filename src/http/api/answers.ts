@@ -9,17 +9,17 @@ import { catalogue } from '../../errors.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { type CallOutcome, callOutcomes } from '../../telemetry/call-ending.ts'
 
-const nullable = <S extends TSchema>(schema: S, description: string) =>
+export const nullable = <S extends TSchema>(schema: S, description: string) =>
   Type.Union([schema, Type.Null()], { description })
 
-const oneOf = <const Names extends readonly string[]>(names: Names, description: string) =>
+export const oneOf = <const Names extends readonly string[]>(names: Names, description: string) =>
   Type.Unsafe<Names[number]>({ type: 'string', enum: names, description })
 
-const count = (description: string) => Type.Integer({ minimum: 0, description })
+export const count = (description: string) => Type.Integer({ minimum: 0, description })
 /** Existing clients read these into integers. */
 const nanoseconds = (description: string) => Type.Integer({ minimum: 0, description })
 const quantity = (description: string) => Type.Number({ minimum: 0, description })
-const textOf = (description: string) => Type.String({ description })
+export const textOf = (description: string) => Type.String({ description })
 const serverName = textOf('The name of a server.')
 
 /** The error form of every plain answer. */

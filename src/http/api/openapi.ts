@@ -7,6 +7,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { version } from '../../../package.json'
 import { catalogue, type ErrorCode } from '../../errors.ts'
+import { keyIdSchema } from '../../registry/access/key-schema.ts'
 import { serverNamePattern } from '../../registry/server-name.ts'
 import { errorAnswer } from './answers.ts'
 import type { OperationId } from './operation.ts'
@@ -34,7 +35,7 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
     // The routes that speak MCP are no operations.
     if (id === undefined || !isOperationId(id)) continue
     const template = path.replace(/:(\w+)/g, '{$1}')
-    paths[template] ??= path.includes(':name') ? { parameters: [nameParameter] } : {}
+    paths[template] ??= parametersOf(path)
     paths[template][method.toLowerCase()] = withReferences(described(id, operations[id]), schemas)
   }
   return {
@@ -49,6 +50,7 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
     servers: [{ url: baseUrl }],
     tags: [
       { name: 'servers', description: 'The registry of MCP servers.' },
+      { name: 'keys', description: 'Keys that open servers, or this API.' },
       { name: 'tools', description: 'The tools of all servers.' },
       { name: 'configuration', description: 'The settings, and the servers of the file.' },
       { name: 'figures', description: 'Metrics, and this document.' },
@@ -63,11 +65,24 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
           type: 'http',
           scheme: 'bearer',
           description:
-            'One of auth.admin_tokens; none is needed on the machine itself when none are configured.',
+            'One of auth.admin_tokens, or a key with a role; none is needed on the machine itself when there are none.',
         },
       },
     },
   }
+}
+
+function parametersOf(path: string): Record<string, unknown> {
+  if (path.includes(':name')) return { parameters: [nameParameter] }
+  return path.includes(':id') ? { parameters: [idParameter] } : {}
+}
+
+const idParameter = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  description: 'The id of a key.',
+  schema: keyIdSchema,
 }
 
 const nameParameter = {
@@ -152,10 +167,12 @@ function contentOf(schema: TSchema, contentType = 'application/json'): Record<st
 function withReferences(value: unknown, schemas: Record<string, unknown>): unknown {
   if (Array.isArray(value)) return value.map((item) => withReferences(item, schemas))
   if (typeof value !== 'object' || value === null) return value
-  // `keys` is for the sentences of problems.ts and no word of JSON Schema.
-  const { $id, keys: _, ...members } = value as { readonly $id?: string; readonly keys?: unknown }
+  const { $id, ...members } = value as { readonly $id?: string }
   const copy = Object.fromEntries(
-    Object.entries(members).map(([name, member]) => [name, withReferences(member, schemas)]),
+    Object.entries(members)
+      // A text under `keys` is for the sentences of problems.ts and no word of JSON Schema.
+      .filter(([name, member]) => name !== 'keys' || typeof member !== 'string')
+      .map(([name, member]) => [name, withReferences(member, schemas)]),
   )
   if ($id === undefined) return copy
   schemas[$id] = copy

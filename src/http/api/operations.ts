@@ -6,13 +6,15 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { ErrorCode } from '../../errors.ts'
+import { keyChangeSchema, newKeySchema } from '../../registry/access/key-schema.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { prometheusContentType } from '../../telemetry/metrics-page.ts'
 import * as answers from './answers.ts'
+import * as keys from './key-answers.ts'
 import { toolCall } from './tool-call-schema.ts'
 
 export interface Operation {
-  readonly tag: 'servers' | 'tools' | 'configuration' | 'figures' | 'health' | 'people'
+  readonly tag: 'servers' | 'keys' | 'tools' | 'configuration' | 'figures' | 'health' | 'people'
   readonly summary: string
   /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
   readonly access: 'admin' | 'everyone'
@@ -52,6 +54,9 @@ const errorsOfGate = [
   'URL_FORBIDDEN',
 ] as const
 
+/** What may keep a key from being changed. */
+const errorsOfKeys = ['KEY_INVALID', 'STORE_UNAVAILABLE', 'STORAGE_FULL'] as const
+
 /** By `operationId`, after which generated clients name their functions. */
 export const operations = {
   getMe: {
@@ -68,7 +73,7 @@ export const operations = {
     body: {
       description: 'The token.',
       schema: Type.Object({
-        token: Type.String({ description: 'Of auth.admin_tokens or auth.global_tokens.' }),
+        token: Type.String({ description: 'Of auth.admin_tokens or auth.global_tokens, or a key.' }),
       }),
     },
     answers: { 200: { description: 'Who that is.', schema: answers.me } },
@@ -237,6 +242,62 @@ export const operations = {
     access: 'admin',
     answers: { 204: { description: 'It is removed, and its processes are gone.', schema: null } },
     errors: ['SERVER_UNKNOWN', 'DEFINITION_READ_ONLY', 'STORE_UNAVAILABLE', 'STORAGE_FULL'],
+  },
+  listKeys: {
+    tag: 'keys',
+    summary: 'All keys, those of the file among them, without their texts.',
+    access: 'admin',
+    answers: { 200: { description: 'All keys.', schema: keys.keyList } },
+  },
+  createKey: {
+    tag: 'keys',
+    summary: 'Makes a key; the answer has its text, this once.',
+    access: 'admin',
+    body: {
+      description: 'Its name, and what it opens; without expires it ends after 90 days.',
+      schema: newKeySchema,
+    },
+    answers: { 201: { description: 'The key is stored, its text as a digest.', schema: keys.madeKey } },
+    errors: [...errorsOfKeys, 'KEY_EXISTS', 'KEYS_EXHAUSTED'],
+  },
+  getKey: {
+    tag: 'keys',
+    summary: 'One key, without its text.',
+    access: 'admin',
+    answers: { 200: { description: 'The key.', schema: keys.keyAnswer } },
+    errors: ['KEY_UNKNOWN'],
+  },
+  changeKey: {
+    tag: 'keys',
+    summary: 'Changes a key; what it opens no more ends at once.',
+    access: 'admin',
+    body: { description: 'What is to change: what is left out stays.', schema: keyChangeSchema },
+    answers: { 200: { description: 'The key is changed.', schema: keys.changedKey } },
+    errors: [...errorsOfKeys, 'KEY_UNKNOWN', 'KEY_EXISTS', 'KEY_READ_ONLY', 'KEYS_EXHAUSTED'],
+  },
+  revokeKey: {
+    tag: 'keys',
+    summary: 'Takes a key back; its sessions, streams and calls end within a second.',
+    access: 'admin',
+    query: {
+      open: {
+        description: 'With the last key: lets in again who was before there were keys.',
+        schema: Type.Boolean(),
+      },
+    },
+    answers: { 204: { description: 'The key opens nothing any more.', schema: null } },
+    errors: [...errorsOfKeys, 'KEY_UNKNOWN', 'KEY_READ_ONLY'],
+  },
+  rotateKey: {
+    tag: 'keys',
+    summary: 'Gives a key a new text, in the answer this once; the old one counts for a while more.',
+    access: 'admin',
+    body: {
+      description: 'How long the old text counts, 24h when left out and 168h at most. The body may be empty.',
+      schema: Type.Object({ overlap: Type.Optional(duration) }),
+    },
+    answers: { 200: { description: 'The key has a new text.', schema: keys.madeKey } },
+    errors: [...errorsOfKeys, 'KEY_UNKNOWN', 'KEY_READ_ONLY', 'KEYS_EXHAUSTED'],
   },
   listTools: {
     tag: 'tools',

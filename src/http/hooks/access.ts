@@ -6,23 +6,16 @@
  * The order is the point. Who may not pass costs no parsing and no upstream work, and learns nothing
  * about what lies behind.
  */
-import { AccessDecider } from '../../access/decide.ts'
-import { anonymous, type Principal } from '../../access/principal.ts'
+import type { AccessDecider } from '../../access/decide.ts'
+import type { Principal } from '../../access/principal.ts'
 import type { Grants, RuledFields } from '../../access/reach.ts'
-import { closedReason, type DoorFields, type ServerDoor } from '../../access/server-door.ts'
-import { bearerOf, type Digest, digestOf, digestOfAsked } from '../../access/tokens.ts'
-import { GatewayError, serverUnknownError } from '../../errors.ts'
+import type { DoorFields } from '../../access/server-door.ts'
+import type { GatewayError } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
-import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
-import { countingKey } from '../../net/address.ts'
-import { headersForUpstream } from '../../net/header-policy.ts'
-import { everythingGroup } from '../../registry/definition-schema.ts'
-import { emptyLog, type RequestContext, senderOf } from '../context.ts'
-import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
-import { checkPage, checkRole, sessionOf } from './browser-door.ts'
-import { ClientMemory, settleClient } from './client.ts'
-import { checkLength, RateLimiter } from './limits.ts'
-import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
+import type { KeyRing } from '../../identity/keys/key-ring.ts'
+import type { SignIn } from '../../identity/sign-in/sign-in.ts'
+import type { RequestContext } from '../context.ts'
+import { AccessChain } from './access-chain.ts'
 import type { AccessRules } from './rules.ts'
 import type { Target } from './target.ts'
 
@@ -32,8 +25,8 @@ export interface GuardedServers {
   of(server: string): (DoorFields & RuledFields) | undefined
   /** Those of the servers in it, where this is a group; undefined for a server. */
   membersOf?(group: string): readonly DoorFields[] | undefined
-  /** All groups. */
-  groups?(): Iterable<{ readonly definition: RuledFields }>
+  /** All groups that have this server, or may have it. */
+  groupsWith?(server: string): Iterable<{ readonly definition: RuledFields }>
   names(): Iterable<string>
 }
 
@@ -53,14 +46,19 @@ export interface Access {
   admit(request: Request, target: Target, socketAddress: string | null): Admission
   /** Takes new rules for all requests from now on, and who knows those whom no token of theirs names. */
   reload(rules: AccessRules, identity: Identity | null): void
-  /** Whether a request of this principal to this server could still be let in; else its sessions must end. */
-  admits(principalId: string, grants: Grants | null, server: string): boolean
+  /**
+   * Whether a request of this principal to this server could still be let in; else its sessions must end. `byGroup` is
+   * true where it may have come by a group.
+   */
+  admits(principalId: string, grants: Grants | null, server: string, byGroup: boolean): boolean
   /** Whether this admin request could still be let in; else what it has opened must end. */
   admitsAdmin(context: RequestContext): boolean
-  /** Who holds this token of the configuration. */
+  /** Takes note that keys are others than before. */
+  keysChanged(): void
+  /** Who holds this token of the configuration, or this key. */
   holderOf(token: string): Principal | null
-  /** Whether such a token still makes this principal. */
-  holds(principalId: string): boolean
+  /** Whom that stands for now, by the principal of then; null once it counts no more. */
+  current(principal: Principal): Principal | null
   /** Whether anybody is asked who they are. */
   readonly asksWho: boolean
   /** Why nobody at all can come in at this server; null where somebody can. */
@@ -78,304 +76,7 @@ export function createAccess(
   servers: GuardedServers,
   identity: Identity | null = null,
   signIn: () => SignIn | null = () => null,
+  keys: () => KeyRing | null = () => null,
 ): Access {
-  return new AccessChain(rules, servers, identity, signIn)
-}
-
-/** How often one address may have an issuer asked about tokens that nobody has seen, a second and at once. */
-const asksPerSecond = 5
-const asksAtOnce = 20
-
-class AccessChain implements Access {
-  #rules: AccessRules
-  #rate: RateLimiter | null
-  readonly #servers: GuardedServers
-  readonly decider: AccessDecider
-  /** Null where the configured tokens are all that counts. */
-  identity: Identity | null
-  /** Null as long as nobody has signed in in a browser. */
-  readonly #signIn: () => SignIn | null
-  readonly #asks = new RateLimiter(asksPerSecond, asksAtOnce)
-  readonly #instance = crypto.randomUUID().slice(0, 8)
-  #requests = 0
-  readonly #clients = new ClientMemory()
-
-  constructor(
-    rules: AccessRules,
-    servers: GuardedServers,
-    identity: Identity | null,
-    signIn: () => SignIn | null,
-  ) {
-    this.#signIn = signIn
-    this.#rules = rules
-    this.identity = identity
-    this.#rate = limiterOf(rules)
-    this.#servers = servers
-    this.decider = new AccessDecider(rules.global)
-  }
-
-  admit(request: Request, target: Target, socketAddress: string | null): Admission {
-    const startedAtMs = performance.now()
-    const { headers } = request
-    const rules = this.#rules
-    const clients = this.#clients
-    const peer = clients.peerOf(socketAddress)
-    const host = clients.hostOf(headers.get('host') ?? '')
-    const forwarding = rules.trusted.size === 0 ? clients.direct : settleClient(peer, headers, rules)
-    const origin = headers.get('origin')
-    const context: RequestContext = {
-      request,
-      place: 0,
-      requestId: `${this.#instance}-${(++this.#requests).toString(36)}`,
-      // Without OAuth its paths are none.
-      area: target.area === 'discovery' && this.identity === null ? 'unknown' : target.area,
-      path: target.path,
-      server: target.server,
-      endpoint: target.endpoint,
-      peer,
-      client: forwarding.client,
-      externalBase: clients.baseOf(host, forwarding, rules),
-      principal: anonymous,
-      startedAtMs,
-      corsOrigin: origin !== null && rules.origins.has(origin) ? origin : null,
-      idleTimer: null,
-      bodyRead: request.method !== 'POST',
-      untimed: false,
-      log: emptyLog(),
-    }
-    if (host === null) {
-      return { context, refusal: new GatewayError('BAD_REQUEST', 'The Host header is not a host name.') }
-    }
-    const { area } = context
-    const early =
-      checkHost(host, area, rules) ??
-      checkOrigin(request, origin, area, host, context.externalBase, rules) ??
-      preflight(request, origin, area, rules)
-    if (early !== null) return { context, refusal: early }
-    const refusal = this.#authenticate(context, target, headers, rules)
-    if (refusal instanceof Promise) {
-      return { context, refusal: refusal.then((late) => late ?? this.#limit(context, request, rules)) }
-    }
-    return { context, refusal: refusal ?? this.#limit(context, request, rules) }
-  }
-
-  reload(rules: AccessRules, identity: Identity | null): void {
-    this.identity = identity
-    const rate = limiterOf(rules)
-    // An unchanged limit keeps its buckets: a reload must not refill them.
-    if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
-    this.#rules = rules
-    this.decider.reload(rules.global)
-  }
-
-  admitsAdmin({ peer, client, request, principal, browser, path }: RequestContext): boolean {
-    const rules = this.#rules
-    if (checkAdminAddress(peer, client, request.headers, rules) !== null) return false
-    if (browser !== undefined) {
-      const role = this.#signIn()?.has(browser) === true ? browser.principal?.role : undefined
-      return role !== undefined && checkRole(role, request.method, path) === null
-    }
-    return rules.adminAsks ? rules.admin.holds(principal.id) : principal === anonymous
-  }
-
-  holderOf(token: string): Principal | null {
-    const digest = digestOf(token)
-    return this.#rules.admin.find(digest) ?? this.#rules.global.find(digest)
-  }
-
-  holds(principalId: string): boolean {
-    return this.#rules.admin.holds(principalId) || this.#rules.global.holds(principalId)
-  }
-
-  get asksWho(): boolean {
-    return this.#rules.adminAsks || this.#rules.global.size > 0 || this.identity !== null
-  }
-
-  admits(principalId: string, grants: Grants | null, server: string): boolean {
-    if (grants !== null) return this.#reaches(grants, server) || this.#reachesInGroup(grants, server)
-    // What a group reads for a person: what that person may see of it is decided where it is shown.
-    if (principalId.startsWith('oauth:')) return true
-    return this.#doorOf(server).admits(principalId, this.#rules.global, this.#guestsOf(server))
-  }
-
-  closedReason(server: string): string | null {
-    const door = this.#doorOf(server)
-    if (this.identity !== null && !door.ownOnly) return null
-    return door.isClosed(this.#rules.global, this.#guestsOf(server)) ? closedReason : null
-  }
-
-  headersForUpstream(request: Request, listed: readonly string[]): Record<string, string> | undefined {
-    if (listed.length === 0) return undefined
-    // What has opened this gateway is for this gateway, whoever has issued it.
-    const presented =
-      senderOf(request)?.role === 'anonymous' ? null : bearerOf(request.headers.get('authorization'))
-    return headersForUpstream(request.headers, listed, (text) => {
-      if (text === presented) return true
-      const digest = digestOf(text)
-      return this.#rules.admin.find(digest) !== null || this.#isClientToken(digest)
-    })
-  }
-
-  #authenticate(
-    context: RequestContext,
-    target: Target,
-    headers: Headers,
-    rules: AccessRules,
-  ): GatewayError | null | Promise<GatewayError | null> {
-    const { area } = target
-    let outcome: Principal | GatewayError = anonymous
-    if (area === 'mcp') {
-      const door = this.#doorOf(target.server)
-      const guests = this.#guestsOf(target.server)
-      const authorization = headers.get('authorization')
-      if (this.identity !== null && !door.ownOnly) {
-        return this.#identify(context, target, door, authorization, this.identity)
-      }
-      return this.#enter(context, target, door, door.authenticate(authorization, rules.global, guests))
-    }
-    if (area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)) {
-      const refusal = checkAdminAddress(context.peer, context.client, headers, rules)
-      if (refusal !== null) return refusal
-      const authorization = isTokenless(area, rules) ? null : headers.get('authorization')
-      if (authorization === null) {
-        const browser = sessionOf(headers, context.externalBase, this.#signIn())
-        if (browser !== null) return this.#enterAsPerson(context, browser)
-      }
-      outcome = authenticateAdmin(authorization, rules, (digest) => this.#isClientToken(digest))
-    }
-    if (area === 'me') return this.#enterMe(context, target, headers)
-    if (outcome instanceof GatewayError) return outcome
-    context.principal = outcome
-    return null
-  }
-
-  /** An admin path with a cookie: only for pages of the gateway's own, and only as far as the role goes. */
-  #enterAsPerson(context: RequestContext, browser: BrowserSession): GatewayError | null {
-    const { request, externalBase, path } = context
-    const refusal = checkPage(request, browser, externalBase)
-    if (refusal !== null) return refusal
-    context.principal = browser.principal ?? anonymous
-    context.browser = browser
-    return checkRole(context.principal.role, request.method, path)
-  }
-
-  /** Whoever it is: a browser, a token of the configuration, or one of an issuer. Nobody is refused but a bad token. */
-  #enterMe(
-    context: RequestContext,
-    target: Target,
-    headers: Headers,
-  ): GatewayError | null | Promise<GatewayError | null> {
-    const browser = sessionOf(headers, context.externalBase, this.#signIn())
-    const token = bearerOf(headers.get('authorization'))
-    if (token === null) {
-      if (browser === null) return null
-      context.browser = browser
-      context.principal = browser.principal ?? anonymous
-      return null
-    }
-    const settle = (found: Principal | GatewayError): GatewayError | null => {
-      if (found instanceof GatewayError) return found
-      context.principal = found
-      return null
-    }
-    const holder = this.holderOf(token)
-    if (holder !== null || this.identity === null) {
-      return settle(holder ?? new GatewayError('UNAUTHENTICATED', 'The token is none that is configured.'))
-    }
-    const found = this.identity.identify(token, digestOfAsked(token), target, () => this.#mayAsk(context))
-    return found instanceof Promise ? found.then(settle) : settle(found)
-  }
-
-  /** A token that is not configured may be of somebody all the same. */
-  #identify(
-    context: RequestContext,
-    target: Target,
-    door: ServerDoor,
-    authorization: string | null,
-    identity: Identity,
-  ): GatewayError | null | Promise<GatewayError | null> {
-    const token = bearerOf(authorization)
-    if (token === null) return identity.askForToken(target)
-    const digest = digestOfAsked(token)
-    const holder = door.holderOf(digest, this.#rules.global, this.#guestsOf(target.server))
-    const found = holder ?? identity.identify(token, digest, target, () => this.#mayAsk(context))
-    return found instanceof Promise
-      ? found.then((late) => this.#enter(context, target, door, late))
-      : this.#enter(context, target, door, found)
-  }
-
-  #enter(
-    context: RequestContext,
-    target: Target,
-    door: ServerDoor,
-    found: Principal | GatewayError,
-  ): GatewayError | null {
-    if (found instanceof GatewayError) return found
-    context.principal = found
-    if (found.grants !== null && !this.#reaches(found.grants, target.server)) {
-      return this.#outOfReach(found.grants, target)
-    }
-    // After the token: from elsewhere, a stranger would learn which servers exist.
-    return door.checkAddress(context.client)
-  }
-
-  /** Whether rules let their holder come in here; where all servers are together each is decided for itself. */
-  #reaches(grants: Grants, server: string): boolean {
-    const fields = this.#fieldsOf(server)
-    return grants.counts && (fields === everythingGroup || grants.server(fields, null).allowed)
-  }
-
-  /** A call to a server may have come by a group, which its books do not tell. */
-  #reachesInGroup(grants: Grants, server: string): boolean {
-    const fields = this.#fieldsOf(server)
-    for (const { definition } of this.#servers.groups?.() ?? [])
-      if (grants.server(fields, definition).allowed) return true
-    return false
-  }
-
-  /** A server that is out of reach is not there, but for those who can ask for more. */
-  #outOfReach(grants: Grants, target: Target): GatewayError {
-    const scopes = grants.scopesFor(this.#fieldsOf(target.server))
-    if (scopes !== null && this.identity !== null) return this.identity.askForScopes(target, scopes)
-    return serverUnknownError(target.server)
-  }
-
-  /** What rules look at; of a server that does not exist, what they would look at if it did. */
-  #fieldsOf(server: string): RuledFields {
-    return this.#servers.of(server) ?? { name: server, access: null }
-  }
-
-  #mayAsk({ client, peer, startedAtMs }: RequestContext): GatewayError | null {
-    const address = client ?? peer
-    return this.#asks.check(address === null ? '' : countingKey(address), startedAtMs)
-  }
-
-  #limit(context: RequestContext, request: Request, rules: AccessRules): GatewayError | null {
-    const refusal = checkLength(request, rules.settings.limits.bodyBytesMax)
-    if (refusal !== null || this.#rate === null || context.area === 'health') return refusal
-    const address = context.client ?? context.peer
-    // By address and token: clients behind one address are told apart, and so are holders of one token.
-    const client = `${address === null ? '' : countingKey(address)} ${context.principal.id}`
-    return this.#rate.check(client, context.startedAtMs)
-  }
-
-  #doorOf(server: string): ServerDoor {
-    return this.decider.doorOf(this.#servers.of(server))
-  }
-
-  /** The doors of the servers in a group, looked up only when somebody's token is not the group's. */
-  #guestsOf(server: string): () => readonly ServerDoor[] {
-    return () => (this.#servers.membersOf?.(server) ?? []).map((fields) => this.decider.doorOf(fields))
-  }
-
-  #isClientToken(digest: Digest): boolean {
-    if (this.#rules.global.find(digest) !== null) return true
-    for (const name of this.#servers.names()) if (this.#doorOf(name).own.find(digest) !== null) return true
-    return false
-  }
-}
-
-function limiterOf(rules: AccessRules): RateLimiter | null {
-  const { perSecond, burst } = rules.settings.limits.rate
-  return perSecond === 0 ? null : new RateLimiter(perSecond, burst)
+  return new AccessChain(rules, servers, identity, signIn, keys)
 }

@@ -30,22 +30,30 @@ export function checkAdminAddress(
   return hasForwardingHeaders(headers) ? tokenlessAdminError('A forwarded request') : null
 }
 
-/** The principal of an admin request. `isClientToken` tells a wrong key from no key: 403, not 401. */
+/**
+ * The principal of an admin request. `isClientToken` tells a wrong key from no key: 403, not 401. `key` is who has
+ * shown a key, which may be one for MCP endpoints.
+ */
 export function authenticateAdmin(
   authorization: string | null,
   rules: AccessRules,
   isClientToken: (digest: Digest) => boolean,
+  key: Principal | null = null,
 ): Principal | GatewayError {
   if (!rules.adminAsks) return anonymous
+  if (key !== null) return key.role === 'client' ? clientsOnly() : key
   const token = bearerOf(authorization)
   if (token === null) return unauthenticated('one of auth.admin_tokens')
   const digest = digestOfAsked(token)
   const principal = rules.admin.find(digest)
   if (principal !== null) return principal
-  if (!isClientToken(digest)) return unauthenticated('one of auth.admin_tokens')
+  return isClientToken(digest) ? clientsOnly() : unauthenticated('one of auth.admin_tokens')
+}
+
+function clientsOnly(): GatewayError {
   return new GatewayError(
     'ADMIN_FORBIDDEN',
-    'This token opens MCP endpoints only; admin paths take one of auth.admin_tokens.',
+    'This token opens MCP endpoints only; admin paths take one of auth.admin_tokens, or a key with a role.',
   )
 }
 

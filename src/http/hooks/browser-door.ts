@@ -95,9 +95,6 @@ export function checkRole(role: Principal['role'], method: string, path: string)
       ? 'may look'
       : role === 'operator'
         ? 'may call tools and restart servers'
-        : 'has no role here'
-  return new GatewayError(
-    'ADMIN_FORBIDDEN',
-    `Who has signed in ${may}; this takes another role (auth.oauth.login).`,
-  )
+        : 'may do nothing here'
+  return new GatewayError('ADMIN_FORBIDDEN', `Your role ${may}; this takes another one.`)
 }

@@ -1,4 +1,5 @@
 /** Last hook before the body: its announced length, and how often one client may ask. */
+import { type Bucket, takeFrom } from '../../access/caller-limits.ts'
 import { GatewayError } from '../../errors.ts'
 import { tooLarge } from '../body.ts'
 
@@ -23,11 +24,6 @@ export function checkLength(request: Request, bodyBytesMax: number): GatewayErro
   return Number(announced) > bodyBytesMax ? tooLarge(bodyBytesMax) : null
 }
 
-interface Bucket {
-  tokens: number
-  filledAtMs: number
-}
-
 /** Buckets kept at once. An absent bucket is a full one, so only busy clients need theirs. */
 const bucketsMax = 10_000
 
@@ -46,18 +42,12 @@ export class RateLimiter {
 
   /** Takes one token, or says what to answer. `nowMs` is monotonic. */
   check(client: string, nowMs: number): GatewayError | null {
-    const bucket = this.#touch(client, nowMs)
-    const gained = ((nowMs - bucket.filledAtMs) / 1000) * this.perSecond
-    bucket.tokens = Math.min(this.burst, bucket.tokens + gained)
-    bucket.filledAtMs = nowMs
-    if (bucket.tokens >= 1) {
-      bucket.tokens -= 1
-      return null
-    }
+    const waitSeconds = takeFrom(this.#touch(client, nowMs), this, nowMs)
+    if (waitSeconds === null) return null
     return new GatewayError(
       'RATE_LIMITED',
       `One client may send ${this.perSecond} requests a second (limits.rate).`,
-      (1 - bucket.tokens) / this.perSecond,
+      waitSeconds,
     )
   }
 

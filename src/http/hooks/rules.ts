@@ -40,7 +40,13 @@ export interface AccessRules {
 }
 
 export type RulesResult =
-  | { readonly ok: true; readonly rules: AccessRules; readonly warnings: readonly string[] }
+  | {
+      readonly ok: true
+      readonly rules: AccessRules
+      readonly warnings: readonly string[]
+      /** What is said of a gateway that strangers can use; null of one that they cannot. Keys of the API may yet close it. */
+      readonly exposure: string | null
+    }
   | { readonly ok: false; readonly errors: readonly string[] }
 
 /** The rules with warnings for the start-up log, or one line for each setting that makes no sense. */
@@ -59,12 +65,13 @@ export function compileRules(settings: AccessSettings): RulesResult {
   const origins = new Set(settings.security.allowedOrigins.map((text) => readOrigin(text, errors)))
   const hosts = readHosts(settings, base?.host ?? null, errors)
   if (errors.length > 0) return { ok: false, errors }
-  warnings.push(...everyoneWarnings(settings), ...exposureWarnings(settings))
+  warnings.push(...everyoneWarnings(settings), ...sharedTokenWarnings(settings))
   const global = new TokenTable(settings.auth.globalTokens, 'client')
   const admin = new TokenTable(settings.auth.adminTokens, 'admin')
-  const adminAsks = admin.size > 0 || hasRoles(settings)
+  const adminAsks =
+    admin.size > 0 || hasRoles(settings) || settings.auth.keys.some(({ role }) => role !== null)
   const rules = { settings, base, trusted, adminAllow, hosts, origins, global, admin, adminAsks }
-  return { ok: true, rules, warnings }
+  return { ok: true, rules, warnings, exposure: exposureOf(settings) }
 }
 
 /** Whether people can have a role by signing in. */
@@ -131,18 +138,18 @@ function everyoneWarnings({ auth, security }: AccessSettings): readonly string[]
   ]
 }
 
-function exposureWarnings({ host, auth }: AccessSettings): readonly string[] {
-  const warnings: string[] = []
-  const open = auth.globalTokens.length === 0 && auth.oauth.issuers.length === 0
-  if (!isLoopbackHost(host) && open) {
-    warnings.push(
-      `listening on ${host} without auth.global_tokens: everyone who reaches this address can use every server`,
-    )
-  }
-  if (auth.globalTokens.some((token) => auth.adminTokens.includes(token))) {
-    warnings.push(
-      'a token stands in auth.global_tokens and in auth.admin_tokens: every client that has it can administer the gateway',
-    )
-  }
-  return warnings
+function exposureOf({ host, auth }: AccessSettings): string | null {
+  const keyed = auth.keys.some(({ role }) => role === null)
+  const open = auth.globalTokens.length === 0 && auth.oauth.issuers.length === 0 && !keyed
+  return open && !isLoopbackHost(host)
+    ? `listening on ${host} without auth.global_tokens: everyone who reaches this address can use every server`
+    : null
+}
+
+function sharedTokenWarnings({ auth }: AccessSettings): readonly string[] {
+  return auth.globalTokens.some((token) => auth.adminTokens.includes(token))
+    ? [
+        'a token stands in auth.global_tokens and in auth.admin_tokens: every client that has it can administer the gateway',
+      ]
+    : []
 }

@@ -19,7 +19,7 @@ export interface MeParts {
   /** The room of sign-ins, loaded when somebody comes. */
   signIn(): Promise<SignIn>
   readonly access: {
-    /** Who holds this token of the configuration. */
+    /** Who holds this token of the configuration, or this key. */
     holderOf(token: string): Principal | null
     /** Whether anybody is asked who they are. */
     readonly asksWho: boolean
@@ -111,7 +111,7 @@ async function signInByToken(
   if (principal === null) {
     throw new GatewayError(
       'UNAUTHENTICATED',
-      'Send {"token": "…"} with a token of auth.admin_tokens or auth.global_tokens.',
+      'Send {"token": "…"} with a token of auth.admin_tokens or auth.global_tokens, or a key.',
     )
   }
   const { cookie, seconds, session } = (await signIn()).open(principal)

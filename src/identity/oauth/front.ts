@@ -4,7 +4,7 @@
  */
 import type { Principal } from '../../access/principal.ts'
 import type { Person } from '../../access/rules.ts'
-import type { IssuerSettings } from '../../config/oauth-settings.ts'
+import type { IssuerSettings } from '../../config/auth/oauth-settings.ts'
 import { ChallengeError, GatewayError, internalError, reasonOf } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'

@@ -2,7 +2,7 @@
  * What an issuer is asked: about itself (RFC 8414, OpenID Connect Discovery), which is believed only of itself, and about
  * a token that only it can read (RFC 7662), where nothing but a plain yes counts.
  */
-import type { IntrospectionSettings } from '../../config/oauth-settings.ts'
+import type { IntrospectionSettings } from '../../config/auth/oauth-settings.ts'
 import { GatewayError } from '../../errors.ts'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'

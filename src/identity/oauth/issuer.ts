@@ -1,5 +1,5 @@
 /** One authorization server: its keys, what it says of tokens that only it can read, and whether a token is its. */
-import type { IssuerSettings } from '../../config/oauth-settings.ts'
+import type { IssuerSettings } from '../../config/auth/oauth-settings.ts'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { JsonObject } from '../../protocol/json.ts'
 import type { Log } from '../../telemetry/log.ts'

@@ -2,7 +2,7 @@
  * What a token says, and whether that is enough: the rules of RFC 9068, 8707 and 7662 that need no key. Pure; the
  * time is handed in, and what is wrong comes back as a phrase that may be shown.
  */
-import type { IssuerSettings } from '../../config/oauth-settings.ts'
+import type { IssuerSettings } from '../../config/auth/oauth-settings.ts'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
 
 /** What is asked of an answer about a token, whoever gave it. */

@@ -23,8 +23,8 @@ export interface SignInParts {
   readonly log: Log
   /** The configuration in force. */
   settings(): Pick<Config, 'baseUrl' | 'auth'>
-  /** Whether a configured token still makes this principal. */
-  holds(principalId: string): boolean
+  /** Whom a token or key stands for now, by the principal of when it was shown; null once it counts no more. */
+  current(principal: Principal): Principal | null
 }
 
 /** A sign-in that has begun at the issuer. */
@@ -108,9 +108,9 @@ export class SignIn {
     return { ...this.#openPerson(claims), returnTo: pending.returnTo }
   }
 
-  /** Opens a session for somebody who has shown a token that is configured. */
+  /** Opens a session for somebody who has shown a token that is configured, or a key. */
   open(principal: Principal): OpenedSession {
-    return this.#sessions.open(principal.id, () => (this.#parts.holds(principal.id) ? principal : null))
+    return this.#sessions.open(principal.id, () => this.#parts.current(principal))
   }
 
   find(cookie: string): BrowserSession | null {

@@ -1,5 +1,5 @@
 /**
- * Keeps definitions in `definitions.sqlite` in the state directory.
+ * Keeps definitions, and records of whatever else admins make, in `definitions.sqlite` in the state directory.
  *
  * The file is never changed where it lies: each change writes a whole new one beside it and puts that in its place.
  * So a copy of the one file, taken at any moment, is a whole database with every change that was answered, and a
@@ -28,18 +28,30 @@ import type { ServerDefinition } from '../definition.ts'
 import { parseDefinition } from '../definition-schema.ts'
 import { definitionToStored } from '../definition-wire.ts'
 import { sentenceOf } from '../problems.ts'
-import { type DefinitionStore, isDiskFull, StoreError, storageFull } from './store.ts'
+import {
+  changedRecords,
+  type DefinitionStore,
+  isDiskFull,
+  type RecordKind,
+  StoreError,
+  storageFull,
+} from './store.ts'
 
 const fileName = 'definitions.sqlite'
 
 /** Raised with each change of the tables, together with what `readTables` makes of an older file. */
-const schemaVersion = 2
+const schemaVersion = 3
+/** The last one without `records`, which is written while there are none: an older program must not lose any. */
+const versionWithoutRecords = 2
 
 const createTables = [
   'CREATE TABLE definitions (name TEXT PRIMARY KEY, wire TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT',
   // Since 2.
   'CREATE TABLE disabled (name TEXT PRIMARY KEY, disabled_at TEXT NOT NULL) STRICT',
 ]
+// Since 3.
+const createRecords =
+  'CREATE TABLE records (kind TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT'
 
 /** How long the start waits for another process that has the file open, such as a tool of an admin. */
 const startBusyMs = 1_000
@@ -56,11 +68,19 @@ interface Switch {
   readonly disabled_at: string
 }
 
+interface RecordRow {
+  readonly kind: string
+  readonly id: string
+  readonly text: string
+}
+
 /** What the file holds, each by name. */
 interface Tables {
   readonly definitions: ReadonlyMap<string, Row>
   /** When a server was switched off. */
   readonly disabled: ReadonlyMap<string, Switch>
+  /** By kind, then by id. */
+  readonly records: ReadonlyMap<string, ReadonlyMap<string, string>>
 }
 
 /**
@@ -114,7 +134,8 @@ function readTables(path: string): Tables {
     // A version that was ended before its first table leaves a file without one.
     const rows = version < 1 ? [] : database.query<Row, []>('SELECT * FROM definitions').all()
     const switches = version < 2 ? [] : database.query<Switch, []>('SELECT * FROM disabled').all()
-    return { definitions: byName(rows), disabled: byName(switches) }
+    const records = version < 3 ? [] : database.query<RecordRow, []>('SELECT * FROM records').all()
+    return { definitions: byName(rows), disabled: byName(switches), records: byKind(records) }
   } catch (error) {
     throw error instanceof NewerFile ? error : unreadable(path, error)
   } finally {
@@ -124,6 +145,15 @@ function readTables(path: string): Tables {
 
 function byName<R extends { readonly name: string }>(rows: readonly R[]): ReadonlyMap<string, R> {
   return new Map(rows.map((row) => [row.name, row]))
+}
+
+function byKind(rows: readonly RecordRow[]): Tables['records'] {
+  const kinds = new Map<string, Map<string, string>>()
+  for (const { kind, id, text } of rows) {
+    const ofKind = kinds.get(kind) ?? new Map<string, string>()
+    kinds.set(kind, ofKind.set(id, text))
+  }
+  return kinds
 }
 
 class NewerFile extends Error {
@@ -156,7 +186,7 @@ class FileStore implements DefinitionStore {
   /** `found` is what the file holds that is there; without one an empty file is written. */
   constructor(path: string, found: Tables | null) {
     this.#path = path
-    this.#tables = found ?? { definitions: new Map(), disabled: new Map() }
+    this.#tables = found ?? { definitions: new Map(), disabled: new Map(), records: new Map() }
     try {
       this.#digest = found === null ? replaceFile(path, this.#tables) : digestOf(path)
     } catch (error) {
@@ -179,18 +209,18 @@ class FileStore implements DefinitionStore {
   }
 
   put(definition: ServerDefinition): void {
-    const { definitions, disabled } = this.#opened()
+    const { definitions, ...others } = this.#opened()
     const { name, createdAt, updatedAt } = definition
     const wire = JSON.stringify(definitionToStored(definition))
     const row = { name, wire, created_at: createdAt, updated_at: updatedAt }
-    this.#change({ definitions: new Map(definitions).set(name, row), disabled })
+    this.#change({ ...others, definitions: new Map(definitions).set(name, row) })
   }
 
   delete(name: string): boolean {
-    const { definitions, disabled } = this.#opened()
+    const { definitions, disabled, records } = this.#opened()
     const found = definitions.has(name)
     if (found || disabled.has(name))
-      this.#change({ definitions: without(definitions, name), disabled: without(disabled, name) })
+      this.#change({ definitions: without(definitions, name), disabled: without(disabled, name), records })
     return found
   }
 
@@ -199,13 +229,25 @@ class FileStore implements DefinitionStore {
   }
 
   setDisabled(name: string, disabledAt: string | null): void {
-    const { definitions, disabled } = this.#opened()
+    const { disabled, ...others } = this.#opened()
     if (disabled.has(name) === (disabledAt !== null)) return
     const switches =
       disabledAt === null
         ? without(disabled, name)
         : new Map(disabled).set(name, { name, disabled_at: disabledAt })
-    this.#change({ definitions, disabled: switches })
+    this.#change({ ...others, disabled: switches })
+  }
+
+  records(kind: RecordKind): ReadonlyMap<string, string> {
+    return this.#opened().records.get(kind) ?? new Map()
+  }
+
+  putRecords(kind: RecordKind, changes: ReadonlyMap<string, string | null>): void {
+    const { records, ...others } = this.#opened()
+    this.#change({
+      ...others,
+      records: new Map(records).set(kind, changedRecords(this.records(kind), changes)),
+    })
   }
 
   close(): void {
@@ -274,11 +316,15 @@ function replaceFile(path: string, tables: Tables): bigint | number {
   return Bun.hash(bytes)
 }
 
-function databaseOf({ definitions, disabled }: Tables): Uint8Array {
+function databaseOf({ definitions, disabled, records }: Tables): Uint8Array {
   const database = new Database(':memory:', { strict: true })
+  const recorded = [...records].flatMap(([kind, ofKind]) =>
+    [...ofKind].map(([id, text]): [string, string, string] => [kind, id, text]),
+  )
   try {
     for (const statement of createTables) database.run(statement)
-    database.run(`PRAGMA user_version = ${schemaVersion}`)
+    if (recorded.length > 0) database.run(createRecords)
+    database.run(`PRAGMA user_version = ${recorded.length > 0 ? schemaVersion : versionWithoutRecords}`)
     const define = database.prepare<null, [string, string, string, string]>(
       'INSERT INTO definitions (name, wire, created_at, updated_at) VALUES (?, ?, ?, ?)',
     )
@@ -291,10 +337,21 @@ function databaseOf({ definitions, disabled }: Tables): Uint8Array {
       for (const { name, disabled_at } of disabled.values()) switchOff.run(name, disabled_at)
     })()
     for (const prepared of [define, switchOff]) prepared.finalize()
+    if (recorded.length > 0) writeRecords(database, recorded)
     return database.serialize()
   } finally {
     database.close()
   }
+}
+
+function writeRecords(database: Database, recorded: readonly [string, string, string][]): void {
+  const insert = database.prepare<null, [string, string, string]>(
+    'INSERT INTO records (kind, id, text) VALUES (?, ?, ?)',
+  )
+  database.transaction(() => {
+    for (const row of recorded) insert.run(...row)
+  })()
+  insert.finalize()
 }
 
 /** A new name in a directory outlives a lost power only once the directory is on disk too. */

@@ -22,6 +22,9 @@ export function storageFull(path: string): string {
   return `The disk of ${path} is full. Make room there and try again; what was stored before is whole.`
 }
 
+/** What is kept beside definitions, a text each: keys, which doors they have closed, approved tools. */
+export type RecordKind = 'key' | 'closed door' | 'approval'
+
 /**
  * Synchronous on purpose: a change is judged against the stored state and made in one step, with
  * nothing in between that another request could slip into.
@@ -41,6 +44,10 @@ export interface DefinitionStore {
   disabledAt(name: string): string | null
   /** Switches a server off, or with null on. Throws a StoreError, as `put` does. */
   setDisabled(name: string, disabledAt: string | null): void
+  /** All records of this kind, by id. */
+  records(kind: RecordKind): ReadonlyMap<string, string>
+  /** Puts these in their place, null for none, in one change. Throws a StoreError, as `put` does. */
+  putRecords(kind: RecordKind, changes: ReadonlyMap<string, string | null>): void
   /** Gives the file back. Calling it again does nothing; any other call after it throws. */
   close(): void
 }
@@ -49,6 +56,8 @@ export interface DefinitionStore {
 export function createMemoryStore(): DefinitionStore {
   let definitions: Map<string, ServerDefinition> | null = new Map()
   const disabled = new Map<string, string>()
+  const records = new Map<RecordKind, ReadonlyMap<string, string>>()
+  const recordsOf = (kind: RecordKind): ReadonlyMap<string, string> => records.get(kind) ?? new Map()
   const opened = (): Map<string, ServerDefinition> => {
     if (definitions === null) throw new Error('The definition store is closed.')
     return definitions
@@ -66,8 +75,25 @@ export function createMemoryStore(): DefinitionStore {
       if (disabledAt === null) disabled.delete(name)
       else disabled.set(name, disabledAt)
     },
+    records: recordsOf,
+    putRecords(kind, changes) {
+      records.set(kind, changedRecords(recordsOf(kind), changes))
+    },
     close() {
       definitions = null
     },
   }
+}
+
+/** These records with the changes made. */
+export function changedRecords(
+  records: ReadonlyMap<string, string>,
+  changes: ReadonlyMap<string, string | null>,
+): ReadonlyMap<string, string> {
+  const changed = new Map(records)
+  for (const [id, text] of changes) {
+    if (text === null) changed.delete(id)
+    else changed.set(id, text)
+  }
+  return changed
 }

@@ -5,6 +5,7 @@
  * result becomes a JSON body; a notification, a server request or a few seconds of silence turn it into an
  * event stream. The call outlives its reader: a dropped connection is no cancel in these revisions.
  */
+import type { CallerLimits } from '../../access/caller-limits.ts'
 import { filteredAnswer, isFiltered } from '../../access/items.ts'
 import { type Reach, reachOf } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText, shownError } from '../../errors.ts'
@@ -48,6 +49,8 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
   readonly #begunMs = performance.now()
   /** Of a large request. */
   #held: LedgerEntry | null = null
+  /** Of its client, once it is counted there. */
+  #limits: CallerLimits | null = null
   connection: Connection | null = null
   /** Counts up in its session. */
   serial = 0
@@ -80,13 +83,16 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
   }
 
   /**
-   * Counts the call in. False at a bound (of the server: IN_FLIGHT_EXHAUSTED; of the client: BYTES_EXHAUSTED) and for
+   * Counts the call in. False at a bound (of the server or a key: IN_FLIGHT_EXHAUSTED; of the client: BYTES_EXHAUSTED) and for
    * a progress token that is too long: its client has been told, as of any other failure.
    */
   begin(): boolean {
     try {
       checkProgressToken(this.progressTokenText)
       if (this.message.text.length >= heldBytesMin) this.#held = this.client.hold(this.message.text)
+      const limits = this.client.grants?.limits ?? null
+      limits?.began()
+      this.#limits = limits
       this.server.counters.started()
     } catch (thrown) {
       const error = shownError(thrown)
@@ -214,6 +220,7 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
   #endWith(ending: CallEnding): void {
     this.ending = ending
     this.#held?.close()
+    this.#limits?.ended()
     this.#onEnding?.(ending)
   }
 }

@@ -229,9 +229,14 @@ export class ModernCallDriver<State = unknown>
   }
 
   #respondTo(request: ModernRequest): AnswerSink {
-    // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the second alone.
-    if (!this.endless) this.#server.counters.started()
+    // Either may refuse, and what was refused must stand in no book: a subscription is bounded by the first alone.
     this.#parts.requests.add(this)
+    try {
+      if (!this.endless) this.#server.counters.started()
+    } catch (thrown) {
+      this.#parts.requests.delete(this)
+      throw thrown
+    }
     this.#open = true
     this.#begunMs = performance.now()
     return respondTo(request, this.#parts.requests.settings, this)

@@ -63,7 +63,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   readonly #begunMs = performance.now()
   #open = true
 
-  /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the server's bound, BYTES_EXHAUSTED at that of the client. */
+  /** Counts the call in and sends it; throws IN_FLIGHT_EXHAUSTED at the bound of the server or of a key, BYTES_EXHAUSTED at that of the client. */
   constructor(requests: RequestBooks, server: Server, connection: Connection, request: RelayedRequest) {
     super()
     const { message } = request
@@ -161,12 +161,18 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
 
   #countIn(): void {
     try {
-      this.#server.counters.started()
+      this.#requests.add(this)
     } catch (thrown) {
       this.#held?.close()
       throw thrown
     }
-    this.#requests.add(this)
+    try {
+      this.#server.counters.started()
+    } catch (thrown) {
+      this.#requests.delete(this)
+      this.#held?.close()
+      throw thrown
+    }
   }
 
   #closeBooks({ outcome }: CallEnding): void {

@@ -80,9 +80,13 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
     return entry
   }
 
-  /** Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room. */
+  /**
+   * Takes work in; throws SESSIONS_EXHAUSTED when a subscription finds no room, IN_FLIGHT_EXHAUSTED at the bound of a
+   * key.
+   */
   add(work: OpenRequest): void {
     if (work.endless) this.#addEndless(work)
+    else work.grants?.limits?.began()
     this.#newcomers.add(work)
     if (!this.#ticking) this.#tickLater()
   }
@@ -119,7 +123,11 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
 
   delete(work: OpenRequest): void {
     const stood = this.#newcomers.delete(work) || this.#young.delete(work) || this.#work.delete(work)
-    if (!stood || !work.endless) return
+    if (!stood) return
+    if (!work.endless) {
+      work.grants?.limits?.ended()
+      return
+    }
     this.#endless--
     const left = (this.#endlessByClient.get(work.clientKey) ?? 1) - 1
     if (left > 0) this.#endlessByClient.set(work.clientKey, left)

@@ -35,7 +35,7 @@ export function serverSettingsOf({ limits, timeouts, auth }: Config): ServerSett
     inFlightMax: limits.inFlightPerServerMax,
     resultBytesMax: limits.resultBytesMax,
     lanesPerClientMax: limits.sessionsPerClientMax,
-    openAccess: auth.globalTokens.length === 0 && auth.oauth.issuers.length === 0,
+    openAccess: auth.globalTokens.length === 0 && auth.oauth.issuers.length === 0 && auth.keys.length === 0,
   }
 }
 

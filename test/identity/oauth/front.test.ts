@@ -1,7 +1,7 @@
 /** From a token to a principal, with a real authorization server on a socket that may do everything wrong. */
 import { afterAll, beforeAll, describe, expect, setSystemTime, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import type { IssuerSettings } from '../../../src/config/oauth-settings.ts'
+import type { IssuerSettings } from '../../../src/config/auth/oauth-settings.ts'
 import { GatewayError } from '../../../src/errors.ts'
 import { OAuthFront } from '../../../src/identity/oauth/front.ts'
 import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'

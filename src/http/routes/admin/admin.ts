@@ -13,11 +13,13 @@ import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
 import { followEvents } from './events.ts'
 import { getGroup, listGroups } from './groups.ts'
+import { changeKey, createKey, getKey, listKeys, revokeKey, rotateKey } from './keys.ts'
 import { type AdminOptions, type AdminParts, withDefaults } from './parts.ts'
 import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
 import { callTool, listTools } from './tools.ts'
 
+/** Gets the name of a server or group in the path, or the id of a key. */
 type Handler = (request: Request, name: string) => Response | Promise<Response>
 
 /** The route group. */
@@ -25,10 +27,9 @@ export function adminRoutes(options: AdminOptions) {
   const parts = withDefaults(options)
   const servers = serverHandlers(parts, parts.order)
   const actions = serverActions(parts, parts.order)
-  const route = (handler: Handler) => {
+  const route: Route = (handler) => {
     // Elysia leaves params out where a path has none, whatever its types say.
-    return ({ request, params }: { request: Request; params?: { name?: string } }) =>
-      answer(parts, request, params?.name ?? '', handler)
+    return ({ request, params }) => answer(parts, request, params ?? {}, handler)
   }
   return new Elysia()
     .post(
@@ -60,6 +61,7 @@ export function adminRoutes(options: AdminOptions) {
       route((_request, name) => getGroup(parts, name)),
       routeOf('getGroup'),
     )
+    .use(keyRoutes(parts, route))
     .get(
       '/admin/tools',
       route((request) => listTools(parts, request)),
@@ -69,6 +71,45 @@ export function adminRoutes(options: AdminOptions) {
       '/admin/tools/call',
       route((request) => callTool(parts, request)),
       routeOf('callTool'),
+    )
+}
+
+/** What makes a handler one of a route. */
+type Route = (
+  handler: Handler,
+) => (call: { request: Request; params?: { name?: string; id?: string } }) => Promise<Response>
+
+function keyRoutes(parts: AdminParts, route: Route) {
+  return new Elysia()
+    .get(
+      '/admin/keys',
+      route(() => listKeys(parts)),
+      routeOf('listKeys'),
+    )
+    .post(
+      '/admin/keys',
+      route((request) => createKey(parts, request)),
+      routeOf('createKey'),
+    )
+    .get(
+      '/admin/keys/:id',
+      route((_request, id) => getKey(parts, id)),
+      routeOf('getKey'),
+    )
+    .patch(
+      '/admin/keys/:id',
+      route((request, id) => changeKey(parts, request, id)),
+      routeOf('changeKey'),
+    )
+    .delete(
+      '/admin/keys/:id',
+      route((request, id) => revokeKey(parts, request, id)),
+      routeOf('revokeKey'),
+    )
+    .post(
+      '/admin/keys/:id/rotate',
+      route((request, id) => rotateKey(parts, request, id)),
+      routeOf('rotateKey'),
     )
 }
 
@@ -109,7 +150,7 @@ async function reload(parts: AdminParts, request: Request): Promise<Response> {
 async function answer(
   parts: AdminParts,
   request: Request,
-  name: string,
+  { name = '', id = '' }: { readonly name?: string; readonly id?: string },
   handler: Handler,
 ): Promise<Response> {
   try {
@@ -118,7 +159,7 @@ async function answer(
     if (contextOf(request).area !== 'admin') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     // Only names that exist: a log field is no place for whatever a client puts in a path.
     if (parts.directory.get(name) !== undefined) contextOf(request).log.mcp = name
-    return await handler(request, name)
+    return await handler(request, name || id)
   } catch (error) {
     if (error instanceof GatewayError) {
       contextOf(request).log.code = error.code

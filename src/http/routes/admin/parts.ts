@@ -1,6 +1,8 @@
 /** What the admin API uses of the rest of the gateway. */
 import type { Config } from '../../../config/schema.ts'
+import { GatewayError } from '../../../errors.ts'
 import type { GroupReport, GroupSummary } from '../../../group/reports.ts'
+import type { KeyAdmin } from '../../../identity/keys/key-admin.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
 import type { DefinitionStore } from '../../../registry/storage/store.ts'
 import type { Log } from '../../../telemetry/log.ts'
@@ -32,6 +34,8 @@ export interface AdminOptions {
   readonly recorder: AccessRecorder
   /** What is told of groups; none when absent. */
   readonly groups?: AdminGroups
+  /** What is done with keys, loaded when somebody does; where it is absent there are none. */
+  readonly keys?: () => Promise<KeyAdmin>
   /** Why nobody can come in at a server; null where somebody can. */
   readonly closedReason?: (name: string) => string | null
   /** What of a definition is most likely not meant, a sentence without its full stop; null for nothing. */
@@ -48,6 +52,9 @@ export interface AdminGroups {
   report(name: string, waitMs: number): Promise<GroupReport | null>
 }
 
+const noKeys = (): Promise<KeyAdmin> =>
+  Promise.reject(new GatewayError('NOT_FOUND', 'No keys are kept here.'))
+
 const noGroups: AdminGroups = { list: async () => [], report: async () => null }
 
 /** The options with every default applied, as the handlers take them. */
@@ -58,6 +65,7 @@ export interface AdminParts
   > {
   readonly order: NameOrder
   readonly groups: AdminGroups
+  readonly keys: () => Promise<KeyAdmin>
   readonly closedReason: (name: string) => string | null
   readonly doubtAbout: (definition: ServerDefinition) => string | null
   readonly now: () => Date
@@ -77,6 +85,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     reload,
     order: options.order ?? new NameOrder(),
     groups: options.groups ?? noGroups,
+    keys: options.keys ?? noKeys,
     closedReason: options.closedReason ?? (() => null),
     doubtAbout: options.doubtAbout ?? (() => null),
     now: options.now ?? (() => new Date()),

@@ -6,11 +6,11 @@ import {
   ruleOf,
   ruleSchema,
   ruleToWire,
-} from '../registry/access/rule-schema.ts'
-import { optional, text, textList } from '../registry/field-schemas.ts'
-import { secretMask } from '../registry/mask.ts'
-import { structured } from './structured.ts'
-import { list, optionalText, type Reading, setting } from './values.ts'
+} from '../../registry/access/rule-schema.ts'
+import { optional, text, textList } from '../../registry/field-schemas.ts'
+import { secretMask } from '../../registry/mask.ts'
+import { structured } from '../structured.ts'
+import { list, optionalText, type Reading, setting } from '../values.ts'
 
 /** How the gateway asks an issuer about tokens that it cannot read itself (RFC 7662). */
 export interface IntrospectionSettings {

@@ -1,0 +1,182 @@
+/**
+ * Every key in use: those of the file, and those that were made over the admin API. Looked up by the id in the text,
+ * compared as digest in constant time; what is asked with each request waits for nothing.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { Principal } from '../../access/principal.ts'
+import type { Grants } from '../../access/reach.ts'
+import { digestOfAsked, keyIdIn } from '../../access/tokens.ts'
+import type { FileKey, Key } from '../../registry/access/key-schema.ts'
+import type { DefinitionStore } from '../../registry/storage/store.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { KeyEntry, type KeySecret } from './held-key.ts'
+import type { LastUse } from './last-use.ts'
+import { storedKeys } from './stored-keys.ts'
+
+/** What keys open: MCP endpoints, or the admin API. */
+export type KeyDoor = 'clients' | 'admins'
+
+export function doorOf({ role }: Pick<Key, 'role'>): KeyDoor {
+  return role === null ? 'clients' : 'admins'
+}
+
+export interface KeyRingParts {
+  readonly store: Pick<DefinitionStore, 'records' | 'putRecords'>
+  readonly lastUse: LastUse
+  readonly log: Log
+  /** Is told that what was opened with keys may have to end. */
+  changed(): void
+}
+
+export class KeyRing {
+  readonly #parts: KeyRingParts
+  #ofFile: ReadonlyMap<string, KeyEntry> = new Map()
+  readonly #stored: Map<string, KeyEntry>
+  /** By id; one of the file stands before a stored one. */
+  #entries: ReadonlyMap<string, KeyEntry> = new Map()
+  #secretOf = new WeakMap<Grants, { readonly entry: KeyEntry; readonly secret: KeySecret }>()
+  /** The next moment at which a secret ends, by the wall clock. */
+  #nextEndMs = Number.POSITIVE_INFINITY
+
+  /** Throws an Error of one clear sentence when a stored key cannot be read. */
+  constructor(parts: KeyRingParts) {
+    this.#parts = parts
+    this.#stored = new Map(storedKeys(parts.store).map((entry) => [entry.key.id, entry]))
+    this.#settle()
+  }
+
+  /** Who sends this text; null for whatever is no key that counts. */
+  find(token: string): Principal | null {
+    const id = keyIdIn(token)
+    const entry = id === null ? undefined : this.#entries.get(id)
+    if (entry === undefined) return null
+    const digest = digestOfAsked(token)
+    let found: KeySecret | null = null
+    for (const secret of entry.secrets) if (timingSafeEqual(secret.digest, digest)) found = secret
+    if (found === null || !found.counts) return null
+    this.#parts.lastUse.used(entry)
+    return found.principal
+  }
+
+  /** Whom a principal of `find` stands for now; null once its secret has ended, or for one that is of no key. */
+  current({ grants }: Principal): Principal | null {
+    const known = grants === null ? undefined : this.#secretOf.get(grants)
+    return known?.secret.counts === true ? known.secret.principal : null
+  }
+
+  /** The principal of a key, by its id or name; null where there is none. It may have ended. */
+  principalOf(idOrName: string): Principal | null {
+    return this.entryOf(idOrName)?.principal ?? null
+  }
+
+  /** Those of the file first, each by name. */
+  list(): readonly KeyEntry[] {
+    return [...this.#entries.values()].sort(
+      (one, other) => one.source.localeCompare(other.source) || (one.key.name < other.key.name ? -1 : 1),
+    )
+  }
+
+  entryOf(idOrName: string): KeyEntry | undefined {
+    const byId = this.#entries.get(idOrName)
+    if (byId !== undefined) return byId
+    for (const entry of this.#entries.values()) if (entry.key.name === idOrName) return entry
+    return undefined
+  }
+
+  /** How many there are of the API. */
+  get storedCount(): number {
+    return this.#stored.size
+  }
+
+  /** Whether somebody without a key or a token is let in here no more: keys have closed this door. */
+  closes(door: KeyDoor): boolean {
+    if (this.#parts.store.records('closed door').has(door)) return true
+    for (const { key } of this.#ofFile.values()) if (doorOf(key) === door) return true
+    return false
+  }
+
+  /** Goes on with these keys of the file. */
+  take(keys: readonly FileKey[]): void {
+    const next = new Map<string, KeyEntry>()
+    for (const key of keys) {
+      const known = this.#ofFile.get(key.id)
+      if (known === undefined || known.known.hash !== key.hash || known.key.role !== key.role) {
+        const { hash } = key
+        next.set(key.id, new KeyEntry(key, { hash, rotatedAt: null, previous: null }, 'file', null))
+        continue
+      }
+      if (!Bun.deepEquals(known.key, key)) known.change(key)
+      next.set(key.id, known)
+    }
+    this.#ofFile = next
+    this.#settle()
+    this.#warnOfDoubles()
+  }
+
+  /** Takes a stored key in, or its changes. */
+  put(entry: KeyEntry): void {
+    this.#stored.set(entry.key.id, entry)
+    this.#settle()
+    this.#parts.changed()
+  }
+
+  /** Takes a stored key out; what was opened with it ends. */
+  remove(id: string): void {
+    this.#stored.delete(id)
+    this.#settle()
+    this.#parts.changed()
+  }
+
+  /** Who is told of a change that stands in no key. */
+  doorsChanged(): void {
+    this.#parts.changed()
+  }
+
+  /** Time's passing, four times a second. */
+  sweep(nowMs: number): void {
+    if (Date.now() >= this.#nextEndMs) {
+      this.#settle()
+      this.#parts.changed()
+    }
+    this.#parts.lastUse.sweep(nowMs, this.#entries)
+  }
+
+  close(): void {
+    this.#parts.lastUse.close(this.#entries)
+  }
+
+  #settle(): void {
+    const before = this.#entries
+    const entries = new Map(this.#ofFile)
+    for (const [id, entry] of this.#stored) if (!entries.has(id)) entries.set(id, entry)
+    this.#entries = entries
+    const nowMs = Date.now()
+    this.#nextEndMs = Number.POSITIVE_INFINITY
+    for (const entry of entries.values()) {
+      entry.inUse = true
+      for (const secret of entry.secrets) {
+        this.#secretOf.set(secret.grants, { entry, secret })
+        const { endsAtMs } = secret
+        if (endsAtMs !== null && endsAtMs > nowMs) this.#nextEndMs = Math.min(this.#nextEndMs, endsAtMs)
+      }
+    }
+    for (const [id, entry] of before) if (entries.get(id) !== entry) entry.inUse = false
+    this.#parts.lastUse.remember(entries)
+  }
+
+  /** A rule that names a key by name means both. */
+  #warnOfDoubles(): void {
+    for (const { key } of this.#ofFile.values()) {
+      const doubles = [...this.#stored.values()].filter(
+        (stored) => stored.key.id === key.id || stored.key.name === key.name,
+      )
+      for (const stored of doubles)
+        this.#parts.log.warn(
+          { key: key.id, other: stored.key.id, name: key.name },
+          stored.key.id === key.id
+            ? 'the configuration file has a key of this id; the one that was made over the API is not used'
+            : 'a key of the configuration file and one that was made over the API have the same name',
+        )
+    }
+  }
+}
