@@ -69,6 +69,7 @@ export const catalogue = {
   KEY_EXISTS: row(409, -32600, false, 'Key already exists'),
   KEY_READ_ONLY: row(409, -32600, false, 'Key is defined in the configuration file'),
   KEYS_EXHAUSTED: row(409, -32600, false, 'Too many keys'),
+  APPROVAL_STALE: row(409, -32600, false, 'Approval is out of date'),
   CONFIGURATION_INVALID: row(422, -31422, false, 'Configuration cannot be taken'),
   STORE_UNAVAILABLE: row(503, -31503, true, 'Definitions cannot be stored'),
   STORAGE_FULL: row(507, -31507, false, 'Disk is full'),

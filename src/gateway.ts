@@ -6,6 +6,7 @@
  * children end as groups, the port closes, the log is flushed.
  */
 import { version } from '../package.json'
+import { ApprovalsOpener } from './approvals/open-approvals.ts'
 import { adminTokenDoubt } from './config/doubts.ts'
 import type { Config } from './config/schema.ts'
 import { ConfigError, drainingError, reasonOf } from './errors.ts'
@@ -94,13 +95,15 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const urlPolicy = urlPolicyOf(settings, state)
   const metrics = createMetrics()
   const events = new Events()
-  const servers = new Servers(serverParts(settings, { log, metrics, watchdog, sessions, store, urlPolicy }))
+  const approvals = new ApprovalsOpener({ store, log, settings, servers: () => servers })
+  const needs = { log, metrics, watchdog, sessions, store, urlPolicy, approvals }
+  const servers: Servers = new Servers(serverParts(settings, needs))
   // Servers and groups of them; who may come, and whose work ends when a server or its tokens go.
   const clients = { sessions, requests, ledger }
   const behind = { settings, store, servers, metrics, log }
   const directory = new Directory({ ...behind, ...clients, access: () => access })
   const identities = new IdentityOpener(log, urlPolicy, () => settings.config, opened)
-  const identity = await identities.open(config)
+  const [identity] = await Promise.all([identities.open(config), approvals.open(config.servers)])
   const whoIs = [() => identities.signIn, () => identities.keys] as const
   const access = createAccess(rules, directory, identity, ...whoIs)
   if (exposure !== null && !access.decider.keysAsk) log.warn({}, exposure)
@@ -120,10 +123,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
     log,
     admin: adminRoutes({
-      ...{ directory, store, log, streams, order },
+      ...{ directory, store, log, streams, order, approvals, recorder },
       config: { limits: bounds },
       gate: gateOf(settings, urlPolicy),
-      recorder,
       groups: groupsFor(directory, servers),
       keys: () => identities.loadKeys(),
       closedReason: (name) => access.closedReason(name),
@@ -132,8 +134,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
-  const { host, port } = config
-  const door = startListener({ host, port, access, app, log, metrics, events, state })
+  const door = startListener({ host: config.host, port: config.port, access, app, state, ...recorder })
   const listener = await door.catch((thrown: unknown) => {
     store.close()
     lock?.release()
@@ -144,8 +145,8 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
   warnOfDefinitions(config, directory, access, log)
-  const sweeper = startSweeper({ ...behind, ...clients, access, identities, directory, streams })
-  const parts = { ...behind, ...clients, access, identities, lock, directory, streams, watchdog }
+  const parts = { ...behind, ...clients, access, approvals, identities, lock, directory, streams, watchdog }
+  const sweeper = startSweeper(parts)
   const gateway = running({ ...parts, listener, sweeper, source, order })
   return gateway
 }
@@ -208,6 +209,7 @@ function startSweeper(
 }
 
 interface RunningParts {
+  readonly approvals: ApprovalsOpener
   readonly identities: IdentityOpener
   readonly source: ConfigurationSource
   readonly settings: SettingsInForce
@@ -303,7 +305,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
 
 /** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
 async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
-  const { settings, log, access, servers, directory, store, order, identities } = parts
+  const { settings, log, access, approvals, servers, directory, store, order, identities } = parts
   const { rules, exposure } = rulesOf(config, log)
   await log.take(config.logging)
   settings.take(config)
@@ -333,6 +335,7 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
         }),
     ),
   )
+  await approvals.take()
   endUnadmitted(parts)
   directory.accessChanged()
   warnOfDefinitions(settings.config, directory, access, log)
@@ -345,10 +348,9 @@ function rulesOf(config: Config, log: Log): { rules: AccessRules; exposure: stri
   return compiled
 }
 
-interface ServerNeeds {
+interface ServerNeeds extends Pick<RunningParts, 'approvals' | 'watchdog'> {
   readonly log: Log
   readonly metrics: Metrics
-  readonly watchdog: Watchdog
   readonly sessions: Pick<Sessions, 'countOf'>
   readonly store: Pick<DefinitionStore, 'disabledAt'>
   readonly urlPolicy: UrlPolicy
@@ -356,7 +358,7 @@ interface ServerNeeds {
 
 /** What servers may use of the rest of the gateway, and the settings that they need. */
 function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurroundings {
-  const { log, metrics, watchdog, sessions, store, urlPolicy } = needs
+  const { log, metrics, watchdog, sessions, store, urlPolicy, approvals } = needs
   const secretsOf = createSecretsOf(process.env, settings.config.security.childEnvironment)
   return {
     log,
@@ -366,6 +368,7 @@ function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurro
     createTransport: (definition) =>
       openTransport(definition, secretsOf(definition), settings.config, urlPolicy, watchdog, log),
     disabledAt: (name) => store.disabledAt(name),
+    pin: (definition) => approvals.pin(definition),
     sessionCount: (name) => sessions.countOf(name),
     ...serverSettingsOf(settings.config),
   }

@@ -56,6 +56,19 @@ const keys = defineCommand({
   },
 })
 
+const listApprovals = () => import('./cli/approvals/list.ts').then(({ list }) => list)
+
+const approvals = defineCommand({
+  meta: { name: 'approvals', description: 'Shows and approves the tools of pinned servers.' },
+  subCommands: {
+    list: listApprovals,
+    ls: listApprovals,
+    show: () => import('./cli/approvals/show.ts').then(({ show }) => show),
+    approve: () => import('./cli/approvals/approve.ts').then(({ approve }) => approve),
+    revoke: () => import('./cli/approvals/revoke.ts').then(({ revoke }) => revoke),
+  },
+})
+
 const config = defineCommand({
   meta: { name: 'config', description: 'Shows and checks the configuration that a gateway would run with.' },
   subCommands: {
@@ -72,6 +85,7 @@ const compozy = defineCommand({
     servers,
     groups,
     keys,
+    approvals,
     config,
     init: () => import('./cli/config/init.ts').then(({ init }) => init),
     doctor: () => import('./cli/doctor/doctor.ts').then(({ doctor }) => doctor),

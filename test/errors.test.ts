@@ -50,6 +50,7 @@ const rows: readonly (readonly [code: string, status: number, rpcCode: number, r
   ['KEY_EXISTS', 409, -32600, false],
   ['KEY_READ_ONLY', 409, -32600, false],
   ['KEYS_EXHAUSTED', 409, -32600, false],
+  ['APPROVAL_STALE', 409, -32600, false],
   ['CONFIGURATION_INVALID', 422, -31422, false],
   ['STORE_UNAVAILABLE', 503, -31503, true],
   ['STORAGE_FULL', 507, -31507, false],

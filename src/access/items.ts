@@ -10,10 +10,12 @@ import {
   memberSpan,
   paramString,
   replaceSpan,
+  type Span,
   skipValue,
   stringAt,
 } from '../protocol/jsonrpc.ts'
-import { memberText, parsed } from '../protocol/spans.ts'
+import { editObject, hasDoubled, memberText, parsed } from '../protocol/spans.ts'
+import type { Pins } from './pins.ts'
 import type { ItemFacts, ItemKind, Reach } from './reach.ts'
 
 interface ListForm {
@@ -46,32 +48,61 @@ export function filteredAnswer(reach: Reach, method: string, text: string): stri
 
 function withoutHidden(text: string, { kind, list, key }: ListForm, reach: Reach): string {
   const result = memberSpan(text, 0, 'result')
-  const items = result && memberSpan(text, result.start, list)
-  if (!items || text[items.start] !== '[') return text
-  const kept: string[] = []
-  let at = items.start + 1
-  while (at < items.end - 1) {
+  if (result === null) return text
+  const items = memberSpan(text, result.start, list)
+  const resultText = text.slice(result.start, result.end)
+  const nothing = () => replaceSpan(text, result, editObject(resultText, { set: { [list]: '[]' } }) ?? '{}')
+  // Two lists: whoever reads the other one would see what is hidden.
+  if (items === null) return hasDoubled(resultText, [list]) ? nothing() : text
+  const pins = kind === 'tool' ? reach.pins : null
+  const kept: { readonly name: string | null; readonly item: string }[] = []
+  const whole = eachItem(text, items, key, (name, item) => {
+    const facts = kind === 'tool' ? toolFacts(item, pins !== null) : null
+    if (reach.allows(kind, name, facts)) kept.push({ name, item })
+  })
+  if (!whole) return nothing()
+  // What stands further down may have closed a tool: nobody is shown what they may not call.
+  const shown = pins === null ? kept : kept.filter(({ name }) => pins.allows(name))
+  return replaceSpan(text, items, `[${shown.map(({ item }) => item).join(',')}]`)
+}
+
+/** Visits the items of a list with their names. False where it is none, or is broken off. */
+function eachItem(
+  text: string,
+  list: Span,
+  key: string,
+  visit: (name: string | null, item: string) => void,
+): boolean {
+  if (text[list.start] !== '[') return false
+  let at = list.start + 1
+  while (at < list.end - 1) {
     const code = text.charCodeAt(at)
     if (code <= 32 || code === 44) {
       at++
       continue
     }
     const end = skipValue(text, at)
-    if (end < 0) return text
-    const name = memberSpan(text, at, key)
-    const itemName = name && stringAt(text, name.start, name.end)
-    if (reach.allows(kind, itemName, kind === 'tool' ? toolFacts(text, at) : null))
-      kept.push(text.slice(at, end))
+    if (end < 0) return false
+    const item = text.slice(at, end)
+    const name = memberSpan(item, 0, key)
+    visit(name && stringAt(item, name.start, name.end), item)
     at = end
   }
-  return replaceSpan(text, items, `[${kept.join(',')}]`)
+  return true
 }
 
-/** What a tool says of itself. */
-function toolFacts(text: string, tool: number): ItemFacts {
-  const annotations = memberSpan(text, tool, 'annotations')
-  const hint = annotations && memberSpan(text, annotations.start, 'readOnlyHint')
-  return { readOnly: hint !== null && text.slice(hint.start, hint.end) === 'true' }
+/** Shows pins what a server lists, by the text of a result of `tools/list`. */
+export function noteTools(pins: Pins, resultText: string): void {
+  const items = memberSpan(resultText, 0, 'tools')
+  if (items) eachItem(resultText, items, 'name', (name, item) => void pins.shows(name, item))
+}
+
+/** What a tool says of itself; `whole` where its text counts too. */
+function toolFacts(tool: string, whole: boolean): ItemFacts {
+  const annotations = memberSpan(tool, 0, 'annotations')
+  const hint = annotations && memberSpan(tool, annotations.start, 'readOnlyHint')
+  const readOnly = hint !== null && tool.slice(hint.start, hint.end) === 'true'
+  return whole ? { readOnly, text: tool } : { readOnly }
 }
 
 /** What decides about a call beside the name of its tool: whether that says of itself that it changes nothing. */
@@ -95,12 +126,15 @@ export function refusedItem(
   const kind = kindOf(message)
   if (kind === null || !reach.hides(kind)) return null
   const name = nameOf(message, kind)
-  if (reach.allows(kind, name)) return null
+  // What is pinned counts only once it is known what the server lists now.
+  const unseen = kind === 'tool' && reach.pins !== null && name !== null && tools.known(name) === undefined
+  if (!unseen && reach.allows(kind, name)) return null
   if (kind !== 'tool' || name === null || !reach.allows(kind, name, readOnly)) return kind
-  const byFacts = (facts: ItemFacts | null): ItemKind | null =>
-    reach.allows(kind, name, facts) ? null : kind
+  const byFacts = (facts: ItemFacts | null | undefined): ItemKind | null =>
+    facts !== undefined && reach.allows(kind, name, facts) ? null : kind
   const facts = tools.known(name)
-  return facts === undefined ? tools.reread(name).then(byFacts) : byFacts(facts)
+  if (facts !== undefined) return byFacts(facts)
+  return tools.reread(name).then((read) => byFacts(reach.pins === null ? read : tools.known(name)))
 }
 
 /** Whether a stateless client asks to be told of a resource that it may not use. */

@@ -7,6 +7,7 @@
  */
 import type { ServerDefinition, ToolFilter } from '../registry/definition.ts'
 import type { CallerLimits } from './caller-limits.ts'
+import { type Pins, pinsOf } from './pins.ts'
 
 /** What a server has that is listed. */
 export type ItemKind = 'tool' | 'prompt' | 'resource' | 'template'
@@ -23,6 +24,8 @@ export interface Decision {
 export interface ItemFacts {
   /** A tool that says of itself that it changes nothing (`annotations.readOnlyHint`). */
   readonly readOnly: boolean
+  /** The whole text of a tool where it is at hand, by which pins know it. */
+  readonly text?: string
 }
 
 /** The fields of a definition that rules look at. */
@@ -50,6 +53,8 @@ export interface Grants {
 export interface Reach {
   /** True where nothing at all is hidden. */
   readonly open: boolean
+  /** What holds tools back until their definitions are approved; null for nothing. */
+  readonly pins: Pins | null
   /** False where everything of this kind is allowed. */
   hides(kind: ItemKind): boolean
   /**
@@ -66,7 +71,8 @@ export type ReachFields = Pick<ServerDefinition, 'name' | 'toolFilter' | 'access
 
 /** What a caller with these grants may use of a server. */
 export function reachOf(grants: Grants | null, definition: ReachFields): Reach {
-  if (grants === null) return definition.toolFilter === null ? everything : ungranted(definition)
+  if (grants === null)
+    return definition.toolFilter === null && pinsOf(definition) === null ? everything : ungranted(definition)
   let byDefinition = granted.get(grants)
   if (byDefinition === undefined) {
     byDefinition = new WeakMap()
@@ -97,9 +103,10 @@ function remembered(
 
 const nothingHides: Decision = Object.freeze({ allowed: true, rule: 'no rule hides it' })
 
-/** Without grants and without a filter. */
+/** Without grants, filter and pins. */
 const everything: Reach = {
   open: true,
+  pins: null,
   hides: () => false,
   allows: () => true,
   decide: () => nothingHides,
@@ -120,19 +127,33 @@ class RuledReach implements Reach {
     this.#grants = grants
   }
 
+  /** Asked anew each time: what is pinned may change while a definition is in use. */
+  get pins(): Pins | null {
+    return pinsOf(this.#definition)
+  }
+
   hides(kind: ItemKind): boolean {
-    return (kind === 'tool' && this.#filter !== null) || this.#grants?.hides(this.#definition, kind) === true
+    if (kind === 'tool' && (this.#filter !== null || this.pins !== null)) return true
+    return this.#grants?.hides(this.#definition, kind) === true
   }
 
   allows(kind: ItemKind, name: string | null, facts: ItemFacts | null = null): boolean {
-    if (kind === 'tool' && !this.#passesFilter(name)) return false
+    if (kind === 'tool' && !(this.#passesFilter(name) && this.#passesPins(name, facts))) return false
     return this.#grants === null || this.#grants.decide(this.#definition, kind, name, facts).allowed
   }
 
   decide(kind: ItemKind, name: string | null, facts: ItemFacts | null = null): Decision {
     const byFilter = kind === 'tool' ? this.#byFilter(name) : nothingHides
-    if (!byFilter.allowed || this.#grants === null) return byFilter
+    if (!byFilter.allowed) return byFilter
+    const byPins = kind === 'tool' ? (this.pins?.decide(name) ?? byFilter) : byFilter
+    if (!byPins.allowed || this.#grants === null) return byPins
     return this.#grants.decide(this.#definition, kind, name, facts)
+  }
+
+  #passesPins(name: string | null, facts: ItemFacts | null): boolean {
+    const { pins } = this
+    if (pins === null) return true
+    return facts?.text === undefined ? pins.allows(name) : pins.shows(name, facts.text)
   }
 
   #passesFilter(name: string | null): boolean {

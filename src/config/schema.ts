@@ -82,6 +82,12 @@ export const settings = {
     initialWords: 'every server that the caller may use',
     doc: 'Group that is served at /mcp. false: none, and /mcp is 404.',
   }),
+  pinning: setting({
+    kind: choice('off', 'on'),
+    initial: 'off',
+    guards: true,
+    doc: 'Whether tools are held back until an admin has approved their definitions (docs/PINNING.md); pin of a server overrules it.',
+  }),
   auth: {
     globalTokens: setting({
       kind: tokenList(),

@@ -195,7 +195,7 @@ function found(input: unknown, place: string, source: Source): FoundServer {
 }
 
 /** What keeps somebody out. A key without a value is a slip there, as it is among the settings. */
-const doorFields = ['authTokens', 'allowedIPs', 'requireAuth', 'authTokensOnly', 'toolFilter'] as const
+const doorFields = ['authTokens', 'allowedIPs', 'requireAuth', 'authTokensOnly', 'toolFilter', 'pin'] as const
 
 function emptyDoor(place: string, value: unknown): string[] {
   return Array.isArray(value) && value.length === 0 ? [`${place} is an empty list: it keeps nobody out`] : []

@@ -88,6 +88,10 @@ export const definitionWireSchema = Type.Object(
       textList(256, text(64)),
     ),
     requireAuth: optional('Whether a token is asked for even when none is configured.', flag),
+    pin: optional(
+      'Whether its tools are held back until an admin has approved their definitions; none: as mcp_proxy.pinning says.',
+      flag,
+    ),
     access: optional(
       'Which people and keys may use what of it; none: those whom rules elsewhere name.',
       Type.Array(definitionRuleSchema, { maxItems: 256, description: 'a list of at most 256 rules' }),
@@ -158,6 +162,7 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     authTokensOnly: wire.authTokensOnly ?? false,
     allowedIPs: wire.allowedIPs ?? [],
     requireAuth: wire.requireAuth ?? false,
+    pin: wire.pin ?? null,
     access: wire.access === undefined || wire.access.length === 0 ? null : wire.access.map(ruleOf),
     group: wire.transport === 'group' ? groupSettingsOf(wire) : null,
     createdAt: options.previous?.createdAt ?? options.now,

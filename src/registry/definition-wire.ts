@@ -63,6 +63,7 @@ function serverToStored(definition: ServerDefinition): DefinitionWire {
     healthCheckInterval: wireDuration(definition.healthCheckIntervalMs),
     logEnabled: definition.logEnabled,
     ...storedFilter(definition),
+    ...(definition.pin === null ? {} : { pin: definition.pin }),
     tags: { ...definition.tags },
     isolation: definition.isolation,
     startTimeout: wireDuration(definition.startTimeoutMs),

@@ -82,6 +82,8 @@ export interface ServerDefinition {
   readonly allowedIPs: readonly string[]
   /** A token is asked for even when none is configured, and then nobody comes in. */
   readonly requireAuth: boolean
+  /** Whether its tools are held back until an admin has approved their definitions; null: as `pinning` says. */
+  readonly pin: boolean | null
   /** Which signed-in callers may use what of it; null: those whom rules elsewhere name. */
   readonly access: readonly AccessRule[] | null
   /** Not null exactly where `transport` is `group`; the fields of processes and connections then have no meaning. */

@@ -72,6 +72,7 @@ const doorFields: readonly {
   { field: 'allowedIPs', guards: ({ allowedIPs }) => allowedIPs.length > 0 },
   { field: 'requireAuth', guards: ({ requireAuth }) => requireAuth },
   { field: 'toolFilter', guards: ({ toolFilter }) => toolFilter !== null },
+  { field: 'pin', guards: ({ pin }) => pin === true },
 ]
 
 function openedFields(before: ServerDefinition, after: ServerDefinition): string[] {

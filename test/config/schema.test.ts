@@ -17,6 +17,7 @@ describe('the table of settings', () => {
       'reload MCP_PROXY_RELOAD ',
       'shutdown_timeout MCP_PROXY_SHUTDOWN_TIMEOUT --mcp-shutdown-timeout',
       'default_group MCP_PROXY_DEFAULT_GROUP ',
+      'pinning MCP_PROXY_PINNING ',
       'auth.global_tokens MCP_PROXY_GLOBAL_AUTH_TOKENS --mcp-global-auth-tokens',
       'auth.admin_tokens MCP_PROXY_ADMIN_TOKENS --mcp-admin-tokens',
       'auth.admin_allow_ips MCP_PROXY_ADMIN_ALLOW_IPS --mcp-admin-allow-ips',
@@ -84,6 +85,7 @@ describe('the table of settings', () => {
       reload: 'off',
       shutdownTimeoutMs: 10_000,
       defaultGroup: null,
+      pinning: 'off',
       auth: {
         globalTokens: [],
         adminTokens: [],

@@ -30,6 +30,12 @@ const sources = readTree('src')
 const reasonsToStand: Readonly<Record<string, string>> = {
   'src/registry/storage/open-store.ts': 'what a start opens, whatever is kept',
   'src/http/definition-warnings.ts': 'what the log says of definitions, at the start and at each reload',
+  'src/cli/approvals/list.ts': 'a command, loaded lazily',
+  'src/cli/approvals/revoke.ts': 'a command, loaded lazily',
+  'src/cli/approvals/show.ts': 'a command, loaded lazily',
+  'src/http/api/approval-operations.ts':
+    'the operations of one room, which operations.ts would be too long with',
+  'src/approvals/records.ts': 'the one form in which approvals are kept',
   'src/cli/config/schema.ts': 'a command, loaded lazily',
   'src/cli/healthcheck.ts': 'a command, loaded lazily',
   'src/cli/serve/mcp-proxy.ts': 'a command, loaded lazily',

@@ -23,6 +23,7 @@ describe('every route', () => {
     await using front = await startFront()
     const routes = new Set(front.routes.map(({ method, path }) => `${method} ${path}`))
     expect([...routes].sort()).toEqual([
+      'DELETE /admin/approvals/:name',
       'DELETE /admin/keys/:id',
       'DELETE /admin/mcps/:name',
       'DELETE /mcp',
@@ -31,6 +32,7 @@ describe('every route', () => {
       'DELETE /me/session',
       'GET /.well-known/oauth-protected-resource',
       'GET /.well-known/oauth-protected-resource/*',
+      'GET /admin/approvals',
       'GET /admin/events',
       'GET /admin/groups',
       'GET /admin/groups/:name',
@@ -56,6 +58,7 @@ describe('every route', () => {
       'GET /oauth/callback/:id',
       'GET /readyz',
       'PATCH /admin/keys/:id',
+      'POST /admin/approvals/:name',
       'POST /admin/keys',
       'POST /admin/keys/:id/rotate',
       'POST /admin/mcps',

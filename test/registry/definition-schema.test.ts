@@ -43,6 +43,7 @@ test('fills in every default', () => {
       authTokensOnly: false,
       allowedIPs: [],
       requireAuth: false,
+      pin: null,
       access: null,
       group: null,
       createdAt: now,
@@ -245,6 +246,11 @@ describe('what does not fit is refused by the name of its field', () => {
     },
     {
       why: 'a truth in words at a door',
+      input: { ...stdio, pin: 'on' },
+      says: 'pin: must be true or false',
+    },
+    {
+      why: 'a truth in words',
       input: { ...stdio, requireAuth: 'true' },
       says: 'requireAuth: must be true or false',
     },

@@ -93,6 +93,7 @@ const shared = {
   authTokensOnly: fc.boolean(),
   allowedIPs: fc.array(fc.constantFrom('10.0.0.0/8', '::1', '192.0.2.7', '2001:db8::/32'), { maxLength: 3 }),
   requireAuth: fc.boolean(),
+  pin: fc.boolean(),
 }
 
 const required: ('name' | 'transport')[] = ['name', 'transport']

@@ -44,6 +44,8 @@ export class ListingServer implements Disposable {
   readonly name: string
   readonly received: ReceivedMessage[] = []
   tools: readonly Item[]
+  /** Says for a request which tools are listed in its answer, where they are not those of all. */
+  toolsFor: ((headers: Headers) => readonly Item[] | null) | null = null
   prompts: readonly Item[]
   resources: readonly Item[]
   templates: readonly Item[]
@@ -119,7 +121,7 @@ export class ListingServer implements Disposable {
     const modern = this.#options.era === 'modern'
     if (modern && message.method === 'subscriptions/listen') return this.#listen(message)
     if (message.method in lists && this.listDelayMs > 0) await Bun.sleep(this.listDelayMs)
-    const body = this.#bodyFor(message)
+    const body = this.#bodyFor(message, request.headers)
     const headers = new Headers()
     if (message.method === 'initialize') {
       const id = crypto.randomUUID()
@@ -130,7 +132,10 @@ export class ListingServer implements Disposable {
     return Response.json({ jsonrpc: '2.0', id: message.id, ...body }, { status, headers })
   }
 
-  #bodyFor({ method, params = {} }: ReceivedMessage): { result: unknown } | { error: unknown } {
+  #bodyFor(
+    { method, params = {} }: ReceivedMessage,
+    headers: Headers,
+  ): { result: unknown } | { error: unknown } {
     const modern = this.#options.era === 'modern'
     const complete = modern
       ? { resultType: 'complete', _meta: { [`${meta}serverInfo`]: { name: this.name, version: '1' } } }
@@ -139,7 +144,9 @@ export class ListingServer implements Disposable {
     if (modern ? method === 'server/discover' : method === 'initialize')
       return { result: { ...complete, ...hints, ...this.#greeting(params) } }
     if (method in lists)
-      return { result: { ...complete, ...hints, ...this.#page(method as keyof typeof lists, params) } }
+      return {
+        result: { ...complete, ...hints, ...this.#page(method as keyof typeof lists, params, headers) },
+      }
     if (method === 'tools/call') return { result: { ...complete, ...this.#call(params) } }
     if (method === 'resources/read')
       return { result: { ...complete, ...hints, contents: [{ uri: params['uri'], text: this.name }] } }
@@ -177,9 +184,10 @@ export class ListingServer implements Disposable {
     }
   }
 
-  #page(method: keyof typeof lists, { cursor }: Params): Item {
+  #page(method: keyof typeof lists, { cursor }: Params, headers: Headers): Item {
     if (this.garbage) return { nonsense: [1, 2, 3] }
-    const { tools, prompts, resources, templates } = this
+    const { prompts, resources, templates } = this
+    const tools = this.toolsFor?.(headers) ?? this.tools
     const all = { tools, prompts, resources, resourceTemplates: templates }[lists[method]]
     const pageSize = this.#options.pageSize ?? all.length
     const start = Number(cursor ?? 0)

@@ -19,6 +19,7 @@ export interface OpenOptions {
   readonly capabilities?: unknown
   readonly version?: string
   readonly token?: string
+  readonly headers?: Readonly<Record<string, string>>
   /** Answers what the server asks, as a result; what it throws becomes the error. */
   readonly answer?: (request: RpcMessage) => unknown
 }
@@ -237,5 +238,6 @@ function headersOf(options: OpenOptions): Record<string, string> {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
     ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+    ...options.headers,
   }
 }

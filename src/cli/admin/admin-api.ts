@@ -129,6 +129,7 @@ const signs: readonly (readonly [path: RegExp, member: string])[] = [
   [/^\/mcps\/[^/]+\/logs$/, 'lines'],
   [/^\/mcps\/[^/?]+(?:\?|$)/, 'definition'],
   [/^\/tools(?:\?|$)/, 'tools'],
+  [/^\/approvals(?:\?|$)/, 'servers'],
   [/^\/groups$/, 'groups'],
   [/^\/groups\/[^/]+$/, 'members'],
   [/^\/keys$/, 'keys'],
@@ -225,6 +226,7 @@ function inCommands(details: unknown): unknown {
     .replace('GET /admin/mcps lists all of them', '"compozy servers list" lists all of them')
     .replace('GET /admin/groups lists all of them', '"compozy groups list" lists all of them')
     .replace('GET /admin/keys lists all of them', '"compozy keys list" lists all of them')
+    .replace(/GET \/admin\/approvals\?name=(\S+)/, '"compozy approvals show $1"')
 }
 
 function parsed(text: string): Record<string, unknown> | null {

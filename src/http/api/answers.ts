@@ -20,7 +20,8 @@ export const count = (description: string) => Type.Integer({ minimum: 0, descrip
 const nanoseconds = (description: string) => Type.Integer({ minimum: 0, description })
 const quantity = (description: string) => Type.Number({ minimum: 0, description })
 export const textOf = (description: string) => Type.String({ description })
-const serverName = textOf('The name of a server.')
+export const serverName = textOf('The name of a server.')
+export const names = (description: string) => Type.Array(Type.String(), { description })
 
 /** The error form of every plain answer. */
 export const errorAnswer = Type.Object(
@@ -196,6 +197,15 @@ const toolView = Type.Object(
 export const toolList = Type.Object(
   {
     tools: Type.Array(toolView),
+    heldBack: Type.Optional(
+      Type.Array(
+        Type.Object({ mcpName: serverName, name: textOf('The name of the tool.') }, { $id: 'HeldBackTool' }),
+        {
+          description:
+            'Tools of pinned servers that wait for approval: nobody is shown them, or may call them.',
+        },
+      ),
+    ),
     errors: Type.Array(Type.Object({ mcpName: serverName, error: textOf('Why the server listed none.') }), {
       description: 'The servers that did not answer.',
     }),
@@ -223,8 +233,6 @@ const outcomeWords = {
   cancelled: 'Its client gave it up.',
   input_required: 'The server asks its client first.',
 } as const satisfies Readonly<Record<CallOutcome, string>>
-
-const names = (description: string) => Type.Array(Type.String(), { description })
 
 /** What a configuration that was read again has changed. */
 export const reloadReport = Type.Object(

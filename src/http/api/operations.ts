@@ -10,6 +10,7 @@ import { keyChangeSchema, newKeySchema } from '../../registry/access/key-schema.
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { prometheusContentType } from '../../telemetry/metrics-page.ts'
 import * as answers from './answers.ts'
+import { approvalOperations } from './approval-operations.ts'
 import * as keys from './key-answers.ts'
 import { toolCall } from './tool-call-schema.ts'
 
@@ -341,6 +342,7 @@ export const operations = {
       'IN_FLIGHT_EXHAUSTED',
     ],
   },
+  ...approvalOperations,
   followEvents: {
     tag: 'figures',
     summary: 'Calls as they end, and servers as they come and go: an event stream.',

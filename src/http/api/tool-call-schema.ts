@@ -1,4 +1,4 @@
-/** The body of `POST /admin/tools/call`. A file of its own, because every gateway checks with it. */
+/** Bodies of requests about tools. A file of its own, because every gateway checks with them. */
 import { type Static, Type } from '@sinclair/typebox'
 
 /** Which tool of which server to call, and with what. */
@@ -14,3 +14,16 @@ export const toolCall = Type.Object(
 )
 
 export type ToolCall = Static<typeof toolCall>
+
+const hash = Type.String({ pattern: '^[0-9a-f]{64}$', description: '64 hexadecimal digits' })
+
+/** What `POST /admin/approvals/{name}` approves: one of the two. */
+export const approvalChoice = Type.Object(
+  {
+    hashes: Type.Optional(
+      Type.Array(hash, { minItems: 1, maxItems: 10_000, description: 'a list of 1 to 10000 hashes' }),
+    ),
+    all: Type.Optional(hash),
+  },
+  { $id: 'ApprovalChoice', additionalProperties: false },
+)

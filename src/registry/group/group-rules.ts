@@ -23,6 +23,7 @@ const serverFields = [
   'isolation',
   'startTimeout',
   'forwardHeaders',
+  'pin',
 ] as const
 
 const groupOnlyFields = ['members', 'naming', 'exposure', 'always', 'listWait'] as const

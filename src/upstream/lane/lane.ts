@@ -244,6 +244,11 @@ export class Lane implements ConnectionOwner {
     routeNotification(this, connection, message, call)
   }
 
+  /** Tells its clients what the gateway says in the server's place. */
+  announce(message: MessageText): void {
+    if (this.#connection) routeNotification(this, this.#connection, message, null)
+  }
+
   sessionLost(connection: Connection, call: UpstreamCall | null): void {
     if (this.#connection === connection) {
       this.#restoring ??= this.#restore(connection).finally(() => {

@@ -1,5 +1,6 @@
 /** Every lane of one server, those included that only finish what they have begun. */
 import { GatewayError } from '../../errors.ts'
+import type { MessageText } from '../../protocol/jsonrpc.ts'
 import type { LaneClient } from '../connection/client.ts'
 import type { LaneHost } from './host.ts'
 import { Lane } from './lane.ts'
@@ -86,6 +87,11 @@ export class LanePool {
     if (this.#spare === lane) this.#spare = null
     this.#leaving.delete(lane)
     if (this.#byKey.get(lane.key) === lane) this.#byKey.delete(lane.key)
+  }
+
+  /** Brings every lane this notification, as if the server had sent it. */
+  announce(message: MessageText): void {
+    for (const lane of [...this.#byKey.values(), ...this.#leaving]) lane.announce(message)
   }
 
   retireAll(): void {

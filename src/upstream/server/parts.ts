@@ -1,8 +1,10 @@
 import type { Config } from '../../config/schema.ts'
+import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
+import type { LaneClient } from '../connection/client.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 
@@ -55,6 +57,8 @@ export interface ServerParts extends ServerSettings {
   processesInUse(): number
   /** Those of them that only a client of this name uses. */
   processesOwnedBy(clientKey: string): number
+  /** Holds back the tools of a server with this definition, where they are pinned. */
+  pin(definition: ServerDefinition): void
   /** When an admin has switched off the server of this name, ISO 8601; null while it is on. */
   disabledAt(name: string): string | null
   /** Number of downstream sessions of a server. */
@@ -66,3 +70,25 @@ export type ServerSurroundings = Omit<
   ServerParts,
   'processesInUse' | 'processesOwnedBy' | 'goesOnAs' | 'stateChanged'
 >
+
+/**
+ * Throws PROCESSES_EXHAUSTED when there are as many child processes as there may be, in all or for the owner of a
+ * lane. The lane that asks is counted already.
+ */
+export function checkProcesses(parts: ServerParts, owner: LaneClient | null): void {
+  const { processesMax, processesPerClientMax } = parts
+  if (parts.processesInUse() > processesMax)
+    throw new GatewayError(
+      'PROCESSES_EXHAUSTED',
+      `All ${processesMax} child processes are in use (limits.processes_max).`,
+      5,
+    )
+  // Whatever one client does, half of them are for the others.
+  const ofClientMax = Math.min(processesPerClientMax, Math.ceil(processesMax / 2))
+  if (owner !== null && parts.processesOwnedBy(owner.clientKey) > ofClientMax)
+    throw new GatewayError(
+      'PROCESSES_EXHAUSTED',
+      `This client has ${ofClientMax} child processes of its own (limits.processes_per_client_max); end some sessions with DELETE.`,
+      5,
+    )
+}

@@ -10,6 +10,7 @@ import { reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
 import { type Era, type ListChangeRow, listChanges } from '../../protocol/eras.ts'
+import { rpcNotification, scanMessage } from '../../protocol/jsonrpc.ts'
 import { memberText, parsed } from '../../protocol/spans.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { CallOutcome } from '../../telemetry/call-ending.ts'
@@ -36,9 +37,9 @@ import type {
 } from './directory.ts'
 import { opensStream } from './open-transport.ts'
 import type { OutputTail } from './output-tail.ts'
-import type { ServerParts } from './parts.ts'
+import { checkProcesses, type ServerParts } from './parts.ts'
 import { Supervisor } from './supervisor.ts'
-import { callTool, listTools, ToolTable } from './tools.ts'
+import { askingForTools, callTool, listTools, requireTool, ToolTable } from './tools.ts'
 
 /**
  * How many times as long as another request `initialize` waits for a server that is starting. With the usual
@@ -49,6 +50,8 @@ const initializePatience = 2.5
 const statusLinesMax = 50
 /** Longest wait for a tool list that a call's headers are held to. */
 const toolsListMs = 10_000
+/** The words in which a server tells of it. */
+const toolsChanged = scanMessage(rpcNotification('notifications/tools/list_changed', null))
 
 /** What stays under a name when another definition or another process takes the place of one before. */
 export interface ServerStanding {
@@ -67,8 +70,8 @@ export class Server implements ServerEntry, LaneHost {
   readonly laneSettings: LaneSettings
   readonly budget = new ServerBudget()
   readonly mask: Mask
-  readonly tools = new ToolTable(async (params) =>
-    (await this.#supervisor.primaryLane()).ask('tools/list', params, toolsListMs),
+  readonly tools = new ToolTable((params) =>
+    askingForTools(this.definition, () => this.#supervisor.primaryLane(), toolsListMs)(params),
   )
   /** Counts up whenever one of its lists may have become another one, so that what was read can be kept until then. */
   readonly listVersions: Record<ListChangeRow['capability'], number> = { tools: 0, prompts: 0, resources: 0 }
@@ -89,6 +92,7 @@ export class Server implements ServerEntry, LaneHost {
     this.definition = definition
     this.origin = origin
     this.#parts = parts
+    parts.pin(definition)
     this.#standing = standing
     this.log = parts.log
     this.identity = parts.identity
@@ -216,7 +220,9 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   async listTools(): Promise<ToolDescription[]> {
-    const tools = await listTools(await this.#supervisor.primaryLane(false), this.laneSettings.callIdleMs)
+    const { callIdleMs } = this.laneSettings
+    const laneOf = () => this.#supervisor.primaryLane(false)
+    const tools = await listTools(askingForTools(this.definition, laneOf, callIdleMs))
     const reach = reachOf(null, this.definition)
     return tools.filter(({ name }) => reach.allows('tool', name))
   }
@@ -226,8 +232,7 @@ export class Server implements ServerEntry, LaneHost {
     args: Readonly<Record<string, unknown>>,
     watch: CallWatch,
   ): Promise<ToolAnswer> {
-    if (!reachOf(null, this.definition).allows('tool', toolName))
-      throw new GatewayError('NOT_FOUND', `${this.name} has no tool ${toolName}, or its toolFilter hides it`)
+    await requireTool(this.definition, this.tools, toolName)
     const lane = await this.#ownLane()
     this.counters.started()
     const startedAtMs = performance.now()
@@ -239,6 +244,12 @@ export class Server implements ServerEntry, LaneHost {
     } finally {
       this.counters.ended(performance.now() - startedAtMs, outcome)
     }
+  }
+
+  /** Its tools are others for clients than before: tells all who hear of that from the server. */
+  announceTools(): void {
+    this.listChanged('tools')
+    if (toolsChanged) this.#pool.announce(toolsChanged)
   }
 
   /** Resolves when no call is in flight, or at `untilMs`. */
@@ -373,26 +384,4 @@ function refusedBesideAnother(error: GatewayError, { isolation, transport }: Ser
   if (isolation === 'shared' || !(refused || exited)) return error
   const hint = 'It has another connection already: if it takes one only, set isolation: shared'
   return new GatewayError(error.code, `${error.details.replace(/\.$/, '')}. ${hint}`, error.retryAfterSeconds)
-}
-
-/**
- * Throws PROCESSES_EXHAUSTED when there are as many child processes as there may be, in all or for the owner of a
- * lane. The lane that asks is counted already.
- */
-function checkProcesses(parts: ServerParts, owner: LaneClient | null): void {
-  const { processesMax, processesPerClientMax } = parts
-  if (parts.processesInUse() > processesMax)
-    throw new GatewayError(
-      'PROCESSES_EXHAUSTED',
-      `All ${processesMax} child processes are in use (limits.processes_max).`,
-      5,
-    )
-  // Whatever one client does, half of them are for the others.
-  const ofClientMax = Math.min(processesPerClientMax, Math.ceil(processesMax / 2))
-  if (owner !== null && parts.processesOwnedBy(owner.clientKey) > ofClientMax)
-    throw new GatewayError(
-      'PROCESSES_EXHAUSTED',
-      `This client has ${ofClientMax} child processes of its own (limits.processes_per_client_max); end some sessions with DELETE.`,
-      5,
-    )
 }

@@ -1,8 +1,12 @@
 /** Tools of one server, as the admin API and calls of its own see them. */
+import { noteTools } from '../../access/items.ts'
+import { pinsOf } from '../../access/pins.ts'
+import { reachOf } from '../../access/reach.ts'
 import { GatewayError } from '../../errors.ts'
 import { legacyTools } from '../../protocol/bridge/results.ts'
 import type { ToolFacts } from '../../protocol/bridge/types.ts'
 import { isObject } from '../../protocol/json.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
 import type { CallWatch, GatewayCall } from '../connection/calls.ts'
 import type { Lane } from '../lane/lane.ts'
 import type { ToolAnswer, ToolDescription } from './directory.ts'
@@ -13,6 +17,21 @@ const pagesMax = 1_000
 const listCharsMax = 64 * 1024 * 1024
 
 type AskForTools = (params: Record<string, unknown> | undefined) => Promise<GatewayCall>
+
+/** Asks on this lane; what holds tools of the server back is shown what comes. */
+export function askingForTools(
+  definition: ServerDefinition,
+  laneOf: () => Promise<Lane>,
+  timeoutMs: number,
+): AskForTools {
+  return async (params) => {
+    const lane = await laneOf()
+    const asked = await lane.ask('tools/list', params, timeoutMs)
+    const pins = pinsOf(definition)
+    if (pins !== null) noteTools(pins, asked.resultText)
+    return asked
+  }
+}
 
 /**
  * The answers to `tools/list`, page after page. Returns null at the end of the list, and in words why the rest
@@ -37,9 +56,9 @@ async function* toolPages(ask: AskForTools): AsyncGenerator<GatewayCall, string 
 }
 
 /** Every tool of every page. Rejects with a GatewayError, also when the pages never end. */
-export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDescription[]> {
+export async function listTools(ask: AskForTools): Promise<ToolDescription[]> {
   const tools: ToolDescription[] = []
-  const pages = toolPages((params) => lane.ask('tools/list', params, timeoutMs))
+  const pages = toolPages(ask)
   for (;;) {
     const page = await pages.next()
     if (page.done === true) {
@@ -50,6 +69,19 @@ export async function listTools(lane: Lane, timeoutMs: number): Promise<ToolDesc
     for (const tool of Array.isArray(listed) ? listed : [])
       if (isObject(tool) && typeof tool['name'] === 'string') tools.push({ ...tool, name: tool['name'] })
   }
+}
+
+/** Throws NOT_FOUND, with the rule, for a tool that no client may call; `tools` are those of its server. */
+export async function requireTool(
+  definition: ServerDefinition,
+  tools: ToolTable,
+  name: string,
+): Promise<void> {
+  const reach = reachOf(null, definition)
+  if (reach.open) return
+  if (reach.pins !== null && tools.known(name) === undefined) await tools.reread(name)
+  const { allowed, rule } = reach.decide('tool', name)
+  if (!allowed) throw new GatewayError('NOT_FOUND', `${definition.name} has no tool ${name}: ${rule}`)
 }
 
 /** One `tools/call` of the gateway's own, within the bounds of a client's. */

@@ -11,6 +11,7 @@ import type { ListedRoute } from '../../api/openapi.ts'
 import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
+import { approveTools, listApprovals, revokeApprovals } from './approvals.ts'
 import { followEvents } from './events.ts'
 import { getGroup, listGroups } from './groups.ts'
 import { changeKey, createKey, getKey, listKeys, revokeKey, rotateKey } from './keys.ts'
@@ -62,6 +63,21 @@ export function adminRoutes(options: AdminOptions) {
       routeOf('getGroup'),
     )
     .use(keyRoutes(parts, route))
+    .get(
+      '/admin/approvals',
+      route((request) => listApprovals(parts, request)),
+      routeOf('listApprovals'),
+    )
+    .post(
+      '/admin/approvals/:name',
+      route((request, name) => approveTools(parts, request, name)),
+      routeOf('approveTools'),
+    )
+    .delete(
+      '/admin/approvals/:name',
+      route((request, name) => revokeApprovals(parts, request, name)),
+      routeOf('revokeApprovals'),
+    )
     .get(
       '/admin/tools',
       route((request) => listTools(parts, request)),

@@ -1,4 +1,5 @@
 /** What the admin API uses of the rest of the gateway. */
+import type { Approvals } from '../../../approvals/approvals.ts'
 import type { Config } from '../../../config/schema.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { GroupReport, GroupSummary } from '../../../group/reports.ts'
@@ -32,6 +33,8 @@ export interface AdminOptions {
   readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
   /** Where it is noted how calls end, and who is told. */
   readonly recorder: AccessRecorder
+  /** What is approved of tools; nothing when absent. */
+  readonly approvals?: AdminApprovals
   /** What is told of groups; none when absent. */
   readonly groups?: AdminGroups
   /** What is done with keys, loaded when somebody does; where it is absent there are none. */
@@ -43,6 +46,23 @@ export interface AdminOptions {
   readonly now?: () => Date
   /** How long `GET /admin/tools` waits for one server; 10 s when absent. */
   readonly toolsListMs?: number
+}
+
+/** What admins do with approvals of tools; the room behind it is loaded when they ask. */
+export interface AdminApprovals {
+  isPinned(definition: ServerDefinition): boolean
+  /** The names of tools of a server that are held back. */
+  heldBack(name: string): readonly string[]
+  /** A server was removed, and what was approved of it is to be forgotten. */
+  removed(name: string): Promise<void>
+  load(): Promise<Pick<Approvals, 'names' | 'report' | 'approve' | 'revoke' | 'watching'>>
+}
+
+const noApprovals: AdminApprovals = {
+  isPinned: () => false,
+  heldBack: () => [],
+  removed: async () => {},
+  load: () => Promise.reject(new GatewayError('NOT_FOUND', 'This gateway keeps no approvals.')),
 }
 
 /** What admins are told of groups. */
@@ -64,6 +84,7 @@ export interface AdminParts
     'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'recorder' | 'reload'
   > {
   readonly order: NameOrder
+  readonly approvals: AdminApprovals
   readonly groups: AdminGroups
   readonly keys: () => Promise<KeyAdmin>
   readonly closedReason: (name: string) => string | null
@@ -84,6 +105,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     recorder,
     reload,
     order: options.order ?? new NameOrder(),
+    approvals: options.approvals ?? noApprovals,
     groups: options.groups ?? noGroups,
     keys: options.keys ?? noKeys,
     closedReason: options.closedReason ?? (() => null),

@@ -104,6 +104,7 @@ async function remove(parts: AdminParts, request: Request, name: string): Promis
   const { definition } = writableEntry(parts, name)
   parts.store.delete(name)
   await parts.directory.remove(name)
+  await parts.approvals.removed(name)
   audit(parts, request, { action: 'delete', name, before: definition, after: null })
   return replyEmpty(204)
 }
@@ -180,10 +181,12 @@ export function now(parts: AdminParts): string {
 }
 
 interface Change {
-  readonly action: 'create' | 'replace' | 'delete' | 'restart' | 'enable' | 'disable'
+  readonly action: 'create' | 'replace' | 'delete' | 'restart' | 'enable' | 'disable' | 'approve' | 'revoke'
   readonly name: string
   readonly before: ServerDefinition | null
   readonly after: ServerDefinition | null
+  /** Definitions of tools that were decided about. */
+  readonly tools?: string
 }
 
 /** Who changed what, from where. Written for the day somebody asks how a process came to be started. */
@@ -198,6 +201,7 @@ export function audit(parts: AdminParts, request: Request, change: Change): void
       name: change.name,
       before: change.before && JSON.stringify(definitionToWire(change.before)),
       after: change.after && JSON.stringify(definitionToWire(change.after)),
+      ...(change.tools !== undefined && { tools: change.tools }),
     },
     'admin change',
   )

@@ -28,13 +28,21 @@ export async function listTools(parts: AdminParts, request: Request): Promise<Re
   const name = queryText(request, 'name')
   const entries = name === null ? parts.directory.list() : [knownEntry(parts, name)]
   const lists = await Promise.all(entries.map((entry) => toolsOf(entry, waitMs)))
+  const heldBack = entries.flatMap(({ definition }) => heldBackAt(parts, definition.name))
   return answer('listTools', 200, {
     tools: lists.flatMap(({ tools = [] }) => tools),
+    ...(heldBack.length > 0 && { heldBack }),
     errors: lists.flatMap(({ errors = [] }) => errors),
   })
 }
 
-async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
+/** What a pinned server lists and nobody is shown. */
+function heldBackAt({ approvals }: AdminParts, mcpName: string): NonNullable<ToolList['heldBack']> {
+  return approvals.heldBack(mcpName).map((name) => ({ mcpName, name }))
+}
+
+/** The tools of one server, or why it has listed none within this time. */
+export async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
   const mcpName = entry.definition.name
   let timer: ReturnType<typeof setTimeout> | undefined
   const tooSlow = new Promise<never>((_resolve, reject) => {

@@ -1,0 +1,55 @@
+/** Lists without what is hidden, whatever a server writes where a list belongs. */
+import { describe, expect, test } from 'bun:test'
+import { filteredAnswer } from '../../src/access/items.ts'
+import { setPins } from '../../src/access/pins.ts'
+import { reachOf } from '../../src/access/reach.ts'
+
+const definition = { name: 'docs', toolFilter: { mode: 'block', list: ['evil'] }, access: null } as const
+const reach = reachOf(null, definition)
+const shown = (result: string) =>
+  filteredAnswer(reach, 'tools/list', `{"jsonrpc":"2.0","id":7,"result":${result}}`)
+const answer = (result: string) => `{"jsonrpc":"2.0","id":7,"result":${result}}`
+
+describe('a list of which something is hidden', () => {
+  test.each([
+    {
+      why: 'without it, every other byte as it came',
+      result: '{ "tools" : [ {"name":"good" ,"n":1.10}, {"name":"evil"} ] , "x":1 }',
+      left: '{ "tools" : [{"name":"good" ,"n":1.10}] , "x":1 }',
+    },
+    {
+      why: 'without what has its name twice',
+      result: '{"tools":[{"name":"good","name":"evil"}]}',
+      left: '{"tools":[]}',
+    },
+    {
+      why: 'empty where there are two lists, of which a client might read either',
+      result: '{"resultType":"complete","tools":[{"name":"good"}],"tools":[{"name":"evil"}]}',
+      left: '{"resultType":"complete","tools":[]}',
+    },
+    {
+      why: 'empty where one of the two is spelled with an escape',
+      result: '{"tools":[],"t\\u006fols":[{"name":"evil"}]}',
+      left: '{"tools":[]}',
+    },
+    { why: 'empty where it is no list', result: '{"tools":{"0":{"name":"evil"}}}', left: '{"tools":[]}' },
+    { why: 'as it is where there is none', result: '{"nonsense":[1]}', left: '{"nonsense":[1]}' },
+  ])('is shown $why', ({ result, left }) => {
+    expect(shown(result)).toBe(answer(left))
+  })
+
+  test('shows a tool neither where another text of the list closes it', () => {
+    const pinned = { ...definition, toolFilter: null }
+    let open = true
+    setPins(pinned, {
+      allows: () => open,
+      decide: () => ({ allowed: open, rule: '' }),
+      shows: (_name, text) => {
+        open &&= !text.includes('changed')
+        return open
+      },
+    })
+    const text = answer('{"tools":[{"name":"a"},{"name":"a","changed":true}]}')
+    expect(filteredAnswer(reachOf(null, pinned), 'tools/list', text)).toBe(answer('{"tools":[]}'))
+  })
+})
