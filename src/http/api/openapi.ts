@@ -82,7 +82,7 @@ const idParameter = {
   in: 'path',
   required: true,
   description: 'The id of a key.',
-  schema: keyIdSchema,
+  schema: { type: 'string', pattern: keyIdSchema.pattern },
 }
 
 const nameParameter = {

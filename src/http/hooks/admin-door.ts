@@ -43,11 +43,11 @@ export function authenticateAdmin(
   if (!rules.adminAsks) return anonymous
   if (key !== null) return key.role === 'client' ? clientsOnly() : key
   const token = bearerOf(authorization)
-  if (token === null) return unauthenticated('one of auth.admin_tokens')
+  if (token === null) return unauthenticated()
   const digest = digestOfAsked(token)
   const principal = rules.admin.find(digest)
   if (principal !== null) return principal
-  return isClientToken(digest) ? clientsOnly() : unauthenticated('one of auth.admin_tokens')
+  return isClientToken(digest) ? clientsOnly() : unauthenticated()
 }
 
 function clientsOnly(): GatewayError {
@@ -57,6 +57,9 @@ function clientsOnly(): GatewayError {
   )
 }
 
-function unauthenticated(what: string): GatewayError {
-  return new GatewayError('UNAUTHENTICATED', `Send "Authorization: Bearer" with ${what}.`)
+function unauthenticated(): GatewayError {
+  return new GatewayError(
+    'UNAUTHENTICATED',
+    'Send "Authorization: Bearer" with one of auth.admin_tokens, or a key with a role.',
+  )
 }
