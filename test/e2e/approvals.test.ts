@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { ApprovalList } from '../../src/http/api/approval-answers.ts'
 import { runCommand } from '../cli/run-command.ts'
+import { openCaller } from '../support/callers.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { ListingServer, tool } from '../support/listing-server.ts'
 import { askModern, callModern, Listening } from '../support/modern-client.ts'
@@ -213,6 +214,8 @@ describe.each(eras)('a %s server that is pinned', (era) => {
         expect(pending.map((one) => `${one.tool} ${one.change}`)).toEqual(['echo changed'])
         const found = pending[0]?.differences.find(({ field }) => field === 'description')
         expect(found).toMatchObject({ before: good['description'], after: poisoned['description'] })
+        await using old = await openCaller(gateway, 'docs', 'sse')
+        expect((await old.call(1, 'echo', {})).answer.error?.code).toBe(-32602)
         const calls = server.requests('tools/call').filter(({ name }) => name === 'echo').length
         expect(await legacy.call('echo')).toMatchObject({ code: -32602 })
         expect(server.requests('tools/call').filter(({ name }) => name === 'echo')).toHaveLength(calls)
@@ -239,6 +242,14 @@ describe.each(eras)('a %s server that is pinned', (era) => {
     expect(await modernCaller(url).call('link')).toBeTrue()
     await approveAll(gateway, 'docs')
     expect(await modernCaller(url).call('echo')).toBeTrue()
+    // The same where the server says in the middle that its list is another one.
+    await using legacy = await legacyCaller(url)
+    await legacy.client.stand()
+    await poll('the stream of the server', async () => server.listeners > 0)
+    server.tools = [tool('echo', { title: 'After a word' }), tool('link')]
+    server.announce('notifications/tools/list_changed')
+    await poll('word of it', async () => legacy.client.standing.length > 0)
+    expect(await legacy.call('echo')).toMatchObject({ code: -32602 })
     server.tools = [good, tool('link')]
   })
 })
