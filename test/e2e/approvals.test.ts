@@ -11,6 +11,7 @@ import { poll, type RunningGateway, startGatewayProcess } from '../support/gatew
 import { ListingServer, tool } from '../support/listing-server.ts'
 import { askModern, callModern, Listening } from '../support/modern-client.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const via = 'executable'
 const good = tool('echo')
@@ -93,7 +94,8 @@ describe.each(eras)('a %s server that is pinned', (era) => {
 
   beforeAll(async () => {
     server = new ListingServer('docs', { era, tools: [good, tool('link')] })
-    const group = { name: 'team', transport: 'group', members: [{ server: 'docs' }] }
+    const describe = { echo: 'In the words of an admin.' }
+    const group = { name: 'team', transport: 'group', members: [{ server: 'docs', describe }] }
     const searched = { ...group, name: 'found', exposure: 'search' }
     const docs = { ...server.definition, forwardHeaders: [user] }
     gateway = await startGatewayProcess({
@@ -272,10 +274,9 @@ describe.each(eras)('pages of a %s server', (era) => {
   })
 })
 
-test('an admin approves what was seen in the terminal, before pinning and after, and it outlives a restart', async () => {
+test('an admin approves what was seen in the terminal, before pinning and after', async () => {
   using server = new ListingServer('docs', { tools: [good, tool('link')] })
-  const storage = { type: 'sqlite', path: 'state' }
-  const config = (pinning: string) => ({ mcp_proxy: { pinning, storage }, mcps: [server.definition] })
+  const config = (pinning: string) => ({ mcp_proxy: { pinning }, mcps: [server.definition] })
   await using gateway = await startGatewayProcess({ via, config: config('off') })
   const compozy = async (...words: string[]) => {
     const all = ['approvals', ...words, '--url', gateway.url, '--token', 'x']
@@ -311,4 +312,33 @@ test('an admin approves what was seen in the terminal, before pinning and after,
   const link = /link +([0-9a-f]{12})/.exec((await compozy('show', 'docs')).out)?.[1] ?? ''
   expect((await compozy('revoke', 'docs', link)).out).toStartWith('revoked ')
   expect(await legacy.names()).toEqual(['echo'])
+})
+
+test('what is approved, and what is held back, outlives kill -9, and goes with the server', async () => {
+  using server = new ListingServer('docs', { tools: [good, tool('link')] })
+  using state = temporaryDirectory()
+  const config = { mcp_proxy: { storage: { type: 'sqlite', path: join(state.path, 'state') } } }
+  const first = await startGatewayProcess({ via, config })
+  const add = ['servers', 'add', 'docs', '--pin', '--server-url', server.definition.url, '--url', first.url]
+  expect((await runCommand(add, { via, cwd: first.directory })).exitCode).toBe(0)
+  await approveAll(first, 'docs')
+  server.tools = [poisoned, tool('link')]
+  expect(await modernCaller(first.face('docs', 'stream')).names()).toEqual(['link'])
+  const kept = new Bun.Glob('definitions.sqlite')
+  await poll('the record of what is held', async () => {
+    const [file = ''] = [...kept.scanSync({ cwd: join(state.path, 'state'), absolute: true })]
+    return (await Bun.file(file).text()).includes('id_rsa')
+  })
+  await first.kill()
+  // It lists what was approved to whoever asks now; what it has listed before is not forgotten.
+  server.tools = [good, tool('link')]
+  await using second = await startGatewayProcess({ via, config })
+  await poll('the server', async () => (await second.admin('/tools?name=docs')).ok)
+  const url = second.face('docs', 'stream')
+  expect(await modernCaller(url).names()).toEqual(['link'])
+  expect(await modernCaller(url).call('link')).toBeTrue()
+  expect(await modernCaller(url).call('echo')).toMatchObject({ code: -32602 })
+  expect((await second.admin('/mcps/docs', { method: 'DELETE' })).status).toBe(204)
+  await second.register({ ...server.definition, pin: true })
+  expect(await modernCaller(url).names()).toEqual([])
 })

@@ -302,6 +302,13 @@ describe('what is loaded', () => {
     expect(loadedWith(sources, entries).filter((path) => ofCommands.test(path))).toEqual([])
   })
 
+  test('a gateway that starts loads nothing of approvals but what opens them', () => {
+    const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
+    expect(loaded.filter((path) => path.startsWith('src/approvals/'))).toEqual([
+      'src/approvals/open-approvals.ts',
+    ])
+  })
+
   test('a lazy import and a type load nothing, a plain one does', () => {
     const tree = treeOf({
       'src/a.ts': "import './b.ts'\nimport type { C } from './c.ts'\nconst d = () => import('./d.ts')",

@@ -32,6 +32,11 @@ export const definitionFlags: ArgsDef = {
     description: 'Hides every other tool. May be repeated.',
   },
   'block-tool': { type: 'string', valueHint: 'name', description: 'Hides this tool. May be repeated.' },
+  pin: {
+    type: 'boolean',
+    description:
+      'Holds its tools back until an admin has approved them ("approvals"); --pin=false lets them go.\ndefault: as mcp_proxy.pinning says',
+  },
   isolation: {
     type: 'enum',
     options: ['auto', 'session', 'shared'],
@@ -84,6 +89,7 @@ export function definitionFields(flags: FlagTexts, rest: readonly string[] | nul
     tags: flags['tag'] && pairs('tag', flags['tag'], /=/),
     toolFilter: toolFilterOf(flags),
     description: flags['description']?.at(-1),
+    pin: flags['pin'] && flags['pin'].at(-1) === 'true',
     isolation: flags['isolation']?.at(-1),
     timeout: flags['timeout']?.at(-1),
     startTimeout: flags['start-timeout']?.at(-1),
