@@ -7,20 +7,19 @@
  */
 import { version } from '../package.json'
 import { ApprovalsOpener } from './approvals/open-approvals.ts'
+import { type Audit, openAudit } from './audit/audit.ts'
 import { adminTokenDoubt } from './config/doubts.ts'
-import type { Config } from './config/schema.ts'
-import { ConfigError, drainingError, reasonOf } from './errors.ts'
+import { drainingError, reasonOf } from './errors.ts'
 import { Directory } from './group/directory.ts'
 import { createApp } from './http/app.ts'
 import { warnOfDefinitions } from './http/definition-warnings.ts'
 import { type Access, createAccess } from './http/hooks/access.ts'
-import { type AccessRules, compileRules } from './http/hooks/rules.ts'
+import { rulesOf } from './http/hooks/rules.ts'
 import { type Listener, type ServingState, startListener } from './http/listener.ts'
 import { endClientsOf, endExpired, endUnadmitted, keysChanged } from './http/revocation.ts'
 import { adminRoutes } from './http/routes/admin/admin.ts'
 import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
-import type { AdminGroups } from './http/routes/admin/parts.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
@@ -41,7 +40,7 @@ import type { ModernCallDriver } from './session/modern/call-driver.ts'
 import { ModernRequests } from './session/modern/requests.ts'
 import { Events } from './telemetry/events.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
-import { createMetrics, type Metrics, type ServerGauges } from './telemetry/metrics.ts'
+import { createMetrics, type Metrics, type ProcessMetrics, type ServerGauges } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
 import type { ServerEntry } from './upstream/server/directory.ts'
@@ -71,8 +70,8 @@ export interface Gateway {
   callsInFlight(): ReadonlyMap<string, number>
   /** Reads the configuration again and goes on with it; says in the log what has changed, or why nothing has. */
   reload(cause: ReloadCause): Promise<ReloadReport>
-  /** Opens the log file again. */
-  reopenLog(): void
+  /** Opens the files of the log and of the audit again. */
+  reopenFiles(): void
   readonly log: Log
 }
 
@@ -82,9 +81,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const settings = new SettingsInForce(config)
   const { bounds } = settings
   const log = await createLog(config.logging)
+  const audit = await openAudit(log, settings, () => ({ directory, access, identities }))
   const { rules, exposure } = rulesOf(config, log)
-  const opened = openStore(config.storage, version)
-  const { store, lock } = opened
+  const { store, lock, ...place } = openStore(config.storage, version)
   // What clients have open: sessions, and the requests that stand alone.
   const ledger = new ByteLedger(bounds, () => Bun.gc(true))
   const sessions = new Sessions(bounds, ledger)
@@ -102,7 +101,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const clients = { sessions, requests, ledger }
   const behind = { settings, store, servers, metrics, log }
   const directory = new Directory({ ...behind, ...clients, access: () => access })
-  const identities = new IdentityOpener(log, urlPolicy, () => settings.config, opened)
+  const identities = new IdentityOpener(log, urlPolicy, () => settings.config, { ...place, store })
   const [identity] = await Promise.all([identities.open(config), approvals.open(config.servers)])
   const whoIs = [() => identities.signIn, () => identities.keys] as const
   const access = createAccess(rules, directory, identity, ...whoIs)
@@ -112,7 +111,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   identities.whenKeysChange(() => keysChanged({ sessions, requests, access, directory, streams }))
   servers.subscribe(stateTeller(servers, events))
   // The front door.
-  const recorder = { log, metrics, events }
+  const recorder = { log, metrics, events, audit }
   const mcp = mcpParts(bounds, { servers, groups: directory, ...clients, log, recorder, access })
   const order = new NameOrder()
   const app = createApp({
@@ -120,22 +119,23 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     state,
     identity: () => access.identity,
     me: { access, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
-    metrics: { snapshot: () => metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped) },
+    metrics: { snapshot: () => snapshotOf(metrics, directory, log, audit) },
     log,
     admin: adminRoutes({
       ...{ directory, store, log, streams, order, approvals, recorder },
       config: { limits: bounds },
       gate: gateOf(settings, urlPolicy),
-      groups: groupsFor(directory, servers),
+      groups: directory.reports,
+      access: directory.accessTeller({ settings, identities, access }),
       keys: () => identities.loadKeys(),
       closedReason: (name) => access.closedReason(name),
       doubtAbout: (definition) => adminTokenDoubt(definition, settings.config.auth.adminTokens),
-      reload: (shown) => gateway.reload({ shown, deliberate: true }),
+      reload: (shown) => gateway.reload({ shown, deliberate: true, byRequest: true }),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
-  const door = startListener({ host: config.host, port: config.port, access, app, state, ...recorder })
-  const listener = await door.catch((thrown: unknown) => {
+  const { host, port } = config
+  const listener = await startListener({ host, port, access, app, state, ...recorder }).catch((thrown) => {
     store.close()
     lock?.release()
     throw thrown
@@ -145,19 +145,11 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
   warnOfDefinitions(config, directory, access, log)
-  const parts = { ...behind, ...clients, access, approvals, identities, lock, directory, streams, watchdog }
+  const open = { access, audit, approvals, identities, lock, directory, streams, watchdog }
+  const parts = { ...behind, ...clients, ...open }
   const sweeper = startSweeper(parts)
   const gateway = running({ ...parts, listener, sweeper, source, order })
   return gateway
-}
-
-/** What admins are told of groups, loaded when they ask. */
-function groupsFor(directory: Directory, servers: Servers): AdminGroups {
-  const reports = async () => new (await import('./group/reports.ts')).GroupReports(directory, servers)
-  return {
-    list: async () => (await reports()).list(),
-    report: async (name, waitMs) => (await reports()).report(name, waitMs),
-  }
 }
 
 function mcpParts(bounds: Bounds, parts: Omit<McpParts, 'bodyBytesMax' | 'clientInputMs'>): McpParts {
@@ -195,13 +187,13 @@ function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGa
 function startSweeper(
   parts: Omit<RunningParts, 'source' | 'lock' | 'order' | 'watchdog' | 'listener' | 'sweeper'>,
 ): Sweeper {
-  const { log, access, identities, sessions, requests, servers, directory, streams } = parts
+  const { log, audit, access, identities, sessions, requests, servers, directory, streams } = parts
   const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
     collect: () => Bun.gc(true),
   })
-  const owners = [sessions, requests, servers, directory, streams, identities, log]
+  const owners = [sessions, requests, servers, directory, streams, identities, log, audit]
   for (const owner of owners) sweeper.add((nowMs) => owner.sweep(nowMs))
   sweeper.add(() => endExpired({ sessions, requests, access, streams }, hasEnded))
   sweeper.add((nowMs) => idleMemory.sweep(servers.inFlight, sessions.ended, nowMs))
@@ -214,6 +206,7 @@ interface RunningParts {
   readonly source: ConfigurationSource
   readonly settings: SettingsInForce
   readonly log: ProcessLog
+  readonly audit: Audit
   readonly access: Access
   readonly store: DefinitionStore
   /** Null where nothing is kept. */
@@ -231,7 +224,7 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { source, settings, log, listener, servers, directory, store, sweeper } = parts
+  const { source, settings, log, audit, listener, servers, directory, store, sweeper } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
   const reload = new Reload({
@@ -240,11 +233,14 @@ function running(parts: RunningParts): Gateway {
     log,
     storedNames: () => store.list().map(({ name }) => name),
     apply: (plan) => applyPlan(parts, plan),
+    ended: ({ shown, byRequest }, taken) => {
+      if (byRequest !== true) audit.trail?.reloaded(shown, taken)
+    },
     sweep: (sweep) => sweeper.add(sweep),
   })
   return {
     url: listener.url,
-    servers: directory.list().map(({ definition }) => definition),
+    servers: directory.list().map(({ definition }): ServerDefinition => definition),
     get requestCount() {
       return listener.requestCount
     },
@@ -263,7 +259,9 @@ function running(parts: RunningParts): Gateway {
     },
     callsInFlight: () => servers.callsInFlight(),
     reload: (cause) => reload.run(cause),
-    reopenLog: () => log.reopen(),
+    reopenFiles() {
+      for (const file of [log, audit]) file.reopen()
+    },
     log,
   }
 }
@@ -278,8 +276,8 @@ const flushMs = 500
 const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
-  const { log, store, lock, identities, sessions, requests, servers, streams, watchdog, listener, sweeper } =
-    parts
+  const { log, audit, store, lock, identities, sessions, requests, servers, streams, watchdog } = parts
+  const { listener, sweeper } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = drainingError()
@@ -300,14 +298,18 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   store.close()
   lock?.release()
   log.info({}, 'stopped')
-  await log.flush(flushMs)
+  await Promise.all([audit.close(flushMs), log.flush(flushMs)])
 }
 
 /** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
 async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
-  const { settings, log, access, approvals, servers, directory, store, order, identities } = parts
+  const { settings, log, audit, access, approvals, servers, directory, store, order, identities } = parts
   const { rules, exposure } = rulesOf(config, log)
-  await log.take(config.logging)
+  await audit.take(config.audit)
+  await log.take(config.logging).catch(async (thrown: unknown) => {
+    await audit.take(settings.config.audit)
+    throw thrown
+  })
   settings.take(config)
   access.reload(rules, await identities.open(config))
   if (exposure !== null && !access.decider.keysAsk) log.warn({}, exposure)
@@ -339,13 +341,6 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
   endUnadmitted(parts)
   directory.accessChanged()
   warnOfDefinitions(settings.config, directory, access, log)
-}
-
-function rulesOf(config: Config, log: Log): { rules: AccessRules; exposure: string | null } {
-  const compiled = compileRules(config)
-  if (!compiled.ok) throw new ConfigError(compiled.errors.join('; '))
-  for (const warning of compiled.warnings) log.warn({}, warning)
-  return compiled
 }
 
 interface ServerNeeds extends Pick<RunningParts, 'approvals' | 'watchdog'> {
@@ -384,6 +379,10 @@ function addStored(directory: Directory, store: DefinitionStore, log: Log): void
         'the configuration file defines this server; the registered one is not used',
       )
   }
+}
+
+function snapshotOf(metrics: ProcessMetrics, directory: Directory, log: ProcessLog, audit: Audit) {
+  return metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped, audit.linesDropped)
 }
 
 function gaugesOf(entry: ServerEntry): ServerGauges {

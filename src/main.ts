@@ -53,6 +53,7 @@ const keys = defineCommand({
     create: () => import('./cli/keys/create.ts').then(({ create }) => create),
     rotate: () => import('./cli/keys/rotate.ts').then(({ rotate }) => rotate),
     revoke: () => import('./cli/keys/revoke.ts').then(({ revoke }) => revoke),
+    explain: () => import('./cli/keys/explain.ts').then(({ explain }) => explain),
   },
 })
 

@@ -157,6 +157,19 @@ export function unknownItem(kind: ItemKind, era: Era): { readonly code: number; 
   return { code, message: 'Resource not found' }
 }
 
+/** A prompt, resource or template by name. */
+export interface NamedItem {
+  readonly kind: ItemKind
+  readonly name: string
+}
+
+/** The one that a request names; null for none, and for one that cannot be told. */
+export function itemIn(message: MessageText): NamedItem | null {
+  const kind = kindOf(message)
+  const name = kind === null ? null : nameOf(message, kind)
+  return kind === null || name === null ? null : { kind, name }
+}
+
 function kindOf(message: MessageText): ItemKind | null {
   switch (message.method) {
     case 'tools/call':

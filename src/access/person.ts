@@ -18,11 +18,11 @@ export function personId(issuer: string, subject: string): string {
 
 /** One for each token: its claims and its end are those of the token. */
 export function personPrincipal(
-  user: Omit<Person, 'id'>,
+  user: Omit<Person, 'id'> & Partial<Pick<Person, 'id'>>,
   book: RuleBook,
   role: Principal['role'] = 'client',
 ): Principal {
-  const id = personId(user.issuer, user.subject)
+  const id = user.id ?? personId(user.issuer, user.subject)
   return Object.freeze({
     id,
     shown: id,

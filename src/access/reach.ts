@@ -101,7 +101,8 @@ function remembered(
   return reach
 }
 
-const nothingHides: Decision = Object.freeze({ allowed: true, rule: 'no rule hides it' })
+/** The decision where nothing speaks about something. */
+export const nothingHides: Decision = Object.freeze({ allowed: true, rule: 'no rule hides it' })
 
 /** Without grants, filter and pins. */
 const everything: Reach = {

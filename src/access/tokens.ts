@@ -59,6 +59,11 @@ export class TokenTable {
     return this.#rows.length
   }
 
+  /** Who holds them. */
+  get principals(): readonly Principal[] {
+    return this.#rows.map(({ principal }) => principal)
+  }
+
   /** Who holds the token with this digest. Every row is compared, so that the time tells no position. */
   find(digest: Digest): Principal | null {
     let found: Principal | null = null

@@ -191,6 +191,16 @@ export const settings = {
       doc: 'File that the log is appended to instead of standard output. It is opened again on HUP, and when it was moved away.',
     }),
   },
+  audit: {
+    file: setting({
+      kind: optionalText('the path of a file, or - for the log', (value) =>
+        value.endsWith('/') ? 'must name a file, not a directory' : null,
+      ),
+      initial: null,
+      initialWords: 'none: no audit',
+      doc: 'File that gets a line for each call, each change by an admin, each sign-in and refusal (docs/AUDIT.md). `-`: they stand in the log.',
+    }),
+  },
   metrics: {
     public: setting({
       kind: flagValue(),

@@ -17,6 +17,8 @@ import type { Servers, ServersListener } from '../upstream/server/servers.ts'
 import { GroupEntry } from './entry.ts'
 import type { GroupFace } from './face.ts'
 import type { GroupParts } from './group.ts'
+import type { GroupReports } from './reports.ts'
+import type { AccessTeller, AccessTellerParts } from './view/access-world.ts'
 
 /** The name of what is at `/mcp`; that of a server is never empty. */
 const defaultName = ''
@@ -46,6 +48,7 @@ export class Directory implements ServerDirectory {
   readonly #groups = new Map<string, GroupEntry>()
   readonly #listeners: ServersListener[] = []
   #everything: GroupEntry | null = null
+  #version = 0
   #groupParts: Promise<GroupParts> | null = null
   /** Definitions of servers with tokens of their own; null until it is asked for. */
   #guarded: readonly ServerDefinition[] | null = null
@@ -56,6 +59,7 @@ export class Directory implements ServerDirectory {
     this.#servers.subscribe({
       leaving: () => {},
       removed: (name) => {
+        this.#version++
         this.#guarded = null
         this.#each(({ group }) => group.removed(name))
       },
@@ -66,6 +70,11 @@ export class Directory implements ServerDirectory {
         if (server) this.#each(({ group }) => group.stateChanged(server))
       },
     })
+  }
+
+  /** Counts up when definitions are others, or may be used by others. */
+  get version(): number {
+    return this.#version
   }
 
   /** Tells `listener` from now on, of servers and of groups. */
@@ -136,6 +145,7 @@ export class Directory implements ServerDirectory {
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${name} is already registered.`)
     const entry = this.#entry(definition, origin, this.#parts.store.disabledAt(name), name)
     this.#groups.set(name, entry)
+    this.#version++
     this.#parts.metrics.serverAdded(name)
     if (entry.disabledAt === null) void entry.ready()
     return entry
@@ -148,6 +158,7 @@ export class Directory implements ServerDirectory {
     if (group === undefined || definition.group === null) return this.#becomes(definition, origin)
     const before = group.definition
     group.definition = definition
+    this.#version++
     group.origin = origin ?? group.origin
     group.face?.group.redefine(definition)
     for (const listener of this.#listeners) listener.replaced(name, before)
@@ -185,12 +196,38 @@ export class Directory implements ServerDirectory {
 
   /** Tokens, rules or settings are others: clients of groups may see others of their members. */
   accessChanged(): void {
+    this.#version++
     this.#each(({ group }) => group.membersChanged())
   }
 
   /** Lets go of lists that nobody may use any more. */
   sweep(nowMs: number): void {
     void this.#groupParts?.then(({ kept }) => kept.sweep(nowMs))
+  }
+
+  /** What admins are told of groups, loaded when they ask. */
+  readonly reports = {
+    list: async () => (await this.#loadReports()).list(),
+    report: async (name: string, waitMs: number) => (await this.#loadReports()).report(name, waitMs),
+  }
+
+  /** Who says who may use what, and why; loaded when an admin asks. */
+  accessTeller(
+    parts: Omit<AccessTellerParts, 'directory' | 'servers'>,
+  ): Pick<AccessTeller, keyof AccessTeller> {
+    const teller = async (): Promise<AccessTeller> => {
+      const { AccessTeller } = await import('./view/access-world.ts')
+      return new AccessTeller({ ...parts, directory: this, servers: this.#servers })
+    }
+    return {
+      principal: async (text, claims) => (await teller()).principal(text, claims),
+      explain: async (question) => (await teller()).explain(question),
+    }
+  }
+
+  async #loadReports(): Promise<GroupReports> {
+    const { GroupReports } = await import('./reports.ts')
+    return new GroupReports(this, this.#servers)
   }
 
   #serversChanged(): void {
@@ -209,6 +246,7 @@ export class Directory implements ServerDirectory {
 
   #removeGroup(name: string): void {
     this.#groups.delete(name)
+    this.#version++
     this.#end(name)
     this.#parts.metrics.serverRemoved(name)
   }

@@ -2,6 +2,7 @@
  * What the hooks have settled about one request, before its body is read.
  * Made in `http/hooks`, read by routes and by the access log.
  */
+import type { NamedItem } from '../access/items.ts'
 import type { Principal } from '../access/principal.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { BrowserSession } from '../identity/sign-in/sign-in.ts'
@@ -58,6 +59,18 @@ export interface RequestLog {
   group?: string | undefined
   rpcMethod?: string | undefined
   tool?: string | undefined
+  /** The prompt, resource or template that is named; not in the access log, for a URI may hold much. */
+  item?: NamedItem
+  /** The trace that the message says it belongs to. */
+  traceparent?: string
+  /** Why the request was refused at the door. */
+  reason?: string
+  /** Who has signed in with it. */
+  signedIn?: Principal
+  /** What an admin has changed, where the path does not name it. */
+  target?: string
+  /** The fields of a definition that an admin has changed. */
+  changed?: string
   /** A short hash, never the id itself. */
   sessionId?: string | undefined
   /** Which bridge the request took, such as `legacy-legacy`. */

@@ -39,6 +39,7 @@ export interface ListenerOptions {
   readonly log: Log & AccessRecorder['log']
   readonly metrics: AccessRecorder['metrics']
   readonly events: AccessRecorder['events']
+  readonly audit?: AccessRecorder['audit']
   readonly state: ServingState
   /** Seconds that headers, a body, or the pause between two requests may take (30). Bun checks every 4 s. */
   readonly idleSeconds?: number
@@ -208,6 +209,7 @@ class FrontDoor {
 
   #refuse(request: Request, context: RequestContext, error: GatewayError): Response {
     context.log.code = error.code
+    context.log.reason = error.details
     return this.#finish(request, context, replyErrorIn(context.area, request, error))
   }
 

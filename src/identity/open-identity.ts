@@ -1,4 +1,5 @@
 /** Opens what the configuration asks for, at the start and when it is read again. Nothing is loaded for nothing. */
+import type { GivenClaims, NamedPerson } from '../access/find-principal.ts'
 import type { Principal } from '../access/principal.ts'
 import type { Grants } from '../access/reach.ts'
 import type { RuleBook } from '../access/rules.ts'
@@ -107,6 +108,16 @@ export class IdentityOpener {
     book.take(access, issuersIn(auth))
     const principalOf = (user: Parameters<typeof personPrincipal>[0]) => personPrincipal(user, book)
     return new OAuthFront({ baseUrl, scopes, issuers, ask, log, principalOf })
+  }
+
+  /** Somebody as a token that says this would make them, for admins who ask; null where no such issuer is configured. */
+  async person(who: NamedPerson, claims: GivenClaims): Promise<Principal | null> {
+    const issuers = issuersIn(this.#settings().auth)
+    const issuer = 'issuer' in who ? who.issuer : issuers[0]
+    if (issuer === undefined || !issuers.includes(issuer)) return null
+    const [{ book }, { personPrincipal }] = await Promise.all([this.#people(), import('../access/person.ts')])
+    const subject = 'issuer' in who ? { subject: who.subject } : { subject: '', id: who.id }
+    return personPrincipal({ issuer, ...subject, claims, expiresAtMs: Number.POSITIVE_INFINITY }, book)
   }
 
   get #hasStored(): boolean {

@@ -23,6 +23,8 @@ export interface ReloadCause {
    * no door.
    */
   readonly deliberate: boolean
+  /** An admin asked for it with a request, which is told by itself. */
+  readonly byRequest?: true
 }
 
 /** One that waits for its turn. */
@@ -53,6 +55,8 @@ export interface ReloadParts {
   storedNames(): readonly string[]
   /** Makes the plan the truth. Rejects, and has changed nothing, when it cannot be. */
   apply(plan: ReloadPlan): Promise<void>
+  /** Told how each one ended. */
+  ended?(cause: ReloadCause, taken: boolean): void
   /** Has `sweep` called a few times a second until the returned function is called. */
   sweep(sweep: (nowMs: number) => void): () => void
 }
@@ -102,8 +106,9 @@ export class Reload {
     await this.#last
   }
 
-  async #run({ shown: cause, deliberate }: ReloadCause): Promise<ReloadReport> {
+  async #run(by: ReloadCause): Promise<ReloadReport> {
     if (this.#closed) throw drainingError()
+    const { shown: cause, deliberate } = by
     const { source, settings, log, storedNames, apply } = this.#parts
     try {
       await this.#watch?.note()
@@ -120,9 +125,11 @@ export class Reload {
       if (opened.length > 0)
         log.warn({ cause, doors: told(opened) }, 'doors are open now that were guarded before')
       log.info({ cause, ...summary(plan.report) }, 'configuration read again')
+      this.#parts.ended?.(by, true)
       return plan.report
     } catch (thrown) {
       log.error({ cause, reason: reasonOf(thrown) }, 'configuration not taken, the old one stays')
+      this.#parts.ended?.(by, false)
       throw thrown
     }
   }

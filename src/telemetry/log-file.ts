@@ -19,8 +19,14 @@ import { complain, type LineSink } from './sink.ts'
 
 /** Not blocking: a named pipe that nobody reads is refused instead of waited for. */
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+/** What such a file is for, and who may read it. */
+export interface FileUse {
+  readonly what: string
+  readonly mode: number
+}
+
 /** For the user of the gateway and its group, who may collect logs. */
-const mode = 0o640
+const logUse: FileUse = { what: 'log', mode: 0o640 }
 
 /** How often it is looked whether the path still leads to the open file. */
 const lookEveryMs = 1_000
@@ -31,25 +37,25 @@ interface OpenFile {
 }
 
 /** Throws a ConfigError of one line. */
-function open(path: string): OpenFile {
+function open(path: string, { what, mode }: FileUse): OpenFile {
   try {
     const fd = openSync(path, flags, mode)
     return { fd, stats: fstatSync(fd) }
   } catch (error) {
-    throw new ConfigError(`cannot open the log file ${path}: ${whyNot(error)}`)
+    throw new ConfigError(`cannot open the ${what} file ${path}: ${whyNot(error)}`)
   }
 }
 
-/** What the start would say of a log file there, as far as it can be told without making one; null for nothing. */
-export function logFileFault(path: string): string | null {
+/** What the start would say of such a file there, as far as it can be told without making one; null for nothing. */
+export function logFileFault(path: string, what = 'log'): string | null {
   try {
     const there = existsSync(path)
     accessSync(there ? path : dirname(path), constants.W_OK)
     return there && statSync(path).isDirectory()
-      ? `cannot open the log file ${path}: it is a directory`
+      ? `cannot open the ${what} file ${path}: it is a directory`
       : null
   } catch (error) {
-    return `cannot open the log file ${path}: ${whyNot(error)}`
+    return `cannot open the ${what} file ${path}: ${whyNot(error)}`
   }
 }
 
@@ -74,16 +80,18 @@ function whyNot(error: unknown): string {
 export class LogFile {
   readonly path: string
   readonly #sink: LineSink
+  readonly #use: FileUse
   /** Null once it is closed. */
   #file: OpenFile | null
   #lookAtMs = 0
   #failed = false
 
   /** Sends what comes to `sink` into the file from here on; `left` as of the sink. Throws a ConfigError. */
-  constructor(path: string, sink: LineSink, left: () => void) {
+  constructor(path: string, sink: LineSink, left: () => void, use: FileUse = logUse) {
     this.path = path
     this.#sink = sink
-    this.#file = open(path)
+    this.#use = use
+    this.#file = open(path, use)
     sink.redirect(this.#file.fd, left)
   }
 
@@ -92,10 +100,11 @@ export class LogFile {
     const before = this.#file
     if (before === null) return
     try {
-      this.#file = open(this.path)
+      this.#file = open(this.path, this.#use)
       this.#failed = false
     } catch (error) {
-      if (!this.#failed) complain(`${reasonOf(error)}; the log goes on in the file that was open before`)
+      if (!this.#failed)
+        complain(`${reasonOf(error)}; the ${this.#use.what} goes on in the file that was open before`)
       this.#failed = true
       return
     }

@@ -43,6 +43,8 @@ export interface ProcessLog extends Log {
   access(entry: AccessEntry): void
   /** One line for one call that went on behind its response, or had none of its own. */
   call(entry: CallEntry): void
+  /** Writes a whole line as it is, whatever the level is. */
+  line(text: string): void
   /** Lines given up because the reader of the log was too slow. */
   readonly linesDropped: number
   /** Goes on as these settings say. Rejects with a ConfigError, and changes nothing, when the file cannot be opened. */

@@ -37,6 +37,7 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
     lines.push(sample(metricTable.http.name, { area, status: String(status) }, count))
   }
   single(lines, metricTable.linesDropped, snapshot.linesDropped)
+  single(lines, metricTable.auditLinesDropped, snapshot.auditLinesDropped)
   single(lines, metricTable.uptime, snapshot.uptimeSeconds)
   single(lines, metricTable.memory, snapshot.memoryBytes)
   single(lines, metricTable.cpu, snapshot.cpuSeconds)
@@ -50,6 +51,7 @@ export function metricsJson(snapshot: MetricsSnapshot) {
     memoryBytes: snapshot.memoryBytes,
     cpuSeconds: snapshot.cpuSeconds,
     logLinesDropped: snapshot.linesDropped,
+    auditLinesDropped: snapshot.auditLinesDropped,
     totals: {
       requests: sum(snapshot.servers, (server) => server.requests),
       errors: sum(snapshot.servers, (server) => server.errors),

@@ -43,6 +43,11 @@ export const metricTable = {
     'compozy_log_lines_dropped_total',
     'Log lines given up because nobody read.',
   ),
+  auditLinesDropped: metric(
+    'counter',
+    'compozy_audit_lines_dropped_total',
+    'Audit lines lost because they could not be written.',
+  ),
   uptime: metric('gauge', 'compozy_uptime_seconds', 'Time since the gateway started.'),
   memory: metric('gauge', 'process_resident_memory_bytes', 'Resident memory of the gateway process.'),
   cpu: metric('counter', 'process_cpu_seconds_total', 'User and system CPU time of the gateway process.'),
@@ -89,6 +94,7 @@ export interface MetricsSnapshot {
   readonly servers: readonly ServerFigures[]
   readonly http: readonly { readonly area: string; readonly status: number; readonly count: number }[]
   readonly linesDropped: number
+  readonly auditLinesDropped: number
   readonly uptimeSeconds: number
   readonly memoryBytes: number
   readonly cpuSeconds: number
@@ -100,7 +106,11 @@ export interface ProcessMetrics extends Metrics {
   /** A request at a registered server has ended, also one that never reached it. */
   callEnded(server: string, outcome: CallOutcome): void
   /** Everything at this moment; `servers` are those that are registered. */
-  snapshot(servers: readonly ServerGauges[], linesDropped: number): MetricsSnapshot
+  snapshot(
+    servers: readonly ServerGauges[],
+    linesDropped: number,
+    auditLinesDropped?: number,
+  ): MetricsSnapshot
 }
 
 interface ServerCounters {
@@ -174,7 +184,7 @@ export function createMetrics(): ProcessMetrics {
       if (byStatus.length === 0) http.set(area, byStatus)
       byStatus[status] = (byStatus[status] ?? 0) + 1
     },
-    snapshot(servers, linesDropped) {
+    snapshot(servers, linesDropped, auditLinesDropped = 0) {
       const { user, system } = process.cpuUsage()
       return {
         servers: servers.map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
@@ -182,6 +192,7 @@ export function createMetrics(): ProcessMetrics {
           Object.entries(byStatus).map(([status, count]) => ({ area, status: Number(status), count })),
         ),
         linesDropped,
+        auditLinesDropped,
         uptimeSeconds: (performance.now() - startedAtMs) / 1000,
         memoryBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,

@@ -74,6 +74,9 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     call(entry: CallEntry) {
       logger[callLevel(entry.outcome)](entry, 'call')
     },
+    line(text: string) {
+      sink.write(text)
+    },
     get debugging() {
       return lowest <= levelRank.debug
     },

@@ -44,9 +44,13 @@ export interface Room {
 /** Told of what became of a write: why it failed, or null once one has succeeded after that. */
 export type WriteWatcher = (error: NodeJS.ErrnoException | null) => void
 
-/** Opens a sink on a descriptor that somebody else owns; it is never closed here. */
-export function openSink(fd: number, watcher: WriteWatcher = () => {}): LineSink {
-  return new DescriptorSink(fd, watcher)
+/** Opens a sink on a descriptor that somebody else owns; it is never closed here. `gapLine` tells of lines that are missing. */
+export function openSink(
+  fd: number,
+  watcher: WriteWatcher = () => {},
+  gapLine: (lines: number) => string = droppedLine,
+): LineSink {
+  return new DescriptorSink(fd, watcher, gapLine)
 }
 
 /** For what cannot stand in the log because it is about the log: a line on stderr, which is not waited for either. */
@@ -89,13 +93,15 @@ class DescriptorSink implements LineSink, Room {
   /** Called when the write that is under way has ended. */
   #left: (() => void)[] = []
   readonly #watcher: WriteWatcher
+  readonly #gapLine: (lines: number) => string
   #failed = false
   /** A write has ended in the middle of a line. */
   #torn = false
 
-  constructor(fd: number, watcher: WriteWatcher) {
+  constructor(fd: number, watcher: WriteWatcher, gapLine: (lines: number) => string) {
     this.#fd = fd
     this.#watcher = watcher
+    this.#gapLine = gapLine
   }
 
   redirect(fd: number, left: () => void): void {
@@ -199,7 +205,7 @@ class DescriptorSink implements LineSink, Room {
   /** Behind the last line that found room. */
   #reportDropped(): void {
     const { buffer, bytes } = this.#filling
-    const text = droppedLine(this.#droppedUnreported)
+    const text = this.#gapLine(this.#droppedUnreported)
     if (bytes + text.length > buffer.length) return
     this.#filling.bytes += buffer.write(text, bytes)
     this.#filling.reported += this.#droppedUnreported

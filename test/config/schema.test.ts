@@ -42,6 +42,7 @@ describe('the table of settings', () => {
       'logging.level MCP_PROXY_LOG_LEVEL --mcp-log-level',
       'logging.format MCP_PROXY_LOG_FORMAT --mcp-log-format',
       'logging.file MCP_PROXY_LOG_FILE --mcp-log-file',
+      'audit.file MCP_PROXY_AUDIT_FILE ',
       'metrics.public MCP_PROXY_METRICS_PUBLIC ',
       'storage.type MCP_PROXY_STORAGE_TYPE ',
       'storage.path MCP_PROXY_STORAGE_PATH ',
@@ -115,6 +116,7 @@ describe('the table of settings', () => {
         childEnvironment: [],
       },
       logging: { level: 'info', format: 'json', file: null },
+      audit: { file: null },
       metrics: { public: false },
       storage: { type: 'sqlite', path: '/state' },
       limits: {

@@ -30,6 +30,7 @@ const sources = readTree('src')
 const reasonsToStand: Readonly<Record<string, string>> = {
   'src/registry/storage/open-store.ts': 'what a start opens, whatever is kept',
   'src/http/definition-warnings.ts': 'what the log says of definitions, at the start and at each reload',
+  'src/audit/refusals.ts': 'a bound of its own: who is refused fills no disk',
   'src/cli/approvals/list.ts': 'a command, loaded lazily',
   'src/cli/approvals/revoke.ts': 'a command, loaded lazily',
   'src/cli/approvals/show.ts': 'a command, loaded lazily',

@@ -38,6 +38,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     ...everywhere,
     ...data,
     access: 'values',
+    audit: 'values',
     approvals: 'values',
     'identity/*': 'values',
     reload: 'values',
@@ -47,10 +48,12 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     'upstream/*': 'values',
   },
   reload: { ...everywhere, ...data },
+  audit: { ...everywhere, config: 'types', registry: 'types', access: 'values' },
   http: {
     ...everywhere,
     ...data,
     access: 'values',
+    audit: 'types',
     approvals: 'types',
     group: 'types',
     'identity/*': 'types',
@@ -300,7 +303,7 @@ export function emptyNames(tree: Tree): string[] {
 }
 
 /** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
-const wallClockRooms = /^src\/(cli|identity|telemetry)\//
+const wallClockRooms = /^src\/(audit|cli|identity|telemetry)\//
 
 /** Places that ask the wall clock for a duration or a deadline. */
 export function wallClocks(tree: Tree): string[] {

@@ -32,6 +32,7 @@ describe('every route', () => {
       'DELETE /me/session',
       'GET /.well-known/oauth-protected-resource',
       'GET /.well-known/oauth-protected-resource/*',
+      'GET /admin/access',
       'GET /admin/approvals',
       'GET /admin/events',
       'GET /admin/groups',

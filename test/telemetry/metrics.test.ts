@@ -43,6 +43,7 @@ describe('metric names', () => {
       'counter compozy_mcp_server_restarts_total',
       'counter compozy_http_requests_total',
       'counter compozy_log_lines_dropped_total',
+      'counter compozy_audit_lines_dropped_total',
       'gauge compozy_uptime_seconds',
       'gauge process_resident_memory_bytes',
       'counter process_cpu_seconds_total',
@@ -77,6 +78,7 @@ describe('the Prometheus page', () => {
     expect(sample(page, 'compozy_mcp_server_up{server="docs"}')).toBe('1')
     expect(sample(page, 'compozy_mcp_server_restarts_total{server="docs"}')).toBe('4')
     expect(sample(page, 'compozy_log_lines_dropped_total')).toBe('3')
+    expect(sample(page, 'compozy_audit_lines_dropped_total')).toBe('0')
   })
 
   test('counts by outcome what ended at a registered server, each outcome from the start', () => {

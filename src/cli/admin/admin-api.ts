@@ -129,6 +129,7 @@ const signs: readonly (readonly [path: RegExp, member: string])[] = [
   [/^\/mcps\/[^/]+\/logs$/, 'lines'],
   [/^\/mcps\/[^/?]+(?:\?|$)/, 'definition'],
   [/^\/tools(?:\?|$)/, 'tools'],
+  [/^\/access\?/, 'verdict'],
   [/^\/approvals(?:\?|$)/, 'servers'],
   [/^\/groups$/, 'groups'],
   [/^\/groups\/[^/]+$/, 'members'],

@@ -71,7 +71,7 @@ async function findingsOf(found: FoundConfig): Promise<Finding[]> {
     ...warnings.map(warning),
     ...ruleFindings(found),
     ...(await Promise.all(servers.map(commandFinding))).flat(),
-    ...logFileFinding(found),
+    ...logFileFindings(found),
     ...(await placeFindings(found)),
   ]
 }
@@ -117,10 +117,13 @@ function settingOf({ settings }: FoundConfig, key: string): unknown {
   return settings.find(({ named }) => named.key === key)?.value
 }
 
-function logFileFinding(found: FoundConfig): Finding[] {
-  const path = settingOf(found, 'logging.file')
-  const fault = typeof path === 'string' ? logFileFault(path) : null
-  return fault === null ? [] : [{ level: 'error', message: fault }]
+function logFileFindings(found: FoundConfig): Finding[] {
+  const [log, audit] = [settingOf(found, 'logging.file'), settingOf(found, 'audit.file')]
+  const faults = [
+    typeof log === 'string' ? logFileFault(log) : null,
+    typeof audit === 'string' && audit !== '-' ? logFileFault(audit, 'audit') : null,
+  ]
+  return faults.flatMap((message) => (message === null ? [] : [{ level: 'error', message }]))
 }
 
 /** The state directory and the port: what a gateway has to itself. */

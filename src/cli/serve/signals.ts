@@ -71,7 +71,7 @@ export function endOnSignals(started: Promise<Gateway>): Promise<number> {
 
 /** The log says what came of it, in the file that was just opened. */
 async function takeAgain(gateway: Gateway): Promise<void> {
-  gateway.reopenLog()
+  gateway.reopenFiles()
   await gateway.reload({ shown: 'SIGHUP', deliberate: true })
 }
 

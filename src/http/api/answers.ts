@@ -280,6 +280,7 @@ export const figures = Type.Object(
     memoryBytes: quantity('Resident memory of the gateway.'),
     cpuSeconds: quantity('User and system time of the gateway.'),
     logLinesDropped: count('Log lines given up because nobody read.'),
+    auditLinesDropped: count('Audit lines lost because they could not be written.'),
     totals: Type.Object(load, { description: 'Of all servers together.' }),
     servers: Type.Array(
       Type.Object({

@@ -9,6 +9,7 @@ import type { ErrorCode } from '../../errors.ts'
 import { keyChangeSchema, newKeySchema } from '../../registry/access/key-schema.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { prometheusContentType } from '../../telemetry/metrics-page.ts'
+import { accessExplanation } from './access-answer.ts'
 import * as answers from './answers.ts'
 import { approvalOperations } from './approval-operations.ts'
 import * as keys from './key-answers.ts'
@@ -157,6 +158,35 @@ export const operations = {
     access: 'admin',
     answers: { 200: { description: 'The group.', schema: answers.groupReport } },
     errors: ['SERVER_UNKNOWN'],
+  },
+  explainAccess: {
+    tag: 'people',
+    summary: 'Why somebody may use a server, or something of it, or may not: the rule that decides.',
+    access: 'admin',
+    query: {
+      principal: {
+        description:
+          'Who: key:ID or the name of a key, token: and the digits that logs show, oauth: and the hash of a person, or issuer and subject with a space between them, or anonymous. Required.',
+        schema: Type.String(),
+      },
+      server: { description: 'A server or a group. Required.', schema: Type.String() },
+      tool: { description: 'A tool of it; of a group by its shown name.', schema: Type.String() },
+      prompt: { description: 'A prompt of it.', schema: Type.String() },
+      resource: { description: 'A resource of it, by its URI.', schema: Type.String() },
+      template: { description: 'A resource template of it.', schema: Type.String() },
+      through: {
+        description:
+          'The group by which it is asked for; the names are then those of the server. mcp is that of everything.',
+        schema: Type.String(),
+      },
+      claim: {
+        description: 'What the token of a person says, as name=value; once for each value.',
+        schema: Type.String(),
+      },
+      address: { description: 'The address from which it is asked for.', schema: Type.String() },
+    },
+    answers: { 200: { description: 'What decides.', schema: accessExplanation } },
+    errors: ['BAD_REQUEST'],
   },
   createServer: {
     tag: 'servers',

@@ -1,4 +1,5 @@
 /** Last hook, on the way out: one log line and one count for each request, and for each call how it ended. */
+import type { AuditTrail } from '../../audit/audit-trail.ts'
 import { outcomeOfCode } from '../../errors.ts'
 import type { AccessEntry, CallEntry } from '../../telemetry/access-line.ts'
 import {
@@ -18,6 +19,8 @@ export interface AccessRecorder {
     callEnded(server: string, outcome: CallOutcome): void
   }
   readonly events: Events
+  /** Absent in tests that have none. */
+  readonly audit?: { readonly trail: AuditTrail | null } | undefined
 }
 
 /**
@@ -58,6 +61,7 @@ export function recordAnswer(
   }
   recorder.metrics.httpAnswered(area, status)
   recorder.log.access(entry)
+  recorder.audit?.trail?.answered(context, entry)
   ended(recorder, entry)
 }
 
@@ -81,6 +85,8 @@ export function recordEnding(recorder: AccessRecorder, context: RequestContext, 
     pair: log.pair,
   }
   recorder.log.call(entry)
+  // Whoever was asked something and stays away has a line already: that of the request.
+  if (log.ending?.outcome !== 'input_required') recorder.audit?.trail?.ended(context, entry)
   ended(recorder, entry)
 }
 

@@ -4,8 +4,10 @@
  */
 import { TokenTable } from '../../access/tokens.ts'
 import type { Config } from '../../config/schema.ts'
+import { ConfigError } from '../../errors.ts'
 import { type CidrSet, noNetworks, parseCidrSet } from '../../net/cidr.ts'
 import { isLoopbackHost, parseHost } from '../../net/host.ts'
+import type { Log } from '../../telemetry/log.ts'
 
 /** The part of the configuration that access hangs on. */
 export interface AccessSettings {
@@ -72,6 +74,17 @@ export function compileRules(settings: AccessSettings): RulesResult {
     admin.size > 0 || hasRoles(settings) || settings.auth.keys.some(({ role }) => role !== null)
   const rules = { settings, base, trusted, adminAllow, hosts, origins, global, admin, adminAsks }
   return { ok: true, rules, warnings, exposure: exposureOf(settings) }
+}
+
+/** The rules of a configuration, with its warnings in the log. Throws a ConfigError. */
+export function rulesOf(
+  settings: AccessSettings,
+  log: Pick<Log, 'warn'>,
+): { readonly rules: AccessRules; readonly exposure: string | null } {
+  const compiled = compileRules(settings)
+  if (!compiled.ok) throw new ConfigError(compiled.errors.join('; '))
+  for (const warning of compiled.warnings) log.warn({}, warning)
+  return compiled
 }
 
 /** Whether people can have a role by signing in. */

@@ -1,17 +1,11 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
+import { itemIn } from '../../access/items.ts'
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import type { Directory } from '../../group/directory.ts'
 import type { GroupFace } from '../../group/face.ts'
 import type { GroupWays } from '../../group/legacy/session-members.ts'
 import { isObject } from '../../protocol/json.ts'
-import {
-  idTextOf,
-  type MessageText,
-  memberSpan,
-  onOneLine,
-  paramString,
-  scanMessage,
-} from '../../protocol/jsonrpc.ts'
+import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
 import type { ByteLedger } from '../../runtime/byte-ledger.ts'
 import type { AnsweringServer, Exchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
@@ -246,10 +240,11 @@ export function noteEnding(parts: McpParts, context: RequestContext, call: LiveC
 export function contextOfOne(parts: McpParts, context: RequestContext, call: LiveCall, message: MessageText) {
   context.log.pending = true
   const method = message.method ?? ''
-  const tool = method === 'tools/call' ? paramString(message, 'name') : null
+  const item = itemIn(message)
+  const tool = item?.kind === 'tool' ? shownText(item.name, nameCharsMax) : null
+  const named = tool === null ? (item === null ? {} : { item }) : { tool }
   const rpcMethod = shownText(method, nameCharsMax)
-  const named = tool === null ? { rpcMethod } : { rpcMethod, tool: shownText(tool, nameCharsMax) }
-  const own: RequestContext = { ...context, log: { ...context.log, ...named } }
+  const own: RequestContext = { ...context, log: { ...context.log, ...named, rpcMethod } }
   call.whenEnded((ending) => recordEnding(parts.recorder, own, ending))
   return own
 }
@@ -271,15 +266,22 @@ export function noteMessage(context: RequestContext, inbound: Inbound): void {
   const { message, body } = inbound
   if (message?.method == null) return
   const { method } = message
-  context.log.rpcMethod = shownText(method, nameCharsMax)
-  const names = method === 'tools/call' || method === 'initialize'
-  const params = names && isObject(body) ? body['params'] : null
+  const { log } = context
+  log.rpcMethod = shownText(method, nameCharsMax)
+  const params = isObject(body) ? body['params'] : null
   if (!isObject(params)) return
+  const traceparent = isObject(params['_meta']) ? params['_meta']['traceparent'] : undefined
+  if (typeof traceparent === 'string' && traceparent.length <= nameCharsMax) log.traceparent = traceparent
   if (method === 'initialize') {
     const { name, version } = isObject(params['clientInfo']) ? params['clientInfo'] : {}
     const client = clientOf(name, version)
-    if (client !== undefined) context.log.client = client
-  } else if (typeof params['name'] === 'string') context.log.tool = shownText(params['name'], nameCharsMax)
+    if (client !== undefined) log.client = client
+  } else if (method === 'tools/call') {
+    if (typeof params['name'] === 'string') log.tool = shownText(params['name'], nameCharsMax)
+  } else {
+    const item = itemIn(message)
+    if (item !== null) log.item = item
+  }
 }
 
 /** A debug line for each message that a client sends, without what it says. */

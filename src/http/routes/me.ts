@@ -47,6 +47,7 @@ export function meRoutes(parts: MeParts) {
         if (!(thrown instanceof GatewayError)) throw thrown
         const error = shownError(thrown, context.requestId)
         context.log.code = error.code
+        context.log.reason = error.details
         return replyError(error)
       }
     }
@@ -100,7 +101,7 @@ function shown(principal: Principal, browser: BrowserSession | null) {
 async function signInByToken(
   { access, signIn }: MeParts,
   request: Request,
-  { externalBase }: RequestContext,
+  { externalBase, log }: RequestContext,
 ): Promise<Response> {
   if (request.headers.get('origin') !== null && !isOwnPage(request, externalBase)) {
     throw new GatewayError('ORIGIN_FORBIDDEN', 'Signing in takes a page of the gateway itself.')
@@ -115,6 +116,7 @@ async function signInByToken(
     )
   }
   const { cookie, seconds, session } = (await signIn()).open(principal)
+  log.signedIn = principal
   return answer('signIn', 200, shown(principal, session), {
     'set-cookie': setCookie('session', externalBase, cookie, seconds),
   })
@@ -172,13 +174,14 @@ async function beginSignIn(
 async function finishSignIn(
   { signIn }: MeParts,
   request: Request,
-  { externalBase, path }: RequestContext,
+  { externalBase, path, log }: RequestContext,
 ): Promise<Response> {
   if (path !== '/oauth/callback/login')
     throw new GatewayError('NOT_FOUND', 'Nobody is sent back to this path.')
   const browser = cookieOf(request.headers, 'login', externalBase)
   const parameters = new URL(request.url).searchParams
-  const { cookie, seconds, returnTo } = await (await signIn()).finish(parameters, browser)
+  const { cookie, seconds, returnTo, session } = await (await signIn()).finish(parameters, browser)
+  if (session.principal !== null) log.signedIn = session.principal
   const target = (externalBase + returnTo).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
   const page = `<!doctype html><meta http-equiv="refresh" content="0;url=${target}"><title>Signed in</title><a href="${target}">Go on</a>`
   const response = replyText(200, page, 'text/html; charset=utf-8')

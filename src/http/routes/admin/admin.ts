@@ -11,6 +11,7 @@ import type { ListedRoute } from '../../api/openapi.ts'
 import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
 import { replyError } from '../../reply.ts'
+import { explainAccess } from './access.ts'
 import { approveTools, listApprovals, revokeApprovals } from './approvals.ts'
 import { followEvents } from './events.ts'
 import { getGroup, listGroups } from './groups.ts'
@@ -51,6 +52,11 @@ export function adminRoutes(options: AdminOptions) {
       '/admin/events',
       route((request) => followEvents(parts, request)),
       routeOf('followEvents'),
+    )
+    .get(
+      '/admin/access',
+      route((request) => explainAccess(parts, request)),
+      routeOf('explainAccess'),
     )
     .get(
       '/admin/groups',

@@ -11,6 +11,7 @@ import type { ServerDirectory } from '../../../upstream/server/directory.ts'
 import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
 import type { AnswerOf } from '../../api/operation.ts'
 import type { AccessRecorder } from '../../hooks/access-log.ts'
+import type { AdminAccess } from './access.ts'
 import { NameOrder } from './name-order.ts'
 import type { AdminStreams } from './streams.ts'
 
@@ -33,6 +34,8 @@ export interface AdminOptions {
   readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
   /** Where it is noted how calls end, and who is told. */
   readonly recorder: AccessRecorder
+  /** Who can say who may use what, and why; nobody when absent. */
+  readonly access?: AdminAccess
   /** What is approved of tools; nothing when absent. */
   readonly approvals?: AdminApprovals
   /** What is told of groups; none when absent. */
@@ -75,6 +78,11 @@ export interface AdminGroups {
 const noKeys = (): Promise<KeyAdmin> =>
   Promise.reject(new GatewayError('NOT_FOUND', 'No keys are kept here.'))
 
+const noAccess: AdminAccess = {
+  principal: async () => ({ reason: 'nobody is known here', nearest: null }),
+  explain: () => Promise.reject(new GatewayError('NOT_FOUND', 'Nobody here can say that.')),
+}
+
 const noGroups: AdminGroups = { list: async () => [], report: async () => null }
 
 /** The options with every default applied, as the handlers take them. */
@@ -84,6 +92,7 @@ export interface AdminParts
     'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'recorder' | 'reload'
   > {
   readonly order: NameOrder
+  readonly access: AdminAccess
   readonly approvals: AdminApprovals
   readonly groups: AdminGroups
   readonly keys: () => Promise<KeyAdmin>
@@ -105,6 +114,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     recorder,
     reload,
     order: options.order ?? new NameOrder(),
+    access: options.access ?? noAccess,
     approvals: options.approvals ?? noApprovals,
     groups: options.groups ?? noGroups,
     keys: options.keys ?? noKeys,

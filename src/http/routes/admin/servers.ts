@@ -189,9 +189,18 @@ interface Change {
   readonly tools?: string
 }
 
+/** Their names, with a blank in between; what they hold is told by the log. */
+function changedFields(before: ServerDefinition, after: ServerDefinition): string {
+  const names = Object.keys(after) as (keyof ServerDefinition)[]
+  const dates: readonly string[] = ['createdAt', 'updatedAt']
+  return names.filter((name) => !dates.includes(name) && !Bun.deepEquals(before[name], after[name])).join(' ')
+}
+
 /** Who changed what, from where. Written for the day somebody asks how a process came to be started. */
 export function audit(parts: AdminParts, request: Request, change: Change): void {
-  const { principal, client, requestId } = contextOf(request)
+  const { principal, client, requestId, log } = contextOf(request)
+  const { before, after } = change
+  if (before !== null && after !== null) log.changed = changedFields(before, after)
   parts.log.info(
     {
       caller: principal.shown,
@@ -199,8 +208,8 @@ export function audit(parts: AdminParts, request: Request, change: Change): void
       requestId,
       action: change.action,
       name: change.name,
-      before: change.before && JSON.stringify(definitionToWire(change.before)),
-      after: change.after && JSON.stringify(definitionToWire(change.after)),
+      before: before && JSON.stringify(definitionToWire(before)),
+      after: after && JSON.stringify(definitionToWire(after)),
       ...(change.tools !== undefined && { tools: change.tools }),
     },
     'admin change',

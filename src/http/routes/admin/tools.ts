@@ -67,10 +67,10 @@ export async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Liste
 export async function callTool(parts: AdminParts, request: Request): Promise<Response> {
   const call = await readTyped(request, toolCall, parts.config.limits.bodyBytesMax)
   const { log } = contextOf(request)
-  const entry = knownEntry(parts, call.mcpName)
-  log.mcp = call.mcpName
   log.rpcMethod = 'tools/call'
   log.tool = shownText(call.toolName, nameCharsMax)
+  const entry = knownEntry(parts, call.mcpName)
+  log.mcp = call.mcpName
   if (takesEvents(request)) return streamCall(parts, request, entry, call)
   try {
     const watch = { progress() {}, signal: request.signal }

@@ -1,0 +1,238 @@
+/**
+ * What has a line in the audit, and what stands in it (docs/AUDIT.md). Names and outcomes, never what a request says or
+ * what came of it. Whatever somebody outside has chosen is cut, and cannot move a cursor.
+ */
+import type { NamedItem } from '../access/items.ts'
+import type { Principal } from '../access/principal.ts'
+import { type ClientAddress, countingKey } from '../net/address.ts'
+import type { CallEntry } from '../telemetry/access-line.ts'
+import { isoFormatter } from '../telemetry/pino.ts'
+import { printableJson } from '../telemetry/printable.ts'
+import type { AuditTarget } from './audit-target.ts'
+import type { PolicyRevision } from './policy-revision.ts'
+import { Refusals, type UntoldRefusals } from './refusals.ts'
+
+/** What the audit reads of a request; `RequestContext` of the HTTP room has all of it. */
+export interface AuditedRequest {
+  readonly area: string
+  readonly path: string
+  readonly client: ClientAddress | null
+  readonly principal: Principal
+  readonly request: { readonly method: string; readonly headers: { get(name: string): string | null } }
+  readonly log: {
+    /** What is no tool; that stands in the entry. */
+    readonly item?: NamedItem
+    readonly traceparent?: string
+    readonly reason?: string
+    readonly signedIn?: Principal
+    readonly target?: string
+    readonly changed?: string
+  }
+}
+
+/** Requests of a session's own: they use nothing of a server. Every other method is a call, known or not. */
+const housekeeping: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'logging/setLevel',
+])
+
+/** Codes of those who were not let in, or not here. */
+const doorCodes: ReadonlySet<string> = new Set([
+  'UNAUTHENTICATED',
+  'INSUFFICIENT_SCOPE',
+  'SIGN_IN_FAILED',
+  'ISSUER_UNAVAILABLE',
+  'ADMIN_FORBIDDEN',
+  'ADDRESS_FORBIDDEN',
+  'HOST_FORBIDDEN',
+  'ORIGIN_FORBIDDEN',
+  'RATE_LIMITED',
+])
+
+/** A call made over the admin API; all else that is not read there is a change. */
+const adminCallPath = '/admin/tools/call'
+const textMax = 256
+
+export class AuditTrail {
+  readonly #target: AuditTarget
+  readonly #policy: PolicyRevision
+  readonly #refusals = new Refusals()
+  readonly #isoTime = isoFormatter()
+  #begun = false
+  /** Who called last: a busy client calls again and again. */
+  #principal: Principal | null = null
+  #client: string | undefined
+  #address: string | null = null
+  #who = ''
+  /** What was called last. */
+  #call: CallEntry | null = null
+  #what = ''
+
+  constructor(target: AuditTarget, policy: PolicyRevision) {
+    this.#target = target
+    this.#policy = policy
+  }
+
+  /** A request was answered; one whose call goes on has no outcome yet. */
+  answered(request: AuditedRequest, entry: CallEntry & { readonly method: string }): void {
+    const { area, log } = request
+    if (entry.rpcMethod !== undefined) {
+      if (entry.outcome !== undefined) this.ended(request, entry)
+      return
+    }
+    const { code } = entry
+    if (code !== undefined && (doorCodes.has(code) || (code === 'SERVER_UNKNOWN' && area === 'mcp')))
+      this.#refused(request, entry, code)
+    else if (log.signedIn !== undefined) this.#signedIn(entry, log.signedIn)
+    else if (area === 'me' && entry.method === 'DELETE')
+      this.#write('sign-out', this.#factsOf(request, entry))
+    else if (area === 'admin' && entry.method !== 'GET' && entry.method !== 'HEAD')
+      this.#adminDid(request, entry)
+  }
+
+  /** A call has come to its end. */
+  ended(request: AuditedRequest, entry: CallEntry): void {
+    const { rpcMethod } = entry
+    if (rpcMethod === undefined || housekeeping.has(rpcMethod) || rpcMethod.startsWith('notifications/'))
+      return
+    const { log } = request
+    const item = log.item
+    const named = item === undefined ? '' : field(item.kind, nameOf(item))
+    const facts = `${this.#whoOf(request, entry)}${this.#whatOf(entry)}${named}${outcomeOf(entry)}`
+    this.#write(
+      'call',
+      facts + this.#endOf(entry, log.traceparent ?? request.request.headers.get('traceparent')),
+    )
+  }
+
+  /** The configuration was read again, and nobody asked for it over the API. */
+  reloaded(cause: string, taken: boolean): void {
+    this.#write(
+      'admin',
+      `,"action":"reload"${field('cause', cause)},"outcome":"${taken ? 'ok' : 'refused'}"${this.#revision()}`,
+    )
+  }
+
+  /** No line comes after. */
+  stopped(): void {
+    this.#tell(this.#refusals.end())
+    this.#write('stop', this.#revision())
+  }
+
+  /** Time's passing. */
+  sweep(nowMs: number): void {
+    this.#begin()
+    this.#tell(this.#refusals.sweep(nowMs))
+  }
+
+  #refused(request: AuditedRequest, entry: CallEntry & { readonly method: string }, code: string): void {
+    const { client, path, log } = request
+    if (!this.#refusals.note(client === null ? '' : countingKey(client), code)) return
+    const why = field('reason', log.reason)
+    const facts = `${this.#whoOf(request, entry)}${field('action', `${entry.method} ${path}`)}`
+    this.#write('refused', `${facts}${field('code', code)}${why}${this.#endOf(entry, null)}`)
+  }
+
+  #signedIn(entry: CallEntry, principal: Principal): void {
+    const who = `${whoOf(principal)}${addressOf(entry)}`
+    this.#write('sign-in', `${who}${field('role', principal.role)}${this.#endOf(entry, null)}`)
+  }
+
+  #adminDid(request: AuditedRequest, entry: CallEntry & { readonly method: string }): void {
+    const { path, log } = request
+    const action =
+      path === adminCallPath ? field('method', 'tools/call') : field('action', `${entry.method} ${path}`)
+    const changed = field('server', entry.mcp) + field('target', log.target) + field('changed', log.changed)
+    const facts = `${this.#whoOf(request, entry)}${action}${changed}`
+    const event = path === adminCallPath ? 'call' : 'admin'
+    this.#write(event, `${facts}${outcomeOf(entry)}${this.#endOf(entry, null)}`)
+  }
+
+  #tell(untold: UntoldRefusals | null): void {
+    if (untold !== null) this.#write('refusals', `,"untold":${JSON.stringify(untold)}${this.#revision()}`)
+  }
+
+  #factsOf(request: AuditedRequest, entry: CallEntry): string {
+    return this.#whoOf(request, entry) + this.#endOf(entry, null)
+  }
+
+  #whoOf({ principal }: AuditedRequest, entry: CallEntry): string {
+    const { client, clientIp } = entry
+    if (principal !== this.#principal || client !== this.#client || clientIp !== this.#address) {
+      this.#principal = principal
+      this.#client = client
+      this.#address = clientIp
+      this.#who = `${whoOf(principal)}${field('client', client)}${addressOf(entry)}`
+    }
+    return this.#who
+  }
+
+  #whatOf(entry: CallEntry): string {
+    const last = this.#call
+    const { mcp, group, rpcMethod, tool } = entry
+    if (last?.mcp !== mcp || last?.tool !== tool || last?.rpcMethod !== rpcMethod || last?.group !== group)
+      this.#what = `${field('server', mcp)}${field('group', group)}${field('method', rpcMethod)}${field('tool', tool)}`
+    this.#call = entry
+    return this.#what
+  }
+
+  #endOf({ durationMs, requestId }: CallEntry, traceparent: string | null): string {
+    const ms = Math.round(durationMs * 1000) / 1000
+    return `,"durationMs":${ms}${this.#revision()},"requestId":"${requestId}"${traceOf(traceparent)}`
+  }
+
+  #revision(): string {
+    return `,"policy":"${this.#policy.text}"`
+  }
+
+  /** The first line, written once it is known what there is. */
+  #begin(): void {
+    if (this.#begun) return
+    this.#begun = true
+    this.#write('start', this.#revision())
+  }
+
+  #write(event: string, members: string): void {
+    if (!this.#begun) this.#begin()
+    this.#target.write(`"time":"${this.#isoTime(Date.now())}","event":"${event}"${members}`)
+  }
+}
+
+function whoOf({ shown, name }: Principal): string {
+  return `${field('principal', shown)}${field('name', name)}`
+}
+
+function addressOf({ clientIp }: CallEntry): string {
+  return clientIp === null ? '' : field('address', clientIp)
+}
+
+function outcomeOf({ outcome, code, rpcCode }: CallEntry): string {
+  const said = outcome === undefined ? '' : `,"outcome":"${outcome}"`
+  const answered = rpcCode === undefined ? '' : `,"rpcCode":${rpcCode}`
+  return code === undefined ? said + answered : `${said},"code":"${code}"${answered}`
+}
+
+/** What stands behind `?` and `#` of a URI may be content, and what stands before `@` a secret. */
+function nameOf({ kind, name }: NamedItem): string {
+  if (kind === 'prompt' || kind === 'tool') return name
+  return name.replace(/[?#].*$/s, '').replace(/^([a-z][a-z\d+.:-]*:\/\/)[^/@]*@/i, '$1')
+}
+
+const traceparentForm = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/
+
+/** The trace of a `traceparent` (W3C Trace Context). */
+function traceOf(traceparent: string | null): string {
+  const traceId = traceparent === null ? undefined : traceparentForm.exec(traceparent)?.[1]
+  return traceId === undefined ? '' : `,"traceId":"${traceId}"`
+}
+
+const plain = /^[\w./:@ +-]*$/
+
+function field(name: string, text: string | undefined): string {
+  if (text === undefined) return ''
+  if (text.length <= textMax && plain.test(text)) return `,"${name}":"${text}"`
+  const cut = text.length > textMax ? `${text.slice(0, textMax)}…` : text
+  return `,"${name}":${printableJson(JSON.stringify(cut))}`
+}

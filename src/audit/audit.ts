@@ -1,0 +1,123 @@
+/**
+ * The audit: who called what, who changed what, who was refused, one line each (docs/AUDIT.md). The one door of this
+ * room. While it is off nothing of it is loaded; a gateway goes on when its lines cannot be written.
+ */
+import type { Config } from '../config/schema.ts'
+import type { Key } from '../registry/access/key-schema.ts'
+import type { ServerDefinition } from '../registry/definition.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { AuditTarget } from './audit-target.ts'
+import type { AuditTrail } from './audit-trail.ts'
+import type { PolicySource } from './policy-revision.ts'
+
+/** The setting that stands for the log in place of a file. */
+const intoTheLog = '-'
+
+/** What the audit takes of the log. */
+export type AuditLog = Log & {
+  /** Writes a whole line, whatever the level is. */
+  line(text: string): void
+}
+
+/** A key as far as it decides something. */
+export interface PolicyKey {
+  readonly key: Key
+  readonly known: { readonly hash: string; readonly previous: { readonly hash: string } | null }
+}
+
+function rulesOfKey({ key, known }: PolicyKey): unknown {
+  const { id, name, user, role, access, rate, inFlight, expiresAtMs } = key
+  return [id, name, user, role, access, rate, inFlight, expiresAtMs, known.hash, known.previous?.hash]
+}
+
+/** What decides who may use what. */
+export interface Policy {
+  readonly directory: {
+    readonly version: number
+    list(): readonly { readonly definition: ServerDefinition }[]
+  }
+  readonly access: { readonly decider: { readonly version: number } }
+  /** Null without keys. */
+  readonly identities: { readonly keys: { list(): readonly PolicyKey[] } | null }
+}
+
+/** Opens it, as the settings say. Rejects with a ConfigError when its file cannot be opened. */
+export async function openAudit(
+  log: AuditLog,
+  settings: { readonly config: Pick<Config, 'audit'> } & PolicySource['settings'],
+  policy: () => Policy,
+): Promise<Audit> {
+  const audit = new Audit(log, {
+    settings,
+    definitions: () =>
+      policy()
+        .directory.list()
+        .map(({ definition }) => definition),
+    others: () => ({ keys: policy().identities.keys?.list().map(rulesOfKey) }),
+    version: () => policy().directory.version + policy().access.decider.version,
+  })
+  await audit.take(settings.config.audit)
+  return audit
+}
+
+export class Audit {
+  /** Who writes the lines; null while there is no audit. */
+  trail: AuditTrail | null = null
+  readonly #log: AuditLog
+  readonly #policy: PolicySource
+  #target: AuditTarget | null = null
+  #setting: string | null = null
+  /** Of targets that are left. */
+  #droppedBefore = 0
+
+  /** `policy` is what the revision of the policy is made of. */
+  constructor(log: AuditLog, policy: PolicySource) {
+    this.#log = log
+    this.#policy = policy
+  }
+
+  /** Goes on as this setting says. Rejects with a ConfigError, and changes nothing, when the file cannot be opened. */
+  async take({ file }: { readonly file: string | null }): Promise<void> {
+    if (file === this.#setting) return
+    const [{ AuditTrail }, { AuditFile, LogLines }, { PolicyRevision }] = await Promise.all([
+      import('./audit-trail.ts'),
+      import('./audit-target.ts'),
+      import('./policy-revision.ts'),
+    ])
+    const target =
+      file === null ? null : file === intoTheLog ? new LogLines(this.#log) : new AuditFile(file, this.#log)
+    this.trail?.stopped()
+    const left = this.#target
+    this.#setting = file
+    this.#target = target
+    this.trail = target && new AuditTrail(target, new PolicyRevision(this.#policy))
+    await left?.close(closeMs)
+    this.#droppedBefore += left?.linesDropped ?? 0
+  }
+
+  /** Opens the file again, which may have been moved away. */
+  reopen(): void {
+    this.#target?.reopen()
+  }
+
+  /** Time's passing: whether the file was moved away, and whom to tell of together. */
+  sweep(nowMs: number): void {
+    this.#target?.sweep(nowMs)
+    this.trail?.sweep(nowMs)
+  }
+
+  /** Lines that could not be written. */
+  get linesDropped(): number {
+    return this.#droppedBefore + (this.#target?.linesDropped ?? 0)
+  }
+
+  /** For good: writes what is left; gives up after `deadlineMs`. */
+  async close(deadlineMs: number): Promise<void> {
+    this.trail?.stopped()
+    this.trail = null
+    await this.#target?.close(deadlineMs)
+  }
+}
+
+/** For the last lines of a file that is left for another one. */
+const closeMs = 500
