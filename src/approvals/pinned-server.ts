@@ -188,8 +188,9 @@ export class PinnedServer implements Pins {
     const text = readHash === null || !room ? null : canonicalDefinition(listed)
     const seen = { firstSeen: this.#lists, lastSeen: this.#lists }
     const wasOpen = known !== undefined && isOpen(known)
-    this.#addHeld(this.#toolOf(name), { tool: name, hash, text, at: this.#owner.now(), ...seen })
-    if (!isNew) this.#owner.changed(this, name, wasOpen)
+    const tool = copyOf(name)
+    this.#addHeld(this.#toolOf(tool), { tool, hash, text, at: this.#owner.now(), ...seen })
+    if (!isNew) this.#owner.changed(this, tool, wasOpen)
     if (!this.#waiting) this.#owner.waiting(this)
     this.#waiting = true
   }
@@ -220,6 +221,11 @@ export class PinnedServer implements Pins {
     this.#approvedChars += charsOf(definition) - charsOf(approved.get(definition.hash))
     approved.set(definition.hash, definition)
   }
+}
+
+/** A part of a text keeps the whole of it, which may be a list of many megabytes. */
+function copyOf(part: string): string {
+  return Buffer.from(part).toString()
 }
 
 function isOpen({ approved, held }: Tool): boolean {

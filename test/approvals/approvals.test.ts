@@ -1,5 +1,6 @@
 /** What is approved, what is held back, and what an admin who has looked at it approves. */
 import { describe, expect, test } from 'bun:test'
+import { noteTools } from '../../src/access/items.ts'
 import { pinsOf } from '../../src/access/pins.ts'
 import { reachOf } from '../../src/access/reach.ts'
 import { Approvals } from '../../src/approvals/approvals.ts'
@@ -305,6 +306,26 @@ describe('bounds', () => {
     for (let at = 0; at < 1_000; at++) expect(scene.lists(tool('a', `Evil ${at}.`))).toEqual([])
     expect(scene.report.pending).toHaveLength(4)
     expect(scene.mayCall('a')).toBeFalse()
+  })
+
+  test('what is remembered of a list does not keep the whole of it', () => {
+    const rssMb = () => {
+      Bun.gc(true)
+      return process.memoryUsage.rss() / 1e6
+    }
+    const before = rssMb()
+    const scenes = Array.from({ length: 20 }, (_, at) => {
+      const scene = new Scene()
+      const huge = `{"name":"huge-tool-with-a-name-of-many-letters-${at}","description":"${String(at).padEnd(20_000_000, 'x')}"}`
+      const list = Buffer.from(
+        `{"tools":[${huge},${tool(`small-tool-with-a-name-of-many-letters-${at}`)}]}`,
+      ).toString()
+      const pins = pinsOf(scene.definition)
+      if (pins !== null) noteTools(pins, list)
+      return scene
+    })
+    expect(scenes.every(({ pendingTools }) => pendingTools.length === 2)).toBeTrue()
+    expect(rssMb() - before).toBeLessThan(250)
   })
 
   test('a changed tool is held back also where nothing more can be kept of it', () => {
