@@ -144,7 +144,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   // The port is ours from here on; a gateway that cannot listen has started no child.
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
-  warnOfDefinitions(config, directory, access, log)
+  warnOfDefinitions(config, directory, access, identities.keys, log)
   const open = { access, audit, approvals, identities, lock, directory, streams, watchdog }
   const parts = { ...behind, ...clients, ...open }
   const sweeper = startSweeper(parts)
@@ -340,7 +340,7 @@ async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): P
   await approvals.take()
   endUnadmitted(parts)
   directory.accessChanged()
-  warnOfDefinitions(settings.config, directory, access, log)
+  warnOfDefinitions(settings.config, directory, access, identities.keys, log)
 }
 
 interface ServerNeeds extends Pick<RunningParts, 'approvals' | 'watchdog'> {

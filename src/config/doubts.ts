@@ -2,6 +2,7 @@
  * What reads well in a configuration and is most likely not meant: a token that somebody guesses, an admin's token in
  * the hands of clients, a name that nobody has. Warnings: a gateway starts with all of it. Pure.
  */
+import type { Key } from '../registry/access/key-schema.ts'
 import type { AccessRule } from '../registry/access/rule-schema.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { nearestName } from '../registry/nearest-name.ts'
@@ -72,12 +73,13 @@ function rolesWithoutIssuer({ issuers, access, login }: Config['auth']['oauth'])
 }
 
 /**
- * Names of servers and groups that `definitions` do not have, a sentence each. They may be registered later, so that
- * none of it is a fault.
+ * Names of servers and groups that `definitions` do not have, and of keys that are none of `keys`, a sentence each.
+ * They may come later, so that none of it is a fault.
  */
 export function unknownNames(
   { defaultGroup, auth }: Pick<Config, 'defaultGroup' | 'auth'>,
   definitions: readonly ServerDefinition[],
+  keys: readonly Pick<Key, 'id' | 'name'>[] = auth.keys,
 ): string[] {
   const names = definitions.map(({ name }) => name)
   const groups = definitions.filter(({ group }) => group !== null).map(({ name }) => name)
@@ -106,7 +108,32 @@ export function unknownNames(
             ]
           : [],
       ),
+    ...auth.keys.flatMap((key) => unknownServersOf(key, names)),
+    ...definitions.flatMap((definition) => unknownKeys(definition, keys)),
   ]
+}
+
+/** Servers and groups that the rules of a key name and nobody has, a sentence each. */
+export function unknownServersOf(
+  { name: key, access }: Pick<Key, 'name' | 'access'>,
+  names: readonly string[],
+): string[] {
+  const named = new Set(access.flatMap(namedServers).filter((name) => !names.includes(name)))
+  return [...named].map(
+    (server) =>
+      `key ${key}: no server is named ${server}, and its rule opens nothing there${near(server, names)}`,
+  )
+}
+
+function unknownKeys(
+  { name, access }: ServerDefinition,
+  keys: readonly Pick<Key, 'id' | 'name'>[],
+): string[] {
+  const named = new Set((access ?? []).flatMap(({ who }) => who?.keys ?? []))
+  const known = new Set(keys.flatMap((key) => [key.id, key.name]))
+  return [...named.difference(known)].map(
+    (key) => `access of ${name}: no key has the name or id ${key}${near(key, [...known])}`,
+  )
 }
 
 function namedServers({ servers }: AccessRule): readonly string[] {

@@ -4,6 +4,7 @@
  */
 import { adminTokenDoubt, unknownNames } from '../config/doubts.ts'
 import type { Config } from '../config/schema.ts'
+import type { KeyRing } from '../identity/keys/key-ring.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ServerDirectory } from '../upstream/server/directory.ts'
 import type { Access } from './hooks/access.ts'
@@ -13,6 +14,7 @@ export function warnOfDefinitions(
   config: Config,
   directory: Pick<ServerDirectory, 'list'>,
   access: Pick<Access, 'closedReason'>,
+  keys: Pick<KeyRing, 'list'> | null,
   log: Log,
 ): void {
   const entries = directory.list()
@@ -24,5 +26,6 @@ export function warnOfDefinitions(
     if (doubt !== null) log.warn({ mcp: name }, doubt)
   }
   const definitions = entries.map(({ definition }) => definition)
-  for (const doubt of unknownNames(config, definitions)) log.warn({}, doubt)
+  const known = (keys?.list() ?? []).map(({ key }) => key)
+  for (const doubt of unknownNames(config, definitions, known)) log.warn({}, doubt)
 }

@@ -1,5 +1,6 @@
 /** Keys in the configuration: what is read, what is refused with which words, what is shown, and which doors they guard. */
 import { describe, expect, test } from 'bun:test'
+import { unknownNames } from '../../src/config/doubts.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { namedSettings } from '../../src/config/shape.ts'
@@ -155,4 +156,18 @@ describe('the doors that keys guard', () => {
     expect(await warnings([role])).toContain('everyone who reaches this address')
     expect(await warnings([ci])).toBe('')
   })
+})
+
+test('names of servers in keys, and of keys in servers, that nobody has are doubted', async () => {
+  const definition = (name: string, access: object[]) => ({ name, transport: 'stdio', command: 'x', access })
+  const mcps = [definition('docs', [{ who: { keys: ['ci', 'a1b2c3d4', 'cii'] } }]), definition('files', [])]
+  const keys = [{ ...ci, access: [{ servers: ['docs', 'flies', 'team-*'] }] }]
+  const config = await loadText(JSON.stringify({ mcp_proxy: { auth: { keys } }, mcps }))
+  expect(unknownNames(config, config.servers)).toEqual([
+    'key ci: no server is named flies, and its rule opens nothing there; did you mean files?',
+    'access of docs: no key has the name or id cii; did you mean ci?',
+  ])
+  expect(unknownNames(config, config.servers, [...config.auth.keys, { id: 'k', name: 'cii' }])).toHaveLength(
+    1,
+  )
 })

@@ -114,6 +114,13 @@ describe('at an MCP endpoint', () => {
     expect(front.access.closedReason('strict')).toBeNull()
   })
 
+  test('a server that it names and nobody has is told to whoever makes it', async () => {
+    await using front = await startFront({ servers })
+    const { message } = await make(front, { name: 'ci', access: [{ servers: ['dosc', '*x'] }] })
+    expect(message).toContain('Warning: key ci: no server is named dosc')
+    expect(message).toContain('did you mean docs?')
+  })
+
   test('its rate is beside that of everybody: 429 with Retry-After, and others go on', async () => {
     await using front = await startFront({ servers })
     const slow = await make(front, { ...docs, rate: { perSecond: 1, burst: 2 } })

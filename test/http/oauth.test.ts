@@ -1,5 +1,6 @@
 /** The front door with an authorization server: what a client without a token is told, and whom a token lets in where. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { makeKeyText } from '../../src/identity/keys/key-text.ts'
 import type { AccessRule } from '../../src/registry/access/rule-schema.ts'
 import { defaultConfig } from '../support/default-config.ts'
 import { startIssuer, type TestIssuer } from '../support/issuer.ts'
@@ -243,6 +244,25 @@ describe('a token', () => {
 })
 
 describe('opaque tokens', () => {
+  test('a key comes in beside it, and a text that is none is 401 like any other token; no issuer is asked about either', async () => {
+    await using front = await startDoor({ introspection: true })
+    const made = await front.send('/admin/keys', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'ci', access: [{ servers: ['docs'] }] }),
+    })
+    const { text } = (await made.json()) as { text: string }
+    const before = issuer.asks('/introspect')
+    expect((await front.send(docs, bearer(text))).status).toBe(200)
+    const wrong = await front.send(docs, bearer(makeKeyText(text.slice(4, 12))))
+    expect([wrong.status, wrong.headers.get('www-authenticate')]).toEqual([
+      401,
+      expect.stringContaining('error="invalid_token"'),
+    ])
+    expect((await front.send('/me', bearer(`${text}x`))).status).toBe(401)
+    expect(issuer.asks('/introspect') - before).toBe(0)
+  })
+
   test('have the issuer asked five times a second by one address, in the long run, and by others all the same', async () => {
     await using front = await startDoor({ introspection: true })
     const before = issuer.asks('/introspect')

@@ -89,10 +89,7 @@ export class KeyAdmin {
     const known = { hash: hashOfKey(text), rotatedAt: null, previous: null }
     const entry = new KeyEntry(key, known, 'store', new Date().toISOString())
     const closing = !ring.closes(doorOf(key))
-    const record = this.#recordOf(entry)
-    // First the door: a crash in between must leave nobody in who comes without a key.
-    if (closing) this.#parts.store.putRecords('closed door', new Map([[doorOf(key), entry.createdAt ?? '']]))
-    this.#parts.store.putRecords('key', new Map([[id, record]]))
+    this.#keep(id, this.#recordOf(entry))
     ring.put(entry)
     return { text, report: reportOf(entry), note: closing ? this.#noteOf(doorOf(key)) : null }
   }
@@ -119,8 +116,10 @@ export class KeyAdmin {
   rotate(id: string, overlapMs: number): MadeKey {
     const entry = this.#writable(id)
     const { key, source, createdAt, known } = entry
-    const text = makeKeyText(id)
     const nowMs = Date.now()
+    if (key.expiresAtMs !== null && nowMs >= key.expiresAtMs)
+      throw invalid('expires: the key has ended; give it another end first.')
+    const text = makeKeyText(id)
     const next = {
       hash: hashOfKey(text),
       rotatedAt: new Date(nowMs).toISOString(),
@@ -144,6 +143,10 @@ export class KeyAdmin {
     if (open && others.length > 0)
       throw invalid('open: there are other keys, and what they guard stays closed; revoke them first.')
     const report = reportOf(entry)
+    // What a key has closed is noted before the last one goes, and forgotten after it: never is there neither.
+    if (!open && !others.some(({ source }) => source === 'store')) {
+      store.putRecords('closed door', new Map([[door, new Date().toISOString()]]))
+    }
     this.#keep(id, null)
     if (open) store.putRecords('closed door', new Map([[door, null]]))
     ring.remove(id)

@@ -91,8 +91,7 @@ export class KeyRing {
   /** Whether somebody without a key or a token is let in here no more: keys have closed this door. */
   closes(door: KeyDoor): boolean {
     if (this.#parts.store.records('closed door').has(door)) return true
-    for (const { key } of this.#ofFile.values()) if (doorOf(key) === door) return true
-    return false
+    return [...this.#ofFile.values(), ...this.#stored.values()].some(({ key }) => doorOf(key) === door)
   }
 
   /** Goes on with these keys of the file. */
@@ -124,11 +123,6 @@ export class KeyRing {
   remove(id: string): void {
     this.#stored.delete(id)
     this.#settle()
-    this.#parts.changed()
-  }
-
-  /** Who is told of a change that stands in no key. */
-  doorsChanged(): void {
     this.#parts.changed()
   }
 

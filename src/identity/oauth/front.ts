@@ -129,6 +129,8 @@ export class OAuthFront implements Identity {
     mayAsk: () => GatewayError | null,
   ): Promise<Known | Refused | GatewayError> {
     const read = readToken(token)
+    // What looks like a key of this gateway, spelled wrongly or taken back, is nobody else's business.
+    if (read === null && token.startsWith('cpz_')) return { refused: 'is not known here' }
     if (read === null) return await this.#askIssuers(token, digest, mayAsk)
     if ('refused' in read) return read
     const issuer = this.#issuers.get(read.issuer)

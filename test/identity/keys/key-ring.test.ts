@@ -118,7 +118,7 @@ describe('a rotation', () => {
 test('a key that has ended counts no more, and whoever listens is told once', async () => {
   const { admin, ring, opener, changes } = await keysOf()
   const soon = new Date(Date.now() + 5_000).toISOString()
-  const { text } = admin.create({ ...open, expires: soon })
+  const { text, report } = admin.create({ ...open, expires: soon })
   const principal = ring.find(text)
   const told = changes()
   try {
@@ -129,6 +129,7 @@ test('a key that has ended counts no more, and whoever listens is told once', as
       null,
     ])
     for (const nowMs of [0, 250, 500]) opener.sweep(nowMs)
+    expect(() => admin.rotate(report.id, 0)).toThrow('the key has ended')
     expect(changes() - told).toBe(1)
     expect(admin.list()[0]).toMatchObject({ expired: true })
   } finally {
@@ -182,6 +183,41 @@ describe('a reload', () => {
     const before = ring.find(one)
     await take([])
     expect([ring.find(one), before?.grants?.counts]).toEqual([null, false])
+  })
+})
+
+describe('a disk that is full', () => {
+  /** Takes so many more changes. */
+  function storeOf(changes: number): DefinitionStore {
+    const store = createMemoryStore()
+    let left = changes
+    return {
+      ...store,
+      putRecords(...change) {
+        if (left-- <= 0) throw new Error('full')
+        store.putRecords(...change)
+      },
+    }
+  }
+
+  test('makes no key, and closes no door', async () => {
+    const { admin, ring } = await keysOf(storeOf(0))
+    expect(() => admin.create(open)).toThrow('full')
+    expect([admin.list(), ring.closes('clients')]).toEqual([[], false])
+  })
+
+  test('leaves a key as it is, and what it guards closed, at whichever of the changes it is full', async () => {
+    for (const changes of [1, 2]) {
+      const { admin, ring } = await keysOf(storeOf(changes))
+      const { text, report } = admin.create(open)
+      expect(() => admin.revoke(report.id, false)).toThrow('full')
+      expect([ring.find(text)?.id, ring.closes('clients')]).toEqual([`key:${report.id}`, true])
+    }
+    const { admin, ring } = await keysOf(storeOf(1))
+    const { text, report } = admin.create(open)
+    expect(() => admin.change(report.id, { name: 'x' })).toThrow('full')
+    expect(() => admin.rotate(report.id, 0)).toThrow('full')
+    expect(ring.find(text)?.name).toBe('ci')
   })
 })
 

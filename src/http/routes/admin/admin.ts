@@ -15,7 +15,6 @@ import { explainAccess } from './access.ts'
 import { approveTools, listApprovals, revokeApprovals } from './approvals.ts'
 import { followEvents } from './events.ts'
 import { getGroup, listGroups } from './groups.ts'
-import { changeKey, createKey, getKey, listKeys, revokeKey, rotateKey } from './keys.ts'
 import { type AdminOptions, type AdminParts, withDefaults } from './parts.ts'
 import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
@@ -101,36 +100,39 @@ type Route = (
   handler: Handler,
 ) => (call: { request: Request; params?: { name?: string; id?: string } }) => Promise<Response>
 
+/** Loaded when somebody asks: most gateways have no keys. */
+const keys = () => import('./keys.ts')
+
 function keyRoutes(parts: AdminParts, route: Route) {
   return new Elysia()
     .get(
       '/admin/keys',
-      route(() => listKeys(parts)),
+      route(async () => (await keys()).listKeys(parts)),
       routeOf('listKeys'),
     )
     .post(
       '/admin/keys',
-      route((request) => createKey(parts, request)),
+      route(async (request) => (await keys()).createKey(parts, request)),
       routeOf('createKey'),
     )
     .get(
       '/admin/keys/:id',
-      route((_request, id) => getKey(parts, id)),
+      route(async (_request, id) => (await keys()).getKey(parts, id)),
       routeOf('getKey'),
     )
     .patch(
       '/admin/keys/:id',
-      route((request, id) => changeKey(parts, request, id)),
+      route(async (request, id) => (await keys()).changeKey(parts, request, id)),
       routeOf('changeKey'),
     )
     .delete(
       '/admin/keys/:id',
-      route((request, id) => revokeKey(parts, request, id)),
+      route(async (request, id) => (await keys()).revokeKey(parts, request, id)),
       routeOf('revokeKey'),
     )
     .post(
       '/admin/keys/:id/rotate',
-      route((request, id) => rotateKey(parts, request, id)),
+      route(async (request, id) => (await keys()).rotateKey(parts, request, id)),
       routeOf('rotateKey'),
     )
 }

@@ -1,9 +1,11 @@
 /** Keys over HTTP: `/admin/keys` and below it (CONTRACT.md, "Keys"). The text of a key is in one answer and nowhere else. */
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { unknownServersOf } from '../../../config/doubts.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { KeyReport } from '../../../identity/keys/key-admin.ts'
 import { keyChangeSchema, newKeySchema } from '../../../registry/access/key-schema.ts'
+import { ruleOf } from '../../../registry/access/rule-schema.ts'
 import { formatDuration, parseDuration } from '../../../registry/duration.ts'
 import { problemsOf, sentenceOf } from '../../../registry/problems.ts'
 import { answer } from '../../api/operation.ts'
@@ -17,6 +19,9 @@ import { querySwitch } from './query.ts'
 /** How long the secret before a rotation counts, where nobody says otherwise, and at most. */
 const overlapMs = 24 * 60 * 60_000
 const overlapMsMax = 7 * overlapMs
+
+/** So many of them are told. */
+const doubtsMax = 3
 
 const rotationSchema = Type.Object(
   { overlap: Type.Optional(Type.String({ maxLength: 64, description: 'a duration such as 24h' })) },
@@ -36,7 +41,12 @@ export async function createKey(parts: AdminParts, request: Request): Promise<Re
   const wire = await readChecked(parts, request, newKeySchema)
   const { text, report, note } = (await parts.keys()).create(wire)
   tell(parts, request, { action: 'create key', before: null, after: report })
-  const message = `The key ${report.name} is made. Its text is shown this once.${note === null ? '' : ` ${note}`}`
+  const said = [
+    `The key ${report.name} is made. Its text is shown this once.`,
+    note,
+    doubtAbout(parts, report),
+  ]
+  const message = said.filter((part) => part !== null).join(' ')
   return answer('createKey', 201, { message, text, key: report })
 }
 
@@ -47,7 +57,7 @@ export async function changeKey(parts: AdminParts, request: Request, id: string)
   const after = keys.change(id, wire)
   tell(parts, request, { action: 'change key', before, after })
   return answer('changeKey', 200, {
-    message: 'The key is changed; what it opens no more has ended.',
+    message: 'The key is changed; what was open at servers that it reaches no more has ended.',
     key: after,
   })
 }
@@ -75,6 +85,13 @@ export async function revokeKey(parts: AdminParts, request: Request, id: string)
   const before = (await parts.keys()).revoke(id, querySwitch(request, 'open'))
   tell(parts, request, { action: 'revoke key', before, after: null })
   return replyEmpty(204)
+}
+
+/** Told at once to whoever has most likely mistyped a name; null where all are there. */
+function doubtAbout({ directory }: AdminParts, { name, access }: KeyReport): string | null {
+  const names = directory.list().map(({ definition }) => definition.name)
+  const doubts = unknownServersOf({ name, access: access.map(ruleOf) }, names)
+  return doubts.length === 0 ? null : `Warning: ${doubts.slice(0, doubtsMax).join('; ')}.`
 }
 
 async function readChecked<S extends TObject>(
