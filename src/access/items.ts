@@ -126,15 +126,15 @@ export function refusedItem(
   const kind = kindOf(message)
   if (kind === null || !reach.hides(kind)) return null
   const name = nameOf(message, kind)
+  if (kind !== 'tool' || name === null) return reach.allows(kind, name) ? null : kind
   // What is pinned counts only once it is known what the server lists now.
-  const unseen = kind === 'tool' && reach.pins !== null && name !== null && tools.known(name) === undefined
-  if (!unseen && reach.allows(kind, name)) return null
-  if (kind !== 'tool' || name === null || !reach.allows(kind, name, readOnly)) return kind
-  const byFacts = (facts: ItemFacts | null | undefined): ItemKind | null =>
-    facts !== undefined && reach.allows(kind, name, facts) ? null : kind
+  const unseen = () => reach.pins !== null && tools.known(name) === undefined && !reach.pins.saw(name)
+  if (!unseen() && reach.allows(kind, name)) return null
+  if (!reach.allows(kind, name, readOnly)) return kind
+  const byFacts = (facts: ItemFacts | null): ItemKind | null =>
+    !unseen() && reach.allows(kind, name, facts) ? null : kind
   const facts = tools.known(name)
-  if (facts !== undefined) return byFacts(facts)
-  return tools.reread(name).then((read) => byFacts(reach.pins === null ? read : tools.known(name)))
+  return facts === undefined ? tools.reread(name).then(byFacts) : byFacts(facts)
 }
 
 /** Whether a stateless client asks to be told of a resource that it may not use. */

@@ -10,6 +10,10 @@ export interface Pins {
   decide(name: string | null): Decision
   /** The same without words. */
   allows(name: string | null): boolean
+  /** Whether an approved definition of this tool has been listed, to anybody, since `forget` was called last. */
+  saw(name: string): boolean
+  /** What the server has listed may be another by now. */
+  forget(): void
   /** Takes note of a definition as the server has just listed it, and whether it may be shown. */
   shows(name: string | null, text: string): boolean
 }

@@ -10,6 +10,8 @@ import type { Approvals, PinnableServer } from './approvals.ts'
 const untilLoaded: Pins = {
   allows: () => false,
   shows: () => false,
+  saw: () => true,
+  forget() {},
   decide: () => ({ allowed: false, rule: 'pinning: held back until approvals are loaded' }),
 }
 

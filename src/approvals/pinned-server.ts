@@ -33,6 +33,8 @@ export interface HeldDefinition extends Definition {
 }
 
 interface Tool {
+  /** The round in which an approved definition of it was listed last. */
+  seenIn: number
   readonly approved: Map<string, ApprovedDefinition>
   readonly held: Map<string, HeldDefinition>
 }
@@ -67,6 +69,7 @@ export class PinnedServer implements Pins {
   #heldChars = 0
   #approvedChars = 0
   #lists = 0
+  #round = 0
   #waiting = false
   /** True once a definition has found no room. */
   crowded = false
@@ -92,11 +95,22 @@ export class PinnedServer implements Pins {
     return { allowed: true, rule: `${place}: its definition is approved` }
   }
 
+  saw(name: string): boolean {
+    return this.#tools.get(name)?.seenIn === this.#round
+  }
+
+  forget(): void {
+    this.#round++
+  }
+
   shows(name: string | null, text: string): boolean {
     if (name === null) return false
     const hash = text.length > definitionCharsMax ? null : this.#hashOf(text)
     const tool = this.#tools.get(name)
-    if (tool && hash !== null && tool.approved.has(hash)) return isOpen(tool)
+    if (tool && hash !== null && tool.approved.has(hash)) {
+      tool.seenIn = this.#round
+      return isOpen(tool)
+    }
     this.#hold(name, hash, text)
     return false
   }
@@ -198,7 +212,7 @@ export class PinnedServer implements Pins {
   #toolOf(name: string): Tool {
     let tool = this.#tools.get(name)
     if (tool === undefined) {
-      tool = { approved: new Map(), held: new Map() }
+      tool = { approved: new Map(), held: new Map(), seenIn: -1 }
       this.#tools.set(name, tool)
       this.#newTools++
     }

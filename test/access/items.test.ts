@@ -1,8 +1,9 @@
 /** Lists without what is hidden, whatever a server writes where a list belongs. */
 import { describe, expect, test } from 'bun:test'
-import { filteredAnswer } from '../../src/access/items.ts'
+import { filteredAnswer, refusedItem } from '../../src/access/items.ts'
 import { setPins } from '../../src/access/pins.ts'
 import { reachOf } from '../../src/access/reach.ts'
+import { scanMessage } from '../../src/protocol/jsonrpc.ts'
 
 const definition = { name: 'docs', toolFilter: { mode: 'block', list: ['evil'] }, access: null } as const
 const reach = reachOf(null, definition)
@@ -43,6 +44,8 @@ describe('a list of which something is hidden', () => {
     let open = true
     setPins(pinned, {
       allows: () => open,
+      saw: () => true,
+      forget() {},
       decide: () => ({ allowed: open, rule: '' }),
       shows: (_name, text) => {
         open &&= !text.includes('changed')
@@ -51,5 +54,42 @@ describe('a list of which something is hidden', () => {
     })
     const text = answer('{"tools":[{"name":"a"},{"name":"a","changed":true}]}')
     expect(filteredAnswer(reachOf(null, pinned), 'tools/list', text)).toBe(answer('{"tools":[]}'))
+  })
+})
+
+describe('a call of a pinned tool', () => {
+  const message = scanMessage('{"id":1,"method":"tools/call","params":{"name":"a"}}')
+  if (message === null) throw new Error('no message')
+  const facts = { readOnly: false }
+
+  test.each([
+    {
+      why: 'what is approved is what the gateway has read',
+      known: facts,
+      saw: false,
+      reads: null,
+      passes: true,
+    },
+    { why: 'a client was listed what is approved', known: undefined, saw: true, reads: null, passes: true },
+    { why: 'the list says so once it is read', known: undefined, saw: false, reads: facts, passes: true },
+    { why: 'the list is read and has no such tool', known: null, saw: false, reads: null, passes: true },
+    {
+      why: 'nobody can tell what the server lists now',
+      known: undefined,
+      saw: false,
+      reads: undefined,
+      passes: false,
+    },
+  ])('passes: $passes, where $why', async ({ known, saw, reads, passes }) => {
+    const pinned = { ...definition, toolFilter: null }
+    const decide = () => ({ allowed: true, rule: '' })
+    setPins(pinned, { allows: () => true, decide, saw: () => saw, forget() {}, shows: () => true })
+    let now: typeof known = known
+    const reread = async () => {
+      now = reads ?? now
+      return reads ?? null
+    }
+    const refused = await refusedItem(reachOf(null, pinned), message, { known: () => now, reread })
+    expect(refused).toBe(passes ? null : 'tool')
   })
 })

@@ -6,6 +6,7 @@
  * client speaks wherever the server speaks it too. When the primary fails, calls are refused with the time
  * until the next attempt.
  */
+import { pinsOf } from '../../access/pins.ts'
 import { reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { ServerFacts } from '../../protocol/bridge/types.ts'
@@ -291,7 +292,9 @@ export class Server implements ServerEntry, LaneHost {
   listChanged(kind: ListChangeRow['capability'] | null): void {
     for (const { capability } of listChanges.values())
       if (kind === null || kind === capability) this.listVersions[capability]++
-    if (kind === null || kind === 'tools') this.tools.forget()
+    if (kind !== null && kind !== 'tools') return
+    this.tools.forget()
+    pinsOf(this.definition)?.forget()
   }
 
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {

@@ -79,7 +79,7 @@ export async function requireTool(
 ): Promise<void> {
   const reach = reachOf(null, definition)
   if (reach.open) return
-  if (reach.pins !== null && tools.known(name) === undefined) await tools.reread(name)
+  if (reach.pins?.saw(name) === false && tools.known(name) === undefined) await tools.reread(name)
   const { allowed, rule } = reach.decide('tool', name)
   if (!allowed) throw new GatewayError('NOT_FOUND', `${definition.name} has no tool ${name}: ${rule}`)
 }
