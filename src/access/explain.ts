@@ -229,8 +229,11 @@ class Explaining {
     const reach = reachOf(this.#question.principal.grants, group)
     if (!reach.hides(kind)) return null
     const decision = reach.decide(kind, this.#question.through === null ? this.#question.name : shown, facts)
-    this.#steps.push({ asked: `${kind} ${shown} of ${group.name}`, ...decision })
-    return decision.allowed ? null : this.#end('item_hidden')
+    const { allowed, rule } = decision
+    // Rules that name a group are read otherwise than those that name a server, which nobody must guess.
+    const told = allowed ? rule : `${rule}, by the names that ${group.name} shows`
+    this.#steps.push({ asked: `${kind} ${shown} of ${group.name}`, allowed, rule: told })
+    return allowed ? null : this.#end('item_hidden')
   }
 
   /** What there is at the server itself. */
