@@ -40,16 +40,16 @@ interface Tool {
 }
 
 /** Tools without an approval that are remembered; further ones are held back all the same. */
-const newToolsMax = 2_000
+const newToolsMax = 10_000
 /** Definitions of one tool. */
 const heldMax = 4
 export const approvedMax = 16
 const nameCharsMax = 512
 /** Of all definitions that are held, and of all that are approved. */
-const heldCharsMax = 8 * 1024 * 1024
+const heldCharsMax = 16 * 1024 * 1024
 export const approvedCharsMax = 16 * 1024 * 1024
 /** Texts as they came whose hash is known. */
-const knownTextsMax = 4_096
+const knownTextsMax = 16_384
 
 export interface PinsOwner {
   /** Something is held of a tool that has approvals; `closed` where it was open before. */

@@ -42,8 +42,8 @@ export const approve = defineCommand({
     for (const given of [hash, seen]) if (given !== undefined) checkHash(given)
     const api = await adminApi(flags)
     // What is approved is what the gateway tells now: should it change before the next request, nothing is approved.
-    const waits = async () => (await approvalsOf(api, name)).servers[0]?.pendingHash ?? ''
-    const choice = hash === undefined ? { all: seen ?? (await waits()) } : { hashes: [hash] }
+    const waits = all && seen === undefined ? (await approvalsOf(api, name)).servers[0] : undefined
+    const choice = hash === undefined ? { all: seen ?? waits?.pendingHash ?? '' } : { hashes: [hash] }
     const path = `/approvals/${encodeURIComponent(name)}`
     const answer = await api.request<ApprovalChange>('POST', path, choice)
     if (wantsJson(flags)) {
@@ -54,7 +54,9 @@ export const approve = defineCommand({
     for (const definition of approved)
       print(printable(`approved ${cell(definition.tool)} ${cell(definition.hash)}`))
     if (approved.length === 0) print('nothing waits')
-    else if (cell(answer.message).includes('not pinned')) complain(`compozy: ${name} is not pinned`)
+    if (waits?.more === true) complain(`compozy: more waits at ${name} than could be shown; approve again`)
+    if (approved.length > 0 && cell(answer.message).includes('not pinned'))
+      complain(`compozy: ${name} is not pinned`)
     return 0
   },
 })
