@@ -148,8 +148,11 @@ export class KeyAdmin {
       store.putRecords('closed door', new Map([[door, new Date().toISOString()]]))
     }
     this.#keep(id, null)
-    if (open) store.putRecords('closed door', new Map([[door, null]]))
-    ring.remove(id)
+    try {
+      if (open) store.putRecords('closed door', new Map([[door, null]]))
+    } finally {
+      ring.remove(id)
+    }
     return report
   }
 

@@ -213,6 +213,10 @@ describe('a disk that is full', () => {
       expect(() => admin.revoke(report.id, false)).toThrow('full')
       expect([ring.find(text)?.id, ring.closes('clients')]).toEqual([`key:${report.id}`, true])
     }
+    const revoked = await keysOf(storeOf(2))
+    const made = revoked.admin.create(open)
+    expect(() => revoked.admin.revoke(made.report.id, true)).toThrow('full')
+    expect(revoked.ring.find(made.text)).toBeNull()
     const { admin, ring } = await keysOf(storeOf(1))
     const { text, report } = admin.create(open)
     expect(() => admin.change(report.id, { name: 'x' })).toThrow('full')
