@@ -315,9 +315,9 @@ describe('with a key ends, within a second, everything that was opened with it a
     {
       why: 'when it expires',
       end: async ({ key }) => {
-        const body = { expires: new Date(Date.now() + 1_000).toISOString() }
+        const body = { expires: new Date(Date.now() + 500).toISOString() }
         const { status } = await gateway.admin(`/keys/${key.id}`, { method: 'PATCH', body, headers: admin })
-        await Bun.sleep(1_000)
+        await Bun.sleep(500)
         return status
       },
     },
@@ -415,8 +415,8 @@ test('a key has so many calls in flight as it may, in both eras; the next is ref
   const slow = callModern(url('files'), 'slow', { ms: 60_000 }, { token, signal: aborted.signal }).catch(
     () => {},
   )
-  const legacy = client.callTool('slow', 'slow', { ms: 1_500 })
-  await Bun.sleep(200)
+  const legacy = client.callTool('slow', 'slow', { ms: 700 })
+  await Bun.sleep(150)
   const refused = [
     (await client.callTool('1', 'echo', { secret: 's' })).answer,
     (await callModern(url('files'), 'echo', { secret: 's' }, { token })).answer,
@@ -433,6 +433,43 @@ test('a key has so many calls in flight as it may, in both eras; the next is ref
     async () =>
       (await callModern(url('files'), 'echo', { secret: 's' }, { token })).answer.error === undefined,
   )
+})
+
+describe('a gateway that asked nobody', () => {
+  test('ends with its first key what was open without one, and asks on after a restart and the last one', async () => {
+    await using own = await startGatewayProcess({ via: 'executable', config: { mcps: [raw('files')] } })
+    const target = own.face('files', 'stream')
+    const client = await RawClient.open(target)
+    const [stream, listening] = [await client.get(), await Listening.open(target, { toolsListChanged: true })]
+    const body = { name: 'first', access: [{ servers: ['files'] }] }
+    const { text, key } = (await (await own.admin('/keys', { method: 'POST', body })).json()) as Made
+    await Promise.all([stream.text(), listening.ended])
+    expect([await statusAt(target, ''), await statusAt(target, text)]).toEqual([401, 400])
+    const state = join(own.directory, '.local/state/compozy')
+    await own.admin(`/keys/${key.id}`, { method: 'DELETE' })
+    using kept = temporaryDirectory({})
+    cpSync(join(state, 'definitions.sqlite'), join(kept.path, 'definitions.sqlite'))
+    const env = { MCP_PROXY_STORAGE_PATH: kept.path }
+    await using again = await startGatewayProcess({
+      via: 'executable',
+      config: { mcps: [raw('files')] },
+      env,
+    })
+    expect(await statusAt(again.face('files', 'stream'), '')).toBe(401)
+    const other = (await (await again.admin('/keys', { method: 'POST', body })).json()) as Made
+    expect(await statusAt(again.face('files', 'stream'), other.text)).toBe(400)
+    await again.admin(`/keys/${other.key.id}?open`, { method: 'DELETE' })
+    expect(await statusAt(again.face('files', 'stream'), '')).toBe(400)
+  }, 20_000)
+
+  test('keeps keys as long as it runs where nothing is kept', async () => {
+    const config = { mcp_proxy: { storage: { type: 'memory' } }, mcps: [raw('files')] }
+    await using own = await startGatewayProcess({ via: 'executable', config })
+    const body = { name: 'first', access: [{ servers: ['files'] }] }
+    const { text } = (await (await own.admin('/keys', { method: 'POST', body })).json()) as Made
+    const target = own.face('files', 'stream')
+    expect([await statusAt(target, ''), await statusAt(target, text)]).toEqual([401, 400])
+  })
 })
 
 describe('a key is in nothing but its own request', () => {

@@ -310,6 +310,13 @@ describe('what is loaded', () => {
     ])
   })
 
+  test('a gateway that starts loads nothing of keys, of issuers and of people but what opens them', () => {
+    const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
+    expect(loaded.filter((path) => path.startsWith('src/identity/'))).toEqual([
+      'src/identity/open-identity.ts',
+    ])
+  })
+
   test('a lazy import and a type load nothing, a plain one does', () => {
     const tree = treeOf({
       'src/a.ts': "import './b.ts'\nimport type { C } from './c.ts'\nconst d = () => import('./d.ts')",
