@@ -44,11 +44,22 @@ export const tools = defineCommand({
     const failed = receivedList<ToolList['errors'][number]>(answer.errors)
     for (const { mcpName, error } of failed)
       complain(`compozy: ${printable(`${cell(mcpName)}: ${cell(error)}`)}`)
+    for (const line of heldBackLines(answer)) complain(`compozy: ${printable(line)}`)
     return name !== undefined && failed.length > 0 ? 1 : 0
   },
 })
 
 type Tool = ToolList['tools'][number]
+
+/** Why a list is shorter than the server's. */
+function heldBackLines({ heldBack }: Received<ToolList>): string[] {
+  const held = receivedList<NonNullable<ToolList['heldBack']>[number]>(heldBack)
+  const byServer = Map.groupBy(held, ({ mcpName }) => cell(mcpName))
+  return [...byServer].map(
+    ([server, tools]) =>
+      `${server}: ${tools.length} held back until approved; "compozy approvals show ${server}"`,
+  )
+}
 
 function asTable(found: readonly Received<Tool>[]): string {
   if (found.length === 0) return 'no tools'
