@@ -10,8 +10,8 @@
 set -eu
 
 packages='nginx-light:nginx openssl:openssl curl:curl git:git'
-# Where services are started as they are installed, both would want port 80, and the second would fail.
-[ -d /run/systemd/system ] || packages="$packages caddy:caddy"
+# Where services are started as they are installed, both web servers would want port 80, and Prometheus would run.
+[ -d /run/systemd/system ] || packages="$packages caddy:caddy prometheus:promtool"
 if [ "${1:-}" = images ]; then
   packages="$packages buildah:buildah crun:crun debootstrap:debootstrap debian-archive-keyring:keyring"
 fi

@@ -22,6 +22,7 @@ import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
+import { serverGauges } from './http/routes/metrics.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import { hasEnded, IdentityOpener } from './identity/open-identity.ts'
@@ -40,10 +41,9 @@ import type { ModernCallDriver } from './session/modern/call-driver.ts'
 import { ModernRequests } from './session/modern/requests.ts'
 import { Events } from './telemetry/events.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
-import { createMetrics, type Metrics, type ProcessMetrics, type ServerGauges } from './telemetry/metrics.ts'
+import { createMetrics, type Metrics, type ProcessMetrics } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
-import type { ServerEntry } from './upstream/server/directory.ts'
 import { createSecretsOf, openTransport } from './upstream/server/open-transport.ts'
 import { type ServerSurroundings, serverSettingsOf } from './upstream/server/parts.ts'
 import { createRegistrationGate, type RegistrationGate } from './upstream/server/registration-gate.ts'
@@ -119,7 +119,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     state,
     identity: () => access.identity,
     me: { access, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
-    metrics: { snapshot: () => snapshotOf(metrics, directory, log, audit) },
+    metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit }) },
     log,
     admin: adminRoutes({
       ...{ directory, store, log, streams, order, approvals, recorder },
@@ -187,8 +187,9 @@ function gateOf(settings: SettingsInForce, urlPolicy: UrlPolicy): RegistrationGa
 function startSweeper(
   parts: Omit<RunningParts, 'source' | 'lock' | 'order' | 'watchdog' | 'listener' | 'sweeper'>,
 ): Sweeper {
-  const { log, audit, access, identities, sessions, requests, servers, directory, streams } = parts
-  const sweeper = new Sweeper((thrown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed'))
+  const { log, audit, metrics, access, identities, sessions, requests, servers, directory, streams } = parts
+  const failed = (thrown: unknown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed')
+  const sweeper = new Sweeper(failed, metrics.loopLagged)
   const idleMemory = new IdleMemory({
     rssBytes: () => process.memoryUsage.rss(),
     collect: () => Bun.gc(true),
@@ -207,6 +208,7 @@ interface RunningParts {
   readonly settings: SettingsInForce
   readonly log: ProcessLog
   readonly audit: Audit
+  readonly metrics: ProcessMetrics
   readonly access: Access
   readonly store: DefinitionStore
   /** Null where nothing is kept. */
@@ -381,11 +383,8 @@ function addStored(directory: Directory, store: DefinitionStore, log: Log): void
   }
 }
 
-function snapshotOf(metrics: ProcessMetrics, directory: Directory, log: ProcessLog, audit: Audit) {
-  return metrics.snapshot(directory.list().map(gaugesOf), log.linesDropped, audit.linesDropped)
-}
+type Counted = Pick<RunningParts, 'metrics' | 'directory' | 'servers' | 'requests' | 'log' | 'audit'>
 
-function gaugesOf(entry: ServerEntry): ServerGauges {
-  const { name, status, sessions, processes, restarts } = entry.status()
-  return { name, sessions, processes, connected: status === 'connected', restarts }
+function snapshotOf({ metrics, directory, servers, requests, log, audit }: Counted) {
+  return metrics.snapshot(serverGauges(directory, servers, requests), log.linesDropped, audit.linesDropped)
 }

@@ -10,14 +10,19 @@ const sweepIntervalMs = 250
 
 export class Sweeper {
   readonly #failed: (thrown: unknown) => void
+  readonly #late: (lateMs: number) => void
   readonly #sweeps = new Set<(nowMs: number) => void>()
   #timer: ReturnType<typeof setInterval> | null = null
   #ranAtMs = 0
   #waitUntilMs = 0
 
-  /** `failed` is told what a sweep has thrown: a fault in one must not keep the others from expiring anything. */
-  constructor(failed: (thrown: unknown) => void) {
+  /**
+   * `failed` is told what a sweep has thrown: a fault in one must not keep the others from expiring anything. `late`
+   * is told how late the event loop was for each.
+   */
+  constructor(failed: (thrown: unknown) => void, late: (lateMs: number) => void = () => {}) {
     this.#failed = failed
+    this.#late = late
   }
 
   /** Calls `sweep` about four times a second until the returned function is called. */
@@ -42,7 +47,9 @@ export class Sweeper {
 
   #run(): void {
     const nowMs = performance.now()
-    const stoodStill = nowMs - this.#ranAtMs >= sweepIntervalMs + standstillMs
+    const lateMs = Math.max(0, nowMs - this.#ranAtMs - sweepIntervalMs)
+    const stoodStill = lateMs >= standstillMs
+    this.#late(lateMs)
     this.#ranAtMs = nowMs
     // What came while the process stood still is read before anything is judged (patience.ts), but not for ever.
     if (stoodStill && nowMs - this.#waitUntilMs >= readingMs) this.#waitUntilMs = nowMs + readingMs

@@ -1,7 +1,9 @@
 /** Renders a metrics snapshot: Prometheus text (exposition format 0.0.4) and the JSON of `/admin/metrics`. */
+import { callBuckets } from './call-durations.ts'
 import { type CallOutcome, callOutcomes } from './call-ending.ts'
 import {
   durationBuckets,
+  lagBuckets,
   type MetricRow,
   type MetricsSnapshot,
   metricTable,
@@ -26,10 +28,23 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
     for (const outcome of callOutcomes)
       lines.push(sample(metricTable.outcomes.name, { server: name, outcome }, outcomes[outcome]))
   heading(lines, metricTable.duration)
-  for (const server of snapshot.servers) histogram(lines, server)
+  for (const { name, durationCounts, durationSumMs } of snapshot.servers)
+    histogram(
+      lines,
+      metricTable.duration,
+      { server: name },
+      durationBuckets,
+      durationCounts,
+      durationSumMs / 1000,
+    )
+  heading(lines, metricTable.callDuration)
+  for (const { counts, sumMs, ...labels } of snapshot.calls)
+    histogram(lines, metricTable.callDuration, labels, callBuckets, counts, sumMs / 1000)
   byServer(metricTable.inFlight, (server) => server.inFlight)
   byServer(metricTable.sessions, (server) => server.sessions)
   byServer(metricTable.processes, (server) => server.processes)
+  byServer(metricTable.lanes, (server) => server.lanes)
+  byServer(metricTable.parkedCalls, (server) => server.parkedCalls)
   byServer(metricTable.up, (server) => (server.connected ? 1 : 0))
   byServer(metricTable.restarts, (server) => server.restarts)
   heading(lines, metricTable.http)
@@ -38,6 +53,10 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   }
   single(lines, metricTable.linesDropped, snapshot.linesDropped)
   single(lines, metricTable.auditLinesDropped, snapshot.auditLinesDropped)
+  heading(lines, metricTable.loopLag)
+  histogram(lines, metricTable.loopLag, {}, lagBuckets, snapshot.loopLag.counts, snapshot.loopLag.sumSeconds)
+  heading(lines, metricTable.build)
+  lines.push(sample(metricTable.build.name, snapshot.build, 1))
   single(lines, metricTable.uptime, snapshot.uptimeSeconds)
   single(lines, metricTable.memory, snapshot.memoryBytes)
   single(lines, metricTable.cpu, snapshot.cpuSeconds)
@@ -103,23 +122,25 @@ function quantileMs(counts: readonly number[], total: number, quantile: number):
   return null
 }
 
-function histogram(lines: string[], server: ServerFigures): void {
-  const { name } = metricTable.duration
+function histogram(
+  lines: string[],
+  { name }: MetricRow,
+  labels: Labels,
+  bounds: readonly number[],
+  counts: readonly number[],
+  sumSeconds: number,
+): void {
   let cumulated = 0
-  for (const [at, count] of server.durationCounts.entries()) {
+  for (const [at, count] of counts.entries()) {
     cumulated += count
-    const le = durationBuckets[at]
-    lines.push(
-      sample(
-        `${name}_bucket`,
-        { server: server.name, le: le === undefined ? '+Inf' : String(le) },
-        cumulated,
-      ),
-    )
+    const le = bounds[at]
+    lines.push(sample(`${name}_bucket`, { ...labels, le: le === undefined ? '+Inf' : String(le) }, cumulated))
   }
-  lines.push(sample(`${name}_sum`, { server: server.name }, server.durationSumMs / 1000))
-  lines.push(sample(`${name}_count`, { server: server.name }, cumulated))
+  lines.push(sample(`${name}_sum`, labels, sumSeconds))
+  lines.push(sample(`${name}_count`, labels, cumulated))
 }
+
+type Labels = Readonly<Record<string, string>>
 
 function heading(lines: string[], row: MetricRow): void {
   lines.push(`# HELP ${row.name} ${row.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`)
@@ -131,7 +152,7 @@ function single(lines: string[], row: MetricRow, value: number): void {
   lines.push(sample(row.name, {}, value))
 }
 
-function sample(name: string, labels: Readonly<Record<string, string>>, value: number): string {
+function sample(name: string, labels: Labels, value: number): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
   return pairs.length === 0 ? `${name} ${value}` : `${name}{${pairs.join(',')}} ${value}`
 }

@@ -4,6 +4,8 @@
  * Counting is an array increment; everything else happens when somebody scrapes. Labels come from
  * closed sets: server names (the registry bounds them), outcomes, areas and HTTP statuses.
  */
+import { version } from '../../package.json'
+import { bucketOf, CallDurations, type CallSeries, type EndedCall } from './call-durations.ts'
 import { type CallOutcome, callOutcomes } from './call-ending.ts'
 
 /** What the relay reports. Implementations must be cheap: this is on the hot path. */
@@ -28,9 +30,20 @@ export const metricTable = {
     'Requests that have ended, by what became of them.',
   ),
   duration: metric('histogram', 'compozy_mcp_request_duration_seconds', 'Time from a request to its answer.'),
+  callDuration: metric(
+    'histogram',
+    'compozy_mcp_call_duration_seconds',
+    'Time from the arrival of a request of a client to its end, by what became of it.',
+  ),
   inFlight: metric('gauge', 'compozy_mcp_requests_in_flight', 'Requests that wait for their answer.'),
   sessions: metric('gauge', 'compozy_mcp_sessions', 'Client sessions open on a server.'),
   processes: metric('gauge', 'compozy_mcp_processes', 'Child processes that run for a server.'),
+  lanes: metric('gauge', 'compozy_mcp_lanes', 'Ways to a server that are open or opening.'),
+  parkedCalls: metric(
+    'gauge',
+    'compozy_mcp_parked_calls',
+    'Calls that wait for input of their client between two requests.',
+  ),
   up: metric('gauge', 'compozy_mcp_server_up', '1 while the server is connected, else 0.'),
   restarts: metric(
     'counter',
@@ -48,6 +61,12 @@ export const metricTable = {
     'compozy_audit_lines_dropped_total',
     'Audit lines lost because they could not be written.',
   ),
+  loopLag: metric(
+    'histogram',
+    'compozy_event_loop_lag_seconds',
+    'How late the event loop was for a timer, four times a second.',
+  ),
+  build: metric('gauge', 'compozy_build_info', 'Always 1; the labels say what runs.'),
   uptime: metric('gauge', 'compozy_uptime_seconds', 'Time since the gateway started.'),
   memory: metric('gauge', 'process_resident_memory_bytes', 'Resident memory of the gateway process.'),
   cpu: metric('counter', 'process_cpu_seconds_total', 'User and system CPU time of the gateway process.'),
@@ -57,6 +76,9 @@ export const metricTable = {
 export const durationBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 ] as const
+
+/** The same of the lag of the event loop. */
+export const lagBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5] as const
 
 type MetricKind = 'counter' | 'gauge' | 'histogram'
 
@@ -75,6 +97,8 @@ export interface ServerGauges {
   readonly name: string
   readonly sessions: number
   readonly processes: number
+  readonly lanes: number
+  readonly parkedCalls: number
   readonly connected: boolean
   readonly restarts: number
 }
@@ -92,6 +116,9 @@ export interface ServerFigures extends ServerGauges {
 /** Everything at one moment; the renderers in `metrics-page.ts` turn it into text or JSON. */
 export interface MetricsSnapshot {
   readonly servers: readonly ServerFigures[]
+  readonly calls: readonly CallSeries[]
+  readonly loopLag: { readonly counts: readonly number[]; readonly sumSeconds: number }
+  readonly build: Readonly<Record<string, string>>
   readonly http: readonly { readonly area: string; readonly status: number; readonly count: number }[]
   readonly linesDropped: number
   readonly auditLinesDropped: number
@@ -104,7 +131,9 @@ export interface ProcessMetrics extends Metrics {
   /** An HTTP request was answered; `area` must come from a closed set. */
   httpAnswered(area: string, status: number): void
   /** A request at a registered server has ended, also one that never reached it. */
-  callEnded(server: string, outcome: CallOutcome): void
+  callEnded(call: EndedCall): void
+  /** The event loop came so late to a timer. */
+  loopLagged(lagMs: number): void
   /** Everything at this moment; `servers` are those that are registered. */
   snapshot(
     servers: readonly ServerGauges[],
@@ -124,8 +153,20 @@ interface ServerCounters {
   readonly durationCounts: number[]
 }
 
+declare const BUILD_COMMIT: string
+
+/** From source there is no commit. */
+const build: Readonly<Record<string, string>> = {
+  version,
+  ...(typeof BUILD_COMMIT === 'undefined' ? {} : { commit: BUILD_COMMIT }),
+  bun: Bun.version,
+}
+
 /** Opens the process's metrics. */
 export function createMetrics(): ProcessMetrics {
+  const calls = new CallDurations()
+  const lagCounts = new Array<number>(lagBuckets.length + 1).fill(0)
+  let lagSumMs = 0
   const counters = new Map<string, ServerCounters>()
   const http = new Map<string, number[]>()
   const startedAtMs = performance.now()
@@ -133,22 +174,16 @@ export function createMetrics(): ProcessMetrics {
   function of(server: string): ServerCounters {
     let found = counters.get(server)
     if (found === undefined) {
-      found = {
-        removed: false,
-        started: 0,
-        ended: 0,
-        errors: 0,
-        outcomes: noOutcomes(),
-        durationSumMs: 0,
-        durationCounts: newCounts(),
-      }
+      found = newCounters()
       counters.set(server, found)
     }
     return found
   }
 
   function forgetFinished(server: string, { started, ended }: ServerCounters): void {
-    if (started === ended) counters.delete(server)
+    if (started !== ended) return
+    counters.delete(server)
+    calls.forget(server)
   }
 
   return {
@@ -162,16 +197,23 @@ export function createMetrics(): ProcessMetrics {
       counter.ended++
       if (failed) counter.errors++
       counter.durationSumMs += durationMs
-      const at = bucketOf(durationMs / 1000)
+      const at = bucketOf(durationMs / 1000, durationBuckets)
       counter.durationCounts[at] = (counter.durationCounts[at] ?? 0) + 1
       if (counter.removed) forgetFinished(server, counter)
     },
     serverAdded(server) {
       of(server).removed = false
     },
-    callEnded(server, outcome) {
-      const counter = counters.get(server)
-      if (counter !== undefined) counter.outcomes[outcome]++
+    callEnded(call) {
+      const counter = counters.get(call.server)
+      if (counter === undefined) return
+      counter.outcomes[call.outcome]++
+      calls.noted(call)
+    },
+    loopLagged(lagMs) {
+      const at = bucketOf(lagMs / 1000, lagBuckets)
+      lagCounts[at] = (lagCounts[at] ?? 0) + 1
+      lagSumMs += lagMs
     },
     serverRemoved(server) {
       const counter = counters.get(server)
@@ -188,6 +230,9 @@ export function createMetrics(): ProcessMetrics {
       const { user, system } = process.cpuUsage()
       return {
         servers: servers.map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
+        calls: calls.list(),
+        loopLag: { counts: [...lagCounts], sumSeconds: lagSumMs / 1000 },
+        build,
         http: [...http].flatMap(([area, byStatus]) =>
           Object.entries(byStatus).map(([status, count]) => ({ area, status: Number(status), count })),
         ),
@@ -201,6 +246,18 @@ export function createMetrics(): ProcessMetrics {
   }
 }
 
+function newCounters(): ServerCounters {
+  return {
+    removed: false,
+    started: 0,
+    ended: 0,
+    errors: 0,
+    outcomes: noOutcomes(),
+    durationSumMs: 0,
+    durationCounts: newCounts(),
+  }
+}
+
 function noOutcomes(): Record<CallOutcome, number> {
   return Object.fromEntries(callOutcomes.map((outcome) => [outcome, 0])) as Record<CallOutcome, number>
 }
@@ -209,19 +266,9 @@ function newCounts(): number[] {
   return new Array<number>(durationBuckets.length + 1).fill(0)
 }
 
-function bucketOf(seconds: number): number {
-  let at = 0
-  while (at < durationBuckets.length && seconds > (durationBuckets[at] ?? 0)) at++
-  return at
-}
-
 function figuresOf(gauge: ServerGauges, counter: ServerCounters | undefined): ServerFigures {
   return {
-    name: gauge.name,
-    sessions: gauge.sessions,
-    processes: gauge.processes,
-    connected: gauge.connected,
-    restarts: gauge.restarts,
+    ...gauge,
     requests: counter?.started ?? 0,
     errors: counter?.errors ?? 0,
     outcomes: counter === undefined ? noOutcomes() : { ...counter.outcomes },

@@ -1,4 +1,12 @@
 import { describe, expect, test } from 'bun:test'
+import { version } from '../../package.json'
+import { clientRequests } from '../../src/protocol/eras.ts'
+import {
+  callBuckets,
+  callSeriesMax,
+  countedMethods,
+  type EndedCall,
+} from '../../src/telemetry/call-durations.ts'
 import { callOutcomes } from '../../src/telemetry/call-ending.ts'
 import {
   createMetrics,
@@ -12,8 +20,19 @@ const gauges = (name: string): ServerGauges => ({
   name,
   sessions: 2,
   processes: 1,
+  lanes: 3,
+  parkedCalls: 5,
   connected: true,
   restarts: 4,
+})
+
+const callAt = (server: string, others: Partial<EndedCall> = {}): EndedCall => ({
+  server,
+  group: undefined,
+  method: 'tools/call',
+  outcome: 'ok',
+  durationMs: 1,
+  ...others,
 })
 
 function metricsOf(...names: string[]) {
@@ -36,14 +55,19 @@ describe('metric names', () => {
       'counter compozy_mcp_request_errors_total',
       'counter compozy_mcp_request_outcomes_total',
       'histogram compozy_mcp_request_duration_seconds',
+      'histogram compozy_mcp_call_duration_seconds',
       'gauge compozy_mcp_requests_in_flight',
       'gauge compozy_mcp_sessions',
       'gauge compozy_mcp_processes',
+      'gauge compozy_mcp_lanes',
+      'gauge compozy_mcp_parked_calls',
       'gauge compozy_mcp_server_up',
       'counter compozy_mcp_server_restarts_total',
       'counter compozy_http_requests_total',
       'counter compozy_log_lines_dropped_total',
       'counter compozy_audit_lines_dropped_total',
+      'histogram compozy_event_loop_lag_seconds',
+      'gauge compozy_build_info',
       'gauge compozy_uptime_seconds',
       'gauge process_resident_memory_bytes',
       'counter process_cpu_seconds_total',
@@ -89,17 +113,18 @@ describe('the Prometheus page', () => {
     }
     metrics.serverAdded('files')
     for (const outcome of callOutcomes) expect(of(outcome)).toBe('0')
-    for (const outcome of ['ok', 'ok', 'tool_error', 'failed'] as const) metrics.callEnded('files', outcome)
+    for (const outcome of ['ok', 'ok', 'tool_error', 'failed'] as const)
+      metrics.callEnded(callAt('files', { outcome }))
     expect(callOutcomes.map(of)).toEqual(['2', '1', '0', '0', '1', '0', '0'])
   })
 
   test('counts no outcome of a name that is not registered, or not any more', () => {
     const metrics = createMetrics()
     const page = () => prometheusText(metrics.snapshot([gauges('old')], 0))
-    metrics.callEnded('old', 'ok')
+    metrics.callEnded(callAt('old'))
     metrics.serverAdded('old')
     metrics.serverRemoved('old')
-    metrics.callEnded('old', 'ok')
+    metrics.callEnded(callAt('old'))
     expect(sample(page(), 'compozy_mcp_request_outcomes_total{server="old",outcome="ok"}')).toBe('0')
   })
 
@@ -170,6 +195,96 @@ describe('the Prometheus page', () => {
     const page = prometheusText(metrics.snapshot([gauges('docs')], 0))
     expect(sample(page, 'compozy_mcp_requests_total{server="docs"}')).toBe('2')
     expect(sample(page, 'compozy_mcp_requests_in_flight{server="docs"}')).toBe('0')
+  })
+})
+
+describe('the histogram of calls', () => {
+  const call = 'compozy_mcp_call_duration_seconds'
+  const labels = (server: string, group: string, method: string, outcome: string) =>
+    `server="${server}",group="${group}",method="${method}",outcome="${outcome}"`
+
+  test('has each server, group, method and outcome by itself', () => {
+    const metrics = metricsOf('files', 'team')
+    metrics.serverAdded('files')
+    metrics.serverAdded('team')
+    for (const durationMs of [2, 2.5, 9, 400_000]) metrics.callEnded(callAt('files', { durationMs }))
+    metrics.callEnded(callAt('files', { group: 'team', outcome: 'tool_error' }))
+    metrics.callEnded(callAt('team', { group: 'team', method: 'tools/list' }))
+    const page = prometheusText(metrics.snapshot())
+    const direct = labels('files', '', 'tools/call', 'ok')
+    const bucket = (le: string) => sample(page, `${call}_bucket{${direct},le="${le}"}`)
+    expect(['0.0025', '0.01', '300', '+Inf'].map(bucket)).toEqual(['2', '3', '3', '4'])
+    expect(sample(page, `${call}_sum{${direct}}`)).toBe('400.0135')
+    expect(sample(page, `${call}_count{${direct}}`)).toBe('4')
+    expect(sample(page, `${call}_count{${labels('files', 'team', 'tools/call', 'tool_error')}}`)).toBe('1')
+    expect(sample(page, `${call}_count{${labels('team', 'team', 'tools/list', 'ok')}}`)).toBe('1')
+  })
+
+  test('knows every request of the protocol by its name', () => {
+    const known = new Set([...clientRequests.legacy, ...clientRequests.modern.keys()])
+    expect(countedMethods.toSorted()).toEqual([...known].toSorted())
+  })
+
+  test('makes one series of all methods that clients invent', () => {
+    const metrics = metricsOf('files')
+    metrics.serverAdded('files')
+    for (let i = 0; i < 10_000; i++) metrics.callEnded(callAt('files', { method: `x/${i}` }))
+    expect(metrics.snapshot().calls).toHaveLength(1)
+    expect(
+      sample(prometheusText(metrics.snapshot()), `${call}_count{${labels('files', '', 'other', 'ok')}}`),
+    ).toBe('10000')
+  })
+
+  test('counts what finds no room without names, and loses none', () => {
+    const names = Array.from({ length: 500 }, (_, at) => `s${at}`)
+    const metrics = metricsOf(...names)
+    for (const server of names) {
+      metrics.serverAdded(server)
+      for (const outcome of callOutcomes) metrics.callEnded(callAt(server, { outcome }))
+    }
+    const { calls } = metrics.snapshot()
+    expect(calls.length).toBe(callSeriesMax + callOutcomes.length)
+    const total = calls.flatMap(({ counts }) => counts).reduce((sum, count) => sum + count, 0)
+    expect(total).toBe(500 * callOutcomes.length)
+    expect(calls.at(-1)).toMatchObject({ server: '', group: '', method: '' })
+    // Whoever goes makes room.
+    metrics.serverRemoved('s0')
+    metrics.callEnded(callAt('s499'))
+    expect(metrics.snapshot().calls.find(({ server }) => server === 's499')?.counts[0]).toBe(1)
+    expect(metrics.snapshot().calls.some(({ server }) => server === 's0')).toBe(false)
+  })
+
+  test('forgets a server and a group that are gone', () => {
+    const metrics = metricsOf()
+    for (const name of ['files', 'docs', 'team']) metrics.serverAdded(name)
+    metrics.callEnded(callAt('files'))
+    metrics.callEnded(callAt('docs'))
+    metrics.callEnded(callAt('docs', { group: 'team' }))
+    metrics.serverRemoved('files')
+    metrics.serverRemoved('team')
+    expect(metrics.snapshot().calls.map(({ server, group }) => [server, group])).toEqual([['docs', '']])
+  })
+
+  test('has few buckets, since each is a line for each series', () => {
+    expect(callBuckets).toEqual([0.0025, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 60, 300])
+  })
+})
+
+describe('figures of the process', () => {
+  test('say how late the event loop was', () => {
+    const metrics = metricsOf()
+    for (const lateMs of [0, 0.5, 30, 6_000]) metrics.loopLagged(lateMs)
+    const page = prometheusText(metrics.snapshot())
+    const bucket = (le: string) => sample(page, `compozy_event_loop_lag_seconds_bucket{le="${le}"}`)
+    expect(['0.001', '0.025', '0.05', '5', '+Inf'].map(bucket)).toEqual(['2', '2', '3', '3', '4'])
+    expect(sample(page, 'compozy_event_loop_lag_seconds_sum')).toBe('6.0305')
+  })
+
+  test('say what runs, and what servers have open', () => {
+    const page = prometheusText(metricsOf('files').snapshot())
+    expect(page).toContain(`compozy_build_info{version="${version}",bun="${Bun.version}"} 1`)
+    expect(sample(page, 'compozy_mcp_lanes{server="files"}')).toBe('3')
+    expect(sample(page, 'compozy_mcp_parked_calls{server="files"}')).toBe('5')
   })
 })
 

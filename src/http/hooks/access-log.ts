@@ -2,12 +2,8 @@
 import type { AuditTrail } from '../../audit/audit-trail.ts'
 import { outcomeOfCode } from '../../errors.ts'
 import type { AccessEntry, CallEntry } from '../../telemetry/access-line.ts'
-import {
-  type CallEnding,
-  type CallOutcome,
-  endingOfError,
-  plainEndings,
-} from '../../telemetry/call-ending.ts'
+import type { EndedCall } from '../../telemetry/call-durations.ts'
+import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { Events } from '../../telemetry/events.ts'
 import type { RequestContext } from '../context.ts'
 
@@ -16,7 +12,7 @@ export interface AccessRecorder {
   readonly log: { access(entry: AccessEntry): void; call(entry: CallEntry): void }
   readonly metrics: {
     httpAnswered(area: string, status: number): void
-    callEnded(server: string, outcome: CallOutcome): void
+    callEnded(call: EndedCall): void
   }
   readonly events: Events
   /** Absent in tests that have none. */
@@ -111,10 +107,10 @@ export function recordMalformed(recorder: AccessRecorder, request: Request, resp
  * a client, or opens and ends a session.
  */
 function ended({ metrics, events }: AccessRecorder, entry: CallEntry): void {
-  const { mcp, rpcMethod, outcome } = entry
+  const { mcp, group, rpcMethod, outcome, durationMs } = entry
   if (outcome === undefined || mcp === undefined || rpcMethod === undefined) return
   if (rpcMethod.startsWith('notifications/')) return
-  metrics.callEnded(mcp, outcome)
+  metrics.callEnded({ server: mcp, group, method: rpcMethod, outcome, durationMs })
   if (events.followed) events.tell('call', callOf(entry))
 }
 

@@ -1,7 +1,10 @@
 /** `/metrics` for Prometheus and `/admin/metrics` for people and scripts: one snapshot, two forms. */
 import { Elysia } from 'elysia'
-import type { MetricsSnapshot } from '../../telemetry/metrics.ts'
+import type { Directory } from '../../group/directory.ts'
+import type { ModernRequests } from '../../session/modern/requests.ts'
+import type { MetricsSnapshot, ServerGauges } from '../../telemetry/metrics.ts'
 import { metricsJson, prometheusContentType, prometheusText } from '../../telemetry/metrics-page.ts'
+import type { Servers } from '../../upstream/server/servers.ts'
 import { answer, routeOf } from '../api/operation.ts'
 import { replyText } from '../reply.ts'
 
@@ -20,4 +23,18 @@ export function metricsRoutes(metrics: MetricsSource) {
       () => answer('getFigures', 200, metricsJson(metrics.snapshot())),
       routeOf('getFigures'),
     )
+}
+
+/** What servers and groups have open when somebody scrapes. */
+export function serverGauges(
+  directory: Pick<Directory, 'list'>,
+  servers: Pick<Servers, 'get'>,
+  requests: Pick<ModernRequests, 'parkedByServer'>,
+): ServerGauges[] {
+  const parked = requests.parkedByServer()
+  return directory.list().map((entry) => {
+    const { name, status, sessions, processes, restarts } = entry.status()
+    const counts = { lanes: servers.get(name)?.lanes ?? 0, parkedCalls: parked.get(name) ?? 0 }
+    return { name, sessions, processes, ...counts, connected: status === 'connected', restarts }
+  })
 }

@@ -153,6 +153,14 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
     return count
   }
 
+  /** How many calls are parked, by server. */
+  parkedByServer(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { serverName } of this.#parked.values())
+      counts.set(serverName, (counts.get(serverName) ?? 0) + 1)
+    return counts
+  }
+
   /** The call that a state was sealed for, once; null for every other state. */
   unpark(state: string, binding: StateBinding): Parked | null {
     const name = this.#seal.open(state, binding, performance.now())

@@ -121,6 +121,11 @@ export class Server implements ServerEntry, LaneHost {
     return this.definition.name
   }
 
+  /** Lanes that are open or opening. */
+  get lanes(): number {
+    return this.#pool.count
+  }
+
   /** Child processes, those that are starting included. */
   get processes(): number {
     return this.definition.transport === 'stdio' ? this.#pool.count : 0

@@ -1,0 +1,179 @@
+/**
+ * The figures of /metrics are exact, whatever becomes of calls, and names that clients invent make none.
+ * FIGURES_CALLS=10000 for the long run, in which a real Prometheus answers the queries of the dashboards as well.
+ */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { dashboardNames, dashboardQueries } from '../packaging/dashboards.ts'
+import { programPath } from '../packaging/repository.ts'
+import { type FaultHttp, jsonAnswer, startFaultHttp } from '../support/fault-http.ts'
+import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
+import { startProcess } from '../support/process.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const calls = Number(process.env['FIGURES_CALLS'] ?? 600)
+const long = calls >= 10_000
+const promtool = programPath('promtool')
+const prometheus = long ? programPath('prometheus') : null
+if (promtool === null) console.log('promtool is not installed: what it says of /metrics is left out')
+
+setDefaultTimeout(long ? 240_000 : 30_000)
+
+let server: FaultHttp
+let gateway: RunningGateway
+
+beforeAll(async () => {
+  server = startFaultHttp((request) => {
+    const { method, params } = request.message
+    if (method === 'initialize')
+      return jsonAnswer(request, {
+        protocolVersion: '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'counted', version: '1.0.0' },
+      })
+    if (method === 'tools/list') return jsonAnswer(request, { tools: [] })
+    if (method !== 'tools/call') return method === 'ping' ? jsonAnswer(request, {}) : undefined
+    const { name } = params as { name: string }
+    if (name === 'break') return new Response('broken', { status: 500 })
+    return jsonAnswer(request, { content: [], ...(name === 'fail' && { isError: true }) })
+  })
+  gateway = await startGatewayProcess({
+    via: 'executable',
+    config: {
+      mcps: [
+        { name: 'files', transport: 'streamable-http', url: server.url },
+        { name: 'team', transport: 'group', members: [{ server: 'files' }] },
+      ],
+    },
+  })
+})
+
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+})
+
+async function page(): Promise<string> {
+  return await (await fetch(`${gateway.url}/metrics`)).text()
+}
+
+/** The sum of all samples whose line begins so. */
+function total(text: string, beginning: string): number {
+  const lines = text.split('\n').filter((line) => line.startsWith(beginning))
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+}
+
+const duration = 'compozy_mcp_call_duration_seconds'
+const countOf = (text: string, outcome: string, group = '') =>
+  total(text, `${duration}_count{server="files",group="${group}",method="tools/call",outcome="${outcome}"}`)
+
+/** Calls these tools, by so many clients at once. */
+async function callAll(names: readonly string[], face = 'files'): Promise<void> {
+  let next = 0
+  const client = async () => {
+    await using session = await RawClient.open(gateway.face(face, 'stream'))
+    while (next < names.length) {
+      const at = next++
+      await session.callTool(at, names[at] ?? '', {})
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, client))
+}
+
+describe('the figures', () => {
+  test('are exact with one call of a hundred that the tool fails, and one that breaks', async () => {
+    const names = Array.from({ length: calls }, (_, at) =>
+      at % 100 === 17 ? 'fail' : at % 100 === 83 ? 'break' : 'work',
+    )
+    await callAll(names)
+    const text = await page()
+    const hundredth = calls / 100
+    expect(countOf(text, 'ok')).toBe(calls - 2 * hundredth)
+    expect(countOf(text, 'tool_error')).toBe(hundredth)
+    expect(countOf(text, 'failed')).toBe(hundredth)
+    for (const outcome of ['refused', 'cancelled', 'rpc_error']) expect(countOf(text, outcome)).toBe(0)
+    const counted = (outcome: string) =>
+      total(text, `compozy_mcp_request_outcomes_total{server="files",outcome="${outcome}"}`)
+    expect(counted('tool_error')).toBe(hundredth)
+    expect(counted('failed')).toBe(hundredth)
+    // Each bucket of +Inf is the count of its histogram.
+    const inf = text
+      .split('\n')
+      .filter((line) => line.startsWith(`${duration}_bucket`) && line.includes('+Inf'))
+    expect(inf.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)).toBe(
+      total(text, `${duration}_count`),
+    )
+  })
+
+  test('have the group by which calls came', async () => {
+    await callAll(
+      Array.from({ length: 20 }, () => 'files__work'),
+      'team',
+    )
+    const text = await page()
+    expect(countOf(text, 'ok', 'team')).toBe(20)
+  })
+
+  test('have no series for names that clients invent', async () => {
+    const before = (await page()).split('\n').length
+    const invented = Array.from({ length: long ? 10_000 : 300 }, (_, at) => `invented_${at}`)
+    await callAll(invented)
+    await using session = await RawClient.open(gateway.face('files', 'stream'))
+    for (let at = 0; at < 30; at++) await session.request(at, `invented/method_${at}`)
+    const text = await page()
+    expect(text).not.toContain('invented')
+    // One more histogram, of methods that nobody knows.
+    expect(text.split('\n').length - before).toBeLessThan(30)
+  })
+
+  test.if(promtool !== null)('are a page that promtool finds nothing wrong with', async () => {
+    const check = Bun.spawn([promtool ?? '', 'check', 'metrics'], {
+      stdin: new Blob([await page()]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const said = `${await new Response(check.stdout).text()}${await new Response(check.stderr).text()}`
+    expect([await check.exited, said]).toEqual([0, ''])
+  })
+
+  test.if(prometheus !== null)('answer every query of the dashboards in a real Prometheus', async () => {
+    using directory = temporaryDirectory({
+      'prometheus.yml': JSON.stringify({
+        global: { scrape_interval: '1s' },
+        scrape_configs: [{ job_name: 'compozy', static_configs: [{ targets: [new URL(gateway.url).host] }] }],
+      }),
+    })
+    const port = freePort()
+    await using _ = startProcess({
+      command: [
+        prometheus ?? '',
+        `--config.file=${directory.path}/prometheus.yml`,
+        `--storage.tsdb.path=${directory.path}/data`,
+        `--web.listen-address=127.0.0.1:${port}`,
+      ],
+    })
+    const ask = async (query: string): Promise<unknown[]> => {
+      const asked = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`)
+      const { data, error } = (await asked.json()) as { data?: { result: unknown[] }; error?: string }
+      if (data === undefined) throw new Error(`${query}: ${error}`)
+      return data.result
+    }
+    const seen = async () => (await ask('compozy_build_info').catch(() => [])).length > 0
+    await poll('Prometheus has scraped', seen, 30_000)
+    // A rate needs two samples, and calls between them.
+    for (let round = 0; round < 4; round++) {
+      await callAll(['work', 'fail', 'break'])
+      await Bun.sleep(1_000)
+    }
+    for (const query of dashboardNames.flatMap((name) => dashboardQueries(name)))
+      expect([query, (await ask(query)).length > 0]).toEqual([query, true])
+  })
+})
+
+/** One that was free a moment ago: Prometheus does not say which one it took. */
+function freePort(): number {
+  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  const { port } = probe
+  probe.stop(true)
+  return port
+}

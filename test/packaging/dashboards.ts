@@ -1,0 +1,19 @@
+/** What the shipped dashboards ask Prometheus, as it is asked once a person has chosen a server. */
+import { readText } from './repository.ts'
+
+/** The files of deploy/grafana. */
+export const dashboardNames = ['overview', 'server'] as const
+
+interface Dashboard {
+  readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[]
+}
+
+/** Every query of a dashboard, for this server and all gateways. */
+export function dashboardQueries(name: string, server = 'files'): string[] {
+  const { panels } = JSON.parse(readText(`deploy/grafana/${name}.json`)) as Dashboard
+  return panels.flatMap(({ targets }) =>
+    targets.map(({ expr }) =>
+      expr.replaceAll('$__rate_interval', '1m').replaceAll('$server', server).replaceAll('$instance', '.*'),
+    ),
+  )
+}
