@@ -247,10 +247,12 @@ describe.each(eras)('a %s server that is pinned', (era) => {
     // The same where the server says in the middle that its list is another one.
     await using legacy = await legacyCaller(url)
     await legacy.client.stand()
-    await poll('the stream of the server', async () => server.listeners > 0)
     server.tools = [tool('echo', { title: 'After a word' }), tool('link')]
-    server.announce('notifications/tools/list_changed')
-    await poll('word of it', async () => legacy.client.standing.length > 0)
+    await poll('word of it', async () => {
+      // Again until the session's own stream is there.
+      server.announce('notifications/tools/list_changed')
+      return legacy.client.standing.length > 0
+    })
     expect(await legacy.call('echo')).toMatchObject({ code: -32602 })
     server.tools = [good, tool('link')]
   })
