@@ -81,7 +81,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const settings = new SettingsInForce(config)
   const { bounds } = settings
   const log = await createLog(config.logging)
-  const audit = await openAudit(log, settings, () => ({ directory, access, identities }))
+  const audit = await openAudit(log, settings, () => ({ directory, access, identities, store }))
   const { rules, exposure } = rulesOf(config, log)
   const { store, lock, ...place } = openStore(config.storage, version)
   // What clients have open: sessions, and the requests that stand alone.

@@ -142,6 +142,8 @@ export class AuditTrail {
 
   #adminDid(request: AuditedRequest, entry: CallEntry & { readonly method: string }): void {
     const { path, log } = request
+    // Of approvals no version tells.
+    this.#policy.forget()
     const action =
       path === adminCallPath ? field('method', 'tools/call') : field('action', `${entry.method} ${path}`)
     const changed = field('server', entry.mcp) + field('target', log.target) + field('changed', log.changed)

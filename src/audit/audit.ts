@@ -30,15 +30,21 @@ function rulesOfKey({ key, known }: PolicyKey): unknown {
   return [id, name, user, role, access, rate, inFlight, expiresAtMs, known.hash, known.previous?.hash]
 }
 
+/** Of definitions that are approved, and not only held, somebody is named (approvals/records.ts). */
+function approvedIn(records: ReadonlyMap<string, string>): string[] {
+  return [...records].flatMap(([id, text]) => (text.includes(',"by":"') ? [id] : [])).sort()
+}
+
 /** What decides who may use what. */
 export interface Policy {
   readonly directory: {
     readonly version: number
     list(): readonly { readonly definition: ServerDefinition }[]
   }
-  readonly access: { readonly decider: { readonly version: number } }
+  readonly access: { readonly decider: { readonly version: number; readonly keysAsk: boolean } }
   /** Null without keys. */
   readonly identities: { readonly keys: { list(): readonly PolicyKey[] } | null }
+  readonly store: { records(kind: 'approval'): ReadonlyMap<string, string> }
 }
 
 /** Opens it, as the settings say. Rejects with a ConfigError when its file cannot be opened. */
@@ -53,7 +59,11 @@ export async function openAudit(
       policy()
         .directory.list()
         .map(({ definition }) => definition),
-    others: () => ({ keys: policy().identities.keys?.list().map(rulesOfKey) }),
+    others: () => ({
+      keys: policy().identities.keys?.list().map(rulesOfKey) ?? [],
+      keysAsk: policy().access.decider.keysAsk,
+      approvals: approvedIn(policy().store.records('approval')),
+    }),
     version: () => policy().directory.version + policy().access.decider.version,
   })
   await audit.take(settings.config.audit)

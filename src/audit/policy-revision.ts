@@ -17,7 +17,7 @@ export interface PolicySource {
   others(): Readonly<Record<string, unknown>>
 }
 
-type PolicySettings = Pick<Config, 'auth' | 'defaultGroup' | 'security'>
+type PolicySettings = Pick<Config, 'auth' | 'defaultGroup' | 'security' | 'pinning'>
 
 const hashDigits = 12
 
@@ -28,6 +28,11 @@ export class PolicyRevision {
 
   constructor(source: PolicySource) {
     this.#source = source
+  }
+
+  /** Something is another that no version tells. */
+  forget(): void {
+    this.#version = Number.NaN
   }
 
   get text(): string {
@@ -42,7 +47,7 @@ export class PolicyRevision {
 
 /** Pure. */
 export function revisionOf(
-  { auth, defaultGroup, security }: PolicySettings,
+  { auth, defaultGroup, security, pinning }: PolicySettings,
   definitions: readonly ServerDefinition[],
   others: Readonly<Record<string, unknown>>,
 ): string {
@@ -56,6 +61,7 @@ export function revisionOf(
     access,
     roles: [login.issuer, login.viewer, login.operator, login.admin],
     defaultGroup,
+    pinning,
     servers: [...definitions].sort((a, b) => (a.name < b.name ? -1 : 1)).map(doorsOf),
     others,
   }
@@ -63,7 +69,8 @@ export function revisionOf(
 }
 
 function doorsOf(definition: ServerDefinition): unknown {
-  const { name, authTokens, authTokensOnly, allowedIPs, requireAuth, access, toolFilter, group } = definition
+  const { name, authTokens, authTokensOnly, allowedIPs, requireAuth, access, toolFilter, group, pin } =
+    definition
   return [
     name,
     digests(authTokens),
@@ -73,6 +80,7 @@ function doorsOf(definition: ServerDefinition): unknown {
     access,
     toolFilter,
     group?.members ?? null,
+    pin,
   ]
 }
 

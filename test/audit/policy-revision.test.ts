@@ -25,6 +25,8 @@ test.each([
   { why: 'a rule of a server', now: revisionOf(config, [server({ access: [{ tools: ['a'] }] })], {}) },
   { why: 'a filter', now: revisionOf(config, [server({ toolFilter: { mode: 'allow', list: [] } })], {}) },
   { why: 'a server more', now: revisionOf(config, [server(), server({ name: 'files' })], {}) },
+  { why: 'pinning', now: revisionOf({ ...config, pinning: 'on' }, [server()], {}) },
+  { why: 'a server that is pinned', now: revisionOf(config, [server({ pin: true })], {}) },
   { why: 'a key', now: revisionOf(config, [server()], { keys: ['gz7k2m4q'] }) },
   { why: 'another default group', now: revisionOf({ ...config, defaultGroup: false }, [server()], {}) },
 ])('$why changes it', ({ now }) => {

@@ -298,6 +298,18 @@ describe('what an admin changes', () => {
     expect(last).not.toBe(third as string)
   })
 
+  test('names the key that is made, and has the policy of before when that is gone again', async () => {
+    const [before] = await policyAfter(change('POST', '/mcps/new/disable'))
+    const key = { name: 'ci', access: [{ servers: ['old'] }] }
+    const [meanwhile, made] = await policyAfter(change('POST', '/keys', key))
+    const [, id = ''] = /^key:(\w{8}) ci$/.exec(String(made?.['target'])) ?? []
+    expect(made).toMatchObject({ action: 'POST /admin/keys', outcome: 'ok', target: `key:${id} ci` })
+    expect(meanwhile).not.toBe(before as string)
+    const [after] = await policyAfter(change('DELETE', `/keys/${id}?open=true`))
+    expect(after).toBe(before as string)
+    await policyAfter(change('POST', '/mcps/new/enable'))
+  })
+
   test('what is only read has none', async () => {
     expect(await linesOf(0, change('GET', '/mcps'))).toEqual([])
   })

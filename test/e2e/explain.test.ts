@@ -9,6 +9,7 @@ setDefaultTimeout(20_000)
 
 const teamToken = 'the-token-of-team'
 const shownTeam = `token:${new Bun.CryptoHasher('sha256').update(teamToken).digest('hex').slice(0, 8)}`
+const shownGlobal = `token:${new Bun.CryptoHasher('sha256').update('the-global').digest('hex').slice(0, 8)}`
 const admin = { authorization: 'Bearer the-admin' }
 
 let docs: ListingServer
@@ -25,6 +26,7 @@ beforeAll(async () => {
       mcps: [
         { ...docs.definition, toolFilter: { mode: 'block', list: ['write'] }, allowedIPs: ['127.0.0.0/8'] },
         { ...guarded.definition, authTokens: ['its-own'] },
+        { ...docs.definition, name: 'pinned', pin: true },
         {
           name: 'team',
           transport: 'group',
@@ -83,6 +85,15 @@ describe('what a client cannot tell apart an admin can', () => {
       },
     },
     {
+      why: 'a tool that nobody has approved yet',
+      asks: { principal: 'token:GLOBAL', server: 'pinned', tool: 'search' },
+      is: {
+        verdict: 'item_held_back',
+        rule: 'pinning of pinned: held back until its definition is approved',
+        principal: expect.anything(),
+      },
+    },
+    {
       why: 'a slip in the name of a group',
       asks: { server: 'docs', tool: 'search', through: 'taem' },
       is: { verdict: 'server_unknown', nearest: 'team' },
@@ -104,7 +115,10 @@ describe('what a client cannot tell apart an admin can', () => {
     },
   ]
   test.each(questions)('$why', async ({ asks, is }) => {
-    expect(await ask({ principal, ...asks })).toMatchObject({
+    const asked = { principal, ...asks }
+    expect(
+      await ask({ ...asked, principal: asked.principal.replace('token:GLOBAL', shownGlobal) }),
+    ).toMatchObject({
       principal: { id: shownTeam, role: 'client' },
       ...is,
     })

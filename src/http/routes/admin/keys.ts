@@ -123,11 +123,10 @@ interface KeyChange {
 
 /** Who has given whom what, from where. No text of a key, and no digest of one. */
 function tell({ log }: AdminParts, request: Request, { action, before, after }: KeyChange): void {
-  const { principal, client, requestId } = contextOf(request)
+  const { principal, client, requestId, log: line } = contextOf(request)
+  const key = after ?? before
+  if (key !== null) line.target = `${key.principal} ${key.name}`
   const fields = { caller: principal.shown, clientIp: client, requestId, action }
   const shown = (report: KeyReport | null) => report && JSON.stringify(report)
-  log.info(
-    { ...fields, name: (after ?? before)?.name ?? '', before: shown(before), after: shown(after) },
-    'admin change',
-  )
+  log.info({ ...fields, name: key?.name ?? '', before: shown(before), after: shown(after) }, 'admin change')
 }

@@ -201,6 +201,7 @@ export function audit(parts: AdminParts, request: Request, change: Change): void
   const { principal, client, requestId, log } = contextOf(request)
   const { before, after } = change
   if (before !== null && after !== null) log.changed = changedFields(before, after)
+  if (change.tools !== undefined) log.target = change.tools
   parts.log.info(
     {
       caller: principal.shown,
