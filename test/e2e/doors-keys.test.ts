@@ -61,6 +61,10 @@ const shelf = {
 const old = new ListingServer('old', { era: 'legacy', ...shelf })
 const young = new ListingServer('young', { era: 'modern', ...shelf })
 
+/** What has reached the server `tallied`. */
+const tally = temporaryDirectory({})
+const tallied = () => readFileSync(join(tally.path, 'lines'), 'utf8')
+
 let echo: FaultHttp
 let gateway: RunningGateway
 const url = (name: string, endpoint: 'stream' | 'sse' = 'stream') => gateway.face(name, endpoint)
@@ -81,6 +85,7 @@ beforeAll(async () => {
         raw('docs'),
         raw('owned', { access: [{ who: { keys: ['reader'] }, tools: ['echo'] }] }),
         { name: 'team', transport: 'group', members: [{ server: 'files' }, { server: 'owned' }] },
+        raw('tallied', { args: [...commandOfRawServer().args, '--tally', join(tally.path, 'lines')] }),
         old.definition,
         young.definition,
         ...['old', 'young'].map((server) => ({
@@ -101,7 +106,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop()
   await echo[Symbol.asyncDispose]()
-  for (const server of [old, young]) server[Symbol.dispose]()
+  for (const each of [old, young, tally]) each[Symbol.dispose]()
 })
 
 describe('what a key opens', () => {
@@ -343,6 +348,18 @@ describe('with a key ends, within a second, everything that was opened with it a
     },
     30_000,
   )
+
+  test('a call that waits for input of its client is given up at its server', async () => {
+    const made = await make(gateway, { name: 'asked', access: [{ servers: ['tallied'] }] })
+    const question = { message: 'Your name?', requestedSchema: { type: 'object', properties: {} } }
+    const args = { method: 'elicitation/create', params: question }
+    const post = { token: made.text, capabilities: { elicitation: {} } }
+    const { answer } = await callModern(url('tallied'), 'ask', args, post)
+    expect(answer.result).toMatchObject({ resultType: 'input_required' })
+    expect(tallied()).not.toContain('notifications/cancelled')
+    await gateway.admin(`/keys/${made.key.id}`, { method: 'DELETE', headers: admin })
+    await poll('the cancel', async () => tallied().includes('notifications/cancelled'), 1_000)
+  })
 
   test('a reload that takes a key out of the file, or changes it, does the same; an untouched one goes on', async () => {
     const texts = {

@@ -179,9 +179,9 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
     for (const work of this.#all()) work.sweep(nowMs)
   }
 
-  /** Ends what this test picks. */
+  /** Ends what this test picks; what is parked has no response any more, and is given up at its server. */
   abortWhere(picks: (work: OpenRequest) => boolean, error: GatewayError): void {
-    for (const work of this.#all()) if (picks(work)) work.abort(error)
+    for (const work of [...this.#all(), ...this.#parked.values()]) if (picks(work)) work.abort(error)
   }
 
   #all(): OpenRequest[] {
