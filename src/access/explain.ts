@@ -246,10 +246,13 @@ class Explaining {
     const reach = reachOf(principal.grants, definition)
     const decision = reach.decide(kind, name, facts ?? null)
     this.#steps.push({ asked: `${kind} ${name}`, ...decision })
+    const pins = kind === 'tool' ? pinsOf(definition) : null
+    const byPins = pins?.decide(name) ?? null
+    const maybeThere = items === null || facts !== undefined || pins?.knows(name) === true
+    const heldBack = byPins?.allowed === false && maybeThere ? byPins.rule : null
     // A list that a filter has shortened does not tell what it hides.
-    const filtered = kind === 'tool' && !reachOf(null, definition).allows('tool', name)
-    const pins = kind === 'tool' ? (pinsOf(definition)?.decide(name) ?? null) : null
-    const heldBack = pins?.allowed === false ? pins.rule : null
+    const byServer = reachOf(null, definition).decide(kind, name)
+    const filtered = !byServer.allowed && byServer.rule !== byPins?.rule
     if (items !== null && facts === undefined && !filtered && heldBack === null) {
       this.#steps[this.#steps.length - 1] = {
         asked: `${kind} ${name}`,

@@ -10,6 +10,8 @@ export interface Pins {
   decide(name: string | null): Decision
   /** The same without words. */
   allows(name: string | null): boolean
+  /** Whether something of this name is approved, or waits. */
+  knows(name: string): boolean
   /** Whether an approved definition of this tool has been listed, to anybody, since `forget` was called last. */
   saw(name: string): boolean
   /** What the server has listed may be another by now. */

@@ -10,6 +10,7 @@ import type { Approvals, PinnableServer } from './approvals.ts'
 const untilLoaded: Pins = {
   allows: () => false,
   shows: () => false,
+  knows: () => true,
   saw: () => true,
   forget() {},
   decide: () => ({ allowed: false, rule: 'pinning: held back until approvals are loaded' }),

@@ -95,6 +95,10 @@ export class PinnedServer implements Pins {
     return { allowed: true, rule: `${place}: its definition is approved` }
   }
 
+  knows(name: string): boolean {
+    return this.#tools.has(name)
+  }
+
   saw(name: string): boolean {
     return this.#tools.get(name)?.seenIn === this.#round
   }

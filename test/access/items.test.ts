@@ -44,6 +44,7 @@ describe('a list of which something is hidden', () => {
     let open = true
     setPins(pinned, {
       allows: () => open,
+      knows: () => true,
       saw: () => true,
       forget() {},
       decide: () => ({ allowed: open, rule: '' }),
@@ -83,7 +84,14 @@ describe('a call of a pinned tool', () => {
   ])('passes: $passes, where $why', async ({ known, saw, reads, passes }) => {
     const pinned = { ...definition, toolFilter: null }
     const decide = () => ({ allowed: true, rule: '' })
-    setPins(pinned, { allows: () => true, decide, saw: () => saw, forget() {}, shows: () => true })
+    setPins(pinned, {
+      allows: () => true,
+      decide,
+      knows: () => true,
+      saw: () => saw,
+      forget() {},
+      shows: () => true,
+    })
     let now: typeof known = known
     const reread = async () => {
       now = reads ?? now

@@ -121,7 +121,13 @@ describe.each(eras)('a %s server that is pinned', (era) => {
     const before = await approvalsOf(gateway, 'docs')
     expect(before).toMatchObject({ pinned: true, approved: [], more: false })
     expect(before.pending.map((one) => `${one.tool} ${one.change}`)).toEqual(['echo new', 'link new'])
+    const why = async (asked: string) =>
+      await (await gateway.admin(`/access?principal=anonymous&server=docs&tool=${asked}`)).json()
+    const held = 'pinning of docs: held back until its definition is approved'
+    expect(await why('echo')).toMatchObject({ verdict: 'item_held_back', rule: held })
+    expect(await why('ecco')).toMatchObject({ verdict: 'item_unknown', nearest: 'echo' })
     await approveAll(gateway, 'docs')
+    expect(await why('echo')).toMatchObject({ verdict: 'allowed' })
     for (const caller of [legacy, modernCaller(url)]) {
       expect(await caller.names()).toEqual(['echo', 'link'])
       expect(await caller.call('echo')).toBeTrue()
