@@ -23,7 +23,7 @@ export function licencesOf(components: readonly LockedPackage[], root: string): 
   })
 }
 
-/** Names and texts of all of them in one file, the program's own and those of the runtime first. */
+/** Names and texts of all of them in one file, those of the program, of the runtime and of the word vectors first. */
 export function licenceList(licences: readonly Licence[], root: string, runtimeVersion: string): string {
   const own = join(root, 'LICENSE')
   const parts = licences.map(({ component, terms, text }) =>
@@ -39,8 +39,15 @@ https://github.com/oven-sh/bun/blob/bun-v${runtimeVersion}/LICENSE.md
 The LGPL lets you replace these libraries. Rebuild the runtime with yours as that page says, then this program
 from its source with it: BUN build --compile takes the runtime from --compile-executable-path.`,
   )
+  const vectors = section(
+    'all-MiniLM-L6-v2: Apache-2.0',
+    `The vectors of words by which tools are found were made from this model, which the authors of
+sentence-transformers publish under this licence. The model itself is not inside.
+
+${readFileSync(join(root, 'src/group/search/word-vectors.LICENSE'), 'utf8').trim()}`,
+  )
   const program = section('compozy: MIT', existsSync(own) ? readFileSync(own, 'utf8').trim() : 'See LICENSE.')
-  return [program, runtime, ...parts].join('\n')
+  return [program, runtime, vectors, ...parts].join('\n')
 }
 
 function section(title: string, text: string): string {

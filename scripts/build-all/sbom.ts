@@ -12,6 +12,7 @@ export interface SbomInput {
 
 const program = 'compozy'
 const runtime = 'bun'
+const vectors = 'word-vectors'
 
 /** CycloneDX 1.6 in JSON. */
 export function cycloneDx({ version, runtimeVersion, time, licences }: SbomInput): string {
@@ -42,11 +43,19 @@ export function cycloneDx({ version, runtimeVersion, time, licences }: SbomInput
         purl: `pkg:github/oven-sh/bun@bun-v${runtimeVersion}`,
         licenses: [{ expression: 'MIT AND LGPL-2.0-or-later AND LGPL-2.1-or-later' }],
       },
+      {
+        type: 'data',
+        'bom-ref': vectors,
+        name: vectors,
+        description: 'Vectors of words, made from the model all-MiniLM-L6-v2 of sentence-transformers.',
+        licenses: [{ license: { id: 'Apache-2.0' } }],
+      },
       ...licences.map(libraryOf),
     ],
     dependencies: [
-      { ref: program, dependsOn: [runtime, ...present(direct)].sort() },
+      { ref: program, dependsOn: [runtime, vectors, ...present(direct)].sort() },
       { ref: runtime, dependsOn: [] },
+      { ref: vectors, dependsOn: [] },
       ...licences.map(({ component }) => ({
         ref: purl(component),
         dependsOn: [...new Set(present(component.needs))].sort(),

@@ -101,7 +101,7 @@ describe('the parts of the executable', () => {
     expect([...terms].filter((name) => !harmless.includes(name))).toEqual([])
   })
 
-  test('are all in the licence list, behind the program and the runtime', () => {
+  test('are all in the licence list, behind the program, the runtime and the model of the word vectors', () => {
     const list = licenceList(licences, repository, Bun.version)
     const titles = list
       .split('\n')
@@ -109,6 +109,7 @@ describe('the parts of the executable', () => {
     expect(titles).toEqual([
       'compozy: MIT',
       `Bun ${Bun.version}: MIT, with parts under other terms`,
+      'all-MiniLM-L6-v2: Apache-2.0',
       ...licences.map(({ component, terms }) => `${component.name} ${component.version}: ${terms}`),
     ])
     expect(list).toContain(readText('LICENSE').trim())
@@ -125,7 +126,7 @@ describe('the parts of the executable', () => {
     expect(document.serialNumber).toMatch(
       /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
     )
-    const libraries = document.components.slice(1)
+    const libraries = document.components.slice(2)
     expect(libraries).toHaveLength(licences.length)
     for (const { hashes } of libraries) expect(hashes?.[0]?.content).toMatch(/^[0-9a-f]{128}$/)
     const reached = new Set(['compozy'])

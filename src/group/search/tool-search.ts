@@ -1,14 +1,16 @@
 /**
- * Finding a tool by words (`exposure: search`). Pure; loaded when a group first needs it.
+ * Finding a tool by words (`exposure: search`). Pure but for the file of word vectors; loaded when a group first needs it.
  *
- * What counts: the name, split where people see words in it; then the first sentence of the description, the rest of
- * it, names of parameters and what is said of them. Words are compared by their stems. Synonyms are not added: lists
- * of them (WordNet) found fewer of the right tools than none, docs/decisions/tool-search.md.
+ * Two things count. What a question means: where its words point to together, next to where a tool's do. And the words
+ * themselves, by their stems: in the name, split where people see words in it; then in the first sentence of the
+ * description, the rest of it, names of parameters and what is said of them. A question that is a name finds it first.
+ * Figures: docs/decisions/tool-search.md.
  */
 import MiniSearch from 'minisearch'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
 import { parsed } from '../../protocol/spans.ts'
 import { firstSentence } from './search-tools.ts'
+import { type WordVectors, wordVectors } from './word-vectors.ts'
 
 /** A tool as its group shows it. */
 export interface SearchedTool {
@@ -19,12 +21,13 @@ export interface SearchedTool {
 
 /** A list of tools, ready to be searched. */
 export interface ToolSearch {
-  /** The tools that fit best, best first; none where no word fits. */
+  /** The tools that fit best, best first; none where nothing is asked for, or in words that nobody knows. */
   find(query: string, limit: number): readonly SearchedTool[]
 }
 
 /** Makes a list ready; a new list needs a new search. In small steps, so that calls go on meanwhile. */
 export async function createToolSearch(tools: readonly SearchedTool[]): Promise<ToolSearch> {
+  const vectors = await wordVectors()
   const index = new MiniSearch<Entry>({
     fields: ['name', 'summary', 'description', 'parameters', 'details'],
     tokenize: wordsOf,
@@ -37,29 +40,50 @@ export async function createToolSearch(tools: readonly SearchedTool[]): Promise<
       weights: { prefix: 0.4, fuzzy: 0.2 },
     },
   })
-  for (let from = 0; from < tools.length; from += toolsAtOnce) {
-    if (from > 0) await new Promise((resolve) => setImmediate(resolve))
-    for (const [at, tool] of tools.slice(from, from + toolsAtOnce).entries())
-      index.add(entryOf(tool, from + at))
+  const directions: Float32Array[] = []
+  const names: (readonly string[])[] = []
+  for (const [id, tool] of tools.entries()) {
+    if (id % toolsAtOnce === toolsAtOnce - 1) await new Promise((resolve) => setImmediate(resolve))
+    const entry = entryOf(tool, id)
+    index.add(entry)
+    directions.push(directionOf(entry, vectors))
+    // With that of its server, and without.
+    names.push([tool.name, tool.name.replace(/^.*__/, '')].map((name) => askedIn(wordsOf(name)).join(' ')))
   }
-  const nameStems = tools.map(({ name }) => new Set(wordsOf(name).map(stemOf)))
+
+  /** How well the words themselves fit, by tools: at most 1, and a quarter where a tool has half of them. */
+  const wordScores = (query: string, asked: readonly string[]): ReadonlyMap<number, number> => {
+    const found = index.search(query)
+    const best = found[0]?.score ?? 0
+    return new Map(
+      found.map(({ id, score, queryTerms }) => {
+        const share = new Set(queryTerms).size / Math.max(1, asked.length)
+        return [Number(id), (score / best) * share ** 2]
+      }),
+    )
+  }
+
   return {
     find(query, limit) {
-      const words = query.slice(0, queryCharsMax)
-      const asked = new Set(wordsOf(words).map(stemOf))
-      const found = index.search(words).map(({ id, score }) => {
-        const stems = [...(nameStems[Number(id)] ?? [])]
-        const covered = stems.filter((stem) => asked.has(stem)).length / Math.max(1, stems.length)
-        return { tool: tools[Number(id)], score: score * (1 + nameCovered * covered) }
+      const words = wordsOf(query.slice(0, queryCharsMax))
+      const asked = askedIn(words)
+      const scores = wordScores([...new Set(words)].join(' '), asked)
+      const direction = asked.length === 0 ? null : vectors.directionOf(words)
+      const fits = tools.flatMap((tool, id) => {
+        const same = scores.get(id)
+        if (same === undefined && direction === null) return []
+        const meant = direction === null ? 0 : product(direction, directions[id] ?? direction)
+        const named = names[id]?.includes(asked.join(' ')) ? 1 : 0
+        return { tool, score: named + meant + sameWords * (same ?? 0) }
       })
-      found.sort((a, b) => b.score - a.score)
-      return found.slice(0, limit).flatMap(({ tool }) => tool ?? [])
+      fits.sort((a, b) => b.score - a.score)
+      return fits.slice(0, limit).map(({ tool }) => tool)
     },
   }
 }
 
-/** How much better a tool fits whose name holds nothing that was not asked for. */
-const nameCovered = 0.3
+/** How much the same words count beside the same meaning. */
+const sameWords = 0.5
 
 interface Entry {
   readonly id: number
@@ -100,6 +124,31 @@ function entryOf({ name, text }: SearchedTool, id: number): Entry {
   }
 }
 
+/**
+ * Where a tool points: the middle between what its first sentence, its arguments and its whole description say, each
+ * with its name. No direction where no word of it is known.
+ */
+function directionOf(
+  { name, summary, parameters, description }: Entry,
+  { dimensions, directionOf }: WordVectors,
+): Float32Array {
+  const named = [...new Set(wordsOf(name))].join(' ')
+  const middle = new Float32Array(dimensions)
+  for (const said of [summary, `${summary} ${parameters}`, description]) {
+    const direction = directionOf(wordsOf(`${named} ${said}`))
+    direction?.forEach((part, at) => {
+      middle[at] = (middle[at] ?? 0) + part / 3
+    })
+  }
+  return middle
+}
+
+function product(one: Float32Array, other: Float32Array): number {
+  let sum = 0
+  for (let at = 0; at < one.length; at++) sum += (one[at] ?? 0) * (other[at] ?? 0)
+  return sum
+}
+
 interface ToolMembers {
   readonly description?: unknown
   readonly inputSchema?: unknown
@@ -132,6 +181,11 @@ function stemOf(word: string): string {
   if (stem.length > 5 && stem.endsWith('ing')) stem = stem.slice(0, -3)
   else if (stem.length > 4 && stem.endsWith('ed')) stem = stem.slice(0, -2)
   return stem.length > 4 && stem.endsWith('e') ? stem.slice(0, -1) : stem
+}
+
+/** The stems of the words that say what is asked for, each once, in a fixed order. */
+function askedIn(words: readonly string[]): string[] {
+  return [...new Set(words.filter((word) => !fillers.has(word)).map(stemOf))].sort()
 }
 
 /** Words that are in every question and say nothing of what is asked for. */
