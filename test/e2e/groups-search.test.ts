@@ -284,7 +284,7 @@ test('a changed list is found in its new form', async () => {
     const { answer } = await client.callTool(1, 'find_tools', { query: 'umbrella rental' })
     return JSON.stringify(answer.result)
   }
-  expect(await find()).toContain('No tool fits')
+  expect(await find()).not.toContain('charts__rent')
   const before = charts.tools
   charts.tools = [...before, { ...tool('rent'), description: 'Rents an umbrella.' }]
   charts.announce('notifications/tools/list_changed')

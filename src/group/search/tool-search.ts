@@ -21,7 +21,7 @@ export interface SearchedTool {
 
 /** A list of tools, ready to be searched. */
 export interface ToolSearch {
-  /** The tools that fit best, best first; none where nothing is asked for, or in words that nobody knows. */
+  /** The tools that fit best, best first; none where nothing fits, or is asked for in words that nobody knows. */
   find(query: string, limit: number): readonly SearchedTool[]
 }
 
@@ -74,7 +74,8 @@ export async function createToolSearch(tools: readonly SearchedTool[]): Promise<
         if (same === undefined && direction === null) return []
         const meant = direction === null ? 0 : product(direction, directions[id] ?? direction)
         const named = names[id]?.includes(asked.join(' ')) ? 1 : 0
-        return { tool, score: named + meant + sameWords * (same ?? 0) }
+        const score = named + meant + sameWords * (same ?? 0)
+        return score < fitMin && same === undefined ? [] : { tool, score }
       })
       fits.sort((a, b) => b.score - a.score)
       return fits.slice(0, limit).map(({ tool }) => tool)
@@ -84,6 +85,8 @@ export async function createToolSearch(tools: readonly SearchedTool[]): Promise<
 
 /** How much the same words count beside the same meaning. */
 const sameWords = 0.5
+/** Tools that share no word with the question and mean less of it are there by chance. */
+const fitMin = 0.1
 
 interface Entry {
   readonly id: number

@@ -125,6 +125,18 @@ describe('tools of all kinds', () => {
       query: 'constructor',
       found: ['constructor'],
     },
+    {
+      why: 'a question that shares no word with the tool, and means it',
+      tools: [tool('delete_email', 'Deletes an email.'), tool('list_branches', 'Lists branches.')],
+      query: 'throw this mail away',
+      found: ['delete_email'],
+    },
+    {
+      why: 'a question that means another thing',
+      tools: [tool('delete_email', 'Deletes an email.'), tool('list_branches', 'Lists branches.')],
+      query: 'quantum physics',
+      found: [],
+    },
   ])('$why', async ({ tools: some, query, found: names }) => {
     const one = await createToolSearch(some)
     expect(one.find(query, 5).map(({ name }) => name)).toEqual(names)
