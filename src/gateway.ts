@@ -307,9 +307,9 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
 async function applyPlan(parts: RunningParts, { config, report }: ReloadPlan): Promise<void> {
   const { settings, log, audit, access, approvals, servers, directory, store, order, identities } = parts
   const { rules, exposure } = rulesOf(config, log)
-  await audit.take(config.audit)
+  await audit.take(config)
   await log.take(config.logging).catch(async (thrown: unknown) => {
-    await audit.take(settings.config.audit)
+    await audit.take(settings.config)
     throw thrown
   })
   settings.take(config)

@@ -80,6 +80,8 @@ export interface ExplainedGroup {
   readonly members: readonly string[]
   /** The name that it shows for an item of a member's; null where `allow` or `block` of the member hides it. */
   shown(member: string, kind: ItemKind, name: string): string | null
+  /** Whether this is a tool of the group itself, by which others are found. */
+  isOwn(tool: string): boolean
   /** Whose a shown name is, by what its members list where the name alone does not tell; null for nobody's. */
   owner(kind: ItemKind, shown: string): Promise<{ readonly server: string; readonly name: string } | null>
 }
@@ -93,6 +95,8 @@ export interface ExplainedWorld {
   group(name: string): ExplainedGroup | null
   /** What a server has of this kind; `name`, which is asked about, is among it also where a template fits it. */
   items(server: string, kind: ItemKind, name: string): Promise<KnownItems>
+  /** What keeps a server from being used whoever asks, in a sentence; null for nothing. */
+  away(server: string): string | null
   /** Why nobody comes in here without a token, beside what the definition says; null where that decides. */
   tokenNeeded(definition: ServerDefinition): string | null
 }
@@ -138,6 +142,12 @@ class Explaining {
     const shown = this.#name
     if (kind === 'server' || shown === null)
       return this.#enter(group.definition, this.#membersOf(group)) ?? this.#end('allowed')
+    if (kind === 'tool' && group.isOwn(shown)) {
+      const refusal = this.#enter(group.definition, this.#membersOf(group))
+      if (refusal !== null) return refusal
+      this.#steps.push({ asked: `tool ${shown}`, allowed: true, rule: 'a tool of the group itself' })
+      return this.#end('allowed')
+    }
     const owner = await group.owner(kind, shown)
     if (owner !== null) {
       this.#server = owner.server
@@ -305,7 +315,7 @@ class Explaining {
       rule: deciding?.rule ?? '',
       steps: this.#steps,
       nearest,
-      unsure,
+      unsure: unsure ?? (verdict === 'allowed' ? this.#world.away(this.#server) : null),
       server: this.#server,
       name: this.#name,
     }

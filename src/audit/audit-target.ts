@@ -63,7 +63,7 @@ export class AuditFile implements AuditTarget {
 }
 
 /** In the place of lines that are missing. */
-function gapLine(lines: number): string {
+export function gapLine(lines: number): string {
   return `{"time":"${new Date().toISOString()}","event":"gap","lines":${lines}}\n`
 }
 

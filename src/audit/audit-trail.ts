@@ -83,7 +83,9 @@ export class AuditTrail {
       return
     }
     const { code } = entry
-    if (code !== undefined && (doorCodes.has(code) || (code === 'SERVER_UNKNOWN' && area === 'mcp')))
+    // Whoever is refused before anybody has looked who it is must not have a line each time.
+    const atDoor = log.reason !== undefined || doorCodes.has(code ?? '')
+    if (code !== undefined && (atDoor || (code === 'SERVER_UNKNOWN' && area === 'mcp')))
       this.#refused(request, entry, code)
     else if (log.signedIn !== undefined) this.#signedIn(entry, log.signedIn)
     else if (area === 'me' && entry.method === 'DELETE')

@@ -2,7 +2,9 @@
  * The audit: who called what, who changed what, who was refused, one line each (docs/AUDIT.md). The one door of this
  * room. While it is off nothing of it is loaded; a gateway goes on when its lines cannot be written.
  */
+import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import { ConfigError } from '../errors.ts'
 import type { Key } from '../registry/access/key-schema.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -50,7 +52,7 @@ export interface Policy {
 /** Opens it, as the settings say. Rejects with a ConfigError when its file cannot be opened. */
 export async function openAudit(
   log: AuditLog,
-  settings: { readonly config: Pick<Config, 'audit'> } & PolicySource['settings'],
+  settings: { readonly config: Pick<Config, 'audit' | 'logging'> } & PolicySource['settings'],
   policy: () => Policy,
 ): Promise<Audit> {
   const audit = new Audit(log, {
@@ -66,7 +68,7 @@ export async function openAudit(
     }),
     version: () => policy().directory.version + policy().access.decider.version,
   })
-  await audit.take(settings.config.audit)
+  await audit.take(settings.config)
   return audit
 }
 
@@ -86,8 +88,11 @@ export class Audit {
     this.#policy = policy
   }
 
-  /** Goes on as this setting says. Rejects with a ConfigError, and changes nothing, when the file cannot be opened. */
-  async take({ file }: { readonly file: string | null }): Promise<void> {
+  /** Goes on as these settings say. Rejects with a ConfigError, and changes nothing, when the file cannot be opened. */
+  async take({ audit, logging }: Pick<Config, 'audit' | 'logging'>): Promise<void> {
+    const { file } = audit
+    if (file !== null && logging.file !== null && resolve(file) === resolve(logging.file))
+      throw new ConfigError('audit.file is the file of the log; write audit.file: "-" to have both in one')
     if (file === this.#setting) return
     const [{ AuditTrail }, { AuditFile, LogLines }, { PolicyRevision }] = await Promise.all([
       import('./audit-trail.ts'),

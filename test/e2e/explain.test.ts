@@ -27,6 +27,7 @@ beforeAll(async () => {
         { ...docs.definition, toolFilter: { mode: 'block', list: ['write'] }, allowedIPs: ['127.0.0.0/8'] },
         { ...guarded.definition, authTokens: ['its-own'] },
         { ...docs.definition, name: 'pinned', pin: true },
+        { name: 'found', transport: 'group', members: [{ server: 'docs' }], exposure: 'search' },
         {
           name: 'team',
           transport: 'group',
@@ -172,6 +173,21 @@ describe('who is asked about', () => {
     const answer = await ask({ principal: `admin:${digest.slice(0, 8)}`, server: 'docs' })
     expect(answer).toMatchObject({ verdict: 'server_hidden', rule: 'no token of auth.global_tokens' })
   })
+})
+
+test('a tool by which others are found is one of the group itself', async () => {
+  const answer = await ask({ principal: shownGlobal, server: 'found', tool: 'find_tools' })
+  expect(answer).toMatchObject({ verdict: 'allowed', rule: 'a tool of the group itself', server: 'found' })
+})
+
+test('a server that is switched off can be used by nobody, which is said', async () => {
+  await gateway.admin('/mcps/guarded/disable', { method: 'POST', headers: admin })
+  const answer = await ask({ principal: shownGlobal, server: 'guarded' })
+  expect(answer).toMatchObject({
+    verdict: 'allowed',
+    unsure: expect.stringContaining('guarded is switched off'),
+  })
+  await gateway.admin('/mcps/guarded/enable', { method: 'POST', headers: admin })
 })
 
 test.each([

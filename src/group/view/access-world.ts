@@ -43,6 +43,8 @@ const listOfKind: Readonly<Record<ItemKind, ListKind>> = {
 
 interface Defined {
   readonly definition: ServerDefinition
+  /** When it was switched off, ISO 8601; null while it is on. */
+  readonly disabledAt: string | null
 }
 
 export interface AccessTellerParts {
@@ -133,6 +135,7 @@ class AccessWorld implements ExplainedWorld {
     return {
       definition,
       members: members.map(({ server }) => server),
+      isOwn: (tool) => settings.exposure === 'search' && searchToolNames.has(tool),
       shown(member, kind, item) {
         if (kind === 'tool' && byName.get(member)?.allows(item) === false) return null
         // How a URI is shown hangs on what others list; rules are about the server's own.
@@ -189,6 +192,11 @@ class AccessWorld implements ExplainedWorld {
       const reason = server.mask(reasonOf(thrown))
       return { items: null, reason: `Whether ${name} has it is not known: ${reason}` }
     }
+  }
+
+  away(name: string): string | null {
+    const disabledAt = this.#parts.directory.get(name)?.disabledAt ?? null
+    return disabledAt === null ? null : `${name} is switched off since ${disabledAt}: nobody can use it.`
   }
 
   tokenNeeded(definition: ServerDefinition): string | null {
