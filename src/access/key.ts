@@ -52,8 +52,13 @@ export function keyPrincipal(facts: KeyFacts, grants: RuledGrants): Principal {
 }
 
 /** What a key grants; it follows the key when that changes. */
-export function keyGrants(held: HeldKey): RuledGrants {
-  return new RuledGrants(new KeyGrantee(held))
+export class KeyGrants extends RuledGrants {
+  readonly held: HeldKey
+
+  constructor(held: HeldKey) {
+    super(new KeyGrantee(held))
+    this.held = held
+  }
 }
 
 class KeyGrantee implements Grantee {

@@ -6,7 +6,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { AccessDecider } from '../../src/access/decide.ts'
 import { filteredAnswer, refusedItem } from '../../src/access/items.ts'
-import { keyGrants, keyPrincipal } from '../../src/access/key.ts'
+import { KeyGrants, keyPrincipal } from '../../src/access/key.ts'
 import { personPrincipal } from '../../src/access/person.ts'
 import type { Principal } from '../../src/access/principal.ts'
 import { type ItemFacts, type ItemKind, type Reach, reachOf } from '../../src/access/reach.ts'
@@ -224,7 +224,7 @@ function callerIn({ people, keys, asked }: World): Principal {
   }
   const access = keys[caller === 'k1' ? 0 : 1].map(ruleOf)
   const facts = { id: caller, ...key, role: null, access }
-  return keyPrincipal(facts, keyGrants({ facts, version: 0, endsAtMs: null, counts: true, limits: null }))
+  return keyPrincipal(facts, new KeyGrants({ facts, version: 0, endsAtMs: null, counts: true, limits: null }))
 }
 
 const listForm = {

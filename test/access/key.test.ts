@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { AccessDecider } from '../../src/access/decide.ts'
-import { type HeldKey, type KeyFacts, keyGrants, keyPrincipal } from '../../src/access/key.ts'
+import { type HeldKey, type KeyFacts, KeyGrants, keyPrincipal } from '../../src/access/key.ts'
 import { type ItemFacts, type ItemKind, reachOf } from '../../src/access/reach.ts'
 import { TokenTable } from '../../src/access/tokens.ts'
 import { type RuleWire, ruleOf } from '../../src/registry/access/rule-schema.ts'
@@ -33,7 +33,7 @@ function keyWith(access: readonly RuleWire[], more: Partial<KeyFacts> = {}) {
     ...more,
   }
   const held: Mutable = { facts, version: 0, endsAtMs: null, counts: true, limits: null }
-  return { held, principal: keyPrincipal(facts, keyGrants(held)) }
+  return { held, principal: keyPrincipal(facts, new KeyGrants(held)) }
 }
 
 const decider = new AccessDecider(new TokenTable([], 'client'))

@@ -68,5 +68,5 @@ export const keySettings = setting({
   kind: keyList(),
   initial: [],
   guards: true,
-  doc: 'Keys that open what their `access` names, or with a `role` the admin API, each with `id`, `name`, `hash`, `user`, `expires`, `access`, `rate`, `inFlight` and `role`. None: only those that were made over the admin API.',
+  doc: 'Keys that open what their `access` names, or with a `role` the admin API, each with `id`, `name`, `hash`, `user`, `expires`, `access`, `rate`, `inFlight` and `role`. None: only those count that were made over the admin API.',
 })

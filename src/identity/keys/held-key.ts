@@ -1,8 +1,7 @@
 /** One key in use, with its secrets: the one that counts, and for a while the one before it. */
 import { CallerLimits } from '../../access/caller-limits.ts'
-import { type HeldKey, keyGrants, keyPrincipal } from '../../access/key.ts'
+import { type HeldKey, KeyGrants, keyPrincipal } from '../../access/key.ts'
 import type { Principal } from '../../access/principal.ts'
-import type { RuledGrants } from '../../access/ruled-grants.ts'
 import type { Key } from '../../registry/access/key-schema.ts'
 import { digestIn } from './key-text.ts'
 
@@ -87,18 +86,23 @@ export class KeyEntry {
 export class KeySecret implements HeldKey {
   readonly hash: string
   readonly digest: Uint8Array
-  readonly grants: RuledGrants
   /** When it ends though the key does not (wall clock); null for the one that counts. */
   retiresAtMs: number | null = null
   withdrawn = false
   readonly #entry: KeyEntry
+  /** Made when it is first used: most keys rest. */
+  #grants: KeyGrants | null = null
   #made: { readonly version: number; readonly principal: Principal } | null = null
 
   constructor(entry: KeyEntry, hash: string) {
     this.#entry = entry
     this.hash = hash
     this.digest = digestIn(hash)
-    this.grants = keyGrants(this)
+  }
+
+  get grants(): KeyGrants {
+    this.#grants ??= new KeyGrants(this)
+    return this.#grants
   }
 
   get facts(): Key {

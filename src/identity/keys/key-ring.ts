@@ -3,13 +3,13 @@
  * compared as digest in constant time; what is asked with each request waits for nothing.
  */
 import { timingSafeEqual } from 'node:crypto'
+import { KeyGrants } from '../../access/key.ts'
 import type { Principal } from '../../access/principal.ts'
-import type { Grants } from '../../access/reach.ts'
 import { digestOfAsked, keyIdIn } from '../../access/tokens.ts'
 import type { FileKey, Key } from '../../registry/access/key-schema.ts'
 import type { DefinitionStore } from '../../registry/storage/store.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { KeyEntry, type KeySecret } from './held-key.ts'
+import { KeyEntry, KeySecret } from './held-key.ts'
 import type { LastUse } from './last-use.ts'
 import { storedKeys } from './stored-keys.ts'
 
@@ -34,7 +34,6 @@ export class KeyRing {
   readonly #stored: Map<string, KeyEntry>
   /** By id; one of the file stands before a stored one. */
   #entries: ReadonlyMap<string, KeyEntry> = new Map()
-  #secretOf = new WeakMap<Grants, { readonly entry: KeyEntry; readonly secret: KeySecret }>()
   /** The next moment at which a secret ends, by the wall clock. */
   #nextEndMs = Number.POSITIVE_INFINITY
 
@@ -60,8 +59,8 @@ export class KeyRing {
 
   /** Whom a principal of `find` stands for now; null once its secret has ended, or for one that is of no key. */
   current({ grants }: Principal): Principal | null {
-    const known = grants === null ? undefined : this.#secretOf.get(grants)
-    return known?.secret.counts === true ? known.secret.principal : null
+    const held = grants instanceof KeyGrants ? grants.held : null
+    return held instanceof KeySecret && held.counts ? held.principal : null
   }
 
   /** The principal of a key, by its id or name; null where there is none. It may have ended. */
@@ -149,7 +148,6 @@ export class KeyRing {
     for (const entry of entries.values()) {
       entry.inUse = true
       for (const secret of entry.secrets) {
-        this.#secretOf.set(secret.grants, { entry, secret })
         const { endsAtMs } = secret
         if (endsAtMs !== null && endsAtMs > nowMs) this.#nextEndMs = Math.min(this.#nextEndMs, endsAtMs)
       }
