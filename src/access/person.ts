@@ -26,7 +26,8 @@ export function personPrincipal(
   return Object.freeze({
     id,
     shown: id,
-    name: `${user.issuer} ${user.subject}`,
+    // Whoever is known by hash alone has no name.
+    ...(user.subject === '' ? {} : { name: `${user.issuer} ${user.subject}` }),
     role,
     grants: new PersonGrants({ ...user, id }, book),
   })

@@ -25,6 +25,8 @@ export interface AccessCase {
 
 export interface World extends AsyncDisposable {
   readonly gateway: RunningGateway
+  /** Of people. */
+  readonly issuer: string
   /** Null for nobody's. */
   tokenOf(who: string): Promise<string | null>
   /** What `GET /admin/access` says. */
@@ -172,7 +174,11 @@ export async function openWorld(): Promise<World> {
         access: [
           { who: { claims: { groups: ['eng'] } }, tools: ['search'], resources: ['owned://a'] },
           { who: { claims: { groups: ['teamers'] } }, tools: ['write'] },
-          { who: { keys: ['ci', 'gsearch1', 'gteam111'] }, tools: ['write', 'search'], prompts: [] },
+          {
+            who: { keys: ['ci', 'gsearch1', 'gteam111', 'gnothing'] },
+            tools: ['write', 'search'],
+            prompts: [],
+          },
           { who: { users: ['svc'] }, tools: ['wipe'] },
         ],
       },
@@ -195,6 +201,7 @@ export async function openWorld(): Promise<World> {
   const signed = new Map<string, Promise<string>>()
   return {
     gateway,
+    issuer: issuer.issuer,
     async tokenOf(who) {
       if (who === 'anonymous') return null
       const known = tokens[who] ?? texts.get(who)
@@ -1007,6 +1014,13 @@ export const cases: readonly AccessCase[] = [
     false,
     'no rule of key key-of-nothing names docs',
     'nothing named is nothing allowed',
+    out,
+  ]),
+  ...rows('key of nothing', 'owned', 'tool', [
+    'search',
+    false,
+    'no rule of key key-of-nothing names owned',
+    'that the server names it is not enough',
     out,
   ]),
   ...rows('key of nothing', 'mcp', 'tool', [

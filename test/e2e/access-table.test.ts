@@ -4,6 +4,7 @@
  * is told the rule that decides.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { personId } from '../../src/access/person.ts'
 import { type Asker, NotLetIn, openAsker } from '../support/askers.ts'
 import { type CallerWay, callerWays } from '../support/callers.ts'
 import type { RpcMessage } from '../support/raw-client.ts'
@@ -186,6 +187,30 @@ describe.each(
       verdict: one.verdict ?? (one.allowed ? 'allowed' : 'item_hidden'),
       rule: one.rule,
     })
+  })
+})
+
+test('a person is known by the hash that stands in the log, and a key by its name', async () => {
+  const { issuer } = world
+  const headers = { authorization: 'Bearer the-admin' }
+  const ask = async (query: Record<string, string>) =>
+    (await world.gateway.admin(`/access?${new URLSearchParams(query)}`, { headers })).json()
+  const question = { server: 'docs', tool: 'write' }
+  expect(await ask({ ...question, principal: personId(issuer, 'olga'), claim: 'groups=ops' })).toMatchObject({
+    ...{
+      allowed: true,
+      rule: 'auth.oauth.access[1]',
+      principal: { id: personId(issuer, 'olga'), name: null },
+    },
+  })
+  expect(await ask({ ...question, principal: 'key-of-docs' })).toMatchObject({
+    ...{ allowed: true, principal: { id: 'key:gdocs111', name: 'key-of-docs' } },
+  })
+  expect(await ask({ ...question, principal: 'key-of-dosc' })).toMatchObject({
+    ...{ verdict: 'principal_unknown', nearest: 'key-of-docs' },
+  })
+  expect(await ask({ ...question, principal: `${issuer}/ alice` })).toMatchObject({
+    ...{ verdict: 'principal_unknown', nearest: issuer },
   })
 })
 

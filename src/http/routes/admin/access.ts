@@ -30,7 +30,8 @@ export async function explainAccess({ access }: AdminParts, request: Request): P
     throw new GatewayError('BAD_REQUEST', `One of ${kinds.join(', ')} can be asked about at a time.`)
   const { kind, name }: { kind: AccessKind; name: string | null } = named[0] ?? { kind: 'server', name: null }
   const through = queryText(request, 'through')
-  const principal = await access.principal(text, claimsIn(request))
+  const claims = claimsIn(request)
+  const principal = await access.principal(text, claims)
   const asked = { server, through, kind, item: name }
   if ('reason' in principal) {
     const rule = principal.reason
@@ -53,8 +54,25 @@ export async function explainAccess({ access }: AdminParts, request: Request): P
   return answer('explainAccess', 200, {
     principal: { id: principal.shown, role: principal.role, name: principal.name ?? null },
     ...{ ...asked, server: found.server, item: found.name },
-    ...{ allowed, verdict, rule, nearest, unsure, steps: [...steps] },
+    ...{
+      allowed,
+      verdict,
+      rule,
+      nearest,
+      unsure: unsure ?? doubtAbout(principal, claims),
+      steps: [...steps],
+    },
   })
+}
+
+/** What was left out of a question about a person; null where nothing was. */
+function doubtAbout({ id, name }: Principal, claims: GivenClaims): string | null {
+  if (!id.startsWith('oauth:')) return null
+  if (name === undefined)
+    return 'Of a hash alone nobody knows issuer and subject: rules that name these were not counted.'
+  return Object.keys(claims).length === 0
+    ? 'No claims were given: rules that ask for some were not counted.'
+    : null
 }
 
 function required(request: Request, name: string, what: string): string {
