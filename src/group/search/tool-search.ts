@@ -10,7 +10,7 @@ import MiniSearch from 'minisearch'
 import { isObject, type JsonObject } from '../../protocol/json.ts'
 import { parsed } from '../../protocol/spans.ts'
 import { firstSentence } from './search-tools.ts'
-import { type WordVectors, wordVectors } from './word-vectors.ts'
+import { direction, product, type WordVectors, wordVectors } from './word-vectors.ts'
 
 /** A tool as its group shows it. */
 export interface SearchedTool {
@@ -68,14 +68,14 @@ export async function createToolSearch(tools: readonly SearchedTool[]): Promise<
       const words = wordsOf(query.slice(0, queryCharsMax))
       const asked = askedIn(words)
       const scores = wordScores([...new Set(words)].join(' '), asked)
-      const direction = asked.length === 0 ? null : vectors.directionOf(words)
+      const name = asked.join(' ')
+      // Of questions that say nothing, no direction.
+      const meant = direction(vectors.sumOf(asked.length === 0 ? [] : words))
       const fits = tools.flatMap((tool, id) => {
         const same = scores.get(id)
-        if (same === undefined && direction === null) return []
-        const meant = direction === null ? 0 : product(direction, directions[id] ?? direction)
-        const named = names[id]?.includes(asked.join(' ')) ? 1 : 0
-        const score = named + meant + sameWords * (same ?? 0)
-        return score < fitMin && same === undefined ? [] : { tool, score }
+        const meaning = product(meant, directions[id] ?? meant)
+        if (same === undefined && meaning < meaningMin) return []
+        return { tool, score: meaning + sameWords * (same ?? 0) + (names[id]?.includes(name) ? 1 : 0) }
       })
       fits.sort((a, b) => b.score - a.score)
       return fits.slice(0, limit).map(({ tool }) => tool)
@@ -85,8 +85,8 @@ export async function createToolSearch(tools: readonly SearchedTool[]): Promise<
 
 /** How much the same words count beside the same meaning. */
 const sameWords = 0.5
-/** Tools that share no word with the question and mean less of it are there by chance. */
-const fitMin = 0.1
+/** Tools that share no word with the question and mean less of it would be there by chance. */
+const meaningMin = 0.1
 
 interface Entry {
   readonly id: number
@@ -131,25 +131,19 @@ function entryOf({ name, text }: SearchedTool, id: number): Entry {
  * Where a tool points: the middle between what its first sentence, its arguments and its whole description say, each
  * with its name. No direction where no word of it is known.
  */
-function directionOf(
-  { name, summary, parameters, description }: Entry,
-  { dimensions, directionOf }: WordVectors,
-): Float32Array {
-  const named = [...new Set(wordsOf(name))].join(' ')
-  const middle = new Float32Array(dimensions)
-  for (const said of [summary, `${summary} ${parameters}`, description]) {
-    const direction = directionOf(wordsOf(`${named} ${said}`))
-    direction?.forEach((part, at) => {
-      middle[at] = (middle[at] ?? 0) + part / 3
-    })
-  }
-  return middle
+function directionOf({ name, summary, parameters, description }: Entry, vectors: WordVectors): Float32Array {
+  const sumOf = (text: string): Float32Array => vectors.sumOf(wordsOf(text))
+  const named = vectors.sumOf([...new Set(wordsOf(name))])
+  const summed = added(named, sumOf(summary))
+  const all = [summed, added(summed, sumOf(parameters)), added(named, sumOf(description))]
+  return all
+    .map(direction)
+    .reduce(added)
+    .map((part) => part / all.length)
 }
 
-function product(one: Float32Array, other: Float32Array): number {
-  let sum = 0
-  for (let at = 0; at < one.length; at++) sum += (one[at] ?? 0) * (other[at] ?? 0)
-  return sum
+function added(some: Float32Array, others: Float32Array): Float32Array {
+  return some.map((part, at) => part + (others[at] ?? 0))
 }
 
 interface ToolMembers {

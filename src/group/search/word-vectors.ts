@@ -3,17 +3,15 @@
  * a tool that it shares no word with. Made once from a model of sentences, docs/decisions/tool-search.md; read from
  * the executable when a group is first searched.
  *
- * The file, compressed: counts of entries, of dimensions and of bytes of text (u32 each, little-endian), a scale for each entry
- * (f32), a byte for every two dimensions of each entry, and the entries as lines. An entry is a word, or two that
- * stand side by side or apart: `throw away`.
+ * The file, compressed: counts of entries, of dimensions and of bytes of text (u32 each, little-endian), a scale for
+ * each entry (f32), a byte for every two dimensions of each entry, and the entries as lines. An entry is a word, or
+ * two that stand side by side or apart: `throw away`.
  */
 import file from './word-vectors.gz' with { type: 'file' }
 
 export interface WordVectors {
-  /** Of each direction. */
-  readonly dimensions: number
-  /** Where the words of a text point to together, of length 1; null where none of them is known. */
-  directionOf(words: readonly string[]): Float32Array | null
+  /** Where the words of a text point to together; nothing but zeros where none of them is known. */
+  sumOf(words: readonly string[]): Float32Array
 }
 
 let loaded: Promise<WordVectors> | undefined
@@ -40,49 +38,54 @@ export function readWordVectors({ buffer, byteOffset, byteLength }: Uint8Array<A
 
   const add = (sum: Float32Array, entry: string): boolean => {
     const place = places.get(entry)
-    const scale = place === undefined ? undefined : scales[place]
-    if (place === undefined || scale === undefined) return false
+    if (place === undefined) return false
+    const scale = scales[place] ?? 0
+    const first = place * rowBytes
     for (let at = 0; at < rowBytes; at++) {
-      const two = rows[place * rowBytes + at] ?? 0
+      const two = rows[first + at] ?? 0
       sum[2 * at] = (sum[2 * at] ?? 0) + scale * ((two & 15) - 8)
       sum[2 * at + 1] = (sum[2 * at + 1] ?? 0) + scale * ((two >> 4) - 8)
     }
     return true
   }
   return {
-    dimensions,
-    directionOf(words) {
+    sumOf(words) {
       const sum = new Float32Array(dimensions)
-      const known = [
-        ...words.filter((word) => formsOf(word).some((form) => add(sum, form))),
-        ...[...pairsOf(words)].filter((pair) => add(sum, pair)),
-      ]
-      const length = Math.hypot(...sum)
-      return known.length === 0 || length === 0 ? null : sum.map((part) => part / length)
+      for (const word of words)
+        if (!add(sum, word))
+          endings.some((ending) => word.endsWith(ending) && add(sum, word.slice(0, -ending.length)))
+      for (const pair of pairsOf(words)) add(sum, pair)
+      return sum
     },
   }
 }
 
-const headBytes = 12
-
-/** A word as it stands, and what it may be a form of, for where the form is no entry. */
-function formsOf(word: string): string[] {
-  return [
-    word,
-    ...endings.filter((ending) => word.endsWith(ending)).map((ending) => word.slice(0, -ending.length)),
-  ]
+/** The same direction with length 1; nothing stays nothing. */
+export function direction(sum: Float32Array): Float32Array {
+  const length = Math.sqrt(product(sum, sum))
+  return length === 0 ? sum : sum.map((part) => part / length)
 }
 
+/** Of two directions: 1 where they are the same, 0 where they have nothing to do with each other. */
+export function product(one: Float32Array, other: Float32Array): number {
+  let sum = 0
+  for (let at = 0; at < one.length; at++) sum += (one[at] ?? 0) * (other[at] ?? 0)
+  return sum
+}
+
+const headBytes = 12
+
+/** Of forms that are no entry where the word is one. */
 const endings = ['s', 'es', 'd', 'ed', 'ing']
 
 /** Each pair once: words side by side, and a word with one of those that change verbs (`throw this mail away`). */
 function pairsOf(words: readonly string[]): ReadonlySet<string> {
   const pairs = new Set<string>()
-  words.forEach((word, at) => {
-    words.slice(at + 1, at + pairWordsMax).forEach((other, between) => {
-      if (between === 0 || particles.has(other)) pairs.add(`${word} ${other}`)
-    })
-  })
+  for (let at = 0; at < words.length; at++) {
+    for (let other = at + 1; other < Math.min(at + pairWordsMax, words.length); other++) {
+      if (other === at + 1 || particles.has(words[other] ?? '')) pairs.add(`${words[at]} ${words[other]}`)
+    }
+  }
   return pairs
 }
 
