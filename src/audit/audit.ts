@@ -91,8 +91,8 @@ export class Audit {
   /** Goes on as these settings say. Rejects with a ConfigError, and changes nothing, when the file cannot be opened. */
   async take({ audit, logging }: Pick<Config, 'audit' | 'logging'>): Promise<void> {
     const { file } = audit
-    if (file !== null && logging.file !== null && resolve(file) === resolve(logging.file))
-      throw new ConfigError('audit.file is the file of the log; write audit.file: "-" to have both in one')
+    const fault = file === null || logging.file === null ? null : sameFileFault(file, logging.file)
+    if (fault !== null) throw new ConfigError(fault)
     if (file === this.#setting) return
     const [{ AuditTrail }, { AuditFile, LogLines }, { PolicyRevision }] = await Promise.all([
       import('./audit-trail.ts'),
@@ -132,6 +132,13 @@ export class Audit {
     this.trail = null
     await this.#target?.close(deadlineMs)
   }
+}
+
+/** Two writers of one file would tear each other's lines; null where they are two files. */
+export function sameFileFault(file: string, logFile: string): string | null {
+  return resolve(file) === resolve(logFile)
+    ? 'audit.file is the file of the log; write audit.file: "-" to have both in one'
+    : null
 }
 
 /** For the last lines of a file that is left for another one. */

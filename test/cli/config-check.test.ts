@@ -163,6 +163,17 @@ mcps:
     )
   })
 
+  test('so is an audit file, and one that is the file of the log', async () => {
+    const missing = await check('mcp_proxy: { audit: { file: ./nowhere/audit.log } }', ...anyPort)
+    expect(missing.exitCode).toBe(1)
+    expect(missing.stdout).toMatch(
+      /error {4}cannot open the audit file \S*nowhere\/audit\.log: there is no such directory/,
+    )
+    const same = 'mcp_proxy: { logging: { file: a.log }, audit: { file: ./a.log } }'
+    expect((await check(same, ...anyPort)).stdout).toContain('error    audit.file is the file of the log')
+    expect((await check('mcp_proxy: { audit: { file: "-" } }', ...anyPort)).exitCode).toBe(0)
+  })
+
   test('origins are shown when asked for, and --json is for programs', async () => {
     const file = 'mcp_proxy: { port: 0, auth: { admin_tokens: [canary-token] } }'
     expect((await check(file)).stdout).not.toContain('mcp_proxy.')

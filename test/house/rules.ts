@@ -28,6 +28,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     ...everywhere,
     ...data,
     access: 'values',
+    audit: 'values',
     gateway: 'values',
     'identity/keys': 'values',
     'http/*': 'values',

@@ -5,6 +5,7 @@
 
 import { type ArgsDef, defineCommand } from 'citty'
 import { closedReason, ServerDoors } from '../../access/server-door.ts'
+import { sameFileFault } from '../../audit/audit.ts'
 import { unknownNames } from '../../config/doubts.ts'
 import { gapLine } from '../../config/expand.ts'
 import { type FoundConfig, findConfig } from '../../config/load.ts'
@@ -119,9 +120,11 @@ function settingOf({ settings }: FoundConfig, key: string): unknown {
 
 function logFileFindings(found: FoundConfig): Finding[] {
   const [log, audit] = [settingOf(found, 'logging.file'), settingOf(found, 'audit.file')]
+  const ofAudit = typeof audit === 'string' && audit !== '-' ? audit : null
   const faults = [
     typeof log === 'string' ? logFileFault(log) : null,
-    typeof audit === 'string' && audit !== '-' ? logFileFault(audit, 'audit') : null,
+    ofAudit === null ? null : logFileFault(ofAudit, 'audit'),
+    ofAudit !== null && typeof log === 'string' ? sameFileFault(ofAudit, log) : null,
   ]
   return faults.flatMap((message) => (message === null ? [] : [{ level: 'error', message }]))
 }
