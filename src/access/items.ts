@@ -4,11 +4,12 @@
  */
 
 import { type Era, rpcCodes } from '../protocol/eras.ts'
-import { isObject } from '../protocol/json.ts'
 import {
   type MessageText,
   memberSpan,
+  paramSpan,
   paramString,
+  repeatsParam,
   replaceSpan,
   type Span,
   skipValue,
@@ -123,6 +124,8 @@ export function refusedItem(
 ): ItemKind | null | Promise<ItemKind | null> {
   if (reach.open) return null
   if (message.method === 'subscriptions/listen') return listensToHidden(reach, message) ? 'resource' : null
+  if (message.method === 'completion/complete' && !refTypes.has(refMember(message, 'type') ?? ''))
+    return reach.hides('template') ? 'template' : reach.hides('prompt') ? 'prompt' : null
   const kind = kindOf(message)
   if (kind === null || !reach.hides(kind)) return null
   const name = nameOf(message, kind)
@@ -137,12 +140,19 @@ export function refusedItem(
   return facts === undefined ? tools.reread(name).then(byFacts) : byFacts(facts)
 }
 
-/** Whether a stateless client asks to be told of a resource that it may not use. */
-function listensToHidden(reach: Reach, { text, paramsStart, paramsEnd }: MessageText): boolean {
-  if (!reach.hides('resource') || paramsStart < 0) return false
-  const filter = parsed(memberText(text.slice(paramsStart, paramsEnd), 'notifications') ?? 'null')
-  const uris = isObject(filter) ? filter['resourceSubscriptions'] : undefined
-  return Array.isArray(uris) && uris.some((uri) => typeof uri === 'string' && !reach.allows('resource', uri))
+/** What a completion may be about; of anything else, and of what is said twice, nobody can tell. */
+const refTypes: ReadonlySet<string> = new Set(['ref/prompt', 'ref/resource'])
+
+/** Whether a stateless client asks to be told of a resource that it may not use, or of what nobody can tell. */
+function listensToHidden(reach: Reach, message: MessageText): boolean {
+  if (!reach.hides('resource')) return false
+  const span = paramSpan(message, 'notifications')
+  if (span === null) return repeatsParam(message, ['notifications'])
+  const filter = message.text.slice(span.start, span.end)
+  if (hasDoubled(filter, ['resourceSubscriptions'])) return true
+  const uris = parsed(memberText(filter, 'resourceSubscriptions') ?? 'null')
+  if (uris === null) return false
+  return !Array.isArray(uris) || uris.some((uri) => typeof uri !== 'string' || !reach.allows('resource', uri))
 }
 
 const readOnly: ItemFacts = { readOnly: true }

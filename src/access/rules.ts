@@ -2,7 +2,7 @@
  * Rules of access as they are asked: those about people that stand in `auth.oauth.access`, and those of each definition
  * (`access`). They are read when they are asked, so that a configuration that is read again counts at once.
  */
-import { namePatterns } from '../protocol/name-pattern.ts'
+import { namePatterns, uriPatterns } from '../protocol/name-pattern.ts'
 import type { AccessRule, Who } from '../registry/access/rule-schema.ts'
 import type { Decision, ItemFacts, ItemKind, RuledFields } from './reach.ts'
 
@@ -96,7 +96,7 @@ export class CompiledRule {
     this.label = label
     this.#who = rule.who
     this.#servers = patterns(rule.servers)
-    const resources = patterns(rule.resources)
+    const resources = rule.resources === null ? null : uriPatterns(rule.resources)
     this.#lists = {
       tool: patterns(rule.tools),
       prompt: patterns(rule.prompts),

@@ -1,9 +1,12 @@
 /** Lists without what is hidden, whatever a server writes where a list belongs. */
 import { describe, expect, test } from 'bun:test'
 import { filteredAnswer, refusedItem } from '../../src/access/items.ts'
+import { KeyGrants } from '../../src/access/key.ts'
 import { setPins } from '../../src/access/pins.ts'
-import { reachOf } from '../../src/access/reach.ts'
+import { type ItemKind, reachOf } from '../../src/access/reach.ts'
 import { scanMessage } from '../../src/protocol/jsonrpc.ts'
+import { keyOf } from '../../src/registry/access/key-schema.ts'
+import { ruleOf } from '../../src/registry/access/rule-schema.ts'
 
 const definition = { name: 'docs', toolFilter: { mode: 'block', list: ['evil'] }, access: null } as const
 const reach = reachOf(null, definition)
@@ -99,5 +102,112 @@ describe('a call of a pinned tool', () => {
     }
     const refused = await refusedItem(reachOf(null, pinned), message, { known: () => now, reread })
     expect(refused).toBe(passes ? null : 'tool')
+  })
+})
+
+describe('where prompts and resources are hidden', () => {
+  const access = [ruleOf({ prompts: ['open'], resources: ['docs://open/*'] })]
+  const key = keyOf('k1234567', { name: 'ci', access: [{ servers: ['docs'] }] }, null)
+  const held = { facts: key, version: 0, endsAtMs: null, counts: true, limits: null }
+  const ruled = reachOf(new KeyGrants(held), { name: 'docs', toolFilter: null, access })
+  const tools = { known: () => null, reread: async () => null }
+  const deep = '['.repeat(300) + ']'.repeat(300)
+
+  test.each([
+    {
+      why: 'a prompt that is open',
+      method: 'completion/complete',
+      params: '"ref":{"type":"ref/prompt","name":"open"}',
+      refused: null,
+    },
+    {
+      why: 'one that is not',
+      method: 'completion/complete',
+      params: '"ref":{"type":"ref/prompt","name":"secret"}',
+      refused: 'prompt',
+    },
+    {
+      why: 'two types, of which a server may read either',
+      method: 'completion/complete',
+      params: '"ref":{"type":"ref/resource","type":"ref/prompt","name":"secret"}',
+      refused: 'template',
+    },
+    {
+      why: 'a type in two spellings',
+      method: 'completion/complete',
+      params: '"ref":{"t\\u0079pe":"x","type":"ref/prompt","name":"secret"}',
+      refused: 'template',
+    },
+    {
+      why: 'two refs',
+      method: 'completion/complete',
+      params:
+        '"ref":{"type":"ref/resource","uri":"docs://open/1"},"ref":{"type":"ref/prompt","name":"secret"}',
+      refused: 'template',
+    },
+    {
+      why: 'a type that nobody knows',
+      method: 'completion/complete',
+      params: '"ref":{"type":"ref/prompt ","name":"secret"}',
+      refused: 'template',
+    },
+    {
+      why: 'a resource that is open',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceSubscriptions":["docs://open/1"]}',
+      refused: null,
+    },
+    {
+      why: 'nothing of resources',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"toolsListChanged":true}',
+      refused: null,
+    },
+    {
+      why: 'null for none',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceSubscriptions":null}',
+      refused: null,
+    },
+    {
+      why: 'one that is not among others',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceSubscriptions":["docs://open/1","docs://secret/1"]}',
+      refused: 'resource',
+    },
+    {
+      why: 'two filters',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceSubscriptions":["docs://secret/1"]},"notifications":{}',
+      refused: 'resource',
+    },
+    {
+      why: 'two lists',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceSubscriptions":["docs://secret/1"],"resourceSubscriptions":[]}',
+      refused: 'resource',
+    },
+    {
+      why: 'what is no list',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceSubscriptions":{"0":"docs://secret/1"}}',
+      refused: 'resource',
+    },
+    {
+      why: 'what nests too deep to be read',
+      method: 'subscriptions/listen',
+      params: `"notifications":{"resourceSubscriptions":["docs://secret/1",${deep}]}`,
+      refused: 'resource',
+    },
+    {
+      why: 'a list beside what nests too deep',
+      method: 'subscriptions/listen',
+      params: `"notifications":{"x":${deep},"resourceSubscriptions":["docs://secret/1"]}`,
+      refused: 'resource',
+    },
+  ])('$method of $why is refused: $refused', ({ method, params, refused }) => {
+    const text = scanMessage(`{"id":1,"method":"${method}","params":{${params}}}`)
+    if (text === null) throw new Error('no message')
+    expect(refusedItem(ruled, text, tools)).toBe(refused as ItemKind | null)
   })
 })

@@ -278,6 +278,38 @@ describe('what a server has', () => {
       open: true,
     },
     {
+      why: 'a resource whose server would climb out of it',
+      access: [{ servers: ['docs'], resources: ['docs://a/*'] }],
+      kind: 'resource',
+      name: 'docs://a/../b/1',
+      rule: 'no rule of key ci opens this resource',
+      open: false,
+    },
+    {
+      why: 'one that climbs, and is named as it is',
+      access: [{ servers: ['docs'], resources: ['docs://a/../b/1'] }],
+      kind: 'resource',
+      name: 'docs://a/../b/1',
+      rule: 'access[0] of key ci',
+      open: true,
+    },
+    {
+      why: 'one that climbs, where all are open',
+      access: [{ servers: ['docs'], resources: ['*'] }],
+      kind: 'resource',
+      name: 'docs://a/../b/1',
+      rule: 'access[0] of key ci',
+      open: true,
+    },
+    {
+      why: 'one with dots that climb nowhere',
+      access: [{ servers: ['docs'], resources: ['docs://a/*'] }],
+      kind: 'resource',
+      name: 'docs://a/v1..v2/..x/y../...',
+      rule: 'access[0] of key ci',
+      open: true,
+    },
+    {
       why: 'a template outside of it',
       access: [{ servers: ['docs'], resources: ['docs://a/*'] }],
       kind: 'template',
@@ -318,6 +350,31 @@ describe('what a server has', () => {
     expect(reach.decide(kind, name, facts)).toEqual({ allowed: open, rule })
     expect(reach.allows(kind, name, facts)).toBe(open)
   })
+})
+
+test.each([
+  '..',
+  '../',
+  '%2e%2e/',
+  '.%2E/',
+  '%252e%252e/',
+  '%25252e./',
+  '..%2f',
+  '..%5C',
+  '..\\',
+  '.\t./',
+  '.\r\n./',
+  '..;x/',
+  '?path=../',
+  '#../',
+  '%25252525252525252e/',
+])('a URI that climbs fits no pattern, however it is written: %j', (upwards) => {
+  const reach = reachOf(
+    keyWith([{ servers: ['docs'], resources: ['docs://a/*'] }]).principal.grants,
+    definition('docs'),
+  )
+  expect(reach.allows('resource', `docs://a/${upwards}`)).toBe(false)
+  expect(reach.allows('resource', `docs://a/x/${upwards}`)).toBe(false)
 })
 
 test('a key that is changed grants what it says now, to whoever holds its grants', () => {
