@@ -83,7 +83,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const log = await createLog(config.logging)
   const audit = await openAudit(log, settings, () => ({ directory, access, identities, store }))
   const { rules, exposure } = rulesOf(config, log)
-  const { store, lock, ...place } = openStore(config.storage, version)
+  const { store, lock, ...place } = openStore(config, version)
   // What clients have open: sessions, and the requests that stand alone.
   const ledger = new ByteLedger(bounds, () => Bun.gc(true))
   const sessions = new Sessions(bounds, ledger)
@@ -123,7 +123,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     log,
     admin: adminRoutes({
       ...{ directory, store, log, streams, order, approvals, recorder },
-      config: { limits: bounds },
+      config: { limits: bounds, secretDirs: config.secrets.dirs },
       gate: gateOf(settings, urlPolicy),
       groups: directory.reports,
       access: directory.accessTeller({ settings, identities, access }),
@@ -226,7 +226,7 @@ interface RunningParts {
 }
 
 function running(parts: RunningParts): Gateway {
-  const { source, settings, log, audit, listener, servers, directory, store, sweeper } = parts
+  const { source, settings, log, audit, listener, servers, directory, store, sweeper, order } = parts
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | null = null
   const reload = new Reload({
@@ -239,6 +239,8 @@ function running(parts: RunningParts): Gateway {
       if (byRequest !== true) audit.trail?.reloaded(shown, taken)
     },
     sweep: (sweep) => sweeper.add(sweep),
+    registered: directory,
+    inOrder: (name, work) => order.run(name, work),
   })
   return {
     url: listener.url,

@@ -3,11 +3,12 @@
  *
  * As in a shell: the default also stands in for an empty variable, and `$${NAME}` is the text
  * `${NAME}`. Anything else with a dollar sign is left alone. What a variable holds is not looked at
- * again, so a value cannot reach for other variables.
+ * again, so a value cannot reach for other variables, nor for files: `${file:PATH}` in one is escaped.
  *
  * Editors write `${env:NAME}` for the same, and `${input:NAME}` for what they ask their user; a server
  * that got the latter as it stands would fail with a reason that nobody understands.
  */
+import { escaped } from '../registry/secrets/references.ts'
 import { isMap } from './file/file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -18,6 +19,8 @@ export interface Gap {
   readonly place: string
   /** The variable that is not set; null for what an editor would ask its user. */
   readonly variable: string | null
+  /** Why a reference to a secret elsewhere cannot be replaced; `variable` is then its beginning. */
+  readonly why?: string
 }
 
 const reference = /\$?\$\{(?:input:[^}]*|(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}/g
@@ -37,15 +40,16 @@ function expandText(text: string, environment: Environment, place: string, gaps:
   return text.replace(reference, (whole: string, name: string | undefined, fallback: string | undefined) => {
     if (whole.startsWith('$$')) return whole.slice(1)
     const value = name === undefined ? undefined : environment[name]
-    if (fallback !== undefined) return value === undefined || value === '' ? fallback : value
-    if (value !== undefined) return value
+    if (fallback !== undefined) return value === undefined || value === '' ? fallback : escaped(value)
+    if (value !== undefined) return escaped(value)
     gaps.push({ place, variable: name ?? null })
     return whole
   })
 }
 
 /** What a person can do about it. */
-export function gapLine({ place, variable }: Gap): string {
+export function gapLine({ place, variable, why }: Gap): string {
+  if (why !== undefined) return `${place} ${why}`
   return variable === null
     ? `${place}: \${input:…} asks the user of an editor, and there is none here; write \${NAME} and set that variable`
     : `${place}: the environment variable ${variable} is not set; set it or write \${${variable}:-default}`

@@ -15,7 +15,9 @@ import { type Environment, expand, type Gap, gapLine } from './expand.ts'
 import { Faults } from './faults.ts'
 import { type ConfigSources, type Gathered, gather } from './gather.ts'
 import type { Origin } from './layers.ts'
-import type { Config } from './schema.ts'
+import { type Config, settings as table } from './schema.ts'
+import { type Execution, withSecrets } from './secrets/server-secrets.ts'
+import { referred, type SettingSecrets, type SettingText, settingSecrets } from './secrets/setting-secrets.ts'
 import {
   defaultGroupFault,
   type FoundServer,
@@ -44,6 +46,8 @@ export interface LoadedConfig {
   readonly serverOrigins: ReadonlyMap<string, string>
   /** Sentences for a person; the gateway can start all the same. */
   readonly warnings: readonly string[]
+  /** Settings whose values live in files of their own; null without any. */
+  readonly secrets: SettingSecrets | null
 }
 
 /** A setting as it was found. */
@@ -54,10 +58,12 @@ export interface FoundSetting {
   readonly value: unknown
   /** What of it waits for variables that are not set. */
   readonly gaps: readonly Gap[]
+  /** Where parts of it have come from files of their own; empty for most. */
+  readonly referred?: SettingText & { readonly files: readonly string[] }
 }
 
 /** All that could be read, and all that is wrong. */
-export interface FoundConfig extends Pick<LoadedConfig, 'file' | 'files' | 'warnings'> {
+export interface FoundConfig extends Pick<LoadedConfig, 'file' | 'files' | 'warnings' | 'secrets'> {
   readonly settings: readonly FoundSetting[]
   readonly servers: readonly FoundServer[]
   /** Variables that are not set are not among them. */
@@ -72,7 +78,8 @@ const defaultOrigin: Origin = { layer: 'default', label: 'default' }
 
 /** Throws a ConfigError that names every fault, and whose exit code fits their layers. */
 export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> {
-  const { config, settings, servers, faults, gaps, file, files, warnings } = await findConfig(sources)
+  const found = await findConfig(sources, true)
+  const { config, settings, servers, faults, gaps, file, files, warnings, secrets } = found
   for (const gap of gaps) faults.add(gapLine(gap))
   faults.raise()
   if (config === null) throw new Error('a configuration without a fault that cannot be used')
@@ -81,19 +88,24 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
     file,
     files,
     warnings,
+    secrets,
     origins: new Map(settings.map(({ named, origin }) => [named.key, origin])),
     serverOrigins: new Map(servers.map(({ name, place }) => [name, place])),
   }
 }
 
-/** Reads everything, and tells what is wrong instead of throwing it. */
-export async function findConfig(sources: ConfigSources): Promise<FoundConfig> {
+/**
+ * Reads everything, and tells what is wrong instead of throwing it. Commands that servers have their secrets from are
+ * run only where `executes` is true.
+ */
+export async function findConfig(sources: ConfigSources, executes = false): Promise<FoundConfig> {
   const faults = new Faults()
   const warnings: string[] = []
   const gathered = await gather(sources, faults, warnings)
   const read = reader(gathered, sources, faults)
   const settings = namedSettings.map(read)
-  const servers = await serversOf(gathered, sources, faults, warnings)
+  const execution = executionOf(settings, executes)
+  const servers = await serversOf(gathered, { ...sources, execution }, faults, warnings)
   const group = settings.find(({ named }) => named.key === 'default_group')?.value
   const groupFault = defaultGroupFault(group === false || typeof group === 'string' ? group : null, servers)
   if (groupFault !== null) faults.add(groupFault)
@@ -116,7 +128,13 @@ export async function findConfig(sources: ConfigSources): Promise<FoundConfig> {
     file: gathered.file,
     files: gathered.files,
     warnings,
+    secrets: settingSecrets(settings.flatMap((found) => found.referred ?? [])),
   }
+}
+
+function executionOf(settings: readonly FoundSetting[], executes: boolean): Execution {
+  const isOn = settings.find(({ named }) => named.setting === (table.secrets.exec as Setting))?.value === 'on'
+  return isOn ? (executes ? 'on' : 'never') : 'off'
 }
 
 function configOf(settings: readonly FoundSetting[], servers: readonly FoundServer[]): Config {
@@ -155,7 +173,7 @@ export async function loadSettings<T>(
 
 /** Reads one setting; a value that cannot be taken is a fault. */
 function reader(
-  { given, empty }: Gathered,
+  { given, empty, files }: Gathered,
   sources: ConfigSources,
   faults: Faults,
 ): (named: NamedSetting) => FoundSetting {
@@ -174,8 +192,18 @@ function reader(
     const gaps: Gap[] = []
     const raw = winner.expands ? expand(winner.raw, environment, winner.name, gaps) : winner.raw
     if (gaps.length > 0) return { named, origin, value: undefined, gaps }
-    const reading = named.setting.kind.read(raw)
-    if ('value' in reading) return { named, origin, value: reading.value, gaps }
+    const text: SettingText = { named, raw, name: winner.name, file: files[0] ?? '' }
+    const found = winner.expands ? referred(text) : { raw, files: [] }
+    if ('gap' in found) return { named, origin, value: undefined, gaps: [found.gap] }
+    if ('fault' in found) {
+      faults.add(found.fault)
+      return { named, origin, value: undefined, gaps }
+    }
+    const reading = named.setting.kind.read(found.raw)
+    if ('value' in reading) {
+      const secrets = found.files.length > 0 ? { referred: { ...text, files: found.files } } : {}
+      return { named, origin, value: reading.value, gaps, ...secrets }
+    }
     faults.add(`${winner.name} ${reading.fault}`, origin.layer === 'flag' ? 2 : 1)
     return { named, origin, value: undefined, gaps }
   }
@@ -183,13 +211,13 @@ function reader(
 
 async function serversOf(
   { servers }: Gathered,
-  { flags, environment, directory }: ConfigSources,
+  { flags, environment, directory, execution }: ConfigSources & { readonly execution: Execution },
   faults: Faults,
   warnings: string[],
 ): Promise<FoundServer[]> {
   const ofFile = servers === null ? [] : fileServers(servers.tree, servers.source, faults)
   const imported = await importedServers(flags['mcp-import'] ?? [], environment, directory, faults)
-  const found = withoutClashes([...ofFile, ...imported])
+  const found = await withSecrets(withoutClashes([...ofFile, ...imported]), environment, execution)
   reportServers(found, faults, warnings)
   return found
 }

@@ -23,6 +23,7 @@ import {
   originList,
   tokenList,
 } from './network-values.ts'
+import { secretSettings } from './secrets/secret-settings.ts'
 import {
   choice,
   duration,
@@ -208,6 +209,7 @@ export const settings = {
       doc: 'Whether GET /metrics is open to everyone instead of admins only.',
     }),
   },
+  secrets: secretSettings,
   storage: {
     type: setting({
       kind: choice('sqlite', 'memory'),

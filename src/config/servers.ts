@@ -17,6 +17,7 @@ import { type Environment, expand, type Gap, gapLine } from './expand.ts'
 import { type Faults, faultsMax } from './faults.ts'
 import { isMap, readTree } from './file/file.ts'
 import { migrationPage, tbxarkRoot } from './file/top-level.ts'
+import { strayReferences, withAbsolutePaths, withoutEscapes } from './secrets/server-secrets.ts'
 
 /** A server as it was found. */
 export interface FoundServer {
@@ -171,14 +172,19 @@ function unreadable(name: string, place: string, faults: readonly string[], sour
 function found(input: unknown, place: string, source: Source): FoundServer {
   const gaps: Gap[] = []
   const expanded = expand(input, source.environment, place, gaps)
-  const based = isMap(expanded) ? withDirectory(expanded, source.path) : expanded
+  const stray = strayReferences(expanded).map(
+    (field) =>
+      `${place}.${field} cannot hold a reference to a secret; env, headers, args, url and authTokens can`,
+  )
+  const referring = withoutEscapes(withAbsolutePaths(expanded, source.path))
+  const based = isMap(referring) ? withDirectory(referring, source.path) : referring
   const parsed = parseDefinition(based, { allowCwd: true, written: true, now: source.changedAt })
   const name = isMap(input) && typeof input['name'] === 'string' ? input['name'] : ''
   const doors = isMap(input) ? doorFields.filter((field) => Object.hasOwn(input, field)) : []
   const given = (field: string): unknown => (isMap(input) ? input[field] : undefined)
   const empty = doors.filter((field) => given(field) === null)
   const faultless = { name, place, gaps, imported: source.imported }
-  if (parsed.ok && empty.length === 0) {
+  if (parsed.ok && empty.length === 0 && stray.length === 0) {
     const definition = gaps.length === 0 ? parsed.definition : null
     const doubts = doors.flatMap((field) => emptyDoor(`${place}.${field}`, given(field)))
     return { ...faultless, definition, faults: [], doubts }
@@ -188,6 +194,7 @@ function found(input: unknown, place: string, source: Source): FoundServer {
     ({ field }) => !gaps.some((gap) => gap.place === place || gap.place.startsWith(`${place}.${field}`)),
   )
   const faults = [
+    ...stray,
     ...empty.map((field) => `${place}.${field} has no value; give it one, or leave the key out`),
     ...problems.map((problem) => faultAt(place, problem)),
   ]

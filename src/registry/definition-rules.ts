@@ -10,6 +10,7 @@ import { groupProblems, notGroupProblems } from './group/group-rules.ts'
 import { isMasked } from './mask.ts'
 import type { Problem } from './problems.ts'
 import { placeholderReason } from './secret-looking.ts'
+import { hasReference } from './secrets/references.ts'
 
 const durationFields = [
   'timeout',
@@ -44,7 +45,8 @@ export function ruleProblems(
     add(`forwardHeaders[${index}]`, forwardReason(name.toLowerCase()))
   }
   for (const [index, token] of (wire.authTokens ?? []).entries()) {
-    add(`authTokens[${index}]`, isMasked(token) ? maskedReason : written ? placeholderReason(token) : null)
+    const judged = written && !hasReference(token)
+    add(`authTokens[${index}]`, isMasked(token) ? maskedReason : judged ? placeholderReason(token) : null)
   }
   if (wire.authTokensOnly === true && (wire.authTokens ?? []).length === 0) {
     add('authTokensOnly', 'needs authTokens beside it: no other token opens the server')

@@ -6,9 +6,14 @@ import { wireDuration } from './duration.ts'
 import { groupToWire } from './group/group-schema.ts'
 import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 import { isSecretName, isWorthHiding } from './secret-looking.ts'
+import { asWritten, maskedAround, placesOf, valuesIn } from './secrets/references.ts'
 
-/** The wire form with every secret in it, for the store only. `parseDefinition` reads it back. */
-export function definitionToStored(definition: ServerDefinition): DefinitionWire {
+/**
+ * The wire form with every secret in it that was written into it, and the references to others; for the store only.
+ * `parseDefinition` reads it back.
+ */
+export function definitionToStored(resolved: ServerDefinition): DefinitionWire {
+  const definition = asWritten(resolved)
   return definition.group === null ? serverToStored(definition) : groupToStored(definition, definition.group)
 }
 
@@ -74,17 +79,19 @@ function serverToStored(definition: ServerDefinition): DefinitionWire {
   }
 }
 
-/** The wire form that may leave the gateway: secrets are `"***"`, `${NAME}` references readable. */
+/** The wire form that may leave the gateway: secrets are `"***"`, references such as `${NAME}` readable. */
 export function definitionToWire(definition: ServerDefinition): DefinitionWire {
   const wire = definitionToStored(definition)
   return {
     ...wire,
     ...(wire.command === undefined ? {} : { command: maskText(wire.command) }),
-    ...(wire.url === undefined ? {} : { url: maskUrl(wire.url) }),
-    ...(wire.args === undefined ? {} : { args: maskArgs(wire.args) }),
+    ...(wire.url === undefined
+      ? {}
+      : { url: maskedAround([wire.url], (texts) => texts.map(maskUrl))[0] ?? '' }),
+    ...(wire.args === undefined ? {} : { args: maskedAround(wire.args, maskArgs) }),
     ...(wire.env === undefined ? {} : { env: maskValues(wire.env) }),
     ...(wire.headers === undefined ? {} : { headers: maskValues(wire.headers) }),
-    authTokens: definition.authTokens.map(maskValue),
+    authTokens: maskedAround(wire.authTokens ?? [], (texts) => texts.map(maskValue)),
   }
 }
 
@@ -115,10 +122,17 @@ function collectSecrets(definition: ServerDefinition): string[] {
   const candidates = [
     ...named(definition.env, () => []),
     ...named(definition.headers, headerParts),
+    ...referredValues(definition).filter((value) => isWorthHiding(value, true)),
     ...announced.filter((value) => isWorthHiding(value, true)),
     ...urlSecrets(definition.url),
   ]
   return [...new Set(candidates.filter((value) => maskValue(value) === secretMask))]
+}
+
+/** Whatever has come from elsewhere is a secret, also where it does not look like one. */
+function referredValues({ written, unread, ...definition }: ServerDefinition): string[] {
+  if (written === undefined) return []
+  return placesOf(definition).flatMap(([place, text]) => valuesIn(written[place] ?? '', text))
 }
 
 /** `Bearer X` and `name=X; other=Y`: X may be printed without what stands before it. */
@@ -173,5 +187,6 @@ function hiddenIn(arg: string, masked: string): string[] {
 }
 
 function maskValues(map: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, maskValue(value)]))
+  const masked = maskedAround(Object.values(map), (values) => values.map(maskValue))
+  return Object.fromEntries(Object.keys(map).map((key, at) => [key, masked[at] ?? secretMask]))
 }

@@ -88,6 +88,13 @@ export interface ServerDefinition {
   readonly access: readonly AccessRule[] | null
   /** Not null exactly where `transport` is `group`; the fields of processes and connections then have no meaning. */
   readonly group: GroupSettings | null
+  /**
+   * What stands in the places of secrets that live elsewhere (`env.TOKEN`, `args[1]`, `url`), which the fields hold the
+   * values of (secrets/references.ts). It is what is stored and shown.
+   */
+  readonly written?: Readonly<Record<string, string>>
+  /** Why some of these values could not be had; the server is then not connected to. */
+  readonly unread?: string
   /** ISO 8601. */
   readonly createdAt: string
   readonly updatedAt: string

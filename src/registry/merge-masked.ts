@@ -16,6 +16,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
 import { isMasked, joinUrl, maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
+import { asWritten, maskedAround } from './secrets/references.ts'
 import { wireSpelling } from './wire-spelling.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -26,7 +27,9 @@ const sentFields: ReadonlySet<string> = new Set(['url', 'headers'])
 const startedFields: ReadonlySet<string> = new Set(['command', 'args', 'env'])
 
 /** The incoming wire form with every mask replaced by the value that was stored for the same place. */
-export function mergeMasked(sentBack: unknown, stored: ServerDefinition): unknown {
+export function mergeMasked(sentBack: unknown, resolved: ServerDefinition): unknown {
+  // What was shown is the reference to a secret, and that is what goes back.
+  const stored = asWritten(resolved)
   // Another spelling of what is stored is no change.
   const incoming = wireSpelling(sentBack)
   if (!isObject(incoming)) return incoming
@@ -92,7 +95,9 @@ function mergeMap(
 
 /** Masked tokens cannot be told apart: only when none was removed is it clear which is which. */
 function mergeTokens(incoming: readonly unknown[], stored: readonly string[]): unknown[] {
-  const hidden = stored.filter((token) => maskValue(token) === secretMask)
+  const hidden = stored.filter(
+    (token) => maskedAround([token], (texts) => texts.map(maskValue))[0] === secretMask,
+  )
   if (incoming.filter((token) => token === secretMask).length !== hidden.length) return [...incoming]
   let next = 0
   return incoming.map((token) => (token === secretMask ? hidden[next++] : token))
@@ -100,13 +105,13 @@ function mergeTokens(incoming: readonly unknown[], stored: readonly string[]): u
 
 /** By place: arguments that are not the same one by one get nothing back anyway. */
 function mergeArgs(incoming: readonly unknown[], stored: readonly string[]): unknown[] {
-  const masked = maskArgs(stored)
+  const masked = maskedAround(stored, maskArgs)
   return incoming.map((arg, index) => (arg === masked[index] ? stored[index] : arg))
 }
 
 /** The URL may have been edited around its masks: each is looked up by its own place. */
 function mergeUrl(incoming: string, stored: string): string {
-  if (incoming === maskUrl(stored)) return stored
+  if (incoming === maskedAround([stored], (texts) => texts.map(maskUrl))[0]) return stored
   const [next, known] = [splitUrl(incoming), splitUrl(stored)]
   if (next === null || known === null || !isMasked(incoming)) return incoming
   const userinfo = next.userinfo?.split(':').map((part, index) => {

@@ -8,10 +8,12 @@
  * Most gateways never reload: the plan and the watch are loaded when they are needed.
  */
 import type { Config } from '../config/schema.ts'
+import type { SettingSecrets } from '../config/secrets/setting-secrets.ts'
 import { ConfigError, drainingError, reasonOf } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { FileWatch } from './file-watch.ts'
 import type { ReloadPlan, ReloadReport } from './plan.ts'
+import type { RotationParts, SecretRotation } from './secret-rotation.ts'
 import type { SettingsInForce } from './settings.ts'
 
 /** Who has a configuration read again. */
@@ -39,6 +41,8 @@ export interface ReadConfiguration {
   readonly warnings: readonly string[]
   /** Absolute paths; one that is missing counts, because it may come. */
   readonly files: readonly string[]
+  /** Settings whose values live in files of their own. */
+  readonly secrets?: SettingSecrets | null
 }
 
 /** Where the configuration comes from. */
@@ -47,7 +51,7 @@ export interface ConfigurationSource extends ReadConfiguration {
   readAgain(): Promise<ReadConfiguration>
 }
 
-export interface ReloadParts {
+export interface ReloadParts extends Pick<RotationParts, 'registered' | 'inOrder'> {
   readonly source: ConfigurationSource
   readonly settings: SettingsInForce
   readonly log: Log
@@ -71,10 +75,16 @@ export class Reload {
   #watch: FileWatch | null = null
   #unwatch: (() => void) | null = null
   #closed = false
+  #secrets: SettingSecrets | null
+  #rotation: SecretRotation | null = null
+  /** When it is looked again whether anything refers to secrets in files. */
+  #secretsAtMs = 0
 
   constructor(parts: ReloadParts) {
     this.#parts = parts
     this.#files = parts.source.files
+    this.#secrets = parts.source.secrets ?? null
+    parts.sweep((nowMs) => this.#sweepSecrets(nowMs))
     void this.#watchAsSet()
   }
 
@@ -112,7 +122,7 @@ export class Reload {
     const { source, settings, log, storedNames, apply } = this.#parts
     try {
       await this.#watch?.note()
-      const { config, warnings, files } = await source.readAgain()
+      const { config, warnings, files, secrets = null } = await source.readAgain()
       const { planReload } = await import('./plan.ts')
       const plan = planReload({ config: settings.config, stored: storedNames() }, config)
       const { openedDoors } = await import('./opened-doors.ts')
@@ -120,6 +130,7 @@ export class Reload {
       if (opened.length > 0 && !deliberate) throw openingFault(opened)
       await apply(plan)
       this.#files = files
+      this.#secrets = secrets
       await this.#watchAsSet()
       for (const warning of warnings) log.warn({}, warning)
       if (opened.length > 0)
@@ -132,6 +143,51 @@ export class Reload {
       this.#parts.ended?.(by, false)
       throw thrown
     }
+  }
+
+  #sweepSecrets(nowMs: number): void {
+    if (this.#rotation !== null) this.#rotation.sweep(nowMs)
+    else if (nowMs >= this.#secretsAtMs && !this.#closed) {
+      this.#secretsAtMs = nowMs + 1_000
+      const { registered } = this.#parts
+      if (
+        this.#secrets !== null ||
+        registered.list().some(({ definition }) => definition.written !== undefined)
+      )
+        void this.#rotate()
+    }
+  }
+
+  async #rotate(): Promise<void> {
+    const [{ SecretRotation }, { planReload }] = await Promise.all([
+      import('./secret-rotation.ts'),
+      import('./plan.ts'),
+    ])
+    const { settings, log, registered, inOrder, storedNames, apply } = this.#parts
+    const take = async (read: Config): Promise<readonly string[]> => {
+      const plan = planReload({ config: settings.config, stored: storedNames() }, read)
+      const { settings: changed, servers } = plan.report.applied
+      const names = [...changed, ...servers.changed.map((name) => `server ${name}`)]
+      if (names.length > 0) await apply(plan)
+      return names
+    }
+    const inTurn = (work: () => Promise<void>): void => {
+      this.#last = this.#last.then(async () => {
+        if (this.#closed) return
+        await work().catch((thrown: unknown) =>
+          log.error({ reason: reasonOf(thrown) }, 'secrets that have changed could not be taken'),
+        )
+      })
+    }
+    const parts = {
+      log,
+      registered,
+      inOrder,
+      take,
+      config: () => settings.config,
+      settings: () => this.#secrets,
+    }
+    this.#rotation ??= new SecretRotation(parts, inTurn)
   }
 
   async #watchAsSet(): Promise<void> {

@@ -44,6 +44,8 @@ describe('the table of settings', () => {
       'logging.file MCP_PROXY_LOG_FILE --mcp-log-file',
       'audit.file MCP_PROXY_AUDIT_FILE ',
       'metrics.public MCP_PROXY_METRICS_PUBLIC ',
+      'secrets.dirs MCP_PROXY_SECRETS_DIRS ',
+      'secrets.exec MCP_PROXY_SECRETS_EXEC ',
       'storage.type MCP_PROXY_STORAGE_TYPE ',
       'storage.path MCP_PROXY_STORAGE_PATH ',
       'limits.body_bytes_max MCP_PROXY_LIMITS_BODY_BYTES_MAX ',
@@ -118,6 +120,7 @@ describe('the table of settings', () => {
       logging: { level: 'info', format: 'json', file: null },
       audit: { file: null },
       metrics: { public: false },
+      secrets: { dirs: [], exec: 'off' },
       storage: { type: 'sqlite', path: '/state' },
       limits: {
         bodyBytesMax: 4_194_304,

@@ -29,6 +29,9 @@ const sources = readTree('src')
 /** Why a small file with one importer stands by itself. */
 const reasonsToStand: Readonly<Record<string, string>> = {
   'src/registry/storage/open-store.ts': 'what a start opens, whatever is kept',
+  'src/config/secrets/secret-settings.ts':
+    'the settings of one subject, which schema.ts would be too long with',
+  'src/registry/secrets/secret-command.ts': 'loaded only where a command is asked for a secret',
   'src/http/definition-warnings.ts': 'what the log says of definitions, at the start and at each reload',
   'src/audit/refusals.ts': 'a bound of its own: who is refused fills no disk',
   'src/cli/approvals/list.ts': 'a command, loaded lazily',

@@ -14,7 +14,14 @@ const server = (name: string, extra: object = {}): ServerDefinition =>
 const withServers = (...servers: ServerDefinition[]): Config => ({ ...defaults, servers })
 
 /** What only the next start can take. All others apply at once; each is a promise of the contract. */
-const takesRestart = ['host', 'port', 'security.child_environment', 'storage.path', 'storage.type']
+const takesRestart = [
+  'host',
+  'port',
+  'secrets.dirs',
+  'security.child_environment',
+  'storage.path',
+  'storage.type',
+]
 
 /** Another value of the same type. */
 function other(value: unknown): unknown {

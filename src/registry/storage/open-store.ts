@@ -1,4 +1,5 @@
 /** Opens what a configuration says is kept, and takes the state directory for this process. */
+import { resolveStored } from '../secrets/resolve.ts'
 import { openSqliteStore } from './sqlite.ts'
 import { lockState, type StateLock } from './state-lock.ts'
 import { createMemoryStore, type DefinitionStore } from './store.ts'
@@ -11,17 +12,40 @@ export interface OpenedStore {
   readonly directory: string | null
 }
 
+export interface StoreSettings {
+  readonly storage: { readonly type: 'sqlite' | 'memory'; readonly path: string }
+  /** Directories below which stored definitions may name files of secrets. */
+  readonly secrets: { readonly dirs: readonly string[] }
+}
+
 /** Throws a StateHeldError when another process has the directory, and an Error of one clear sentence when it cannot be used. */
-export function openStore(
-  { type, path }: { readonly type: 'sqlite' | 'memory'; readonly path: string },
-  version: string,
-): OpenedStore {
-  if (type === 'memory') return { store: createMemoryStore(), lock: null, directory: null }
+export function openStore({ storage, secrets }: StoreSettings, version: string): OpenedStore {
+  const { type, path } = storage
+  if (type === 'memory')
+    return { store: withSecrets(createMemoryStore(), secrets.dirs), lock: null, directory: null }
   const lock = lockState(path, version)
   try {
-    return { store: openSqliteStore(path), lock, directory: path }
+    return { store: withSecrets(openSqliteStore(path), secrets.dirs), lock, directory: path }
   } catch (thrown) {
     lock.release()
     throw thrown
+  }
+}
+
+/** The same store, whose definitions come with the secrets that they refer to; it keeps the references. */
+function withSecrets(store: DefinitionStore, dirs: readonly string[]): DefinitionStore {
+  return {
+    list: () => store.list().map((definition) => resolveStored(definition, dirs)),
+    get(name) {
+      const definition = store.get(name)
+      return definition && resolveStored(definition, dirs)
+    },
+    put: (definition) => store.put(definition),
+    delete: (name) => store.delete(name),
+    disabledAt: (name) => store.disabledAt(name),
+    setDisabled: (name, disabledAt) => store.setDisabled(name, disabledAt),
+    records: (kind) => store.records(kind),
+    putRecords: (kind, changes) => store.putRecords(kind, changes),
+    close: () => store.close(),
   }
 }

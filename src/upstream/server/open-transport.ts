@@ -1,5 +1,6 @@
 /** Chooses the transport that a definition asks for, with the settings that it needs. */
 import type { Config } from '../../config/schema.ts'
+import { GatewayError } from '../../errors.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { definitionToWire, secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
@@ -49,7 +50,10 @@ function inheritedSecrets(
   return [...new Set([...added, ...secrets])]
 }
 
-/** A transport for this server, not opened yet; `secrets` are taken out of what it reports. */
+/**
+ * A transport for this server, not opened yet; `secrets` are taken out of what it reports. Throws SERVER_UNAVAILABLE
+ * for one whose own secrets could not be had.
+ */
 export function openTransport(
   definition: ServerDefinition,
   secrets: readonly string[],
@@ -59,6 +63,7 @@ export function openTransport(
   log: Log,
 ): UpstreamTransport {
   const { limits, timeouts } = config
+  if (definition.unread !== undefined) throw new GatewayError('SERVER_UNAVAILABLE', definition.unread)
   if (definition.transport === 'stdio')
     return createStdioTransport({
       command: definition.command,

@@ -18,6 +18,8 @@ import type { AdminStreams } from './streams.ts'
 /** The settings that the admin API reads, at each request: they may change meanwhile. */
 export interface AdminConfig {
   readonly limits: Pick<Config['limits'], 'bodyBytesMax'>
+  /** Directories below which definitions may name files of secrets; none when absent. */
+  readonly secretDirs?: readonly string[]
 }
 
 export interface AdminOptions {

@@ -7,6 +7,7 @@ import { definitionToWire, secretValuesOf } from '../../../registry/definition-w
 import { nestedGroup } from '../../../registry/group/group-rules.ts'
 import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
+import { resolveSent } from '../../../registry/secrets/resolve.ts'
 import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts'
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
 import type { ServerView } from '../../api/answers.ts'
@@ -141,7 +142,7 @@ function definitionOf(parts: AdminParts, body: unknown, options: ParseOptions): 
   const others = parts.directory.list().map(({ definition }) => definition)
   const nested = nestedGroup(parsed.definition, others)
   if (nested !== null) throw new GatewayError('DEFINITION_INVALID', sentenceOf([nested]))
-  return parsed.definition
+  return resolveSent(parsed.definition, parts.config.secretDirs ?? [])
 }
 
 /** What a server printed or answered may quote the credentials that it was given; they go no further. */
