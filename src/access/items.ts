@@ -140,6 +140,13 @@ export function refusedItem(
   return facts === undefined ? tools.reread(name).then(byFacts) : byFacts(facts)
 }
 
+/** Whether a caller hears of this: changes of a resource that it may not use are none to it. */
+export function mayHear(reach: Reach, method: string, params: () => string | null): boolean {
+  if (method !== 'notifications/resources/updated' || !reach.hides('resource')) return true
+  const uri = parsed(memberText(params() ?? '{}', 'uri') ?? 'null')
+  return reach.allows('resource', typeof uri === 'string' ? uri : null)
+}
+
 /** What a completion may be about; of anything else, and of what is said twice, nobody can tell. */
 const refTypes: ReadonlySet<string> = new Set(['ref/prompt', 'ref/resource'])
 

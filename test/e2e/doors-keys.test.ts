@@ -226,6 +226,35 @@ describe('what a key opens', () => {
     )
   })
 
+  test.each([
+    { server: 'old', era: 'legacy' },
+    { server: 'old', era: 'modern' },
+    { server: 'young', era: 'legacy' },
+    { server: 'young', era: 'modern' },
+  ] as const)(
+    'hides changes of what lies below a resource that is subscribed to and is not opened itself ($server, $era client)',
+    async ({ server, era }) => {
+      const access = [{ servers: [server], resources: ['lib://', 'lib://open/*'] }]
+      const { text: token } = await make(gateway, { name: `below-${server}-${era}`, access })
+      const hidden = { uri: 'lib://secret/1' }
+      const open = { uri: 'lib://open/1' }
+      const source = server === 'old' ? old : young
+      await using client = era === 'legacy' ? await RawClient.open(url(server), { token }) : null
+      await client?.stand()
+      await client?.request('s', 'resources/subscribe', { uri: 'lib://' })
+      const filter = { resourceSubscriptions: ['lib://'] }
+      await using listening = era === 'modern' ? await Listening.open(url(server), filter, { token }) : null
+      await source.heard()
+      const messages = client?.standing ?? listening?.messages ?? []
+      await poll('the change that is open', async () => {
+        source.announce('notifications/resources/updated', hidden)
+        source.announce('notifications/resources/updated', open)
+        return JSON.stringify(messages).includes(open.uri)
+      })
+      expect(JSON.stringify(messages)).not.toContain('secret')
+    },
+  )
+
   test('of two keys never adds up, however their sessions are mixed', async () => {
     const one = await make(gateway, { name: 'one', access: [{ servers: ['files'], tools: ['echo'] }] })
     const two = await make(gateway, { name: 'two', access: [{ servers: ['files'], tools: ['burst'] }] })

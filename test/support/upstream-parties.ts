@@ -13,6 +13,7 @@ import type { LaneHost } from '../../src/upstream/lane/host.ts'
 import type { Lane } from '../../src/upstream/lane/lane.ts'
 import { ServerBudget } from '../../src/upstream/transports/flood-guard.ts'
 import type { UpstreamTransport } from '../../src/upstream/transports/transport.ts'
+import { definitionOf } from '../registry/definitions.ts'
 
 const nothing = (): void => {}
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing }
@@ -163,6 +164,7 @@ export function laneHost(options: HostOptions = {}): LaneHost {
   const note = options.note ?? nothing
   return {
     name: 'server',
+    definition: definitionOf({ name: 'server', transport: 'stdio', command: 'none' }),
     log: silentLog,
     laneSettings: {
       callIdleMs: 60_000,

@@ -8,12 +8,14 @@
  * A session may be part of another one, whose client uses several servers through one address: it then has a lane
  * and a bridge of its own, and shares everything that is its client's with the whole.
  */
-import type { Grants } from '../../access/reach.ts'
+import { mayHear } from '../../access/items.ts'
+import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, noRoomError } from '../../errors.ts'
 import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
+import { memberText } from '../../protocol/spans.ts'
 import { type ByteLedger, type LedgerEntry, textBytes } from '../../runtime/byte-ledger.ts'
 import { Roster } from '../../runtime/in-flight.ts'
 import type { UpstreamCall } from '../../upstream/connection/calls.ts'
@@ -37,7 +39,7 @@ export type Endpoint = 'stream' | 'sse'
 
 /** How a client hears what its server says, where that is not as it came. */
 export interface Showing {
-  /** The text of a notification as the client gets it, or null when the client is told in another way. */
+  /** The text of a notification as the client gets it, or null when it is told in another way or not at all. */
   notification(method: string, text: string): string | null
   /** The text of a whole response to this method. */
   answer(method: string, text: string): string | Promise<string>
@@ -253,6 +255,9 @@ export class Session implements LaneClient, StreamOwner {
 
   /** A notification of its server's as its client gets it; null when the client is told in another way. */
   shown(method: string, text: string): string | null {
+    const { lane, grants } = this
+    const params = (): string | null => memberText(text, 'params')
+    if (lane !== null && !mayHear(reachOf(grants, lane.definition), method, params)) return null
     return this.showing === null ? text : this.showing.notification(method, text)
   }
 

@@ -4,7 +4,7 @@
  * running → answered, or running → parked → running → …: the call outlives the response that parked it, and
  * the client's next request, which carries the sealed state, becomes its response.
  */
-import { filteredAnswer } from '../../access/items.ts'
+import { filteredAnswer, mayHear } from '../../access/items.ts'
 import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf, rpcErrorText } from '../../errors.ts'
 import { stamped } from '../../protocol/bridge/listen.ts'
@@ -183,6 +183,7 @@ export class ModernCallDriver<State = unknown>
   }
 
   protected notify(method: string, params: string | null): void {
+    if (!mayHear(reachOf(this.grants, this.#server.definition), method, () => params)) return
     this.#response.notify(rpcNotification(method, params))
   }
 

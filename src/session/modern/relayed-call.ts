@@ -2,13 +2,14 @@
  * One request of a stateless client on a server of its own era: passed on as the text it came as, both ways.
  * Between equal ends there is nothing to decide, so no machine runs here.
  */
-import { filteredAnswer, isFiltered } from '../../access/items.ts'
+import { filteredAnswer, isFiltered, mayHear } from '../../access/items.ts'
 import { type Grants, type Reach, reachOf } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { errorCodeOf } from '../../protocol/response.ts'
+import { memberText } from '../../protocol/spans.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../upstream/connection/calls.ts'
@@ -116,8 +117,8 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#connection.cancel(this, null)
   }
 
-  notified(_message: MessageText, text: string): void {
-    this.#response.notify(text)
+  notified({ method }: MessageText, text: string): void {
+    if (mayHear(this.#reach, method ?? '', () => memberText(text, 'params'))) this.#response.notify(text)
   }
 
   answered(message: MessageText, text: string): void {

@@ -2,7 +2,8 @@
  * A stateless client's `subscriptions/listen` on a legacy server: the gateway's own stream, fed from a lane
  * that it shares with others of its principal (protocol/bridge/listen.ts).
  */
-import type { Grants } from '../../access/reach.ts'
+import { mayHear } from '../../access/items.ts'
+import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { type Listen, startListen, stepListen } from '../../protocol/bridge/listen.ts'
 import type { ListenEffect, ListenEvent, ServerFacts } from '../../protocol/bridge/types.ts'
@@ -86,6 +87,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   notify(message: MessageText): void {
     const span = memberSpan(message.text, 0, 'params')
     const params = span && message.text.slice(span.start, span.end)
+    if (!mayHear(reachOf(this.grants, this.#lane.definition), message.method ?? '', () => params)) return
     this.#handle({ kind: 'notification', method: message.method ?? '', params })
   }
 

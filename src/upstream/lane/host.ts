@@ -1,6 +1,7 @@
 /** What a lane needs of the server it belongs to. */
 import type { GatewayError } from '../../errors.ts'
 import type { ListChangeRow } from '../../protocol/eras.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Mask } from '../../telemetry/redaction.ts'
 import type { LaneClient } from '../connection/client.ts'
@@ -21,6 +22,7 @@ export interface LaneSettings {
 /** `upstream/server/server.ts` implements it. */
 export interface LaneHost {
   readonly name: string
+  readonly definition: ServerDefinition
   readonly log: Log
   readonly laneSettings: LaneSettings
   /** A transport ready to be opened for this owner of a lane, or a GatewayError when a process limit is reached. */

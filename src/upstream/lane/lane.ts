@@ -10,6 +10,7 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { type Era, latestLegacyVersion, latestModernVersion, listChanges } from '../../protocol/eras.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
 import type { CallWatch, GatewayCall, UpstreamCall } from '../connection/calls.ts'
 import type { LaneClient } from '../connection/client.ts'
 import { Connection, type ConnectionOwner } from '../connection/connection.ts'
@@ -73,6 +74,11 @@ export class Lane implements ConnectionOwner {
     this.owner = role.owner
     this.ownerAnnounces = role.ownerAnnounces
     this.log = new LaneLog(host, this)
+  }
+
+  /** That of its server. */
+  get definition(): ServerDefinition {
+    return this.#host.definition
   }
 
   get name(): string {
