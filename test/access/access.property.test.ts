@@ -13,191 +13,10 @@ import { type ItemFacts, type ItemKind, type Reach, reachOf } from '../../src/ac
 import { RuleBook } from '../../src/access/rules.ts'
 import { TokenTable } from '../../src/access/tokens.ts'
 import { scanMessage } from '../../src/protocol/jsonrpc.ts'
-import { type RuleWire, ruleOf } from '../../src/registry/access/rule-schema.ts'
+import { ruleOf } from '../../src/registry/access/rule-schema.ts'
 import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
-
-const issuer = 'https://id.example'
-const names = ['a', 'ab', 'b', 'ba', 'z'] as const
-const kinds = ['tool', 'prompt', 'resource', 'template'] as const
-const group = 'g'
-
-const name = fc.constantFrom(...names)
-/** Own names, shown names, and patterns of both. */
-const pattern = fc.constantFrom(...names, '*', 'a*', '*b', 's1__a', 's1__*', 'A', 'a?')
-const patterns = fc.option(fc.array(pattern, { maxLength: 3 }), { nil: undefined })
-const server = fc.constantFrom('s1', 's2', group)
-const who = fc.option(
-  fc.record(
-    {
-      keys: fc.subarray(['k1', 'k2', 'first']),
-      users: fc.subarray([`${issuer} p1`, 'u1']),
-      claims: fc.constantFrom({ groups: ['x'] }, { groups: ['x', 'y'] }, { groups: ['y'], team: ['t'] }),
-    },
-    { requiredKeys: [] },
-  ),
-  { nil: undefined },
-)
-const opened = {
-  tools: patterns,
-  prompts: patterns,
-  resources: patterns,
-  readOnly: fc.option(fc.boolean(), { nil: undefined }),
-}
-const withServers = {
-  servers: fc.array(fc.oneof(server, fc.constantFrom('*', 's*')), { minLength: 1, maxLength: 2 }),
-}
-const defined = <T extends object>(record: T): RuleWire => JSON.parse(JSON.stringify(record)) as RuleWire
-const personRule = fc
-  .record({ who, ...withServers, ...opened })
-  .map(({ who: named, ...rule }) =>
-    defined({ ...rule, ...(named && { who: { users: named.users, claims: named.claims } }) }),
-  )
-const keyRule = fc.record({ ...withServers, ...opened }).map(defined)
-const ownRules = fc.option(
-  fc.array(fc.record({ who, ...opened }).map(defined), { minLength: 1, maxLength: 2 }),
-  {
-    nil: undefined,
-  },
-)
-const filter = fc.option(
-  fc.record({
-    mode: fc.constantFrom('allow' as const, 'block' as const),
-    list: fc.uniqueArray(pattern, { maxLength: 3 }),
-  }),
-  { nil: undefined },
-)
-const definitionOf = fc.record({ access: ownRules, toolFilter: filter })
-
-const world = fc.record({
-  people: fc.array(personRule, { maxLength: 4 }),
-  keys: fc.tuple(fc.array(keyRule, { maxLength: 3 }), fc.array(keyRule, { maxLength: 3 })),
-  servers: fc.tuple(definitionOf, definitionOf, definitionOf),
-  asked: fc.record({
-    who: fc.constantFrom('p1', 'p2', 'k1', 'k2'),
-    at: fc.constantFrom('s1', 's2'),
-    through: fc.boolean(),
-    kind: fc.constantFrom(...kinds),
-    name,
-    readOnly: fc.boolean(),
-  }),
-})
-type World = typeof world extends fc.Arbitrary<infer T> ? T : never
-
-const claimsOf: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  p1: { groups: ['x'] },
-  p2: { groups: ['y'], team: ['t'] },
-}
-const keyNames: Readonly<Record<string, { readonly name: string; readonly user: string | null }>> = {
-  k1: { name: 'first', user: 'u1' },
-  k2: { name: 'second', user: null },
-}
-
-/** What the rules say, read as a person would read them. */
-class Reading {
-  constructor(readonly world: World) {}
-
-  get #asked() {
-    return this.world.asked
-  }
-
-  get #isKey(): boolean {
-    return this.#asked.who in keyNames
-  }
-
-  #own(at: string): readonly RuleWire[] {
-    const { people, keys } = this.world
-    const mine = this.#isKey
-      ? keys[this.#asked.who === 'k1' ? 0 : 1]
-      : people.filter((rule) => this.#isNamed(rule))
-    return mine.filter(({ servers = [] }) => servers.some((one) => fits(one, at)))
-  }
-
-  /** The rules of a definition that name the caller; null where it has none at all. */
-  #ofServer(at: string): readonly RuleWire[] | null {
-    const { access } = this.#definition(at)
-    return access?.filter((rule) => this.#isNamed(rule)) ?? null
-  }
-
-  #definition(at: string) {
-    const [s1, s2, g] = this.world.servers
-    return at === 's1' ? s1 : at === 's2' ? s2 : g
-  }
-
-  #isNamed({ who: named }: RuleWire): boolean {
-    if (named === undefined) return true
-    const { keys, users, claims } = named
-    const caller = this.#asked.who
-    const key = keyNames[caller]
-    if (key) {
-      if (keys?.includes(caller) || keys?.includes(key.name)) return true
-      if (claims !== undefined) return false
-      if (users !== undefined && users.length > 0) return key.user !== null && users.includes(key.user)
-      return keys === undefined || keys.length === 0
-    }
-    const meant = (users !== undefined && users.length > 0) || claims !== undefined
-    if (!meant) return keys === undefined || keys.length === 0
-    if (users !== undefined && users.length > 0 && !users.includes(`${issuer} ${caller}`)) return false
-    const said = claimsOf[caller] ?? {}
-    return Object.entries(claims ?? {}).every(([claim, values]) =>
-      said[claim]?.some((value) => values.includes(value)),
-    )
-  }
-
-  #comesIn(at: string): boolean {
-    const [own, ofServer] = [this.#own(at), this.#ofServer(at)]
-    if (ofServer !== null && ofServer.length === 0) return false
-    return own.length > 0 || (!this.#isKey && ofServer !== null)
-  }
-
-  #reaches(): boolean {
-    const { at, through } = this.#asked
-    if (!through) return this.#comesIn(at)
-    if (!this.#comesIn(group)) return false
-    const ofServer = this.#ofServer(at)
-    return ofServer === null || ofServer.length > 0
-  }
-
-  allows(): boolean {
-    const { at, through, kind, name: item, readOnly } = this.#asked
-    if (!this.#reaches()) return false
-    const opens = (rules: readonly RuleWire[] | null, called: string): boolean =>
-      rules === null || rules.some((rule) => opensItem(rule, kind, called, readOnly))
-    const placed = (rules: readonly RuleWire[]): readonly RuleWire[] | null =>
-      rules.length === 0 ? null : rules
-    const own = placed(this.#own(at))
-    if (!opens(own, item) || !opens(this.#ofServer(at), item) || !passes(this.#definition(at), kind, item))
-      return false
-    if (!through) return true
-    const shown = kind === 'tool' || kind === 'prompt' ? `${at}__${item}` : item
-    if (!opens(this.#ofServer(group), shown) || !passes(this.#definition(group), kind, shown)) return false
-    return opens(placed(this.#own(group)), shown)
-  }
-}
-
-function fits(one: string, text: string): boolean {
-  return new RegExp(`^${one.replaceAll('?', '\\?').replaceAll('*', '.*')}$`).test(text)
-}
-
-function opensItem(
-  { tools, prompts, resources, readOnly = false }: RuleWire,
-  kind: ItemKind,
-  item: string,
-  safe: boolean,
-) {
-  const list = kind === 'tool' ? tools : kind === 'prompt' ? prompts : resources
-  if (kind === 'tool' && readOnly && !safe) return false
-  return list === undefined || list.some((one) => fits(one, item))
-}
-
-function passes(
-  { toolFilter }: { readonly toolFilter?: World['servers'][0]['toolFilter'] },
-  kind: ItemKind,
-  item: string,
-) {
-  if (kind !== 'tool' || toolFilter === undefined) return true
-  return toolFilter.list.some((one) => one === item) === (toolFilter.mode === 'allow')
-}
+import { claimsOf, group, issuer, keyNames, keyRule, Reading, type World, world } from './reading.ts'
 
 function definition(serverName: string, { access, toolFilter }: World['servers'][0]): ServerDefinition {
   const isGroup = serverName === group
@@ -222,7 +41,7 @@ function callerIn({ people, keys, asked }: World): Principal {
     book.take(people.map(ruleOf), [issuer])
     return personPrincipal({ issuer, subject: caller, claims: claimsOf[caller] ?? {}, expiresAtMs: 1 }, book)
   }
-  const access = keys[caller === 'k1' ? 0 : 1].map(ruleOf)
+  const access = keys[caller === 'keyone11' ? 0 : 1].map(ruleOf)
   const facts = { id: caller, ...key, role: null, access }
   return keyPrincipal(facts, new KeyGrants({ facts, version: 0, endsAtMs: null, counts: true, limits: null }))
 }
@@ -295,7 +114,7 @@ test('what is visible is what is usable, and both are what the rules say', () =>
 test('what one key opens never adds to another', () => {
   fc.assert(
     fc.property(world, fc.array(keyRule, { maxLength: 3 }), (given, rules) => {
-      const asked = { ...given.asked, who: 'k1' as const }
+      const asked = { ...given.asked, who: 'keyone11' as const }
       const [own] = given.keys
       const before = outcomeOf({ ...given, asked })
       expect(outcomeOf({ ...given, asked, keys: [own, [...rules, { servers: ['*'] }]] })).toEqual(before)
