@@ -49,24 +49,29 @@ export interface Policy {
   readonly store: { records(kind: 'approval'): ReadonlyMap<string, string> }
 }
 
-/** Opens it, as the settings say. Rejects with a ConfigError when its file cannot be opened. */
+/** Opens it, as the settings say; `policy` is asked when the first line is written. Rejects with a ConfigError when its file cannot be opened. */
 export async function openAudit(
   log: AuditLog,
   settings: { readonly config: Pick<Config, 'audit' | 'logging'> } & PolicySource['settings'],
   policy: () => Policy,
 ): Promise<Audit> {
+  let known: Policy | null = null
+  const current = (): Policy => {
+    known ??= policy()
+    return known
+  }
   const audit = new Audit(log, {
     settings,
     definitions: () =>
-      policy()
+      current()
         .directory.list()
         .map(({ definition }) => definition),
     others: () => ({
-      keys: policy().identities.keys?.list().map(rulesOfKey) ?? [],
-      keysAsk: policy().access.decider.keysAsk,
-      approvals: approvedIn(policy().store.records('approval')),
+      keys: current().identities.keys?.list().map(rulesOfKey) ?? [],
+      keysAsk: current().access.decider.keysAsk,
+      approvals: approvedIn(current().store.records('approval')),
     }),
-    version: () => policy().directory.version + policy().access.decider.version,
+    version: () => current().directory.version + current().access.decider.version,
   })
   await audit.take(settings.config)
   return audit
