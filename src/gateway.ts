@@ -44,6 +44,7 @@ import type { Log, ProcessLog } from './telemetry/log.ts'
 import { createMetrics, type Metrics, type ProcessMetrics } from './telemetry/metrics.ts'
 import { createLog } from './telemetry/pino.ts'
 import { createMask } from './telemetry/redaction.ts'
+import { openTraces, type Traces } from './telemetry/traces/open-traces.ts'
 import { createSecretsOf, openTransport } from './upstream/server/open-transport.ts'
 import { type ServerSurroundings, serverSettingsOf } from './upstream/server/parts.ts'
 import { createRegistrationGate, type RegistrationGate } from './upstream/server/registration-gate.ts'
@@ -111,7 +112,8 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   identities.whenKeysChange(() => keysChanged({ sessions, requests, access, directory, streams }))
   servers.subscribe(stateTeller(servers, events))
   // The front door.
-  const recorder = { log, metrics, events, audit }
+  const traces = await openTraces(log, (name) => servers.get(name)?.definition.url ?? null)
+  const recorder = { log, metrics, events, audit, traces }
   const mcp = mcpParts(bounds, { servers, groups: directory, ...clients, log, recorder, access })
   const order = new NameOrder()
   const app = createApp({
@@ -119,7 +121,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     state,
     identity: () => access.identity,
     me: { access, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
-    metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit }) },
+    metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces }) },
     log,
     admin: adminRoutes({
       ...{ directory, store, log, streams, order, approvals, recorder },
@@ -145,10 +147,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   addStored(directory, store, log)
   warnOfDefinitions(config, directory, access, identities.keys, log)
-  const open = { access, audit, approvals, identities, lock, directory, streams, watchdog }
+  const open = { access, audit, approvals, identities, lock, directory, streams, watchdog, traces }
   const parts = { ...behind, ...clients, ...open }
-  const sweeper = startSweeper(parts)
-  const gateway = running({ ...parts, listener, sweeper, source, order })
+  const gateway = running({ ...parts, listener, sweeper: startSweeper(parts), source, order })
   return gateway
 }
 
@@ -209,6 +210,7 @@ interface RunningParts {
   readonly log: ProcessLog
   readonly audit: Audit
   readonly metrics: ProcessMetrics
+  readonly traces: Traces
   readonly access: Access
   readonly store: DefinitionStore
   /** Null where nothing is kept. */
@@ -281,7 +283,7 @@ const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
   const { log, audit, store, lock, identities, sessions, requests, servers, streams, watchdog } = parts
-  const { listener, sweeper } = parts
+  const { listener, sweeper, traces } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = drainingError()
@@ -302,7 +304,8 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   store.close()
   lock?.release()
   log.info({}, 'stopped')
-  await Promise.all([audit.close(flushMs), log.flush(flushMs)])
+  await Promise.all([audit.close(flushMs), traces.close(flushMs)])
+  await log.flush(flushMs)
 }
 
 /** Rejects, and has changed nothing, when a rule makes no sense or the log file cannot be opened. */
@@ -385,8 +388,12 @@ function addStored(directory: Directory, store: DefinitionStore, log: Log): void
   }
 }
 
-type Counted = Pick<RunningParts, 'metrics' | 'directory' | 'servers' | 'requests' | 'log' | 'audit'>
+type Counted = Pick<
+  RunningParts,
+  'metrics' | 'directory' | 'servers' | 'requests' | 'log' | 'audit' | 'traces'
+>
 
-function snapshotOf({ metrics, directory, servers, requests, log, audit }: Counted) {
-  return metrics.snapshot(serverGauges(directory, servers, requests), log.linesDropped, audit.linesDropped)
+function snapshotOf({ metrics, directory, servers, requests, log, audit, traces }: Counted) {
+  const lost = [log.linesDropped, audit.linesDropped] as const
+  return metrics.snapshot(serverGauges(directory, servers, requests), ...lost, traces.figures)
 }

@@ -9,6 +9,7 @@ import type { BrowserSession } from '../identity/sign-in/sign-in.ts'
 import { type ClientAddress, countingKey, type PeerAddress } from '../net/address.ts'
 import type { Listed } from '../runtime/in-flight.ts'
 import type { CallEnding } from '../telemetry/call-ending.ts'
+import type { RequestTrace } from '../telemetry/traces/trace.ts'
 
 /**
  * The part of the gateway that a path belongs to. Access rules hang on it, and a route group serves
@@ -81,6 +82,8 @@ export interface RequestLog {
   code?: ErrorCode | undefined
   /** How the call ended; without it, status and code say so. */
   ending?: CallEnding | undefined
+  /** The span of a request; undefined where nobody has asked for traces. */
+  trace?: RequestTrace | undefined
   /** The call goes on behind the response, and will have a line of its own. */
   pending?: boolean
 }
@@ -97,6 +100,7 @@ export function emptyLog(): RequestLog {
     client: undefined,
     code: undefined,
     ending: undefined,
+    trace: undefined,
     pending: false,
   }
 }

@@ -8,10 +8,13 @@ import { GatewayError, rpcErrorObject } from '../errors.ts'
 import type { CallEffect, CallEvent, CallTimer, RpcFailure, Step } from '../protocol/bridge/types.ts'
 import type { LedgerEntry } from '../runtime/byte-ledger.ts'
 import { deadline } from '../runtime/patience.ts'
+import { plainEndings } from '../telemetry/call-ending.ts'
+import type { CallTrace, RequestTrace } from '../telemetry/traces/trace.ts'
 import { BridgeCall, requestMessage } from '../upstream/connection/bridge-call.ts'
 import type { EntryOpener } from '../upstream/connection/calls.ts'
 import type { LaneClient } from '../upstream/connection/client.ts'
 import type { Connection } from '../upstream/connection/connection.ts'
+import { endingOfFailure, endingOfResult } from '../upstream/connection/endings.ts'
 
 export type StepFunction<State> = (state: State, event: CallEvent) => Step<State, CallEffect>
 
@@ -41,6 +44,8 @@ export abstract class MachineDriver<State> implements EntryOpener {
   protected abstract readonly principalId: string
   /** The session of the request, or null where there is none. */
   protected abstract readonly audience: LaneClient | null
+  /** Of the request; undefined where nobody has asked for traces. */
+  protected abstract readonly trace: RequestTrace | undefined
   /** Headers beside those of the machine. */
   protected abstract readonly headers: Readonly<Record<string, string>> | undefined
   protected abstract answer(result: string): void
@@ -135,8 +140,10 @@ export abstract class MachineDriver<State> implements EntryOpener {
       return
     }
     const call = new BridgeCall(message, (event) => {
+      if (call.trace !== null) endTrace(call.trace, method, event)
       if (this.#call === call) this.handle(event)
     })
+    if (this.trace !== undefined) call.trace = this.trace.call()
     call.headers = this.headers ? { ...this.headers, ...headers } : headers
     call.endless = method === 'subscriptions/listen'
     call.logs = this.wantsLogs
@@ -163,7 +170,13 @@ export abstract class MachineDriver<State> implements EntryOpener {
   }
 
   #over(): void {
+    this.#call?.trace?.ended(plainEndings.cancelled)
     for (const stop of this.#timers.values()) stop()
     this.#timers.clear()
   }
+}
+
+function endTrace(trace: CallTrace, method: string, event: CallEvent): void {
+  if (event.kind === 'result') trace.ended(endingOfResult(method, event.result))
+  else if (event.kind === 'failure') trace.ended(endingOfFailure(event.failure))
 }

@@ -32,6 +32,8 @@ export interface CallEntry {
   readonly client?: string | undefined
   readonly sessionId?: string | undefined
   readonly pair?: string | undefined
+  /** Of its trace, where there is one. */
+  readonly traceId?: string | undefined
 }
 
 export interface AccessEntry extends CallEntry {
@@ -91,6 +93,7 @@ export class AccessLines {
     at = writeMs(entry.durationMs, buffer, at)
     at = copy(this.#client, buffer, at)
     at = writeAscii(entry.requestId, buffer, at)
+    if (entry.traceId !== undefined) at = writeAscii(`","traceId":"${entry.traceId}`, buffer, at)
     at = copy(this.#call, buffer, at)
     return copy(this.#senders.of(entry), buffer, at)
   }

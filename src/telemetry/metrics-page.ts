@@ -53,6 +53,8 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   }
   single(lines, metricTable.linesDropped, snapshot.linesDropped)
   single(lines, metricTable.auditLinesDropped, snapshot.auditLinesDropped)
+  single(lines, metricTable.spansExported, snapshot.spans.exported)
+  single(lines, metricTable.spansDropped, snapshot.spans.dropped)
   heading(lines, metricTable.loopLag)
   histogram(lines, metricTable.loopLag, {}, lagBuckets, snapshot.loopLag.counts, snapshot.loopLag.sumSeconds)
   heading(lines, metricTable.build)

@@ -7,6 +7,7 @@
 import { version } from '../../package.json'
 import { bucketOf, CallDurations, type CallSeries, type EndedCall } from './call-durations.ts'
 import { type CallOutcome, callOutcomes } from './call-ending.ts'
+import type { SpanFigures } from './traces/trace.ts'
 
 /** What the relay reports. Implementations must be cheap: this is on the hot path. */
 export interface Metrics {
@@ -60,6 +61,16 @@ export const metricTable = {
     'counter',
     'compozy_audit_lines_dropped_total',
     'Audit lines lost because they could not be written.',
+  ),
+  spansExported: metric(
+    'counter',
+    'compozy_trace_spans_exported_total',
+    'Spans that the collector has taken.',
+  ),
+  spansDropped: metric(
+    'counter',
+    'compozy_trace_spans_dropped_total',
+    'Spans given up because the collector did not take them.',
   ),
   loopLag: metric(
     'histogram',
@@ -122,6 +133,7 @@ export interface MetricsSnapshot {
   readonly http: readonly { readonly area: string; readonly status: number; readonly count: number }[]
   readonly linesDropped: number
   readonly auditLinesDropped: number
+  readonly spans: SpanFigures
   readonly uptimeSeconds: number
   readonly memoryBytes: number
   readonly cpuSeconds: number
@@ -139,6 +151,7 @@ export interface ProcessMetrics extends Metrics {
     servers: readonly ServerGauges[],
     linesDropped: number,
     auditLinesDropped?: number,
+    spans?: SpanFigures,
   ): MetricsSnapshot
 }
 
@@ -226,7 +239,7 @@ export function createMetrics(): ProcessMetrics {
       if (byStatus.length === 0) http.set(area, byStatus)
       byStatus[status] = (byStatus[status] ?? 0) + 1
     },
-    snapshot(servers, linesDropped, auditLinesDropped = 0) {
+    snapshot(servers, linesDropped, auditLinesDropped = 0, spans = { exported: 0, dropped: 0 }) {
       const { user, system } = process.cpuUsage()
       return {
         servers: servers.map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
@@ -238,6 +251,7 @@ export function createMetrics(): ProcessMetrics {
         ),
         linesDropped,
         auditLinesDropped,
+        spans,
         uptimeSeconds: (performance.now() - startedAtMs) / 1000,
         memoryBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,

@@ -66,6 +66,8 @@ describe('metric names', () => {
       'counter compozy_http_requests_total',
       'counter compozy_log_lines_dropped_total',
       'counter compozy_audit_lines_dropped_total',
+      'counter compozy_trace_spans_exported_total',
+      'counter compozy_trace_spans_dropped_total',
       'histogram compozy_event_loop_lag_seconds',
       'gauge compozy_build_info',
       'gauge compozy_uptime_seconds',

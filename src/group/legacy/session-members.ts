@@ -9,6 +9,7 @@ import { memberSpan, stringAt } from '../../protocol/jsonrpc.ts'
 import { keepLane, leaseLane } from '../../session/legacy/lane-lease.ts'
 import { sendRequest } from '../../session/legacy/send.ts'
 import type { Session } from '../../session/legacy/session.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { ChangedList, ChangeHearer } from '../changes.ts'
@@ -37,6 +38,7 @@ export interface GroupWays extends Caller {
     group?: string | undefined
     pair?: string | undefined
     tool?: string | undefined
+    readonly trace?: RequestTrace | undefined
   }
 }
 
@@ -179,6 +181,7 @@ export abstract class SessionMembers extends GroupClient implements ChangeHearer
   #ask(session: Session, server: Server, method: string, params: string | null): Promise<string> {
     const exchange = new InnerExchange(session, server, method, params)
     exchange.headers = this.ways.headersFor(server.definition.forwardHeaders)
+    if (this.ways.log.trace !== undefined) exchange.trace = this.ways.log.trace.call()
     sendRequest(this.group.parts, session, exchange)
     return exchange.result
   }

@@ -7,6 +7,7 @@ import { editObject, memberText, parsed } from '../../protocol/spans.ts'
 import { answerModern, type InboundRequest } from '../../session/modern/answer.ts'
 import { RelayedCall } from '../../session/modern/relayed-call.ts'
 import type { Respond } from '../../session/modern/response.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import { requestMessage } from '../../upstream/connection/bridge-call.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import { type Caller, GroupClient } from '../client.ts'
@@ -27,6 +28,7 @@ export interface GroupInbound
     mcp?: string | undefined
     group?: string | undefined
     tool?: string | undefined
+    readonly trace?: RequestTrace | undefined
   }
 }
 
@@ -76,7 +78,7 @@ export class GroupRequest extends GroupClient {
     method: string,
     params: Readonly<Record<string, string>>,
     respond: Respond,
-    log: { pair?: string | undefined },
+    log: InboundRequest['log'],
   ): Promise<string> {
     const { inbound } = this
     const { message: asked, route } = inbound
@@ -121,7 +123,7 @@ export class GroupRequest extends GroupClient {
 
   async #load(server: Server, kind: ListKind): Promise<LoadedList> {
     const { method } = listRows[kind]
-    const log: { pair?: string | undefined } = {}
+    const log: InboundRequest['log'] = { trace: this.inbound.log.trace }
     try {
       const { list, ttlMs } = await readList(kind, async (cursor) => {
         const sink = new InnerSink(() => {})

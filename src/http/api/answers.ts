@@ -329,6 +329,7 @@ export const callEvent = Type.Object(
     client: Type.Optional(textOf('What the client calls itself.')),
     sessionId: Type.Optional(textOf('A short hash of the id of its session.')),
     pair: Type.Optional(textOf('Which eras met.')),
+    traceId: Type.Optional(textOf('Of its trace, while traces are on.')),
   },
   { $id: 'CallEvent' },
 )

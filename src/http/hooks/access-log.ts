@@ -5,6 +5,7 @@ import type { AccessEntry, CallEntry } from '../../telemetry/access-line.ts'
 import type { EndedCall } from '../../telemetry/call-durations.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { Events } from '../../telemetry/events.ts'
+import type { Traces } from '../../telemetry/traces/open-traces.ts'
 import type { RequestContext } from '../context.ts'
 
 /** What the outgoing hook writes to. */
@@ -15,6 +16,8 @@ export interface AccessRecorder {
     callEnded(call: EndedCall): void
   }
   readonly events: Events
+  /** Absent in tests that have none. */
+  readonly traces?: Pick<Traces, 'tracer'> | undefined
   /** Absent in tests that have none. */
   readonly audit?: { readonly trail: AuditTrail | null } | undefined
 }
@@ -54,11 +57,13 @@ export function recordAnswer(
     client: log.client,
     sessionId: log.sessionId,
     pair: log.pair,
+    traceId: log.trace?.traceId,
   }
   recorder.metrics.httpAnswered(area, status)
   recorder.log.access(entry)
   recorder.audit?.trail?.answered(context, entry)
   ended(recorder, entry)
+  if (log.trace !== undefined && ending !== undefined) log.trace.ended(entry)
 }
 
 /** Records the end of a call that went on behind the response to its request. */
@@ -79,11 +84,13 @@ export function recordEnding(recorder: AccessRecorder, context: RequestContext, 
     client: log.client,
     sessionId: log.sessionId,
     pair: log.pair,
+    traceId: log.trace?.traceId,
   }
   recorder.log.call(entry)
   // Whoever was asked something and stays away has a line already: that of the request.
   if (log.ending?.outcome !== 'input_required') recorder.audit?.trail?.ended(context, entry)
   ended(recorder, entry)
+  log.trace?.ended({ ...entry, method: 'POST', path: context.path })
 }
 
 /** Records the refusal of a request that never got a context, because its target has no clear meaning. */

@@ -60,7 +60,14 @@ export function answerBatch(
       channel,
       answered,
     )
-    sendTo(parts, target, session, exchange, request, contextOfOne(parts, context, exchange, message))
+    sendTo(
+      parts,
+      target,
+      session,
+      exchange,
+      request,
+      contextOfOne(parts, request, context, exchange, message),
+    )
   }
   return stream.response
 }

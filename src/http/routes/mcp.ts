@@ -6,6 +6,8 @@ import type { GroupFace } from '../../group/face.ts'
 import type { GroupWays } from '../../group/legacy/session-members.ts'
 import { isObject } from '../../protocol/json.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
+import { parsed } from '../../protocol/spans.ts'
+import { incomingContext } from '../../protocol/traces/trace-context.ts'
 import type { ByteLedger } from '../../runtime/byte-ledger.ts'
 import type { AnsweringServer, Exchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
@@ -102,6 +104,7 @@ export function sendTo(
   request: Request,
   context: RequestContext,
 ): void {
+  if (context.log.trace !== undefined) exchange.trace = context.log.trace.call()
   if (isGroup(target)) target.request(session, exchange, waysOf(parts, request, context))
   else {
     exchange.headers = parts.access.headersForUpstream(request, target.definition.forwardHeaders)
@@ -237,7 +240,13 @@ export function noteEnding(parts: McpParts, context: RequestContext, call: LiveC
 }
 
 /** The context of one of several messages that came with one request; its call has a line of its own. */
-export function contextOfOne(parts: McpParts, context: RequestContext, call: LiveCall, message: MessageText) {
+export function contextOfOne(
+  parts: McpParts,
+  request: Request,
+  context: RequestContext,
+  call: LiveCall,
+  message: MessageText,
+) {
   context.log.pending = true
   const method = message.method ?? ''
   const item = itemIn(message)
@@ -245,8 +254,30 @@ export function contextOfOne(parts: McpParts, context: RequestContext, call: Liv
   const named = tool === null ? (item === null ? {} : { item }) : { tool }
   const rpcMethod = shownText(method, nameCharsMax)
   const own: RequestContext = { ...context, log: { ...context.log, ...named, rpcMethod } }
+  if (parts.recorder.traces?.tracer) traceRequest(parts, request, own, message, parsed(message.text))
   call.whenEnded((ending) => recordEnding(parts.recorder, own, ending))
   return own
+}
+
+/** Begins the span of a request, where somebody has asked for traces. */
+export function traceRequest(
+  { recorder }: McpParts,
+  request: Request,
+  { log, startedAtMs }: RequestContext,
+  message: MessageText | null,
+  body: unknown,
+): void {
+  const tracer = recorder.traces?.tracer ?? null
+  if (tracer === null || message?.kind !== 'request') return
+  const params = isObject(body) ? body['params'] : null
+  const version = request.headers.get('mcp-protocol-version')
+  log.trace = tracer.begin({
+    startedAtMs,
+    incoming: incomingContext(request.headers, params),
+    idText: idTextOf(message).slice(0, nameCharsMax),
+    prompt: log.item?.kind === 'prompt' ? shownText(log.item.name, nameCharsMax) : null,
+    protocolVersion: version === null ? null : shownText(version, nameCharsMax),
+  })
 }
 
 /** Puts a session into the access log, and which eras it joins. */

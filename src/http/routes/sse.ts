@@ -31,6 +31,7 @@ import {
   sessionKeyOf,
   targetOf,
   tellTo,
+  traceRequest,
 } from './mcp.ts'
 
 /** Opens the stream; its first event tells the client where to post. */
@@ -67,6 +68,7 @@ export function messageHandler(parts: McpParts): McpHandler {
           'The URL names no session; post to the URL that the endpoint event named.',
         )
       noteMessage(context, inbound)
+      traceRequest(parts, request, context, inbound.message, inbound.body)
       const session = parts.sessions.find(id, context.principal.id, sessionKeyOf(target), 'sse')
       session.grants = context.principal.grants
       noteSession(context, session)

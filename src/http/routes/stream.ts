@@ -48,6 +48,7 @@ import {
   sessionKeyOf,
   targetOf,
   tellTo,
+  traceRequest,
 } from './mcp.ts'
 
 const sessionHeader = 'mcp-session-id'
@@ -121,6 +122,7 @@ function route(
     body: inbound.body,
   })
   noteMessage(context, inbound)
+  traceRequest(parts, request, context, inbound.message, inbound.body)
   if (verdict.kind === 'rejection') throw rejected(verdict)
   if (verdict.kind === 'modern') {
     const message = oneMessage(inbound)

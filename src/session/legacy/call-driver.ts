@@ -9,9 +9,11 @@ import type { CallEffect, Outcome, RpcFailure } from '../../protocol/bridge/type
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, memberSpan, rpcNotification } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
+import { withTraceContext } from '../../protocol/traces/trace-context.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { maskStart } from '../../telemetry/redaction.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import { requestMessage } from '../../upstream/connection/bridge-call.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
@@ -61,6 +63,10 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
 
   openEntry(): LedgerEntry {
     return this.#session.openEntry()
+  }
+
+  protected get trace(): RequestTrace | undefined {
+    return this.#exchange.trace?.request
   }
 
   protected connection(): Connection | null {
@@ -117,9 +123,14 @@ export class LegacyCallDriver extends MachineDriver<LegacyCall> {
   #ask(handle: number, method: string, params: string): void {
     const message = requestMessage(method, params)
     if (!message) return
-    const id = this.#session.askBridged(message, this.#exchange, (response) => {
+    const trace = this.call?.trace ?? null
+    const span = trace?.asked(method, null) ?? null
+    const question = span === null ? message : withTraceContext(message, span.context)
+    const id = this.#session.askBridged(question, this.#exchange, (response) => {
+      const outcome = outcomeOf(response)
+      if (span !== null) span.ended(outcome.kind === 'failure' ? outcome.failure.code : null)
       this.#asked.delete(handle)
-      this.handle({ kind: 'clientAnswer', handle, outcome: outcomeOf(response) })
+      this.handle({ kind: 'clientAnswer', handle, outcome })
     })
     if (id !== null) this.#asked.set(handle, id)
   }

@@ -219,6 +219,7 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
 
   #endWith(ending: CallEnding): void {
     this.ending = ending
+    this.trace?.ended(ending)
     this.#held?.close()
     this.#limits?.ended()
     this.#onEnding?.(ending)

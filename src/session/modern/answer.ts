@@ -13,6 +13,7 @@ import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
 import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
@@ -50,8 +51,8 @@ export interface InboundRequest {
   readonly clientKey: string
   /** What its client was granted; null for everything. */
   readonly grants: Grants | null
-  /** Is told which eras the request joins. */
-  readonly log: { pair?: string | undefined }
+  /** Is told which eras the request joins; knows its trace, where there is one. */
+  readonly log: { pair?: string | undefined; readonly trace?: RequestTrace | undefined }
   readonly route: ModernRequestRoute
   readonly message: MessageText
   readonly acceptsStream: boolean
@@ -141,6 +142,7 @@ function relay(
     respond,
     logs: route.envelope.logLevel !== null,
     client: request,
+    trace: log.trace,
     headers: connection.cancelsByClosing ? httpHeaders(modern, paramHeaders) : undefined,
   })
 }
@@ -190,8 +192,9 @@ function begin(
 }
 
 function statelessRequest(modern: InboundRequest): ModernRequest {
-  const { parts, server, request, clientKey, grants, route, message, acceptsStream, respond } = modern
+  const { parts, server, request, clientKey, grants, log, route, message, acceptsStream, respond } = modern
   return {
+    trace: log.trace,
     method: route.method,
     idText: idTextOf(message),
     paramsText: message.text.slice(message.paramsStart, message.paramsEnd),

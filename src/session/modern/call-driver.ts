@@ -15,6 +15,7 @@ import { modernErrorStatus } from '../../protocol/eras.ts'
 import { rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import type { LaneClient } from '../../upstream/connection/client.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import { endingOfFailure, endingOfResult } from '../../upstream/connection/endings.ts'
@@ -47,6 +48,7 @@ export interface ModernRequest {
   readonly respond: Respond | null
   readonly client: WaitingClient
   readonly forwardedHeaders: Readonly<Record<string, string>> | undefined
+  readonly trace: RequestTrace | undefined
 }
 
 export interface ModernCallParts {
@@ -158,6 +160,10 @@ export class ModernCallDriver<State = unknown>
 
   protected get wantsLogs(): boolean {
     return this.#request.envelope.logLevel !== null
+  }
+
+  protected get trace(): RequestTrace | undefined {
+    return this.#request.trace
   }
 
   protected connection(): Connection | null {

@@ -12,6 +12,7 @@ import { errorCodeOf } from '../../protocol/response.ts'
 import { memberText } from '../../protocol/spans.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../upstream/connection/calls.ts'
 import type { Connection } from '../../upstream/connection/connection.ts'
 import { endingOfAnswer, endingOfLarge, endingOfResult } from '../../upstream/connection/endings.ts'
@@ -39,6 +40,7 @@ export interface RelayedRequest {
   readonly client: WaitingClient
   /** Headers for a server over HTTP. */
   readonly headers: Readonly<Record<string, string>> | undefined
+  readonly trace: RequestTrace | undefined
 }
 
 type RequestBooks = Pick<ModernRequests, 'settings' | 'add' | 'delete' | 'hold' | 'openEntry'>
@@ -73,6 +75,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.idText = idTextOf(message)
     this.headers = request.headers
     this.logs = request.logs
+    if (request.trace !== undefined) this.trace = request.trace.call()
     this.progressTokenText = progressTokenTextOf(message)
     checkProgressToken(this.progressTokenText)
     this.principalId = request.principalId
@@ -176,12 +179,13 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     }
   }
 
-  #closeBooks({ outcome }: CallEnding): void {
+  #closeBooks(ending: CallEnding): void {
     if (!this.#open) return
     this.#open = false
+    this.trace?.ended(ending)
     this.#held?.close()
     this.#requests.delete(this)
     const durationMs = performance.now() - this.#begunMs
-    this.#server.counters.ended(durationMs, outcome)
+    this.#server.counters.ended(durationMs, ending.outcome)
   }
 }

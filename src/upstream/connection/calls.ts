@@ -7,6 +7,7 @@ import { jsonDepthMax, nestsTooDeep, parsed } from '../../protocol/spans.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import type { Listed } from '../../runtime/in-flight.ts'
 import { type Mask, maskStart } from '../../telemetry/redaction.ts'
+import type { CallTrace } from '../../telemetry/traces/trace.ts'
 import type { LaneClient } from './client.ts'
 
 /** What is repeated of an error that a server answers: it goes into log lines and states. */
@@ -62,6 +63,8 @@ export abstract class UpstreamCall implements Listed {
   principalId: string | null = null
   /** The session in which log messages may travel with any request; null where each has its own. */
   audience: LaneClient | null = null
+  /** Of its span; null where nobody has asked for traces, and for the gateway's own. */
+  trace: CallTrace | null = null
   /** Headers that travel with this one message over HTTP: forwarded ones and those of the modern era. */
   headers: Readonly<Record<string, string>> | undefined = undefined
   /** Who has an entry for the bytes of its answer; null for the gateway's own. */

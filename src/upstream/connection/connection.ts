@@ -28,6 +28,7 @@ import type { TransportReceiver, UpstreamTransport } from '../transports/transpo
 import { AnsweredRequest } from './answered-request.ts'
 import { GatewayCall, LingeringCalls, type UpstreamCall } from './calls.ts'
 import { MessageLog } from './message-log.ts'
+import { tracedMessage } from './traced-message.ts'
 
 /** What a connection asks of whoever leased it. Synchronous; must not throw. */
 export interface ConnectionOwner {
@@ -146,7 +147,10 @@ export class Connection implements TransportReceiver {
   }
 
   #transmit(call: UpstreamCall): void {
-    const { message, headers } = call
+    const { headers } = call
+    const traced =
+      call.trace === null ? null : tracedMessage(call, call.trace, this.#owner.name, this.transport.pid)
+    const message = traced?.message ?? call.message
     const idText = String(call.upstreamId)
     let text = message.text
     const token = call.progressTokenText === null ? null : progressTokenSpan(message)
@@ -157,7 +161,9 @@ export class Connection implements TransportReceiver {
     if (this.#messages.on) this.#messages.sent(call.method, call.upstreamId, text)
     const { repeatable } = call
     const outgoing = { text, requestId: call.upstreamId, method: call.method, repeatable }
-    this.transport.send(headers ? { ...outgoing, headers } : outgoing)
+    if (traced !== null)
+      this.transport.send({ ...outgoing, ...(headers && { headers }), trace: traced.context })
+    else this.transport.send(headers ? { ...outgoing, headers } : outgoing)
   }
 
   /** Sends a notification or a response as it is. */

@@ -19,6 +19,7 @@ import { BridgeCall } from '../connection/bridge-call.ts'
 import type { UpstreamCall } from '../connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../connection/client.ts'
 import type { Connection } from '../connection/connection.ts'
+import { tracedQuestion } from '../connection/traced-message.ts'
 import type { Audience } from './fan-out.ts'
 import type { Lane } from './lane.ts'
 
@@ -41,17 +42,32 @@ export function routeServerRequest(
     return
   }
   const askedAtMs = performance.now()
-  const answer = (text: string) => {
+  const respond = (text: string) => {
     const response = text.length > refusalCharsMax ? null : scanMessage(text)
     if (response?.failed === true) lane.log.questionRefused(message, response, performance.now() - askedAtMs)
     connection.send(text, null)
   }
-  if (message.method === 'ping') answer(rpcResult(idTextOf(message), '{}'))
-  else if (lane.owner)
-    lane.owner.ask(message, call ?? askerOf(connection), answer, () => carrierOf(connection.causes()))
+  if (message.method === 'ping') {
+    respond(rpcResult(idTextOf(message), '{}'))
+    return
+  }
+  // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
+  const cause = call ?? (lane.owner ? askerOf(connection) : soleCause(connection))
+  const trace = cause?.trace ?? null
+  const { message: question, answer } =
+    trace === null ? { message, answer: respond } : tracedQuestion(trace, message, respond)
+  askClient(lane, connection, question, cause, answer)
+}
+
+function askClient(
+  lane: Lane,
+  connection: Connection,
+  message: MessageText,
+  cause: UpstreamCall | null,
+  answer: (text: string) => void,
+): void {
+  if (lane.owner) lane.owner.ask(message, cause, answer, () => carrierOf(connection.causes()))
   else {
-    // A server that asks although nothing was declared: a stateless client's request can say what it lacks.
-    const cause = call ?? soleCause(connection)
     if (cause instanceof BridgeCall)
       cause.asked(message, {
         guessed: false,

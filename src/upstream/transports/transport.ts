@@ -9,6 +9,7 @@
 import type { GatewayError } from '../../errors.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
+import type { TraceContext } from '../../telemetry/traces/trace.ts'
 import type { ServerBudget } from './flood-guard.ts'
 
 /** What a transport tells its connection. Calls are synchronous and must not throw. */
@@ -58,6 +59,8 @@ export interface Outgoing {
   readonly method: string | null
   /** Headers for this one message (modern `Mcp-*`, forwarded client headers); ignored by stdio. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Sent as headers too, beside those; ignored by stdio. */
+  readonly trace?: TraceContext | undefined
   /**
    * True for what does the same twice as once, a probe of the gateway's own: it may be sent again where a kept
    * connection has failed under it. Absent for everything else, which is sent once.

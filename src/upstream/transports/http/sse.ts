@@ -213,6 +213,7 @@ class SseTransport implements UpstreamTransport {
         url,
         protocolHeaders: this.#postHeaders,
         messageHeaders: headers,
+        trace: outgoing.trace,
         body: text,
         cancellation: this.#ended,
         repeatable: outgoing.repeatable === true,

@@ -166,6 +166,7 @@ class StreamableHttpTransport implements UpstreamTransport {
         protocolHeaders: this.#postHeaders,
         session,
         messageHeaders: outgoing.headers,
+        trace: outgoing.trace,
         body: text,
         cancellation,
         repeatable: outgoing.repeatable === true,

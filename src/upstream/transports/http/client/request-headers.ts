@@ -8,6 +8,7 @@
 
 import { type Cookies, cookieHeader, cookiesAfter } from '../../../../net/cookies.ts'
 import { framingHeaders } from '../../../../net/header-policy.ts'
+import type { TraceContext } from '../../../../telemetry/traces/trace.ts'
 import type { RequestHead } from './http1/connection.ts'
 import type { Route } from './routes.ts'
 
@@ -25,6 +26,8 @@ export interface HeaderSource {
   /** Headers of this one message, such as forwarded client headers; win over the definition's. */
   readonly messageHeaders?: Readonly<Record<string, string>> | undefined
   readonly session?: HttpSession | null | undefined
+  /** The context of its trace, another one for each: headers that are remembered are without it. */
+  readonly trace?: TraceContext | undefined
 }
 
 /** Where a request goes. */
@@ -37,6 +40,7 @@ export interface HeaderTarget {
 interface Remembered extends HeaderSource {
   readonly url: URL
   readonly trusted: boolean
+  readonly isTraced: boolean
   readonly route: Route
   readonly headers: Headers
   /** Made when it is first needed: requests over fetch need none. */
@@ -83,17 +87,27 @@ export class RequestHeaders {
 
   /** For fetch. Throws a TypeError for a header that is none. */
   headersOf(source: HeaderSource, target: HeaderTarget, route: Route): Headers {
-    return this.#remembered(source, target, route).headers
+    const { headers } = this.#remembered(source, target, route)
+    const { trace } = source
+    if (trace === undefined || !target.trusted) return headers
+    const traced = new Headers(headers)
+    for (const [name, value] of traceHeaders(trace)) traced.set(name, value)
+    return traced
   }
 
   /** For a connection of one's own, without what frames the body. Throws as `headersOf` does. */
   headOf(source: HeaderSource, target: HeaderTarget, route: Route): RequestHead {
     const remembered = this.#remembered(source, target, route)
     remembered.head ??= rendered(source.method, target.url, route, remembered.headers)
-    return remembered.head
+    const { trace } = source
+    if (trace === undefined || !target.trusted || source.method !== 'POST') return remembered.head
+    const { text, isAscii } = remembered.head
+    const lines = traceHeaders(trace).map(([name, value]) => `${name}: ${value}\r\n`)
+    return { text: text + lines.join(''), isAscii }
   }
 
   #remembered(source: HeaderSource, { url, trusted }: HeaderTarget, route: Route): Remembered {
+    const isTraced = source.trace !== undefined
     const { method, protocolHeaders, messageHeaders, session } = source
     const last = this.#last
     if (
@@ -102,6 +116,7 @@ export class RequestHeaders {
       last.route === route &&
       last.method === method &&
       last.trusted === trusted &&
+      last.isTraced === isTraced &&
       last.protocolHeaders === protocolHeaders &&
       sameHeaders(last.messageHeaders, messageHeaders) &&
       last.session === session
@@ -113,6 +128,7 @@ export class RequestHeaders {
       method,
       url,
       trusted,
+      isTraced,
       route,
       protocolHeaders,
       messageHeaders,
@@ -124,7 +140,7 @@ export class RequestHeaders {
   }
 
   #made(
-    { protocolHeaders, messageHeaders, session }: HeaderSource,
+    { protocolHeaders, messageHeaders, session, trace }: HeaderSource,
     url: URL,
     trusted: boolean,
     { host }: Route,
@@ -135,6 +151,8 @@ export class RequestHeaders {
     else {
       for (const [name, value] of Object.entries(own)) if (crossOriginHeader.test(name)) headers[name] = value
     }
+    // A context that a definition or a client's header brings would stand there twice.
+    if (trace !== undefined) for (const name of traceHeaderNames) delete headers[name]
     Object.assign(headers, protocolHeaders)
     const cookie = trusted ? cookieHeader(headers['cookie'], this.#cookies) : undefined
     if (cookie !== undefined) headers['cookie'] = cookie
@@ -143,6 +161,15 @@ export class RequestHeaders {
     headers['via'] = headers['via'] === undefined ? via : `${headers['via']}, ${via}`
     return new Headers(headers)
   }
+}
+
+const traceHeaderNames = ['traceparent', 'tracestate', 'baggage'] as const
+
+function traceHeaders(trace: TraceContext): [string, string][] {
+  return traceHeaderNames.flatMap((name): [string, string][] => {
+    const value = trace[name]
+    return value === null ? [] : [[name, value]]
+  })
 }
 
 /** Equal one by one: calls of one tool carry equal headers, in an object of their own each. */
