@@ -219,4 +219,7 @@ test('compozy keys explain says it for people', async () => {
   )
   const twice = await run(shownTeam, 'team', '--tool', 'a', '--prompt', 'b')
   expect(twice).toMatchObject({ exitCode: 2, stdout: '' })
+  const claim = await run(shownTeam, 'team', '--claim', 'groups')
+  expect(claim).toMatchObject({ exitCode: 2, stdout: '' })
+  expect(claim.stderr).toContain('--claim groups=eng')
 })

@@ -69,7 +69,11 @@ function pathOf({ flags, positionals }: CommandArguments): string {
     const value = flags[name]?.at(-1)
     if (value !== undefined) query.set(name, value)
   }
-  for (const claim of flags['claim'] ?? []) query.append('claim', claim)
+  for (const claim of flags['claim'] ?? []) {
+    if (!/^[A-Za-z][\w-]*=./.test(claim))
+      throw new UsageError(`--claim is a name and a value, such as --claim groups=eng, got "${claim}"`)
+    query.append('claim', claim)
+  }
   return `/access?${query}`
 }
 
