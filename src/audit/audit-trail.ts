@@ -131,7 +131,8 @@ export class AuditTrail {
 
   #refused(request: AuditedRequest, entry: CallEntry & { readonly method: string }, code: string): void {
     const { client, path, log } = request
-    if (!this.#refusals.note(client === null ? '' : countingKey(client), code)) return
+    const address = client === null ? '' : countingKey(client)
+    if (!this.#refusals.note(address, code, performance.now())) return
     const why = field('reason', log.reason)
     const facts = `${this.#whoOf(request, entry)}${field('action', `${entry.method} ${path}`)}`
     this.#write('refused', `${facts}${field('code', code)}${why}${this.#endOf(entry, null)}`)

@@ -7,25 +7,25 @@ const windowMs = 60_000
 /** Lines for one address within a minute, and for all of them together. */
 const perAddressMax = 10
 const linesMax = 60
-/** Addresses that are told apart; the others share one count. */
-const addressesMax = 1_000
 
 /** Refusals of one minute that had no line, by code. */
 export type UntoldRefusals = Readonly<Record<string, number>>
 
 export class Refusals {
-  #untilMs = 0
+  /** When this minute ends, which the first refusal begins; null where none has come. */
+  #untilMs: number | null = null
   #lines = 0
+  /** Of those that have lines, so that they are few. */
   readonly #byAddress = new Map<string, number>()
   #untold: Record<string, number> = {}
 
-  /** Whether this one has a line of its own. `code` is of the catalogue. */
-  note(address: string, code: string): boolean {
-    const key = this.#byAddress.has(address) || this.#byAddress.size < addressesMax ? address : ''
-    const lines = this.#byAddress.get(key) ?? 0
+  /** Whether this one has a line of its own. `code` is of the catalogue, `nowMs` monotonic. */
+  note(address: string, code: string, nowMs: number): boolean {
+    this.#untilMs ??= nowMs + windowMs
+    const lines = this.#byAddress.get(address) ?? 0
     if (this.#lines < linesMax && lines < perAddressMax) {
       this.#lines++
-      this.#byAddress.set(key, lines + 1)
+      this.#byAddress.set(address, lines + 1)
       return true
     }
     this.#untold[code] = (this.#untold[code] ?? 0) + 1
@@ -34,14 +34,13 @@ export class Refusals {
 
   /** At the end of a minute those that had no line; null when there are none, or it is not over yet. */
   sweep(nowMs: number): UntoldRefusals | null {
-    if (nowMs < this.#untilMs) return null
-    this.#untilMs = nowMs + windowMs
-    return this.end()
+    return this.#untilMs === null || nowMs < this.#untilMs ? null : this.end()
   }
 
   /** The same at once, and a new minute begins. */
   end(): UntoldRefusals | null {
     const untold = this.#untold
+    this.#untilMs = null
     this.#untold = {}
     this.#lines = 0
     this.#byAddress.clear()
