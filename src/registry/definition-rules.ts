@@ -84,12 +84,22 @@ function stdioProblems(wire: DefinitionWire, add: Add): void {
   if (command.trim() === '') add('command', 'is required for transport stdio')
   else if (isMasked(command)) add('command', maskedStartedReason)
   else add('command', /[\0\r\n]/.test(command) ? lineReason : null)
+  add('tls', wire.tls === undefined ? null : 'does not go with transport stdio')
   if ((wire.url ?? '') !== '') add('url', 'does not go with transport stdio; use sse or streamable-http')
 }
 
 function httpProblems(wire: DefinitionWire, add: Add): void {
   if ((wire.command ?? '') !== '') add('command', `does not go with transport ${wire.transport}; use stdio`)
   add('url', urlReason(wire.url ?? '', wire.transport))
+  add('tls', tlsReason(wire))
+}
+
+function tlsReason({ url = '', tls }: DefinitionWire): string | null {
+  if (tls === undefined) return null
+  if (!/^https:/i.test(url)) return 'goes with an https url only'
+  return (tls.cert === undefined) === (tls.key === undefined)
+    ? null
+    : 'needs cert and key, or neither of them'
 }
 
 function urlReason(url: string, transport: string): string | null {

@@ -13,12 +13,17 @@ import { durationMs } from './duration.ts'
 import { duration, flag, oneOf, optional, serverName, text, textList, textMap } from './field-schemas.ts'
 import { groupFields, groupSettingsOf } from './group/group-schema.ts'
 import { type Problem, problemsOf } from './problems.ts'
+import { tlsOf } from './secrets/tls-files.ts'
 import { wireSpelling } from './wire-spelling.ts'
 
 /** Field name characters of HTTP (RFC 9110, 5.1). */
 const headerNamePattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 /** What a process environment can hold as a name: anything printable without `=`. */
 const envNamePattern = '^[^=\\x00-\\x20\\x7f]{1,256}$'
+
+const tlsPath = Type.Optional(
+  Type.String({ pattern: '^[^}\\r\\n\\0]{1,4096}$', description: 'the path of a file' }),
+)
 
 /** The wire form. Optional fields may be absent or null; both take the default. */
 export const definitionWireSchema = Type.Object(
@@ -43,6 +48,16 @@ export const definitionWireSchema = Type.Object(
     headers: optional(
       'Headers of each request to it; values come back masked.',
       textMap(64, headerNamePattern, 'an HTTP header name', 16_384),
+    ),
+    tls: optional(
+      'Files for TLS to it: authorities, and the certificate and key that the gateway shows; over the API below secrets.dirs.',
+      Type.Object(
+        { ca: tlsPath, cert: tlsPath, key: tlsPath },
+        {
+          additionalProperties: false,
+          description: 'an object with ca, cert and key, each the path of a file',
+        },
+      ),
     ),
     timeout: optional('Longest silence of one call, restarted by its progress.', duration),
     autoReconnect: optional('Whether a lost connection is made again.', flag),
@@ -146,6 +161,7 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     cwd: wire.cwd ?? null,
     url: wire.url ?? '',
     headers: wire.headers ?? {},
+    ...(wire.tls === undefined ? {} : { tls: tlsOf(wire.tls) }),
     timeoutMs: durationMs(wire.timeout),
     autoReconnect: wire.autoReconnect ?? true,
     maxReconnects: wire.maxReconnects ?? 0,

@@ -7,6 +7,7 @@ import { groupToWire } from './group/group-schema.ts'
 import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 import { isSecretName, isWorthHiding } from './secret-looking.ts'
 import { asWritten, maskedAround, placesOf, valuesIn } from './secrets/references.ts'
+import { tlsToWire } from './secrets/tls-files.ts'
 
 /**
  * The wire form with every secret in it that was written into it, and the references to others; for the store only.
@@ -60,6 +61,7 @@ function serverToStored(definition: ServerDefinition): DefinitionWire {
     ...(cwd === null ? {} : { cwd }),
     ...(definition.url === '' ? {} : { url: definition.url }),
     headers: { ...definition.headers },
+    ...(definition.tls === undefined ? {} : { tls: tlsToWire(definition.tls) }),
     ...(timeoutMs === null ? {} : { timeout: wireDuration(timeoutMs) }),
     autoReconnect: definition.autoReconnect,
     maxReconnects: definition.maxReconnects,
@@ -132,7 +134,9 @@ function collectSecrets(definition: ServerDefinition): string[] {
 /** Whatever has come from elsewhere is a secret, also where it does not look like one. */
 function referredValues({ written, unread, ...definition }: ServerDefinition): string[] {
   if (written === undefined) return []
-  return placesOf(definition).flatMap(([place, text]) => valuesIn(written[place] ?? '', text))
+  // Certificates are shown to whoever connects.
+  const secret = placesOf(definition).filter(([place]) => place !== 'tls.ca' && place !== 'tls.cert')
+  return secret.flatMap(([place, text]) => valuesIn(written[place] ?? '', text))
 }
 
 /** `Bearer X` and `name=X; other=Y`: X may be printed without what stands before it. */

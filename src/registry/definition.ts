@@ -43,6 +43,15 @@ export interface GroupSettings {
   readonly listWaitMs: number
 }
 
+/** TLS towards a server, in PEM form; empty texts for what is not given. */
+export interface UpstreamTls {
+  /** The authorities that its certificate may come from, instead of those of the machine. */
+  readonly ca: string
+  /** What the gateway shows it. */
+  readonly cert: string
+  readonly key: string
+}
+
 export interface ServerDefinition {
   readonly name: string
   readonly description: string
@@ -58,6 +67,7 @@ export interface ServerDefinition {
   /** HTTP transports only; empty otherwise. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
+  readonly tls?: UpstreamTls
   /** Longest silence of one call, restarted by its progress; null takes `timeouts.call_idle`. */
   readonly timeoutMs: number | null
   readonly autoReconnect: boolean

@@ -3,7 +3,7 @@
  *
  * The attack: an admin who may not read secrets sends back what GET showed with another host, command or
  * variable, and whoever is there is handed the stored token. A secret therefore goes back only to the place
- * that it was stored for: one in `url` and `headers` to the same transport and origin, one in `command`,
+ * that it was stored for: one in `url` and `headers` to the same transport, origin and `tls`, one in `command`,
  * `args` and `env` to the same transport, command line and environment, entry for entry. Any entry counts,
  * added, changed or gone: `NODE_OPTIONS`, `HTTPS_PROXY` or `API_BASE_URL` turn the same command into another
  * receiver, and no list of such names is complete. `authTokens` open a door of the gateway and are sent
@@ -17,6 +17,7 @@ import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
 import { isMasked, joinUrl, maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 import { asWritten, maskedAround } from './secrets/references.ts'
+import { tlsToWire } from './secrets/tls-files.ts'
 import { wireSpelling } from './wire-spelling.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -56,7 +57,13 @@ export function mergeMasked(sentBack: unknown, resolved: ServerDefinition): unkn
 
 /** Judged by the merged URL: that is the one requests will go to. */
 function reachesSameServer(merged: Fields, stored: ServerDefinition): boolean {
-  return merged['transport'] === stored.transport && originOf(merged['url']) === originOf(stored.url)
+  const tls = stored.tls === undefined ? {} : tlsToWire(stored.tls)
+  return (
+    merged['transport'] === stored.transport &&
+    originOf(merged['url']) === originOf(stored.url) &&
+    // Another authority may vouch for another receiver under the same name.
+    isDeepStrictEqual(merged['tls'] ?? {}, tls)
+  )
 }
 
 /** Scheme, host and port as the connection will read them; null where there is no URL. */

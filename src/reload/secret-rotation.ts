@@ -11,8 +11,8 @@ import type { SettingSecrets } from '../config/secrets/setting-secrets.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { sentenceOf } from '../registry/problems.ts'
 import { placesOf, referencesIn } from '../registry/secrets/references.ts'
-import { type ReadSecret, readBelow, resolve } from '../registry/secrets/resolve.ts'
-import { readSecretFile, SecretFault } from '../registry/secrets/secret-file.ts'
+import { type ReadSecret, readBelow, readReferred, resolve } from '../registry/secrets/resolve.ts'
+import { SecretFault } from '../registry/secrets/secret-file.ts'
 import type { Log } from '../telemetry/log.ts'
 import { FileWatch } from './file-watch.ts'
 
@@ -115,9 +115,9 @@ function filesOf({ written }: ServerDefinition): string[] {
 }
 
 /** A file of configuration may name any; commands are asked only when it is read itself. */
-const fromAnywhere: ReadSecret = ({ kind, target }) => {
-  if (kind === 'exec') throw new SecretFault(staysSilently)
-  return readSecretFile(target, null)
+const fromAnywhere: ReadSecret = (reference) => {
+  if (reference.kind === 'exec') throw new SecretFault(staysSilently)
+  return readReferred(reference, null)
 }
 const staysSilently = ''
 

@@ -378,7 +378,8 @@ interface Ports {
 }
 
 function connections({ plain, closingAt, unknownAt, expiredAt, foreignAt }: Ports): readonly BrokenServer[] {
-  const anew = 'name the file in NODE_EXTRA_CA_CERTS and start the gateway again'
+  const anew =
+    'name the file in tls.ca of the server, or for all servers in NODE_EXTRA_CA_CERTS before the gateway starts'
   return [
     {
       kind: 'it is not running',
@@ -393,7 +394,7 @@ function connections({ plain, closingAt, unknownAt, expiredAt, foreignAt }: Port
     {
       kind: 'its certificate signs itself',
       definition: overHttp(`https://localhost:${unknownAt}/mcp`),
-      says: `localhost:${unknownAt} cannot be reached (DEPTH_ZERO_SELF_SIGNED_CERT): its certificate is signed by itself: put that certificate (PEM) into a file, ${anew}.`,
+      says: `localhost:${unknownAt} cannot be reached (DEPTH_ZERO_SELF_SIGNED_CERT): its certificate is signed by itself: put that certificate (PEM) into a file and ${anew}.`,
     },
     {
       kind: 'its certificate has expired',
@@ -413,7 +414,7 @@ function connections({ plain, closingAt, unknownAt, expiredAt, foreignAt }: Port
     {
       kind: 'https is written for http',
       definition: overHttp(`https://${plain}/mcp`),
-      says: `The connection to ${plain} failed (EPROTO): it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which the gateway has none of.`,
+      says: `The connection to ${plain} failed (EPROTO): it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which tls.cert and tls.key of the server name, or not take the one there.`,
     },
     {
       kind: 'it closes each connection',

@@ -10,8 +10,8 @@ import {
   rewritten,
   substitute,
 } from '../../registry/secrets/references.ts'
-import { resolve } from '../../registry/secrets/resolve.ts'
-import { readSecretFile, SecretFault } from '../../registry/secrets/secret-file.ts'
+import { readReferred, resolve } from '../../registry/secrets/resolve.ts'
+import { SecretFault } from '../../registry/secrets/secret-file.ts'
 import type { Environment, Gap } from '../expand.ts'
 import { isMap } from '../file/file.ts'
 import { mapTexts, textsIn } from './texts.ts'
@@ -65,11 +65,12 @@ function nameOf(definition: ServerDefinition, field: string): string {
 }
 
 function secretOf(
-  { kind, target }: Reference,
+  reference: Reference,
   answers: ReadonlyMap<string, string | SecretFault>,
   execution: Execution,
 ): string {
-  if (kind === 'file') return readSecretFile(target, null)
+  const { kind, target } = reference
+  if (kind === 'file') return readReferred(reference, null)
   if (execution === 'off')
     throw new SecretFault('holds ${exec:…}, and secrets.exec is off; set it to on, or use ${file:…}')
   // Whoever only looks at a configuration starts nothing.
@@ -102,7 +103,10 @@ async function askAll(
 }
 
 /** The entry of a file with the paths of its references made absolute: relative ones are those beside the file. */
-export function withAbsolutePaths(input: unknown, file: string): unknown {
+export function withAbsolutePaths(entry: unknown, file: string): unknown {
+  const beside = (path: string): string => (path === '' ? path : resolvePath(dirname(file), path))
+  const input =
+    isMap(entry) && isMap(entry['tls']) ? { ...entry, tls: mapTexts(entry['tls'], beside) } : entry
   const absolute = ({ kind, target }: Reference): string =>
     kind === 'file' ? resolvePath(dirname(file), target) : target
   return mapFields(input, true, (text) => rewritten(text, absolute))

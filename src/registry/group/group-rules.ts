@@ -13,6 +13,7 @@ const serverFields = [
   'cwd',
   'url',
   'headers',
+  'tls',
   'timeout',
   'autoReconnect',
   'maxReconnects',

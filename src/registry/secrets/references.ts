@@ -11,6 +11,8 @@ export interface Reference {
   readonly kind: 'file' | 'exec'
   /** The path or the command. */
   readonly target: string
+  /** True for a file that holds many certificates. */
+  readonly isBundle?: boolean
 }
 
 /** One, or the beginning of what is none because it is escaped. */
@@ -73,13 +75,14 @@ export function maskedAround(
 
 /** Where a definition may hold references, by name of the place, with the texts that stand there. */
 export function placesOf(definition: ServerDefinition): [place: string, text: string][] {
-  const { env, headers, args, authTokens, url } = definition
+  const { env, headers, args, authTokens, url, tls } = definition
   return [
     ...Object.entries(env).map(([name, text]): [string, string] => [`env.${name}`, text]),
     ...Object.entries(headers).map(([name, text]): [string, string] => [`headers.${name}`, text]),
     ...args.map((text, at): [string, string] => [`args[${at}]`, text]),
     ...authTokens.map((text, at): [string, string] => [`authTokens[${at}]`, text]),
     ['url', url],
+    ...Object.entries(tls ?? {}).map(([name, text]): [string, string] => [`tls.${name}`, text]),
   ]
 }
 
@@ -88,6 +91,7 @@ export function withTexts(
   definition: ServerDefinition,
   texts: Readonly<Record<string, string>>,
 ): ServerDefinition {
+  const { tls } = definition
   const at = (place: string, text: string): string =>
     Object.hasOwn(texts, place) ? (texts[place] ?? text) : text
   const map = (field: string, values: Readonly<Record<string, string>>) =>
@@ -101,6 +105,9 @@ export function withTexts(
     args: list('args', definition.args),
     authTokens: list('authTokens', definition.authTokens),
     url: at('url', definition.url),
+    ...(tls === undefined
+      ? {}
+      : { tls: { ca: at('tls.ca', tls.ca), cert: at('tls.cert', tls.cert), key: at('tls.key', tls.key) } }),
   }
 }
 

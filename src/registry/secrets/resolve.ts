@@ -5,7 +5,8 @@ import { parseDefinition } from '../definition-schema.ts'
 import { definitionToStored } from '../definition-wire.ts'
 import { type Problem, sentenceOf } from '../problems.ts'
 import { asWritten, hasReference, placesOf, type Reference, substitute, withTexts } from './references.ts'
-import { readSecretFile, SecretFault } from './secret-file.ts'
+import { bundleBytesMax, readSecretFile, SecretFault } from './secret-file.ts'
+import { tlsProblem } from './tls-files.ts'
 
 /** The value of a reference. Throws a SecretFault. */
 export type ReadSecret = (reference: Reference) => string
@@ -31,29 +32,44 @@ export function resolve(
   if (referring.length === 0) return { definition, problems: [] }
   const problems: Problem[] = []
   const texts: Record<string, string> = {}
+  const without = new Set<string>()
+  const refuse = (field: string, reason: string): void => {
+    problems.push({ field, reason })
+    // A certificate without its key is none: what there was before stays whole.
+    const together = field.startsWith('tls.')
+      ? referring.flatMap(([place]) => (place.startsWith('tls.') ? [place] : []))
+      : []
+    for (const place of [field, ...together]) {
+      texts[place] = otherwise(place)
+      without.add(place)
+    }
+  }
   for (const [place, text] of referring) {
+    if (without.has(place)) continue
+    const isBundle = place === 'tls.ca'
     try {
-      texts[place] = substitute(text, read)
+      texts[place] = substitute(text, (reference) => read({ ...reference, isBundle }))
     } catch (thrown) {
       if (!(thrown instanceof SecretFault)) throw thrown
-      problems.push({ field: place, reason: thrown.message })
-      texts[place] = otherwise(place)
+      refuse(place, thrown.message)
     }
   }
+  const refused = () => refusedOf(bare, texts).filter(({ field }) => !without.has(field))
   // The schema is asked before the rules between fields, so a second fault may show when the first is gone.
-  for (let refused = refusedOf(bare, texts); refused.length > 0; refused = refusedOf(bare, texts)) {
-    for (const { field, reason } of refused) {
-      problems.push({ field, reason })
-      texts[field] = otherwise(field)
-    }
-    if (problems.length > referring.length) break
-  }
+  for (let found = refused(); found.length > 0; found = refused())
+    for (const { field, reason } of found) if (!without.has(field)) refuse(field, reason)
   return { definition: { ...withTexts(bare, texts), written: Object.fromEntries(referring) }, problems }
 }
 
 /** What the rules of definitions say of these texts; of all of them where it is not clear which is meant. */
 function refusedOf(bare: ServerDefinition, texts: Readonly<Record<string, string>>): Problem[] {
-  const parsed = parseDefinition(definitionToStored(withTexts(bare, texts)), { allowCwd: true, now: '' })
+  const { tls, ...definition } = withTexts(bare, texts)
+  const wrong = (['ca', 'cert', 'key'] as const).flatMap((field) => {
+    const reason = tls === undefined ? null : tlsProblem(tls, field)
+    return reason === null ? [] : [{ field: `tls.${field}`, reason }]
+  })
+  if (wrong.length > 0) return wrong
+  const parsed = parseDefinition(definitionToStored(definition), { allowCwd: true, now: '' })
   if (parsed.ok) return []
   const known = parsed.problems.filter(({ field }) => Object.hasOwn(texts, field))
   const fields = known.length > 0 ? known : Object.keys(texts).map((field) => ({ field, reason: wrongValue }))
@@ -64,10 +80,16 @@ const wrongValue = 'has a value that cannot stand there'
 
 /** Files below these directories, as definitions over the admin API may name them. */
 export function readBelow(dirs: readonly string[]): ReadSecret {
-  return ({ kind, target }) => {
-    if (kind === 'exec') throw new SecretFault('holds ${exec:…}, which works in the configuration file only')
-    return readSecretFile(target, dirs)
+  return (reference) => {
+    if (reference.kind === 'exec')
+      throw new SecretFault('holds ${exec:…}, which works in the configuration file only')
+    return readReferred(reference, dirs)
   }
+}
+
+/** The file of a reference, within its bound. Throws a SecretFault. */
+export function readReferred({ target, isBundle }: Reference, dirs: readonly string[] | null): string {
+  return readSecretFile(target, dirs, isBundle === true ? bundleBytesMax : undefined)
 }
 
 /** The definition of an admin with its values. Throws DEFINITION_INVALID. */

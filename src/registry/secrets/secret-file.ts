@@ -17,6 +17,8 @@ export class SecretFault extends Error {}
 
 /** What the value of a variable may be at most. */
 const secretBytesMax = 64 * 1024
+/** What the authorities of a whole system take several times. */
+export const bundleBytesMax = 1024 * 1024
 
 /** A directory of Kubernetes is exchanged in one step; whoever reads in that moment reads again. */
 const triesMax = 3
@@ -26,10 +28,14 @@ const triesMax = 3
  *
  * @param dirs directories below one of which it must lie, whatever links lead to it; null for anywhere.
  */
-export function readSecretFile(path: string, dirs: readonly string[] | null): string {
+export function readSecretFile(
+  path: string,
+  dirs: readonly string[] | null,
+  bytesMax = secretBytesMax,
+): string {
   if (!isAbsolute(path)) throw new SecretFault(`${shown(path)} must be an absolute path`)
   if (dirs !== null) checkPath(path, dirs)
-  const bytes = bytesOf(path, dirs)
+  const bytes = bytesOf(path, dirs, bytesMax)
   const text = decoded(bytes, path).replace(/\r?\n$/, '')
   if (text === '') throw new SecretFault(`the file ${shown(path)} is empty; write the secret into it`)
   if (text.includes('\0')) throw new SecretFault(`the file ${shown(path)} holds NUL, and is no text`)
@@ -56,11 +62,11 @@ function isBelow(path: string, dir: string): boolean {
   return path.startsWith(parent) && path.length > parent.length
 }
 
-function bytesOf(path: string, dirs: readonly string[] | null): Uint8Array {
+function bytesOf(path: string, dirs: readonly string[] | null, bytesMax: number): Uint8Array {
   for (let tries = 1; ; tries++) {
     const file = opened(path)
     try {
-      if (dirs === null || liesBelow(file, path, dirs)) return read(file, path)
+      if (dirs === null || liesBelow(file, path, dirs)) return read(file, path, bytesMax)
     } finally {
       closeSync(file)
     }
@@ -103,16 +109,15 @@ function realPath(dir: string): string {
   }
 }
 
-function read(file: number, path: string): Uint8Array {
+function read(file: number, path: string, bytesMax: number): Uint8Array {
   try {
     if (!fstatSync(file).isFile()) throw new SecretFault(`${shown(path)} is no file; name the file itself`)
     // One more than there may be: the size that the system tells of some files is none.
-    const bytes = new Uint8Array(secretBytesMax + 1)
+    const bytes = new Uint8Array(bytesMax + 1)
     let length = 0
     for (let got = -1; got !== 0 && length < bytes.length; length += got)
       got = readSync(file, bytes, length, bytes.length - length, null)
-    if (length > secretBytesMax)
-      throw new SecretFault(`the file ${shown(path)} is larger than ${secretBytesMax} bytes`)
+    if (length > bytesMax) throw new SecretFault(`the file ${shown(path)} is larger than ${bytesMax} bytes`)
     return bytes.subarray(0, length)
   } catch (thrown) {
     throw thrown instanceof SecretFault ? thrown : unreadable(path, thrown)

@@ -2,12 +2,13 @@
 import type { Config } from '../../config/schema.ts'
 import { GatewayError } from '../../errors.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
-import type { ServerDefinition } from '../../registry/definition.ts'
+import type { ServerDefinition, UpstreamTls } from '../../registry/definition.ts'
 import { definitionToWire, secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
 import { isSecretName, isWorthHiding } from '../../registry/secret-looking.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
+import type { TlsMaterial } from '../transports/http/client/fetch.ts'
 import { type UrlPolicy, upstreamGuard } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
@@ -84,9 +85,15 @@ export function openTransport(
     lineBytesMax: limits.lineBytesMax,
     secrets,
     proxies,
+    tls: definition.tls === undefined ? null : tlsMaterial(definition.tls),
     guardUrl: upstreamGuard(urlPolicy, proxies),
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
+}
+
+/** What is given of it; an empty text would be taken for a certificate. */
+function tlsMaterial({ ca, cert, key }: UpstreamTls): TlsMaterial {
+  return { ...(ca === '' ? {} : { ca }), ...(cert === '' ? {} : { cert, key }) }
 }
 
 /** What is logged of a command line. */

@@ -6,19 +6,28 @@ import type { MessagePieces } from '../../../../protocol/large-answer.ts'
 import { type AnswerRoom, ArrivingBytes, type HttpAnswer, networkError } from './answer/answer.ts'
 import type { Cancellation } from './answer/cancellation.ts'
 
+/** In PEM form. What fetch keeps open is kept apart by all of it: a connection that one has made serves no other. */
+export interface TlsMaterial {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
 export interface FetchedRequest {
   readonly method: string
   readonly headers: Headers
   readonly body: string | null
   readonly cancellation: Cancellation
   readonly proxy: OutgoingProxy | null
+  /** Authorities and a certificate of the gateway's for this origin alone; null for none. */
+  readonly tls: TlsMaterial | null
   /** True for a connection that no request has used before. */
   readonly fresh: boolean
 }
 
 /** Rejects with what fetch rejects with. `url` is the one with the name, `href` where the request goes. */
 export async function fetchAnswer(url: URL, href: string, request: FetchedRequest): Promise<HttpAnswer> {
-  const { method, headers, body, cancellation, proxy, fresh } = request
+  const { method, headers, body, cancellation, proxy, tls, fresh } = request
   const aborter = new AbortController()
   const listener = { cancelled: () => aborter.abort() }
   cancellation.add(listener)
@@ -36,6 +45,7 @@ export async function fetchAnswer(url: URL, href: string, request: FetchedReques
       body,
       keepalive: !fresh,
       ...(proxy === null ? {} : { proxy: proxy.href }),
+      ...(tls === null ? {} : { tls }),
     } as RequestInit)
     return new FetchedAnswer(url, response, proxy?.name ?? null, over)
   } catch (thrown) {

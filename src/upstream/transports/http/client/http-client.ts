@@ -17,7 +17,7 @@ import { brokenConnection, givenUp, type HttpAnswer, networkError, neverConnecte
 import type { Cancellation } from './answer/cancellation.ts'
 import { decodedAnswer } from './answer/decoded.ts'
 import { breakRemedy } from './answer/remedy.ts'
-import { fetchAnswer } from './fetch.ts'
+import { fetchAnswer, type TlsMaterial } from './fetch.ts'
 import { Http1Answer } from './http1/answer.ts'
 import type { Http1Connection, RequestHead } from './http1/connection.ts'
 import { Http1Connections } from './http1/connections.ts'
@@ -32,6 +32,8 @@ export interface HttpOptions {
   readonly guardUrl?: UrlGuard
   /** Outgoing proxies, which only fetch can ask to make connections. */
   readonly proxies?: OutgoingProxies
+  /** For the origin of `url` alone: a redirect that leaves it is shown no certificate. */
+  readonly tls?: TlsMaterial | null
   /** Longest JSON body or event. */
   readonly lineBytesMax: number
   /** Values that are masked in errors. */
@@ -66,6 +68,7 @@ export class HttpClient {
   readonly url: URL
   readonly #origin: string
   readonly #proxies: OutgoingProxies | null
+  readonly #tls: TlsMaterial | null
   readonly #headers: RequestHeaders
   readonly #routes: GuardedRoutes
   readonly #connections = new Http1Connections()
@@ -85,6 +88,7 @@ export class HttpClient {
     this.url = url
     this.#origin = url.origin
     this.#proxies = options.proxies ?? null
+    this.#tls = options.tls ?? null
     this.#routes = new GuardedRoutes(options.guardUrl)
   }
 
@@ -163,7 +167,8 @@ export class HttpClient {
   async #fetched(href: string, hop: Hop, headers: Headers): Promise<HttpAnswer> {
     const { method, body, cancellation, repeatable } = hop.request
     const proxy = this.#proxies?.of(hop.url) ?? null
-    const request = { method, headers, body: body ?? null, cancellation, proxy, fresh: false }
+    const tls = hop.trusted ? this.#tls : null
+    const request = { method, headers, body: body ?? null, cancellation, proxy, tls, fresh: false }
     let answer: HttpAnswer
     try {
       answer = await fetchAnswer(hop.url, href, request)

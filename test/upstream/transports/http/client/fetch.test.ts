@@ -37,6 +37,7 @@ test.each(rows)('an endless body ends at its server when $why', async ({ giveUp 
     body: null,
     cancellation: new Cancellation(),
     proxy: null,
+    tls: null,
     fresh: true,
   })
   await giveUp(answer)

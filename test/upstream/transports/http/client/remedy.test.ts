@@ -22,7 +22,7 @@ test.each([
   ],
   [
     'SELF_SIGNED_CERT_IN_CHAIN',
-    "its certificate comes from an authority that is unknown here: put the authority's (PEM) into a file, name the file in NODE_EXTRA_CA_CERTS and start the gateway again",
+    "its certificate comes from an authority that is unknown here: put the authority's (PEM) into a file and name the file in tls.ca of the server, or for all servers in NODE_EXTRA_CA_CERTS before the gateway starts",
   ],
   ['CERT_HAS_EXPIRED', 'its certificate has expired: renew it there, or set the clock of this machine'],
   [

@@ -33,7 +33,7 @@ const certificateRemedies: Readonly<Record<string, string | undefined>> = {
 }
 
 function trust(why: string, what: string): string {
-  return `${why}: put ${what} (PEM) into a file, name the file in NODE_EXTRA_CA_CERTS and start the gateway again`
+  return `${why}: put ${what} (PEM) into a file and name the file in tls.ca of the server, or for all servers in NODE_EXTRA_CA_CERTS before the gateway starts`
 }
 
 /** What the system says when it could not even connect. */
@@ -74,7 +74,7 @@ export function breakRemedy({ protocol }: URL, details: string): string {
   if (details.includes('InvalidHTTPResponse') && !details.includes(noStatusLine)) return ''
   // Also said of a connection that was broken into later: it is no proof that nothing was sent.
   if (details.includes('(EPROTO)'))
-    return 'it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which the gateway has none of'
+    return 'it does not agree on TLS: if it speaks plain HTTP at that port write http:// in url; it may also ask for a client certificate, which tls.cert and tls.key of the server name, or not take the one there'
   if (details.includes(noStatusLine))
     return 'what answers there does not speak HTTP: check the port in url, and whether it wants https://'
   return protocol === 'https:'
