@@ -194,6 +194,11 @@ export function serverUnknownError(name: string): GatewayError {
 /** Seconds after which a client may have read or ended enough. */
 const bytesRetrySeconds = 5
 
+/** The refusal of whoever was let in, and has lost while they waited what had let them in. */
+export function revokedError(): GatewayError {
+  return new GatewayError('UNAUTHENTICATED', 'The token or key counts no more.')
+}
+
 /** The refusal of what finds no room among the bytes that are held for clients (runtime/byte-ledger.ts). */
 export function noRoomError(): GatewayError {
   return new GatewayError(

@@ -4,7 +4,7 @@
  */
 import type { NamedItem } from '../access/items.ts'
 import type { Principal } from '../access/principal.ts'
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, GatewayError } from '../errors.ts'
 import type { BrowserSession } from '../identity/sign-in/sign-in.ts'
 import { type ClientAddress, countingKey, type PeerAddress } from '../net/address.ts'
 import type { Listed } from '../runtime/in-flight.ts'
@@ -20,6 +20,12 @@ export type Area = 'health' | 'metrics' | 'admin' | 'mcp' | 'discovery' | 'me' |
 /** Bun's per-request idle timer: 0 switches it off until the next request on the connection. */
 export interface IdleTimer {
   timeout(request: Request, seconds: number): void
+}
+
+/** Asks again whether somebody may go on who has waited: rules and keys may be others by now. */
+export interface Readmission {
+  /** Why it may not; null where it may. */
+  refusalNow(context: RequestContext): GatewayError | null
 }
 
 export interface RequestContext extends Listed {
@@ -45,6 +51,9 @@ export interface RequestContext extends Listed {
   readonly startedAtMs: number
   /** Set by the listener; null in tests that have no socket. */
   idleTimer?: IdleTimer | null
+  /** The hooks, and how their rules stood when they let it in; absent in tests that have none. */
+  admittedBy?: Readmission
+  rulesVersion?: number
   /** True once the body has arrived: from then on the request may wait as long as its answer takes. */
   bodyRead: boolean
   /** True while the connection has no time limit. */
@@ -123,10 +132,16 @@ export function clientKeyOf({ principal, client, peer }: RequestContext): string
   return address === null ? 'address unix' : `address ${countingKey(address)}`
 }
 
-/** Notes that the body of a request has arrived (long-waits.ts). */
+/**
+ * Notes that the body of a request has arrived (long-waits.ts). Its sender says how long that takes, so whether the
+ * request may go on is asked again: throws the GatewayError with which it ends.
+ */
 export function noteBodyRead(request: Request): void {
   const context = (request as Carrier)[key]
-  if (context !== undefined) context.bodyRead = true
+  if (context === undefined) return
+  context.bodyRead = true
+  const refusal = context.admittedBy?.refusalNow(context) ?? null
+  if (refusal !== null) throw refusal
 }
 
 /** Who sends a request; undefined for one that the hooks never saw. */

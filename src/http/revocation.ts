@@ -45,6 +45,8 @@ export function endClientsOf(
 
 /** Ends what tokens had opened that open nothing any more, streams and calls included. */
 export function endUnadmitted({ sessions, requests, access, streams }: ClientParts): void {
+  // What is in no book yet, as its body is on its way or its server starts, is asked again before it goes on.
+  access.rulesChanged()
   const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
   type Opened = Pick<OpenRequest, 'principalId' | 'grants' | 'serverName'>
   const ends = ({ principalId, grants, serverName }: Opened, byGroup: boolean) =>

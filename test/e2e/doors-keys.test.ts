@@ -11,9 +11,10 @@ import { startEchoingUpstream } from '../support/echoing-upstreams.ts'
 import type { FaultHttp } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { ListingServer } from '../support/listing-server.ts'
-import { askModern, callModern, Listening } from '../support/modern-client.ts'
+import { askModern, callModern, Listening, modernHeaders, modernText } from '../support/modern-client.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { commandOfRawServer } from '../support/raw-fixture.ts'
+import { rawPost } from '../support/raw-http-request.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 interface Made {
@@ -378,6 +379,71 @@ describe('with a key ends, within a second, everything that was opened with it a
     30_000,
   )
 
+  describe('a request whose body is still on its way, which', () => {
+    const rest = (id: string, init: { method: string; body?: object }) => async () => {
+      // The head has to be there first.
+      await Bun.sleep(100)
+      await (await gateway.admin(`/keys/${id}`, { ...init, headers: admin })).arrayBuffer()
+    }
+    const lines = (headers: Record<string, string>) =>
+      Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+
+    test.each([
+      { why: 'reaches no server when the key was revoked', change: { method: 'DELETE' }, status: 401 },
+      {
+        why: 'is answered as at a server that is not there when the key names it no more',
+        change: { method: 'PATCH', body: { access: [{ servers: ['docs'] }] } },
+        status: 404,
+      },
+      {
+        why: 'goes on when what was changed does not matter to it',
+        change: { method: 'PATCH', body: { access: [{ servers: ['docs', 'tallied'] }] } },
+        status: 200,
+      },
+    ])('$why', async ({ change, status }) => {
+      const name = `halfway-${status}`
+      const { text, key } = await make(gateway, { name, access: [{ servers: ['tallied'] }] })
+      const params = { name: 'echo', arguments: { secret: name } }
+      const call = { token: text, params }
+      const reply = await rawPost(
+        url('tallied'),
+        lines(modernHeaders('tools/call', call)),
+        modernText('tools/call', call),
+        rest(key.id, change),
+      )
+      expect(reply.status).toBe(status)
+      expect(tallied().includes(name)).toBe(status === 200)
+    })
+
+    test('changes nothing when the key was one of the admin API', async () => {
+      const { text, key } = await make(gateway, { name: 'leaked', role: 'admin' })
+      const reply = await rawPost(
+        new URL(`${gateway.url}/admin/keys`),
+        lines({ ...bearer(text), 'content-type': 'application/json' }),
+        JSON.stringify({ name: 'planted', role: 'admin' }),
+        rest(key.id, { method: 'DELETE' }),
+      )
+      expect(reply.status).toBe(401)
+      const { keys } = (await (await gateway.admin('/keys', { headers: admin })).json()) as {
+        keys: { name: string }[]
+      }
+      expect(keys.map(({ name }) => name)).not.toContain('planted')
+    })
+  })
+
+  test('a call that waits for its server to start never reaches it', async () => {
+    const { text: token, key } = await make(gateway, { name: 'early', access: [{ servers: ['late'] }] })
+    const command = commandOfRawServer()
+    const line = [command.command, ...command.args, '--tally', join(tally.path, 'late')].join(' ')
+    const late = { name: 'late', transport: 'stdio', command: 'sh', args: ['-c', `sleep 1; exec ${line}`] }
+    await (await gateway.admin('/mcps', { method: 'POST', body: late, headers: admin })).arrayBuffer()
+    const call = callModern(url('late'), 'echo', { secret: 'early' }, { token })
+    await Bun.sleep(200)
+    await gateway.admin(`/keys/${key.id}`, { method: 'DELETE', headers: admin })
+    expect((await call).answer.error).toMatchObject({ data: { code: 'UNAUTHENTICATED' } })
+    expect(readFileSync(join(tally.path, 'late'), 'utf8')).not.toContain('early')
+  })
+
   test('a call that waits for input of its client is given up at its server', async () => {
     const made = await make(gateway, { name: 'asked', access: [{ servers: ['tallied'] }] })
     const question = { message: 'Your name?', requestedSchema: { type: 'object', properties: {} } }
@@ -388,6 +454,19 @@ describe('with a key ends, within a second, everything that was opened with it a
     expect(tallied()).not.toContain('notifications/cancelled')
     await gateway.admin(`/keys/${made.key.id}`, { method: 'DELETE', headers: admin })
     await poll('the cancel', async () => tallied().includes('notifications/cancelled'), 1_000)
+  })
+
+  test('a call over the admin API is given up at its server', async () => {
+    const { text, key } = await make(gateway, { name: 'operating', role: 'operator' })
+    const headers = { ...bearer(text), 'content-type': 'application/json' }
+    const body = JSON.stringify({ mcpName: 'tallied', toolName: 'slow', arguments: { ms: 60_000, by: 'op' } })
+    const call = fetch(`${gateway.url}/admin/tools/call`, { method: 'POST', headers, body })
+    await poll('the call', async () => tallied().includes('"by":"op"'))
+    const cancels = () => tallied().split('notifications/cancelled').length
+    const before = cancels()
+    await gateway.admin(`/keys/${key.id}`, { method: 'DELETE', headers: admin })
+    expect((await call).status).toBe(401)
+    await poll('the cancel', async () => cancels() > before, 1_000)
   })
 
   test('a reload that takes a key out of the file, or changes it, does the same; an untouched one goes on', async () => {

@@ -6,8 +6,16 @@ export interface RawReply {
   readonly body: string
 }
 
-/** Sends it over a connection of its own. `Host`, `Content-Length` and `Connection` are added. */
-export function rawPost(url: URL, headerLines: readonly string[], body: string): Promise<RawReply> {
+/**
+ * Sends it over a connection of its own. `Host`, `Content-Length` and `Connection` are added. The second half of the
+ * body goes when `halfway` has resolved.
+ */
+export function rawPost(
+  url: URL,
+  headerLines: readonly string[],
+  body: string,
+  halfway: (() => Promise<unknown>) | null = null,
+): Promise<RawReply> {
   const head = [
     `POST ${url.pathname} HTTP/1.1`,
     `Host: ${url.host}`,
@@ -20,7 +28,9 @@ export function rawPost(url: URL, headerLines: readonly string[], body: string):
     // Header values are bytes; Latin-1 keeps each character one.
     const socket = connect(Number(url.port), url.hostname, () => {
       socket.write(Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'))
-      socket.write(body)
+      const half = halfway === null ? body.length : body.length >> 1
+      socket.write(body.slice(0, half))
+      void halfway?.().then(() => socket.write(body.slice(half)), reject)
     })
     socket.on('data', (chunk: Buffer) => chunks.push(chunk))
     socket.on('error', reject)

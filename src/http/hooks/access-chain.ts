@@ -8,7 +8,7 @@ import { anonymous, type Principal } from '../../access/principal.ts'
 import type { Grants, RuledFields } from '../../access/reach.ts'
 import { closedReason, type ServerDoor } from '../../access/server-door.ts'
 import { bearerOf, type Digest, digestOf, digestOfAsked, keyIdIn } from '../../access/tokens.ts'
-import { GatewayError, serverUnknownError } from '../../errors.ts'
+import { GatewayError, revokedError, serverUnknownError } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { KeyRing } from '../../identity/keys/key-ring.ts'
 import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
@@ -46,6 +46,7 @@ export class AccessChain implements Access {
   readonly #asks = new RateLimiter(asksPerSecond, asksAtOnce)
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
+  version = 0
   readonly #clients = new ClientMemory()
 
   constructor(
@@ -91,6 +92,8 @@ export class AccessChain implements Access {
       startedAtMs,
       corsOrigin: origin !== null && rules.origins.has(origin) ? origin : null,
       idleTimer: null,
+      admittedBy: this,
+      rulesVersion: this.version,
       bodyRead: request.method !== 'POST',
       untimed: false,
       log: emptyLog(),
@@ -126,6 +129,22 @@ export class AccessChain implements Access {
     const adminAsks = this.#configured.adminAsks || keys?.closes('admins') === true
     this.#rules = { ...this.#configured, adminAsks }
     this.decider.keysAsk = keys?.closes('clients') === true
+  }
+
+  rulesChanged(): void {
+    this.version++
+  }
+
+  refusalNow(context: RequestContext): GatewayError | null {
+    const { area, principal, server, client, rulesVersion } = context
+    const { grants } = principal
+    const ended = grants !== null && grants.endsAtMs !== null && Date.now() >= grants.endsAtMs
+    if (rulesVersion === this.version && !ended) return null
+    if (area === 'admin') return this.admitsAdmin(context) ? null : revokedError()
+    if (area !== 'mcp') return null
+    if (!ended && this.admits(principal.id, grants, server, false))
+      return this.#doorOf(server).checkAddress(client)
+    return !ended && grants?.counts === true ? serverUnknownError(server) : revokedError()
   }
 
   admitsAdmin({ peer, client, request, principal, browser, path }: RequestContext): boolean {

@@ -55,6 +55,10 @@ export interface Access {
   admitsAdmin(context: RequestContext): boolean
   /** Takes note that keys are others than before. */
   keysChanged(): void
+  /** Counts up when somebody who was let in may have to be let in no more. */
+  readonly version: number
+  /** Takes note of that. */
+  rulesChanged(): void
   /** Who holds this token of the configuration, or this key. */
   holderOf(token: string): Principal | null
   /** Whom that stands for now, by the principal of then; null once it counts no more. */

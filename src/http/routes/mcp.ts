@@ -40,7 +40,7 @@ export interface McpParts {
   readonly bodyBytesMax: number
   /** What is held for clients. */
   readonly ledger: ByteLedger
-  readonly access: Pick<Access, 'headersForUpstream'>
+  readonly access: Pick<Access, 'headersForUpstream' | 'admits' | 'version'>
 }
 
 /** A body as read: its text on one line, its parsed form for decisions, and its spans when it is one message. */

@@ -6,7 +6,7 @@
  */
 import { refusedItem } from '../../access/items.ts'
 import { type Grants, type ItemKind, reachOf } from '../../access/reach.ts'
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, revokedError } from '../../errors.ts'
 import { startModernCall, stepModernCall } from '../../protocol/bridge/modern-call.ts'
 import { decisiveParams, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
@@ -30,10 +30,14 @@ import { Subscription } from './subscription.ts'
 export interface ModernParts {
   readonly servers: Pick<Servers, 'get'>
   readonly requests: ModernRequests<ModernCallDriver>
-  readonly access: HeaderForwarding
+  readonly access: ModernAccess
 }
 
-export interface HeaderForwarding {
+export interface ModernAccess {
+  /** Counts up when somebody who was let in may have to be let in no more. */
+  readonly version: number
+  /** Whether a request of this principal to this server could still be let in; `byGroup`, also by a group. */
+  admits(principalId: string, grants: Grants | null, server: string, byGroup: boolean): boolean
   /** The client's headers among those that a definition lists; undefined when it lists none. */
   headersForUpstream(
     request: Request,
@@ -73,12 +77,20 @@ export function answerModern(modern: InboundRequest): Promise<ModernReply> | Rel
     modern.message,
     modern.server.tools,
   )
-  if (refused instanceof Promise) return refused.then((late) => answerUnless(late, modern))
+  if (refused instanceof Promise) {
+    const { version } = modern.parts.access
+    return refused.then((late) => answerUnless(late, modern, version))
+  }
   requireItem(refused)
   return answerAllowed(modern)
 }
 
-async function answerUnless(refused: ItemKind | null, modern: InboundRequest): Promise<ModernReply> {
+async function answerUnless(
+  refused: ItemKind | null,
+  modern: InboundRequest,
+  version: number,
+): Promise<ModernReply> {
+  requireAdmitted(modern, version)
   requireItem(refused)
   const answer = answerAllowed(modern)
   return await (answer instanceof RelayedCall ? answer.reply : answer)
@@ -94,6 +106,7 @@ function answerAllowed(modern: InboundRequest): Promise<ModernReply> | RelayedCa
 
 async function answerOnLane(modern: InboundRequest): Promise<ModernReply> {
   const { parts, server, request, principalId, log, route } = modern
+  const { version } = parts.access
   const headers =
     server.definition.transport === 'stdio'
       ? undefined
@@ -107,6 +120,7 @@ async function answerOnLane(modern: InboundRequest): Promise<ModernReply> {
   }
   const paramHeaders = await paramHeadersOf(modern)
   const lane = await server.leaseStateless(principalId, client)
+  requireAdmitted(modern, version)
   if (lane.era === 'modern' && !ownResult.has(route.method)) return relay(modern, lane, paramHeaders).reply
   log.pair = `modern-${lane.era}`
   return begin(modern, lane, client, paramHeaders)
@@ -284,6 +298,13 @@ function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonl
     found[name] = request.headers.get(name) ?? ''
   }
   return found ?? noHeaders
+}
+
+/** Throws for whoever has waited since rules were of this version, and is let in no more. */
+function requireAdmitted({ parts, server, principalId, grants }: InboundRequest, version: number): void {
+  const { access } = parts
+  if (access.version !== version && !access.admits(principalId, grants, server.name, true))
+    throw revokedError()
 }
 
 /** Throws PARAMS_REFUSED for what the client may not use: in this era a server answers so that has no such thing. */

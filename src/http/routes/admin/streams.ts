@@ -1,4 +1,4 @@
-/** The event streams of the admin API that are open, kept alive by the one timer of the process. */
+/** What admins have open: event streams, kept alive by the one timer of the process, and calls that they wait for. */
 import type { ByteLedger } from '../../../runtime/byte-ledger.ts'
 import { Roster } from '../../../runtime/in-flight.ts'
 import { EventStream, eventStreamHeaders } from '../../../session/event-stream.ts'
@@ -7,10 +7,18 @@ import { clientKeyOf, contextOf, type RequestContext } from '../../context.ts'
 /** What may wait for one reader; one that does not keep up is cut off. */
 const unreadBytesMax = 1024 * 1024
 
+/** A call that somebody waits for. */
+export interface AwaitedCall {
+  /** Aborted when its caller leaves, and when it is let in no more. */
+  readonly signal: AbortSignal
+  end(): void
+}
+
 export class AdminStreams {
   readonly #ledger: ByteLedger
   readonly #settings: { readonly heartbeatMs: number }
   readonly #open = new Roster<EventStream>()
+  readonly #calls = new Map<RequestContext, AbortController>()
   readonly #contexts = new WeakMap<EventStream, RequestContext>()
 
   constructor(ledger: ByteLedger, settings: { readonly heartbeatMs: number }) {
@@ -40,8 +48,20 @@ export class AdminStreams {
     return stream
   }
 
-  /** Ends those that this test picks by the request that has opened them. */
+  /** Takes in the call that this request waits for. */
+  await(request: Request): AwaitedCall {
+    const context = contextOf(request)
+    const ended = new AbortController()
+    this.#calls.set(context, ended)
+    return {
+      signal: AbortSignal.any([request.signal, ended.signal]),
+      end: () => void this.#calls.delete(context),
+    }
+  }
+
+  /** Ends those that this test picks by the request that has opened them, and the calls of such requests. */
   closeWhere(picks: (context: RequestContext) => boolean): void {
+    for (const [context, ended] of [...this.#calls]) if (picks(context)) ended.abort()
     for (const stream of this.#open.list()) {
       const context = this.#contexts.get(stream)
       if (context !== undefined && picks(context)) stream.close()

@@ -1,5 +1,5 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
-import { GatewayError, reasonOf, shownError } from '../../../errors.ts'
+import { GatewayError, reasonOf, revokedError, shownError } from '../../../errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/json.ts'
 import { eventFrame } from '../../../session/event-stream.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../../telemetry/call-ending.ts'
@@ -72,17 +72,21 @@ export async function callTool(parts: AdminParts, request: Request): Promise<Res
   const entry = knownEntry(parts, call.mcpName)
   log.mcp = call.mcpName
   if (takesEvents(request)) return streamCall(parts, request, entry, call)
+  const awaited = parts.streams.await(request)
   try {
-    const watch = { progress() {}, signal: request.signal }
+    const watch = { progress() {}, signal: awaited.signal }
     const { result } = await entry.callTool(call.toolName, call.arguments ?? {}, watch)
     log.ending = endingOfResult(result)
     return replyResult(result)
   } catch (thrown) {
     const error = callFailure(entry, thrown)
-    log.ending = request.signal.aborted ? plainEndings.cancelled : endingOfThrown(thrown, error)
+    log.ending = awaited.signal.aborted ? plainEndings.cancelled : endingOfThrown(thrown, error)
+    if (awaited.signal.aborted && !request.signal.aborted) throw revokedError()
     // The server's own error answer (no such tool, bad arguments) is a tool error to this caller.
     if (error.code === 'UPSTREAM_ERROR') return replyToolError(error.details)
     throw error
+  } finally {
+    awaited.end()
   }
 }
 
