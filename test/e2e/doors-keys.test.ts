@@ -560,6 +560,31 @@ test('a key has so many calls in flight as it may, in both eras; the next is ref
   )
 })
 
+test('a batch takes as much out of the rate of a key as its requests would one by one', async () => {
+  const access = [{ servers: ['files'] }]
+  const { text: token } = await make(gateway, {
+    name: 'batching',
+    access,
+    rate: { perSecond: 1, burst: 5 },
+  })
+  // The handshake takes two of them.
+  await using client = await RawClient.open(url('files'), { token, version: '2025-03-26' })
+  const batch = Array.from({ length: 20 }, (_, id) => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name: 'echo', arguments: { secret: 's' } },
+  }))
+  const answers = await (await client.post(JSON.stringify(batch))).text()
+  const [passed, refused] = [
+    answers.split('"secret":"s"').length - 1,
+    answers.split('RATE_LIMITED').length - 1,
+  ]
+  expect(passed + refused).toBe(20)
+  expect(passed).toBeLessThanOrEqual(4)
+  expect(answers).toContain('"retryAfterMs"')
+})
+
 describe('a gateway that asked nobody', () => {
   test('ends with its first key what was open without one, and asks on after a restart and the last one', async () => {
     await using own = await startGatewayProcess({ via: 'executable', config: { mcps: [raw('files')] } })

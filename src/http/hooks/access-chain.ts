@@ -138,13 +138,11 @@ export class AccessChain implements Access {
   refusalNow(context: RequestContext): GatewayError | null {
     const { area, principal, server, client, rulesVersion } = context
     const { grants } = principal
-    const ended = grants !== null && grants.endsAtMs !== null && Date.now() >= grants.endsAtMs
-    if (rulesVersion === this.version && !ended) return null
+    if (rulesVersion === this.version) return null
     if (area === 'admin') return this.admitsAdmin(context) ? null : revokedError()
     if (area !== 'mcp') return null
-    if (!ended && this.admits(principal.id, grants, server, false))
-      return this.#doorOf(server).checkAddress(client)
-    return !ended && grants?.counts === true ? serverUnknownError(server) : revokedError()
+    if (this.admits(principal.id, grants, server, false)) return this.#doorOf(server).checkAddress(client)
+    return grants?.counts === true ? serverUnknownError(server) : revokedError()
   }
 
   admitsAdmin({ peer, client, request, principal, browser, path }: RequestContext): boolean {

@@ -51,7 +51,8 @@ export function answerBatch(
     open--
     if (open === 0) session.streams.finishChannel(channel)
   }
-  for (const message of requests) {
+  const limits = context.principal.grants?.limits ?? null
+  for (const [index, message] of requests.entries()) {
     const exchange = new BatchExchange(
       session,
       answererOf(target),
@@ -60,14 +61,11 @@ export function answerBatch(
       channel,
       answered,
     )
-    sendTo(
-      parts,
-      target,
-      session,
-      exchange,
-      request,
-      contextOfOne(parts, request, context, exchange, message),
-    )
+    const own = contextOfOne(parts, request, context, exchange, message)
+    // The first was taken out of the rate of a key at the door.
+    const refusal = index === 0 ? null : (limits?.checkRate(performance.now()) ?? null)
+    if (refusal === null) sendTo(parts, target, session, exchange, request, own)
+    else exchange.refuse(refusal)
   }
   return stream.response
 }

@@ -95,13 +95,17 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
       this.#limits = limits
       this.server.counters.started()
     } catch (thrown) {
-      const error = shownError(thrown)
-      this.#endWith(endingOfError(error))
-      this.finish(null, error)
+      this.refuse(shownError(thrown))
       return false
     }
     this.client.began(this)
     return true
+  }
+
+  /** Refuses it before it has begun. */
+  refuse(error: GatewayError): void {
+    this.#endWith(endingOfError(error))
+    this.finish(null, error)
   }
 
   /**
