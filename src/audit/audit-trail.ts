@@ -5,6 +5,7 @@
 import type { NamedItem } from '../access/items.ts'
 import type { Principal } from '../access/principal.ts'
 import { type ClientAddress, countingKey } from '../net/address.ts'
+import { parseTraceparent } from '../protocol/traces/trace-context.ts'
 import type { CallEntry } from '../telemetry/access-line.ts'
 import { isoFormatter } from '../telemetry/pino.ts'
 import { printableJson } from '../telemetry/printable.ts'
@@ -178,14 +179,16 @@ export class AuditTrail {
     const last = this.#call
     const { mcp, group, rpcMethod, tool } = entry
     if (last?.mcp !== mcp || last?.tool !== tool || last?.rpcMethod !== rpcMethod || last?.group !== group)
-      this.#what = `${field('server', mcp)}${field('group', group)}${field('method', rpcMethod)}${field('tool', tool)}`
+      this.#what = `${plainField('server', mcp)}${plainField('group', group)}${field('method', rpcMethod)}${field('tool', tool)}`
     this.#call = entry
     return this.#what
   }
 
-  #endOf({ durationMs, requestId }: CallEntry, traceparent: string | null): string {
+  /** `traceparent` is what came with the request, where the gateway sends no spans of its own. */
+  #endOf({ durationMs, requestId, traceId }: CallEntry, traceparent: string | null): string {
     const ms = Math.round(durationMs * 1000) / 1000
-    return `,"durationMs":${ms}${this.#revision()},"requestId":"${requestId}"${traceOf(traceparent)}`
+    const trace = traceId ?? (traceparent === null ? undefined : parseTraceparent(traceparent)?.traceId)
+    return `,"durationMs":${ms}${this.#revision()},"requestId":"${requestId}"${plainField('traceId', trace)}`
   }
 
   #revision(): string {
@@ -206,11 +209,11 @@ export class AuditTrail {
 }
 
 function whoOf({ shown, name }: Principal): string {
-  return `${field('principal', shown)}${field('name', name)}`
+  return `${plainField('principal', shown)}${field('name', name)}`
 }
 
 function addressOf({ clientIp }: CallEntry): string {
-  return clientIp === null ? '' : field('address', clientIp)
+  return clientIp === null ? '' : plainField('address', clientIp)
 }
 
 function outcomeOf({ outcome, code, rpcCode }: CallEntry): string {
@@ -225,12 +228,9 @@ function nameOf({ kind, name }: NamedItem): string {
   return name.replace(/[?#].*$/s, '').replace(/^([a-z][a-z\d+.:-]*:\/\/)[^/@]*@/i, '$1')
 }
 
-const traceparentForm = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/
-
-/** The trace of a `traceparent` (W3C Trace Context). */
-function traceOf(traceparent: string | null): string {
-  const traceId = traceparent === null ? undefined : traceparentForm.exec(traceparent)?.[1]
-  return traceId === undefined ? '' : `,"traceId":"${traceId}"`
+/** Of a text that has nothing to be escaped, whoever made it: names of servers, addresses, principals. */
+function plainField(name: string, text: string | undefined): string {
+  return text === undefined ? '' : `,"${name}":"${text}"`
 }
 
 const plain = /^[\w./:@ +-]*$/
