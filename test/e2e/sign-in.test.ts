@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
-import type { RunningGateway } from '../support/gateway.ts'
+import { poll, type RunningGateway } from '../support/gateway.ts'
 import { startOAuthGateway } from '../support/oauth-gateway.ts'
 import { commandOfRawServer } from '../support/raw-fixture.ts'
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
       },
     },
     auth: { admin_tokens: ['a1'] },
-    settings: { logging: { level: 'debug' } },
+    settings: { logging: { level: 'debug' }, audit: { file: 'audit.log' } },
     mcps: [{ name: 'files', transport: 'stdio', ...commandOfRawServer() }],
   })
 }, 60_000)
@@ -82,6 +82,26 @@ test('signing out ends what was opened in the name of the cookie within a second
   expect(out.status).toBe(204)
   expect((await ended) - outMs).toBeLessThan(1_000)
   expect((await vic.me()).status).toBe(401)
+})
+
+test('the audit says who signed in, changed what, was refused and signed out', async () => {
+  const lines = () =>
+    readFileSync(join(gateway.directory, 'audit.log'), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  await poll('the sign-out', async () => lines().some(({ event }) => event === 'sign-out'))
+  const of = (login: string) => lines().filter(({ name }) => name === `${authority.issuer} ${login}`)
+  const told = (login: string) =>
+    of(login).map(({ event, action, role, code }) => [event, action, role, code].filter(Boolean).join(' '))
+  expect(told('ada')).toEqual(['sign-in admin', 'admin POST /admin/mcps', 'admin DELETE /admin/mcps/more'])
+  expect(told('vic')).toEqual([
+    'sign-in viewer',
+    'refused POST /admin/mcps ADMIN_FORBIDDEN',
+    'sign-in viewer',
+    'sign-out',
+  ])
+  expect(of('ada')[0]?.['principal']).toMatch(/^oauth:[\da-f]{32}$/)
 })
 
 test('a role that is taken away counts no more, from the moment the configuration is read', async () => {
