@@ -152,6 +152,17 @@ export function goProgram(name: string): Promise<string> {
   })
 }
 
+/** The OTLP receiver of the OpenTelemetry collector (`collector/`); answers the path of its program. */
+export function collectorProgram(): Promise<string> {
+  const sources = join(programs, 'collector')
+  return once('collector', async () => {
+    const directory = await made('collector', [sources], (draft) =>
+      run(['go', 'build', '-o', join(draft, 'collector'), '.'], sources, { GOFLAGS: '-mod=readonly' }),
+    )
+    return join(directory, 'collector')
+  })
+}
+
 /** The program of `rust/`; answers its path. */
 export function rustProgram(): Promise<string> {
   const sources = join(programs, 'rust')

@@ -26,8 +26,8 @@ function write(message: unknown): void {
   process.stdout.write(`${JSON.stringify(message)}\n`)
 }
 
-/** Sends a span within the context of a message; gives its id. */
-export function spanWithin(traceparent: unknown, name: string): string {
+/** Sends a span within the context of a message to the receiver at `url`; gives its id. */
+export function spanWithin(url: string, traceparent: unknown, name: string): string {
   const [, traceId = '', parentSpanId = '', flags = ''] = String(traceparent).split('-')
   const spanId = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')
   if ((Number.parseInt(flags, 16) & 1) === 0) return spanId
@@ -42,7 +42,7 @@ export function spanWithin(traceparent: unknown, name: string): string {
     endTimeUnixNano: nowNs,
   }
   const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'server' } }] }
-  void fetch(`${process.env['OTLP_URL']}/v1/traces`, {
+  void fetch(`${url}/v1/traces`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -54,7 +54,7 @@ export function spanWithin(traceparent: unknown, name: string): string {
 
 function call(id: unknown, { name, _meta }: NonNullable<Message['params']>): void {
   const traceparent = _meta?.['traceparent']
-  const spanId = spanWithin(traceparent, `served ${name}`)
+  const spanId = spanWithin(process.env['OTLP_URL'] ?? '', traceparent, `served ${name}`)
   const answer = (answered?: unknown) =>
     write({ jsonrpc: '2.0', id, result: { ...kind, content: [], structuredContent: { _meta, answered } } })
   if (name === 'fail') write({ jsonrpc: '2.0', id, result: { ...kind, content: [], isError: true } })

@@ -270,13 +270,14 @@ export function traceRequest(
   const tracer = recorder.traces?.tracer ?? null
   if (tracer === null || message?.kind !== 'request') return
   const params = isObject(body) ? body['params'] : null
-  const version = request.headers.get('mcp-protocol-version')
-  log.trace = tracer.begin({
-    startedAtMs,
-    incoming: incomingContext(request.headers, params),
-    idText: idTextOf(message).slice(0, nameCharsMax),
-    prompt: log.item?.kind === 'prompt' ? shownText(log.item.name, nameCharsMax) : null,
-    protocolVersion: version === null ? null : shownText(version, nameCharsMax),
+  log.trace = tracer.begin(incomingContext(request.headers, params), () => {
+    const version = request.headers.get('mcp-protocol-version')
+    return {
+      startedAtMs,
+      idText: idTextOf(message).slice(0, nameCharsMax),
+      prompt: log.item?.kind === 'prompt' ? shownText(log.item.name, nameCharsMax) : null,
+      protocolVersion: version === null ? null : shownText(version, nameCharsMax),
+    }
   })
 }
 

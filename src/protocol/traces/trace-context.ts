@@ -5,7 +5,7 @@
  * Spec: W3C Trace Context, W3C Baggage; 2026-07-28, basic/index (`_meta`, OpenTelemetry trace context).
  */
 import { isObject } from '../json.ts'
-import { type MessageText, memberSpan, scanMessage, skipSpace } from '../jsonrpc.ts'
+import { type MessageText, memberSpan, scanMessage, skipSpace, skipValue } from '../jsonrpc.ts'
 import { editObject, memberText } from '../spans.ts'
 
 /** What is passed on: a traceparent, and what goes with it. */
@@ -40,6 +40,10 @@ const listForm = /^[\x20-\x7e]*$/
 /** A list of 32 members, and as many characters as W3C asks everybody to pass on. */
 const tracestateCharsMax = 512
 const baggageCharsMax = 8_192
+const doubleQuote = 34
+const comma = 44
+const openBrace = 123
+const closeBrace = 125
 const contextKeys = ['traceparent', 'tracestate', 'baggage'] as const
 
 /** Reads a traceparent of this version or a later one; null when it is none. */
@@ -81,34 +85,13 @@ function listOf(value: unknown, charsMax: number): string | null {
 
 /** The same request with this context in its `_meta`, in place of one that stands there. */
 export function withTraceContext(message: MessageText, context: CarriedContext): MessageText {
-  const { text, paramsStart } = message
-  const members = membersOf(context)
-  if (paramsStart < 0) return scanMessage(withNewParams(text, members)) ?? message
-  if (text[paramsStart] !== '{') return message
-  // A backslash may spell a key in another way.
-  const plain = !text.includes('\\')
-  if (plain && !text.includes('"_meta"')) return inserted(message, paramsStart, `"_meta":{${members}}`)
-  const meta = memberSpan(text, paramsStart, '_meta')
-  if (meta === null || text[meta.start] !== '{') return edited(message, context)
-  if (!plain || contextKeys.some((key) => text.includes(`"${key}"`, meta.start)))
-    return edited(message, context)
-  return inserted(message, meta.start, members)
-}
-
-function membersOf({ traceparent, tracestate, baggage }: CarriedContext): string {
-  let members = `"traceparent":"${traceparent}"`
-  if (tracestate !== null) members += `,"tracestate":${JSON.stringify(tracestate)}`
-  if (baggage !== null) members += `,"baggage":${JSON.stringify(baggage)}`
-  return members
-}
-
-/** With `members` at the beginning of the object that begins at `start` within `params`. */
-function inserted(message: MessageText, start: number, members: string): MessageText {
-  const { text, idStart, idEnd, paramsEnd } = message
-  const at = start + 1
-  const empty = text[skipSpace(text, at)] === '}'
-  const more = empty ? members : `${members},`
-  const behind = idStart > start ? more.length : 0
+  const { text, paramsStart, idStart, idEnd, paramsEnd } = message
+  if (paramsStart < 0) return scanMessage(withNewParams(text, membersOf(context))) ?? message
+  if (text.charCodeAt(paramsStart) !== openBrace) return message
+  const at = placeOf(message)
+  if (at < 0) return edited(message, context)
+  const more = insertedAt(text, at, at === paramsStart + 1, context)
+  const behind = idStart > at ? more.length : 0
   return {
     ...message,
     text: text.slice(0, at) + more + text.slice(at),
@@ -116,6 +99,69 @@ function inserted(message: MessageText, start: number, members: string): Message
     idEnd: idEnd + behind,
     paramsEnd: paramsEnd + more.length,
   }
+}
+
+/**
+ * The text of a request with this id and this context, made in one go, since it is sent with each call; null where it
+ * takes more than an insertion.
+ */
+export function textWithIdAndContext(
+  message: MessageText,
+  idText: string,
+  context: CarriedContext,
+): string | null {
+  const { text, paramsStart, idStart, idEnd } = message
+  if (paramsStart < 0 || text.charCodeAt(paramsStart) !== openBrace) return null
+  const at = placeOf(message)
+  if (at < 0) return null
+  const more = insertedAt(text, at, at === paramsStart + 1, context)
+  return idStart < at
+    ? text.slice(0, idStart) + idText + text.slice(idEnd, at) + more + text.slice(at)
+    : text.slice(0, at) + more + text.slice(at, idStart) + idText + text.slice(idEnd)
+}
+
+/**
+ * Where members can be inserted: at the beginning of `_meta`, or where there is none, of `params`. Negative where a
+ * context stands there already, or it is not plain where.
+ */
+function placeOf({ text, paramsStart }: MessageText): number {
+  // A backslash may spell a key in another way.
+  const plain = !text.includes('\\')
+  if (plain && !text.includes('"_meta"')) return paramsStart + 1
+  const start = plain ? metaStart(text, paramsStart) : (memberSpan(text, paramsStart, '_meta')?.start ?? -1)
+  if (start < 0 || text.charCodeAt(start) !== openBrace) return -1
+  if (text.includes('"traceparent"', start)) return -1
+  if (text.includes('"tracestate"', start) || text.includes('"baggage"', start)) return -1
+  return plain || !text.includes('\\', start) ? start + 1 : -1
+}
+
+/** Where the value of `_meta` begins in params without a backslash. */
+function metaStart(text: string, paramsStart: number): number {
+  let at = skipSpace(text, paramsStart + 1)
+  while (text.charCodeAt(at) === doubleQuote) {
+    const keyEnd = text.indexOf('"', at + 1)
+    const value = skipSpace(text, skipSpace(text, keyEnd + 1) + 1)
+    if (keyEnd - at === 6 && text.startsWith('_meta', at + 1)) return value
+    const end = skipValue(text, value)
+    if (end < 0) return -1
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === comma) at = skipSpace(text, at + 1)
+  }
+  return -1
+}
+
+/** What is inserted at the beginning of an object: of `_meta`, or of `params` that have none. */
+function insertedAt(text: string, at: number, bare: boolean, context: CarriedContext): string {
+  const members = membersOf(context)
+  const more = bare ? `"_meta":{${members}}` : members
+  return text.charCodeAt(skipSpace(text, at)) === closeBrace ? more : `${more},`
+}
+
+function membersOf({ traceparent, tracestate, baggage }: CarriedContext): string {
+  let members = `"traceparent":"${traceparent}"`
+  if (tracestate !== null) members += `,"tracestate":${JSON.stringify(tracestate)}`
+  if (baggage !== null) members += `,"baggage":${JSON.stringify(baggage)}`
+  return members
 }
 
 function withNewParams(text: string, members: string): string {

@@ -37,23 +37,28 @@ const decisiveRange = 16 ** decisiveDigits
 export class SamplingTracer implements Tracer {
   readonly #sampler: Sampler
   readonly #spans: Spans
-  readonly #threshold: number
 
   constructor(sampler: Sampler, taker: SpanTaker, urlOf: (server: string) => string | null) {
     this.#sampler = sampler
-    this.#threshold = sampler.ratio * decisiveRange
     this.#spans = new Spans(taker, urlOf)
   }
 
-  begin(facts: RequestFacts): RequestTrace {
-    const { incoming } = facts
-    const traceId = incoming?.traceId ?? this.#spans.ids.take(traceIdDigits)
-    const sampled =
-      incoming !== null && this.#sampler.parentBased
-        ? incoming.sampled
-        : Number.parseInt(traceId.slice(-decisiveDigits), 16) < this.#threshold
-    if (sampled) return new RecordedRequest(this.#spans, facts, traceId)
-    return new UnrecordedRequest(traceId, incoming, this.#spans.ids)
+  begin(incoming: IncomingTrace | null, facts: () => RequestFacts): RequestTrace {
+    const { ids } = this.#spans
+    if (incoming === null) {
+      const traceId = ids.take(traceIdDigits)
+      if (Math.random() < this.#sampler.ratio) return new RecordedRequest(this.#spans, null, facts(), traceId)
+      return new UnrecordedRequest(traceId, null, ids)
+    }
+    const { traceId, sampled } = incoming
+    const recorded = this.#sampler.parentBased ? sampled : this.#picks(traceId)
+    if (recorded) return new RecordedRequest(this.#spans, incoming, facts(), traceId)
+    return new UnrecordedRequest(traceId, incoming, ids)
+  }
+
+  /** The same for all spans of a trace, wherever they are made. */
+  #picks(traceId: string): boolean {
+    return Number.parseInt(traceId.slice(-decisiveDigits), 16) < this.#sampler.ratio * decisiveRange
   }
 }
 
@@ -127,13 +132,15 @@ class RecordedRequest implements RequestTrace {
   readonly traceId: string
   readonly spanId: string
   readonly spans: Spans
+  readonly incoming: IncomingTrace | null
   readonly facts: RequestFacts
   /** What is added to a monotonic moment to have it by the wall clock. */
   readonly wallClockMs: number
   #ended = false
 
-  constructor(spans: Spans, facts: RequestFacts, traceId: string) {
+  constructor(spans: Spans, incoming: IncomingTrace | null, facts: RequestFacts, traceId: string) {
     this.spans = spans
+    this.incoming = incoming
     this.facts = facts
     this.traceId = traceId
     this.spanId = spans.ids.take(spanIdDigits)
@@ -141,7 +148,7 @@ class RecordedRequest implements RequestTrace {
   }
 
   get tracestate(): string | null {
-    return this.facts.incoming?.tracestate ?? null
+    return this.incoming?.tracestate ?? null
   }
 
   call(): CallTrace {
@@ -151,13 +158,14 @@ class RecordedRequest implements RequestTrace {
   /** What a message carries whose sender is this span. */
   contextOf(spanId: string): TraceContext {
     const traceparent = `00-${this.traceId}-${spanId}-01`
-    return { traceparent, tracestate: this.tracestate, baggage: this.facts.incoming?.baggage ?? null }
+    return { traceparent, tracestate: this.tracestate, baggage: this.incoming?.baggage ?? null }
   }
 
   ended(entry: CallEntry & HttpFacts): void {
     if (this.#ended) return
     this.#ended = true
-    const { incoming, startedAtMs, protocolVersion, idText, prompt } = this.facts
+    const { incoming } = this
+    const { startedAtMs, protocolVersion, idText, prompt } = this.facts
     const method = entry.rpcMethod ?? ''
     const target = entry.tool ?? prompt
     this.spans.taker.take({

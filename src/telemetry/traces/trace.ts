@@ -27,7 +27,6 @@ export interface IncomingTrace extends RemoteSpan, TraceContext {
 export interface RequestFacts {
   /** Monotonic. */
   readonly startedAtMs: number
-  readonly incoming: IncomingTrace | null
   /** JSON text of its id. */
   readonly idText: string
   /** The name of the prompt that it asks for. */
@@ -36,8 +35,8 @@ export interface RequestFacts {
 }
 
 export interface Tracer {
-  /** A request of a client's has come. */
-  begin(facts: RequestFacts): RequestTrace
+  /** A request of a client's has come; asks for more where it is recorded. */
+  begin(incoming: IncomingTrace | null, facts: () => RequestFacts): RequestTrace
 }
 
 /** One request of a client's, from its arrival to its end. */

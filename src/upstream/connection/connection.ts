@@ -11,7 +11,6 @@ import {
   type MessageText,
   memberSpan,
   paramSpan,
-  progressTokenSpan,
   replaceSpan,
   rpcCancel,
   scanMessage,
@@ -28,7 +27,7 @@ import type { TransportReceiver, UpstreamTransport } from '../transports/transpo
 import { AnsweredRequest } from './answered-request.ts'
 import { GatewayCall, LingeringCalls, type UpstreamCall } from './calls.ts'
 import { MessageLog } from './message-log.ts'
-import { tracedMessage } from './traced-message.ts'
+import { carriedBy, sentText, tracedText } from './traced-message.ts'
 
 /** What a connection asks of whoever leased it. Synchronous; must not throw. */
 export interface ConnectionOwner {
@@ -147,23 +146,24 @@ export class Connection implements TransportReceiver {
   }
 
   #transmit(call: UpstreamCall): void {
-    const { headers } = call
-    const traced =
-      call.trace === null ? null : tracedMessage(call, call.trace, this.#owner.name, this.transport.pid)
-    const message = traced?.message ?? call.message
-    const idText = String(call.upstreamId)
-    let text = message.text
-    const token = call.progressTokenText === null ? null : progressTokenSpan(message)
-    // The later span is replaced first, so that the earlier one keeps its place.
-    if (token && token.start > message.idStart) text = replaceSpan(text, token, idText)
-    text = text.slice(0, message.idStart) + idText + text.slice(message.idEnd)
-    if (token && token.start < message.idStart) text = replaceSpan(text, token, idText)
-    if (this.#messages.on) this.#messages.sent(call.method, call.upstreamId, text)
-    const { repeatable } = call
-    const outgoing = { text, requestId: call.upstreamId, method: call.method, repeatable }
-    if (traced !== null)
-      this.transport.send({ ...outgoing, ...(headers && { headers }), trace: traced.context })
-    else this.transport.send(headers ? { ...outgoing, headers } : outgoing)
+    const { method, upstreamId, headers, trace, repeatable } = call
+    const idText = String(upstreamId)
+    const carried = trace === null ? null : carriedBy(call, trace, this.#owner.name, this.transport.pid)
+    const text = carried === null ? sentText(call, idText) : tracedText(call, idText, carried)
+    if (this.#messages.on) this.#messages.sent(method, upstreamId, text)
+    if (carried !== null)
+      this.transport.send({
+        text,
+        requestId: upstreamId,
+        method,
+        repeatable,
+        headers,
+        trace: carried.context,
+      })
+    else {
+      const outgoing = { text, requestId: upstreamId, method, repeatable }
+      this.transport.send(headers ? { ...outgoing, headers } : outgoing)
+    }
   }
 
   /** Sends a notification or a response as it is. */

@@ -58,7 +58,7 @@ export interface Outgoing {
   readonly requestId: number | null
   readonly method: string | null
   /** Headers for this one message (modern `Mcp-*`, forwarded client headers); ignored by stdio. */
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** Sent as headers too, beside those; ignored by stdio. */
   readonly trace?: TraceContext | undefined
   /**

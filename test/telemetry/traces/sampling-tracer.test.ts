@@ -10,13 +10,9 @@ function tracerOf(ratio: number, parentBased = true) {
   const sampler = { name: 'test', ratio, parentBased }
   const tracer = new SamplingTracer(sampler, { take: (span) => spans.push(span) }, () => null)
   const begin = (incoming: IncomingTrace | null = null) =>
-    tracer.begin({
-      startedAtMs: performance.now(),
-      incoming,
-      idText: '1',
-      prompt: null,
-      protocolVersion: null,
-    })
+    tracer.begin(incoming, () => ({
+      ...{ startedAtMs: performance.now(), idText: '1', prompt: null, protocolVersion: null },
+    }))
   return { spans, begin }
 }
 

@@ -102,8 +102,7 @@ export class RequestHeaders {
     const { trace } = source
     if (trace === undefined || !target.trusted || source.method !== 'POST') return remembered.head
     const { text, isAscii } = remembered.head
-    const lines = traceHeaders(trace).map(([name, value]) => `${name}: ${value}\r\n`)
-    return { text: text + lines.join(''), isAscii }
+    return { text: text + traceLines(trace), isAscii }
   }
 
   #remembered(source: HeaderSource, { url, trusted }: HeaderTarget, route: Route): Remembered {
@@ -164,6 +163,14 @@ export class RequestHeaders {
 }
 
 const traceHeaderNames = ['traceparent', 'tracestate', 'baggage'] as const
+
+/** As lines of a head. They are ASCII (protocol/traces/trace-context.ts). */
+function traceLines({ traceparent, tracestate, baggage }: TraceContext): string {
+  let lines = `traceparent: ${traceparent}\r\n`
+  if (tracestate !== null) lines += `tracestate: ${tracestate}\r\n`
+  if (baggage !== null) lines += `baggage: ${baggage}\r\n`
+  return lines
+}
 
 function traceHeaders(trace: TraceContext): [string, string][] {
   return traceHeaderNames.flatMap((name): [string, string][] => {
