@@ -274,7 +274,8 @@ class Explaining {
       const shown = nearest !== null && group !== null && this.#question.through === null
       return this.#end('item_unknown', shown ? group.shown(definition.name, kind, nearest) : nearest)
     }
-    if (!decision.allowed) return this.#end(heldBack === decision.rule ? 'item_held_back' : 'item_hidden')
+    if (!decision.allowed)
+      return this.#end(heldBack === decision.rule ? 'item_held_back' : 'item_hidden', null, reason)
     const hidden = group === null ? null : this.#hiddenBy(group, definition, kind, name, facts ?? null)
     return hidden ?? this.#end('allowed', null, reason)
   }
