@@ -187,6 +187,11 @@ test('a server that is switched off can be used by nobody, which is said', async
     verdict: 'allowed',
     unsure: expect.stringContaining('guarded is switched off'),
   })
+  const slip = await ask({ principal: shownGlobal, server: 'guarded', tool: 'serach' })
+  expect(slip).toMatchObject({
+    verdict: 'allowed',
+    unsure: 'Whether guarded has it is not known: guarded is not connected.',
+  })
   await gateway.admin('/mcps/guarded/enable', { method: 'POST', headers: admin })
 })
 
