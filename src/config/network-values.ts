@@ -1,6 +1,7 @@
 /** Settings that name hosts, addresses, URLs, tokens and groups. Pure, like `values.ts`. */
 import { type TArray, type TLiteral, type TNull, type TString, type TUnion, Type } from '@sinclair/typebox'
 import { parseCidrSet } from '../net/cidr.ts'
+import { keyAsTokenReason } from '../registry/access/key-schema.ts'
 import { placeholderReason } from '../registry/secret-looking.ts'
 import { serverNamePattern } from '../registry/server-name.ts'
 import { list, optionalText, text, type ValueKind } from './values.ts'
@@ -70,7 +71,7 @@ export function tokenList(): ValueKind<TArray<TString>> {
       if (/^bearer\s/i.test(entry)) return 'must be the token alone, without "Bearer"'
       if (entry.includes(',')) return 'holds a comma; give each token as an entry of its own'
       return /^[\x21-\x7e]{1,4096}$/.test(entry)
-        ? placeholderReason(entry)
+        ? (keyAsTokenReason(entry) ?? placeholderReason(entry))
         : 'must be printable ASCII without spaces, at most 4096 characters'
     },
   })

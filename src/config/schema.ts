@@ -199,6 +199,7 @@ export const settings = {
       ),
       initial: null,
       initialWords: 'none: no audit',
+      guards: true,
       doc: 'File that gets a line for each call, each change by an admin, each sign-in and refusal (docs/AUDIT.md). `-`: they stand in the log.',
     }),
   },

@@ -202,9 +202,19 @@ function found(input: unknown, place: string, source: Source): FoundServer {
 }
 
 /** What keeps somebody out. A key without a value is a slip there, as it is among the settings. */
-const doorFields = ['authTokens', 'allowedIPs', 'requireAuth', 'authTokensOnly', 'toolFilter', 'pin'] as const
+const doorFields = [
+  'authTokens',
+  'allowedIPs',
+  'requireAuth',
+  'authTokensOnly',
+  'toolFilter',
+  'pin',
+  'access',
+] as const
 
 function emptyDoor(place: string, value: unknown): string[] {
+  // Without rules nobody comes in whom rules let in.
+  if (place.endsWith('.access')) return []
   return Array.isArray(value) && value.length === 0 ? [`${place} is an empty list: it keeps nobody out`] : []
 }
 

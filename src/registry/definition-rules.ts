@@ -4,6 +4,7 @@
  */
 import { parseCidrSet } from '../net/cidr.ts'
 import { framingHeaders, isForwardable } from '../net/header-policy.ts'
+import { keyAsTokenReason } from './access/key-schema.ts'
 import type { DefinitionWire, ParseOptions } from './definition-schema.ts'
 import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
 import { groupProblems, notGroupProblems } from './group/group-rules.ts'
@@ -46,7 +47,8 @@ export function ruleProblems(
   }
   for (const [index, token] of (wire.authTokens ?? []).entries()) {
     const judged = written && !hasReference(token)
-    add(`authTokens[${index}]`, isMasked(token) ? maskedReason : judged ? placeholderReason(token) : null)
+    const reason = isMasked(token) ? maskedReason : keyAsTokenReason(token)
+    add(`authTokens[${index}]`, reason ?? (judged ? placeholderReason(token) : null))
   }
   if (wire.authTokensOnly === true && (wire.authTokens ?? []).length === 0) {
     add('authTokensOnly', 'needs authTokens beside it: no other token opens the server')

@@ -7,6 +7,7 @@
  */
 import type { Config } from '../config/schema.ts'
 import { initialOf, namedSettings, valueAt } from '../config/shape.ts'
+import type { AccessRule } from '../registry/access/rule-schema.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 
 /** What stood at each door, as a person finds it in the file: `auth.global_tokens`, `authTokens of docs`. */
@@ -15,6 +16,7 @@ export function openedDoors(before: Config, after: Config): string[] {
   return [
     ...openedSettings(before, after),
     ...openedByKeys(before, after),
+    ...widened('auth.oauth.access', before.auth.oauth.access, after.auth.oauth.access),
     ...after.servers.flatMap((server) => {
       const earlier = known.get(server.name)
       return earlier === undefined || earlier === server ? [] : openedFields(earlier, server)
@@ -45,11 +47,44 @@ function isGuardedOtherwise(key: string, { auth }: Config): boolean {
     : key === 'auth.admin_tokens' && adminsAreAsked(auth)
 }
 
-/** Keys of which none is left for a door: the list need not be empty. */
+/** Keys of which none is left for a door: the list need not be empty. And what narrows one that stays. */
 function openedByKeys({ auth: before }: Config, { auth: after }: Config): string[] {
   const lost = (role: boolean): boolean => before.keys.some((key) => (key.role !== null) === role)
   const opened = (lost(false) && !clientsAreAsked(after)) || (lost(true) && !adminsAreAsked(after))
-  return opened ? [keysKey] : []
+  const known = new Map(before.keys.map((key) => [key.id, key]))
+  return [
+    ...(opened ? [keysKey] : []),
+    ...after.keys.flatMap((key) => {
+      const earlier = known.get(key.id)
+      if (earlier === undefined || Bun.deepEquals(earlier, key)) return []
+      const endless = earlier.expiresAtMs !== null && key.expiresAtMs === null
+      return [
+        ...widened(`access of key ${key.name}`, earlier.access, key.access),
+        ...(endless ? [`expires of key ${key.name}`] : []),
+      ]
+    }),
+  ]
+}
+
+/** What narrows a rule: cut off, the rule is one for everything, or for everybody. */
+const narrowings: readonly ((rule: AccessRule) => boolean)[] = [
+  ({ who }) => who !== null,
+  ({ servers }) => servers !== null,
+  ({ tools, readOnly }) => tools !== null || readOnly,
+  ({ readOnly }) => readOnly,
+  ({ prompts }) => prompts !== null,
+  ({ resources }) => resources !== null,
+]
+
+/** The place of these rules, where each was narrowed by something that one of them lacks now. */
+function widened(
+  place: string,
+  before: readonly AccessRule[] | null,
+  after: readonly AccessRule[] | null,
+): string[] {
+  if (before === null || before.length === 0 || after === null) return []
+  const wider = narrowings.some((narrows) => before.every(narrows) && !after.every(narrows))
+  return wider ? [place] : []
 }
 
 function clientsAreAsked({ globalTokens, oauth, keys }: Config['auth']): boolean {
@@ -73,10 +108,14 @@ const doorFields: readonly {
   { field: 'requireAuth', guards: ({ requireAuth }) => requireAuth },
   { field: 'toolFilter', guards: ({ toolFilter }) => toolFilter !== null },
   { field: 'pin', guards: ({ pin }) => pin === true },
+  { field: 'access', guards: ({ access }) => access !== null },
 ]
 
 function openedFields(before: ServerDefinition, after: ServerDefinition): string[] {
-  return doorFields
-    .filter(({ guards }) => guards(before) && !guards(after))
-    .map(({ field }) => `${field} of ${after.name}`)
+  return [
+    ...doorFields
+      .filter(({ guards }) => guards(before) && !guards(after))
+      .map(({ field }) => `${field} of ${after.name}`),
+    ...widened(`access of ${after.name}`, before.access, after.access),
+  ]
 }

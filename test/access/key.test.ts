@@ -398,7 +398,9 @@ describe('for any rules', () => {
     { requiredKeys: ['servers'] },
   )
   const anyRules = fc.array(anyRule, { maxLength: 4 })
-  const anyWho = fc.option(fc.record({ keys: fc.subarray(['one', 'two']) }), { nil: undefined })
+  const anyWho = fc.option(fc.record({ keys: fc.subarray(['one', 'two'], { minLength: 1 }) }), {
+    nil: undefined,
+  })
   const anyOwn = fc.option(
     fc.array(fc.record({ who: anyWho, tools: some, readOnly: fc.boolean() }, { requiredKeys: [] }), {
       maxLength: 3,

@@ -14,14 +14,16 @@ const pattern = fc.constantFrom(...names, '*', 'a*', '*b', 's1__a', 's1__*', 'A'
 const patterns = fc.option(fc.array(pattern, { maxLength: 3 }), { nil: undefined })
 const server = fc.constantFrom('s1', 's2', group)
 const who = fc.option(
-  fc.record(
-    {
-      keys: fc.subarray(['keyone11', 'keytwo22', 'first']),
-      users: fc.subarray([`${issuer} p1`, 'u1']),
-      claims: fc.constantFrom({ groups: ['x'] }, { groups: ['x', 'y'] }, { groups: ['y'], team: ['t'] }),
-    },
-    { requiredKeys: [] },
-  ),
+  fc
+    .record(
+      {
+        keys: fc.subarray(['keyone11', 'keytwo22', 'first'], { minLength: 1 }),
+        users: fc.subarray([`${issuer} p1`, 'u1'], { minLength: 1 }),
+        claims: fc.constantFrom({ groups: ['x'] }, { groups: ['x', 'y'] }, { groups: ['y'], team: ['t'] }),
+      },
+      { requiredKeys: [] },
+    )
+    .filter((named) => Object.keys(named).length > 0),
   { nil: undefined },
 )
 const opened = {
@@ -34,11 +36,12 @@ const withServers = {
   servers: fc.array(fc.oneof(server, fc.constantFrom('*', 's*')), { minLength: 1, maxLength: 2 }),
 }
 const defined = <T extends object>(record: T): RuleWire => JSON.parse(JSON.stringify(record)) as RuleWire
-const personRule = fc
-  .record({ who, ...withServers, ...opened })
-  .map(({ who: named, ...rule }) =>
-    defined({ ...rule, ...(named && { who: { users: named.users, claims: named.claims } }) }),
-  )
+const personRule = fc.record({ who, ...withServers, ...opened }).map(({ who: named, ...rule }) =>
+  defined({
+    ...rule,
+    ...((named?.users ?? named?.claims) && { who: { users: named?.users, claims: named?.claims } }),
+  }),
+)
 export const keyRule = fc.record({ ...withServers, ...opened }).map(defined)
 const ownRules = fc.option(
   fc.array(fc.record({ who, ...opened }).map(defined), { minLength: 1, maxLength: 2 }),

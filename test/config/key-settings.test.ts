@@ -139,6 +139,51 @@ describe('the doors that keys guard', () => {
     expect(openedDoors(await load(before), await load(after))).toEqual(opened)
   })
 
+  const narrow = {
+    ...ci,
+    expires: '2027-03-01',
+    access: [{ servers: ['docs'], tools: ['a'], resources: ['x'], readOnly: true }],
+  }
+  test.each<{ why: string; after: object; opened: string[] }>([
+    { why: 'nothing', after: narrow, opened: [] },
+    { why: 'its end', after: { ...narrow, expires: undefined }, opened: ['expires of key ci'] },
+    { why: 'its rules, which opens nothing', after: { ...narrow, access: undefined }, opened: [] },
+    {
+      why: 'what narrows its rule',
+      after: { ...narrow, access: [{ servers: ['docs'] }] },
+      opened: ['access of key ci'],
+    },
+    {
+      why: 'its resources alone',
+      after: { ...narrow, access: [{ servers: ['docs'], tools: ['a'], readOnly: true }] },
+      opened: ['access of key ci'],
+    },
+    {
+      why: 'a tool, for another',
+      after: { ...narrow, access: [{ ...narrow.access[0], tools: ['b', 'c'] }] },
+      opened: [],
+    },
+  ])('a key of which a half-written file lacks $why: $opened', async ({ after, opened }) => {
+    expect(openedDoors(await load([narrow]), await load([after]))).toEqual(opened)
+  })
+
+  test.each<{ why: string; after: object; opened: string[] }>([
+    { why: 'is without rules', after: {}, opened: ['access of docs'] },
+    { why: 'has a rule for everybody', after: { access: [{ tools: ['a'] }] }, opened: ['access of docs'] },
+    {
+      why: 'has a rule for all tools',
+      after: { access: [{ who: { keys: ['ci'] } }] },
+      opened: ['access of docs'],
+    },
+    { why: 'has no rule left, so that nobody comes in', after: { access: [] }, opened: [] },
+    { why: 'names another key', after: { access: [{ who: { keys: ['cd'] }, tools: ['a'] }] }, opened: [] },
+  ])('a server that $why: $opened', async ({ after, opened }) => {
+    const docs = (more: object) =>
+      loadText(JSON.stringify({ mcps: [{ name: 'docs', transport: 'stdio', command: 'x', ...more }] }))
+    const before = await docs({ access: [{ who: { keys: ['ci'] }, tools: ['a'] }] })
+    expect(openedDoors(before, await docs(after))).toEqual(opened)
+  })
+
   test('a key stands in for tokens, and tokens for keys', async () => {
     const tokens = async (auth: object) => await loadText(JSON.stringify({ mcp_proxy: { auth } }))
     expect(openedDoors(await tokens({ global_tokens: ['g1'] }), await load([ci]))).toEqual([])

@@ -3,6 +3,7 @@
  * that is more open than was meant. Each is told in a line that says what to do.
  */
 import { describe, expect, test } from 'bun:test'
+import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { auth, expectRefusal, reference, type Slip, security, server, start, tbxark } from './slips.ts'
 
 /** A token, an address list, a host or a section that would not take effect. */
@@ -66,6 +67,41 @@ const doors: readonly Slip[] = [
     why: 'tokens of a server that are commented out',
     yaml: 'mcps:\n  - name: a\n    transport: stdio\n    command: cat\n    authTokens:\n      # - a1\n',
     says: 'mcps[0].authTokens has no value; give it one, or leave the key out',
+  },
+  {
+    why: 'rules of a server that are commented out',
+    yaml: 'mcps:\n  - name: a\n    transport: stdio\n    command: cat\n    access:\n      # - { tools: [look] }\n',
+    says: 'mcps[0].access has no value; give it one, or leave the key out',
+  },
+  {
+    why: 'a rule whose last name was taken out, which would be one for everybody',
+    yaml: server('access: [{ who: { keys: [] } }]'),
+    says: 'mcps[0].access[0].who.keys must be a list of 1 to 256 strings; for nobody, leave out the rule',
+  },
+  {
+    why: 'a rule for nobody that is named',
+    yaml: server('access: [{ who: {}, tools: [look] }]'),
+    says: 'mcps[0].access[0].who must be an object with keys, users or claims',
+  },
+  {
+    why: 'a key among the tokens, which would open everything, and go on when it is revoked',
+    yaml: auth(`global_tokens: [${makeKeyText('ha1lfnbz')}]`),
+    says: 'global_tokens entry 1 is a key: keys stand in auth.keys',
+  },
+  {
+    why: 'the hash of a key among the tokens, which is no secret',
+    yaml: auth(`admin_tokens: ["${hashOfKey('a')}"]`),
+    says: 'admin_tokens entry 1 is the hash of a key: keys stand in auth.keys',
+  },
+  {
+    why: 'a key among the tokens of a server',
+    yaml: server(`authTokens: [${makeKeyText('ha1lfnbz')}]`),
+    says: 'mcps[0].authTokens[0] is a key: keys stand in auth.keys',
+  },
+  {
+    why: 'an audit without its file',
+    yaml: 'mcp_proxy:\n  audit:\n    # file: audit.log\n',
+    says: 'mcp_proxy.audit has no value; give it one, or leave the key out',
   },
   { why: 'an empty token', yaml: auth('admin_tokens: [""]'), says: 'admin_tokens entry 1 is empty' },
   {

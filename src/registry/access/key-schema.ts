@@ -125,6 +125,21 @@ export const keyChangeSchema = Type.Object(
   },
 )
 
+const keyText = /^cpz_[a-z0-9]{8}_[0-9A-Za-z]{38}$/
+const keyHash = /^sha256:[0-9a-f]{64}$/i
+
+/**
+ * Why a text is no token, where it is a key or the hash of one: as a token it would open everything, also once the key
+ * is revoked. Null for any other.
+ */
+export function keyAsTokenReason(token: string): string | null {
+  const what = keyText.test(token) ? 'is a key' : keyHash.test(token) ? 'is the hash of a key' : null
+  return (
+    what &&
+    `${what}: keys stand in auth.keys and open what their rules name; make a token, such as with "openssl rand -hex 32"`
+  )
+}
+
 export type FileKeyWire = Static<typeof fileKeySchema>
 export type NewKeyWire = Static<typeof newKeySchema>
 export type KeyChangeWire = Static<typeof keyChangeSchema>

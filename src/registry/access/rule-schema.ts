@@ -22,16 +22,25 @@ export const claimsSchema = Type.Record(
   },
 )
 
+/** Not empty: whoever takes the last name out of a list means nobody, and a rule without names means everybody. */
+const people = Type.Unsafe<string[]>(
+  Type.Array(name, {
+    minItems: 1,
+    maxItems: namesMax,
+    description: `a list of 1 to ${namesMax} strings; for nobody, leave out the rule`,
+  }),
+)
+
 const whoSchema = Type.Object(
   {
-    keys: optional('Keys, by id or name.', textList(namesMax, name)),
+    keys: optional('Keys, by id or name.', people),
     users: optional(
       'People: the user of a key, a principal (oauth:…), or issuer and subject with a space between them.',
-      textList(namesMax, name),
+      people,
     ),
     claims: optional('What the token of a person must say.', claimsSchema),
   },
-  { additionalProperties: false, description: 'an object with keys, users or claims' },
+  { additionalProperties: false, minProperties: 1, description: 'an object with keys, users or claims' },
 )
 
 /** What a rule opens: the part that keys have, too. */
