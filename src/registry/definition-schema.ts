@@ -108,7 +108,7 @@ export const definitionWireSchema = Type.Object(
       flag,
     ),
     access: optional(
-      'Which people and keys may use what of it; none: those whom rules elsewhere name.',
+      'Which people and keys may use what of it; left out: those whom rules elsewhere name; an empty list: none of them.',
       Type.Array(definitionRuleSchema, { maxItems: 256, description: 'a list of at most 256 rules' }),
     ),
     ...groupFields,
@@ -179,7 +179,7 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     allowedIPs: wire.allowedIPs ?? [],
     requireAuth: wire.requireAuth ?? false,
     pin: wire.pin ?? null,
-    access: wire.access === undefined || wire.access.length === 0 ? null : wire.access.map(ruleOf),
+    access: wire.access?.map(ruleOf) ?? null,
     group: wire.transport === 'group' ? groupSettingsOf(wire) : null,
     createdAt: options.previous?.createdAt ?? options.now,
     updatedAt: options.now,

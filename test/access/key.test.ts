@@ -325,6 +325,13 @@ describe('what a server has', () => {
       open: false,
     },
     {
+      why: 'a server whose rules are an empty list',
+      own: { access: [] },
+      name: 'search_x',
+      rule: 'no rule of access of docs opens this tool',
+      open: false,
+    },
+    {
       why: 'what both open',
       own: { access: [{ who: { keys: ['cd'] } }, { who: { keys: ['ci'] }, tools: ['search_a'] }] },
       name: 'search_a',
