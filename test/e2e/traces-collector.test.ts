@@ -39,13 +39,13 @@ describe.if(possible)('the collector', () => {
   let collectorUrl: string
   const servers: FaultHttp[] = []
 
-  const echo = (request: SeenRequest, more: object): Response | undefined => {
+  const echo = async (request: SeenRequest, more: object): Promise<Response | undefined> => {
     const { method, params } = request.message
     if (method !== 'tools/call') return undefined
     const { name, _meta } = params as { name: string; _meta?: { traceparent?: unknown } }
     // What the header says must be what the message says.
     expect(request.headers['traceparent']).toBe(String(_meta?.traceparent))
-    spanWithin(collectorUrl, request.headers['traceparent'], `served ${name}`)
+    await spanWithin(collectorUrl, request.headers['traceparent'], `served ${name}`)
     return jsonAnswer(request, { ...more, content: [] })
   }
 
@@ -102,7 +102,7 @@ describe.if(possible)('the collector', () => {
 
   test.each(pairs)('has one trace from a client of the %s era to %s', async (client, name) => {
     const traceId = crypto.randomUUID().replaceAll('-', '')
-    const spanId = spanWithin(collectorUrl, `00-${traceId}-${'1'.repeat(16)}-01`, 'client')
+    const spanId = await spanWithin(collectorUrl, `00-${traceId}-${'1'.repeat(16)}-01`, 'client')
     const _meta = { traceparent: `00-${traceId}-${spanId}-01` }
     const url = gateway.face(name, 'stream')
     if (client === 'new')

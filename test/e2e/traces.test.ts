@@ -77,6 +77,11 @@ beforeAll(async () => {
         stdio('new-stdio', '--modern'),
         http('old-http', oldHttp),
         http('new-http', newHttp),
+        {
+          ...http('forwarding', oldHttp),
+          headers: { traceparent: clientSpan().traceparent, 'x-more': '1' },
+          forwardHeaders: ['traceparent', 'baggage'],
+        },
         { name: 'team', transport: 'group', members: [{ server: 'old-stdio' }, { server: 'new-http' }] },
       ],
     },
@@ -275,6 +280,66 @@ describe('one trace', () => {
     const question = spans.find(({ name }) => name === 'roots/list')
     expect(question).toMatchObject({ kind: 3, parentSpanId: spans.find(isBehind)?.spanId ?? '' })
     expect(asked[0]?.params?.['_meta']).toEqual({ traceparent: `00-${own.traceId}-${question?.spanId}-01` })
+  })
+
+  test('has the questions of an older server to a stateless client, and the requests on both sides of them', async () => {
+    const [first, second] = [clientSpan(), clientSpan()]
+    const url = gateway.face('old-stdio', 'stream')
+    const params = { name: 'ask', arguments: {} }
+    const capabilities = { roots: {} }
+    const parked = await askModern(url, 'tools/call', {
+      ...{ params, capabilities, meta: { traceparent: first.traceparent } },
+    })
+    const { requestState, inputRequests } = parked.answer.result as {
+      requestState: string
+      inputRequests: Record<string, { params?: { _meta?: Record<string, string> } }>
+    }
+    const [key = '', asked] = Object.entries(inputRequests)[0] ?? []
+    expect(asked?.params?._meta?.['traceparent']).toContain(first.traceId)
+    const inputResponses = { [key]: { roots: [] } }
+    await askModern(url, 'tools/call', {
+      params: { ...params, requestState, inputResponses },
+      ...{ capabilities, meta: { traceparent: second.traceparent } },
+    })
+    const spans = await spansOf(first.traceId, 4)
+    const served = spans.find(isServed)
+    expect(served).toMatchObject({
+      ...{ parentSpanId: first.spanId, status: {}, attributes: { 'compozy.outcome': 'input_required' } },
+    })
+    const question = spans.find(({ name }) => name === 'roots/list')
+    expect(question?.parentSpanId).toBe(spans.find(isBehind)?.spanId ?? '')
+    const [answered] = await spansOf(second.traceId, 1)
+    expect(answered).toMatchObject({ parentSpanId: second.spanId, status: {} })
+  })
+
+  test('stands once in the headers, whatever a definition and a client put there', async () => {
+    const own = clientSpan()
+    const around = clientSpan()
+    await call('old', 'forwarding', 'work', {
+      meta: { traceparent: own.traceparent },
+      headers: { traceparent: around.traceparent, baggage: 'of=headers' },
+    })
+    const request = await oldHttp.request(({ body }) => body.includes(own.traceId))
+    const sent = (await spansOf(own.traceId, 2)).find(isSent)
+    expect(request.headers['traceparent']).toBe(`00-${own.traceId}-${sent?.spanId}-01`)
+    expect(request.headers).not.toHaveProperty('baggage')
+    expect(request.headers['x-more']).toBe('1')
+  })
+
+  test.each([
+    ['other types', { traceparent: 7, tracestate: {}, baggage: [] }],
+    ['zeros', { traceparent: `${'0'.repeat(2)}-${'0'.repeat(32)}-${'0'.repeat(16)}-01` }],
+    ['another header', { traceparent: clientSpan().traceparent, baggage: 'a=\r\nx-admin: 1' }],
+    ['a very long one', { traceparent: clientSpan().traceparent, tracestate: 'a'.repeat(100_000) }],
+    ['no ASCII', { traceparent: clientSpan().traceparent, baggage: '\u2028=1' }],
+  ])('lets no form but its own through, as %s', async (_why, meta) => {
+    const before = oldHttp.seen.length
+    const echoed = await call('old', 'old-http', 'work', { meta })
+    const { headers } =
+      oldHttp.seen.slice(before).find(({ message }) => message.method === 'tools/call') ?? {}
+    expect(headers?.['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    for (const name of ['tracestate', 'baggage', 'x-admin']) expect(headers).not.toHaveProperty(name)
+    expect(echoed._meta).toEqual({ traceparent: headers?.['traceparent'] ?? '' })
   })
 
   test('says how a call ended', async () => {

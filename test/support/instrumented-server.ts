@@ -26,8 +26,8 @@ function write(message: unknown): void {
   process.stdout.write(`${JSON.stringify(message)}\n`)
 }
 
-/** Sends a span within the context of a message to the receiver at `url`; gives its id. */
-export function spanWithin(url: string, traceparent: unknown, name: string): string {
+/** Sends a span within the context of a message to the receiver at `url`; gives its id once it has arrived. */
+export async function spanWithin(url: string, traceparent: unknown, name: string): Promise<string> {
   const [, traceId = '', parentSpanId = '', flags = ''] = String(traceparent).split('-')
   const spanId = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')
   if ((Number.parseInt(flags, 16) & 1) === 0) return spanId
@@ -42,19 +42,21 @@ export function spanWithin(url: string, traceparent: unknown, name: string): str
     endTimeUnixNano: nowNs,
   }
   const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'server' } }] }
-  void fetch(`${url}/v1/traces`, {
+  const answer = await fetch(`${url}/v1/traces`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
       resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'server' }, spans: [span] }] }],
     }),
-  }).then((answer) => answer.text())
+  })
+  await answer.text()
   return spanId
 }
 
-function call(id: unknown, { name, _meta }: NonNullable<Message['params']>): void {
+/** Answers when its span has arrived: whoever closes the session then ends this process. */
+async function call(id: unknown, { name, _meta }: NonNullable<Message['params']>): Promise<void> {
   const traceparent = _meta?.['traceparent']
-  const spanId = spanWithin(process.env['OTLP_URL'] ?? '', traceparent, `served ${name}`)
+  const spanId = await spanWithin(process.env['OTLP_URL'] ?? '', traceparent, `served ${name}`)
   const answer = (answered?: unknown) =>
     write({ jsonrpc: '2.0', id, result: { ...kind, content: [], structuredContent: { _meta, answered } } })
   if (name === 'fail') write({ jsonrpc: '2.0', id, result: { ...kind, content: [], isError: true } })
@@ -88,7 +90,7 @@ if (import.meta.main)
             cacheScope: 'private',
           },
         })
-      else if (method === 'tools/call') call(id, params)
+      else if (method === 'tools/call') void call(id, params)
       else if (method === 'tools/list')
         result({ ...kind, tools: [{ name: 'work', inputSchema: { type: 'object' } }] })
       else if (method === 'ping') result({})
