@@ -136,8 +136,8 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
-  const { host, port } = config
-  const listener = await startListener({ host, port, access, app, state, ...recorder }).catch((thrown) => {
+  const door = { host: config.host, port: config.port, tls: config.tls, access, app, state, ...recorder }
+  const listener = await startListener(door).catch((thrown) => {
     store.close()
     lock?.release()
     throw thrown
@@ -241,7 +241,7 @@ function running(parts: RunningParts): Gateway {
       if (byRequest !== true) audit.trail?.reloaded(shown, taken)
     },
     sweep: (sweep) => sweeper.add(sweep),
-    registered: directory,
+    ...{ registered: directory, listener },
     inOrder: (name, work) => order.run(name, work),
   })
   return {

@@ -10,6 +10,7 @@ import {
 } from '../config/load.ts'
 import { type Config, settings } from '../config/schema.ts'
 import { CommandError, UsageError } from '../errors.ts'
+import { knowGatewayBy } from './gateway-fetch.ts'
 import { complain } from './terminal/terminal.ts'
 
 /** Reads flags, environment and file of this process, and says warnings on stderr. Throws a ConfigError. */
@@ -30,9 +31,14 @@ export async function readSettings<T>(flags: FlagTexts, pick: (value: SettingVal
 }
 
 /** The settings that say where a gateway is, for `readSettings`. */
-export function addressOf(value: SettingValues): Pick<Config, 'host' | 'port'> {
-  return { host: value(settings.host), port: value(settings.port) }
+export function addressOf(value: SettingValues): GatewayAddress {
+  const { certFile, keyFile, clientCaFile } = settings.tls
+  const tls = { certFile: value(certFile), keyFile: value(keyFile), clientCaFile: value(clientCaFile) }
+  return { host: value(settings.host), port: value(settings.port), tls }
 }
+
+/** Where a gateway listens, and what it speaks there: http where `tls` is absent. */
+export type GatewayAddress = Pick<Config, 'host' | 'port'> & Partial<Pick<Config, 'tls'>>
 
 /** What this process was given to read its configuration from. */
 export function sourcesOf(flags: FlagTexts): ConfigSources {
@@ -50,18 +56,23 @@ export function sayWarnings(warnings: readonly string[]): void {
 }
 
 /** Where a gateway with this configuration is reached from the same machine; null when it picks its port. */
-export function localUrl({ host, port }: Pick<Config, 'host' | 'port'>): string | null {
+export function localUrl({ host, port, tls }: GatewayAddress): string | null {
   if (port === 0) return null
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+  return `${(tls?.certFile ?? null) === null ? 'http' : 'https'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }
 
 /** The base URL of `--url` or of the configuration, without a slash at its end. */
-export function gatewayUrl(flags: FlagTexts, config: Pick<Config, 'host' | 'port'> | null): string {
+export async function gatewayUrl(flags: FlagTexts, config: GatewayAddress | null): Promise<string> {
   const base = flags['url']?.at(-1) ?? (config === null ? null : localUrl(config))
   if (base === null) throw new CommandError('the configured port is 0; name the gateway with --url')
   if (!/^https?:\/\//.test(base) || !URL.canParse(base)) {
     throw new UsageError(`--url must be an http or https URL, got "${base}"`)
+  }
+  if (/^https:/.test(base)) {
+    const own = flags['url'] === undefined ? (config?.tls ?? null) : null
+    const { commandTls } = await import('./gateway-tls.ts')
+    knowGatewayBy(base, commandTls(own, process.env))
   }
   return base.replace(/\/+$/, '')
 }

@@ -28,7 +28,7 @@ export const healthcheck = defineCommand({
     const timeout = duration(1).read(flags['timeout']?.at(-1) ?? '3s')
     if ('fault' in timeout) throw new UsageError(`--timeout ${timeout.fault}`)
     const address = flags['url'] === undefined ? await readSettings(flags, addressOf) : null
-    const base = gatewayUrl(flags, address)
+    const base = await gatewayUrl(flags, address)
     const url = base.endsWith('/healthz') ? base : `${base}/healthz`
     await check(url, timeout.value)
     if (flags['json']?.at(-1) === 'true') print(JSON.stringify({ healthy: true, url }))

@@ -211,6 +211,28 @@ export const settings = {
     }),
   },
   secrets: secretSettings,
+  tls: {
+    certFile: setting({
+      kind: optionalText('the path of a PEM file', () => null),
+      initial: null,
+      initialWords: 'none: http',
+      restart: true,
+      doc: 'Certificate that the port shows, with the chain behind it; the gateway then speaks https alone. A renewed file is taken without a restart.',
+    }),
+    keyFile: setting({
+      kind: optionalText('the path of a PEM file', () => null),
+      initial: null,
+      restart: true,
+      doc: 'Its private key, without a passphrase.',
+    }),
+    clientCaFile: setting({
+      kind: optionalText('the path of a PEM file', () => null),
+      initial: null,
+      guards: true,
+      restart: true,
+      doc: 'Authorities of clients: only who shows a certificate of theirs gets a connection. None: no certificate is asked for.',
+    }),
+  },
   storage: {
     type: setting({
       kind: choice('sqlite', 'memory'),

@@ -5,7 +5,9 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import type { Server } from 'bun'
+import type { Config } from '../config/schema.ts'
 import { drainingError, GatewayError, internalError, reasonOf } from '../errors.ts'
 import { BusyPoll } from '../runtime/busy-poll.ts'
 import { isEventStream } from '../session/event-stream.ts'
@@ -18,6 +20,7 @@ import type { Access } from './hooks/access.ts'
 import { type AccessRecorder, recordAnswer, recordMalformed } from './hooks/access-log.ts'
 import { allowOrigin } from './hooks/origin.ts'
 import { readTarget } from './hooks/target.ts'
+import type { ListenerTls } from './listener-tls.ts'
 import { LongWaits } from './long-waits.ts'
 import { replyError, replyErrorIn } from './reply.ts'
 
@@ -34,6 +37,8 @@ export interface ListenerOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  /** Files of the certificate to show; http without. */
+  readonly tls?: Config['tls']
   readonly access: Access
   readonly app: Pick<App, 'fetch'>
   readonly log: Log & AccessRecorder['log']
@@ -47,8 +52,15 @@ export interface ListenerOptions {
 
 export interface Listener {
   readonly port: number
-  /** `http://host:port`, without trailing slash. */
+  /** `http://host:port` or `https://host:port`, without trailing slash. */
   readonly url: string
+  /** Paths of what `renew` reads; none without TLS. */
+  readonly tlsFiles: readonly string[]
+  /**
+   * Shows the certificate that the files hold now to whoever connects from here on; false where it is the same. What is
+   * under way ends on its connection. Throws a ConfigError when the files cannot be used, and goes on as before.
+   */
+  renew(): Promise<boolean>
   /** Requests so far, refused ones included. */
   readonly requestCount: number
   /** From now on every request but health is answered 503; the port stays open so that probes see it. */
@@ -75,44 +87,125 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const door = new FrontDoor(options)
   const hostname = options.host.replace(/^\[(.*)\]$/, '$1')
   await requireResolvable(hostname)
-  let server: Server<undefined>
-  try {
-    server = Bun.serve({
-      hostname,
-      port: options.port,
-      idleTimeout: door.idleSeconds,
-      maxRequestBodySize: bodyBytesBackstop,
-      // No stack traces in answers. In this mode Bun would share the port with whoever asks for it, so that a
-      // taken port goes unnoticed and another process of this user could take half of the requests.
-      development: false,
-      reusePort: false,
-      fetch: (request, self) => door.serve(request, self),
-      error: (error) => door.fail(error),
-    })
-  } catch (error) {
-    throw bindFailure(hostname, options.port, error)
-  }
-  const port = server.port ?? options.port
-  options.state.listening = { host: hostname, port }
+  const { tls: settings, state } = options
+  const readTls = await tlsReader(settings)
+  let tls = readTls?.() ?? null
+  const ports = new Ports(door, hostname, tls !== null)
+  const port = ports.open(options.port, tls)
+  state.listening = { host: hostname, port }
   return {
     port,
-    url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
+    url: `${tls === null ? 'http' : 'https'}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
+    tlsFiles: Object.values(settings ?? {}).flatMap((path) =>
+      path === null || readTls === null ? [] : [resolve(path)],
+    ),
+    async renew() {
+      const next = readTls?.() ?? null
+      if (Bun.deepEquals(next, tls) || state.draining) return false
+      tls = next
+      await ports.reopen(port, next)
+      return true
+    },
     get requestCount() {
       return door.requestCount
     },
     drain() {
-      options.state.draining = true
+      state.draining = true
     },
     async stop(deadlineMs) {
-      options.state.draining = true
-      const deadline = Promise.withResolvers<void>()
-      const timer = setTimeout(deadline.resolve, deadlineMs)
-      await Promise.race([server.stop(false), deadline.promise])
-      clearTimeout(timer)
-      await server.stop(true)
+      state.draining = true
+      await ports.close(deadlineMs)
       door.close()
     },
   }
+}
+
+/** Null without TLS, of which nothing is loaded then. */
+async function tlsReader(settings: Config['tls'] | undefined): Promise<(() => ListenerTls) | null> {
+  if (settings === undefined || Object.values(settings).every((path) => path === null)) return null
+  const { readListenerTls } = await import('./listener-tls.ts')
+  return () => readListenerTls(settings)
+}
+
+/** How often a port is asked for that was one's own a moment ago, and how long after. */
+const reopenTries = 100
+const reopenPauseMs = 50
+
+/** The socket that listens, and those before it whose answers are under way. */
+class Ports {
+  readonly #door: FrontDoor
+  readonly #hostname: string
+  readonly #serve: FrontDoor['serve']
+  readonly #servers = new Set<Server<undefined>>()
+  #current: Server<undefined> | null = null
+  #closed = false
+
+  constructor(door: FrontDoor, hostname: string, secure: boolean) {
+    this.#door = door
+    this.#hostname = hostname
+    this.#serve = (request, server) => {
+      if (secure) readAsClearText(request)
+      return door.serve(request, server)
+    }
+  }
+
+  /** The port that it is. Throws an Error of one clear line. */
+  open(port: number, tls: ListenerTls | null): number {
+    try {
+      const server = Bun.serve({
+        hostname: this.#hostname,
+        port,
+        idleTimeout: this.#door.idleSeconds,
+        maxRequestBodySize: bodyBytesBackstop,
+        // No stack traces in answers. In this mode Bun would share the port with whoever asks for it, so that a
+        // taken port goes unnoticed and another process of this user could take half of the requests.
+        development: false,
+        reusePort: false,
+        ...(tls === null ? {} : { tls }),
+        fetch: this.#serve,
+        error: (error) => this.#door.fail(error),
+      })
+      this.#current = server
+      this.#servers.add(server)
+      return server.port ?? port
+    } catch (error) {
+      throw bindFailure(this.#hostname, port, error)
+    }
+  }
+
+  /**
+   * Bun keeps to the certificate that a server began with, so that another one begins on the same port. Between the
+   * two lies less than a millisecond.
+   */
+  async reopen(port: number, tls: ListenerTls | null): Promise<void> {
+    const before = this.#current
+    if (before !== null) void before.stop(false).then(() => this.#servers.delete(before))
+    for (let tries = 1; !this.#closed; tries++) {
+      try {
+        this.open(port, tls)
+        return
+      } catch (thrown) {
+        if (tries === reopenTries) throw thrown
+        await Bun.sleep(reopenPauseMs)
+      }
+    }
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    this.#closed = true
+    const deadline = Promise.withResolvers<void>()
+    const timer = setTimeout(deadline.resolve, deadlineMs)
+    const servers = [...this.#servers]
+    await Promise.race([Promise.all(servers.map((server) => server.stop(false))), deadline.promise])
+    clearTimeout(timer)
+    await Promise.all(servers.map((server) => server.stop(true)))
+  }
+}
+
+/** Rules and router read targets that begin with `http://`; by which wire they came is known otherwise. */
+function readAsClearText(request: Request): void {
+  const { url } = request
+  if (url.startsWith('https://')) Object.defineProperty(request, 'url', { value: `http${url.slice(5)}` })
 }
 
 /** Rejects with what `startListener` would reject with, and opens nothing for good. */

@@ -51,7 +51,7 @@ export interface ConfigurationSource extends ReadConfiguration {
   readAgain(): Promise<ReadConfiguration>
 }
 
-export interface ReloadParts extends Pick<RotationParts, 'registered' | 'inOrder'> {
+export interface ReloadParts extends Pick<RotationParts, 'registered' | 'inOrder' | 'listener'> {
   readonly source: ConfigurationSource
   readonly settings: SettingsInForce
   readonly log: Log
@@ -129,6 +129,7 @@ export class Reload {
       const opened = openedDoors(settings.config, plan.config)
       if (opened.length > 0 && !deliberate) throw openingFault(opened)
       await apply(plan)
+      await this.#renewCertificate(cause)
       this.#files = files
       this.#secrets = secrets
       await this.#watchAsSet()
@@ -145,13 +146,27 @@ export class Reload {
     }
   }
 
+  /** What the configuration says is in force by now, whatever becomes of the certificate. */
+  async #renewCertificate(cause: string): Promise<void> {
+    const { listener, log } = this.#parts
+    try {
+      if (await listener.renew()) log.info({ cause }, 'the port shows another certificate')
+    } catch (thrown) {
+      log.error(
+        { cause, reason: reasonOf(thrown) },
+        'the certificate is not taken, the port shows the old one',
+      )
+    }
+  }
+
   #sweepSecrets(nowMs: number): void {
     if (this.#rotation !== null) this.#rotation.sweep(nowMs)
     else if (nowMs >= this.#secretsAtMs && !this.#closed) {
       this.#secretsAtMs = nowMs + 1_000
-      const { registered } = this.#parts
+      const { registered, listener } = this.#parts
       if (
         this.#secrets !== null ||
+        listener.tlsFiles.length > 0 ||
         registered.list().some(({ definition }) => definition.written !== undefined)
       )
         void this.#rotate()
@@ -163,7 +178,7 @@ export class Reload {
       import('./secret-rotation.ts'),
       import('./plan.ts'),
     ])
-    const { settings, log, registered, inOrder, storedNames, apply } = this.#parts
+    const { settings, log, registered, inOrder, listener, storedNames, apply } = this.#parts
     const take = async (read: Config): Promise<readonly string[]> => {
       const plan = planReload({ config: settings.config, stored: storedNames() }, read)
       const { settings: changed, servers } = plan.report.applied
@@ -183,6 +198,7 @@ export class Reload {
       log,
       registered,
       inOrder,
+      listener,
       take,
       config: () => settings.config,
       settings: () => this.#secrets,

@@ -8,6 +8,7 @@
  */
 import type { Config } from '../config/schema.ts'
 import type { SettingSecrets } from '../config/secrets/setting-secrets.ts'
+import { reasonOf } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { sentenceOf } from '../registry/problems.ts'
 import { placesOf, referencesIn } from '../registry/secrets/references.ts'
@@ -31,6 +32,11 @@ export interface RotationParts {
     list(): readonly RegisteredServer[]
     get(name: string): RegisteredServer | undefined
     replace(definition: ServerDefinition): unknown
+  }
+  /** The gateway's own port, whose certificate may be renewed. */
+  readonly listener: {
+    readonly tlsFiles: readonly string[]
+    renew(): Promise<boolean>
   }
   /** Goes on with this configuration, in which other values stand; resolves with what is another now. */
   take(config: Config): Promise<readonly string[]>
@@ -75,7 +81,9 @@ export class SecretRotation {
 
   #collect(): string[] {
     const ofServers = this.#parts.registered.list().flatMap(({ definition }) => filesOf(definition))
-    return [...new Set([...ofServers, ...(this.#parts.settings()?.files ?? [])])]
+    return [
+      ...new Set([...ofServers, ...(this.#parts.settings()?.files ?? []), ...this.#parts.listener.tlsFiles]),
+    ]
   }
 
   async #refresh(): Promise<void> {
@@ -98,6 +106,11 @@ export class SecretRotation {
         changed.push(`server ${name}`)
       })
     }
+    const renewed = await this.#parts.listener.renew().catch((thrown: unknown) => {
+      faults.push(reasonOf(thrown))
+      return false
+    })
+    if (renewed) changed.push('certificate of the port')
     for (const reason of faults)
       if (!this.#told.has(reason))
         log.warn({ reason }, 'a secret cannot be read, and the value before it stays')

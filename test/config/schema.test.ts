@@ -46,6 +46,9 @@ describe('the table of settings', () => {
       'metrics.public MCP_PROXY_METRICS_PUBLIC ',
       'secrets.dirs MCP_PROXY_SECRETS_DIRS ',
       'secrets.exec MCP_PROXY_SECRETS_EXEC ',
+      'tls.cert_file MCP_PROXY_TLS_CERT_FILE ',
+      'tls.key_file MCP_PROXY_TLS_KEY_FILE ',
+      'tls.client_ca_file MCP_PROXY_TLS_CLIENT_CA_FILE ',
       'storage.type MCP_PROXY_STORAGE_TYPE ',
       'storage.path MCP_PROXY_STORAGE_PATH ',
       'limits.body_bytes_max MCP_PROXY_LIMITS_BODY_BYTES_MAX ',
@@ -121,6 +124,7 @@ describe('the table of settings', () => {
       audit: { file: null },
       metrics: { public: false },
       secrets: { dirs: [], exec: 'off' },
+      tls: { certFile: null, keyFile: null, clientCaFile: null },
       storage: { type: 'sqlite', path: '/state' },
       limits: {
         bodyBytesMax: 4_194_304,

@@ -21,6 +21,9 @@ const takesRestart = [
   'security.child_environment',
   'storage.path',
   'storage.type',
+  'tls.cert_file',
+  'tls.key_file',
+  'tls.client_ca_file',
 ]
 
 /** Another value of the same type. */

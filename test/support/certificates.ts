@@ -50,10 +50,6 @@ export function certificatesIn(directory: string, name = 'authority'): Certifica
         '-out',
         file(subject, 'csr'),
       )
-      const dates =
-        days > 0
-          ? ['-days', String(days)]
-          : ['-not_before', '20200101000000Z', '-not_after', '20200201000000Z']
       openssl(
         directory,
         'x509',
@@ -67,7 +63,8 @@ export function certificatesIn(directory: string, name = 'authority'): Certifica
         '-CAcreateserial',
         '-copy_extensions',
         'copy',
-        ...dates,
+        '-days',
+        String(days),
         '-out',
         file(subject, 'pem'),
       )

@@ -73,7 +73,7 @@ export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
           baseUrl: named ? null : value(settings.baseUrl),
           token: token ?? value(settings.auth.adminTokens)[0],
         }))
-  const base = gatewayUrl(flags, found.address)
+  const base = await gatewayUrl(flags, found.address)
   const door: Door = { base, token: found.token }
   return {
     base,

@@ -73,6 +73,7 @@ async function findingsOf(found: FoundConfig): Promise<Finding[]> {
     ...ruleFindings(found),
     ...(await Promise.all(servers.map(commandFinding))).flat(),
     ...logFileFindings(found),
+    ...(await tlsFinding(found)),
     ...(await placeFindings(found)),
   ]
 }
@@ -127,6 +128,18 @@ function logFileFindings(found: FoundConfig): Finding[] {
     ofAudit !== null && typeof log === 'string' ? sameFileFault(ofAudit, log) : null,
   ]
   return faults.flatMap((message) => (message === null ? [] : [{ level: 'error', message }]))
+}
+
+/** What keeps the port from showing its certificate. */
+async function tlsFinding({ config }: FoundConfig): Promise<Finding[]> {
+  if (config === null || Object.values(config.tls).every((path) => path === null)) return []
+  const { readListenerTls } = await import('../../http/listener-tls.ts')
+  try {
+    readListenerTls(config.tls)
+    return [{ level: 'ok', message: `https with the certificate in ${config.tls.certFile}` }]
+  } catch (thrown) {
+    return [{ level: 'error', message: reasonOf(thrown) }]
+  }
 }
 
 /** The state directory and the port: what a gateway has to itself. */

@@ -103,7 +103,9 @@ function shownText({ named, value }: FoundSetting, settings: readonly FoundSetti
 function derivedUrl(settings: readonly FoundSetting[]): string {
   const settingValue = (key: string) => settings.find(({ named }) => named.key === key)?.value
   const [host, port] = [settingValue('host'), settingValue('port')]
-  return typeof host === 'string' && typeof port === 'number' ? (localUrl({ host, port }) ?? '-') : '-'
+  const certFile = settingValue('tls.cert_file')
+  const tls = { certFile: typeof certFile === 'string' ? certFile : null, keyFile: null, clientCaFile: null }
+  return typeof host === 'string' && typeof port === 'number' ? (localUrl({ host, port, tls }) ?? '-') : '-'
 }
 
 /** How many secrets there are is no secret, and helps a person who rotates them. */

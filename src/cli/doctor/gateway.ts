@@ -64,16 +64,23 @@ async function aliveFinding(base: string): Promise<Finding[]> {
 }
 
 /** An address of this machine at which others reach the gateway of this configuration; null where there is none. */
-export async function openAddress({ port }: Pick<Config, 'port'>): Promise<string | null> {
+export async function openAddress({ port, tls }: Pick<Config, 'port' | 'tls'>): Promise<string | null> {
   const addresses = Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
     .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
     .slice(0, addressesMax)
   const asked = addresses.map(async ({ address }): Promise<string | null> => {
-    const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}/healthz`
+    const scheme = tls.certFile === null ? 'http' : 'https'
+    const url = `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}/healthz`
     try {
       const signal = AbortSignal.timeout(addressMsMax)
-      const response = await fetch(url, { redirect: 'manual', signal, proxy: false })
+      const response = await fetch(url, {
+        redirect: 'manual',
+        signal,
+        proxy: false,
+        // Only whether anybody answers is looked at, and nothing is told.
+        tls: { rejectUnauthorized: false },
+      })
       const { status, code } = received<{ status: string; code: string }>(parsed(await response.text()))
       // A host that it does not serve is refused by it all the same.
       return typeof status === 'string' || typeof code === 'string' ? address : null

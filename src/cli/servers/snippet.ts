@@ -58,7 +58,7 @@ export const snippet = defineCommand({
         value(settings.auth.globalTokens).length > 0 ||
         value(settings.auth.keys).some(({ role }) => role === null),
     }))
-    const base = gatewayUrl(flags, found.address)
+    const base = await gatewayUrl(flags, found.address)
     const asks = (await askedForToken(base, name, given)) ?? found.asks
     const [url] = endpointsOf(found.baseUrl ?? base, name)
     const parts: SnippetParts = { name: nameInClients(name), url, token: given ?? (asks ? 'asked' : null) }

@@ -43,7 +43,7 @@ export const tryServer = defineCommand({
       address: flags['url'] === undefined ? addressOf(value) : null,
       token: flags['token']?.at(-1) ?? value(settings.auth.globalTokens)[0],
     }))
-    const base = gatewayUrl(flags, address)
+    const base = await gatewayUrl(flags, address)
     const silent = await whyUnanswered(base)
     if (silent !== null) throw new CommandError(`no gateway answers at ${base}: ${silent}`, 4)
     const [name] = positionals

@@ -17,7 +17,7 @@ export function settleClient(peer: PeerAddress | null, headers: Headers, rules: 
 function externalBaseOf(host: HostName | null, forwarding: Forwarding, rules: AccessRules): string {
   const asked = host?.text ?? 'localhost'
   const base = rules.base?.loopback === true && host?.loopback !== true ? null : rules.base
-  const proto = forwarding.proto ?? base?.proto ?? 'http'
+  const proto = forwarding.proto ?? base?.proto ?? rules.scheme
   return `${proto}://${forwarding.host ?? base?.host ?? asked}${forwarding.prefix ?? base?.prefix ?? ''}`
 }
 

@@ -16,6 +16,7 @@ export interface AccessSettings {
   readonly auth: Config['auth']
   readonly security: Pick<Config['security'], 'trustedProxies' | 'allowedHosts' | 'allowedOrigins'>
   readonly metrics: Config['metrics']
+  readonly tls?: Config['tls']
   readonly limits: Pick<Config['limits'], 'bodyBytesMax' | 'rate'>
 }
 
@@ -28,6 +29,8 @@ interface ExternalBase {
 
 export interface AccessRules {
   readonly settings: AccessSettings
+  /** What the port speaks. */
+  readonly scheme: 'http' | 'https'
   /** `base_url` in parts, without trailing slash; null when it was not set. */
   readonly base: ExternalBase | null
   readonly trusted: CidrSet
@@ -72,7 +75,8 @@ export function compileRules(settings: AccessSettings): RulesResult {
   const admin = new TokenTable(settings.auth.adminTokens, 'admin')
   const adminAsks =
     admin.size > 0 || hasRoles(settings) || settings.auth.keys.some(({ role }) => role !== null)
-  const rules = { settings, base, trusted, adminAllow, hosts, origins, global, admin, adminAsks }
+  const scheme: AccessRules['scheme'] = (settings.tls?.certFile ?? null) === null ? 'http' : 'https'
+  const rules = { settings, scheme, base, trusted, adminAllow, hosts, origins, global, admin, adminAsks }
   return { ok: true, rules, warnings, exposure: exposureOf(settings) }
 }
 
