@@ -194,8 +194,10 @@ export const settings = {
   },
   audit: {
     file: setting({
-      kind: optionalText('the path of a file, or - for the log', (value) =>
-        value.endsWith('/') ? 'must name a file, not a directory' : null,
+      kind: optionalText(
+        'the path of a file, or - for the log',
+        (value) => (value.endsWith('/') ? 'must name a file, not a directory' : null),
+        false,
       ),
       initial: null,
       initialWords: 'none: no audit',

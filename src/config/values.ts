@@ -94,17 +94,18 @@ export function text(
   }
 }
 
-/** As `text`, where an empty text or null means "none". */
+/** As `text`, where null means "none", and an empty text as well unless `emptyIsNone` is false. */
 export function optionalText(
   takes: string,
   check: (value: string) => string | null,
+  emptyIsNone = true,
 ): ValueKind<TUnion<[TString, TNull]>> {
   const inner = text(takes, check)
   return {
     schema: Type.Union([inner.schema, Type.Null()]),
     takes,
     hint: inner.hint,
-    read: (input) => (input === null || input === '' ? { value: null } : inner.read(input)),
+    read: (input) => (input === null || (input === '' && emptyIsNone) ? { value: null } : inner.read(input)),
     show: (value) => value ?? '',
   }
 }

@@ -99,6 +99,11 @@ const doors: readonly Slip[] = [
     says: 'mcps[0].authTokens[0] is a key: keys stand in auth.keys',
   },
   {
+    why: 'an audit whose file is an empty text, as of a variable that is not set',
+    yaml: `mcp_proxy: { audit: { file: "${reference('NOWHERE:-')}" } }`,
+    says: 'audit.file',
+  },
+  {
     why: 'an audit without its file',
     yaml: 'mcp_proxy:\n  audit:\n    # file: audit.log\n',
     says: 'mcp_proxy.audit has no value; give it one, or leave the key out',

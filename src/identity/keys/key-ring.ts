@@ -36,6 +36,8 @@ export class KeyRing {
   #entries: ReadonlyMap<string, KeyEntry> = new Map()
   /** The next moment at which a secret ends, by the wall clock. */
   #nextEndMs = Number.POSITIVE_INFINITY
+  /** When that was looked for, by the wall clock. */
+  #settledAtMs = 0
 
   /** Throws an Error of one clear sentence when a stored key cannot be read. */
   constructor(parts: KeyRingParts) {
@@ -127,7 +129,9 @@ export class KeyRing {
 
   /** Time's passing, four times a second. */
   sweep(nowMs: number): void {
-    if (Date.now() >= this.#nextEndMs) {
+    const wallMs = Date.now()
+    // A clock that was set back lets a key that has ended count again, whose end then comes once more.
+    if (wallMs >= this.#nextEndMs || wallMs < this.#settledAtMs) {
       this.#settle()
       this.#parts.changed()
     }
@@ -144,6 +148,7 @@ export class KeyRing {
     for (const [id, entry] of this.#stored) if (!entries.has(id)) entries.set(id, entry)
     this.#entries = entries
     const nowMs = Date.now()
+    this.#settledAtMs = nowMs
     this.#nextEndMs = Number.POSITIVE_INFINITY
     for (const entry of entries.values()) {
       entry.inUse = true
@@ -159,15 +164,15 @@ export class KeyRing {
   /** A rule that names a key by name means both. */
   #warnOfDoubles(): void {
     for (const { key } of this.#ofFile.values()) {
-      const doubles = [...this.#stored.values()].filter(
-        (stored) => stored.key.id === key.id || stored.key.name === key.name,
+      const doubles = [...this.#stored.values()].filter(({ key: { id, name } }) =>
+        [key.id, key.name].some((own) => own === id || own === name),
       )
       for (const stored of doubles)
         this.#parts.log.warn(
           { key: key.id, other: stored.key.id, name: key.name },
           stored.key.id === key.id
             ? 'the configuration file has a key of this id; the one that was made over the API is not used'
-            : 'a key of the configuration file and one that was made over the API have the same name',
+            : 'a key of the configuration file and one that was made over the API have the same name, or one the id of the other as its name: rules that name it mean both',
         )
     }
   }

@@ -137,6 +137,25 @@ test('a key that has ended counts no more, and whoever listens is told once', as
   }
 })
 
+test('an end that a clock was set back before comes once more, and whoever listens is told again', async () => {
+  const { admin, ring, opener, changes } = await keysOf()
+  const startMs = Date.now()
+  const { text } = admin.create({ ...open, expires: new Date(startMs + 5_000).toISOString() })
+  const at = (ms: number) => {
+    setSystemTime(new Date(startMs + ms))
+    opener.sweep(ms)
+    return [ring.find(text) !== null, changes()] as const
+  }
+  try {
+    const [, told] = at(6_000)
+    expect(at(1_000)).toEqual([true, told + 1])
+    expect(at(4_000)).toEqual([true, told + 1])
+    expect(at(5_500)).toEqual([false, told + 2])
+  } finally {
+    setSystemTime()
+  }
+})
+
 test('a key lasts 90 days unless its maker says otherwise; one of the file for ever', async () => {
   const { admin, take } = await keysOf()
   const days = (text: string | null) =>
