@@ -1,6 +1,7 @@
 /** One trace from a client through the gateway to an instrumented server, against a receiver of OTLP. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { resolve } from 'node:path'
+import { openCaller } from '../support/callers.ts'
 import { type FaultHttp, jsonAnswer, type SeenRequest, startFaultHttp } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { askModern } from '../support/modern-client.ts'
@@ -17,6 +18,7 @@ let receiver: OtlpReceiver
 let gateway: RunningGateway
 let oldHttp: FaultHttp
 let newHttp: FaultHttp
+let sseServer: FaultHttp
 
 /** A server over HTTP in the process of the test, which answers with what it was sent. */
 function echo(request: SeenRequest, more: object): Response | undefined {
@@ -28,6 +30,31 @@ function echo(request: SeenRequest, more: object): Response | undefined {
     ...more,
     content: [],
     structuredContent: { _meta, headers: { traceparent, tracestate, baggage } },
+  })
+}
+
+/** A server of 2024-11-05: answers travel on the one stream. */
+function startSseServer(): FaultHttp {
+  const encoder = new TextEncoder()
+  let stream: ReadableStreamDefaultController<Uint8Array> | null = null
+  const say = (event: string, data: string) =>
+    stream?.enqueue(encoder.encode(`event: ${event}\ndata: ${data}\n\n`))
+  return startFaultHttp(({ method, message }) => {
+    if (method === 'GET')
+      return new Response(
+        new ReadableStream({
+          start(controller) {
+            stream = controller
+            say('endpoint', '/message')
+          },
+        }),
+        { headers: { 'content-type': 'text/event-stream' } },
+      )
+    const capabilities = { tools: {} }
+    const greeting = { protocolVersion: '2024-11-05', capabilities, serverInfo: { name: 's', version: '1' } }
+    const result = message.method === 'initialize' ? greeting : { tools: [], content: [] }
+    if (message.id !== undefined) say('message', JSON.stringify({ jsonrpc: '2.0', id: message.id, result }))
+    return undefined
   })
 }
 
@@ -44,6 +71,7 @@ beforeAll(async () => {
     if (method === 'tools/list') return jsonAnswer(request, { tools: [] })
     return echo(request, {})
   })
+  sseServer = startSseServer()
   newHttp = startModernUpstream({
     capabilities: { tools: {} },
     tools: [{ name: 'work', inputSchema: { type: 'object' } }],
@@ -77,6 +105,7 @@ beforeAll(async () => {
         stdio('new-stdio', '--modern'),
         http('old-http', oldHttp),
         http('new-http', newHttp),
+        { ...http('old-sse', sseServer), transport: 'sse' },
         {
           ...http('forwarding', oldHttp),
           headers: { traceparent: clientSpan().traceparent, 'x-more': '1' },
@@ -90,7 +119,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
-  for (const each of [oldHttp, newHttp, receiver]) await each[Symbol.asyncDispose]()
+  for (const each of [oldHttp, newHttp, sseServer, receiver]) await each[Symbol.asyncDispose]()
 })
 
 const hex = (digits: number) =>
@@ -340,6 +369,35 @@ describe('one trace', () => {
     expect(headers?.['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
     for (const name of ['tracestate', 'baggage', 'x-admin']) expect(headers).not.toHaveProperty(name)
     expect(echoed._meta).toEqual({ traceparent: headers?.['traceparent'] ?? '' })
+  })
+
+  test.each([
+    ['stream', 'stream'],
+    ['sse', 'message'],
+    ['modern', 'stream'],
+  ] as const)('has a call that comes by way of %s, once', async (way, endpoint) => {
+    const before = receiver.spans.length
+    const path = `/mcp-proxy/old-http/${endpoint}`
+    await using caller = await openCaller(gateway, 'old-http', way)
+    await caller.call(`by ${way}`, 'work', {})
+    const isIt = (span: ReceivedSpan) =>
+      span.attributes['jsonrpc.request.id'] === `"by ${way}"` && span.attributes['url.path'] === path
+    const [served] = await receiver.until(1, isIt)
+    const { traceId = '' } = served ?? {}
+    await spansOf(traceId, 2)
+    expect(receiver.spans.slice(before).filter((span) => span.traceId === traceId)).toHaveLength(2)
+  })
+
+  test('goes to a server over HTTP+SSE, in the message and in the headers', async () => {
+    const own = clientSpan()
+    const [posted] = await Promise.all([
+      sseServer.request(({ body }) => body.includes(own.traceId)),
+      call('old', 'old-sse', 'work', { meta: { traceparent: own.traceparent } }),
+    ])
+    const sent = (await spansOf(own.traceId, 2)).find(isSent)
+    const traceparent = `00-${own.traceId}-${sent?.spanId}-01`
+    expect(posted.headers['traceparent']).toBe(traceparent)
+    expect(posted.body).toContain(`"traceparent":"${traceparent}"`)
   })
 
   test('says how a call ended', async () => {
