@@ -148,4 +148,5 @@ test('gives its advice once where it is let in nowhere', async () => {
   const { of } = await examined(folder.path, ['--url', gateway.url])
   const { finding = '', cure = '' } = of('admin API')[0] ?? {}
   expect(`${finding} ${cure}`.split('--token')).toHaveLength(2)
+  expect(cure).not.toContain('machine of the gateway')
 })

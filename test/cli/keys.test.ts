@@ -76,6 +76,20 @@ test('create prints the key alone and says the rest beside it; list, rotate and 
   expect(await statusWith(null)).toBe(400)
 })
 
+test('revoke says when nobody is left with the role admin, though lesser keys are there', async () => {
+  const config = { mcp_proxy: { auth: { admin_tokens: ['the-admin-token-of-it'] } } }
+  await using own = await startGatewayProcess({ via, config })
+  const keys = (...words: readonly string[]) =>
+    runCommand(['keys', ...words, '--mcp-port', new URL(own.url).port], { via, cwd: own.directory })
+  for (const role of ['admin', 'viewer']) await keys('create', `first-${role}`, '--role', role)
+  await keys('create', 'second-admin', '--role', 'admin')
+  expect((await keys('revoke', 'first-admin')).stderr).toBe('')
+  expect((await keys('revoke', 'second-admin')).stderr).toContain(
+    'only auth.admin_tokens open what admins do',
+  )
+  expect((await keys('revoke', 'first-viewer')).stderr).toContain('the last one with a role')
+})
+
 test('create --for-file asks no gateway, and its entry is one of the configuration', async () => {
   const made = await runCommand(
     [

@@ -118,7 +118,7 @@ describe('at an MCP endpoint', () => {
     await using front = await startFront({ servers })
     const { message } = await make(front, { name: 'ci', access: [{ servers: ['dosc', '*x'] }] })
     expect(message).toContain('Warning: key ci: no server is named dosc')
-    expect(message).toContain('did you mean docs?')
+    expect(message).toMatch(/did you mean docs\?$/)
   })
 
   test('its rate is beside that of everybody: 429 with Retry-After, and others go on', async () => {

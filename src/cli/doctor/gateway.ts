@@ -28,15 +28,13 @@ export async function gatewayFindings(flags: FlagTexts): Promise<Finding[]> {
     return [...alive, ...(await versionFindings(api)), ...serversFindings(list)]
   } catch (thrown) {
     if (!(thrown instanceof CommandError)) throw thrown
-    return [
-      ...alive,
-      fault(
-        'admin API',
-        // The cure says it.
-        thrown.message.replace(' Give one with --token.', ''),
-        'Give an admin token with --token, or ask from the machine of the gateway.',
-      ),
-    ]
+    const [finding = '', asksForToken] = thrown.message.split(' Give one with --token.')
+    // Where a token is asked for, it is asked for on the gateway's machine too.
+    const cure =
+      asksForToken === undefined
+        ? 'Give an admin token with --token, or ask from the machine of the gateway.'
+        : 'Give one with --token, or name the configuration with auth.admin_tokens by --config.'
+    return [...alive, fault('admin API', finding, cure)]
   }
 }
 

@@ -28,17 +28,22 @@ export const revoke = defineCommand({
     const open = flags['open']?.at(-1) === 'true'
     await api.request('DELETE', keyPath(id, open ? '?open=true' : ''))
     print(wantsJson(flags) ? asJson({ id, revoked: true }) : `revoked ${cell(key.name)}`)
-    if (!open && isLast(key, keys))
-      complain(
-        key.role === 'client'
-          ? 'compozy: it was the last one; what keys have closed stays closed to whoever comes without a key or a token (revoke --open opens it again)'
-          : 'compozy: it was the last one with a role; the admin API goes on to ask for a key or a token',
-      )
+    const words = open ? null : ofTheLast(key, keys)
+    if (words !== null) complain(`compozy: ${words}`)
     return 0
   },
 })
 
-/** Whether no other key opens the same door. */
-function isLast(key: ReceivedKey, keys: readonly ReceivedKey[]): boolean {
-  return !keys.some((other) => other.id !== key.id && (other.role === 'client') === (key.role === 'client'))
+/** What stays shut, or can be done by nobody any more, when no other key opens the same. */
+function ofTheLast(key: ReceivedKey, keys: readonly ReceivedKey[]): string | null {
+  const others = keys.filter(({ id }) => id !== key.id)
+  if (key.role === 'client')
+    return others.some(({ role }) => role === 'client')
+      ? null
+      : 'it was the last one; whoever comes without a key or a token stays shut out (to let them in again make a key and revoke it with --open)'
+  if (!others.some(({ role }) => role !== 'client'))
+    return 'it was the last one with a role; the admin API goes on to ask for a key or a token (auth.admin_tokens)'
+  return key.role !== 'admin' || others.some(({ role, expired }) => role === 'admin' && expired !== true)
+    ? null
+    : 'it was the last one with the role admin; from now on only auth.admin_tokens open what admins do'
 }

@@ -91,7 +91,8 @@ export async function revokeKey(parts: AdminParts, request: Request, id: string)
 function doubtAbout({ directory }: AdminParts, { name, access }: KeyReport): string | null {
   const names = directory.list().map(({ definition }) => definition.name)
   const doubts = unknownServersOf({ name, access: access.map(ruleOf) }, names)
-  return doubts.length === 0 ? null : `Warning: ${doubts.slice(0, doubtsMax).join('; ')}.`
+  const words = doubts.slice(0, doubtsMax).join('; ')
+  return doubts.length === 0 ? null : `Warning: ${words}${words.endsWith('?') ? '' : '.'}`
 }
 
 async function readChecked<S extends TObject>(
