@@ -1,5 +1,6 @@
 /** The certificate that the gateway's own port shows, read from its files. Loaded where TLS is on. */
 import { createPrivateKey } from 'node:crypto'
+import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { ConfigError } from '../errors.ts'
 import { bundleBytesMax, readSecretFile, SecretFault } from '../registry/secrets/secret-file.ts'
@@ -43,7 +44,7 @@ export function readListenerTls({ certFile, keyFile, clientCaFile }: Config['tls
 
 function read(setting: string, path: string): string {
   try {
-    return readSecretFile(path, null, bundleBytesMax)
+    return readSecretFile(resolve(path), null, bundleBytesMax)
   } catch (thrown) {
     if (thrown instanceof SecretFault) throw new ConfigError(`${setting}: ${thrown.message}`)
     throw thrown

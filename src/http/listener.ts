@@ -143,10 +143,9 @@ class Ports {
   constructor(door: FrontDoor, hostname: string, secure: boolean) {
     this.#door = door
     this.#hostname = hostname
-    this.#serve = (request, server) => {
-      if (secure) readAsClearText(request)
-      return door.serve(request, server)
-    }
+    this.#serve = secure
+      ? (request, server) => door.serve(readAsClearText(request), server)
+      : (request, server) => door.serve(request, server)
   }
 
   /** The port that it is. Throws an Error of one clear line. */
@@ -203,9 +202,10 @@ class Ports {
 }
 
 /** Rules and router read targets that begin with `http://`; by which wire they came is known otherwise. */
-function readAsClearText(request: Request): void {
+function readAsClearText(request: Request): Request {
   const { url } = request
   if (url.startsWith('https://')) Object.defineProperty(request, 'url', { value: `http${url.slice(5)}` })
+  return request
 }
 
 /** Rejects with what `startListener` would reject with, and opens nothing for good. */

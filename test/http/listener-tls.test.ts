@@ -1,6 +1,6 @@
 /** Which files the port's certificate may be read from, and what is said of others. */
 import { expect, test } from 'bun:test'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { readListenerTls } from '../../src/http/listener-tls.ts'
 import { certificatesIn } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -38,6 +38,8 @@ test('files that cannot be used are named in one line that says what to do', () 
   ]
   for (const [certFile, keyFile, clientCaFile, says] of rows)
     expect(() => readListenerTls({ certFile, keyFile, clientCaFile })).toThrow(says)
+  const here = relative(process.cwd(), good.cert)
+  expect(readListenerTls({ certFile: here, keyFile: good.key, clientCaFile: null }).cert).toContain('BEGIN')
   expect(readListenerTls({ certFile: good.cert, keyFile: good.key, clientCaFile: ca })).toMatchObject({
     requestCert: true,
     rejectUnauthorized: true,

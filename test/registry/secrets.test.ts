@@ -6,7 +6,7 @@ import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { definitionToStored, definitionToWire, secretValuesOf } from '../../src/registry/definition-wire.ts'
 import { mergeMasked } from '../../src/registry/merge-masked.ts'
-import { asWritten, escaped, substitute } from '../../src/registry/secrets/references.ts'
+import { asWritten, escaped, substitute, valuesIn } from '../../src/registry/secrets/references.ts'
 import { resolveSent, resolveStored } from '../../src/registry/secrets/resolve.ts'
 import { askCommand } from '../../src/registry/secrets/secret-command.ts'
 import { readSecretFile } from '../../src/registry/secrets/secret-file.ts'
@@ -168,7 +168,36 @@ describe('a command for a secret', () => {
   })
 })
 
+describe('what has come into a text', () => {
+  test.each([
+    { why: 'alone', written: '${file:/a}', text: 'one', values: ['one'] },
+    {
+      why: 'between what is written',
+      written: 'a${file:/a}b$${file:x}',
+      text: 'aoneb${file:x}',
+      values: ['one'],
+    },
+    { why: 'two', written: '${file:/a}:${file:/b}', text: 'one:two', values: ['one', 'two', 'one:two'] },
+    { why: 'two with nothing between', written: '${file:/a}${file:/b}', text: 'onetwo', values: ['onetwo'] },
+    { why: 'nothing', written: '$${file:/a}', text: '${file:/a}', values: [] },
+  ])('is found: $why', ({ written, text, values }) => {
+    expect(valuesIn(written, text)).toEqual([...values])
+  })
+
+  test('is found in time that grows with the text, whatever stands in it', () => {
+    const began = performance.now()
+    valuesIn('${file:/a} '.repeat(5_000), ' '.repeat(65_536))
+    expect(performance.now() - began).toBeLessThan(1_000)
+  })
+})
+
 describe('a definition with references', () => {
+  test('has no more of them in one text than can be held', () => {
+    const env = { A: '${file:/run/x}'.repeat(17) }
+    const definition = definitionOf({ transport: 'stdio', command: 'x', env })
+    expect(() => resolveSent(definition, ['/run'])).toThrow('env.A: holds more than 16 references')
+  })
+
   const fields = (dir: string) => ({
     transport: 'streamable-http',
     url: `https://docs.example.com/mcp?key=\${file:${dir}/key}`,

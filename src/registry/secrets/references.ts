@@ -117,17 +117,35 @@ export function asWritten(definition: ServerDefinition): ServerDefinition {
   return written === undefined ? definition : withTexts(others, written)
 }
 
-/** What has come into a text in the places of its references. */
+/**
+ * What has come into a text in the places of its references. Of several, a value is told apart by the first place where
+ * what stands behind it stands.
+ */
 export function valuesIn(written: string, text: string): string[] {
+  const fixed = fixedPieces(written)
+  const [first = '', last = ''] = [fixed[0], fixed.at(-1)]
+  if (fixed.length < 2) return []
+  const whole = text.slice(first.length, text.length - last.length)
+  const values: string[] = []
+  let from = 0
+  for (const piece of fixed.slice(1, -1)) {
+    const end = piece === '' ? -1 : whole.indexOf(piece, from)
+    if (end < 0) return [whole]
+    values.push(whole.slice(from, end))
+    from = end + piece.length
+  }
+  return [...new Set([...values, whole.slice(from), whole])]
+}
+
+/** What stands before, between and behind the references of a text, as it comes out of `substitute`. */
+function fixedPieces(written: string): string[] {
   if (!hasReference(written)) return []
-  const fixed: string[] = []
+  const pieces: string[] = []
   let from = 0
   for (const match of written.matchAll(pattern)) {
     if (match[0].startsWith('$$')) continue
-    fixed.push(substitute(written.slice(from, match.index), () => ''))
+    pieces.push(substitute(written.slice(from, match.index), () => ''))
     from = match.index + match[0].length
   }
-  fixed.push(substitute(written.slice(from), () => ''))
-  const around = fixed.map((piece) => piece.replaceAll(/[^A-Za-z0-9]/g, '\\$&')).join('(.*?)')
-  return new RegExp(`^${around}$`, 's').exec(text)?.slice(1) ?? [text]
+  return [...pieces, substitute(written.slice(from), () => '')]
 }

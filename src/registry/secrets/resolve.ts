@@ -4,12 +4,23 @@ import type { ServerDefinition } from '../definition.ts'
 import { parseDefinition } from '../definition-schema.ts'
 import { definitionToStored } from '../definition-wire.ts'
 import { type Problem, sentenceOf } from '../problems.ts'
-import { asWritten, hasReference, placesOf, type Reference, substitute, withTexts } from './references.ts'
+import {
+  asWritten,
+  hasReference,
+  placesOf,
+  type Reference,
+  referencesIn,
+  substitute,
+  withTexts,
+} from './references.ts'
 import { bundleBytesMax, readSecretFile, SecretFault } from './secret-file.ts'
 import { tlsProblem } from './tls-files.ts'
 
 /** The value of a reference. Throws a SecretFault. */
 export type ReadSecret = (reference: Reference) => string
+
+/** In one text: each may bring as much as a file may hold. */
+const referencesMax = 16
 
 export interface Resolved {
   /** With the values that could be had; in the other places stands what `otherwise` gives. */
@@ -48,6 +59,8 @@ export function resolve(
     if (without.has(place)) continue
     const isBundle = place === 'tls.ca'
     try {
+      if (referencesIn(text).length > referencesMax)
+        throw new SecretFault(`holds more than ${referencesMax} references; put it into one file`)
       texts[place] = substitute(text, (reference) => read({ ...reference, isBundle }))
     } catch (thrown) {
       if (!(thrown instanceof SecretFault)) throw thrown
