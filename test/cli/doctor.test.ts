@@ -45,6 +45,21 @@ test('finds nothing to mend where all is well', async () => {
   expect(shown.stdout).toMatch(/^ok +server raw +connected for \d+s$/m)
 })
 
+test('says which tools clients miss because nobody has approved them', async () => {
+  const config = { mcp_proxy: { pinning: 'on' }, mcps: [{ name: 'raw', ...raw }] }
+  await using gateway = await startGatewayProcess({ via, config })
+  const { exitCode, of } = await examined(gateway.directory, ['--url', gateway.url])
+  expect([exitCode, of('server raw')[0]?.result]).toEqual([0, 'ok'])
+  expect(of('pinning raw')).toMatchObject([
+    { result: 'warning', finding: expect.stringMatching(/^held back until approved: \d+ tools?; "compozy/) },
+  ])
+  await runCommand(['approvals', 'approve', 'raw', '--all', '--url', gateway.url], {
+    via,
+    cwd: gateway.directory,
+  })
+  expect((await examined(gateway.directory, ['--url', gateway.url])).of('pinning raw')).toEqual([])
+})
+
 test('names each fault with its cure', async () => {
   await using gateway = await startGatewayProcess({
     via,

@@ -8,6 +8,7 @@ import type { ServerList, ServerView } from '../../http/api/answers.ts'
 import { type AdminApi, adminApi } from '../admin/admin-api.ts'
 import { cell, type Received, received, receivedList } from '../admin/received.ts'
 import { ageOf, reasonOf, stateWord, statusOf } from '../admin/server-state.ts'
+import { approvalsOf } from '../approvals/shown-approvals.ts'
 import { directWhenLocal, unreachableReason } from '../gateway-fetch.ts'
 import { counted } from '../terminal/units.ts'
 import { type Finding, fault, note, ok, warning } from './finding.ts'
@@ -25,7 +26,12 @@ export async function gatewayFindings(flags: FlagTexts): Promise<Finding[]> {
   if (alive.some(({ result }) => result === 'fault')) return alive
   try {
     const list = await api.request<ServerList>('GET', '/mcps')
-    return [...alive, ...(await versionFindings(api)), ...serversFindings(list)]
+    return [
+      ...alive,
+      ...(await versionFindings(api)),
+      ...serversFindings(list),
+      ...(await pinningFindings(api)),
+    ]
   } catch (thrown) {
     if (!(thrown instanceof CommandError)) throw thrown
     const [finding = '', asksForToken] = thrown.message.split(' Give one with --token.')
@@ -124,6 +130,22 @@ function serversFindings(list: Received<ServerList>): Finding[] {
       return fault(check, `${state}: ${reason}`, `"compozy servers get ${name}" shows more.`)
     return reason === '' ? ok(check, state) : warning(check, `${state}: ${reason}`)
   })
+}
+
+/** Tools that clients miss because nobody has approved them; none where the gateway does not say. */
+async function pinningFindings(api: AdminApi): Promise<Finding[]> {
+  const answer = await approvalsOf(api, null).catch((thrown: unknown) => {
+    if (thrown instanceof CommandError) return null
+    throw thrown
+  })
+  return (answer?.servers ?? [])
+    .filter(({ pinned, pending }) => pinned && pending.length > 0)
+    .map(({ server, pending }) =>
+      warning(
+        `pinning ${server}`,
+        `held back until approved: ${counted(pending.length, 'tool')}; "compozy approvals show ${server}" shows what differs`,
+      ),
+    )
 }
 
 function parsed(text: string): unknown {
