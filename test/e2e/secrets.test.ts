@@ -84,7 +84,7 @@ describe('secrets in files', () => {
     expect(await asked(face('sent'), 'echo', 'door-canary-1')).toContain('api-canary-1')
     await using child = await RawClient.open(face('child'), { token: 'door-canary-1' })
     expect(await textOf(child, 1, 'token')).toEndWith(' env-canary-1')
-    const slow = textOf(child, 2, 'token', { ms: 5_500 })
+    const slow = textOf(child, 2, 'token', { ms: 4_000 })
 
     const shown = await (await gateway.admin('/mcps')).text()
     expect(shown).toContain(`\${file:${volume}/env}`)

@@ -1,15 +1,22 @@
 /** References to secrets: their grammar, the files that they name, and what becomes of a definition that has some. */
 import { describe, expect, test } from 'bun:test'
-import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServerDefinition } from '../../src/registry/definition.ts'
 import { parseDefinition } from '../../src/registry/definition-schema.ts'
 import { definitionToStored, definitionToWire, secretValuesOf } from '../../src/registry/definition-wire.ts'
 import { mergeMasked } from '../../src/registry/merge-masked.ts'
-import { asWritten, escaped, substitute, valuesIn } from '../../src/registry/secrets/references.ts'
-import { resolveSent, resolveStored } from '../../src/registry/secrets/resolve.ts'
+import { asWritten, escaped, placesOf, substitute, valuesIn } from '../../src/registry/secrets/references.ts'
+import {
+  type ReadSecret,
+  readReferred,
+  resolve,
+  resolveSent,
+  resolveStored,
+} from '../../src/registry/secrets/resolve.ts'
 import { askCommand } from '../../src/registry/secrets/secret-command.ts'
 import { readSecretFile } from '../../src/registry/secrets/secret-file.ts'
+import { certificatesIn } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 function definitionOf(fields: Readonly<Record<string, unknown>>): ServerDefinition {
@@ -273,5 +280,39 @@ describe('a definition with references', () => {
     expect(stored.unread).toContain('authTokens[0]: cannot read')
     expect(stored.authTokens[0]).toMatch(/^unread-[0-9a-f-]{36}$/)
     expect(definitionToStored(stored)).toEqual(definitionToStored(definitionOf(fields(dir))))
+  })
+
+  test('keeps certificate and key of before while only one of the two is another', () => {
+    using files = temporaryDirectory()
+    const { ca, issue } = certificatesIn(files.path)
+    const [alice, carol] = [issue('alice'), issue('carol')]
+    const [cert, key] = [join(files.path, 'now.cert'), join(files.path, 'now.key')]
+    copyFileSync(alice.cert, cert)
+    copyFileSync(alice.key, key)
+    const read: ReadSecret = (reference) => readReferred(reference, null)
+    const url = 'https://a.example'
+    const written = definitionOf({ transport: 'streamable-http', url, tls: { ca, cert, key } })
+    const { definition: before, problems } = resolve(written, read, () => '')
+    expect([problems, before.tls?.ca, definitionToWire(before).tls]).toEqual([
+      [],
+      readSecretFile(ca, null),
+      { ca, cert, key },
+    ])
+    const after = () => {
+      const texts = new Map(placesOf(before))
+      return resolve(before, read, (place) => texts.get(place) ?? '')
+    }
+    copyFileSync(carol.cert, cert)
+    const half = after()
+    expect(half.definition.tls).toEqual(before.tls)
+    expect(half.problems).toEqual([
+      { field: 'tls.key', reason: 'is not the key of the certificate in tls.cert' },
+    ])
+    copyFileSync(carol.key, key)
+    expect([after().problems, after().definition.tls?.key]).toEqual([[], readSecretFile(carol.key, null)])
+    // Certificates are shown to whoever connects, a key to nobody.
+    const hidden = secretValuesOf(before)
+    expect(hidden).toContain(readSecretFile(alice.key, null))
+    expect(hidden).not.toContain(readSecretFile(alice.cert, null))
   })
 })

@@ -67,7 +67,7 @@ export function resolve(
       refuse(place, thrown.message)
     }
   }
-  const refused = () => refusedOf(bare, texts).filter(({ field }) => !without.has(field))
+  const refused = () => refusedOf(bare, texts, without).filter(({ field }) => !without.has(field))
   // The schema is asked before the rules between fields, so a second fault may show when the first is gone.
   for (let found = refused(); found.length > 0; found = refused())
     for (const { field, reason } of found) if (!without.has(field)) refuse(field, reason)
@@ -75,11 +75,15 @@ export function resolve(
 }
 
 /** What the rules of definitions say of these texts; of all of them where it is not clear which is meant. */
-function refusedOf(bare: ServerDefinition, texts: Readonly<Record<string, string>>): Problem[] {
+function refusedOf(
+  bare: ServerDefinition,
+  texts: Readonly<Record<string, string>>,
+  without: ReadonlySet<string>,
+): Problem[] {
   const { tls, ...definition } = withTexts(bare, texts)
   const wrong = (['ca', 'cert', 'key'] as const).flatMap((field) => {
     const reason = tls === undefined ? null : tlsProblem(tls, field)
-    return reason === null ? [] : [{ field: `tls.${field}`, reason }]
+    return reason === null || without.has(`tls.${field}`) ? [] : [{ field: `tls.${field}`, reason }]
   })
   if (wrong.length > 0) return wrong
   const parsed = parseDefinition(definitionToStored(definition), { allowCwd: true, now: '' })

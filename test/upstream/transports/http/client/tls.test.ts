@@ -1,6 +1,8 @@
 /** What HTTP to a server shows of the gateway's certificates, and to whom. */
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { outgoingProxies } from '../../../../../src/net/outgoing-proxy.ts'
 import { Cancellation } from '../../../../../src/upstream/transports/http/client/answer/cancellation.ts'
 import { HttpClient } from '../../../../../src/upstream/transports/http/client/http-client.ts'
 import { certificatesIn } from '../../../../support/certificates.ts'
@@ -47,4 +49,38 @@ test('clients with different certificates share no connection, one after the oth
   // They are kept open and used again, each by its own.
   expect(server.connections.length).toBeLessThan(60)
   for (const client of clients) client.close()
+})
+
+test('an outgoing proxy passes the connection on, and the certificate is shown to the server behind it', async () => {
+  using files = temporaryDirectory()
+  const { ca, issue } = certificatesIn(files.path)
+  const [alice, bob] = [issue('alice'), issue('bob')]
+  await using server = await startTlsServer({ ...issue('own'), clientCa: ca })
+  const asked: string[] = []
+  const proxy = createServer((client) => {
+    client.once('data', (head: Buffer) => {
+      asked.push(head.toString('latin1').split('\r\n', 1)[0] ?? '')
+      const through = connect(Number(new URL(server.url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connected\r\n\r\n')
+        client.pipe(through).pipe(client)
+      })
+      for (const socket of [client, through]) socket.on('error', () => {})
+    })
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const { port } = proxy.address() as AddressInfo
+  const clients = [alice, bob].map(({ cert, key }) => {
+    const tls = { ca: text(ca), cert: text(cert), key: text(key) }
+    const proxies = outgoingProxies({ HTTPS_PROXY: `http://127.0.0.1:${port}` })
+    return new HttpClient({ url: server.url, headers: {}, lineBytesMax: 1_000, tls, proxies })
+  })
+  const request = { method: 'POST', protocolHeaders: {}, body: '{"id":1,"method":"ping"}' } as const
+  for (const client of [...clients, ...clients]) {
+    const answer = await client.request({ ...request, cancellation: new Cancellation() })
+    await answer.pieces(1_000)
+  }
+  expect(asked[0]).toBe(`CONNECT ${new URL(server.url).host} HTTP/1.1`)
+  expect(server.requests.map(({ who }) => who)).toEqual(['alice', 'bob', 'alice', 'bob'])
+  for (const client of clients) client.close()
+  proxy.close()
 })
