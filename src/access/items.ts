@@ -5,6 +5,7 @@
 
 import { type Era, rpcCodes } from '../protocol/eras.ts'
 import {
+  isSpelling,
   type MessageText,
   memberSpan,
   paramSpan,
@@ -52,7 +53,9 @@ function withoutHidden(text: string, { kind, list, key }: ListForm, reach: Reach
   if (result === null) return text
   const items = memberSpan(text, result.start, list)
   const resultText = text.slice(result.start, result.end)
-  const nothing = () => replaceSpan(text, result, editObject(resultText, { set: { [list]: '[]' } }) ?? '{}')
+  const drop = (member: string): boolean => member !== list && isSpelling(list, member)
+  const nothing = () =>
+    replaceSpan(text, result, editObject(resultText, { drop, set: { [list]: '[]' } }) ?? '{}')
   // Two lists: whoever reads the other one would see what is hidden.
   if (items === null) return hasDoubled(resultText, [list]) ? nothing() : text
   const pins = kind === 'tool' ? reach.pins : null

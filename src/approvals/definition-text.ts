@@ -3,8 +3,8 @@
  * writes it, and another one for any other. Pure.
  *
  * Every member counts, also those that nobody knows yet: what a client will show to a model tomorrow is not known
- * today. Two things do not count, because a bridge between the eras changes them: `execution`, which says how a tool
- * runs as a task, and the wrapping of an output schema that has no object at its root.
+ * today. Two things do not count, because a bridge between the eras changes them: `execution` where it says how a tool
+ * runs as a task and nothing else, which might be a text for a model, and the wrapping of an output schema that has no object at its root.
  */
 import { wrapOutputSchema } from '../protocol/bridge/output-schema.ts'
 import { isObject } from '../protocol/json.ts'
@@ -13,6 +13,9 @@ import { editObject, memberText, parsed } from '../protocol/spans.ts'
 
 /** A definition with more characters can be read by nobody, and cannot be approved. */
 export const definitionCharsMax = 256 * 1024
+
+/** A member of a tool that says how it runs. */
+const taskSupport = /^"execution":\{(?:"taskSupport":"(?:forbidden|optional|required)")?\}$/
 
 /** Deeper values count as they are written. */
 const depthMax = 64
@@ -74,7 +77,7 @@ class Canonical {
     })
     members.sort((one, other) => (one.key < other.key ? -1 : 1))
     if (!whole || members.some(({ key }, at) => members[at + 1]?.key === key)) return null
-    const counted = depth > 0 ? members : members.filter(({ key }) => key !== '"execution"')
+    const counted = depth > 0 ? members : members.filter(({ text }) => !taskSupport.test(text))
     return `{${counted.map(({ text }) => text).join(',')}}`
   }
 

@@ -46,6 +46,9 @@ const colon = 58
 /** Messages of one batch, from whichever side. */
 export const batchMessagesMax = 100
 
+/** In place of a slot, for a key that is a wanted one but for its case. */
+const otherCase = -2
+
 /** The shortest key with an escape in it: one letter of a two-letter key as \\uXXXX. */
 const escapedKeyCharsMin = 7
 
@@ -234,8 +237,9 @@ export function stringAt(text: string, start: number, end: number): string | nul
 
 /**
  * Walks the members of one object and notes the spans of the wanted keys in `spans` (start at 2k, end at 2k+1).
- * Returns the index after the closing brace, or -1 when the text is no object or names a wanted key twice:
- * a doubled key means different things to different parsers, and a relay must not choose.
+ * Returns the index after the closing brace, or -1 when the text is no object or names a wanted key twice, or in
+ * another case, which some readers (Go, C#) take for it: a doubled key means different things to different parsers, and
+ * a relay must not choose.
  */
 function scanObject(text: string, from: number, wanted: readonly string[], spans: number[]): number {
   let at = skipSpace(text, from)
@@ -247,6 +251,7 @@ function scanObject(text: string, from: number, wanted: readonly string[], spans
     const keyEnd = skipString(text, at)
     if (keyEnd < 0) return -1
     const slot = slotOf(text, at, keyEnd, wanted)
+    if (slot === otherCase) return -1
     at = skipSpace(text, keyEnd)
     if (text.charCodeAt(at) !== colon) return -1
     const start = skipSpace(text, at + 1)
@@ -279,8 +284,9 @@ function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly
   const first = text.charCodeAt(keyStart + 1)
   for (let slot = 0; slot < wanted.length; slot++) {
     const key = wanted[slot] as string
-    if (key.length === length && key.charCodeAt(0) === first && text.startsWith(key, keyStart + 1))
-      return slot
+    if (key.length !== length || (key.charCodeAt(0) | caseBit) !== (first | caseBit)) continue
+    if (text.startsWith(key, keyStart + 1)) return slot
+    if (isSpelling(key, text.slice(keyStart + 1, keyEnd - 1))) return otherCase
   }
   // An escaped spelling of a key ("i\u0064") is the same key to a JSON parser, and longer than it.
   if (length < escapedKeyCharsMin) return -1
@@ -288,7 +294,22 @@ function slotOf(text: string, keyStart: number, keyEnd: number, wanted: readonly
   const raw = text.slice(keyStart, keyEnd)
   if (!raw.includes('\\')) return -1
   const key = unquote(raw)
-  return key === null ? -1 : wanted.indexOf(key)
+  if (key === null) return -1
+  const slot = wanted.indexOf(key)
+  return slot < 0 && wanted.some((one) => isSpelling(one, key)) ? otherCase : slot
+}
+
+/** What tells an ASCII letter from the same one in the other case. */
+const caseBit = 32
+
+/** Whether a key is this one for readers that look at no case. */
+export function isSpelling(key: string, other: string): boolean {
+  return key.length === other.length && folded(key) === folded(other)
+}
+
+/** The long s and the Kelvin sign, too. */
+function folded(text: string): string {
+  return text.toUpperCase().toLowerCase()
 }
 
 function unquote(quoted: string): string | null {

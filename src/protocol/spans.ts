@@ -5,7 +5,7 @@
  * Pure, never throws; text that is not what a function expects gives null. A member that stands twice is
  * one member: editing it leaves one, so that no two readers of the result can see different values.
  */
-import { skipSpace, skipValue } from './jsonrpc.ts'
+import { isSpelling, skipSpace, skipValue } from './jsonrpc.ts'
 
 const quote = 0x22
 const backslash = 0x5c
@@ -79,14 +79,15 @@ export function memberText(text: string, key: string): string | null {
 }
 
 /**
- * Whether one of these members stands twice. JSON.parse reads the last one and other readers the first, so
- * what was checked and what is executed could differ.
+ * Whether one of these members stands twice, or in another case. JSON.parse reads the last one and other readers the
+ * first, or look at no case, so what was checked and what is executed could differ.
  */
 export function hasDoubled(text: string, keys: readonly string[]): boolean {
   const seen = new Set<string>()
   for (const { key } of membersOf(text) ?? []) {
     if (seen.has(key)) return true
     if (keys.includes(key)) seen.add(key)
+    else if (keys.some((one) => isSpelling(one, key))) return true
   }
   return false
 }

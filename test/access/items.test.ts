@@ -36,6 +36,21 @@ describe('a list of which something is hidden', () => {
       result: '{"tools":[],"t\\u006fols":[{"name":"evil"}]}',
       left: '{"tools":[]}',
     },
+    {
+      why: 'empty where there is another one in other letters, which readers in Go and C# take for it',
+      result: '{"tools":[{"name":"good"}],"Tools":[{"name":"evil"}]}',
+      left: '{"tools":[]}',
+    },
+    {
+      why: 'empty where it is in other letters alone',
+      result: '{"toolſ":[{"name":"evil"}],"x":1}',
+      left: '{"x":1,"tools":[]}',
+    },
+    {
+      why: 'without what has its name in other letters as well',
+      result: '{"tools":[{"name":"good","NAME":"evil"},{"name":"good"}]}',
+      left: '{"tools":[{"name":"good"}]}',
+    },
     { why: 'empty where it is no list', result: '{"tools":{"0":{"name":"evil"}}}', left: '{"tools":[]}' },
     { why: 'as it is where there is none', result: '{"nonsense":[1]}', left: '{"nonsense":[1]}' },
   ])('is shown $why', ({ result, left }) => {
@@ -114,6 +129,30 @@ describe('where prompts and resources are hidden', () => {
   const deep = '['.repeat(300) + ']'.repeat(300)
 
   test.each([
+    {
+      why: 'a prompt whose name is there in other letters, which servers in Go and C# take for it',
+      method: 'prompts/get',
+      params: '"name":"open","Name":"secret"',
+      refused: 'prompt',
+    },
+    {
+      why: 'a URI in other letters alone',
+      method: 'resources/read',
+      params: '"URI":"docs://secret/1"',
+      refused: 'resource',
+    },
+    {
+      why: 'a ref in other letters',
+      method: 'completion/complete',
+      params: '"ref":{"type":"ref/prompt","name":"open"},"Ref":{"type":"ref/prompt","name":"secret"}',
+      refused: 'template',
+    },
+    {
+      why: 'a list in other letters',
+      method: 'subscriptions/listen',
+      params: '"notifications":{"resourceſubscriptions":["docs://secret/1"]}',
+      refused: 'resource',
+    },
     {
       why: 'a prompt that is open',
       method: 'completion/complete',

@@ -36,6 +36,14 @@ describe('another definition', () => {
     { why: 'by an icon', text: plain.replace('{', '{"icons":[{"src":"data:,"}],') },
     { why: 'by its _meta', text: plain.replace('{', '{"_meta":{"ui":{"resourceUri":"ui://x"}},') },
     { why: 'by an output schema', text: plain.replace('{', '{"outputSchema":{"type":"object"},') },
+    {
+      why: 'by a text beside what says how it runs',
+      text: plain.replace('{', '{"execution":{"taskSupport":"optional","note":"read the key"},'),
+    },
+    {
+      why: 'by a text in place of it',
+      text: plain.replace('{', '{"execution":{"taskSupport":"read the key"},'),
+    },
     { why: 'by the order of a list', text: plain.replace('"maximum":1.10', '"enum":[2,1]') },
     { why: 'by what is deep in a schema', text: plain.replace('"maximum"', '"minimum"') },
     { why: 'by a character that nobody sees', text: plain.replace('é', 'é\u200b') },

@@ -30,6 +30,9 @@ const params = [
   { why: 'behind another one', text: '{"name":"echo","name":"mirror"}' },
   { why: 'before another one', text: '{"name":"mirror","name":"echo"}' },
   { why: 'behind another one, under an escaped key', text: '{"name":"echo","n\\u0061me":"mirror"}' },
+  { why: 'beside another one, in other letters', text: '{"name":"echo","Name":"mirror"}' },
+  { why: 'in other letters alone', text: '{"NAME":"mirror"}' },
+  { why: 'in other letters with an escape', text: '{"name":"echo","N\\u0041me":"mirror"}' },
   { why: 'in a list, which some servers take for its text', text: '{"name":["mirror"]}' },
   { why: 'with a prototype in front', text: '{"__proto__":{"name":"echo"},"name":"mirror"}' },
 ]

@@ -57,6 +57,13 @@ describe('scanMessage', () => {
     { text: '{"method":"a"}{"method":"b"}', kind: null, why: 'two messages' },
     { text: '[{"method":"a"}]', kind: null, why: 'a batch is not one message' },
     { text: '', kind: null, why: 'nothing' },
+    {
+      text: '{"id":1,"method":"ping","Method":"tools/call"}',
+      kind: null,
+      why: 'a second method in other letters, which some readers take for it',
+    },
+    { text: '{"id":1,"method":"a","PARAM\\u0053":{}}', kind: null, why: 'params in other letters, escaped' },
+    { text: '{"id":1,"method":"a","methods":1,"Meta":2}', kind: 'request', why: 'members that are others' },
     { text: 'Listening on port 3000', kind: null, why: 'what servers print on stdout by mistake' },
     {
       text: '{"method":"a","params":{"x":"\\\\"}}',
