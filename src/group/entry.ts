@@ -82,7 +82,7 @@ export class GroupEntry implements ServerEntry {
       reconnectAttempts: 0,
       restarts: 0,
       since: this.#since,
-      reason: status === 'error' ? 'None of its servers is connected.' : null,
+      reason: this.#reason(status),
       lastExit: null,
       upTime: 0,
       ...(this.#face?.group.counters.figures() ?? noCalls),
@@ -106,6 +106,13 @@ export class GroupEntry implements ServerEntry {
     const { name } = this.definition
     const details = `${name} is a group. Call the tool at the server that has it, or over /mcp-proxy/${name}/stream.`
     return Promise.reject(new GatewayError('BAD_REQUEST', details))
+  }
+
+  #reason(status: ServerState): string | null {
+    if (status === 'error') return 'None of its servers is connected.'
+    return status === 'connecting' && this.#face?.group.memberStates().length === 0
+      ? 'None of its servers is registered.'
+      : null
   }
 
   /** Connected while one of its members is. */

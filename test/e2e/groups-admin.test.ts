@@ -135,6 +135,15 @@ describe('a group over the API', () => {
     expect((await gateway.admin('/groups/made')).status).toBe(404)
   })
 
+  test('says so as long as none of its servers is registered', async () => {
+    const body = { name: 'early', transport: 'group', members: [{ server: 'nobody' }] }
+    await gateway.admin('/mcps', { method: 'POST', body })
+    await report('early')
+    const { status } = (await (await gateway.admin('/mcps/early')).json()) as { status: object }
+    expect(status).toMatchObject({ status: 'connecting', reason: 'None of its servers is registered.' })
+    await gateway.admin('/mcps/early', { method: 'DELETE' })
+  })
+
   test.each([
     {
       why: 'a group in a group',
