@@ -57,7 +57,7 @@ export function recordAnswer(
     client: log.client,
     sessionId: log.sessionId,
     pair: log.pair,
-    traceId: log.trace?.traceId,
+    traceId: log.trace?.traceId ?? undefined,
   }
   recorder.metrics.httpAnswered(area, status)
   recorder.log.access(entry)
@@ -84,7 +84,7 @@ export function recordEnding(recorder: AccessRecorder, context: RequestContext, 
     client: log.client,
     sessionId: log.sessionId,
     pair: log.pair,
-    traceId: log.trace?.traceId,
+    traceId: log.trace?.traceId ?? undefined,
   }
   recorder.log.call(entry)
   // Whoever was asked something and stays away has a line already: that of the request.

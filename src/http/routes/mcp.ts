@@ -270,14 +270,15 @@ export function traceRequest(
   const tracer = recorder.traces?.tracer ?? null
   if (tracer === null || message?.kind !== 'request') return
   const params = isObject(body) ? body['params'] : null
-  log.trace = tracer.begin(incomingContext(request.headers, params), () => {
-    const version = request.headers.get('mcp-protocol-version')
-    return {
-      startedAtMs,
-      idText: idTextOf(message).slice(0, nameCharsMax),
-      prompt: log.item?.kind === 'prompt' ? shownText(log.item.name, nameCharsMax) : null,
-      protocolVersion: version === null ? null : shownText(version, nameCharsMax),
-    }
+  const trace = tracer.begin(incomingContext(request.headers, params))
+  log.trace = trace
+  if (!trace.recorded) return
+  const version = request.headers.get('mcp-protocol-version')
+  trace.learn({
+    startedAtMs,
+    idText: idTextOf(message).slice(0, nameCharsMax),
+    prompt: log.item?.kind === 'prompt' ? shownText(log.item.name, nameCharsMax) : null,
+    protocolVersion: version === null ? null : shownText(version, nameCharsMax),
   })
 }
 

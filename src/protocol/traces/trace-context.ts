@@ -152,9 +152,14 @@ function metaStart(text: string, paramsStart: number): number {
 
 /** What is inserted at the beginning of an object: of `_meta`, or of `params` that have none. */
 function insertedAt(text: string, at: number, bare: boolean, context: CarriedContext): string {
+  const { traceparent, tracestate, baggage } = context
+  const empty = text.charCodeAt(skipSpace(text, at)) === closeBrace
+  // The usual one, in as few pieces as can be.
+  if (bare && !empty && tracestate === null && baggage === null)
+    return `"_meta":{"traceparent":"${traceparent}"},`
   const members = membersOf(context)
   const more = bare ? `"_meta":{${members}}` : members
-  return text.charCodeAt(skipSpace(text, at)) === closeBrace ? more : `${more},`
+  return empty ? more : `${more},`
 }
 
 function membersOf({ traceparent, tracestate, baggage }: CarriedContext): string {

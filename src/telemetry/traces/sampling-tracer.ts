@@ -43,16 +43,16 @@ export class SamplingTracer implements Tracer {
     this.#spans = new Spans(taker, urlOf)
   }
 
-  begin(incoming: IncomingTrace | null, facts: () => RequestFacts): RequestTrace {
+  begin(incoming: IncomingTrace | null): RequestTrace {
     const { ids } = this.#spans
     if (incoming === null) {
       const traceId = ids.take(traceIdDigits)
-      if (Math.random() < this.#sampler.ratio) return new RecordedRequest(this.#spans, null, facts(), traceId)
+      if (Math.random() < this.#sampler.ratio) return new RecordedRequest(this.#spans, null, traceId)
       return new UnrecordedRequest(traceId, null, ids)
     }
     const { traceId, sampled } = incoming
     const recorded = this.#sampler.parentBased ? sampled : this.#picks(traceId)
-    if (recorded) return new RecordedRequest(this.#spans, incoming, facts(), traceId)
+    if (recorded) return new RecordedRequest(this.#spans, incoming, traceId)
     return new UnrecordedRequest(traceId, incoming, ids)
   }
 
@@ -92,21 +92,22 @@ class RandomDigits {
 
 /** A request of which nothing is recorded: what is behind the gateway is told so, in the same trace. */
 class UnrecordedRequest implements RequestTrace, CallTrace {
-  readonly traceId: string
-  readonly #carried: Carried
+  readonly recorded = false
+  readonly traceId: string | null
+  readonly carried: Carried
 
   constructor(traceId: string, incoming: IncomingTrace | null, ids: RandomDigits) {
-    this.traceId = traceId
+    this.traceId = incoming === null ? null : traceId
     // What was not sampled is passed on as it came. Where a sampler of the gateway's own has decided otherwise than the
     // caller, the flag is another.
     if (incoming !== null && !incoming.sampled) {
-      this.#carried = { context: incoming, inMessage: incoming.inMessage }
+      this.carried = { context: incoming, inMessage: incoming.inMessage }
       return
     }
     const spanId = incoming?.spanId ?? ids.take(spanIdDigits)
     const traceparent = `00-${traceId}-${spanId}-00`
     const { tracestate = null, baggage = null } = incoming ?? {}
-    this.#carried = { context: { traceparent, tracestate, baggage }, inMessage: false }
+    this.carried = { context: { traceparent, tracestate, baggage }, inMessage: false }
   }
 
   get request(): RequestTrace {
@@ -118,8 +119,10 @@ class UnrecordedRequest implements RequestTrace, CallTrace {
   }
 
   sent(): Carried {
-    return this.#carried
+    return this.carried
   }
+
+  learn(): void {}
 
   ended(): void {}
 
@@ -132,16 +135,16 @@ class RecordedRequest implements RequestTrace {
   readonly traceId: string
   readonly spanId: string
   readonly spans: Spans
+  readonly recorded = true
   readonly incoming: IncomingTrace | null
-  readonly facts: RequestFacts
+  #facts: RequestFacts | null = null
   /** What is added to a monotonic moment to have it by the wall clock. */
   readonly wallClockMs: number
   #ended = false
 
-  constructor(spans: Spans, incoming: IncomingTrace | null, facts: RequestFacts, traceId: string) {
+  constructor(spans: Spans, incoming: IncomingTrace | null, traceId: string) {
     this.spans = spans
     this.incoming = incoming
-    this.facts = facts
     this.traceId = traceId
     this.spanId = spans.ids.take(spanIdDigits)
     this.wallClockMs = Date.now() - performance.now()
@@ -155,6 +158,10 @@ class RecordedRequest implements RequestTrace {
     return new RecordedCall(this)
   }
 
+  learn(facts: RequestFacts): void {
+    this.#facts = facts
+  }
+
   /** What a message carries whose sender is this span. */
   contextOf(spanId: string): TraceContext {
     const traceparent = `00-${this.traceId}-${spanId}-01`
@@ -162,10 +169,10 @@ class RecordedRequest implements RequestTrace {
   }
 
   ended(entry: CallEntry & HttpFacts): void {
-    if (this.#ended) return
+    if (this.#ended || this.#facts === null) return
     this.#ended = true
     const { incoming } = this
-    const { startedAtMs, protocolVersion, idText, prompt } = this.facts
+    const { startedAtMs, protocolVersion, idText, prompt } = this.#facts
     const method = entry.rpcMethod ?? ''
     const target = entry.tool ?? prompt
     this.spans.taker.take({
@@ -202,6 +209,7 @@ class RecordedRequest implements RequestTrace {
 }
 
 class RecordedCall implements CallTrace {
+  readonly carried = null
   readonly request: RecordedRequest
   #to: SentTo | null = null
   #spanId = ''
@@ -212,9 +220,9 @@ class RecordedCall implements CallTrace {
     this.request = request
   }
 
-  sent(to: () => SentTo): Carried {
+  sent(to: SentTo): Carried {
     if (this.#to === null) {
-      this.#to = to()
+      this.#to = to
       this.#spanId = this.request.spans.ids.take(spanIdDigits)
       this.#sentAtMs = performance.now()
     }

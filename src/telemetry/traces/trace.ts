@@ -35,13 +35,17 @@ export interface RequestFacts {
 }
 
 export interface Tracer {
-  /** A request of a client's has come; asks for more where it is recorded. */
-  begin(incoming: IncomingTrace | null, facts: () => RequestFacts): RequestTrace
+  /** A request of a client's has come; more is asked of it where it is recorded. */
+  begin(incoming: IncomingTrace | null): RequestTrace
 }
 
 /** One request of a client's, from its arrival to its end. */
 export interface RequestTrace {
-  readonly traceId: string
+  /** For people to look for: null where nothing is recorded and its client has named none. */
+  readonly traceId: string | null
+  readonly recorded: boolean
+  /** Takes what its span says, before it is sent anywhere; only where it is recorded. */
+  learn(facts: RequestFacts): void
   /** Begins a request that is sent to a server because of it. */
   call(): CallTrace
   /** It has ended, as this line says; only the first end counts. */
@@ -69,8 +73,10 @@ export interface SentTo {
 /** One request to a server. */
 export interface CallTrace {
   readonly request: RequestTrace
+  /** What it carries wherever it is sent; null where it has a span, which `sent` begins. */
+  readonly carried: Carried | null
   /** It is sent: what it must carry. Sent again, it carries the same. */
-  sent(to: () => SentTo): Carried
+  sent(to: SentTo): Carried
   /** Ended once; nothing where it was never sent. */
   ended(ending: CallEnding): void
   /** The server asks its client something in the middle of it; null where nothing of it is recorded. */

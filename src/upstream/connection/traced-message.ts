@@ -31,9 +31,14 @@ export function carriedBy(
   server: string,
   pid: number | null,
 ): Carried {
-  return trace.sent(() => {
-    const target = named.has(method) ? (paramString(message, 'name')?.slice(0, nameCharsMax) ?? null) : null
-    return { server, piped: pid !== null, method: method.slice(0, nameCharsMax), target, upstreamId }
+  if (trace.carried !== null) return trace.carried
+  const target = named.has(method) ? (paramString(message, 'name')?.slice(0, nameCharsMax) ?? null) : null
+  return trace.sent({
+    server,
+    piped: pid !== null,
+    method: method.slice(0, nameCharsMax),
+    target,
+    upstreamId,
   })
 }
 

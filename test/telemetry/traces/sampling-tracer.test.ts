@@ -9,10 +9,12 @@ function tracerOf(ratio: number, parentBased = true) {
   const spans: EndedSpan[] = []
   const sampler = { name: 'test', ratio, parentBased }
   const tracer = new SamplingTracer(sampler, { take: (span) => spans.push(span) }, () => null)
-  const begin = (incoming: IncomingTrace | null = null) =>
-    tracer.begin(incoming, () => ({
-      ...{ startedAtMs: performance.now(), idText: '1', prompt: null, protocolVersion: null },
-    }))
+  const begin = (incoming: IncomingTrace | null = null) => {
+    const trace = tracer.begin(incoming)
+    const facts = { startedAtMs: performance.now(), idText: '1', prompt: null, protocolVersion: null }
+    if (trace.recorded) trace.learn(facts)
+    return trace
+  }
   return { spans, begin }
 }
 
@@ -31,7 +33,7 @@ const entry = {
 } as const
 
 /** What travels to the server. */
-const sentOf = (trace: ReturnType<ReturnType<typeof tracerOf>['begin']>) => trace.call().sent(() => to)
+const sentOf = (trace: ReturnType<ReturnType<typeof tracerOf>['begin']>) => trace.call().sent(to)
 
 describe('the sampler', () => {
   test('records so many of the traces that begin here', () => {
@@ -81,8 +83,8 @@ describe('a call', () => {
   test('that is sent again carries the same, and is one span', () => {
     const { spans, begin } = tracerOf(1)
     const call = begin().call()
-    const first = call.sent(() => to)
-    expect(call.sent(() => to)).toEqual(first)
+    const first = call.sent(to)
+    expect(call.sent(to)).toEqual(first)
     call.ended({ outcome: 'ok' })
     call.ended({ outcome: 'failed' })
     expect(spans).toMatchObject([{ name: 'tools/call read', kind: 3, failed: false }])
@@ -108,7 +110,7 @@ describe('a call', () => {
   ] as const)('that ended with %p has failed: %p', (ending, failed, attributes) => {
     const { spans, begin } = tracerOf(1)
     const call = begin().call()
-    call.sent(() => to)
+    call.sent(to)
     call.ended(ending)
     expect(spans).toMatchObject([{ failed, attributes }])
     if (ending.outcome === 'ok') expect(spans[0]?.attributes).not.toHaveProperty('error.type')
