@@ -140,6 +140,11 @@ export function noteBodyRead(request: Request): void {
   const context = (request as Carrier)[key]
   if (context === undefined) return
   context.bodyRead = true
+  requireAdmitted(context)
+}
+
+/** Throws the GatewayError with which a request ends that has waited, and may not go on any more. */
+export function requireAdmitted(context: RequestContext): void {
   const refusal = context.admittedBy?.refusalNow(context) ?? null
   if (refusal !== null) throw refusal
 }

@@ -456,6 +456,26 @@ describe('with a key ends, within a second, everything that was opened with it a
     await poll('the cancel', async () => tallied().includes('notifications/cancelled'), 1_000)
   })
 
+  test('a change over the admin API that waits for its turn is not made', async () => {
+    const { text, key } = await make(gateway, { name: 'waiting', role: 'admin' })
+    await (await gateway.admin('/mcps', { method: 'POST', body: raw('kept'), headers: admin })).arrayBuffer()
+    // A restart lets calls finish first, and whatever comes behind it waits.
+    const call = callModern(url('kept'), 'slow', { ms: 1_000 }, { token: 'g1' })
+    await poll('the call', async () => {
+      const answer = await gateway.admin('/mcps/kept', { headers: admin })
+      return ((await answer.json()) as { status: { totalRequests: number } }).status.totalRequests > 0
+    })
+    const restart = gateway.admin('/mcps/kept/restart', { method: 'POST', headers: admin })
+    await Bun.sleep(50)
+    const removal = gateway.admin('/mcps/kept', { method: 'DELETE', headers: bearer(text) })
+    await Bun.sleep(50)
+    await gateway.admin(`/keys/${key.id}`, { method: 'DELETE', headers: admin })
+    expect((await removal).status).toBe(401)
+    await call
+    expect((await restart).status).toBe(200)
+    expect((await gateway.admin('/mcps/kept', { headers: admin })).status).toBe(200)
+  })
+
   test('a call over the admin API is given up at its server', async () => {
     const { text, key } = await make(gateway, { name: 'operating', role: 'operator' })
     const headers = { ...bearer(text), 'content-type': 'application/json' }

@@ -4,13 +4,20 @@
  * Two admins who change one server at once must not both start from the same old definition, and a
  * server that is still stopping must be gone before its name is used again.
  */
+import { type RequestContext, requireAdmitted } from '../../context.ts'
+
 export class NameOrder {
   /** One entry for each name with work under way. */
   readonly #tails = new Map<string, Promise<unknown>>()
 
-  async run<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** `asker` is the request that wants it: it must still be let in when its turn has come. */
+  async run<T>(name: string, work: () => Promise<T>, asker: RequestContext | null = null): Promise<T> {
     const before = this.#tails.get(name) ?? Promise.resolve()
-    const mine = before.then(work, work)
+    const turn = async (): Promise<T> => {
+      if (asker !== null) requireAdmitted(asker)
+      return await work()
+    }
+    const mine = before.then(turn, turn)
     this.#tails.set(name, mine)
     try {
       return await mine

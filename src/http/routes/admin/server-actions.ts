@@ -6,6 +6,7 @@ import { GatewayError } from '../../../errors.ts'
 import { type EventStream, eventFrame } from '../../../session/event-stream.ts'
 import type { OutputLine } from '../../../upstream/server/output-tail.ts'
 import { answer } from '../../api/operation.ts'
+import { contextOf } from '../../context.ts'
 import type { NameOrder } from './name-order.ts'
 import type { AdminParts } from './parts.ts'
 import { querySwitch } from './query.ts'
@@ -24,9 +25,9 @@ export interface ServerActions {
 
 export function serverActions(parts: AdminParts, order: NameOrder): ServerActions {
   return {
-    restart: (request, name) => order.run(name, () => restart(parts, request, name)),
-    enable: (request, name) => order.run(name, () => enable(parts, request, name)),
-    disable: (request, name) => order.run(name, () => disable(parts, request, name)),
+    restart: (request, name) => order.run(name, () => restart(parts, request, name), contextOf(request)),
+    enable: (request, name) => order.run(name, () => enable(parts, request, name), contextOf(request)),
+    disable: (request, name) => order.run(name, () => disable(parts, request, name), contextOf(request)),
     logs: (request, name) => logs(parts, request, name),
   }
 }

@@ -12,7 +12,7 @@ import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts
 import type { ServerEntry } from '../../../upstream/server/directory.ts'
 import type { ServerView } from '../../api/answers.ts'
 import { answer } from '../../api/operation.ts'
-import { contextOf } from '../../context.ts'
+import { contextOf, requireAdmitted } from '../../context.ts'
 import { replyEmpty } from '../../reply.ts'
 import { readJson } from './body.ts'
 import type { NameOrder } from './name-order.ts'
@@ -46,13 +46,13 @@ export function serverHandlers(parts: AdminParts, order: NameOrder): ServerHandl
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
       const definition = definitionOf(parts, body, { now: now(parts) })
       contextOf(request).log.mcp = definition.name
-      return await order.run(definition.name, () => create(parts, request, definition))
+      return await order.run(definition.name, () => create(parts, request, definition), contextOf(request))
     },
     async replace(request, name) {
       const body = await readJson(request, parts.config.limits.bodyBytesMax)
-      return await order.run(name, () => replace(parts, request, name, body))
+      return await order.run(name, () => replace(parts, request, name, body), contextOf(request))
     },
-    remove: (request, name) => order.run(name, () => remove(parts, request, name)),
+    remove: (request, name) => order.run(name, () => remove(parts, request, name), contextOf(request)),
   }
 }
 
@@ -67,6 +67,8 @@ async function create(parts: AdminParts, request: Request, definition: ServerDef
     )
   }
   await parts.gate(definition)
+  // The gate asks a name server, which may be the caller's own.
+  requireAdmitted(contextOf(request))
   // Durable before it is answered: what a client was told 201 is there after a crash.
   // A switch that was set for another server of this name, one of the file, is not meant for this one.
   parts.store.setDisabled(name, null)
@@ -92,6 +94,7 @@ async function replace(parts: AdminParts, request: Request, name: string, body: 
     )
   }
   await parts.gate(definition)
+  requireAdmitted(contextOf(request))
   parts.store.put(definition)
   parts.directory.replace(definition)
   audit(parts, request, { action: 'replace', name, before: previous, after: definition })
