@@ -160,6 +160,13 @@ describe('the command', () => {
     expect(withToken.stdout).toContain('Bearer client-token')
   })
 
+  test('without a name is that of all servers at one URL', async () => {
+    const { stdout } = await snippet('--client', 'cursor', '--url', gateway.url, '--token', 'client-token')
+    expect(JSON.parse(stdout).mcpServers).toEqual({
+      compozy: { url: `${gateway.url}/mcp`, headers: { Authorization: 'Bearer client-token' } },
+    })
+  })
+
   test.each([
     {
       why: 'no client',

@@ -12,11 +12,17 @@ import { clients, nameInClients, type Snippet, type SnippetParts } from '../snip
 import { print } from '../terminal/output.ts'
 import { complain } from '../terminal/terminal.ts'
 
+/** What clients call the gateway where they reach all servers at once. */
+const nameOfAll = 'compozy'
 /** The file is written whether or not somebody answers. */
 const answerMsMax = 3_000
 
 const args: ArgsDef = {
-  name: serverArgument,
+  name: {
+    ...serverArgument,
+    required: false,
+    description: 'Name of the server or group; without it, all of them at /mcp.',
+  },
   client: {
     type: 'enum',
     options: Object.keys(clients),
@@ -45,7 +51,7 @@ export const snippet = defineCommand({
   args,
   async run({ rawArgs }) {
     const { flags, positionals } = parseArguments(rawArgs, args)
-    const [name = ''] = positionals
+    const [name] = positionals
     const client = flags['client']?.at(-1)
     const make = Object.entries(clients).find(([known]) => known === client)?.[1]
     if (client === undefined || make === undefined)
@@ -60,8 +66,9 @@ export const snippet = defineCommand({
     }))
     const base = await gatewayUrl(flags, found.address)
     const asks = (await askedForToken(base, name, given)) ?? found.asks
-    const [url] = endpointsOf(found.baseUrl ?? base, name)
-    const parts: SnippetParts = { name: nameInClients(name), url, token: given ?? (asks ? 'asked' : null) }
+    const url = urlOf(found.baseUrl ?? base, name)
+    const shown = nameInClients(name ?? nameOfAll)
+    const parts: SnippetParts = { name: shown, url, token: given ?? (asks ? 'asked' : null) }
     const made: Snippet = make(parts)
     if (wantsJson(flags)) print(asJson({ client, ...made }))
     else printSnippet(made)
@@ -69,12 +76,21 @@ export const snippet = defineCommand({
   },
 })
 
+/** Where a client reaches the server, or all of them. */
+function urlOf(base: string, name: string | undefined): string {
+  return name === undefined ? `${base.replace(/\/+$/, '')}/mcp` : endpointsOf(base, name)[0]
+}
+
 /**
  * Whether clients of the server need a token, asked as one of them; null where nobody answers. Throws a CommandError
  * when there is no such server, or when the token that was given does not open it.
  */
-async function askedForToken(base: string, name: string, token: string | undefined): Promise<boolean | null> {
-  const [url] = endpointsOf(base, name)
+async function askedForToken(
+  base: string,
+  name: string | undefined,
+  token: string | undefined,
+): Promise<boolean | null> {
+  const url = urlOf(base, name)
   try {
     const response = await fetch(url, {
       redirect: 'manual',
@@ -87,7 +103,10 @@ async function askedForToken(base: string, name: string, token: string | undefin
       },
     })
     await response.body?.cancel()
-    if (response.status === 404) throw new CommandError(`the gateway at ${base} has no server ${name}`)
+    if (response.status === 404) {
+      const what = name === undefined ? 'serves nothing at /mcp (default_group)' : `has no server ${name}`
+      throw new CommandError(`the gateway at ${base} ${what}`)
+    }
     if (response.status !== 401) return false
     if (token !== undefined) throw new CommandError(`the gateway at ${base} does not take this token`, 4)
     return true
