@@ -69,7 +69,7 @@ export class ServerDoor {
       const found = this.holderOf(digestOfAsked(token), global, guests)
       if (found !== null) return found
     }
-    if (asks) return this.#unauthenticated(byKey)
+    if (asks) return unauthenticated(keysAsk)
     // Where nobody needs a token it does not matter which one came along.
     return this.#tokenNeeded ? closedError() : anonymous
   }
@@ -116,13 +116,12 @@ export class ServerDoor {
     if (!this.#tokenNeeded || this.own.size > 0 || (!this.ownOnly && global.size > 0)) return false
     return guests().every(({ own }) => own.size === 0)
   }
+}
 
-  #unauthenticated(byKey: boolean): GatewayError {
-    const what = this.ownOnly
-      ? 'one of the server’s authTokens'
-      : `${byKey ? 'a key, or ' : ''}one of auth.global_tokens or of the server’s authTokens`
-    return new GatewayError('UNAUTHENTICATED', `Send "Authorization: Bearer" with ${what}.`)
-  }
+/** The same for every server, and for one that does not exist: whoever has no token learns from it of neither. */
+function unauthenticated(keysAsk: boolean): GatewayError {
+  const what = `${keysAsk ? 'a key, or ' : ''}one of auth.global_tokens or of the server’s authTokens`
+  return new GatewayError('UNAUTHENTICATED', `Send "Authorization: Bearer" with ${what}.`)
 }
 
 const noTokens = new TokenTable([], 'client')

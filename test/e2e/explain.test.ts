@@ -143,9 +143,7 @@ describe('what a client cannot tell apart an admin can', () => {
         return JSON.stringify({ status, error: answer.error }).replaceAll(name, 'NAME')
       }),
     )
-    expect(servers[0]?.replace('one of the server’s authTokens', '')).toBe(
-      servers[1]?.replace('one of the server’s authTokens', '') as string,
-    )
+    expect(new Set(servers).size).toBe(1)
   })
 })
 

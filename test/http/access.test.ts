@@ -152,6 +152,19 @@ describe('the door of one server', () => {
     { name: 'asked-own', requireAuth: true, authTokens: ['s3'] },
   ]
 
+  test('answers whoever has no token as one that is not there', async () => {
+    await using front = await startFront({ servers, settings: { auth } })
+    const names = [...servers.map(({ name }) => name), 'nowhere']
+    const answers = names.flatMap((name) =>
+      [undefined, 'wrong'].map(async (token) => {
+        const headers = token === undefined ? {} : bearer(token)
+        const answer = await front.send(`/mcp-proxy/${name}/stream`, { headers })
+        return JSON.stringify([answer.status, answer.headers.get('www-authenticate'), await answer.text()])
+      }),
+    )
+    expect(new Set(await Promise.all(answers)).size).toBe(1)
+  })
+
   test.each([
     { server: 'only', token: 's2', open: 200, guarded: 200, why: 'its own token' },
     { server: 'only', token: 'g1', open: 401, guarded: 401, why: 'a global one does not open it' },
