@@ -30,6 +30,8 @@ export interface SpanTaker {
 const traceIdDigits = 32
 const spanIdDigits = 16
 const randomBytes = 4_096
+/** Of the id of a trace that nobody records: one of 16 million ways to go on from the one before. */
+const newDigits = 6
 /** The last digits of a trace id decide, as many as a number holds exactly. */
 const decisiveDigits = 13
 const decisiveRange = 16 ** decisiveDigits
@@ -46,14 +48,13 @@ export class SamplingTracer implements Tracer {
   begin(incoming: IncomingTrace | null): RequestTrace {
     const { ids } = this.#spans
     if (incoming === null) {
-      const traceId = ids.take(traceIdDigits)
-      if (Math.random() < this.#sampler.ratio) return new RecordedRequest(this.#spans, null, traceId)
-      return new UnrecordedRequest(traceId, null, ids)
+      if (Math.random() >= this.#sampler.ratio) return new UnrecordedRequest(null, ids)
+      return new RecordedRequest(this.#spans, null, ids.take(traceIdDigits))
     }
     const { traceId, sampled } = incoming
     const recorded = this.#sampler.parentBased ? sampled : this.#picks(traceId)
     if (recorded) return new RecordedRequest(this.#spans, incoming, traceId)
-    return new UnrecordedRequest(traceId, incoming, ids)
+    return new UnrecordedRequest(incoming, ids)
   }
 
   /** The same for all spans of a trace, wherever they are made. */
@@ -80,13 +81,28 @@ class RandomDigits {
   #at = 0
 
   take(count: number): string {
-    if (this.#at + count > this.#digits.length) {
-      this.#digits = Buffer.from(crypto.getRandomValues(new Uint8Array(randomBytes))).toString('hex')
-      this.#at = 0
-    }
+    this.#require(count)
     const taken = this.#digits.slice(this.#at, this.#at + count)
     this.#at += count
     return taken
+  }
+
+  /**
+   * The traceparent of a trace that nobody records. Such ids need to be different and nothing else, so that those in a
+   * row may share most of their digits: making new ones for each would cost more than all that is done with them.
+   */
+  unrecorded(): string {
+    this.#require(traceIdDigits + spanIdDigits)
+    const spanAt = this.#at + traceIdDigits
+    const traceparent = `00-${this.#digits.slice(this.#at, spanAt)}-${this.#digits.slice(spanAt, spanAt + spanIdDigits)}-00`
+    this.#at += newDigits
+    return traceparent
+  }
+
+  #require(count: number): void {
+    if (this.#at + count <= this.#digits.length) return
+    this.#digits = Buffer.from(crypto.getRandomValues(new Uint8Array(randomBytes))).toString('hex')
+    this.#at = 0
   }
 }
 
@@ -96,16 +112,15 @@ class UnrecordedRequest implements RequestTrace, CallTrace {
   readonly traceId: string | null
   readonly carried: Carried
 
-  constructor(traceId: string, incoming: IncomingTrace | null, ids: RandomDigits) {
-    this.traceId = incoming === null ? null : traceId
+  constructor(incoming: IncomingTrace | null, ids: RandomDigits) {
+    this.traceId = incoming?.traceId ?? null
     // What was not sampled is passed on as it came. Where a sampler of the gateway's own has decided otherwise than the
     // caller, the flag is another.
     if (incoming !== null && !incoming.sampled) {
       this.carried = { context: incoming, inMessage: incoming.inMessage }
       return
     }
-    const spanId = incoming?.spanId ?? ids.take(spanIdDigits)
-    const traceparent = `00-${traceId}-${spanId}-00`
+    const traceparent = incoming === null ? ids.unrecorded() : `00-${incoming.traceId}-${incoming.spanId}-00`
     const { tracestate = null, baggage = null } = incoming ?? {}
     this.carried = { context: { traceparent, tracestate, baggage }, inMessage: false }
   }
