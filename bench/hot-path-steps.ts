@@ -25,7 +25,13 @@ export const steps: readonly Step[] = [
   { title: 'access log and metrics', paths: ['telemetry/', 'http/hooks/access-log.ts'] },
   {
     title: 'route, read the body, parse it once',
-    paths: ['http/app.ts', 'http/body.ts', 'http/routes/mcp.ts', 'http/routes/mcp-endpoints.ts'],
+    paths: [
+      'http/app.ts',
+      'http/body.ts',
+      'http/routes/mcp.ts',
+      'http/routes/mcp-endpoints.ts',
+      'protocol/traces/',
+    ],
   },
   {
     title: 'which era, which session',

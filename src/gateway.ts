@@ -35,6 +35,7 @@ import { type ConfigurationSource, Reload, type ReloadCause } from './reload/rel
 import { type Bounds, SettingsInForce } from './reload/settings.ts'
 import { ByteLedger } from './runtime/byte-ledger.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
+import { ownBytes } from './runtime/resident-memory.ts'
 import { Sweeper } from './runtime/sweeper.ts'
 import { Sessions } from './session/legacy/sessions.ts'
 import type { ModernCallDriver } from './session/modern/call-driver.ts'
@@ -192,7 +193,7 @@ function startSweeper(
   const failed = (thrown: unknown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed')
   const sweeper = new Sweeper(failed, metrics.loopLagged)
   const idleMemory = new IdleMemory({
-    rssBytes: () => process.memoryUsage.rss(),
+    ownBytes,
     collect: () => Bun.gc(true),
   })
   const owners = [sessions, requests, servers, directory, streams, identities, log, audit]

@@ -9,7 +9,8 @@
 
 /** The process itself, as far as this needs it. */
 export interface ProcessMemory {
-  rssBytes(): number
+  /** What is in memory alone: pages of files come and go without anybody's doing. */
+  ownBytes(): number
   /** A full collection, which returns when it is done. */
   collect(): void
 }
@@ -40,27 +41,27 @@ export class IdleMemory {
 
   /** `endedSessions`: how many have ended since the start. */
   sweep(callsInFlight: number, endedSessions: number, nowMs: number): void {
-    this.#floorBytes ??= this.#memory.rssBytes()
+    this.#floorBytes ??= this.#memory.ownBytes()
     const floorBytes = this.#floorBytes
     this.#idleSweeps = callsInFlight > 0 ? 0 : this.#idleSweeps + 1
     if (this.#idleSweeps < idleSweeps || nowMs < this.#nextMs) return
     this.#nextMs = nowMs + pauseMs
-    const rssBytes = this.#memory.rssBytes()
+    const ownBytes = this.#memory.ownBytes()
     if (this.#beforeBytes === null) {
-      const grown = rssBytes > Math.max(floorBytes * growthMin, floorBytes + growthBytesMin)
-      if (grown || endedSessions - this.#endedSessionsSeen >= endedSessionsMin) this.#collect(rssBytes)
-    } else if (this.#beforeBytes - rssBytes >= growthBytesMin) {
+      const grown = ownBytes > Math.max(floorBytes * growthMin, floorBytes + growthBytesMin)
+      if (grown || endedSessions - this.#endedSessionsSeen >= endedSessionsMin) this.#collect(ownBytes)
+    } else if (this.#beforeBytes - ownBytes >= growthBytesMin) {
       // What was still in use then, such as calls that had just been cancelled, may be free now.
-      this.#collect(rssBytes)
+      this.#collect(ownBytes)
     } else {
       this.#beforeBytes = null
-      this.#floorBytes = rssBytes
+      this.#floorBytes = ownBytes
     }
     if (this.#beforeBytes !== null) this.#endedSessionsSeen = endedSessions
   }
 
-  #collect(rssBytes: number): void {
-    this.#beforeBytes = rssBytes
+  #collect(ownBytes: number): void {
+    this.#beforeBytes = ownBytes
     this.#memory.collect()
   }
 }

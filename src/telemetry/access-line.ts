@@ -160,7 +160,7 @@ function callFields(entry: AccessEntry): string {
 }
 
 /** As many clients as may well be at work at once. */
-const sendersMax = 2_048
+const sendersMax = 512
 
 type Sender = Pick<AccessEntry, 'caller' | 'client' | 'sessionId' | 'pair'>
 

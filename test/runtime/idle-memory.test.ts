@@ -6,12 +6,12 @@ const MIB = 1024 * 1024
 
 /** A process of 60 MiB that gives back what it has grown by, and counts how often it was asked to. */
 function memory() {
-  const state = { rssMib: 60, collections: 0, endedSessions: 0, gives: true }
+  const state = { ownMib: 60, collections: 0, endedSessions: 0, gives: true }
   const idle = new IdleMemory({
-    rssBytes: () => state.rssMib * MIB,
+    ownBytes: () => state.ownMib * MIB,
     collect() {
       state.collections++
-      if (state.gives) state.rssMib = 60
+      if (state.gives) state.ownMib = 60
     },
   })
   let nowMs = 0
@@ -32,7 +32,7 @@ function memory() {
 
 test('collects after the work, not during it, and as long as that gives something back', () => {
   const { state, pass } = memory()
-  state.rssMib = 200
+  state.ownMib = 200
   expect(pass(60, 1)).toBe(0)
   expect(pass(0.75)).toBe(0)
   expect(pass(0.25)).toBe(1)
@@ -41,7 +41,7 @@ test('collects after the work, not during it, and as long as that gives somethin
 
 test('waits for a whole second without calls', () => {
   const { state, pass } = memory()
-  state.rssMib = 200
+  state.ownMib = 200
   for (let n = 0; n < 100; n++) {
     pass(0.75)
     pass(0.25, 1)
@@ -51,7 +51,7 @@ test('waits for a whole second without calls', () => {
 
 test('leaves alone what would give back too little', () => {
   const { state, pass } = memory()
-  state.rssMib = 63
+  state.ownMib = 63
   state.endedSessions = 99
   expect(pass(600)).toBe(0)
 })
@@ -69,16 +69,16 @@ test('collects what sessions leave, although nothing has grown', () => {
 test('takes for granted what a collection does not give back', () => {
   const { state, pass } = memory()
   state.gives = false
-  state.rssMib = 100
+  state.ownMib = 100
   expect(pass(600)).toBe(1)
-  state.rssMib = 120
+  state.ownMib = 120
   expect(pass(600)).toBe(2)
 })
 
 test('never collects more than once in five seconds', () => {
   const { state, pass } = memory()
   for (let n = 0; n < 20; n++) {
-    state.rssMib = 100
+    state.ownMib = 100
     pass(1)
   }
   expect(state.collections).toBeLessThanOrEqual(5)

@@ -7,6 +7,7 @@
  * expected, nothing happens.
  */
 import { closeSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
+import { residentFileBytes } from '../../runtime/resident-memory.ts'
 
 /** From `sys/mman.h`: forget these pages; the next access reads the file again. */
 const madvDontneed = 4
@@ -72,19 +73,6 @@ export function giveBackWhenQuiet(requestCount: () => number): void {
   }, lookEveryMs)
   timer.unref()
 }
-
-/** 0 where the kernel does not say. */
-function residentFileBytes(): number {
-  try {
-    const [, , shared] = readFileSync('/proc/self/statm', 'utf8').split(' ')
-    return Number(shared) * pageBytes
-  } catch {
-    return 0
-  }
-}
-
-/** Of statm, whatever the hardware has: a larger one makes this look less often. */
-const pageBytes = 4096
 
 /** Resolves when it is done, or when there is nothing that can be done. Blocks for about 15 ms. */
 export async function giveBackPages(): Promise<void> {
