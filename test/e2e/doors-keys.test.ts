@@ -431,16 +431,22 @@ describe('with a key ends, within a second, everything that was opened with it a
     })
   })
 
-  test('a call that waits for its server to start never reaches it', async () => {
-    const { text: token, key } = await make(gateway, { name: 'early', access: [{ servers: ['late'] }] })
+  test('a call that waits for its server to start never reaches it, nor one of a tool that is the key’s no more', async () => {
+    const access = [{ servers: ['late'] }]
+    const { text: token, key } = await make(gateway, { name: 'early', access })
+    const narrowed = await make(gateway, { name: 'narrowed', access })
     const command = commandOfRawServer()
     const line = [command.command, ...command.args, '--tally', join(tally.path, 'late')].join(' ')
     const late = { name: 'late', transport: 'stdio', command: 'sh', args: ['-c', `sleep 1; exec ${line}`] }
     await (await gateway.admin('/mcps', { method: 'POST', body: late, headers: admin })).arrayBuffer()
     const call = callModern(url('late'), 'echo', { secret: 'early' }, { token })
+    const narrowedCall = callModern(url('late'), 'echo', { secret: 'early' }, { token: narrowed.text })
     await Bun.sleep(200)
     await gateway.admin(`/keys/${key.id}`, { method: 'DELETE', headers: admin })
+    const body = { access: [{ servers: ['late'], tools: ['mirror'] }] }
+    await gateway.admin(`/keys/${narrowed.key.id}`, { method: 'PATCH', body, headers: admin })
     expect((await call).answer.error).toMatchObject({ data: { code: 'UNAUTHENTICATED' } })
+    expect((await narrowedCall).answer.error?.code).toBe(-32602)
     expect(readFileSync(join(tally.path, 'late'), 'utf8')).not.toContain('early')
   })
 

@@ -43,16 +43,19 @@ function sendUnless(
   exchange: Exchange,
 ): void {
   if (exchange.done) return
-  if (refused !== null) {
-    const { code, message } = unknownItem(refused, 'legacy')
-    exchange.refusedHere({ ...rpcFailure(code, message), by: 'PARAMS_REFUSED' })
-  } else if (session.lane?.ready) {
+  if (refused !== null) refuseItem(exchange, refused)
+  else if (session.lane?.ready) {
     try {
       sendOn(parts, session, session.lane, session.lane.ready, exchange)
     } catch (thrown) {
       fail(parts, exchange, thrown)
     }
   } else void sendLate(parts, session, exchange)
+}
+
+function refuseItem(exchange: Exchange, refused: ItemKind): void {
+  const { code, message } = unknownItem(refused, 'legacy')
+  exchange.refusedHere({ ...rpcFailure(code, message), by: 'PARAMS_REFUSED' })
 }
 
 function sendOn(
@@ -77,7 +80,11 @@ async function sendLate(parts: SessionParts, session: Session, exchange: Exchang
   try {
     const lane = await leaseLane(parts.servers, session)
     const connection = await lane.open()
-    if (!exchange.done) sendOn(parts, session, lane, connection, exchange)
+    // What its client may use may be something else by now.
+    const refused = await refusedItem(exchange.reach, exchange.message, exchange.server.tools)
+    if (exchange.done) return
+    if (refused !== null) refuseItem(exchange, refused)
+    else sendOn(parts, session, lane, connection, exchange)
   } catch (thrown) {
     fail(parts, exchange, thrown)
   }

@@ -90,7 +90,7 @@ async function answerUnless(
   modern: InboundRequest,
   version: number,
 ): Promise<ModernReply> {
-  requireAdmitted(modern, version)
+  if (modern.parts.access.version !== version) await requireAdmitted(modern)
   requireItem(refused)
   const answer = answerAllowed(modern)
   return await (answer instanceof RelayedCall ? answer.reply : answer)
@@ -120,7 +120,7 @@ async function answerOnLane(modern: InboundRequest): Promise<ModernReply> {
   }
   const paramHeaders = await paramHeadersOf(modern)
   const lane = await server.leaseStateless(principalId, client)
-  requireAdmitted(modern, version)
+  if (parts.access.version !== version) await requireAdmitted(modern)
   if (lane.era === 'modern' && !ownResult.has(route.method)) return relay(modern, lane, paramHeaders).reply
   log.pair = `modern-${lane.era}`
   return begin(modern, lane, client, paramHeaders)
@@ -300,11 +300,11 @@ function strayParamHeaders(request: Request, route: ModernRequestRoute): Readonl
   return found ?? noHeaders
 }
 
-/** Throws for whoever has waited since rules were of this version, and is let in no more. */
-function requireAdmitted({ parts, server, principalId, grants }: InboundRequest, version: number): void {
-  const { access } = parts
-  if (access.version !== version && !access.admits(principalId, grants, server.name, true))
-    throw revokedError()
+/** Rejects for whoever has waited while rules became others, and is let in no more, or may not use this any more. */
+async function requireAdmitted(modern: InboundRequest): Promise<void> {
+  const { parts, server, principalId, grants, message } = modern
+  if (!parts.access.admits(principalId, grants, server.name, true)) throw revokedError()
+  requireItem(await refusedItem(reachOf(grants, server.definition), message, server.tools))
 }
 
 /** Throws PARAMS_REFUSED for what the client may not use: in this era a server answers so that has no such thing. */
