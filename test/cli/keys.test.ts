@@ -90,6 +90,21 @@ test('revoke says when nobody is left with the role admin, though lesser keys ar
   expect((await keys('revoke', 'first-viewer')).stderr).toContain('the last one with a role')
 })
 
+test('a key of the admin API may stand in COMPOZY_ADMIN_TOKEN, where no list of processes shows it', async () => {
+  const config = { mcp_proxy: { auth: { admin_tokens: ['the-admin-token-of-it'] } } }
+  await using own = await startGatewayProcess({ via, config })
+  const list = (env: Record<string, string>, ...flags: readonly string[]) =>
+    runCommand(['keys', 'list', '--url', own.url, ...flags], { via, cwd: gateway.directory, env })
+  const made = await runCommand(['keys', 'create', 'ops', '--role', 'admin', '--url', own.url], {
+    via,
+    cwd: own.directory,
+  })
+  const env = { COMPOZY_ADMIN_TOKEN: made.stdout.trim() }
+  expect((await list({})).exitCode).toBe(4)
+  expect((await list(env)).stdout).toContain('ops')
+  expect((await list(env, '--token', 'another-token')).exitCode).toBe(4)
+})
+
 test('create --for-file asks no gateway, and its entry is one of the configuration', async () => {
   const made = await runCommand(
     [

@@ -27,12 +27,15 @@ const refusals: ReadonlySet<unknown> = new Set([
   'DRAINING',
 ])
 
+/** Where a flag would show it to everybody who may list processes. */
+export const tokenVariable = 'COMPOZY_ADMIN_TOKEN'
+
 export const adminFlags: ArgsDef = {
   url: urlFlag,
   token: {
     type: 'string',
     valueHint: 'token',
-    description: 'Admin token.\ndefault: the first admin token of the configuration',
+    description: `Admin token, or a key of the admin API.\nenv ${tokenVariable}, default the first admin token of the configuration`,
   },
   json: { type: 'boolean', description: 'Prints JSON, for programs.' },
   ...findingFlags,
@@ -61,9 +64,9 @@ export interface EventOptions {
   readonly signal?: AbortSignal
 }
 
-/** Finds the gateway through `--url` and `--token`, or through the configuration. */
+/** Finds the gateway through `--url` and `--token` or its variable, or through the configuration. */
 export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
-  const token = flags['token']?.at(-1)
+  const token = flags['token']?.at(-1) ?? (process.env[tokenVariable] || undefined)
   const named = flags['url'] !== undefined
   const found =
     named && token !== undefined
