@@ -46,7 +46,8 @@ describe('the status of a server that ends every two seconds', () => {
   function rounds(count: number) {
     const health = new ServerHealth(parsed.ok ? parsed.definition : never(), silent)
     const told = []
-    let nowMs = performance.now()
+    // Whole, so that sums are exact.
+    let nowMs = Math.round(performance.now())
     for (let n = 0; n < count; n++) {
       health.connecting()
       told.push(health.figures(nowMs))
