@@ -21,7 +21,8 @@ export class FileWatch {
   /** When the last of it was found. */
   #pendingSinceMs = 0
   #lookAtMs = 0
-  #looking = false
+  /** True while the system is asked. */
+  looking = false
 
   /** `paths` is asked at each look. `changed` is called once for each change, when it has stayed as it is for two seconds. */
   constructor(paths: () => readonly string[], changed: () => void) {
@@ -37,11 +38,11 @@ export class FileWatch {
 
   /** Time's passing, in monotonic milliseconds. */
   sweep(nowMs: number): void {
-    if (nowMs < this.#lookAtMs || this.#looking) return
+    if (nowMs < this.#lookAtMs || this.looking) return
     this.#lookAtMs = nowMs + lookEveryMs
-    this.#looking = true
+    this.looking = true
     void this.#look(nowMs).finally(() => {
-      this.#looking = false
+      this.looking = false
     })
   }
 

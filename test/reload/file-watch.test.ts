@@ -10,7 +10,7 @@ async function look(watch: FileWatch, clock: { nowMs: number }): Promise<void> {
   clock.nowMs += 1_000
   watch.sweep(clock.nowMs)
   // A look is over when the next one would begin.
-  await Bun.sleep(5)
+  while (watch.looking) await Bun.sleep(1)
 }
 
 const rows: { why: string; prepare?: (place: TemporaryDirectory) => void; change: (path: string) => void }[] =
