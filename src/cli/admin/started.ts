@@ -1,15 +1,24 @@
 /** What `add`, `update`, `restart` and `enable` have in common: they wait for a start and say how it went. */
 
-import type { ArgsDef } from 'citty'
+import { type ArgsDef, type CommandDef, defineCommand } from 'citty'
 import type { FlagTexts } from '../../config/load.ts'
 import { duration } from '../../config/values.ts'
 import { UsageError } from '../../errors.ts'
 import type { ServerView } from '../../http/api/answers.ts'
 import { formatDuration } from '../../registry/duration.ts'
 import { printable } from '../../telemetry/printable.ts'
+import { parseArguments } from '../arguments.ts'
 import { print } from '../terminal/output.ts'
 import { complain, standardOutput, styled } from '../terminal/terminal.ts'
-import { type AdminApi, asJson, serverPath, wantsJson } from './admin-api.ts'
+import {
+  type AdminApi,
+  adminApi,
+  adminFlags,
+  asJson,
+  serverArgument,
+  serverPath,
+  wantsJson,
+} from './admin-api.ts'
 import type { Received } from './received.ts'
 import { endpointsOf, reasonOf, stateCell, stateWord, statusOf } from './server-state.ts'
 
@@ -66,4 +75,22 @@ function printStart(api: AdminApi, name: string, done: string, view: Received<Se
   if (stateWord(status) !== 'connecting') return
   print(printable(reasonOf(status) === '' ? 'It is still starting.' : reasonOf(status)))
   print(`"compozy servers get ${name}" shows how it goes.`)
+}
+
+const startingArgs: ArgsDef = { name: serverArgument, wait: waitFlag, ...adminFlags }
+
+/** A command that asks for `/admin/mcps/{name}/ACTION` and follows the server until it runs; `done` is its last word. */
+export function startingCommand(action: 'enable' | 'restart', description: string, done: string): CommandDef {
+  return defineCommand({
+    meta: { name: action, description },
+    args: startingArgs,
+    async run({ rawArgs }) {
+      const { flags, positionals } = parseArguments(rawArgs, startingArgs)
+      const [name = ''] = positionals
+      waitMsOf(flags)
+      const api = await adminApi(flags)
+      await api.request('POST', serverPath(name, `/${action}`))
+      return await reportStart(api, flags, name, done)
+    },
+  })
 }
