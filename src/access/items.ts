@@ -144,8 +144,11 @@ export function refusedItem(
 }
 
 /** Whether a caller hears of this: changes of a resource that it may not use are none to it. */
-export function mayHear(reach: Reach, method: string, params: () => string | null): boolean {
-  if (method !== 'notifications/resources/updated' || !reach.hides('resource')) return true
+export function mayHear(reachNow: () => Reach, method: string, params: () => string | null): boolean {
+  // Most of what a server says is something else, and must not pay for this.
+  if (method !== 'notifications/resources/updated') return true
+  const reach = reachNow()
+  if (!reach.hides('resource')) return true
   const uri = parsed(memberText(params() ?? '{}', 'uri') ?? 'null')
   return reach.allows('resource', typeof uri === 'string' ? uri : null)
 }

@@ -257,7 +257,7 @@ export class Session implements LaneClient, StreamOwner {
   shown(method: string, text: string): string | null {
     const { lane, grants } = this
     const params = (): string | null => memberText(text, 'params')
-    if (lane !== null && !mayHear(reachOf(grants, lane.definition), method, params)) return null
+    if (lane !== null && !mayHear(() => reachOf(grants, lane.definition), method, params)) return null
     return this.showing === null ? text : this.showing.notification(method, text)
   }
 

@@ -189,7 +189,14 @@ export class ModernCallDriver<State = unknown>
   }
 
   protected notify(method: string, params: string | null): void {
-    if (!mayHear(reachOf(this.grants, this.#server.definition), method, () => params)) return
+    if (
+      !mayHear(
+        () => reachOf(this.grants, this.#server.definition),
+        method,
+        () => params,
+      )
+    )
+      return
     this.#response.notify(rpcNotification(method, params))
   }
 

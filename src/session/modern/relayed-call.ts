@@ -121,7 +121,14 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   notified({ method }: MessageText, text: string): void {
-    if (mayHear(this.#reach, method ?? '', () => memberText(text, 'params'))) this.#response.notify(text)
+    if (
+      mayHear(
+        () => this.#reach,
+        method ?? '',
+        () => memberText(text, 'params'),
+      )
+    )
+      this.#response.notify(text)
   }
 
   answered(message: MessageText, text: string): void {

@@ -87,7 +87,14 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   notify(message: MessageText): void {
     const span = memberSpan(message.text, 0, 'params')
     const params = span && message.text.slice(span.start, span.end)
-    if (!mayHear(reachOf(this.grants, this.#lane.definition), message.method ?? '', () => params)) return
+    if (
+      !mayHear(
+        () => reachOf(this.grants, this.#lane.definition),
+        message.method ?? '',
+        () => params,
+      )
+    )
+      return
     this.#handle({ kind: 'notification', method: message.method ?? '', params })
   }
 
