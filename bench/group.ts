@@ -28,7 +28,15 @@ async function main(args: readonly string[]): Promise<number> {
   const pairs = new Map<Workload, Pair[]>(options.workloads.map((workload) => [workload, []]))
   try {
     for (let round = 0; round < options.rounds; round++)
-      await oneRound({ round, executable, directory, echo, seconds: options.seconds, pairs })
+      await oneRound({
+        round,
+        executable,
+        directory,
+        echo,
+        seconds: options.seconds,
+        firstSeconds: options.firstSeconds,
+        pairs,
+      })
   } finally {
     await echo.stop()
   }
@@ -45,10 +53,19 @@ interface Round {
   readonly directory: string
   readonly echo: EchoServers
   readonly seconds: number
+  readonly firstSeconds: number
   readonly pairs: ReadonlyMap<Workload, Pair[]>
 }
 
-async function oneRound({ round, executable, directory, echo, seconds, pairs }: Round): Promise<void> {
+async function oneRound({
+  round,
+  executable,
+  directory,
+  echo,
+  seconds,
+  firstSeconds,
+  pairs,
+}: Round): Promise<void> {
   const servers = await allServers(echo, ['taskset', '-c', '1'])
   const members = servers.map(({ name }) => ({ server: name }))
   const gateway = await startGateway({
@@ -59,7 +76,7 @@ async function oneRound({ round, executable, directory, echo, seconds, pairs }: 
   })
   try {
     for (const workload of pairs.keys())
-      for (const place of placesOf(gateway, workload)) await drive(place, workload, 1)
+      for (const place of placesOf(gateway, workload)) await drive(place, workload, firstSeconds)
     for (const [workload, kept] of pairs) {
       const cpuUs = [0, 0]
       const calls = [0, 0]

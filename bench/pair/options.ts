@@ -10,6 +10,8 @@ export interface PairOptions {
   readonly rounds: number
   /** Of load on each side in one round of one workload. */
   readonly seconds: number
+  /** Of load on each side before it is measured, in each round anew, workload by workload. */
+  readonly firstSeconds: number
   /** Of the ratio B/A, for CPU time and for the start. */
   readonly limit: number
 }
@@ -25,6 +27,7 @@ Both run at once on processor 0, everything else on processor 1; they are measur
   --workloads a,b      these workloads (${defaultIds.join(', ')})
   --rounds N           rounds over all workloads (15), at least ${roundsMin}
   --seconds N          seconds that each side is driven in a round, workload by workload (0.8)
+  --first-seconds N    seconds of load before that, in which the new processes compile what is hot (5)
   --limit N            what the ratio B/A may be (1.03)
 
 Exit code 0: everything is shown to be within its limit; 1: something is not; 2: nothing could be measured.
@@ -40,6 +43,7 @@ export function readPairOptions(args: readonly string[]): PairOptions {
       workloads: { type: 'string', multiple: true },
       rounds: { type: 'string', default: '15' },
       seconds: { type: 'string', default: '0.8' },
+      'first-seconds': { type: 'string', default: '5' },
       limit: { type: 'string', default: '1.03' },
     },
   })
@@ -54,6 +58,7 @@ export function readPairOptions(args: readonly string[]): PairOptions {
     workloads: (values.workloads?.flatMap((text) => text.split(',')) ?? defaultIds).map(workloadOf),
     rounds,
     seconds: number('--seconds', values.seconds, 0.1, 60),
+    firstSeconds: number('--first-seconds', values['first-seconds'], 0.1, 60),
     limit: number('--limit', values.limit, 0.5, 10),
   }
 }

@@ -107,7 +107,14 @@ test('CPU time counts threads that have begun since, and not those that have end
 describe('the command line', () => {
   test('compares small calls over every way through the gateway by default', () => {
     const { workloads, ...rest } = readPairOptions(['old', 'new'])
-    expect(rest).toEqual({ executableA: 'old', executableB: 'new', rounds: 15, seconds: 0.8, limit: 1.03 })
+    expect(rest).toEqual({
+      executableA: 'old',
+      executableB: 'new',
+      rounds: 15,
+      seconds: 0.8,
+      firstSeconds: 5,
+      limit: 1.03,
+    })
     expect(workloads.map(({ upstream, era }) => `${era} ${upstream}`)).toEqual([
       'legacy stdio',
       'modern stdio',
