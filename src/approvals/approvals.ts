@@ -164,6 +164,41 @@ export class Approvals implements PinsOwner {
     this.#forget(server, [...server.approved, ...server.held])
   }
 
+  /** Goes on with what the store holds now, which another process may have changed. */
+  takeStored(): void {
+    const records = this.#parts.store.records('approval')
+    const touched = new Set<string>()
+    const known = new Set<string>()
+    for (const server of this.#servers.values())
+      for (const one of server.approved) {
+        const id = idOf(server.name, one)
+        if (records.has(id)) known.add(id)
+        else {
+          server.remove(one)
+          touched.add(server.name)
+        }
+      }
+    for (const [id, text] of records)
+      if (!known.has(id) && this.#takeRecord(id, text)) touched.add(id.slice(0, id.indexOf(' ')))
+    for (const name of touched) this.#parts.server(name)?.announceTools()
+  }
+
+  /** One that is not approved here. True where that changes something. */
+  #takeRecord(id: string, text: string): boolean {
+    const [name = '', hash = ''] = id.split(' ')
+    const server = this.#of(name)
+    const held = server.held.find((one) => one.hash === hash)
+    const read = recordOf(text, hash)
+    if (read === null || (read.by === undefined && held !== undefined)) return false
+    if (held === undefined || read.by === undefined) this.#restore(id, text)
+    else {
+      // As where it was approved: what it has taken the place of is listed no more.
+      for (const one of server.obsoleteWith(held)) server.remove(one)
+      server.approve(held, read.at, read.by)
+    }
+    return true
+  }
+
   #forget(server: PinnedServer, gone: readonly Definition[]): void {
     const kept = this.#parts.store.records('approval')
     const ids = gone.map((one) => idOf(server.name, one)).filter((id) => kept.has(id))

@@ -63,6 +63,11 @@ export class ApprovalsOpener {
     for (const server of servers) if (this.#approvals?.pin(server.definition) === true) server.announceTools()
   }
 
+  /** Goes on with what the store holds now, which another process may have changed. */
+  async takeStored(): Promise<void> {
+    ;(await this.#loading)?.takeStored()
+  }
+
   /** The room, loaded. */
   load(): Promise<Approvals> {
     this.#loading ??= this.#load()

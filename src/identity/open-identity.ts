@@ -72,6 +72,11 @@ export class IdentityOpener {
     })
   }
 
+  /** Goes on with the keys that the store holds now, which another process may have changed. */
+  async takeStored(): Promise<void> {
+    if (this.#keys !== null || this.#hasStored) (await this.#loadRing()).takeStored()
+  }
+
   /** Time's passing. */
   sweep(nowMs: number): void {
     this.#keys?.sweep(nowMs)

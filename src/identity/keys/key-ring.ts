@@ -28,6 +28,13 @@ export interface KeyRingParts {
   changed(): void
 }
 
+/** A gateway does not begin without the keys that somebody relies on. */
+function unreadable(id: string): never {
+  throw new Error(
+    `The stored key ${JSON.stringify(id.slice(0, 16))} cannot be read: restore a copy of the state directory.`,
+  )
+}
+
 export class KeyRing {
   readonly #parts: KeyRingParts
   #ofFile: ReadonlyMap<string, KeyEntry> = new Map()
@@ -42,7 +49,7 @@ export class KeyRing {
   /** Throws an Error of one clear sentence when a stored key cannot be read. */
   constructor(parts: KeyRingParts) {
     this.#parts = parts
-    this.#stored = new Map(storedKeys(parts.store).map((entry) => [entry.key.id, entry]))
+    this.#stored = new Map(storedKeys(parts.store, unreadable).map((entry) => [entry.key.id, entry]))
     this.#settle()
   }
 
@@ -123,6 +130,29 @@ export class KeyRing {
   /** Takes a stored key out; what was opened with it ends. */
   remove(id: string): void {
     this.#stored.delete(id)
+    this.#settle()
+    this.#parts.changed()
+  }
+
+  /**
+   * Goes on with the stored keys as the store holds them now, which another process may have changed. One that cannot
+   * be read does not count; the others, and what was revoked, do.
+   */
+  takeStored(): void {
+    const { store, log } = this.#parts
+    const skipped = (id: string): void =>
+      log.error({ key: id.slice(0, 16) }, 'a stored key cannot be read, and does not count')
+    const found = new Map(storedKeys(store, skipped).map((entry) => [entry.key.id, entry]))
+    for (const id of [...this.#stored.keys()]) if (!found.has(id)) this.#stored.delete(id)
+    for (const [id, entry] of found) {
+      const known = this.#stored.get(id)
+      if (known === undefined) {
+        this.#stored.set(id, entry)
+        continue
+      }
+      if (!Bun.deepEquals(known.known, entry.known)) known.rotate(entry.known)
+      if (!Bun.deepEquals(known.key, entry.key)) known.change(entry.key)
+    }
     this.#settle()
     this.#parts.changed()
   }

@@ -57,7 +57,10 @@ export class LastUse {
     this.#dirty = false
     this.#writing = true
     const path = this.#path
-    const next = `${path}.new`
+    // Workers of one gateway write it in turns, each what it knows.
+    const next = `${path}.${process.pid}.new`
+    this.#read = this.#readFile()
+    this.#takeLater(entries)
     void writeFile(next, textOf(entries), { mode })
       .then(() => rename(next, path))
       .catch(async (thrown: unknown) => {
@@ -73,12 +76,23 @@ export class LastUse {
   close(entries: Entries): void {
     if (!this.#dirty || this.#path === null) return
     this.#dirty = false
-    const next = `${this.#path}.end`
+    const next = `${this.#path}.${process.pid}.end`
+    this.#read = this.#readFile()
+    this.#takeLater(entries)
     try {
       writeFileSync(next, textOf(entries), { mode })
       renameSync(next, this.#path)
     } catch {
       rmSync(next, { force: true })
+    }
+  }
+
+  /** Where somebody else has seen a key later than this process has. */
+  #takeLater(entries: Entries): void {
+    for (const [id, entry] of entries) {
+      const said = this.#read?.[id]
+      const ms = typeof said === 'string' ? Date.parse(said) : Number.NaN
+      if (ms > (entry.lastUsedAtMs ?? Number.NEGATIVE_INFINITY)) entry.lastUsedAtMs = ms
     }
   }
 

@@ -41,14 +41,17 @@ export function recordOf(entry: KeyEntry): string {
   return JSON.stringify(record)
 }
 
-/** Every stored key. Throws an Error of one clear sentence for a record that cannot be read. */
-export function storedKeys(store: Pick<DefinitionStore, 'records'>): KeyEntry[] {
-  return [...store.records('key')].map(([id, text]) => {
+/** Every stored key. `unreadable` gets the id of a record that cannot be read, which then does not count. */
+export function storedKeys(
+  store: Pick<DefinitionStore, 'records'>,
+  unreadable: (id: string) => void,
+): KeyEntry[] {
+  return [...store.records('key')].flatMap(([id, text]) => {
     const record = parsed(text)
-    if (!Value.Check(keyIdSchema, id) || !Value.Check(recordSchema, record))
-      throw new Error(
-        `The stored key ${JSON.stringify(id.slice(0, 16))} cannot be read: restore a copy of the state directory.`,
-      )
+    if (!Value.Check(keyIdSchema, id) || !Value.Check(recordSchema, record)) {
+      unreadable(id)
+      return []
+    }
     const previousEndsAtMs = record.previous === null ? null : instantMs(record.previous.ends)
     const known: KeySecrets = {
       hash: record.hash,
@@ -60,7 +63,7 @@ export function storedKeys(store: Pick<DefinitionStore, 'records'>): KeyEntry[] 
     }
     // An end that cannot be read is over: it must not become none.
     const expiresAtMs = record.expires === null ? null : (instantMs(record.expires) ?? 0)
-    return new KeyEntry(keyOf(id, record, expiresAtMs), known, 'store', record.createdAt)
+    return [new KeyEntry(keyOf(id, record, expiresAtMs), known, 'store', record.createdAt)]
   })
 }
 

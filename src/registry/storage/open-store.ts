@@ -1,15 +1,17 @@
 /** Opens what a configuration says is kept, and takes the state directory for this process. */
 import { resolveStored } from '../secrets/resolve.ts'
-import { openSqliteStore } from './sqlite.ts'
+import { openSharedStore, openSqliteStore, type StoredChanges } from './sqlite.ts'
 import { lockState, type StateLock } from './state-lock.ts'
 import { createMemoryStore, type DefinitionStore } from './store.ts'
 
 export interface OpenedStore {
   readonly store: DefinitionStore
-  /** Null where nothing is kept. */
+  /** Null where nothing is kept, and in a worker: its supervisor has the directory. */
   readonly lock: StateLock | null
   /** The state directory; null where nothing is kept. */
   readonly directory: string | null
+  /** Takes in what other workers have changed, and says what that is; nothing where there are none. */
+  takeIn(): StoredChanges
 }
 
 export interface StoreSettings {
@@ -21,16 +23,39 @@ export interface StoreSettings {
 /** Throws a StateHeldError when another process has the directory, and an Error of one clear sentence when it cannot be used. */
 export function openStore({ storage, secrets }: StoreSettings, version: string): OpenedStore {
   const { type, path } = storage
+  const alone = { takeIn: () => nothing }
   if (type === 'memory')
-    return { store: withSecrets(createMemoryStore(), secrets.dirs), lock: null, directory: null }
+    return { store: withSecrets(createMemoryStore(), secrets.dirs), lock: null, directory: null, ...alone }
   const lock = lockState(path, version)
   try {
-    return { store: withSecrets(openSqliteStore(path), secrets.dirs), lock, directory: path }
+    return { store: withSecrets(openSqliteStore(path), secrets.dirs), lock, directory: path, ...alone }
   } catch (thrown) {
     lock.release()
     throw thrown
   }
 }
+
+/**
+ * The same for a worker, whose supervisor has taken the directory for all of them in this run; `changed` is called after each
+ * change that is made here.
+ */
+export async function openWorkerStore(
+  { storage, secrets }: StoreSettings,
+  runDirectory: string,
+  changed: () => void,
+): Promise<OpenedStore> {
+  const { openTurns } = await import('./turns.ts')
+  const { path } = storage
+  const store = openSharedStore(path, openTurns(path, runDirectory, changed))
+  return {
+    store: withSecrets(store, secrets.dirs),
+    lock: null,
+    directory: path,
+    takeIn: () => store.takeIn(),
+  }
+}
+
+const nothing: StoredChanges = { definitions: [], switches: [], records: [] }
 
 /** The same store, whose definitions come with the secrets that they refer to; it keeps the references. */
 function withSecrets(store: DefinitionStore, dirs: readonly string[]): DefinitionStore {

@@ -1,33 +1,24 @@
 /**
- * Keeps definitions, and records of whatever else admins make, in `definitions.sqlite` in the state directory.
+ * The store in `definitions.sqlite` (definitions-file.ts): rows in memory, and the file that holds the same.
  *
- * The file is never changed where it lies: each change writes a whole new one beside it and puts that in its place.
- * So a copy of the one file, taken at any moment, is a whole database with every change that was answered, and a
- * full disk, a crash or a lost power leaves the one before. (Written in place, in whatever journal mode, a file can
- * be copied in the middle of a change: docs/decisions/definitions-file.md.) Rows are kept in memory beside it.
- *
- * The file holds upstream credentials in clear, because the gateway must send them: directory and file are readable
- * by their owner alone. Rows hold the wire form, not the form in memory, so that a file outlives changes of the
- * program. One gateway has the directory to itself (state-lock.ts).
+ * One gateway has the file to itself, and refuses to write over what it has not written. The workers of one gateway
+ * share it: each change is made in turn, on top of what the file holds then, and the others take it in when they are
+ * told.
  */
-import { Database } from 'bun:sqlite'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { errorCode, reasonOf } from '../../errors.ts'
+import { reasonOf } from '../../errors.ts'
 import type { ServerDefinition } from '../definition.ts'
-import { parseDefinition } from '../definition-schema.ts'
 import { definitionToStored } from '../definition-wire.ts'
-import { sentenceOf } from '../problems.ts'
+import {
+  definitionOf,
+  digestOf,
+  fileName,
+  makeStateDirectory,
+  readTables,
+  replaceFile,
+  type Tables,
+} from './definitions-file.ts'
 import {
   changedRecords,
   type DefinitionStore,
@@ -37,156 +28,78 @@ import {
   storageFull,
 } from './store.ts'
 
-const fileName = 'definitions.sqlite'
-
-/** Raised with each change of the tables, together with what `readTables` makes of an older file. */
-const schemaVersion = 3
-/** The last one without `records`, which is written while there are none: an older program must not lose any. */
-const versionWithoutRecords = 2
-
-const createTables = [
-  'CREATE TABLE definitions (name TEXT PRIMARY KEY, wire TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT',
-  // Since 2.
-  'CREATE TABLE disabled (name TEXT PRIMARY KEY, disabled_at TEXT NOT NULL) STRICT',
-]
-// Since 3.
-const createRecords =
-  'CREATE TABLE records (kind TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT'
-
-/** How long the start waits for another process that has the file open, such as a tool of an admin. */
-const startBusyMs = 1_000
-
-interface Row {
-  readonly name: string
-  readonly wire: string
-  readonly created_at: string
-  readonly updated_at: string
-}
-
-interface Switch {
-  readonly name: string
-  readonly disabled_at: string
-}
-
-interface RecordRow {
-  readonly kind: string
-  readonly id: string
-  readonly text: string
-}
-
-/** What the file holds, each by name. */
-interface Tables {
-  readonly definitions: ReadonlyMap<string, Row>
-  /** When a server was switched off. */
-  readonly disabled: ReadonlyMap<string, Switch>
-  /** By kind, then by id. */
-  readonly records: ReadonlyMap<string, ReadonlyMap<string, string>>
-}
-
 /**
  * Opens or creates the file. Throws an Error with one clear sentence when the directory cannot be made, the disk is
  * full, the file is damaged or comes from a newer version, or a stored definition cannot be read.
  */
 export function openSqliteStore(directory: string): DefinitionStore {
+  return openFile(directory, null)
+}
+
+/**
+ * The same for one of several processes that change the file in turns, as `turns` lets them, which is told of each
+ * change that is made here.
+ */
+export function openSharedStore(directory: string, turns: Turns): SharedStore {
+  return openFile(directory, turns)
+}
+
+/** Lets one process after the other change the file. */
+export interface Turns {
+  /** Runs it while no other process does. Throws when its turn does not come. */
+  take<T>(work: () => T): T
+  /** The file will have this digest in a moment. */
+  writes(digest: string): void
+  /** Whether one of these processes has written the file of this digest last. */
+  isOurs(digest: string): boolean
+  /** The file was changed here. */
+  changed(): void
+}
+
+/** What others have changed in the meantime. */
+export interface StoredChanges {
+  /** Names of servers whose definitions are others, or gone. */
+  readonly definitions: readonly string[]
+  /** Names of servers that were switched on or off. */
+  readonly switches: readonly string[]
+  readonly records: readonly RecordKind[]
+}
+
+export interface SharedStore extends DefinitionStore {
+  /** Goes on with what the file holds now, and says what of it others have changed since this was asked last. */
+  takeIn(): StoredChanges
+}
+
+function openFile(directory: string, turns: Turns | null): SharedStore {
   const path = join(directory, fileName)
   makeStateDirectory(directory)
-  // What a change that was cut short has left holds credentials.
-  rmSync(`${path}.new`, { force: true })
-  const store = new FileStore(path, existsSync(path) ? readTables(path) : null)
+  const open = (): FileStore => {
+    // What a change that was cut short has left holds credentials.
+    rmSync(`${path}.new`, { force: true })
+    return new FileStore(path, existsSync(path) ? readTables(path) : null, turns)
+  }
+  const store = turns === null ? open() : turns.take(open)
   store.list()
   return store
 }
 
-/** Throws what `openSqliteStore` would of the file that is there. */
-export function checkDefinitions(directory: string): void {
-  const path = join(directory, fileName)
-  if (!existsSync(path)) return
-  for (const row of readTables(path).definitions.values()) definitionOf(row, path)
-}
-
-/** Makes the directory, readable by its owner alone. Throws an Error with one clear sentence. */
-export function makeStateDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw new Error(
-      isDiskFull(error)
-        ? storageFull(directory)
-        : `Cannot open ${directory}: ${reasonOf(error)}. Set storage.path to a directory of your own.`,
-    )
-  }
-}
-
-/** What a file holds that is there, whichever version has written it. It is closed again. */
-function readTables(path: string): Tables {
-  let database: Database | null = null
-  try {
-    database = new Database(path, { readwrite: true, create: false, strict: true })
-    database.run(`PRAGMA busy_timeout = ${startBusyMs}`)
-    const check = database.query<{ quick_check: string }, []>('PRAGMA quick_check(1)').get()
-    if (check?.quick_check !== 'ok') throw new Error(check?.quick_check ?? 'no answer to the check')
-    // Takes in what an earlier version has left in its write-ahead log, which would not fit the next file.
-    database.run('PRAGMA journal_mode = DELETE')
-    const { user_version: version } = database
-      .query<{ user_version: number }, []>('PRAGMA user_version')
-      .get() ?? { user_version: 0 }
-    if (version > schemaVersion) throw new NewerFile(path, version)
-    // A version that was ended before its first table leaves a file without one.
-    const rows = version < 1 ? [] : database.query<Row, []>('SELECT * FROM definitions').all()
-    const switches = version < 2 ? [] : database.query<Switch, []>('SELECT * FROM disabled').all()
-    const records = version < 3 ? [] : database.query<RecordRow, []>('SELECT * FROM records').all()
-    return { definitions: byName(rows), disabled: byName(switches), records: byKind(records) }
-  } catch (error) {
-    throw error instanceof NewerFile ? error : unreadable(path, error)
-  } finally {
-    database?.close()
-  }
-}
-
-function byName<R extends { readonly name: string }>(rows: readonly R[]): ReadonlyMap<string, R> {
-  return new Map(rows.map((row) => [row.name, row]))
-}
-
-function byKind(rows: readonly RecordRow[]): Tables['records'] {
-  const kinds = new Map<string, Map<string, string>>()
-  for (const { kind, id, text } of rows) {
-    const ofKind = kinds.get(kind) ?? new Map<string, string>()
-    kinds.set(kind, ofKind.set(id, text))
-  }
-  return kinds
-}
-
-class NewerFile extends Error {
-  constructor(path: string, version: number) {
-    super(
-      `${path} was written by a newer version of compozy (format ${version}); upgrade, or restore a copy that this version has written, or set storage.path.`,
-    )
-  }
-}
-
-function unreadable(path: string, error: unknown): Error {
-  if (isDiskFull(error)) return new Error(storageFull(path))
-  const code = errorCode(error) ?? ''
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
-    return new Error(`${path} is open in another process; end that one and start again.`)
-  if (code === 'SQLITE_CANTOPEN' || code === 'SQLITE_READONLY' || code === 'SQLITE_PERM')
-    return new Error(`${path} cannot be opened for writing; look at its owner and mode, or set storage.path.`)
-  return new Error(
-    `${path} cannot be used as a definition store: ${reasonOf(error)}. Move it away to start empty, or restore a copy.`,
-  )
-}
-
-class FileStore implements DefinitionStore {
+class FileStore implements SharedStore {
   readonly #path: string
+  /** Null where this process has the file to itself. */
+  readonly #turns: Turns | null
   /** Null once it is closed. */
   #tables: Tables | null
+  /** What of it is known outside: what others have changed since is told by `takeIn`. */
+  #told: Tables
   /** Of the file as it was read or written last. */
   #digest: bigint | number
 
   /** `found` is what the file holds that is there; without one an empty file is written. */
-  constructor(path: string, found: Tables | null) {
+  constructor(path: string, found: Tables | null, turns: Turns | null) {
     this.#path = path
+    this.#turns = turns
     this.#tables = found ?? { definitions: new Map(), disabled: new Map(), records: new Map() }
+    this.#told = this.#tables
     try {
       this.#digest = found === null ? replaceFile(path, this.#tables) : digestOf(path)
     } catch (error) {
@@ -209,18 +122,24 @@ class FileStore implements DefinitionStore {
   }
 
   put(definition: ServerDefinition): void {
-    const { definitions, ...others } = this.#opened()
     const { name, createdAt, updatedAt } = definition
     const wire = JSON.stringify(definitionToStored(definition))
     const row = { name, wire, created_at: createdAt, updated_at: updatedAt }
-    this.#change({ ...others, definitions: new Map(definitions).set(name, row) })
+    this.#change(({ definitions, ...others }) => ({
+      ...others,
+      definitions: new Map(definitions).set(name, row),
+    }))
   }
 
   delete(name: string): boolean {
-    const { definitions, disabled, records } = this.#opened()
+    const { definitions, disabled } = this.#opened()
     const found = definitions.has(name)
     if (found || disabled.has(name))
-      this.#change({ definitions: without(definitions, name), disabled: without(disabled, name), records })
+      this.#change((tables) => ({
+        definitions: without(tables.definitions, name),
+        disabled: without(tables.disabled, name),
+        records: tables.records,
+      }))
     return found
   }
 
@@ -229,13 +148,14 @@ class FileStore implements DefinitionStore {
   }
 
   setDisabled(name: string, disabledAt: string | null): void {
-    const { disabled, ...others } = this.#opened()
-    if (disabled.has(name) === (disabledAt !== null)) return
-    const switches =
-      disabledAt === null
-        ? without(disabled, name)
-        : new Map(disabled).set(name, { name, disabled_at: disabledAt })
-    this.#change({ ...others, disabled: switches })
+    if (this.#opened().disabled.has(name) === (disabledAt !== null)) return
+    this.#change(({ disabled, ...others }) => ({
+      ...others,
+      disabled:
+        disabledAt === null
+          ? without(disabled, name)
+          : new Map(disabled).set(name, { name, disabled_at: disabledAt }),
+    }))
   }
 
   records(kind: RecordKind): ReadonlyMap<string, string> {
@@ -243,11 +163,22 @@ class FileStore implements DefinitionStore {
   }
 
   putRecords(kind: RecordKind, changes: ReadonlyMap<string, string | null>): void {
-    const { records, ...others } = this.#opened()
-    this.#change({
+    this.#change(({ records, ...others }) => ({
       ...others,
-      records: new Map(records).set(kind, changedRecords(this.records(kind), changes)),
-    })
+      records: new Map(records).set(kind, changedRecords(records.get(kind) ?? new Map(), changes)),
+    }))
+  }
+
+  takeIn(): StoredChanges {
+    this.#takeOthers()
+    const before = this.#told
+    const now = this.#opened()
+    this.#told = now
+    return {
+      definitions: changedIn(before.definitions, now.definitions),
+      switches: changedIn(before.disabled, now.disabled),
+      records: changedIn(before.records, now.records) as RecordKind[],
+    }
   }
 
   close(): void {
@@ -259,15 +190,46 @@ class FileStore implements DefinitionStore {
     return this.#tables
   }
 
-  #change(tables: Tables): void {
-    // Somebody has restored a copy, or edited the file: writing over that would lose it.
-    if (!this.#isUntouched())
-      throw new StoreError(
-        'STORE_UNAVAILABLE',
-        `${this.#path} was removed, replaced or overwritten while the gateway runs. Restart the gateway.`,
-      )
+  #change(update: (tables: Tables) => Tables): void {
+    const turns = this.#turns
+    const write = (): void => {
+      this.#takeOthers()
+      // Somebody has restored a copy, or edited the file: writing over that would lose it.
+      if (!this.#isUntouched())
+        throw new StoreError(
+          'STORE_UNAVAILABLE',
+          `${this.#path} was removed, replaced or overwritten while the gateway runs. Restart the gateway.`,
+        )
+      this.#write(update)
+    }
+    if (turns === null) {
+      write()
+      return
+    }
+    turns.take(write)
+    this.#told = update(this.#told)
+    turns.changed()
+  }
+
+  /** Goes on with the file where another one of these processes has written it. */
+  #takeOthers(): void {
+    if (this.#turns === null || this.#isUntouched()) return
     try {
-      this.#digest = replaceFile(this.#path, tables)
+      const digest = digestOf(this.#path)
+      if (!this.#turns.isOurs(String(digest))) return
+      this.#tables = readTables(this.#path)
+      this.#digest = digest
+    } catch (error) {
+      throw new StoreError('STORE_UNAVAILABLE', `${this.#path} cannot be read: ${reasonOf(error)}.`)
+    }
+  }
+
+  #write(update: (tables: Tables) => Tables): void {
+    const tables = update(this.#opened())
+    try {
+      // Before it is there: whoever ends in between leaves a file that the others know.
+      const announce = (digest: bigint | number) => this.#turns?.writes(String(digest))
+      this.#digest = replaceFile(this.#path, tables, announce)
       this.#tables = tables
     } catch (error) {
       throw isDiskFull(error)
@@ -285,102 +247,15 @@ class FileStore implements DefinitionStore {
   }
 }
 
+/** What is in one of them and not the same in the other. */
+function changedIn(before: ReadonlyMap<string, unknown>, now: ReadonlyMap<string, unknown>): string[] {
+  return [...new Set([...before.keys(), ...now.keys()])].filter(
+    (name) => !Bun.deepEquals(before.get(name), now.get(name)),
+  )
+}
+
 function without<V>(rows: ReadonlyMap<string, V>, name: string): ReadonlyMap<string, V> {
   const others = new Map(rows)
   others.delete(name)
   return others
-}
-
-function digestOf(path: string): bigint | number {
-  return Bun.hash(readFileSync(path))
-}
-
-/** Puts a file with these tables in the place of the one at `path`, and returns its digest. It is on disk by then. */
-function replaceFile(path: string, tables: Tables): bigint | number {
-  const bytes = databaseOf(tables)
-  const next = `${path}.new`
-  try {
-    const file = openSync(next, 'w', 0o600)
-    try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(next, path)
-  } catch (error) {
-    rmSync(next, { force: true })
-    throw error
-  }
-  syncDirectory(join(path, '..'))
-  return Bun.hash(bytes)
-}
-
-function databaseOf({ definitions, disabled, records }: Tables): Uint8Array {
-  const database = new Database(':memory:', { strict: true })
-  const recorded = [...records].flatMap(([kind, ofKind]) =>
-    [...ofKind].map(([id, text]): [string, string, string] => [kind, id, text]),
-  )
-  try {
-    for (const statement of createTables) database.run(statement)
-    if (recorded.length > 0) database.run(createRecords)
-    database.run(`PRAGMA user_version = ${recorded.length > 0 ? schemaVersion : versionWithoutRecords}`)
-    const define = database.prepare<null, [string, string, string, string]>(
-      'INSERT INTO definitions (name, wire, created_at, updated_at) VALUES (?, ?, ?, ?)',
-    )
-    const switchOff = database.prepare<null, [string, string]>(
-      'INSERT INTO disabled (name, disabled_at) VALUES (?, ?)',
-    )
-    database.transaction(() => {
-      for (const { name, wire, created_at, updated_at } of definitions.values())
-        define.run(name, wire, created_at, updated_at)
-      for (const { name, disabled_at } of disabled.values()) switchOff.run(name, disabled_at)
-    })()
-    for (const prepared of [define, switchOff]) prepared.finalize()
-    if (recorded.length > 0) writeRecords(database, recorded)
-    return database.serialize()
-  } finally {
-    database.close()
-  }
-}
-
-function writeRecords(database: Database, recorded: readonly [string, string, string][]): void {
-  const insert = database.prepare<null, [string, string, string]>(
-    'INSERT INTO records (kind, id, text) VALUES (?, ?, ?)',
-  )
-  database.transaction(() => {
-    for (const row of recorded) insert.run(...row)
-  })()
-  insert.finalize()
-}
-
-/** A new name in a directory outlives a lost power only once the directory is on disk too. */
-function syncDirectory(directory: string): void {
-  try {
-    const descriptor = openSync(directory, 'r')
-    try {
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch {
-    // Some systems do not sync directories. The change itself is made.
-  }
-}
-
-function definitionOf(row: Row, path: string): ServerDefinition {
-  const parsed = parseDefinition(parseJson(row.wire), { now: row.updated_at })
-  if (!parsed.ok) {
-    throw new Error(`${path}: the stored server ${row.name} cannot be read: ${sentenceOf(parsed.problems)}`)
-  }
-  return { ...parsed.definition, createdAt: row.created_at }
-}
-
-/** undefined for broken JSON, which `parseDefinition` then refuses in the same words as any other shape. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -5,7 +5,7 @@
 import { existsSync, mkdtempSync, rmdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { reasonOf } from '../../errors.ts'
-import { checkDefinitions, makeStateDirectory } from './sqlite.ts'
+import { checkDefinitions, makeStateDirectory } from './definitions-file.ts'
 import { checkLock } from './state-lock.ts'
 import { isDiskFull, storageFull } from './store.ts'
 

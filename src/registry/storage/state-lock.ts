@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { errorCode, reasonOf } from '../../errors.ts'
-import { makeStateDirectory } from './sqlite.ts'
+import { makeStateDirectory } from './definitions-file.ts'
 import { isDiskFull, storageFull } from './store.ts'
 
 const holderSchema = Type.Object({
