@@ -80,7 +80,7 @@ export interface Gateway {
 /** Resolves once the port is bound. Rejects when it cannot be, or when a rule or the store makes no sense. */
 export async function startGateway(source: ConfigurationSource): Promise<Gateway> {
   const { config } = source
-  const settings = new SettingsInForce(config)
+  const settings = new SettingsInForce(config, source)
   const { bounds } = settings
   const log = await createLog(config.logging)
   const audit = await openAudit(log, settings, () => ({ directory, access, identities, store }))
@@ -125,7 +125,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces }) },
     log,
     admin: adminRoutes({
-      ...{ directory, store, log, streams, order, approvals, recorder },
+      ...{ directory, store, log, streams, order, approvals, recorder, settings },
       config: { limits: bounds, secretDirs: config.secrets.dirs },
       gate: gateOf(settings, urlPolicy),
       groups: directory.reports,

@@ -14,7 +14,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { FileWatch } from './file-watch.ts'
 import type { ReloadPlan, ReloadReport } from './plan.ts'
 import type { RotationParts, SecretRotation } from './secret-rotation.ts'
-import type { SettingsInForce } from './settings.ts'
+import type { Provenance, SettingsInForce } from './settings.ts'
 
 /** Who has a configuration read again. */
 export interface ReloadCause {
@@ -36,7 +36,7 @@ interface Waiting {
 }
 
 /** A configuration as it was read: what there is to say about it, and the files that it came from. */
-export interface ReadConfiguration {
+export interface ReadConfiguration extends Partial<Provenance> {
   readonly config: Config
   readonly warnings: readonly string[]
   /** Absolute paths; one that is missing counts, because it may come. */
@@ -122,13 +122,15 @@ export class Reload {
     const { source, settings, log, storedNames, apply } = this.#parts
     try {
       await this.#watch?.note()
-      const { config, warnings, files, secrets = null } = await source.readAgain()
+      const read = await source.readAgain()
+      const { config, warnings, files, secrets = null } = read
       const { planReload } = await import('./plan.ts')
       const plan = planReload({ config: settings.config, stored: storedNames() }, config)
       const { openedDoors } = await import('./opened-doors.ts')
       const opened = openedDoors(settings.config, plan.config)
       if (opened.length > 0 && !deliberate) throw openingFault(opened)
       await apply(plan)
+      settings.noteTaken(cause, plan.report, read)
       await this.#renewCertificate(cause)
       this.#files = files
       this.#secrets = secrets
@@ -140,6 +142,7 @@ export class Reload {
       this.#parts.ended?.(by, true)
       return plan.report
     } catch (thrown) {
+      settings.noteRefused(cause, reasonOf(thrown))
       log.error({ cause, reason: reasonOf(thrown) }, 'configuration not taken, the old one stays')
       this.#parts.ended?.(by, false)
       throw thrown

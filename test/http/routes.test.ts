@@ -34,6 +34,7 @@ describe('every route', () => {
       'GET /.well-known/oauth-protected-resource/*',
       'GET /admin/access',
       'GET /admin/approvals',
+      'GET /admin/config',
       'GET /admin/events',
       'GET /admin/groups',
       'GET /admin/groups/:name',

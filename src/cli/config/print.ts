@@ -4,9 +4,8 @@ import { type ArgsDef, defineCommand } from 'citty'
 import type { Gap } from '../../config/expand.ts'
 import { type FoundConfig, type FoundSetting, findConfig } from '../../config/load.ts'
 import type { FoundServer } from '../../config/servers.ts'
-import type { NamedSetting } from '../../config/shape.ts'
+import { shownLine, shownValue } from '../../config/shown-settings.ts'
 import { definitionToWire } from '../../registry/definition-wire.ts'
-import { secretMask } from '../../registry/mask.ts'
 import { parseArguments } from '../arguments.ts'
 import { gatewayFlags } from '../config-flags.ts'
 import { localUrl, sayWarnings, sourcesOf } from '../configuration.ts'
@@ -77,7 +76,7 @@ function asJson({ settings, servers }: FoundConfig): string {
   const entries = settings.map(({ named, value, origin, gaps }) => {
     const { layer, label } = origin
     const unset = gaps.length > 0 ? { unset: namesOf(gaps) } : {}
-    return [named.key, { value: masked(named, value), layer, origin: label, ...unset }] as const
+    return [named.key, { value: shownValue(named, value), layer, origin: label, ...unset }] as const
   })
   const shown = servers
     .filter(({ definition, imported }) => definition !== null || !imported)
@@ -92,11 +91,7 @@ function asJson({ settings, servers }: FoundConfig): string {
 
 function shownText({ named, value }: FoundSetting, settings: readonly FoundSetting[]): string {
   if (named.key === 'base_url' && value === null) return derivedUrl(settings)
-  if (named.setting.secret === true) {
-    const secrets = Array.isArray(value) ? value : value === null ? [] : [value]
-    return secrets.map(() => secretMask).join(',') || '-'
-  }
-  return named.setting.kind.show(value) || '-'
+  return shownLine(named, value)
 }
 
 /** The base URL that host and port make, as far as they are known. */
@@ -106,15 +101,4 @@ function derivedUrl(settings: readonly FoundSetting[]): string {
   const certFile = settingValue('tls.cert_file')
   const tls = { certFile: typeof certFile === 'string' ? certFile : null, keyFile: null, clientCaFile: null }
   return typeof host === 'string' && typeof port === 'number' ? (localUrl({ host, port, tls }) ?? '-') : '-'
-}
-
-/** How many secrets there are is no secret, and helps a person who rotates them. */
-function masked({ setting }: NamedSetting, value: unknown): unknown {
-  if (value === undefined) return null
-  const { kind, secret } = setting
-  // A bare number would not say whether it counts seconds or milliseconds.
-  if (kind.hint === 'duration' || kind.hint === 'size') return kind.show(value)
-  if (kind.shown !== undefined) return kind.shown(value)
-  if (secret !== true || value === null) return value
-  return Array.isArray(value) ? value.map(() => secretMask) : secretMask
 }

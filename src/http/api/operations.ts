@@ -12,6 +12,7 @@ import { prometheusContentType } from '../../telemetry/metrics-page.ts'
 import { accessExplanation } from './access-answer.ts'
 import * as answers from './answers.ts'
 import { approvalOperations } from './approval-operations.ts'
+import { configurationOperations } from './configuration-operations.ts'
 import * as keys from './key-answers.ts'
 import { toolCall } from './tool-call-schema.ts'
 
@@ -133,13 +134,7 @@ export const operations = {
     access: 'admin',
     answers: { 200: { description: 'The figures.', schema: answers.figures } },
   },
-  reload: {
-    tag: 'configuration',
-    summary: 'Reads the configuration again and goes on with it; a bad one changes nothing.',
-    access: 'admin',
-    answers: { 200: { description: 'What has changed.', schema: answers.reloadReport } },
-    errors: ['CONFIGURATION_INVALID'],
-  },
+  ...configurationOperations,
   listServers: {
     tag: 'servers',
     summary: 'All servers with their definitions and states.',

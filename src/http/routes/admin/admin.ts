@@ -38,6 +38,12 @@ export function adminRoutes(options: AdminOptions) {
       route((request) => reload(parts, request)),
       routeOf('reload'),
     )
+    .get(
+      '/admin/config',
+      // Most gateways are never asked.
+      route(async () => (await import('../configuration.ts')).showConfiguration(parts.settings)),
+      routeOf('getConfiguration'),
+    )
     .get('/admin/mcps', route(servers.list), routeOf('listServers'))
     .post('/admin/mcps', route(servers.create), routeOf('createServer'))
     .get('/admin/mcps/:name', route(servers.get), routeOf('getServer'))

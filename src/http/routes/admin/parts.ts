@@ -11,6 +11,7 @@ import type { ServerDirectory } from '../../../upstream/server/directory.ts'
 import type { RegistrationGate } from '../../../upstream/server/registration-gate.ts'
 import type { AnswerOf } from '../../api/operation.ts'
 import type { AccessRecorder } from '../../hooks/access-log.ts'
+import type { ShownConfiguration } from '../configuration.ts'
 import type { AdminAccess } from './access.ts'
 import { NameOrder } from './name-order.ts'
 import type { AdminStreams } from './streams.ts'
@@ -34,6 +35,8 @@ export interface AdminOptions {
   readonly order?: NameOrder
   /** Reads the configuration again, for a cause that the log names. Rejects with a ConfigError. */
   readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
+  /** The configuration in force, and where it came from; nobody is told when absent. */
+  readonly settings?: ShownConfiguration
   /** Where it is noted how calls end, and who is told. */
   readonly recorder: AccessRecorder
   /** Who can say who may use what, and why; nobody when absent. */
@@ -94,6 +97,7 @@ export interface AdminParts
     'directory' | 'store' | 'config' | 'gate' | 'log' | 'streams' | 'recorder' | 'reload'
   > {
   readonly order: NameOrder
+  readonly settings: ShownConfiguration | null
   readonly access: AdminAccess
   readonly approvals: AdminApprovals
   readonly groups: AdminGroups
@@ -116,6 +120,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     recorder,
     reload,
     order: options.order ?? new NameOrder(),
+    settings: options.settings ?? null,
     access: options.access ?? noAccess,
     approvals: options.approvals ?? noApprovals,
     groups: options.groups ?? noGroups,
