@@ -125,7 +125,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces }) },
     log,
     admin: adminRoutes({
-      ...{ directory, store, log, streams, order, approvals, recorder, settings },
+      ...{ directory, store, log, streams, order, approvals, recorder, settings, mcp },
       config: { limits: bounds, secretDirs: config.secrets.dirs },
       gate: gateOf(settings, urlPolicy),
       groups: directory.reports,

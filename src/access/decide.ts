@@ -54,7 +54,7 @@ export class AccessDecider {
     const { id, grants } = principal
     const door = this.#doors.of(definition)
     if (grants !== null) {
-      if (door.ownOnly) return door.decide(id, this.#global, null)
+      if (door.ownOnly && grants.passesDoors !== true) return door.decide(id, this.#global, null)
       // The group of everything lets nobody in that the server itself does not.
       return grants.server(definition, through === everythingGroup ? null : through)
     }

@@ -39,6 +39,8 @@ export interface Grants {
   readonly counts: boolean
   /** What bounds its holder alone; null for nothing. */
   readonly limits: CallerLimits | null
+  /** True for admins, whom no door of a server keeps out (admin-grants.ts). */
+  readonly passesDoors?: boolean
   /** Whether the server is there for the caller at all; `through` is the group by which it came. */
   server(definition: RuledFields, through: RuledFields | null): Decision
   /** False where everything of this kind at this server is allowed. */

@@ -54,6 +54,8 @@ const doorCodes: ReadonlySet<string> = new Set([
 
 /** A call made over the admin API; all else that is not read there is a change. */
 const adminCallPath = '/admin/tools/call'
+/** Where admins speak MCP: what has no method there opens or ends a session, or answers a question. */
+const adminStreamPath = /^\/admin\/mcps\/[^/]+\/stream\/?$/
 const textMax = 256
 
 export class AuditTrail {
@@ -91,8 +93,9 @@ export class AuditTrail {
     else if (log.signedIn !== undefined) this.#signedIn(entry, log.signedIn)
     else if (area === 'me' && entry.method === 'DELETE')
       this.#write('sign-out', this.#factsOf(request, entry))
-    else if (area === 'admin' && entry.method !== 'GET' && entry.method !== 'HEAD')
-      this.#adminDid(request, entry)
+    else if (area === 'admin' && entry.method !== 'GET' && entry.method !== 'HEAD') {
+      if (!adminStreamPath.test(request.path)) this.#adminDid(request, entry)
+    }
   }
 
   /** A call has come to its end. */

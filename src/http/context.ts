@@ -26,6 +26,8 @@ export interface IdleTimer {
 export interface Readmission {
   /** Why it may not; null where it may. */
   refusalNow(context: RequestContext): GatewayError | null
+  /** Whether an admin request could still be let in; else what it has opened must end. */
+  admitsAdmin(context: RequestContext): boolean
 }
 
 export interface RequestContext extends Listed {

@@ -2,7 +2,7 @@
 
 import type { Grants } from '../access/reach.ts'
 import { keepsOutOthers } from '../access/server-door.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, revokedError } from '../errors.ts'
 import type { Sessions } from '../session/legacy/sessions.ts'
 import type { ModernCallDriver } from '../session/modern/call-driver.ts'
 import type { ModernRequests, OpenRequest } from '../session/modern/requests.ts'
@@ -70,6 +70,12 @@ export function endExpired(
   hasEnded: (grants: Grants | null) => boolean,
 ): void {
   streams.closeWhere((context) => context.browser !== undefined && !access.admitsAdmin(context))
+  const ended = streams.endedGrants()
+  if (ended.length > 0) {
+    const of = ({ grants }: { readonly grants: Grants | null }) => grants !== null && ended.includes(grants)
+    sessions.closeWhere(of, revokedError())
+    requests.abortWhere(of, revokedError())
+  }
   // Configured tokens have no end.
   if (access.identity === null) return
   const error = new GatewayError('UNAUTHENTICATED', 'The token has expired; come back with a new one.')

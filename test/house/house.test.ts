@@ -28,6 +28,7 @@ const sources = readTree('src')
 
 /** Why a small file with one importer stands by itself. */
 const reasonsToStand: Readonly<Record<string, string>> = {
+  'src/access/admin-grants.ts': 'what is granted is decided in one room, for admins as for everybody',
   'src/registry/storage/open-store.ts': 'what a start opens, whatever is kept',
   'src/config/secrets/secret-settings.ts':
     'the settings of one subject, which schema.ts would be too long with',

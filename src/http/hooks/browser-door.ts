@@ -82,7 +82,7 @@ export function isOwnPage({ method, headers }: Request, externalBase: string): b
 }
 
 /** What an operator may change. */
-const operatorPaths = /^\/admin\/(?:tools\/call|mcps\/[^/]+\/(?:restart|enable|disable))\/?$/
+const operatorPaths = /^\/admin\/(?:tools\/call|mcps\/[^/]+\/(?:restart|enable|disable|stream))\/?$/
 
 /** Refuses what is not for this role. */
 export function checkRole(role: Principal['role'], method: string, path: string): GatewayError | null {

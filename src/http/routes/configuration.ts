@@ -5,7 +5,7 @@ import { shownValue } from '../../config/shown-settings.ts'
 import { GatewayError } from '../../errors.ts'
 import { type AnswerOf, answer } from '../api/operation.ts'
 
-type Report = AnswerOf<'getConfiguration', 200>
+type Report = AnswerOf<'getConfig', 200>
 
 /** The configuration in force, and where it came from. */
 export interface ShownConfiguration {
@@ -30,7 +30,7 @@ export function showConfiguration(settings: ShownConfiguration | null): Response
     throw new GatewayError('NOT_FOUND', 'Nobody here knows where the configuration came from.')
   const { config, provenance, needsRestart, lastReload } = settings
   const { origins, serverOrigins, file, warnings } = provenance
-  return answer('getConfiguration', 200, {
+  return answer('getConfig', 200, {
     file,
     settings: namedSettings.map((named) => {
       const { key, path, env, flag, setting } = named

@@ -7,6 +7,7 @@
  */
 import { Elysia } from 'elysia'
 import { ConfigError, GatewayError, internalError, reasonOf } from '../../../errors.ts'
+import { everythingGroup } from '../../../registry/definition-schema.ts'
 import type { ListedRoute } from '../../api/openapi.ts'
 import { answer as answerOf, routeOf } from '../../api/operation.ts'
 import { contextOf } from '../../context.ts'
@@ -33,17 +34,7 @@ export function adminRoutes(options: AdminOptions) {
     return ({ request, params }) => answer(parts, request, params ?? {}, handler)
   }
   return new Elysia()
-    .post(
-      '/admin/reload',
-      route((request) => reload(parts, request)),
-      routeOf('reload'),
-    )
-    .get(
-      '/admin/config',
-      // Most gateways are never asked.
-      route(async () => (await import('../configuration.ts')).showConfiguration(parts.settings)),
-      routeOf('getConfiguration'),
-    )
+    .use(configurationRoutes(parts, route))
     .get('/admin/mcps', route(servers.list), routeOf('listServers'))
     .post('/admin/mcps', route(servers.create), routeOf('createServer'))
     .get('/admin/mcps/:name', route(servers.get), routeOf('getServer'))
@@ -73,6 +64,7 @@ export function adminRoutes(options: AdminOptions) {
       route((_request, name) => getGroup(parts, name)),
       routeOf('getGroup'),
     )
+    .use(mcpRoutes(parts, route))
     .use(keyRoutes(parts, route))
     .get(
       '/admin/approvals',
@@ -105,6 +97,53 @@ export function adminRoutes(options: AdminOptions) {
 type Route = (
   handler: Handler,
 ) => (call: { request: Request; params?: { name?: string; id?: string } }) => Promise<Response>
+
+function configurationRoutes(parts: AdminParts, route: Route) {
+  return (
+    new Elysia()
+      .post(
+        '/admin/reload',
+        route((request) => reload(parts, request)),
+        routeOf('reload'),
+      )
+      // Most gateways are never asked.
+      .get(
+        '/admin/config',
+        route(async () => (await import('../configuration.ts')).showConfiguration(parts.settings)),
+        routeOf('getConfig'),
+      )
+  )
+}
+
+const raw = { parse: 'none' } as const
+
+/** `/admin/mcps/{name}/stream`: MCP for admins, as a client speaks it at the endpoint of that server or group. */
+function mcpRoutes(parts: AdminParts, route: Route) {
+  const speak = route((request, name) => speakMcp(parts, request, name))
+  return new Elysia()
+    .post('/admin/mcps/:name/stream', speak, raw)
+    .get('/admin/mcps/:name/stream', speak, raw)
+    .delete('/admin/mcps/:name/stream', speak, raw)
+}
+
+/** The whole way of a client's message but for the doors of the server: docs/decisions/playground.md. */
+async function speakMcp(
+  { mcp, streams, directory }: AdminParts,
+  request: Request,
+  name: string,
+): Promise<Response> {
+  if (request.method === 'HEAD') throw new GatewayError('METHOD_NOT_ALLOWED', 'HEAD is not served here.')
+  if (mcp === null) throw new GatewayError('NOT_FOUND', 'Nobody here speaks MCP.')
+  const context = contextOf(request)
+  // What is at /mcp has a name of its own for admins alone.
+  const server = name === everythingGroup.name && directory.get(name) === undefined ? '' : name
+  const { principal: admin } = context
+  // Without admin tokens too, what an admin opens here is nothing of those who come to the endpoints without a token.
+  const id = admin.role === 'anonymous' ? 'admin:local' : admin.id
+  const principal = { ...admin, id, grants: streams.grantsOf(request) }
+  const { streamHandler } = await import('../stream.ts')
+  return streamHandler(mcp)(request, { ...context, server, principal }, server)
+}
 
 /** Loaded when somebody asks: most gateways have no keys. */
 const keys = () => import('./keys.ts')

@@ -12,6 +12,7 @@ import type { RegistrationGate } from '../../../upstream/server/registration-gat
 import type { AnswerOf } from '../../api/operation.ts'
 import type { AccessRecorder } from '../../hooks/access-log.ts'
 import type { ShownConfiguration } from '../configuration.ts'
+import type { McpParts } from '../mcp.ts'
 import type { AdminAccess } from './access.ts'
 import { NameOrder } from './name-order.ts'
 import type { AdminStreams } from './streams.ts'
@@ -37,6 +38,8 @@ export interface AdminOptions {
   readonly reload: (cause: string) => Promise<AnswerOf<'reload', 200>>
   /** The configuration in force, and where it came from; nobody is told when absent. */
   readonly settings?: ShownConfiguration
+  /** What admins speak MCP with; they do not when absent. */
+  readonly mcp?: McpParts
   /** Where it is noted how calls end, and who is told. */
   readonly recorder: AccessRecorder
   /** Who can say who may use what, and why; nobody when absent. */
@@ -98,6 +101,7 @@ export interface AdminParts
   > {
   readonly order: NameOrder
   readonly settings: ShownConfiguration | null
+  readonly mcp: McpParts | null
   readonly access: AdminAccess
   readonly approvals: AdminApprovals
   readonly groups: AdminGroups
@@ -121,6 +125,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     reload,
     order: options.order ?? new NameOrder(),
     settings: options.settings ?? null,
+    mcp: options.mcp ?? null,
     access: options.access ?? noAccess,
     approvals: options.approvals ?? noApprovals,
     groups: options.groups ?? noGroups,

@@ -1,4 +1,6 @@
 /** What admins have open: event streams, kept alive by the one timer of the process, and calls that they wait for. */
+import { AdminGrants } from '../../../access/admin-grants.ts'
+import type { Grants } from '../../../access/reach.ts'
 import type { ByteLedger } from '../../../runtime/byte-ledger.ts'
 import { Roster } from '../../../runtime/in-flight.ts'
 import { EventStream, eventStreamHeaders } from '../../../session/event-stream.ts'
@@ -20,6 +22,8 @@ export class AdminStreams {
   readonly #open = new Roster<EventStream>()
   readonly #calls = new Map<RequestContext, AbortController>()
   readonly #contexts = new WeakMap<EventStream, RequestContext>()
+  /** Of those who speak MCP, by browser, token or key. */
+  readonly #grants = new Map<string, AdminGrants>()
 
   constructor(ledger: ByteLedger, settings: { readonly heartbeatMs: number }) {
     this.#ledger = ledger
@@ -57,6 +61,26 @@ export class AdminStreams {
       signal: AbortSignal.any([request.signal, ended.signal]),
       end: () => void this.#calls.delete(context),
     }
+  }
+
+  /** What the admin of this request is granted who speaks MCP: the same one for as long as that admin is let in. */
+  grantsOf(request: Request): AdminGrants {
+    const context = contextOf(request)
+    const { browser, principal, admittedBy } = context
+    const key = browser?.key ?? principal.id
+    let grants = this.#grants.get(key)
+    if (grants === undefined || !grants.counts) {
+      grants = new AdminGrants(() => admittedBy?.admitsAdmin(context) !== false)
+      this.#grants.set(key, grants)
+    }
+    return grants
+  }
+
+  /** Gives up what was granted to those who are let in no more, and returns it. */
+  endedGrants(): readonly Grants[] {
+    const ended = [...this.#grants].filter(([, { counts }]) => !counts)
+    for (const [key] of ended) this.#grants.delete(key)
+    return ended.map(([, grants]) => grants)
   }
 
   /** Ends those that this test picks by the request that has opened them, and the calls of such requests. */
