@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { BunPlugin } from 'bun'
+import { type MadePage, makePage } from '../src/console/make-page.ts'
 import { commitOf } from './commit.ts'
 
 const root = resolve(import.meta.dir, '..')
@@ -54,6 +55,27 @@ const leaveOut: BunPlugin = {
   },
 }
 
+/** Puts the files of the console's page, ready to be served, in the place of what makes them. */
+function withPage({ files }: MadePage): BunPlugin {
+  const inBase64 = (bytes: Uint8Array) => JSON.stringify(Buffer.from(bytes).toString('base64'))
+  const rows = files.map(
+    ({ name, contentType, brotli, gzip }) =>
+      `{ name: ${JSON.stringify(name)}, contentType: ${JSON.stringify(contentType)}, brotli: bytes(${inBase64(brotli)}), gzip: bytes(${inBase64(gzip)}) }`,
+  )
+  return {
+    name: 'with-page',
+    setup(bundler) {
+      bundler.onLoad({ filter: /[/\\]src[/\\]console[/\\]page-files\.ts$/ }, () => ({
+        loader: 'js',
+        contents: [
+          "const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64'))",
+          `export const pageFiles = async () => [${rows.join(', ')}]`,
+        ].join('\n'),
+      }))
+    },
+  }
+}
+
 /**
  * Resolves with the paths of all files that went into it. Rejects with the bundler's words when it fails.
  */
@@ -63,6 +85,7 @@ export async function build({
   runtime,
 }: BuildOptions = {}): Promise<string[]> {
   mkdirSync(dirname(outfile), { recursive: true })
+  const page = await makePage()
   const { metafile } = await Bun.build({
     entrypoints: [resolve(root, 'src/main.ts')],
     compile: {
@@ -94,10 +117,10 @@ export async function build({
       __dirname: '"/"',
       __filename: '"/"',
     },
-    plugins: [leaveOut],
+    plugins: [leaveOut, withPage(page)],
     metafile: true,
   })
-  return Object.keys(metafile?.inputs ?? {})
+  return [...Object.keys(metafile?.inputs ?? {}), ...page.inputs]
 }
 
 function commit(): string {

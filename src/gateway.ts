@@ -121,7 +121,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     directory,
     state,
     identity: () => access.identity,
-    me: { access, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
+    me: { access, settings, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
     metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces }) },
     log,
     admin: adminRoutes({

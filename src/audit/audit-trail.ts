@@ -91,7 +91,7 @@ export class AuditTrail {
     if (code !== undefined && (atDoor || (code === 'SERVER_UNKNOWN' && area === 'mcp')))
       this.#refused(request, entry, code)
     else if (log.signedIn !== undefined) this.#signedIn(entry, log.signedIn)
-    else if (area === 'me' && entry.method === 'DELETE')
+    else if ((area === 'me' || area === 'console') && entry.method === 'DELETE')
       this.#write('sign-out', this.#factsOf(request, entry))
     else if (area === 'admin' && entry.method !== 'GET' && entry.method !== 'HEAD') {
       if (!adminStreamPath.test(request.path)) this.#adminDid(request, entry)

@@ -12,7 +12,13 @@ import type { ModernCallDriver } from '../session/modern/call-driver.ts'
 import { ModernRequests } from '../session/modern/requests.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { ServerDirectory, ServerEntry, ServerOrigin } from '../upstream/server/directory.ts'
+import type {
+  ServerDirectory,
+  ServerEntry,
+  ServerOrigin,
+  Trial,
+  TrialPatience,
+} from '../upstream/server/directory.ts'
 import type { Servers, ServersListener } from '../upstream/server/servers.ts'
 import { GroupEntry } from './entry.ts'
 import type { GroupFace } from './face.ts'
@@ -192,6 +198,10 @@ export class Directory implements ServerDirectory {
       group.disabledAt = null
       void group.ready()
     }
+  }
+
+  try(definition: ServerDefinition, patience: TrialPatience): Promise<Trial> {
+    return this.#servers.try(definition, patience)
   }
 
   /** Tokens, rules or settings are others: clients of groups may see others of their members. */

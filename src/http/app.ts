@@ -10,6 +10,7 @@ import type { ListedRoute } from './api/openapi.ts'
 import { type Area, contextOf, type McpHandlers, type RequestContext } from './context.ts'
 import { replyErrorIn } from './reply.ts'
 import { documentRoutes } from './routes/admin/admin.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
 import { isServerName, mcpRoutes } from './routes/mcp-endpoints.ts'
@@ -44,6 +45,7 @@ export function createApp(parts: AppParts): App {
     .use(documentRoutes(() => app.routes)) // /admin/openapi.json
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
     .use(meRoutes(parts.me)) //             /me…  /oauth/callback/login
+    .use(consoleRoutes(parts.me)) //        /console  /console/session  /console/{file}
     .use(discoveryRoutes(parts.identity)) // /.well-known/oauth-protected-resource/…
   const methodsOf = routeTable(app.routes)
   return {

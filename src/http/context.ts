@@ -15,7 +15,16 @@ import type { RequestTrace } from '../telemetry/traces/trace.ts'
  * The part of the gateway that a path belongs to. Access rules hang on it, and a route group serves
  * only requests admitted for its own area, so that a second reading of the path changes nothing.
  */
-export type Area = 'health' | 'metrics' | 'admin' | 'mcp' | 'discovery' | 'me' | 'callback' | 'unknown'
+export type Area =
+  | 'health'
+  | 'metrics'
+  | 'admin'
+  | 'mcp'
+  | 'discovery'
+  | 'me'
+  | 'callback'
+  | 'console'
+  | 'unknown'
 
 /** Bun's per-request idle timer: 0 switches it off until the next request on the connection. */
 export interface IdleTimer {

@@ -1,7 +1,7 @@
 /** `compozy servers snippet`: the words of each client, held to its documentation, and what a person is told beside. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
-import { clients, type SnippetParts } from '../../src/cli/snippets/clients.ts'
+import { clients, type SnippetParts } from '../../src/snippets/clients.ts'
 import { type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { runCommand } from './run-command.ts'

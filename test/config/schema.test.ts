@@ -17,6 +17,7 @@ describe('the table of settings', () => {
       'reload MCP_PROXY_RELOAD ',
       'shutdown_timeout MCP_PROXY_SHUTDOWN_TIMEOUT --mcp-shutdown-timeout',
       'default_group MCP_PROXY_DEFAULT_GROUP ',
+      'console MCP_PROXY_CONSOLE ',
       'pinning MCP_PROXY_PINNING ',
       'auth.global_tokens MCP_PROXY_GLOBAL_AUTH_TOKENS --mcp-global-auth-tokens',
       'auth.admin_tokens MCP_PROXY_ADMIN_TOKENS --mcp-admin-tokens',
@@ -91,6 +92,7 @@ describe('the table of settings', () => {
       reload: 'off',
       shutdownTimeoutMs: 10_000,
       defaultGroup: null,
+      console: true,
       pinning: 'off',
       auth: {
         globalTokens: [],

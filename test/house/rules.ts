@@ -31,6 +31,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     audit: 'values',
     gateway: 'values',
     'identity/keys': 'values',
+    snippets: 'values',
     'http/*': 'values',
     'session/*': 'values',
     'upstream/*': 'values',
@@ -56,6 +57,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     access: 'values',
     audit: 'types',
     approvals: 'types',
+    console: 'values',
     group: 'types',
     'identity/*': 'types',
     'session/*': 'values',
@@ -98,6 +100,10 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   },
   approvals: { ...everywhere, config: 'types', registry: 'types', access: 'values' },
   access: { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values', registry: 'values' },
+  console: everywhere,
+  // What runs in a browser: the answers of the admin API as types, and what is pure.
+  'console/page': { http: 'types', net: 'values', protocol: 'values', snippets: 'values' },
+  snippets: { net: 'values' },
   protocol: {},
   net: {},
   errors: { protocol: 'values' },
@@ -109,7 +115,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
 export function roomOf(path: string): string {
   const parts = path
     .replace(/^src\//, '')
-    .replace(/\.ts$/, '')
+    .replace(/\.tsx?$/, '')
     .split('/')
   for (let depth = parts.length; depth > 1; depth--) {
     const room = parts.slice(0, depth).join('/')
@@ -135,6 +141,7 @@ const owners: readonly { readonly packages: RegExp; readonly rooms: readonly str
   { packages: /^jose$|^oauth4webapi$/, rooms: ['identity'] },
   { packages: /^bun:sqlite$/, rooms: ['registry'] },
   { packages: /^minisearch$/, rooms: ['group'] },
+  { packages: /^preact(\/|$)/, rooms: ['console/page'] },
   { packages: /^(node:)?child_process$/, rooms: ['upstream'] },
   // The official SDK is measured five to twenty times dearer than a relay: it stays out of the hot path.
   { packages: /^@modelcontextprotocol\//, rooms: ['cli'] },
@@ -170,6 +177,9 @@ function packageFaults(path: string, room: string, specifier: string): string[] 
   if ((room === 'protocol' || room === 'net') && specifier !== 'ip-cidr') {
     return [`${path}: ${room} is pure and must not import ${specifier}`]
   }
+  if (room === 'console/page' && !/^preact(\/|$)/.test(specifier)) {
+    return [`${path}: ${room} runs in a browser and must not import ${specifier}`]
+  }
   const owner = owners.find(({ packages }) => packages.test(specifier))
   if (owner === undefined || owner.rooms.some((name) => room === name || room.startsWith(`${name}/`)))
     return []
@@ -186,7 +196,7 @@ export function deadFiles(tree: Tree, entries: readonly string[]): string[] {
     reached.add(path)
     const text = tree.get(path)
     if (text === undefined) {
-      if (path.endsWith('.ts')) faults.push(`${path} is imported, but there is no such file`)
+      if (/\.tsx?$/.test(path)) faults.push(`${path} is imported, but there is no such file`)
       continue
     }
     for (const used of importsOf(path, text)) if (used.path !== null) waiting.push(used.path)
@@ -293,7 +303,7 @@ const bannedEndings = /\b(?:class|function|const|interface|type)\s+(\w*(?:Utils?
 export function emptyNames(tree: Tree): string[] {
   const faults: string[] = []
   for (const [path, text] of tree) {
-    for (const part of path.replace(/(\.test)?\.ts$/, '').split(/[/.-]/)) {
+    for (const part of path.replace(/(\.test)?\.tsx?$/, '').split(/[/.-]/)) {
       if (bannedNames.test(part)) faults.push(`${path}: "${part}" says nothing about what is inside`)
     }
     for (const [, name] of text.matchAll(bannedEndings)) {
@@ -304,7 +314,7 @@ export function emptyNames(tree: Tree): string[] {
 }
 
 /** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
-const wallClockRooms = /^src\/(audit|cli|identity|telemetry)\//
+const wallClockRooms = /^src\/(audit|cli|console\/page|identity|telemetry)\//
 
 /** Places that ask the wall clock for a duration or a deadline. */
 export function wallClocks(tree: Tree): string[] {

@@ -21,7 +21,7 @@ export function readTree(...folders: readonly string[]): Tree {
   const tree = new Map<string, string>()
   for (const folder of folders) {
     for (const entry of readdirSync(join(repository, folder), { recursive: true, encoding: 'utf8' })) {
-      if (!entry.endsWith('.ts')) continue
+      if (!/\.tsx?$/.test(entry)) continue
       const path = posix.join(folder, entry.replaceAll('\\', '/'))
       tree.set(path, readFileSync(join(repository, path), 'utf8'))
     }

@@ -181,6 +181,7 @@ function directoryOf(behaviours: ReadonlyMap<string, ServerBehaviour>): ServerDi
       const { definition, origin } = known(name)
       put(definition, origin)
     },
+    try: () => Promise.reject(new Error('nothing can be started here')),
   }
 }
 

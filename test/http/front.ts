@@ -40,6 +40,8 @@ export interface FrontOptions {
   readonly servers?: readonly FrontServer[]
   readonly mcp?: Partial<McpHandlers>
   readonly idleSeconds?: number
+  /** Whether the console is served; true when left out. */
+  readonly console?: boolean
   /** Binds this instead of `settings.host`, so that rules for a public address can be tried on loopback. */
   readonly bind?: string
 }
@@ -156,7 +158,17 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     log,
     identity: () => access.identity,
     me: {
-      access: { holderOf: (token) => access.holderOf(token), asksWho: true },
+      access: {
+        holderOf: (token) => access.holderOf(token),
+        asksWho: true,
+        get asksAdmins() {
+          return access.asksAdmins
+        },
+        get decider() {
+          return access.decider
+        },
+      },
+      settings: { config: { ...rules.settings, console: options.console ?? true } },
       signIn: () => people.loadSignIn((principal) => access.current(principal)),
     },
   })
@@ -225,6 +237,7 @@ function directoryOf(servers: readonly FrontServer[]): ServerDirectory {
     restart: refuse,
     disable: refuse,
     enable: refuse,
+    try: refuse,
   }
 }
 

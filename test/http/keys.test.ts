@@ -216,7 +216,7 @@ describe('at the admin API', () => {
 })
 
 describe('in a browser', () => {
-  test('a key signs in, is who it is now, and is nobody once it is revoked', async () => {
+  test('a key signs in, is who it is now, and is nobody once it has another role or is revoked', async () => {
     await using front = await startFront({ servers, settings: { auth: { adminTokens: ['a1'] } } })
     const { text, key } = await make(front, { name: 'root', role: 'viewer' }, 'a1')
     const signedIn = await front.send('/me/session', {
@@ -228,10 +228,18 @@ describe('in a browser', () => {
     const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? ''
     const me = async () => (await (await front.send('/me', { headers: { cookie } })).json()) as object
     expect(await me()).toMatchObject({ principal: `admin:${key.id}`, role: 'viewer', name: 'root' })
-    await admin(front, 'PATCH', `/keys/${key.id}`, { role: 'admin', name: 'boss' }, 'a1')
-    expect(await me()).toMatchObject({ role: 'admin', name: 'boss' })
-    await admin(front, 'DELETE', `/keys/${key.id}`, undefined, 'a1')
+    await admin(front, 'PATCH', `/keys/${key.id}`, { name: 'boss' }, 'a1')
+    expect(await me()).toMatchObject({ role: 'viewer', name: 'boss' })
+    await admin(front, 'PATCH', `/keys/${key.id}`, { role: 'admin' }, 'a1')
     expect((await front.send('/me', { headers: { cookie } })).status).toBe(401)
+    const again = await front.send('/me/session', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ token: text }),
+    })
+    const admins = again.headers.get('set-cookie')?.split(';')[0] ?? ''
+    await admin(front, 'DELETE', `/keys/${key.id}`, undefined, 'a1')
+    expect((await front.send('/me', { headers: { cookie: admins } })).status).toBe(401)
   })
 
   test('/me says whose key it is', async () => {

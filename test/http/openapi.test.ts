@@ -27,7 +27,9 @@ describe('the OpenAPI document', () => {
     const served = front.routes
       .filter(
         ({ path }) =>
-          !/^\/(mcp(-proxy)?|\.well-known|oauth|me\/sign-in|admin\/mcps\/:name\/stream)(\/|$)/.test(path),
+          !/^\/(mcp(-proxy)?|\.well-known|oauth|me\/sign-in|admin\/mcps\/:name\/stream)(\/|$)|^\/console(\/:file)?$/.test(
+            path,
+          ),
       )
       .map(({ method, path }) => `${method} ${path.replace(/:(name|id)/, '{$1}')}`)
     expect(described.sort()).toEqual(served.sort())

@@ -9,12 +9,12 @@ const secured = { auth: { globalTokens: ['g1'], adminTokens: ['a1'] } }
 /** A path that the pattern of a route matches. */
 const examplePath = (pattern: string) => pattern.replace(':name', 'files').replace('*', 'below')
 
-/** One path for each route, but for those by which people find out how to come in (oauth.test.ts, me.test.ts). */
+/** One path for each route, but for those by which people find out how to come in (oauth.test.ts, me.test.ts, console.test.ts). */
 function pathsOf({ routes }: Front): ReadonlySet<string> {
   return new Set(
     routes
       .map(({ path }) => examplePath(path))
-      .filter((path) => !/^\/(\.well-known|me|oauth)(\/|$)/.test(path)),
+      .filter((path) => !/^\/(\.well-known|console|me|oauth)(\/|$)/.test(path)),
   )
 }
 
@@ -27,6 +27,7 @@ describe('every route', () => {
       'DELETE /admin/keys/:id',
       'DELETE /admin/mcps/:name',
       'DELETE /admin/mcps/:name/stream',
+      'DELETE /console/session',
       'DELETE /mcp',
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
@@ -48,6 +49,9 @@ describe('every route', () => {
       'GET /admin/metrics',
       'GET /admin/openapi.json',
       'GET /admin/tools',
+      'GET /console',
+      'GET /console/:file',
+      'GET /console/session',
       'GET /healthz',
       'GET /livez',
       'GET /mcp',
@@ -72,6 +76,8 @@ describe('every route', () => {
       'POST /admin/mcps/:name/stream',
       'POST /admin/reload',
       'POST /admin/tools/call',
+      'POST /admin/try',
+      'POST /console/session',
       'POST /mcp',
       'POST /mcp-proxy/:name/message',
       'POST /mcp-proxy/:name/stream',

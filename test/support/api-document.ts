@@ -133,6 +133,7 @@ function documentOfSources(): OpenApiDocument {
     restart: nothing,
     disable: nothing,
     enable: nothing,
+    try: nothing,
   }
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing }
   const config = {
@@ -143,7 +144,15 @@ function documentOfSources(): OpenApiDocument {
     log,
     state: { draining: false },
     identity: () => null,
-    me: { access: { holderOf: nothing, asksWho: true }, signIn: nothing },
+    me: {
+      access: { holderOf: nothing, asksWho: true, asksAdmins: true, decider: { keysAsk: false } },
+      settings: {
+        get config() {
+          return nothing()
+        },
+      },
+      signIn: nothing,
+    },
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },
     admin: adminRoutes({
       directory,

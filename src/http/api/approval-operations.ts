@@ -1,7 +1,7 @@
 /** The operations about approvals of tools; see operations.ts. */
 import { Type } from '@sinclair/typebox'
 import { approvalChange, approvalList } from './approval-answers.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation-form.ts'
 import { approvalChoice } from './tool-call-schema.ts'
 
 /** By `operationId`. */

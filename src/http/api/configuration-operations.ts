@@ -1,7 +1,7 @@
 /** The operations about the configuration, and the shape of what is told of it; see operations.ts. */
 import { Type } from '@sinclair/typebox'
 import { names, nullable, oneOf, reloadReport, serverName, textOf } from './answers.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation-form.ts'
 
 const setting = Type.Object(
   {

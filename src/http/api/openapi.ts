@@ -11,7 +11,8 @@ import { keyIdSchema } from '../../registry/access/key-schema.ts'
 import { serverNamePattern } from '../../registry/server-name.ts'
 import { errorAnswer } from './answers.ts'
 import type { OperationId } from './operation.ts'
-import { type Operation, operations } from './operations.ts'
+import type { Operation } from './operation-form.ts'
+import { operations } from './operations.ts'
 
 /** A route as Elysia lists it. */
 export interface ListedRoute {

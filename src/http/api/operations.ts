@@ -4,8 +4,7 @@
  * Handlers take their types from here (operation.ts). The table itself is loaded when the document is asked for:
  * its schemas would cost every gateway a third of a MiB (docs/decisions/openapi.md).
  */
-import { type TSchema, Type } from '@sinclair/typebox'
-import type { ErrorCode } from '../../errors.ts'
+import { Type } from '@sinclair/typebox'
 import { keyChangeSchema, newKeySchema } from '../../registry/access/key-schema.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { prometheusContentType } from '../../telemetry/metrics-page.ts'
@@ -13,33 +12,11 @@ import { accessExplanation } from './access-answer.ts'
 import * as answers from './answers.ts'
 import { approvalOperations } from './approval-operations.ts'
 import { configurationOperations } from './configuration-operations.ts'
+import { consoleOperations } from './console-operations.ts'
 import * as keys from './key-answers.ts'
+import type { Operation } from './operation-form.ts'
 import { toolCall } from './tool-call-schema.ts'
-
-export interface Operation {
-  readonly tag: 'servers' | 'keys' | 'tools' | 'configuration' | 'figures' | 'health' | 'people'
-  readonly summary: string
-  /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
-  readonly access: 'admin' | 'everyone'
-  readonly body?: { readonly description: string; readonly schema: TSchema }
-  /** By name; each may be left out. */
-  readonly query?: Readonly<Record<string, { readonly description: string; readonly schema: TSchema }>>
-  /** By status. */
-  readonly answers: Readonly<Record<number, AnswerForm>>
-  /** Errors of its own; those that the way in can give come on top. */
-  readonly errors?: readonly ErrorCode[]
-}
-
-/** One way in which an operation ends well, or says that it does not serve. */
-export interface AnswerForm {
-  readonly description: string
-  /** Null for an answer without a body. */
-  readonly schema: TSchema | null
-  /** `application/json` unless given. */
-  readonly contentType?: string
-  /** Where the answer may also be a stream: which events there are, and when it is one. */
-  readonly events?: string
-}
+import { trialOperations } from './trial-operations.ts'
 
 const duration = Type.String({ description: 'A duration such as 3s.' })
 
@@ -195,6 +172,7 @@ export const operations = {
     answers: { 201: { description: 'The definition is stored.', schema: answers.changeAnswer } },
     errors: [...errorsOfGate, 'DEFINITION_EXISTS', 'STORE_UNAVAILABLE', 'STORAGE_FULL'],
   },
+  ...trialOperations,
   getServer: {
     tag: 'servers',
     summary: 'One server with its definition and state.',
@@ -368,6 +346,7 @@ export const operations = {
     ],
   },
   ...approvalOperations,
+  ...consoleOperations,
   followEvents: {
     tag: 'figures',
     summary: 'Calls as they end, and servers as they come and go: an event stream.',

@@ -20,14 +20,10 @@ import type { Access, Admission, GuardedServers } from './access.ts'
 import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
 import { checkPage, checkRole, sessionOf } from './browser-door.ts'
 import { ClientMemory, settleClient } from './client.ts'
-import { checkLength, RateLimiter } from './limits.ts'
+import { checkLength, issuerAskLimiter, type RateLimiter, rateLimiterOf } from './limits.ts'
 import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
 import type { AccessRules } from './rules.ts'
 import type { Target } from './target.ts'
-
-/** How often one address may have an issuer asked about tokens that nobody has seen, a second and at once. */
-const asksPerSecond = 5
-const asksAtOnce = 20
 
 /** One gateway's way in. */
 export class AccessChain implements Access {
@@ -43,7 +39,7 @@ export class AccessChain implements Access {
   readonly #signIn: () => SignIn | null
   /** Null while there are no keys. */
   readonly #keys: () => KeyRing | null
-  readonly #asks = new RateLimiter(asksPerSecond, asksAtOnce)
+  readonly #asks = issuerAskLimiter()
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
   version = 0
@@ -61,7 +57,7 @@ export class AccessChain implements Access {
     this.#configured = rules
     this.#rules = rules
     this.identity = identity
-    this.#rate = limiterOf(rules)
+    this.#rate = rateLimiterOf(rules.settings.limits.rate)
     this.#servers = servers
     this.decider = new AccessDecider(rules.global)
     this.keysChanged()
@@ -116,7 +112,7 @@ export class AccessChain implements Access {
 
   reload(rules: AccessRules, identity: Identity | null): void {
     this.identity = identity
-    const rate = limiterOf(rules)
+    const rate = rateLimiterOf(rules.settings.limits.rate)
     // An unchanged limit keeps its buckets: a reload must not refill them.
     if (rate?.perSecond !== this.#rate?.perSecond || rate?.burst !== this.#rate?.burst) this.#rate = rate
     this.#configured = rules
@@ -169,6 +165,10 @@ export class AccessChain implements Access {
     const { id } = principal
     if (this.#rules.admin.holds(id) || this.#rules.global.holds(id)) return principal
     return this.#keys()?.current(principal) ?? null
+  }
+
+  get asksAdmins(): boolean {
+    return this.#rules.adminAsks
   }
 
   get asksWho(): boolean {
@@ -244,6 +244,8 @@ export class AccessChain implements Access {
       }
     }
     if (area === 'me') return this.#enterMe(context, target, headers)
+    if (area === 'console')
+      return checkAdminAddress(context.peer, context.client, headers, rules) ?? this.#recognise(context)
     if (outcome instanceof GatewayError) return outcome
     context.principal = outcome
     return null
@@ -266,20 +268,23 @@ export class AccessChain implements Access {
     return checkRole(context.principal.role, request.method, path)
   }
 
+  /** Takes note of the person whose browser this is; of nobody where it has no session. */
+  #recognise(context: RequestContext): null {
+    const browser = sessionOf(context.request.headers, context.externalBase, this.#signIn())
+    if (browser === null) return null
+    context.browser = browser
+    context.principal = browser.principal ?? anonymous
+    return null
+  }
+
   /** Whoever it is: a browser, a token of the configuration, or one of an issuer. Nobody is refused but a bad token. */
   #enterMe(
     context: RequestContext,
     target: Target,
     headers: Headers,
   ): GatewayError | null | Promise<GatewayError | null> {
-    const browser = sessionOf(headers, context.externalBase, this.#signIn())
     const token = bearerOf(headers.get('authorization'))
-    if (token === null) {
-      if (browser === null) return null
-      context.browser = browser
-      context.principal = browser.principal ?? anonymous
-      return null
-    }
+    if (token === null) return this.#recognise(context)
     const settle = (found: Principal | GatewayError): GatewayError | null => {
       if (found instanceof GatewayError) return found
       context.principal = found
@@ -390,9 +395,4 @@ export class AccessChain implements Access {
     for (const name of this.#servers.names()) if (this.#doorOf(name).own.find(digest) !== null) return true
     return false
   }
-}
-
-function limiterOf(rules: AccessRules): RateLimiter | null {
-  const { perSecond, burst } = rules.settings.limits.rate
-  return perSecond === 0 ? null : new RateLimiter(perSecond, burst)
 }

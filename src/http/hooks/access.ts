@@ -63,6 +63,8 @@ export interface Access {
   holderOf(token: string): Principal | null
   /** Whom that stands for now, by the principal of then; null once it counts no more. */
   current(principal: Principal): Principal | null
+  /** Whether the admin API asks who comes; else it trusts this machine. */
+  readonly asksAdmins: boolean
   /** Whether anybody is asked who they are. */
   readonly asksWho: boolean
   /** Why nobody at all can come in at this server; null where somebody can. */

@@ -1,5 +1,6 @@
 /** Last hook before the body: its announced length, and how often one client may ask. */
 import { type Bucket, takeFrom } from '../../access/caller-limits.ts'
+import type { Config } from '../../config/schema.ts'
 import { GatewayError } from '../../errors.ts'
 import { tooLarge } from '../body.ts'
 
@@ -23,6 +24,18 @@ export function checkLength(request: Request, bodyBytesMax: number): GatewayErro
     return new GatewayError('BAD_REQUEST', 'Content-Length must be one number.')
   return Number(announced) > bodyBytesMax ? tooLarge(bodyBytesMax) : null
 }
+
+/** Null where there is no limit. */
+export function rateLimiterOf({ perSecond, burst }: Config['limits']['rate']): RateLimiter | null {
+  return perSecond === 0 ? null : new RateLimiter(perSecond, burst)
+}
+
+/** How often one address may have an issuer asked about tokens that nobody has seen. */
+export function issuerAskLimiter(): RateLimiter {
+  return new RateLimiter(issuerAsks.perSecond, issuerAsks.burst)
+}
+
+const issuerAsks = { perSecond: 5, burst: 20 }
 
 /** Buckets kept at once. An absent bucket is a full one, so only busy clients need theirs. */
 const bucketsMax = 10_000

@@ -54,6 +54,8 @@ export function checkOrigin(
   if (area === 'discovery') return null
   // A browser comes here from the issuer; what it brings is judged by what it has begun.
   if (area === 'callback' && origin === null) return null
+  // A link on another site may lead to the console: its page shows nothing that it has not asked for from its own place.
+  if (area === 'console' && origin === null && isNavigation(request)) return null
   if (origin === null) {
     if (area === 'health' || request.headers.get('sec-fetch-site') !== 'cross-site') return null
   } else if (rules.origins.has(origin) || isOwnOrigin(origin, host, externalBase)) return null
@@ -62,6 +64,11 @@ export function checkOrigin(
     'ORIGIN_FORBIDDEN',
     'Pages of this origin may not call the gateway; add the origin to security.allowed_origins.',
   )
+}
+
+/** Whether a person goes there with the whole window: no image, no frame, nothing that a script asks for. */
+function isNavigation({ method, headers }: Request): boolean {
+  return (method === 'GET' || method === 'HEAD') && headers.get('sec-fetch-dest') === 'document'
 }
 
 /** Either scheme: a proxy that ends TLS without saying so leaves `https` in Origin only. */
@@ -109,7 +116,7 @@ export function allowOrigin(response: Response, origin: string): void {
 /** Whether this area is served without tokens to the same machine only. */
 export function isTokenless(area: Area, rules: AccessRules): boolean {
   if (rules.adminAsks) return false
-  return area === 'admin' || (area === 'metrics' && !rules.settings.metrics.public)
+  return area === 'admin' || area === 'console' || (area === 'metrics' && !rules.settings.metrics.public)
 }
 
 /** The one refusal of an admin API that has no tokens: it says what came wrong and which setting opens it. */

@@ -73,6 +73,7 @@ function defaultEndpoint(path: string): string | null {
 function areaOf(path: string): Area {
   if (path.startsWith('/oauth/callback/')) return 'callback'
   if (path.startsWith('/admin') && (path.length === 6 || path[6] === '/')) return 'admin'
+  if (path.startsWith('/console') && (path.length === 8 || path[8] === '/')) return 'console'
   switch (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path) {
     case '/livez':
     case '/healthz':

@@ -4,6 +4,7 @@
  */
 import { Elysia } from 'elysia'
 import type { Principal } from '../../access/principal.ts'
+import type { Config } from '../../config/schema.ts'
 import { GatewayError, shownError } from '../../errors.ts'
 import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
 import { countingKey } from '../../net/address.ts'
@@ -12,18 +13,18 @@ import { isObject } from '../../protocol/json.ts'
 import { answer, routeOf } from '../api/operation.ts'
 import { readBodyText } from '../body.ts'
 import { contextOf, type RequestContext } from '../context.ts'
+import type { Access } from '../hooks/access.ts'
 import { checkPage, cookieOf, isOwnPage, isSecure, setCookie } from '../hooks/browser-door.ts'
 import { replyEmpty, replyError, replyText } from '../reply.ts'
 
 export interface MeParts {
   /** The room of sign-ins, loaded when somebody comes. */
   signIn(): Promise<SignIn>
-  readonly access: {
-    /** Who holds this token of the configuration, or this key. */
-    holderOf(token: string): Principal | null
-    /** Whether anybody is asked who they are. */
-    readonly asksWho: boolean
+  readonly access: Pick<Access, 'holderOf' | 'asksWho' | 'asksAdmins'> & {
+    readonly decider: Pick<Access['decider'], 'keysAsk'>
   }
+  /** Those in force. */
+  readonly settings: { readonly config: Pick<Config, 'console' | 'baseUrl' | 'auth'> }
 }
 
 const loginSeconds = 600
@@ -33,24 +34,27 @@ const localPath = /^\/(?!\/)[\w\-./?&=%~!$()*+,;:@]{0,500}$/
 
 type Handler = (request: Request, context: RequestContext) => Response | Promise<Response>
 
+/** A handler as that of a route for people in a browser, whose requests were admitted for this area. */
+export function personRoute(handler: Handler, area: RequestContext['area']) {
+  return async ({ request }: { request: Request }): Promise<Response> => {
+    const context = contextOf(request)
+    // Should the router ever read a path differently from the hooks, the request goes nowhere.
+    if (context.area !== area) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
+    try {
+      return await handler(request, context)
+    } catch (thrown) {
+      if (!(thrown instanceof GatewayError)) throw thrown
+      const error = shownError(thrown, context.requestId)
+      context.log.code = error.code
+      context.log.reason = error.details
+      return replyError(error)
+    }
+  }
+}
+
 /** The route group. */
 export function meRoutes(parts: MeParts) {
-  const route =
-    (handler: Handler, area: RequestContext['area'] = 'me') =>
-    async ({ request }: { request: Request }): Promise<Response> => {
-      const context = contextOf(request)
-      // Should the router ever read a path differently from the hooks, the request goes nowhere.
-      if (context.area !== area) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
-      try {
-        return await handler(request, context)
-      } catch (thrown) {
-        if (!(thrown instanceof GatewayError)) throw thrown
-        const error = shownError(thrown, context.requestId)
-        context.log.code = error.code
-        context.log.reason = error.details
-        return replyError(error)
-      }
-    }
+  const route = (handler: Handler, area: RequestContext['area'] = 'me') => personRoute(handler, area)
   return new Elysia()
     .get(
       '/me',
@@ -84,10 +88,11 @@ function showMe({ access }: MeParts, { principal, browser }: RequestContext): Re
       'Sign in at /me/sign-in, or send "Authorization: Bearer" with a token.',
     )
   }
-  return answer('getMe', 200, shown(principal, browser ?? null))
+  return answer('getMe', 200, shownPerson(principal, browser ?? null))
 }
 
-function shown(principal: Principal, browser: BrowserSession | null) {
+/** Somebody as pages are told. */
+export function shownPerson(principal: Principal, browser: BrowserSession | null) {
   const { shown: id, name, role } = principal
   return {
     principal: id,
@@ -97,29 +102,41 @@ function shown(principal: Principal, browser: BrowserSession | null) {
   }
 }
 
-/** A form of another site must not sign anybody in as somebody else. */
-async function signInByToken(
-  { access, signIn }: MeParts,
-  request: Request,
-  { externalBase, log }: RequestContext,
-): Promise<Response> {
-  if (request.headers.get('origin') !== null && !isOwnPage(request, externalBase)) {
-    throw new GatewayError('ORIGIN_FORBIDDEN', 'Signing in takes a page of the gateway itself.')
-  }
-  requireSafeCookie(externalBase)
-  const token = tokenIn(await readBodyText(request, bodyBytesMax))
-  const principal = token === null ? null : access.holderOf(token)
+async function signInByToken(parts: MeParts, request: Request, context: RequestContext): Promise<Response> {
+  const principal = await holderOfSent(parts, request, context)
   if (principal === null) {
     throw new GatewayError(
       'UNAUTHENTICATED',
       'Send {"token": "…"} with a token of auth.admin_tokens or auth.global_tokens, or a key.',
     )
   }
+  const { session, headers } = await openSession(parts, context, principal)
+  return answer('signIn', 200, shownPerson(principal, session), headers)
+}
+
+/** Who holds the token that was sent to sign in with. A form of another site must not sign anybody in as somebody else. */
+export async function holderOfSent(
+  { access }: MeParts,
+  request: Request,
+  { externalBase }: RequestContext,
+): Promise<Principal | null> {
+  if (request.headers.get('origin') !== null && !isOwnPage(request, externalBase)) {
+    throw new GatewayError('ORIGIN_FORBIDDEN', 'Signing in takes a page of the gateway itself.')
+  }
+  requireSafeCookie(externalBase)
+  const token = tokenIn(await readBodyText(request, bodyBytesMax))
+  return token === null ? null : access.holderOf(token)
+}
+
+/** Signs somebody in: the session, and the header with which the browser gets its cookie. */
+export async function openSession(
+  { signIn }: MeParts,
+  { externalBase, log }: RequestContext,
+  principal: Principal,
+): Promise<{ readonly session: BrowserSession; readonly headers: { readonly 'set-cookie': string } }> {
   const { cookie, seconds, session } = (await signIn()).open(principal)
   log.signedIn = principal
-  return answer('signIn', 200, shown(principal, session), {
-    'set-cookie': setCookie('session', externalBase, cookie, seconds),
-  })
+  return { session, headers: { 'set-cookie': setCookie('session', externalBase, cookie, seconds) } }
 }
 
 function tokenIn(text: string): string | null {
@@ -131,7 +148,8 @@ function tokenIn(text: string): string | null {
   }
 }
 
-async function signOut(
+/** Signs out whoever has the cookie. */
+export async function signOut(
   { signIn }: MeParts,
   request: Request,
   { browser, externalBase }: RequestContext,

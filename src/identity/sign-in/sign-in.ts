@@ -108,9 +108,15 @@ export class SignIn {
     return { ...this.#openPerson(claims), returnTo: pending.returnTo }
   }
 
-  /** Opens a session for somebody who has shown a token that is configured, or a key. */
+  /**
+   * Opens a session for somebody who has shown a token that is configured, or a key. It ends when that counts no more,
+   * and when it is given another role: what a browser may do is never more, or less, than when its person signed in.
+   */
   open(principal: Principal): OpenedSession {
-    return this.#sessions.open(principal.id, () => this.#parts.current(principal))
+    return this.#sessions.open(principal.id, () => {
+      const now = this.#parts.current(principal)
+      return now?.role === principal.role ? now : null
+    })
   }
 
   find(cookie: string): BrowserSession | null {

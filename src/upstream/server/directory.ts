@@ -66,6 +66,22 @@ export interface ServerEntry {
   callTool(toolName: string, args: Readonly<Record<string, unknown>>, watch: CallWatch): Promise<ToolAnswer>
 }
 
+/** What a trial has found. */
+export interface Trial {
+  readonly status: ServerStatus
+  /** Null where it has listed none; `toolsError` says why then, of a server that was reached. */
+  readonly tools: readonly ToolDescription[] | null
+  readonly toolsError: string | null
+  readonly tookMs: number
+}
+
+/** How long a trial may take, and what ends it before. */
+export interface TrialPatience {
+  readonly startMs: number
+  readonly listMs: number
+  readonly signal: AbortSignal
+}
+
 export interface ServerDirectory {
   list(): readonly ServerEntry[]
   get(name: string): ServerEntry | undefined
@@ -84,4 +100,9 @@ export interface ServerDirectory {
   disable(name: string, disabledAt: string): Promise<void>
   /** Starts it again in the background. */
   enable(name: string): void
+  /**
+   * Starts a server that is registered nowhere, looks what it is, and ends it again. Rejects with IN_FLIGHT_EXHAUSTED
+   * while as many are tried as may be.
+   */
+  try(definition: ServerDefinition, patience: TrialPatience): Promise<Trial>
 }

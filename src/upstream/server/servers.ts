@@ -1,11 +1,12 @@
 /** Every registered server by name: the only owner of supervisors. */
 import { GatewayError, serverUnknownError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { ServerDirectory, ServerOrigin } from './directory.ts'
+import type { ServerDirectory, ServerOrigin, Trial, TrialPatience } from './directory.ts'
 import { OutputTail } from './output-tail.ts'
 import type { ServerParts, ServerSettings, ServerSurroundings } from './parts.ts'
 import { Server } from './server.ts'
 import { disabledError } from './supervisor.ts'
+import { Trials } from './trial.ts'
 
 /** Told of what concerns the clients of a server. */
 export interface ServersListener {
@@ -27,9 +28,10 @@ const endingMs = 10_000
 export class Servers implements ServerDirectory {
   readonly #parts: ServerParts
   readonly #byName = new Map<string, Server>()
-  /** Replaced servers that still finish calls. */
+  /** Replaced servers that still finish calls, and those that are tried. */
   readonly #draining = new Set<Server>()
   readonly #listeners: ServersListener[] = []
+  readonly #trials = new Trials()
 
   constructor(parts: ServerSurroundings) {
     const goesOnAs: ServerParts['goesOnAs'] = (server, definition) => {
@@ -132,6 +134,10 @@ export class Servers implements ServerDirectory {
   enable(name: string): void {
     const { server, old } = this.#inPlaceOf(name, { disabledAt: null })
     server.start(this.#drain(old, endingMs, disabledError(name)))
+  }
+
+  try(definition: ServerDefinition, patience: TrialPatience): Promise<Trial> {
+    return this.#trials.run(definition, this.#parts, this.#draining, patience)
   }
 
   async remove(name: string): Promise<void> {

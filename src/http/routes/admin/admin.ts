@@ -40,6 +40,7 @@ export function adminRoutes(options: AdminOptions) {
     .get('/admin/mcps/:name', route(servers.get), routeOf('getServer'))
     .put('/admin/mcps/:name', route(servers.replace), routeOf('replaceServer'))
     .delete('/admin/mcps/:name', route(servers.remove), routeOf('removeServer'))
+    .post('/admin/try', route(actions.try), routeOf('tryServer'))
     .post('/admin/mcps/:name/restart', route(actions.restart), routeOf('restartServer'))
     .post('/admin/mcps/:name/enable', route(actions.enable), routeOf('enableServer'))
     .post('/admin/mcps/:name/disable', route(actions.disable), routeOf('disableServer'))

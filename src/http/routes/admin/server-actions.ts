@@ -1,6 +1,6 @@
 /**
  * What may be done to a server without changing its definition: start it anew, switch it off and on, read what it
- * wrote. All of it works for servers of the configuration file too: whether one is on is kept beside the definitions.
+ * wrote; and try one that is none yet. All of it works for servers of the configuration file too: whether one is on is kept beside the definitions.
  */
 import { GatewayError } from '../../../errors.ts'
 import { type EventStream, eventFrame } from '../../../session/event-stream.ts'
@@ -11,6 +11,7 @@ import type { NameOrder } from './name-order.ts'
 import type { AdminParts } from './parts.ts'
 import { querySwitch } from './query.ts'
 import { audit, knownEntry, maskOf, now } from './servers.ts'
+import { tryServer } from './try.ts'
 
 /** What waits for one reader of a log, beyond which it misses lines and is told how many. */
 const unreadBytesMax = 256 * 1024
@@ -21,6 +22,7 @@ export interface ServerActions {
   enable(request: Request, name: string): Promise<Response>
   disable(request: Request, name: string): Promise<Response>
   logs(request: Request, name: string): Response
+  try(request: Request): Promise<Response>
 }
 
 export function serverActions(parts: AdminParts, order: NameOrder): ServerActions {
@@ -29,6 +31,7 @@ export function serverActions(parts: AdminParts, order: NameOrder): ServerAction
     enable: (request, name) => order.run(name, () => enable(parts, request, name), contextOf(request)),
     disable: (request, name) => order.run(name, () => disable(parts, request, name), contextOf(request)),
     logs: (request, name) => logs(parts, request, name),
+    try: (request) => tryServer(parts, request),
   }
 }
 

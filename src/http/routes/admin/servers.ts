@@ -139,7 +139,8 @@ function withName(body: unknown, name: string): unknown {
   return { ...body, name }
 }
 
-function definitionOf(parts: AdminParts, body: unknown, options: ParseOptions): ServerDefinition {
+/** The definition that was sent, checked. Throws DEFINITION_INVALID with what is wrong. */
+export function definitionOf(parts: AdminParts, body: unknown, options: ParseOptions): ServerDefinition {
   const parsed = parseDefinition(body, { ...options, written: true })
   if (!parsed.ok) throw new GatewayError('DEFINITION_INVALID', sentenceOf(parsed.problems))
   const others = parts.directory.list().map(({ definition }) => definition)
@@ -185,7 +186,16 @@ export function now(parts: AdminParts): string {
 }
 
 interface Change {
-  readonly action: 'create' | 'replace' | 'delete' | 'restart' | 'enable' | 'disable' | 'approve' | 'revoke'
+  readonly action:
+    | 'create'
+    | 'try'
+    | 'replace'
+    | 'delete'
+    | 'restart'
+    | 'enable'
+    | 'disable'
+    | 'approve'
+    | 'revoke'
   readonly name: string
   readonly before: ServerDefinition | null
   readonly after: ServerDefinition | null

@@ -3,7 +3,7 @@
  *
  * Read in the documentation of the clients in November 2026. Pure.
  */
-import { isLoopbackHost } from '../../net/host.ts'
+import { isLoopbackHost } from '../net/host.ts'
 
 /** What a snippet is made of. */
 export interface SnippetParts {

@@ -1,0 +1,97 @@
+/** Asks the gateway, typed by the schemas that its answers are made from (src/http/api). */
+import type { ErrorAnswer } from '../../../http/api/answers.ts'
+import type { operations } from '../../../http/api/operations.ts'
+import { type Place, pathOf, type RouteId, routes } from './routes.ts'
+
+type Answers<Id extends RouteId> = (typeof operations)[Id]['answers']
+type Made<Schema> = Schema extends { readonly static: infer Value } ? Value : undefined
+type Of<Id extends RouteId, Status extends number> =
+  Answers<Id> extends Readonly<Record<Status, { readonly schema: infer Schema }>> ? Made<Schema> : never
+/** What an operation answers when it ends well. */
+export type AnswerTo<Id extends RouteId> = Of<Id, 200> | Of<Id, 201> | Of<Id, 204>
+
+export interface Given extends Place {
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+}
+
+/** What the gateway refused, in its own words, which say what to do. */
+export class ApiFailure extends Error {
+  constructor(
+    /** 0 where nothing has answered. */
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    readonly details: string,
+  ) {
+    super(details)
+  }
+}
+
+/** What stands before all paths of the gateway, and what a page sends beside the cookie. */
+export const connection = {
+  prefix: document.querySelector<HTMLMetaElement>('meta[name=gateway-prefix]')?.content ?? '',
+  csrf: null as string | null,
+  /** Told when the gateway knows this browser no more. */
+  signedOut: () => {},
+}
+
+/** What each request of the page to the gateway carries beside the cookie, which counts for nothing without it. */
+export function csrfHeaders(): Record<string, string> {
+  return connection.csrf === null ? {} : { 'x-csrf-token': connection.csrf }
+}
+
+/** The URL of the gateway as its clients reach it from where this page is. */
+export function gatewayUrl(): string {
+  return location.origin + connection.prefix
+}
+
+/** Rejects with an ApiFailure, and with an AbortError when `signal` ends it. */
+export async function call<Id extends RouteId>(id: Id, given: Given = {}): Promise<AnswerTo<Id>> {
+  const response = await send(id, given, 'application/json')
+  if (response.status === 204) return undefined as never
+  return (await response.json()) as AnswerTo<Id>
+}
+
+/** The response of an operation that has ended well. */
+export async function send(id: RouteId, given: Given, accept: string): Promise<Response> {
+  const [method] = routes[id]
+  const { body, signal } = given
+  const response = await fetch(connection.prefix + pathOf(id, given), {
+    method,
+    credentials: 'same-origin',
+    cache: 'no-store',
+    redirect: 'error',
+    headers: {
+      accept,
+      ...csrfHeaders(),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(signal === undefined ? {} : { signal }),
+  }).catch((thrown: unknown) => {
+    if (signal?.aborted === true) throw thrown
+    throw new ApiFailure(0, 'UNREACHABLE', 'The gateway does not answer', unreachable)
+  })
+  if (response.ok) return response
+  throw await failureOf(response, id)
+}
+
+const unreachable =
+  'The connection failed. See whether the gateway runs and whether this machine reaches it, then try again.'
+
+async function failureOf(response: Response, id: RouteId): Promise<ApiFailure> {
+  const { status } = response
+  const body = (await response.json().catch(() => null)) as ErrorAnswer | null
+  if (status === 401 && id !== 'signInToConsole') connection.signedOut()
+  const title = body?.error ?? `The gateway answered with ${status}`
+  const details = body?.details ?? 'Its log says more, or that of the proxy before it.'
+  return new ApiFailure(status, body?.code ?? 'UNKNOWN', title, details)
+}
+
+/** Whatever was thrown, as something to show. */
+export function asFailure(thrown: unknown): ApiFailure {
+  if (thrown instanceof ApiFailure) return thrown
+  const details = thrown instanceof Error ? thrown.message : String(thrown)
+  return new ApiFailure(0, 'UNKNOWN', 'Something went wrong in this page', details)
+}

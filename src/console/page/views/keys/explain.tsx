@@ -1,0 +1,111 @@
+/** Why somebody may use something, or may not: every door that a request meets, in its order. */
+import { useState } from 'preact/hooks'
+import type { AccessExplanation } from '../../../../http/api/access-answer.ts'
+import { type ApiFailure, asFailure, call } from '../../api/api.ts'
+import { servers } from '../../live/servers.ts'
+import { Badge } from '../../parts/badge.tsx'
+import { Button } from '../../parts/button.tsx'
+import { Failure, Note } from '../../parts/failure.tsx'
+import { TextField } from '../../parts/field.tsx'
+import { Page, Section } from '../../parts/page.tsx'
+import { useLoad } from '../../parts/use-load.ts'
+import { hrefTo, useRoute } from '../../router.ts'
+import { useStore } from '../../store.ts'
+
+export function Explain() {
+  const { query } = useRoute()
+  const [who, setWho] = useState(query.get('principal') ?? '')
+  const [server, setServer] = useState(query.get('server') ?? '')
+  const [tool, setTool] = useState(query.get('tool') ?? '')
+  const [found, setFound] = useState<AccessExplanation | null>(null)
+  const [failure, setFailure] = useState<ApiFailure | null>(null)
+  const [busy, setBusy] = useState(false)
+  const known = useStore(servers).list ?? []
+  const keys = useLoad((signal) => call('listKeys', { signal }), []).value?.keys ?? []
+  const ask = async () => {
+    setBusy(true)
+    setFailure(null)
+    try {
+      const named = tool.trim() === '' ? {} : { tool: tool.trim() }
+      setFound(
+        await call('explainAccess', { query: { principal: who.trim(), server: server.trim(), ...named } }),
+      )
+    } catch (thrown) {
+      setFound(null)
+      setFailure(asFailure(thrown))
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Page
+      title="Explain access"
+      lead="May somebody use a server or a tool, and which rule decides?"
+      back={{ href: hrefTo('keys'), text: 'Keys' }}
+    >
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault()
+          if (!busy) void ask()
+        }}
+      >
+        <TextField
+          label="Who"
+          value={who}
+          onChange={setWho}
+          required
+          list={['anonymous', ...keys.map(({ name }) => name)]}
+          hint="The name of a key, what the list of calls shows as caller, issuer and subject of a person, or anonymous."
+        />
+        <div class="fields-two">
+          <TextField
+            label="Server or group"
+            value={server}
+            onChange={setServer}
+            required
+            list={known.map(({ definition }) => definition.name)}
+          />
+          <TextField label="Tool (optional)" value={tool} onChange={setTool} />
+        </div>
+        <div class="actions">
+          <Button kind="main" type="submit" busy={busy}>
+            Explain
+          </Button>
+        </div>
+      </form>
+      <div class="after-form" aria-live="polite">
+        {failure === null ? null : <Failure failure={failure} />}
+        {found === null ? null : <Verdict found={found} />}
+      </div>
+    </Page>
+  )
+}
+
+function Verdict({ found }: { readonly found: AccessExplanation }) {
+  const { principal, server, item, allowed, rule, nearest, unsure, steps } = found
+  const what = item === null ? server : `${item} of ${server}`
+  return (
+    <Section title={`${principal.name ?? principal.id} ${allowed ? 'may use' : 'may not use'} ${what}`}>
+      <Note kind={allowed ? 'ok' : 'warn'}>
+        {rule}
+        {nearest === null ? null : <p>Did you mean {nearest}?</p>}
+        {unsure === null ? null : <p>{unsure}</p>}
+      </Note>
+      <ol class="steps">
+        {steps.map((step, at) => (
+          <li key={at}>
+            <Badge kind={step.allowed ? 'ok' : 'bad'} glyph={step.allowed ? 'ok' : 'close'}>
+              {step.allowed ? 'yes' : 'no'}
+            </Badge>
+            <span>
+              <strong>{step.asked}</strong>
+              <br />
+              {step.rule}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </Section>
+  )
+}

@@ -1,0 +1,28 @@
+/** What an operation of the admin API is made of; the table of all is operations.ts. */
+import type { TSchema } from '@sinclair/typebox'
+import type { ErrorCode } from '../../errors.ts'
+
+export interface Operation {
+  readonly tag: 'servers' | 'keys' | 'tools' | 'configuration' | 'figures' | 'health' | 'people'
+  readonly summary: string
+  /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
+  readonly access: 'admin' | 'everyone'
+  readonly body?: { readonly description: string; readonly schema: TSchema }
+  /** By name; each may be left out. */
+  readonly query?: Readonly<Record<string, { readonly description: string; readonly schema: TSchema }>>
+  /** By status. */
+  readonly answers: Readonly<Record<number, AnswerForm>>
+  /** Errors of its own; those that the way in can give come on top. */
+  readonly errors?: readonly ErrorCode[]
+}
+
+/** One way in which an operation ends well, or says that it does not serve. */
+export interface AnswerForm {
+  readonly description: string
+  /** Null for an answer without a body. */
+  readonly schema: TSchema | null
+  /** `application/json` unless given. */
+  readonly contentType?: string
+  /** Where the answer may also be a stream: which events there are, and when it is one. */
+  readonly events?: string
+}
