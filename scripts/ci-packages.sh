@@ -10,8 +10,8 @@
 set -eu
 
 packages='nginx-light:nginx openssl:openssl curl:curl git:git'
-# Where services are started as they are installed, both web servers would want port 80, and Prometheus would run.
-[ -d /run/systemd/system ] || packages="$packages caddy:caddy prometheus:promtool"
+# Where services are started as they are installed, both web servers would want port 80, and Prometheus and Redis run.
+[ -d /run/systemd/system ] || packages="$packages caddy:caddy prometheus:promtool redis-server:redis-server"
 if [ "${1:-}" = images ]; then
   packages="$packages buildah:buildah crun:crun debootstrap:debootstrap debian-archive-keyring:keyring"
 fi

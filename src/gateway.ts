@@ -8,7 +8,10 @@
 import { version } from '../package.json'
 import { ApprovalsOpener } from './approvals/open-approvals.ts'
 import { type Audit, openAudit } from './audit/audit.ts'
+import type { Cluster } from './cluster/cluster.ts'
+import { openStoreOrCluster } from './cluster/open-cluster.ts'
 import { adminTokenDoubt } from './config/doubts.ts'
+import type { Config } from './config/schema.ts'
 import { drainingError, reasonOf } from './errors.ts'
 import { Directory } from './group/directory.ts'
 import { createApp } from './http/app.ts'
@@ -22,12 +25,11 @@ import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
 import type { McpParts } from './http/routes/mcp.ts'
-import { serverGauges } from './http/routes/metrics.ts'
+import { snapshotOf } from './http/routes/metrics.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import { hasEnded, IdentityOpener } from './identity/open-identity.ts'
 import type { ServerDefinition } from './registry/definition.ts'
-import { openStore } from './registry/storage/open-store.ts'
 import type { StateLock } from './registry/storage/state-lock.ts'
 import type { DefinitionStore } from './registry/storage/store.ts'
 import type { ReloadPlan, ReloadReport } from './reload/plan.ts'
@@ -85,7 +87,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const log = await createLog(config.logging)
   const audit = await openAudit(log, settings, () => ({ directory, access, identities, store }))
   const { rules, exposure } = rulesOf(config, log)
-  const { store, lock, ...place } = openStore(config, version)
+  const { store, lock, cluster, abandon, ...place } = await openStoreOrCluster(config, version, log)
   // What clients have open: sessions, and the requests that stand alone.
   const ledger = new ByteLedger(bounds, () => Bun.gc(true))
   const sessions = new Sessions(bounds, ledger)
@@ -122,13 +124,14 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     state,
     identity: () => access.identity,
     me: { access, settings, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
-    metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces }) },
+    metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces, cluster }) },
     log,
     admin: adminRoutes({
       ...{ directory, store, log, streams, order, approvals, recorder, settings, mcp },
       config: { limits: bounds, secretDirs: config.secrets.dirs },
       gate: gateOf(settings, urlPolicy),
       groups: directory.reports,
+      cluster: () => cluster?.status() ?? null,
       access: directory.accessTeller({ settings, identities, access }),
       keys: () => identities.loadKeys(),
       closedReason: (name) => access.closedReason(name),
@@ -138,18 +141,14 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   const door = { host: config.host, port: config.port, tls: config.tls, access, app, state, ...recorder }
-  const listener = await startListener(door).catch((thrown) => {
-    store.close()
-    lock?.release()
-    throw thrown
-  })
+  const listener = await startListener(door).catch(abandon)
   lock?.announce(listener.url)
   // The port is ours from here on; a gateway that cannot listen has started no child.
-  for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
-  addStored(directory, store, log)
+  addServers(config, directory, store, log)
   warnOfDefinitions(config, directory, access, identities.keys, log)
-  const open = { access, audit, approvals, identities, lock, directory, streams, watchdog, traces }
+  const open = { access, audit, approvals, identities, lock, directory, streams, watchdog, traces, cluster }
   const parts = { ...behind, ...clients, ...open }
+  await cluster?.begin({ ...parts, order, bounds })
   const gateway = running({ ...parts, listener, sweeper: startSweeper(parts), source, order })
   return gateway
 }
@@ -205,6 +204,8 @@ function startSweeper(
 
 interface RunningParts {
   readonly approvals: ApprovalsOpener
+  /** Null where this gateway is alone. */
+  readonly cluster: Cluster | null
   readonly identities: IdentityOpener
   readonly source: ConfigurationSource
   readonly settings: SettingsInForce
@@ -284,7 +285,7 @@ const closingMs = 700
 
 async function end(parts: RunningParts, untilMs: number): Promise<void> {
   const { log, audit, store, lock, identities, sessions, requests, servers, streams, watchdog } = parts
-  const { listener, sweeper, traces } = parts
+  const { listener, sweeper, traces, cluster } = parts
   log.info({}, 'stopping')
   listener.drain()
   const error = drainingError()
@@ -302,6 +303,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   sweeper.stop()
   watchdog.close()
   identities.close()
+  await cluster?.close()
   store.close()
   lock?.release()
   log.info({}, 'stopped')
@@ -378,7 +380,8 @@ function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurro
 }
 
 /** The file wins over the store: what a person wrote down is not overruled by an earlier call. */
-function addStored(directory: Directory, store: DefinitionStore, log: Log): void {
+function addServers(config: Config, directory: Directory, store: DefinitionStore, log: Log): void {
+  for (const definition of config.servers) directory.add(definition, 'file', firstAnswerMs)
   for (const definition of store.list()) {
     if (directory.get(definition.name) === undefined) directory.add(definition, 'store', firstAnswerMs)
     else
@@ -387,14 +390,4 @@ function addStored(directory: Directory, store: DefinitionStore, log: Log): void
         'the configuration file defines this server; the registered one is not used',
       )
   }
-}
-
-type Counted = Pick<
-  RunningParts,
-  'metrics' | 'directory' | 'servers' | 'requests' | 'log' | 'audit' | 'traces'
->
-
-function snapshotOf({ metrics, directory, servers, requests, log, audit, traces }: Counted) {
-  const lost = [log.linesDropped, audit.linesDropped] as const
-  return metrics.snapshot(serverGauges(directory, servers, requests), ...lost, traces.figures)
 }

@@ -70,6 +70,11 @@ const approvals = defineCommand({
   },
 })
 
+const cluster = defineCommand({
+  meta: { name: 'cluster', description: 'Shows the replicas that serve together.' },
+  subCommands: { status: () => import('./cli/cluster/status.ts').then(({ status }) => status) },
+})
+
 const config = defineCommand({
   meta: { name: 'config', description: 'Shows and checks the configuration that a gateway would run with.' },
   subCommands: {
@@ -87,6 +92,7 @@ const compozy = defineCommand({
     groups,
     keys,
     approvals,
+    cluster,
     config,
     init: () => import('./cli/config/init.ts').then(({ init }) => init),
     doctor: () => import('./cli/doctor/doctor.ts').then(({ doctor }) => doctor),

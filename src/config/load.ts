@@ -10,6 +10,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { oauthFault } from './auth/oauth-settings.ts'
+import { clusterFault } from './cluster/cluster-settings.ts'
 import { doubtsAbout, emptyListDoubt } from './doubts.ts'
 import { type Environment, expand, type Gap, gapLine } from './expand.ts'
 import { Faults } from './faults.ts'
@@ -117,7 +118,7 @@ export async function findConfig(sources: ConfigSources, executes = false): Prom
     if (doubt !== null) warnings.push(doubt)
   }
   if (config !== null) warnings.push(...doubtsAbout(config))
-  const missing = config === null ? null : oauthFault(config)
+  const missing = config === null ? null : (oauthFault(config) ?? clusterFault(config.cluster))
   if (missing !== null) faults.add(missing)
   return {
     settings,

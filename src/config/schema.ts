@@ -14,6 +14,7 @@ import type { Static } from '@sinclair/typebox'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { keySettings } from './auth/key-settings.ts'
 import { oauthSettings } from './auth/oauth-settings.ts'
+import { clusterSettings } from './cluster/cluster-settings.ts'
 import { limitSettings } from './limits/limit-settings.ts'
 import {
   addressList,
@@ -207,6 +208,7 @@ export const settings = {
       doc: 'File that gets a line for each call, each change by an admin, each sign-in and refusal (docs/AUDIT.md). `-`: they stand in the log.',
     }),
   },
+  cluster: clusterSettings,
   metrics: {
     public: setting({
       kind: flagValue(),

@@ -2,6 +2,8 @@
 import { callBuckets } from './call-durations.ts'
 import { type CallOutcome, callOutcomes } from './call-ending.ts'
 import {
+  type ClusterFigures,
+  directoryBuckets,
   durationBuckets,
   lagBuckets,
   type MetricRow,
@@ -55,6 +57,7 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   single(lines, metricTable.auditLinesDropped, snapshot.auditLinesDropped)
   single(lines, metricTable.spansExported, snapshot.spans.exported)
   single(lines, metricTable.spansDropped, snapshot.spans.dropped)
+  if (snapshot.cluster !== null) clusterLines(lines, snapshot.cluster)
   heading(lines, metricTable.loopLag)
   histogram(lines, metricTable.loopLag, {}, lagBuckets, snapshot.loopLag.counts, snapshot.loopLag.sumSeconds)
   heading(lines, metricTable.build)
@@ -63,6 +66,20 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   single(lines, metricTable.memory, snapshot.memoryBytes)
   single(lines, metricTable.cpu, snapshot.cpuSeconds)
   return `${lines.join('\n')}\n`
+}
+
+function clusterLines(lines: string[], cluster: ClusterFigures): void {
+  single(lines, metricTable.clusterMembers, cluster.members)
+  single(lines, metricTable.directoryUp, cluster.directoryUp ? 1 : 0)
+  heading(lines, metricTable.directoryDuration)
+  const { counts, sumSeconds } = cluster.directory
+  histogram(lines, metricTable.directoryDuration, {}, directoryBuckets, counts, sumSeconds)
+  single(lines, metricTable.directoryFailures, cluster.directoryFailures)
+  single(lines, metricTable.clusterLapses, cluster.lapses)
+  single(lines, metricTable.clusterTakeovers, cluster.takeovers)
+  heading(lines, metricTable.clusterForwards)
+  for (const { count, ...labels } of cluster.forwards)
+    lines.push(sample(metricTable.clusterForwards.name, labels, count))
 }
 
 /** The JSON form: the same figures, durations in milliseconds, quantiles estimated from the buckets. */

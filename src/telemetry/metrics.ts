@@ -72,6 +72,41 @@ export const metricTable = {
     'compozy_trace_spans_dropped_total',
     'Spans given up because the collector did not take them.',
   ),
+  clusterMembers: metric(
+    'gauge',
+    'compozy_cluster_members',
+    'Replicas whose lease goes on, this one among them.',
+  ),
+  directoryUp: metric(
+    'gauge',
+    'compozy_cluster_directory_up',
+    '1 while the Redis of the cluster answers, else 0.',
+  ),
+  directoryDuration: metric(
+    'histogram',
+    'compozy_cluster_directory_duration_seconds',
+    'Time from a renewal of the lease to its answer.',
+  ),
+  directoryFailures: metric(
+    'counter',
+    'compozy_cluster_directory_failures_total',
+    'Renewals of the lease that were not answered.',
+  ),
+  clusterLapses: metric(
+    'counter',
+    'compozy_cluster_lapses_total',
+    'How often the lease of this replica was over while it ran.',
+  ),
+  clusterTakeovers: metric(
+    'counter',
+    'compozy_cluster_takeovers_total',
+    'Sessions and lanes that this replica has taken over from another one.',
+  ),
+  clusterForwards: metric(
+    'counter',
+    'compozy_cluster_forwards_total',
+    'Requests sent to the replica that owns them, by its address and by what became of them.',
+  ),
   loopLag: metric(
     'histogram',
     'compozy_event_loop_lag_seconds',
@@ -90,6 +125,9 @@ export const durationBuckets = [
 
 /** The same of the lag of the event loop. */
 export const lagBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5] as const
+
+/** The same of the answers of a cluster's directory. */
+export const directoryBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] as const
 
 type MetricKind = 'counter' | 'gauge' | 'histogram'
 
@@ -124,6 +162,18 @@ export interface ServerFigures extends ServerGauges {
   readonly durationCounts: readonly number[]
 }
 
+/** How this replica fares in its cluster. */
+export interface ClusterFigures {
+  readonly members: number
+  readonly directoryUp: boolean
+  /** Renewals per bucket of `directoryBuckets`, not cumulated; the last entry is +Inf. */
+  readonly directory: { readonly counts: readonly number[]; readonly sumSeconds: number }
+  readonly directoryFailures: number
+  readonly lapses: number
+  readonly takeovers: number
+  readonly forwards: readonly { readonly peer: string; readonly outcome: string; readonly count: number }[]
+}
+
 /** Everything at one moment; the renderers in `metrics-page.ts` turn it into text or JSON. */
 export interface MetricsSnapshot {
   readonly servers: readonly ServerFigures[]
@@ -134,6 +184,8 @@ export interface MetricsSnapshot {
   readonly linesDropped: number
   readonly auditLinesDropped: number
   readonly spans: SpanFigures
+  /** Null where this gateway is alone. */
+  readonly cluster: ClusterFigures | null
   readonly uptimeSeconds: number
   readonly memoryBytes: number
   readonly cpuSeconds: number
@@ -152,6 +204,7 @@ export interface ProcessMetrics extends Metrics {
     linesDropped: number,
     auditLinesDropped?: number,
     spans?: SpanFigures,
+    cluster?: ClusterFigures | null,
   ): MetricsSnapshot
 }
 
@@ -174,6 +227,8 @@ const build: Readonly<Record<string, string>> = {
   ...(typeof BUILD_COMMIT === 'undefined' ? {} : { commit: BUILD_COMMIT }),
   bun: Bun.version,
 }
+
+const noSpans: SpanFigures = { exported: 0, dropped: 0 }
 
 /** Opens the process's metrics. */
 export function createMetrics(): ProcessMetrics {
@@ -239,7 +294,7 @@ export function createMetrics(): ProcessMetrics {
       if (byStatus.length === 0) http.set(area, byStatus)
       byStatus[status] = (byStatus[status] ?? 0) + 1
     },
-    snapshot(servers, linesDropped, auditLinesDropped = 0, spans = { exported: 0, dropped: 0 }) {
+    snapshot(servers, linesDropped, auditLinesDropped = 0, spans = noSpans, cluster = null) {
       const { user, system } = process.cpuUsage()
       return {
         servers: servers.map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
@@ -252,6 +307,7 @@ export function createMetrics(): ProcessMetrics {
         linesDropped,
         auditLinesDropped,
         spans,
+        cluster,
         uptimeSeconds: (performance.now() - startedAtMs) / 1000,
         memoryBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,

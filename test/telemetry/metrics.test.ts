@@ -9,7 +9,9 @@ import {
 } from '../../src/telemetry/call-durations.ts'
 import { callOutcomes } from '../../src/telemetry/call-ending.ts'
 import {
+  type ClusterFigures,
   createMetrics,
+  directoryBuckets,
   durationBuckets,
   metricTable,
   type ServerGauges,
@@ -40,6 +42,16 @@ function metricsOf(...names: string[]) {
   return { ...metrics, snapshot: () => metrics.snapshot(names.map(gauges), 3) }
 }
 
+const cluster: ClusterFigures = {
+  members: 3,
+  directoryUp: true,
+  directory: { counts: new Array<number>(directoryBuckets.length + 1).fill(1), sumSeconds: 2 },
+  directoryFailures: 4,
+  lapses: 5,
+  takeovers: 6,
+  forwards: [{ peer: '10.0.0.8:6002', outcome: 'ok', count: 7 }],
+}
+
 /** The value of one sample on the page. */
 function sample(page: string, name: string): string | undefined {
   return page
@@ -68,6 +80,13 @@ describe('metric names', () => {
       'counter compozy_audit_lines_dropped_total',
       'counter compozy_trace_spans_exported_total',
       'counter compozy_trace_spans_dropped_total',
+      'gauge compozy_cluster_members',
+      'gauge compozy_cluster_directory_up',
+      'histogram compozy_cluster_directory_duration_seconds',
+      'counter compozy_cluster_directory_failures_total',
+      'counter compozy_cluster_lapses_total',
+      'counter compozy_cluster_takeovers_total',
+      'counter compozy_cluster_forwards_total',
       'histogram compozy_event_loop_lag_seconds',
       'gauge compozy_build_info',
       'gauge compozy_uptime_seconds',
@@ -79,8 +98,12 @@ describe('metric names', () => {
     ])
   })
 
-  test('all stand on the page with HELP and TYPE, once', () => {
-    const page = prometheusText(metricsOf('files').snapshot())
+  test('all stand on the page with HELP and TYPE, once; those of a cluster where there is one', () => {
+    const alone = prometheusText(metricsOf('files').snapshot())
+    expect(alone).not.toContain('compozy_cluster')
+    const page = prometheusText({ ...metricsOf('files').snapshot(), cluster })
+    expect(sample(page, 'compozy_cluster_forwards_total{peer="10.0.0.8:6002",outcome="ok"}')).toBe('7')
+    expect(sample(page, 'compozy_cluster_directory_duration_seconds_bucket{le="+Inf"}')).toBe('12')
     for (const { kind, name } of Object.values(metricTable)) {
       expect(page.split(`# TYPE ${name} ${kind}\n`)).toHaveLength(2)
       expect(page.split(`# HELP ${name} `)).toHaveLength(2)

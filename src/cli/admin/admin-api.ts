@@ -137,6 +137,7 @@ const signs: readonly (readonly [path: RegExp, member: string])[] = [
   [/^\/groups$/, 'groups'],
   [/^\/groups\/[^/]+$/, 'members'],
   [/^\/keys$/, 'keys'],
+  [/^\/cluster$/, 'cluster'],
   [/^\/openapi\.json$/, 'openapi'],
 ]
 

@@ -11,6 +11,7 @@ import { prometheusContentType } from '../../telemetry/metrics-page.ts'
 import { accessExplanation } from './access-answer.ts'
 import * as answers from './answers.ts'
 import { approvalOperations } from './approval-operations.ts'
+import { clusterOperations } from './cluster-operations.ts'
 import { configurationOperations } from './configuration-operations.ts'
 import { consoleOperations } from './console-operations.ts'
 import * as keys from './key-answers.ts'
@@ -347,6 +348,7 @@ export const operations = {
   },
   ...approvalOperations,
   ...consoleOperations,
+  ...clusterOperations,
   followEvents: {
     tag: 'figures',
     summary: 'Calls as they end, and servers as they come and go: an event stream.',

@@ -20,10 +20,13 @@ import type { Access, Admission, GuardedServers } from './access.ts'
 import { authenticateAdmin, checkAdminAddress } from './admin-door.ts'
 import { checkPage, checkRole, sessionOf } from './browser-door.ts'
 import { ClientMemory, settleClient } from './client.ts'
-import { checkLength, issuerAskLimiter, type RateLimiter, rateLimiterOf } from './limits.ts'
+import { checkLength, issuerAskLimiter, type RateLimiter, rateLimiterOf, type SharedRates } from './limits.ts'
 import { checkHost, checkOrigin, isTokenless, preflight } from './origin.ts'
 import type { AccessRules } from './rules.ts'
 import type { Target } from './target.ts'
+
+/** Null to go on; a promise where that has to be asked. */
+type Refusal = GatewayError | null | Promise<GatewayError | null>
 
 /** One gateway's way in. */
 export class AccessChain implements Access {
@@ -43,6 +46,7 @@ export class AccessChain implements Access {
   readonly #instance = crypto.randomUUID().slice(0, 8)
   #requests = 0
   version = 0
+  sharedRates: SharedRates | null = null
   readonly #clients = new ClientMemory()
 
   constructor(
@@ -203,12 +207,7 @@ export class AccessChain implements Access {
     })
   }
 
-  #authenticate(
-    context: RequestContext,
-    target: Target,
-    headers: Headers,
-    rules: AccessRules,
-  ): GatewayError | null | Promise<GatewayError | null> {
+  #authenticate(context: RequestContext, target: Target, headers: Headers, rules: AccessRules): Refusal {
     const { area } = target
     let outcome: Principal | GatewayError = anonymous
     if (area === 'mcp') {
@@ -278,11 +277,7 @@ export class AccessChain implements Access {
   }
 
   /** Whoever it is: a browser, a token of the configuration, or one of an issuer. Nobody is refused but a bad token. */
-  #enterMe(
-    context: RequestContext,
-    target: Target,
-    headers: Headers,
-  ): GatewayError | null | Promise<GatewayError | null> {
+  #enterMe(context: RequestContext, target: Target, headers: Headers): Refusal {
     const token = bearerOf(headers.get('authorization'))
     if (token === null) return this.#recognise(context)
     const settle = (found: Principal | GatewayError): GatewayError | null => {
@@ -305,7 +300,7 @@ export class AccessChain implements Access {
     door: ServerDoor,
     authorization: string | null,
     identity: Identity,
-  ): GatewayError | null | Promise<GatewayError | null> {
+  ): Refusal {
     const token = bearerOf(authorization)
     if (token === null) return identity.askForToken(target)
     const digest = digestOfAsked(token)
@@ -368,7 +363,7 @@ export class AccessChain implements Access {
     return this.#asks.check(address === null ? '' : countingKey(address), startedAtMs)
   }
 
-  #limit(context: RequestContext, request: Request, rules: AccessRules): GatewayError | null {
+  #limit(context: RequestContext, request: Request, rules: AccessRules): Refusal {
     const { principal, startedAtMs } = context
     const refusal =
       checkLength(request, rules.settings.limits.bodyBytesMax) ??
@@ -378,7 +373,10 @@ export class AccessChain implements Access {
     const address = context.client ?? context.peer
     // By address and token: clients behind one address are told apart, and so are holders of one token.
     const client = `${address === null ? '' : countingKey(address)} ${principal.id}`
-    return this.#rate.check(client, startedAtMs)
+    const { sharedRates } = this
+    return sharedRates === null
+      ? this.#rate.check(client, startedAtMs)
+      : this.#rate.checkWith(sharedRates, client, startedAtMs)
   }
 
   #doorOf(server: string): ServerDoor {

@@ -16,6 +16,7 @@ import type { KeyRing } from '../../identity/keys/key-ring.ts'
 import type { SignIn } from '../../identity/sign-in/sign-in.ts'
 import type { RequestContext } from '../context.ts'
 import { AccessChain } from './access-chain.ts'
+import type { SharedRates } from './limits.ts'
 import type { AccessRules } from './rules.ts'
 import type { Target } from './target.ts'
 
@@ -67,6 +68,8 @@ export interface Access {
   readonly asksAdmins: boolean
   /** Whether anybody is asked who they are. */
   readonly asksWho: boolean
+  /** Who counts rates over several gateways; null where this one counts for itself. */
+  sharedRates: SharedRates | null
   /** Why nobody at all can come in at this server; null where somebody can. */
   closedReason(server: string): string | null
   /**

@@ -1,5 +1,5 @@
 /** Last hook before the body: its announced length, and how often one client may ask. */
-import { type Bucket, takeFrom } from '../../access/caller-limits.ts'
+import { type Bucket, type Rate, takeFrom } from '../../access/caller-limits.ts'
 import type { Config } from '../../config/schema.ts'
 import { GatewayError } from '../../errors.ts'
 import { tooLarge } from '../body.ts'
@@ -37,6 +37,14 @@ export function issuerAskLimiter(): RateLimiter {
 
 const issuerAsks = { perSecond: 5, burst: 20 }
 
+/** Rates that count over several gateways together (cluster/limits). */
+export interface SharedRates {
+  /** Takes one request: null, or the seconds after which it may come; undefined while nobody can tell. */
+  take(client: string, rate: Rate): Promise<number | null | undefined>
+  /** The part of a bound that each keeps to then. */
+  shareOf(max: number): number
+}
+
 /** Buckets kept at once. An absent bucket is a full one, so only busy clients need theirs. */
 const bucketsMax = 10_000
 
@@ -55,7 +63,18 @@ export class RateLimiter {
 
   /** Takes one token, or says what to answer. `nowMs` is monotonic. */
   check(client: string, nowMs: number): GatewayError | null {
-    const waitSeconds = takeFrom(this.#touch(client, nowMs), this, nowMs)
+    return this.#refusal(takeFrom(this.#touch(client, nowMs), this, nowMs))
+  }
+
+  /** The same where all gateways of a cluster count together. */
+  async checkWith(shared: SharedRates, client: string, nowMs: number): Promise<GatewayError | null> {
+    const waitSeconds = await shared.take(client, this)
+    if (waitSeconds !== undefined) return this.#refusal(waitSeconds)
+    const share = { perSecond: shared.shareOf(this.perSecond), burst: shared.shareOf(this.burst) }
+    return this.#refusal(takeFrom(this.#touch(client, nowMs), share, nowMs))
+  }
+
+  #refusal(waitSeconds: number | null): GatewayError | null {
     if (waitSeconds === null) return null
     return new GatewayError(
       'RATE_LIMITED',

@@ -210,20 +210,31 @@ export function mcpFailure(
   return inbound?.accepted === true ? replyRpcFailure(error, idText) : replyRpcError(error, idText)
 }
 
-/** Opens a session whose lane is found again when it is lost. Throws SESSIONS_EXHAUSTED. */
+/** Opens a session whose lane is found again when it is lost. Throws SESSIONS_EXHAUSTED, or rejects with it. */
 export function openSession(
   { sessions, servers }: McpParts,
   context: RequestContext,
   serverName: string,
   endpoint: Endpoint,
-): Session {
+): Session | Promise<Session> {
   const { id: principalId, grants } = context.principal
-  const session = sessions.open(
-    { principalId, clientKey: clientKeyOf(context), serverName, endpoint },
-    (lost) => void keepLane(servers, lost),
-  )
-  session.grants = grants
-  return session
+  const clientKey = clientKeyOf(context)
+  const open = (): Session => {
+    const session = sessions.open(
+      { principalId, clientKey, serverName, endpoint },
+      (lost) => void keepLane(servers, lost),
+    )
+    session.grants = grants
+    return session
+  }
+  if (sessions.room === null) return open()
+  return sessions.room(clientKey).then((leave) => {
+    try {
+      return open()
+    } finally {
+      leave()
+    }
+  })
 }
 
 /** Puts how a call ended into the line of its request; one that goes on has a line of its own at its end. */

@@ -2,8 +2,14 @@
 import { Elysia } from 'elysia'
 import type { Directory } from '../../group/directory.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
-import type { MetricsSnapshot, ServerGauges } from '../../telemetry/metrics.ts'
+import type {
+  ClusterFigures,
+  MetricsSnapshot,
+  ProcessMetrics,
+  ServerGauges,
+} from '../../telemetry/metrics.ts'
 import { metricsJson, prometheusContentType, prometheusText } from '../../telemetry/metrics-page.ts'
+import type { SpanFigures } from '../../telemetry/traces/trace.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { answer, routeOf } from '../api/operation.ts'
 import { replyText } from '../reply.ts'
@@ -23,6 +29,27 @@ export function metricsRoutes(metrics: MetricsSource) {
       () => answer('getFigures', 200, metricsJson(metrics.snapshot())),
       routeOf('getFigures'),
     )
+}
+
+/** What figures are taken from. */
+export interface FigureParts {
+  readonly metrics: ProcessMetrics
+  readonly directory: Pick<Directory, 'list'>
+  readonly servers: Pick<Servers, 'get'>
+  readonly requests: Pick<ModernRequests, 'parkedByServer'>
+  readonly log: { readonly linesDropped: number }
+  readonly audit: { readonly linesDropped: number }
+  readonly traces: { readonly figures: SpanFigures }
+  /** Null where this gateway is alone. */
+  readonly cluster: { readonly figures: ClusterFigures } | null
+}
+
+/** Everything at this moment. */
+export function snapshotOf(parts: FigureParts): MetricsSnapshot {
+  const { metrics, directory, servers, requests, log, audit, traces, cluster } = parts
+  const lost = [log.linesDropped, audit.linesDropped] as const
+  const gauges = serverGauges(directory, servers, requests)
+  return metrics.snapshot(gauges, ...lost, traces.figures, cluster?.figures ?? null)
 }
 
 /** What servers and groups have open when somebody scrapes. */

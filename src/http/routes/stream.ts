@@ -241,12 +241,13 @@ async function initialize(
   const message = oneMessage(inbound)
   if (message.kind !== 'request')
     throw new GatewayError('INVALID_REQUEST', 'The message initialize is a request and needs an id.')
-  const session = openSession(parts, context, sessionKeyOf(target), 'stream')
+  const session = await openSession(parts, context, sessionKeyOf(target), 'stream')
   noteSession(context, session)
   const giveUp = () =>
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The session could not be opened.'))
   // A client that is gone by now will never learn the session's id.
   request.signal.addEventListener('abort', giveUp, { once: true })
+  if (request.signal.aborted) giveUp()
   try {
     const text = await beginSessionAt(parts, target, session, message, request, context, inbound)
     noteSession(context, session)

@@ -69,8 +69,10 @@ function withSecrets(store: DefinitionStore, dirs: readonly string[]): Definitio
     delete: (name) => store.delete(name),
     disabledAt: (name) => store.disabledAt(name),
     setDisabled: (name, disabledAt) => store.setDisabled(name, disabledAt),
+    switches: () => store.switches(),
     records: (kind) => store.records(kind),
     putRecords: (kind, changes) => store.putRecords(kind, changes),
+    together: (work) => store.together(work),
     close: () => store.close(),
   }
 }

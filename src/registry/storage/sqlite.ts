@@ -23,6 +23,7 @@ import {
   changedRecords,
   type DefinitionStore,
   isDiskFull,
+  type KeptKind,
   type RecordKind,
   StoreError,
   storageFull,
@@ -83,6 +84,8 @@ function openFile(directory: string, turns: Turns | null): SharedStore {
   return store
 }
 
+type Update = (tables: Tables) => Tables
+
 class FileStore implements SharedStore {
   readonly #path: string
   /** Null where this process has the file to itself. */
@@ -93,6 +96,8 @@ class FileStore implements SharedStore {
   #told: Tables
   /** Of the file as it was read or written last. */
   #digest: bigint | number
+  /** Changes that are to be one; null while each is written at once. */
+  #gathered: Update[] | null = null
 
   /** `found` is what the file holds that is there; without one an empty file is written. */
   constructor(path: string, found: Tables | null, turns: Turns | null) {
@@ -158,15 +163,31 @@ class FileStore implements SharedStore {
     }))
   }
 
-  records(kind: RecordKind): ReadonlyMap<string, string> {
+  switches(): ReadonlyMap<string, string> {
+    return new Map([...this.#opened().disabled.values()].map((row) => [row.name, row.disabled_at]))
+  }
+
+  records(kind: KeptKind): ReadonlyMap<string, string> {
     return this.#opened().records.get(kind) ?? new Map()
   }
 
-  putRecords(kind: RecordKind, changes: ReadonlyMap<string, string | null>): void {
+  putRecords(kind: KeptKind, changes: ReadonlyMap<string, string | null>): void {
     this.#change(({ records, ...others }) => ({
       ...others,
       records: new Map(records).set(kind, changedRecords(records.get(kind) ?? new Map(), changes)),
     }))
+  }
+
+  together(work: () => void): void {
+    const gathered: Update[] = []
+    this.#gathered = gathered
+    try {
+      work()
+    } finally {
+      this.#gathered = null
+    }
+    if (gathered.length > 0)
+      this.#change((tables) => gathered.reduce((changed, update) => update(changed), tables))
   }
 
   takeIn(): StoredChanges {
@@ -190,7 +211,11 @@ class FileStore implements SharedStore {
     return this.#tables
   }
 
-  #change(update: (tables: Tables) => Tables): void {
+  #change(update: Update): void {
+    if (this.#gathered !== null) {
+      this.#gathered.push(update)
+      return
+    }
     const turns = this.#turns
     const write = (): void => {
       this.#takeOthers()
@@ -224,7 +249,7 @@ class FileStore implements SharedStore {
     }
   }
 
-  #write(update: (tables: Tables) => Tables): void {
+  #write(update: Update): void {
     const tables = update(this.#opened())
     try {
       // Before it is there: whoever ends in between leaves a file that the others know.

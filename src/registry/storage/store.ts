@@ -23,7 +23,10 @@ export function storageFull(path: string): string {
 }
 
 /** What is kept beside definitions, a text each: keys, which doors they have closed, approved tools. */
-export type RecordKind = 'key' | 'closed door' | 'approval'
+export const recordKinds = ['key', 'closed door', 'approval'] as const
+export type RecordKind = (typeof recordKinds)[number]
+/** Beside these, how far a replica has come with what all of them share. */
+export type KeptKind = RecordKind | 'shared'
 
 /**
  * Synchronous on purpose: a change is judged against the stored state and made in one step, with
@@ -44,10 +47,19 @@ export interface DefinitionStore {
   disabledAt(name: string): string | null
   /** Switches a server off, or with null on. Throws a StoreError, as `put` does. */
   setDisabled(name: string, disabledAt: string | null): void
+  /** When each server was switched off that is (ISO 8601). */
+  switches(): ReadonlyMap<string, string>
   /** All records of this kind, by id. */
-  records(kind: RecordKind): ReadonlyMap<string, string>
+  records(kind: KeptKind): ReadonlyMap<string, string>
   /** Puts these in their place, null for none, in one change. Throws a StoreError, as `put` does. */
-  putRecords(kind: RecordKind, changes: ReadonlyMap<string, string | null>): void
+  putRecords(kind: KeptKind, changes: ReadonlyMap<string, string | null>): void
+  /** Makes what `work` changes one change, which it sees afterwards. Throws a StoreError, as `put` does. */
+  together(work: () => void): void
+  /**
+   * Where replicas share a store: resolves when all that `work` has written is there for everybody, and rejects with a
+   * StoreError where it is not. Absent where a change is made when it returns.
+   */
+  confirm?<T>(work: () => Promise<T>): Promise<T>
   /** Gives the file back. Calling it again does nothing; any other call after it throws. */
   close(): void
 }
@@ -56,8 +68,8 @@ export interface DefinitionStore {
 export function createMemoryStore(): DefinitionStore {
   let definitions: Map<string, ServerDefinition> | null = new Map()
   const disabled = new Map<string, string>()
-  const records = new Map<RecordKind, ReadonlyMap<string, string>>()
-  const recordsOf = (kind: RecordKind): ReadonlyMap<string, string> => records.get(kind) ?? new Map()
+  const records = new Map<KeptKind, ReadonlyMap<string, string>>()
+  const recordsOf = (kind: KeptKind): ReadonlyMap<string, string> => records.get(kind) ?? new Map()
   const opened = (): Map<string, ServerDefinition> => {
     if (definitions === null) throw new Error('The definition store is closed.')
     return definitions
@@ -75,10 +87,12 @@ export function createMemoryStore(): DefinitionStore {
       if (disabledAt === null) disabled.delete(name)
       else disabled.set(name, disabledAt)
     },
+    switches: () => new Map(disabled),
     records: recordsOf,
     putRecords(kind, changes) {
       records.set(kind, changedRecords(recordsOf(kind), changes))
     },
+    together: (work) => work(),
     close() {
       definitions = null
     },

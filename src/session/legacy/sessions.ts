@@ -21,6 +21,11 @@ export class Sessions {
   readonly #countByServer = new Map<string, number>()
   /** How many have ended since the start. */
   ended = 0
+  /**
+   * Where bounds count over several gateways: has room for one more of a client until the function is called that it
+   * gives. Null where this gateway counts for itself.
+   */
+  room: ((clientKey: string) => Promise<() => void>) | null = null
 
   readonly #ledger: ByteLedger
 
@@ -35,6 +40,10 @@ export class Sessions {
 
   countOf(serverName: string): number {
     return this.#countByServer.get(serverName) ?? 0
+  }
+
+  countOfClient(clientKey: string): number {
+    return this.#countByClient.get(clientKey) ?? 0
   }
 
   /**

@@ -8,6 +8,8 @@ export class CallCounters {
   readonly #name: string
   /** Calls that may be in flight at once. */
   inFlightMax: number
+  /** How many of these other replicas leave to this one; all of them where there are no others. */
+  sharedMax = Number.POSITIVE_INFINITY
   readonly #metrics: Metrics
   #inFlight = 0
   #total = 0
@@ -28,7 +30,7 @@ export class CallCounters {
 
   /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
   started(): void {
-    if (this.#inFlight >= this.inFlightMax)
+    if (this.#inFlight >= this.inFlightMax || this.#inFlight >= this.sharedMax)
       throw new GatewayError(
         'IN_FLIGHT_EXHAUSTED',
         `${this.#name} already has ${this.inFlightMax} requests in flight (limits.in_flight_per_server_max)`,

@@ -67,6 +67,7 @@ export function adminRoutes(options: AdminOptions) {
     )
     .use(mcpRoutes(parts, route))
     .use(keyRoutes(parts, route))
+    .use(clusterRoutes(parts, route))
     .get(
       '/admin/approvals',
       route((request) => listApprovals(parts, request)),
@@ -144,6 +145,14 @@ async function speakMcp(
   const principal = { ...admin, id, grants: streams.grantsOf(request) }
   const { streamHandler } = await import('../stream.ts')
   return streamHandler(mcp)(request, { ...context, server, principal }, server)
+}
+
+function clusterRoutes(parts: AdminParts, route: Route) {
+  return new Elysia().get(
+    '/admin/cluster',
+    route(() => answerOf('getCluster', 200, { cluster: parts.cluster() })),
+    routeOf('getCluster'),
+  )
 }
 
 /** Loaded when somebody asks: most gateways have no keys. */
@@ -229,7 +238,8 @@ async function answer(
     if (contextOf(request).area !== 'admin') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     // Only names that exist: a log field is no place for whatever a client puts in a path.
     if (parts.directory.get(name) !== undefined) contextOf(request).log.mcp = name
-    return await handler(request, name || id)
+    const work = async () => await handler(request, name || id)
+    return await (parts.store.confirm?.(work) ?? work())
   } catch (error) {
     if (error instanceof GatewayError) {
       contextOf(request).log.code = error.code

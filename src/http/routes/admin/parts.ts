@@ -1,5 +1,6 @@
 /** What the admin API uses of the rest of the gateway. */
 import type { Approvals } from '../../../approvals/approvals.ts'
+import type { ClusterStatus } from '../../../cluster/cluster.ts'
 import type { Config } from '../../../config/schema.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { GroupReport, GroupSummary } from '../../../group/reports.ts'
@@ -48,6 +49,8 @@ export interface AdminOptions {
   readonly approvals?: AdminApprovals
   /** What is told of groups; none when absent. */
   readonly groups?: AdminGroups
+  /** How this gateway fares among others; null where it is alone, as it is when absent. */
+  readonly cluster?: () => ClusterStatus | null
   /** What is done with keys, loaded when somebody does; where it is absent there are none. */
   readonly keys?: () => Promise<KeyAdmin>
   /** Why nobody can come in at a server; null where somebody can. */
@@ -105,6 +108,7 @@ export interface AdminParts
   readonly access: AdminAccess
   readonly approvals: AdminApprovals
   readonly groups: AdminGroups
+  readonly cluster: () => ClusterStatus | null
   readonly keys: () => Promise<KeyAdmin>
   readonly closedReason: (name: string) => string | null
   readonly doubtAbout: (definition: ServerDefinition) => string | null
@@ -129,6 +133,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     access: options.access ?? noAccess,
     approvals: options.approvals ?? noApprovals,
     groups: options.groups ?? noGroups,
+    cluster: options.cluster ?? (() => null),
     keys: options.keys ?? noKeys,
     closedReason: options.closedReason ?? (() => null),
     doubtAbout: options.doubtAbout ?? (() => null),

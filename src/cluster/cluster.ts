@@ -1,0 +1,201 @@
+/** This process as a member of a cluster: who belongs to it, what is shared, and what is told of it. */
+import { reasonOf } from '../errors.ts'
+import type { SharedRates } from '../http/hooks/limits.ts'
+import type { StoredChanges } from '../registry/storage/sqlite.ts'
+import type { DefinitionStore } from '../registry/storage/store.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { ClusterFigures } from '../telemetry/metrics.ts'
+import type { Directory } from './directory/directory.ts'
+import { ClusterLimits, type ClusterLimitsParts } from './limits/cluster-limits.ts'
+import { Membership, type MembershipParts } from './membership.ts'
+import { ClusterStore } from './records/cluster-store.ts'
+import type { Seal } from './seal.ts'
+import { applyStored, type StoredParts } from './stored-changes.ts'
+
+/** What rooms of the cluster use of each other. */
+export interface ClusterCore {
+  readonly name: string
+  readonly directory: Directory
+  readonly membership: Membership
+  readonly seal: Seal
+  /** For `/metrics`. */
+  readonly counts: ClusterCounts
+}
+
+/** What admins are told. */
+export interface ClusterStatus {
+  readonly name: string
+  readonly instance: string
+  readonly directory: {
+    readonly up: boolean
+    readonly roundTripMs: number
+    readonly slowestMs: number
+    readonly missed: number
+  }
+  readonly lapses: number
+  readonly members: readonly {
+    readonly instance: string
+    readonly address: string
+    readonly state: 'serving' | 'draining' | 'gone'
+    readonly version: string
+    readonly leaseMs: number
+    readonly self: boolean
+  }[]
+}
+
+/** Members that are told apart in figures; requests to later ones are told together. */
+const peersMax = 64
+
+/** What is counted while requests are forwarded and things taken over. */
+export class ClusterCounts {
+  takeovers = 0
+  readonly #forwards = new Map<string, Map<string, number>>()
+
+  /** A request to the member at this address has ended; `outcome` is of a closed set. */
+  forwarded(peer: string, outcome: string): void {
+    const known = this.#forwards.has(peer) || this.#forwards.size < peersMax ? peer : 'others'
+    const outcomes = this.#forwards.get(known) ?? new Map<string, number>()
+    this.#forwards.set(known, outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1))
+  }
+
+  forwards(): ClusterFigures['forwards'] {
+    return [...this.#forwards].flatMap(([peer, outcomes]) =>
+      [...outcomes].map(([outcome, count]) => ({ peer, outcome, count })),
+    )
+  }
+}
+
+export interface ClusterParts
+  extends Pick<MembershipParts, 'directory' | 'seal' | 'self' | 'leaseMs' | 'log'> {
+  readonly name: string
+  readonly secretDirs: readonly string[]
+  /** What is in the state directory; null where definitions are not shared by way of the directory. */
+  readonly local: DefinitionStore | null
+}
+
+/** What is held to bounds that count over all members. */
+export interface LimitedParts extends Pick<ClusterLimitsParts, 'sessions' | 'servers' | 'bounds'> {
+  readonly access: { sharedRates: SharedRates | null }
+}
+
+export class Cluster implements ClusterCore {
+  readonly name: string
+  readonly directory: Directory
+  readonly membership: Membership
+  readonly seal: Seal
+  /** Null where definitions are not shared by way of the directory. */
+  readonly shared: ClusterStore | null
+  readonly counts = new ClusterCounts()
+  readonly #log: Log
+  #ping: MembershipParts['ping'] = () => Promise.resolve(null)
+  #changes: StoredChanges[] = []
+  #gateway: StoredParts | null = null
+  readonly #leaseMs: number
+  #limits: ClusterLimits | null = null
+
+  constructor({ name, directory, seal, self, leaseMs, log, local, secretDirs }: ClusterParts) {
+    this.name = name
+    this.directory = directory
+    this.seal = seal
+    this.#log = log
+    this.#leaseMs = leaseMs
+    const membership = new Membership({
+      ...{ directory, seal, self, leaseMs, log },
+      ping: (address) => this.#ping(address),
+    })
+    this.membership = membership
+    const nowMs = () => membership.nowMs()
+    this.shared = local === null ? null : new ClusterStore({ local, directory, seal, log, secretDirs, nowMs })
+    this.shared?.listen((changes) => this.#stored(changes))
+    membership.listen({
+      forgotten: async () => this.shared?.book.reconcile(),
+      beaten: ({ era, sequence }) => this.shared?.book.noticed(era, sequence),
+    })
+    directory.onUp((isUp) => {
+      if (isUp) void this.#reconcile()
+    })
+  }
+
+  /** Has members looked for by this function. */
+  pingBy(ping: MembershipParts['ping']): void {
+    this.#ping = ping
+  }
+
+  /**
+   * The parts of the gateway are there: what the others have stored, and store from now on, is taken into it. From here
+   * on this process is a member, and asked by the others, and its limits count over all of them.
+   */
+  async begin(gateway: StoredParts & LimitedParts): Promise<void> {
+    this.#gateway = gateway
+    for (const changes of this.#changes.splice(0)) this.#stored(changes)
+    await this.membership.start()
+    const { directory, membership, seal } = this
+    const { sessions, servers, bounds, access } = gateway
+    const core = { directory, membership, seal, leaseMs: this.#leaseMs }
+    this.#limits = new ClusterLimits({ ...core, sessions, servers, bounds })
+    access.sharedRates = this.#limits
+  }
+
+  get figures(): ClusterFigures {
+    const { membership, directory, counts } = this
+    return {
+      members: membership.members().length,
+      directoryUp: directory.isUp,
+      directory: {
+        counts: [...membership.roundTripCounts],
+        sumSeconds: membership.roundTripsSumMs / 1_000,
+      },
+      directoryFailures: membership.missedBeats,
+      lapses: membership.lapses,
+      takeovers: counts.takeovers,
+      forwards: counts.forwards(),
+    }
+  }
+
+  status(): ClusterStatus {
+    const { membership, directory, name } = this
+    const { p50Ms, maxMs } = membership.roundTrip
+    return {
+      name,
+      instance: membership.self.instance,
+      directory: {
+        up: directory.isUp,
+        roundTripMs: rounded(p50Ms),
+        slowestMs: rounded(maxMs),
+        missed: membership.missedBeats,
+      },
+      lapses: membership.lapses,
+      members: membership.known().map(({ leaseMs, state, ...member }) => ({
+        ...member,
+        state: leaseMs > 0 ? state : 'gone',
+        leaseMs: Math.round(leaseMs),
+        self: member.instance === membership.self.instance,
+      })),
+    }
+  }
+
+  /** Leaves. */
+  async close(): Promise<void> {
+    this.#limits?.close()
+    await this.membership.close()
+    await this.directory.close()
+  }
+
+  /** The connection was lost, and perhaps what was written last: another server may have taken the place of the first. */
+  async #reconcile(): Promise<void> {
+    try {
+      await this.shared?.book.reconcile()
+    } catch (thrown) {
+      this.#log.debug({ reason: reasonOf(thrown) }, 'shared records could not be compared')
+    }
+  }
+
+  #stored(changes: StoredChanges): void {
+    if (this.#gateway === null) this.#changes.push(changes)
+    else void applyStored(this.#gateway, changes)
+  }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

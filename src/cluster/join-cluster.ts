@@ -1,0 +1,66 @@
+/** Joins the cluster that Redis or Valkey knows. */
+import { Cluster } from './cluster.ts'
+import { RedisDirectory } from './directory/redis-directory.ts'
+import type { ClusterOpenerParts } from './open-cluster.ts'
+import type { ClusterStore } from './records/cluster-store.ts'
+import { createSeal } from './seal.ts'
+
+/** How long a replica that knows something to begin with waits for the others. */
+const joinMs = 3_000
+/** How long one waits that knows nothing: it would serve without the doors that keys have closed. */
+const firstJoinMs = 30_000
+const retryMs = 250
+
+/** Rejects with an Error of one clear sentence when this replica has nothing to begin with. */
+export async function joinCluster({ config, store, version, log }: ClusterOpenerParts): Promise<Cluster> {
+  const { redis, secret, name, advertise, leaseMs } = config.cluster
+  let reason = 'it does not answer'
+  const place = {
+    url: redis.url ?? '',
+    sentinels: redis.sentinels,
+    masterName: redis.name,
+    caFile: redis.tls.ca,
+  }
+  const directory = new RedisDirectory(place, name, (lost) => {
+    reason = lost
+    log.warn({ reason: lost }, 'the Redis of the cluster cannot be reached')
+  })
+  directory.onUp((isUp) => {
+    if (isUp) log.info({}, 'the Redis of the cluster answers')
+  })
+  const self = {
+    instance: crypto.randomUUID().replaceAll('-', '').slice(0, 16),
+    address: advertise ?? '',
+    version,
+  }
+  const seal = createSeal(secret)
+  const cluster = new Cluster({
+    ...{ name, directory, seal, self, leaseMs, log },
+    local: store,
+    secretDirs: config.secrets.dirs,
+  })
+  const { shared } = cluster
+  if (shared === null || (await untilKnown(shared, shared.wasSynced ? joinMs : firstJoinMs))) return cluster
+  if (!shared.wasSynced) {
+    await cluster.close()
+    throw new Error(
+      `cluster.redis: no answer within ${firstJoinMs / 1_000} s (${reason}), and this replica knows nothing yet of what the others share; look whether the URL is right and Redis runs`,
+    )
+  }
+  log.warn({ reason }, 'beginning with what was shared when this replica ran last')
+  return cluster
+}
+
+/** Whether what is shared could be read in time. */
+async function untilKnown({ book }: ClusterStore, waitMs: number): Promise<boolean> {
+  const endsMs = performance.now() + waitMs
+  while (performance.now() < endsMs) {
+    const known = await book.reconcile().then(
+      () => true,
+      () => false,
+    )
+    if (known) return true
+    await Bun.sleep(retryMs)
+  }
+  return false
+}

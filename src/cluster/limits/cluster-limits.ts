@@ -1,0 +1,230 @@
+/**
+ * Bounds that count over all replicas: sessions, requests in flight, rates. Each is leased from the directory, so that
+ * all together never pass it. While the directory is away each replica keeps to its share of the bound.
+ */
+import { GatewayError } from '../../errors.ts'
+import type { ServersListener } from '../../upstream/server/servers.ts'
+import type { Directory, SharedRate } from '../directory/directory.ts'
+import type { Membership } from '../membership.ts'
+import type { Seal } from '../seal.ts'
+
+export interface ClusterLimitsParts {
+  readonly directory: Directory
+  readonly membership: Pick<Membership, 'members' | 'self'>
+  readonly seal: Seal
+  readonly leaseMs: number
+  /** Those in force. */
+  readonly bounds: {
+    readonly sessionsMax: number
+    readonly sessionsPerClientMax: number
+    readonly inFlightPerServerMax: number
+  }
+  /** Sessions that are open here, all of them and those of a client. */
+  readonly sessions: {
+    readonly count: number
+    countOfClient(clientKey: string): number
+    room: ((clientKey: string) => Promise<() => void>) | null
+  }
+  /** What is in flight here, and who holds it to a bound. */
+  readonly servers: {
+    list(): readonly { readonly name: string; readonly counters: InFlight }[]
+    callsInFlight(): ReadonlyMap<string, number>
+    /** A server that has come, or is in the place of another, asks at once for what it may do. */
+    subscribe(listener: ServersListener): void
+  }
+}
+
+/** The calls of one server. */
+export interface InFlight {
+  readonly inFlight: number
+  /** How many all replicas together leave to this one; infinity where it is alone. */
+  sharedMax: number
+}
+
+/** What is leased of one bound. */
+interface Lease {
+  granted: number
+  wanted: number
+  /** Monotonic. */
+  askedAtMs: number
+  asking: boolean
+}
+
+/** Slots that are not used are told again so often, well within the time for which they are known. */
+const tellAgainMs = 15_000
+/** A bound that a replica meets is asked for again after this long. */
+const askAgainMs = 200
+const clientsMax = 10_000
+const sweepMs = 250
+
+export class ClusterLimits {
+  readonly #parts: ClusterLimitsParts
+  readonly #inFlight = new Map<string, Lease>()
+  /** By client; what is leased for each. */
+  readonly #clients = new Map<string, Lease>()
+  readonly #sessions: Lease = newLease()
+  /** Sessions that are being opened. */
+  #opening = 0
+  readonly #openingOf = new Map<string, number>()
+  /** Monotonic: when the directory was last seen to answer. */
+  #upAtMs = performance.now()
+  readonly #timer: ReturnType<typeof setInterval>
+
+  constructor(parts: ClusterLimitsParts) {
+    this.#parts = parts
+    this.#timer = setInterval(() => this.#sweep(performance.now()), sweepMs)
+    this.#timer.unref()
+    parts.sessions.room = (clientKey) => this.sessionRoom(clientKey)
+    const asked = (): void => this.#sweepServers(performance.now())
+    parts.servers.subscribe({ added: asked, replaced: asked, removed() {}, leaving() {} })
+    this.#sweepServers(performance.now())
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** The part of a bound, or of a rate, that each replica keeps to while the directory is away. */
+  shareOf(max: number): number {
+    const members = Math.max(1, this.#parts.membership.members().length)
+    return Math.max(1, Math.floor(max / members))
+  }
+
+  /**
+   * Takes a request out of a rate: null, or the seconds after which it may come. Undefined while the directory does not
+   * answer: then this replica's share counts.
+   */
+  async take(client: string, rate: SharedRate): Promise<number | null | undefined> {
+    const { directory } = this.#parts
+    if (!directory.isUp) return undefined
+    try {
+      const waitMs = await directory.take(this.#nameOf(client), rate, 1)
+      return waitMs === null ? null : waitMs / 1_000
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Has room for one more session of this client, until the returned function is called. Throws SESSIONS_EXHAUSTED. */
+  async sessionRoom(clientKey: string): Promise<() => void> {
+    const { bounds, sessions } = this.#parts
+    const ofClient = (this.#openingOf.get(clientKey) ?? 0) + 1
+    this.#opening++
+    this.#openingOf.set(clientKey, ofClient)
+    const leave = (): void => {
+      this.#opening--
+      const left = (this.#openingOf.get(clientKey) ?? 1) - 1
+      if (left > 0) this.#openingOf.set(clientKey, left)
+      else this.#openingOf.delete(clientKey)
+    }
+    const { sessionsMax, sessionsPerClientMax } = bounds
+    const lease = this.#clients.get(clientKey) ?? newLease()
+    if (this.#clients.size < clientsMax) this.#clients.set(clientKey, lease)
+    const [all, own] = await Promise.all([
+      this.#ask('sessions', this.#sessions, sessions.count + this.#opening, sessionsMax),
+      this.#ask(
+        `sessions ${this.#nameOf(clientKey)}`,
+        lease,
+        sessions.countOfClient(clientKey) + ofClient,
+        sessionsPerClientMax,
+      ),
+    ])
+    if (all && own) return leave
+    leave()
+    throw new GatewayError(
+      'SESSIONS_EXHAUSTED',
+      all
+        ? `This client has ${sessionsPerClientMax} sessions with all replicas (limits.sessions_per_client_max); end some with DELETE.`
+        : `All replicas together have ${sessionsMax} sessions (limits.sessions_max).`,
+      30,
+    )
+  }
+
+  #sweep(nowMs: number): void {
+    const { directory, bounds, sessions } = this.#parts
+    if (directory.isUp) this.#upAtMs = nowMs
+    this.#sweepServers(nowMs)
+    this.#giveBack('sessions', this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
+    for (const [clientKey, lease] of this.#clients) {
+      const used = sessions.countOfClient(clientKey) + (this.#openingOf.get(clientKey) ?? 0)
+      this.#giveBack(`sessions ${this.#nameOf(clientKey)}`, lease, used, bounds.sessionsPerClientMax, nowMs)
+      if (used === 0 && !lease.asking && lease.wanted === 0) this.#clients.delete(clientKey)
+    }
+  }
+
+  #sweepServers(nowMs: number): void {
+    const { bounds, servers } = this.#parts
+    const max = bounds.inFlightPerServerMax
+    const inFlight = servers.callsInFlight()
+    const names = new Set<string>()
+    for (const { name, counters } of servers.list()) {
+      names.add(name)
+      let lease = this.#inFlight.get(name)
+      if (lease === undefined) {
+        lease = { ...newLease(), granted: this.shareOf(max) }
+        this.#inFlight.set(name, lease)
+      }
+      const used = inFlight.get(name) ?? 0
+      // As much as is used, and room for a rush: half of the bound lies ready at all replicas together.
+      const spare = Math.max(1, Math.ceil(this.shareOf(max) / 2))
+      const wanted = Math.min(max, used + spare)
+      const isShort = wanted > lease.granted && nowMs - lease.askedAtMs >= askAgainMs
+      const isLong = wanted < lease.granted - spare
+      // What is given back is used no more before others have it.
+      if (isLong) lease.granted = wanted
+      this.#bind(name, counters)
+      if (isShort || isLong || nowMs - lease.askedAtMs >= tellAgainMs)
+        void this.#ask(`calls ${name}`, lease, wanted, max).then(() => this.#bind(name, counters))
+    }
+    for (const name of this.#inFlight.keys()) if (!names.has(name)) this.#inFlight.delete(name)
+  }
+
+  /** What a server that was replaced has in flight still counts. */
+  #bind(name: string, counters: InFlight): void {
+    const lease = this.#inFlight.get(name)
+    if (lease === undefined) return
+    const elsewhere = (this.#parts.servers.callsInFlight().get(name) ?? 0) - counters.inFlight
+    counters.sharedMax = Math.max(0, this.#allowed(lease) - elsewhere)
+  }
+
+  /** What may be used of a lease: while the directory is away, and leases of others end, no more than the share. */
+  #allowed(lease: Lease): number {
+    const { directory, leaseMs, bounds } = this.#parts
+    if (directory.isUp) return lease.granted
+    const share = this.shareOf(bounds.inFlightPerServerMax)
+    return performance.now() - this.#upAtMs < leaseMs ? Math.min(lease.granted, share) : share
+  }
+
+  #giveBack(name: string, lease: Lease, used: number, max: number, nowMs: number): void {
+    const isStale = lease.wanted > 0 && nowMs - lease.askedAtMs >= tellAgainMs
+    if (used < lease.wanted || isStale) void this.#ask(name, lease, used, max)
+  }
+
+  /** Whether so many may be used. */
+  async #ask(name: string, lease: Lease, wanted: number, max: number): Promise<boolean> {
+    const { directory, membership } = this.#parts
+    lease.askedAtMs = performance.now()
+    lease.wanted = wanted
+    if (directory.isUp) {
+      lease.asking = true
+      try {
+        lease.granted = await directory.slots(name, { instance: membership.self.instance, wanted, max })
+        return lease.granted >= wanted
+      } catch {
+        // Its share, as below.
+      } finally {
+        lease.asking = false
+      }
+    }
+    return wanted <= this.shareOf(max)
+  }
+
+  /** Addresses and principals of clients are nobody's business in the directory. */
+  #nameOf(client: string): string {
+    return this.#parts.seal.mac('client', client).slice(0, 22)
+  }
+}
+
+function newLease(): Lease {
+  return { granted: 0, wanted: 0, askedAtMs: 0, asking: false }
+}

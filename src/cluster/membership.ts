@@ -1,0 +1,355 @@
+/**
+ * Who belongs to the cluster and lives, this process among them: it renews its own lease, knows the others, and finds
+ * out whether one of them is dead.
+ *
+ * A lease that is over is a suspicion, not a proof: a member that cannot reach the directory answers its peers all the
+ * same. And a process that stood still has lost its lease without knowing: before it executes anything it asks whether
+ * what it holds is still its own (`unsettled`).
+ */
+import { reasonOf } from '../errors.ts'
+import { bucketOf } from '../telemetry/call-durations.ts'
+import type { Log } from '../telemetry/log.ts'
+import { directoryBuckets } from '../telemetry/metrics.ts'
+import type { Membership as Answer, Directory, InstanceId, Member } from './directory/directory.ts'
+import type { Seal } from './seal.ts'
+
+export type MemberState = 'serving' | 'draining'
+
+/** A member as it has told of itself. */
+export interface LivingMember {
+  readonly instance: InstanceId
+  /** Where its peers reach it: `host:port`, or `unix:` and a path. */
+  readonly address: string
+  readonly state: MemberState
+  readonly version: string
+  /** How long its lease went on when it was asked last; zero or less when it was over. */
+  readonly leaseMs: number
+}
+
+/** Who answers at the address of a member: an instance; null when nobody does in time; or it takes no connections. */
+export type PingAnswer = InstanceId | 'refused' | null
+
+export interface MembershipParts {
+  readonly directory: Directory
+  readonly seal: Seal
+  readonly self: { readonly instance: InstanceId; readonly address: string; readonly version: string }
+  readonly leaseMs: number
+  readonly log: Log
+  /** Asks an address who is there, within a second at most. */
+  ping(address: string): Promise<PingAnswer>
+}
+
+/**
+ * Told of what happens to this member. What it returns is waited for, and asked for again when it rejects; it must not
+ * wait for the membership itself.
+ */
+export interface MembershipListener {
+  /** Its lease was over, or may have been: what it holds may be somebody else's by now. */
+  lapsed?(): Promise<void>
+  /** The directory has lost everything: what it holds is to be registered again. */
+  forgotten?(): Promise<void>
+  /** Renewed. */
+  beaten?(answer: Answer): void
+}
+
+/** A lease is renewed so often within its time. */
+const beatsPerLease = 4
+/** Between two looks at an address that refuses. */
+const secondLookMs = 100
+/** What is remembered of members that are told no more. */
+const addressesMax = 1_000
+const roundTripsKept = 512
+
+export class Membership {
+  readonly #parts: MembershipParts
+  readonly #listeners: MembershipListener[] = []
+  readonly #addresses = new Map<InstanceId, string>()
+  readonly #looks = new Map<InstanceId, Promise<boolean>>()
+  #members: ReadonlyMap<InstanceId, LivingMember> = new Map()
+  #state: MemberState = 'serving'
+  #era: string | null = null
+  /** Monotonic. */
+  #eraSinceMs = 0
+  /** Monotonic: until then nobody takes anything from this member. */
+  #leaseEndsMs = Number.NEGATIVE_INFINITY
+  /** Monotonic: when the loop was last seen to run. */
+  #seenAtMs = performance.now()
+  #clockOffsetMs = performance.timeOrigin
+  #timer: ReturnType<typeof setTimeout> | null = null
+  #beating: Promise<boolean> | null = null
+  #settling: Promise<void> | null = null
+  #lapsed = false
+  #forgotten = false
+  #started = false
+  #closed = false
+  readonly #roundTripsMs: number[] = []
+  /** How often the lease of this member was over. */
+  lapses = 0
+  /** Answers of the directory, and questions that it did not answer. */
+  beats = 0
+  missedBeats = 0
+  /** By `directoryBuckets`. */
+  readonly roundTripCounts = new Array<number>(directoryBuckets.length + 1).fill(0)
+  roundTripsSumMs = 0
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts
+    const { directory } = parts
+    directory.onUp((isUp) => {
+      if (isUp) void this.#beat()
+    })
+    directory.onHint((text) => {
+      if (text === memberHint) void this.#beat()
+    })
+  }
+
+  get self(): MembershipParts['self'] {
+    return this.#parts.self
+  }
+
+  /** Of the directory, by which leases and signatures are told: all members have nearly the same. */
+  nowMs(): number {
+    return this.#clockOffsetMs + performance.now()
+  }
+
+  /** Those whose lease went on when the directory was last asked, this one among them. */
+  members(): LivingMember[] {
+    return [...this.#members.values()].filter(({ leaseMs }) => leaseMs > 0)
+  }
+
+  /** All that are told of, also those whose lease is over; this one first. */
+  known(): LivingMember[] {
+    const own = this.self.instance
+    return [...this.#members.values()].sort((one, other) =>
+      one.instance === own ? -1 : other.instance === own ? 1 : one.address < other.address ? -1 : 1,
+    )
+  }
+
+  /** As it was told last, also shortly after its lease was over. */
+  member(instance: InstanceId): LivingMember | null {
+    return this.#members.get(instance) ?? null
+  }
+
+  /** The last address that was known of it. */
+  addressOf(instance: InstanceId): string | null {
+    return this.#addresses.get(instance) ?? null
+  }
+
+  listen(listener: MembershipListener): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Joins. True when the directory has answered; otherwise it is asked again and again. */
+  async start(): Promise<boolean> {
+    this.#started = true
+    const joined = await this.#beat()
+    this.#seenAtMs = performance.now()
+    this.#schedule()
+    return joined
+  }
+
+  /**
+   * Null, nearly always. A promise where this process stood still for as long as its lease: it resolves when it is
+   * known again what it owns, and nothing may be executed before.
+   */
+  get unsettled(): Promise<void> | null {
+    if (!this.#lapsed && performance.now() - this.#seenAtMs < this.#standstillMs) return null
+    return this.#closed || !this.#started ? null : this.#noticeStandstill()
+  }
+
+  /** Says it to all: requests for new things go to others from now on. */
+  async drain(): Promise<void> {
+    this.#state = 'draining'
+    await this.#beat()
+    this.#parts.directory.hint(memberHint)
+  }
+
+  get state(): MemberState {
+    return this.#state
+  }
+
+  /** Renews the lease now, and looks who lives. False when the directory does not answer. */
+  refresh(): Promise<boolean> {
+    return this.#beat()
+  }
+
+  /**
+   * Whether a member is dead for certain: nothing answers and its lease is over, its address refuses twice, or another
+   * one is there. What is not known is not dead.
+   */
+  isDead(instance: InstanceId): Promise<boolean> {
+    if (instance === this.self.instance) return Promise.resolve(false)
+    const known = this.#looks.get(instance)
+    if (known !== undefined) return known
+    const look = this.#look(instance).finally(() => this.#looks.delete(instance))
+    this.#looks.set(instance, look)
+    return look
+  }
+
+  /** Milliseconds that the last beats took, the middle one and the slowest. */
+  get roundTrip(): { readonly p50Ms: number; readonly maxMs: number } {
+    const sorted = this.#roundTripsMs.toSorted((a, b) => a - b)
+    return { p50Ms: sorted[sorted.length >> 1] ?? 0, maxMs: sorted.at(-1) ?? 0 }
+  }
+
+  /** Leaves: its lease ends at once. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (!this.#started) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    const { directory, self, log } = this.#parts
+    try {
+      await this.#beating
+      await directory.leave(self.instance)
+      directory.hint(memberHint)
+    } catch (thrown) {
+      log.debug({ reason: reasonOf(thrown) }, 'the directory was not told that this member leaves')
+    }
+  }
+
+  get #standstillMs(): number {
+    return this.#parts.leaseMs * (1 - 1 / beatsPerLease)
+  }
+
+  #schedule(): void {
+    const beatMs = this.#parts.leaseMs / beatsPerLease
+    this.#timer = setTimeout(() => {
+      if (performance.now() - this.#seenAtMs >= this.#standstillMs) void this.#noticeStandstill()
+      this.#seenAtMs = performance.now()
+      void this.#beat()
+      if (!this.#closed) this.#schedule()
+    }, beatMs)
+  }
+
+  #noticeStandstill(): Promise<void> {
+    this.#lapsed = true
+    this.#seenAtMs = performance.now()
+    this.#settling ??= this.#settle().finally(() => {
+      this.#settling = null
+    })
+    return this.#settling
+  }
+
+  /** Until the directory has said what is still this member's. */
+  async #settle(): Promise<void> {
+    const retryMs = this.#parts.leaseMs / beatsPerLease / 2
+    while (this.#lapsed && !this.#closed) {
+      // One that was under way may have been answered before the standstill.
+      await this.#beating
+      if (!(await this.#beat())) await Bun.sleep(retryMs)
+    }
+  }
+
+  #beat(): Promise<boolean> {
+    if (!this.#started || this.#closed) return Promise.resolve(false)
+    this.#beating ??= this.#ask().finally(() => {
+      this.#beating = null
+    })
+    return this.#beating
+  }
+
+  async #ask(): Promise<boolean> {
+    const { directory, seal, self, leaseMs, log } = this.#parts
+    const startedMs = performance.now()
+    const told = JSON.stringify({ address: self.address, state: this.#state, version: self.version })
+    const record = seal.seal('member', self.instance, told)
+    try {
+      const answer = await directory.beat({ instance: self.instance, record }, leaseMs)
+      this.#noteRoundTrip(performance.now() - startedMs)
+      await this.#take(answer, startedMs)
+      return true
+    } catch (thrown) {
+      this.missedBeats++
+      log.debug({ reason: reasonOf(thrown) }, 'the lease could not be renewed')
+      return false
+    }
+  }
+
+  async #take(answer: Answer, startedMs: number): Promise<void> {
+    const { leaseMs, log, self } = this.#parts
+    this.#lapsed ||= this.#era !== null && startedMs > this.#leaseEndsMs
+    this.#forgotten ||= this.#era !== null && this.#era !== answer.era
+    const [lapsed, forgotten] = [this.#lapsed, this.#forgotten]
+    if (this.#era !== answer.era) this.#eraSinceMs = startedMs
+    this.#era = answer.era
+    // Half the way is the best guess of when the directory looked at its clock.
+    this.#clockOffsetMs = answer.nowMs - (startedMs + performance.now()) / 2
+    this.#members = new Map(
+      answer.members.flatMap((member) => {
+        const known = this.#memberOf(member)
+        return known === null ? [] : [[known.instance, known]]
+      }),
+    )
+    this.#remember()
+    if (lapsed) {
+      this.lapses++
+      log.warn({ instance: self.instance }, 'the lease was over; asking what is still held here')
+    }
+    if (forgotten) log.warn({}, 'the directory has lost what it held; registering everything again')
+    if (forgotten) await this.#tell((listener) => listener.forgotten?.())
+    if (lapsed) await this.#tell((listener) => listener.lapsed?.())
+    this.#forgotten = false
+    this.#lapsed = false
+    this.#leaseEndsMs = startedMs + leaseMs
+    for (const listener of this.#listeners) listener.beaten?.(answer)
+  }
+
+  async #tell(tell: (listener: MembershipListener) => Promise<void> | undefined): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => tell(listener)))
+  }
+
+  #noteRoundTrip(ms: number): void {
+    this.beats++
+    const at = bucketOf(ms / 1_000, directoryBuckets)
+    this.roundTripCounts[at] = (this.roundTripCounts[at] ?? 0) + 1
+    this.roundTripsSumMs += ms
+    this.#roundTripsMs.push(ms)
+    if (this.#roundTripsMs.length > roundTripsKept) this.#roundTripsMs.shift()
+  }
+
+  /** Null for one that no member has written. */
+  #memberOf({ instance, record, leaseMs }: Member): LivingMember | null {
+    const text = this.#parts.seal.open('member', instance, record)
+    if (text === null) return null
+    // Sealed by a member: its form is that of `#ask`.
+    const told = JSON.parse(text) as { address: string; state: MemberState; version: string }
+    return { ...told, instance, leaseMs }
+  }
+
+  #remember(): void {
+    for (const { instance, address } of this.#members.values()) {
+      this.#addresses.delete(instance)
+      this.#addresses.set(instance, address)
+    }
+    for (const instance of this.#addresses.keys()) {
+      if (this.#addresses.size <= addressesMax) break
+      this.#addresses.delete(instance)
+    }
+  }
+
+  async #look(instance: InstanceId): Promise<boolean> {
+    const { leaseMs, ping } = this.#parts
+    const address = this.addressOf(instance)
+    // Nobody has been told of it for longer than any lease, by a directory that has lost nothing meanwhile.
+    if (address === null)
+      return (
+        (await this.#beat()) &&
+        this.member(instance) === null &&
+        performance.now() - this.#eraSinceMs > 2 * leaseMs
+      )
+    let answer = await ping(address)
+    if (answer === 'refused') {
+      await Bun.sleep(secondLookMs)
+      answer = await ping(address)
+      if (answer === 'refused') return true
+    }
+    if (answer !== null) return answer !== instance
+    if (!(await this.#beat())) return false
+    const member = this.member(instance)
+    return member === null ? performance.now() - this.#eraSinceMs > leaseMs : member.leaseMs <= 0
+  }
+}
+
+/** Somebody has come, leaves, or goes. */
+const memberHint = 'members'

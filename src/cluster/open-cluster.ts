@@ -1,0 +1,49 @@
+/** The one door of the cluster: nothing of it is loaded where this gateway is alone. */
+import type { Config } from '../config/schema.ts'
+import { type OpenedStore, openStore } from '../registry/storage/open-store.ts'
+import type { DefinitionStore } from '../registry/storage/store.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Cluster } from './cluster.ts'
+
+export interface OpenedCluster extends OpenedStore {
+  /** Null where this gateway is alone. */
+  readonly cluster: Cluster | null
+  /** Gives everything back where the start has failed, and throws what it has failed with. */
+  abandon(thrown: unknown): Promise<never>
+}
+
+export interface ClusterOpenerParts {
+  readonly config: Pick<Config, 'cluster' | 'secrets'>
+  /** What is in the state directory of this replica. */
+  readonly store: DefinitionStore
+  readonly version: string
+  readonly log: Log
+}
+
+/**
+ * Opens what is kept, and joins the cluster that the configuration names: its store is then the one that all replicas
+ * share. Rejects as `openStore` throws, and with an Error of one clear sentence when the others cannot be found and
+ * nothing is known of what they share.
+ */
+export async function openStoreOrCluster(
+  config: Pick<Config, 'cluster' | 'secrets' | 'storage'>,
+  version: string,
+  log: Log,
+): Promise<OpenedCluster> {
+  const opened = openStore(config, version)
+  let cluster: Cluster | null = null
+  const abandon = async (thrown: unknown): Promise<never> => {
+    await cluster?.close()
+    opened.store.close()
+    opened.lock?.release()
+    throw thrown
+  }
+  if (config.cluster.redis.url === null) return { ...opened, cluster, abandon }
+  try {
+    const { joinCluster } = await import('./join-cluster.ts')
+    cluster = await joinCluster({ config, store: opened.store, version, log })
+    return { ...opened, store: cluster.shared ?? opened.store, cluster, abandon }
+  } catch (thrown) {
+    return await abandon(thrown)
+  }
+}

@@ -1,0 +1,149 @@
+/** Who lives, who is dead for certain, and what a member does that has stood still. */
+import { afterEach, describe, expect, test } from 'bun:test'
+import { MemoryDirectory } from '../../src/cluster/directory/memory-directory.ts'
+import type { PingAnswer } from '../../src/cluster/membership.ts'
+import { poll } from '../support/gateway.ts'
+import { joined, type TestMember } from './members.ts'
+
+const members: TestMember[] = []
+afterEach(async () => {
+  await Promise.all(members.splice(0).map(({ cluster }) => cluster.close()))
+})
+
+async function join(memory: MemoryDirectory, options: Parameters<typeof joined>[1] = {}) {
+  const member = await joined(memory, options)
+  members.push(member)
+  return { ...member, membership: member.cluster.membership }
+}
+
+const addresses = (member: { membership: { members(): { address: string }[] } }) =>
+  member.membership.members().map(({ address }) => address)
+
+test('members see each other come, drain and go', async () => {
+  const memory = new MemoryDirectory()
+  const [one, other] = [await join(memory), await join(memory)]
+  const { instance } = other.membership.self
+  await poll('both', async () => addresses(one).length === 2)
+  expect(one.membership.member(instance)).toMatchObject({ state: 'serving', version: '1' })
+  await other.membership.drain()
+  await poll('the drain', async () => one.membership.member(instance)?.state === 'draining')
+  await other.cluster.close()
+  await poll('the end', async () => addresses(one).length === 1)
+  expect(one.cluster.status().members.map(({ state }) => state)).toEqual(['serving', 'gone'])
+})
+
+test('who has no secret is no member, whatever it writes', async () => {
+  const memory = new MemoryDirectory()
+  const one = await join(memory)
+  const forger = await join(memory, { secret: 'x'.repeat(32) })
+  const record = (await memory.open().beat({ instance: 'copied', record: 'no seal' }, 1_000)).members.find(
+    ({ instance }) => instance === one.membership.self.instance,
+  )
+  // What one member says of itself is no word of another one.
+  await memory.open().beat({ instance: 'copied', record: record?.record ?? '' }, 1_000)
+  await one.membership.refresh()
+  expect(addresses(one)).toEqual([one.membership.self.address])
+  expect(addresses(forger)).toEqual([forger.membership.self.address])
+})
+
+describe('a member is dead', () => {
+  test.each<{ why: string; answers: PingAnswer[]; leaves: boolean; dead: boolean }>([
+    { why: 'not while it answers, though its lease is over', answers: ['itself'], leaves: true, dead: false },
+    { why: 'when nobody answers and its lease is over', answers: [null], leaves: true, dead: true },
+    { why: 'not when nobody answers while its lease goes on', answers: [null], leaves: false, dead: false },
+    { why: 'when its address refuses twice', answers: ['refused', 'refused'], leaves: false, dead: true },
+    { why: 'not when it refuses once', answers: ['refused', 'itself'], leaves: false, dead: false },
+    { why: 'when another one is at its address', answers: ['another'], leaves: false, dead: true },
+  ])('$why', async ({ answers, leaves, dead }) => {
+    const memory = new MemoryDirectory()
+    const [one, other] = [await join(memory, { leaseMs: 10_000 }), await join(memory, { leaseMs: 10_000 })]
+    await one.membership.refresh()
+    const { instance } = other.membership.self
+    if (leaves) memory.end(instance)
+    const asked: string[] = []
+    one.cluster.pingBy(async (address) => {
+      asked.push(address)
+      const answer = answers[asked.length - 1] ?? null
+      return answer === 'itself' ? instance : answer
+    })
+    const looks = await Promise.all([one.membership.isDead(instance), one.membership.isDead(instance)])
+    expect(looks).toEqual([dead, dead])
+    expect(asked).toEqual(answers.map(() => other.membership.self.address))
+  })
+
+  test('never because a directory that was emptied does not know it yet', async () => {
+    const memory = new MemoryDirectory()
+    const [one, other] = [await join(memory, { leaseMs: 2_000 }), await join(memory, { leaseMs: 60_000 })]
+    await one.membership.refresh()
+    memory.clear()
+    expect(await one.membership.isDead(other.membership.self.instance)).toBe(false)
+  })
+})
+
+describe('a member that stood still', () => {
+  test('asks what is still its own before it executes anything', async () => {
+    const memory = new MemoryDirectory()
+    const one = await join(memory, { leaseMs: 400 })
+    const { membership } = one
+    expect(membership.unsettled).toBeNull()
+    let lapses = 0
+    membership.listen({
+      async lapsed() {
+        await Bun.sleep(5)
+        lapses++
+      },
+    })
+    // The whole process stands still, as under SIGSTOP.
+    Bun.sleepSync(600)
+    const settled = membership.unsettled
+    expect(settled).not.toBeNull()
+    await settled
+    expect(lapses).toBe(1)
+    expect([membership.unsettled, membership.lapses]).toEqual([null, 1])
+  })
+
+  test('executes nothing until the directory answers', async () => {
+    const memory = new MemoryDirectory()
+    const { membership, directory } = await join(memory, { leaseMs: 400 })
+    directory.cut(true)
+    Bun.sleepSync(600)
+    let settled = false
+    const settling = membership.unsettled?.then(() => {
+      settled = true
+    })
+    await Bun.sleep(300)
+    expect(settled).toBe(false)
+    directory.cut(false)
+    await settling
+    expect(membership.unsettled).toBeNull()
+  })
+
+  test('goes on at once where only the directory is away', async () => {
+    const memory = new MemoryDirectory()
+    const { membership, directory } = await join(memory, { leaseMs: 400 })
+    directory.cut(true)
+    await poll('missed beats', async () => membership.missedBeats >= 6)
+    expect(membership.unsettled).toBeNull()
+    let lapses = 0
+    membership.listen({ lapsed: async () => void lapses++ })
+    directory.cut(false)
+    await poll('the question', async () => lapses === 1)
+  })
+})
+
+test('everything is registered again once the directory was emptied, and asked again where that fails', async () => {
+  const memory = new MemoryDirectory()
+  const { membership } = await join(memory, { leaseMs: 400 })
+  let calls = 0
+  membership.listen({
+    async forgotten() {
+      calls++
+      if (calls === 1) throw new Error('not yet')
+    },
+  })
+  memory.clear()
+  await poll('the second attempt', async () => calls === 2)
+  await membership.refresh()
+  expect(calls).toBe(2)
+  expect(membership.members()).toHaveLength(1)
+})

@@ -1,0 +1,103 @@
+/** The directory in a real Redis, and what becomes of its members' questions when Redis fails. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type Directory, DirectoryDown } from '../../src/cluster/directory/directory.ts'
+import { RedisDirectory } from '../../src/cluster/directory/redis-directory.ts'
+import { poll } from '../support/gateway.ts'
+import { type RedisServer, redisProgram, startRedis } from '../support/redis-server.ts'
+import { directoryContract } from './directory-contract.ts'
+
+if (redisProgram === null) console.log('redis-server is not installed: the directory in Redis is left out')
+
+const opened: Directory[] = []
+
+async function open(redis: RedisServer, reasons: string[] = []): Promise<Directory> {
+  const place = { url: redis.url, sentinels: [], masterName: 'mymaster', caFile: null }
+  const directory = new RedisDirectory(place, 'test', (reason) => reasons.push(reason))
+  opened.push(directory)
+  await poll('the connection', async () => directory.isUp)
+  return directory
+}
+
+afterAll(async () => {
+  await Promise.all(opened.map((directory) => directory.close()))
+})
+
+if (redisProgram !== null) {
+  directoryContract('the directory in Redis', async () => {
+    const redis = await startRedis()
+    return {
+      open: () => open(redis),
+      empty: async () => void (await redis.command('FLUSHALL')),
+      stop: async () => redis[Symbol.asyncDispose](),
+    }
+  })
+}
+
+describe.skipIf(redisProgram === null)('while Redis fails', () => {
+  let redis: RedisServer
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis[Symbol.asyncDispose]())
+
+  const self = { instance: 'aaaa', record: '' }
+
+  test('every question ends within two seconds while Redis stands still, and it is found again', async () => {
+    const reasons: string[] = []
+    const directory = await open(redis, reasons)
+    redis.process.signal('SIGSTOP')
+    const beganMs = performance.now()
+    const questions = Array.from({ length: 20 }, () => directory.beat(self, 4_000))
+    const outcomes = await Promise.allSettled(questions)
+    expect(performance.now() - beganMs).toBeLessThan(2_000)
+    for (const outcome of outcomes)
+      expect(outcome.status === 'rejected' && outcome.reason).toBeInstanceOf(DirectoryDown)
+    // The kernel still takes connections for it.
+    const lateMs = performance.now()
+    await expect(directory.beat(self, 4_000)).rejects.toBeInstanceOf(DirectoryDown)
+    expect(performance.now() - lateMs).toBeLessThan(2_000)
+    expect(directory.isUp).toBe(false)
+    expect(reasons).toEqual(['no answer within 1000 ms'])
+    const resumedMs = performance.now()
+    redis.process.signal('SIGCONT')
+    await poll('an answer', async () => directory.isUp)
+    expect(performance.now() - resumedMs).toBeLessThan(2_500)
+    expect((await directory.beat(self, 4_000)).members).toHaveLength(1)
+  })
+
+  test('questions fail at once while nobody is there; afterwards questions and hints work without its scripts', async () => {
+    const reasons: string[] = []
+    const [directory, other] = [await open(redis, reasons), await open(redis)]
+    const heard: string[] = []
+    other.onHint((text) => heard.push(text))
+    const told: boolean[] = []
+    directory.onUp((isUp) => told.push(isUp))
+    await redis.kill()
+    await poll('the loss of the connection', async () => !directory.isUp)
+    const beganMs = performance.now()
+    await expect(directory.beat(self, 4_000)).rejects.toBeInstanceOf(DirectoryDown)
+    expect(performance.now() - beganMs).toBeLessThan(100)
+    await redis.restart()
+    await poll('the connection', async () => directory.isUp && other.isUp)
+    expect((await directory.beat(self, 4_000)).members).toHaveLength(1)
+    await poll('a hint', async () => {
+      directory.hint('look')
+      return heard.includes('look')
+    })
+    expect(told).toEqual([false, true])
+    expect(reasons[0]).toBe('the connection was closed')
+  })
+
+  test('what somebody else has written there is no answer, and nothing breaks', async () => {
+    const directory = await open(redis)
+    await redis.command('HSET', '{cz:test}:d', 'key a', 'no version')
+    await redis.command('ZADD', '{cz:test}:do', '1', 'key a')
+    await redis.command('SET', '{cz:test}:s:1', 'no hash')
+    await redis.command('SET', '{cz:test}:rev', '7')
+    expect((await directory.changesSince(0)).records).toEqual([])
+    await expect(directory.find('s:1')).rejects.toBeInstanceOf(DirectoryDown)
+    await redis.command('SET', '{cz:test}:m', 'no hash')
+    await expect(directory.beat(self, 4_000)).rejects.toThrow('WRONGTYPE')
+    await redis.command('FLUSHALL')
+  })
+})
