@@ -31,6 +31,7 @@ export const routes = {
   revokeApprovals: ['DELETE', '/admin/approvals/{name}'],
   explainAccess: ['GET', '/admin/access'],
   getFigures: ['GET', '/admin/metrics'],
+  getConfig: ['GET', '/admin/config'],
   reload: ['POST', '/admin/reload'],
   followEvents: ['GET', '/admin/events'],
 } as const satisfies Partial<Record<OperationId, readonly [Method, string]>>

@@ -11,6 +11,8 @@ export interface Column<Row> {
   readonly number?: boolean
   /** Names the row. */
   readonly main?: boolean
+  /** Takes the whole width of a card. */
+  readonly wide?: boolean
   /** What can be done with the row; it has no heading to be seen. */
   readonly deeds?: boolean
 }
@@ -49,8 +51,11 @@ export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>) {
 }
 
 function Cell<Row>({ column, row }: { readonly column: Column<Row>; readonly row: Row }) {
-  const { title, cell, number = false, main = false, deeds = false } = column
-  const kind = [number ? 'number' : '', main ? 'main' : '', deeds ? 'deeds' : ''].join(' ').trim()
+  const { title, cell, number = false, main = false, wide = false, deeds = false } = column
+  const kinds = { number, main, wide, deeds }
+  const kind = Object.entries(kinds)
+    .flatMap(([name, holds]) => (holds ? [name] : []))
+    .join(' ')
   const content = cell(row)
   return main ? (
     <th role="rowheader" scope="row" class={kind}>

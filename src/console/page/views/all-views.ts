@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact'
 import type { GlyphName } from '../parts/glyph.tsx'
 import { Approvals } from './approvals/approvals.tsx'
 import { Connect } from './connect/connect.tsx'
+import { Configuration } from './gateway/configuration.tsx'
 import { AddGroup, EditGroup } from './groups/group-form.tsx'
 import { GroupList } from './groups/group-list.tsx'
 import { GroupPage } from './groups/group-page.tsx'
@@ -41,6 +42,7 @@ const views: readonly View[] = [
   { path: 'explain', component: Explain },
   { path: 'approvals', component: Approvals },
   { path: 'approvals', below: '*', component: Approvals },
+  { path: 'config', component: Configuration },
   { path: 'connect', component: Connect },
   { path: 'connect', below: '*', component: Connect },
 ]
@@ -61,6 +63,7 @@ export const navigation: readonly NavigationRow[] = [
   { path: 'keys', title: 'Keys', glyph: 'keys', holds: ['make-key', 'explain'], begins: true },
   { path: 'approvals', title: 'Approvals', glyph: 'approvals' },
   { path: 'connect', title: 'Connect a client', glyph: 'connect', begins: true },
+  { path: 'config', title: 'Configuration', glyph: 'config' },
 ]
 
 /** The view of a place, and what tells it from others; null for what is none. */

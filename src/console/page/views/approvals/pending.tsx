@@ -44,31 +44,56 @@ export function Pending({
           </ul>
         </Note>
       )}
-      <dl class="differences">
-        {differences.map(({ field, before, after }) => (
-          <div key={field}>
-            <dt>
-              <code>{field}</code>
-            </dt>
-            {before === null ? null : (
-              <dd class="before">
-                <span class="unseen">Before: </span>
-                {before}
-              </dd>
-            )}
-            {after === null ? (
-              <dd class="before">
-                <em>removed</em>
-              </dd>
-            ) : (
-              <dd class="after">
-                <span class="unseen">Now: </span>
-                {after}
-              </dd>
-            )}
-          </div>
-        ))}
-      </dl>
+      {change === 'new' ? <NewDefinition differences={differences} /> : <Differences of={differences} />}
     </li>
+  )
+}
+
+/** What a person reads first, and behind it all that an agent reads. */
+const readFirst: ReadonlySet<string> = new Set(['title', 'description'])
+
+function NewDefinition({ differences }: { readonly differences: PendingTool['differences'] }) {
+  const first = differences.filter(({ field }) => readFirst.has(field))
+  const others = differences.filter(({ field }) => !readFirst.has(field) && field !== 'name')
+  return (
+    <>
+      <Differences of={first} />
+      {others.length === 0 ? null : (
+        <details>
+          <summary>The rest of its definition: {others.map(({ field }) => field).join(', ')}</summary>
+          <Differences of={others} />
+        </details>
+      )}
+    </>
+  )
+}
+
+function Differences({ of }: { readonly of: PendingTool['differences'] }) {
+  return (
+    <dl class="differences">
+      {of.map(({ field, before, after }) => (
+        <div key={field}>
+          <dt>
+            <code>{field}</code>
+          </dt>
+          {before === null ? null : (
+            <dd class="before">
+              <span class="unseen">Before: </span>
+              {before}
+            </dd>
+          )}
+          {after === null ? (
+            <dd class="before">
+              <em>removed</em>
+            </dd>
+          ) : (
+            <dd class="after">
+              <span class="unseen">Now: </span>
+              {after}
+            </dd>
+          )}
+        </div>
+      ))}
+    </dl>
   )
 }

@@ -107,9 +107,7 @@ function SnippetSection({ made, url }: { readonly made: Snippet; readonly url: s
           <h3>Where it belongs</h3>
           <ul>
             {places.map((place) => (
-              <li key={place}>
-                <code>{place}</code>
-              </li>
+              <li key={place}>{place}</li>
             ))}
           </ul>
         </div>

@@ -12,6 +12,11 @@ import { hrefTo } from '../../router.ts'
 
 type Group = Groups['groups'][number]
 
+/** The path of Streamable HTTP at a group: below its own path, and at that of everything as it is. */
+export function streamPath([path = '']: readonly string[]): string {
+  return path.startsWith('/mcp-proxy/') ? `${path}/stream` : path
+}
+
 /** What stands at `/mcp` is no entry of the registry. */
 export const nameOfAll = 'mcp'
 
@@ -55,7 +60,7 @@ const columns: readonly Column<Group>[] = [
       </>
     ),
   },
-  { title: 'URL', cell: ({ endpoints }) => <code>{endpoints[0]}</code> },
+  { title: 'URL', wide: true, cell: ({ endpoints }) => <code>{streamPath(endpoints)}</code> },
   {
     title: 'Servers',
     cell: ({ members }) => {

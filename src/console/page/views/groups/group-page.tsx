@@ -13,7 +13,7 @@ import { type Column, Table } from '../../parts/table.tsx'
 import { useLoad } from '../../parts/use-load.ts'
 import { hrefTo, navigate, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
-import { nameOfAll } from './group-list.tsx'
+import { nameOfAll, streamPath } from './group-list.tsx'
 
 type Shown = GroupReport['tools'][number]
 type Member = GroupReport['members'][number]
@@ -39,7 +39,7 @@ export function GroupPage() {
 
 function Report({ report }: { readonly report: GroupReport }) {
   const { name, endpoints, members, ambiguous } = report
-  const url = `${gatewayUrl()}${endpoints[0] ?? ''}`
+  const url = gatewayUrl() + streamPath(endpoints)
   return (
     <>
       <Section title="Connect">
@@ -87,6 +87,7 @@ const memberColumns: readonly Column<Member>[] = [
   },
   {
     title: 'In the lists',
+    wide: true,
     cell: ({ reason, status }) => reason ?? (status === 'connected' ? 'yes' : status),
   },
 ]

@@ -83,7 +83,7 @@ function columnsOf(all: readonly Key[], reload: () => void): readonly Column<Key
         </>
       ),
     },
-    { title: 'Opens', cell: (key) => <Opens of={key} /> },
+    { title: 'Opens', wide: true, cell: (key) => <Opens of={key} /> },
     { title: 'Ends', cell: (key) => <Ends of={key} /> },
     {
       title: 'Last used',
