@@ -7,6 +7,8 @@
  *   bun run conformance --via executable         the compiled program instead of the sources
  *   bun run conformance --list                   the names of all ways
  *
+ * CONFORMANCE_REPLICAS=3 has so many replicas in the place of the gateway, and each request at another one than before.
+ *
  * Prints a table and every lost check. Exits 1 when something is lost that has no excuse.
  */
 import { parseArgs } from 'node:util'

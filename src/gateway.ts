@@ -140,6 +140,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
+  await cluster?.openForward({ mcp, access, recorder, identities, bounds })
   const door = { host: config.host, port: config.port, tls: config.tls, access, app, state, ...recorder }
   const listener = await startListener(door).catch(abandon)
   lock?.announce(listener.url)
@@ -287,7 +288,7 @@ async function end(parts: RunningParts, untilMs: number): Promise<void> {
   const { log, audit, store, lock, identities, sessions, requests, servers, streams, watchdog } = parts
   const { listener, sweeper, traces, cluster } = parts
   log.info({}, 'stopping')
-  listener.drain()
+  await listener.drain(cluster && (() => cluster.drain(untilMs)))
   const error = drainingError()
   // A subscription never finishes by itself.
   requests.abortWhere(({ endless }) => endless, error)

@@ -38,22 +38,22 @@ const scopesMax = 16
 
 /** One for each token: what the next one says may be something else. */
 class PersonGrants extends RuledGrants {
-  readonly #person: Person
+  readonly person: Person
   readonly #book: RuleBook
 
   constructor(person: Person, book: RuleBook) {
     super(new PersonGrantee(person, book))
-    this.#person = person
+    this.person = person
     this.#book = book
   }
 
   override scopesFor(definition: RuledFields): readonly string[] | null {
     if (!this.counts) return null
-    const had = this.#person.claims['scopes'] ?? []
+    const had = this.person.claims['scopes'] ?? []
     const offered = [...this.#book.rules, ...(rulesOf(definition) ?? [])].flatMap((rule) => rule.scopes)
     for (const scope of [...new Set(offered)].slice(0, scopesMax)) {
       const scopes = [...had, scope]
-      const person = { ...this.#person, claims: { ...this.#person.claims, scopes } }
+      const person = { ...this.person, claims: { ...this.person.claims, scopes } }
       if (new PersonGrants(person, this.#book).server(definition, null).allowed) return scopes
     }
     return null
@@ -89,4 +89,9 @@ class PersonGrantee implements Grantee {
   isNamedBy(rule: CompiledRule): boolean {
     return rule.names(this.#person)
   }
+}
+
+/** What is known of a person; null for whoever is none. */
+export function personOf({ grants }: Principal): Person | null {
+  return grants instanceof PersonGrants ? grants.person : null
 }

@@ -6,6 +6,7 @@ import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ClusterFigures } from '../telemetry/metrics.ts'
 import type { Directory } from './directory/directory.ts'
+import type { Forward, ForwardParts } from './forward/open-forward.ts'
 import { ClusterLimits, type ClusterLimitsParts } from './limits/cluster-limits.ts'
 import { Membership, type MembershipParts } from './membership.ts'
 import { ClusterStore } from './records/cluster-store.ts'
@@ -90,6 +91,7 @@ export class Cluster implements ClusterCore {
   #ping: MembershipParts['ping'] = () => Promise.resolve(null)
   #changes: StoredChanges[] = []
   #gateway: StoredParts | null = null
+  #forward: Forward | null = null
   readonly #leaseMs: number
   #limits: ClusterLimits | null = null
 
@@ -119,6 +121,19 @@ export class Cluster implements ClusterCore {
   /** Has members looked for by this function. */
   pingBy(ping: MembershipParts['ping']): void {
     this.#ping = ping
+  }
+
+  /** Opens the port at which other members bring requests, and has requests passed on to them. Rejects when it cannot be had. */
+  async openForward(gateway: ForwardParts): Promise<void> {
+    const { openForward } = await import('./forward/open-forward.ts')
+    const forward = openForward(this, gateway)
+    this.#forward = forward
+    this.pingBy((address) => forward.ping(address))
+  }
+
+  /** Goes on serving while what is held here is handed over, until `untilMs` (monotonic) at most. */
+  async drain(untilMs: number): Promise<void> {
+    await this.#forward?.drain(untilMs)
   }
 
   /**
@@ -176,6 +191,7 @@ export class Cluster implements ClusterCore {
 
   /** Leaves. */
   async close(): Promise<void> {
+    await this.#forward?.close()
     this.#limits?.close()
     await this.membership.close()
     await this.directory.close()

@@ -62,6 +62,8 @@ export interface RequestContext extends Listed {
   readonly startedAtMs: number
   /** Set by the listener; null in tests that have no socket. */
   idleTimer?: IdleTimer | null
+  /** The member of the cluster that has let it in and passed it on; absent where that was this one. */
+  readonly forwardedBy?: string
   /** The hooks, and how their rules stood when they let it in; absent in tests that have none. */
   admittedBy?: Readmission
   rulesVersion?: number

@@ -28,6 +28,8 @@ import { replyError, replyErrorIn } from './reply.ts'
 export interface ServingState {
   /** True once it is on its way out. */
   draining: boolean
+  /** True while it serves on its way out: others take its work over, and whoever comes is told to come elsewhere. */
+  serving?: boolean
   /** Null until the port is bound. */
   listening: ListenAddress | null
 }
@@ -63,8 +65,12 @@ export interface Listener {
   renew(): Promise<boolean>
   /** Requests so far, refused ones included. */
   readonly requestCount: number
-  /** From now on every request but health is answered 503; the port stays open so that probes see it. */
-  drain(): void
+  /**
+   * From now on every request but health is answered 503; the port stays open so that probes see it. Where others can
+   * go on, `handOver` is waited for before that: until it has resolved requests are served, and every answer says that
+   * its connection is not used any more. Probes are told at once.
+   */
+  drain(handOver?: (() => Promise<void>) | null): Promise<void>
   /** Closes the port, waits for answers under way, and cuts what is left after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
 }
@@ -109,8 +115,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     get requestCount() {
       return door.requestCount
     },
-    drain() {
+    async drain(handOver = null) {
       state.draining = true
+      if (handOver === null) return
+      state.serving = true
+      await handOver().finally(() => {
+        state.serving = false
+      })
     },
     async stop(deadlineMs) {
       state.draining = true
@@ -273,7 +284,8 @@ class FrontDoor {
   ): Response | Promise<Response> {
     if (refusal instanceof Response) return this.#finish(request, context, refusal)
     if (refusal !== null) return this.#refuse(request, context, refusal)
-    if (this.#options.state.draining && context.area !== 'health') {
+    const { draining, serving } = this.#options.state
+    if (draining && serving !== true && context.area !== 'health') {
       return this.#refuse(request, context, drainingError())
     }
     return this.#answer(request, context)
@@ -319,6 +331,7 @@ class FrontDoor {
 
   #finish(request: Request, context: RequestContext, response: Response): Response {
     if (context.corsOrigin != null) allowOrigin(response, context.corsOrigin)
+    if (this.#options.state.serving === true) response.headers.set('connection', 'close')
     const stream = isEventStream(response)
     this.#longWaits.delete(context)
     this.#busyPoll?.stir(this.#longWaits.count)

@@ -116,13 +116,17 @@ export class IdentityOpener {
   }
 
   /** Somebody as a token that says this would make them, for admins who ask; null where no such issuer is configured. */
-  async person(who: NamedPerson, claims: GivenClaims): Promise<Principal | null> {
+  async person(
+    who: NamedPerson,
+    claims: GivenClaims,
+    expiresAtMs = Number.POSITIVE_INFINITY,
+  ): Promise<Principal | null> {
     const issuers = issuersIn(this.#settings().auth)
     const issuer = 'issuer' in who ? who.issuer : issuers[0]
     if (issuer === undefined || !issuers.includes(issuer)) return null
     const [{ book }, { personPrincipal }] = await Promise.all([this.#people(), import('../access/person.ts')])
     const subject = 'issuer' in who ? { subject: who.subject } : { subject: '', id: who.id }
-    return personPrincipal({ issuer, ...subject, claims, expiresAtMs: Number.POSITIVE_INFINITY }, book)
+    return personPrincipal({ issuer, ...subject, claims, expiresAtMs }, book)
   }
 
   get #hasStored(): boolean {

@@ -35,6 +35,8 @@ export const framingHeaders: ReadonlySet<string> = new Set([
 const gatewayHeaders: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
+  // What members of a cluster tell each other (src/cluster/forward).
+  'compozy-forwarded',
   'content-encoding',
   'content-type',
   'cookie',

@@ -23,6 +23,11 @@ export function isEventStream(response: Response): boolean {
   return mark in response
 }
 
+/** Marks a response as one of these that another member of a cluster has begun. */
+export function markEventStream(response: Response): Response {
+  return Object.assign(response, { [mark]: true })
+}
+
 /**
  * The runtime sets aside memory by this mark for as long as a stream is open: 11 KB more for each at 16 MiB
  * than at 1 KiB. The bound on what may wait is therefore kept here, by hand. At none the runtime asks for more

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Eras } from '../support/dual-era-server.ts'
 import { type GatewayForm, startGatewayProcess } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
+import { startReplicas } from '../support/replicas.ts'
 import { type Comparison, compare, type Loss } from './compare.ts'
 import { mappingOf, startMemberAdapter } from './member-adapter.ts'
 import { type ClientPair, excused, owed, type Pair, type ServerPair } from './pairs.ts'
@@ -11,6 +12,9 @@ import { testClient, testServer, type Verdicts } from './suite.ts'
 
 const fixture = resolve(import.meta.dir, '../support/dual-era-server.ts')
 const client = `${process.execPath} ${resolve(import.meta.dir, 'suite-client.ts')}`
+
+/** So many replicas behind a splitter stand for the gateway; one is just a gateway. */
+const replicas = Number(process.env['CONFORMANCE_REPLICAS'] ?? 1)
 
 /** The fixture over HTTP, as a process of its own. */
 export interface HttpFixture extends AsyncDisposable {
@@ -94,7 +98,11 @@ async function testFixture(
 ): Promise<Verdicts> {
   await using stack = new AsyncDisposableStack()
   const { mcps, asked } = await behind(pair, stack)
-  const gateway = stack.use(await startGatewayProcess({ via, config: { mcps } }))
+  const gateway = stack.use(
+    replicas > 1
+      ? await startReplicas({ count: replicas, mcps })
+      : await startGatewayProcess({ via, config: { mcps } }),
+  )
   let url = gateway.face(asked, pair.face)
   if (pair.face === 'sse') url = inFront(startSseAdapter(url), stack)
   if (pair.group === 'four') url = inFront(startMemberAdapter(url, mappingOf(memberOf(pair))), stack)

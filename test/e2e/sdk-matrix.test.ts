@@ -1,6 +1,7 @@
 /**
  * The official SDKs against each other through one gateway: every client, every server, every feature, and all of it
- * once more through a group of all servers.
+ * once more through a group of all servers. SDK_MATRIX_REPLICAS=3 has the same between three replicas, each request at
+ * another one than the one that has its session (`bun run test:long:cluster`).
  *
  * Prints the whole table. What stands in the README is compared with it; `UPDATE_README=1` writes it there.
  */
@@ -9,6 +10,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type RunningGateway, repository, startGatewayProcess } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
+import { startReplicas } from '../support/replicas.ts'
 import { type MatrixClient, matrixClients, memberOf } from '../support/sdk-matrix/clients.ts'
 import { features } from '../support/sdk-matrix/features.ts'
 import {
@@ -37,7 +39,7 @@ const servers: Readonly<Record<string, { name: string; transport: string; sdk?: 
 const impossible: readonly Impossible[] = []
 
 let upstreams: RunningProcess
-let gateway: RunningGateway
+let gateway: Faces
 const directory = temporaryDirectory()
 const marks = directory.path
 const outcomes = new Map<string, Map<string, Map<string, Outcome>>>()
@@ -51,7 +53,7 @@ beforeAll(async () => {
       : { name, transport, command: process.execPath, args: [serverFile, 'stdio', sdk, marks] },
   )
   const group = { name: 'group', transport: 'group', members: [{ all: true }] }
-  gateway = await startGatewayProcess({ via: 'executable', config: { mcps: [...mcps, group] } })
+  gateway = await start([...mcps, group])
   // Clients one after the other, servers side by side: what is measured is whether it works, not how fast.
   for (const [client, connect] of Object.entries(matrixClients)) {
     const rows = async (suffix: string, reach: (name: string) => Promise<MatrixClient>) =>
@@ -71,7 +73,7 @@ beforeAll(async () => {
 }, 60_000)
 
 afterAll(async () => {
-  await gateway.stop()
+  await gateway[Symbol.asyncDispose]()
   await upstreams.kill()
   directory[Symbol.dispose]()
 })
@@ -101,6 +103,16 @@ test('the README shows this matrix', () => {
     writeFileSync(path, document.replace(`${markers.begin}\n${shown}`, `${markers.begin}\n${table}`))
   else expect(shown).toBe(table)
 })
+
+/** Where servers are reached: one gateway, or as many replicas as SDK_MATRIX_REPLICAS says, behind a splitter. */
+type Faces = Pick<RunningGateway, 'face'> & AsyncDisposable
+
+function start(mcps: readonly Readonly<Record<string, unknown>>[]): Promise<Faces> {
+  const count = Number(process.env['SDK_MATRIX_REPLICAS'] ?? 1)
+  return count > 1
+    ? startReplicas({ count, mcps })
+    : startGatewayProcess({ via: 'executable', config: { mcps } })
+}
 
 /** Each feature in turn with one client: the message of what went wrong, or null. */
 async function tryEverything(connect: () => Promise<MatrixClient>): Promise<Map<string, Outcome>> {

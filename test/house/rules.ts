@@ -50,6 +50,14 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     'session/*': 'values',
     'upstream/*': 'values',
   },
+  'cluster/forward': {
+    ...everywhere,
+    access: 'values',
+    cluster: 'values',
+    'http/*': 'values',
+    'session/*': 'values',
+    'upstream/*': 'values',
+  },
   reload: { ...everywhere, ...data },
   audit: { ...everywhere, config: 'types', registry: 'types', access: 'values' },
   http: {

@@ -125,7 +125,7 @@ describe('a slow peer', () => {
 describe('draining', () => {
   test('answers health with 503, and everything else with an error that says to come back', async () => {
     await using front = await startFront()
-    front.listener.drain()
+    await front.listener.drain()
     const health = await front.send('/healthz')
     expect(health.status).toBe(503)
     expect(await health.json()).toEqual({ status: 'draining' })

@@ -14,7 +14,7 @@ import type { GatewayError } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { KeyRing } from '../../identity/keys/key-ring.ts'
 import type { SignIn } from '../../identity/sign-in/sign-in.ts'
-import type { RequestContext } from '../context.ts'
+import type { Readmission, RequestContext } from '../context.ts'
 import { AccessChain } from './access-chain.ts'
 import type { SharedRates } from './limits.ts'
 import type { AccessRules } from './rules.ts'
@@ -38,7 +38,7 @@ export interface Admission {
   readonly refusal: GatewayError | Response | null | Promise<GatewayError | null>
 }
 
-export interface Access {
+export interface Access extends Readmission {
   /** The same rules, for whoever asks without a request. */
   readonly decider: AccessDecider
   /** Null without OAuth. */

@@ -27,6 +27,7 @@ import { clientKeyOf, type RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
 import { type AccessRecorder, recordEnding } from '../hooks/access-log.ts'
 import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
+import type { Elsewhere } from './elsewhere.ts'
 
 export interface McpParts {
   readonly servers: Servers
@@ -41,6 +42,8 @@ export interface McpParts {
   /** What is held for clients. */
   readonly ledger: ByteLedger
   readonly access: Pick<Access, 'headersForUpstream' | 'admits' | 'version'>
+  /** Absent where this process is all there is; set once when a cluster is opened, before anybody asks. */
+  elsewhere?: Elsewhere
 }
 
 /** A body as read: its text on one line, its parsed form for decisions, and its spans when it is one message. */

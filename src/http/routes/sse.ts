@@ -12,6 +12,7 @@ import { endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { McpHandler, RequestContext } from '../context.ts'
 import { recordEnding } from '../hooks/access-log.ts'
 import { replyText } from '../reply.ts'
+import type { Asked } from './elsewhere.ts'
 import {
   answererOf,
   beginSessionAt,
@@ -67,6 +68,12 @@ export function messageHandler(parts: McpParts): McpHandler {
           'SESSION_MISSING',
           'The URL names no session; post to the URL that the endpoint event named.',
         )
+      if (parts.elsewhere !== undefined) {
+        const asked: Asked = { request, context, target, endpoint: 'sse', sessionId: id, inbound }
+        const asking = parts.elsewhere.answer(asked)
+        const answer = asking && (await asking)
+        if (answer !== null) return answer
+      }
       noteMessage(context, inbound)
       traceRequest(parts, request, context, inbound.message, inbound.body)
       const session = parts.sessions.find(id, context.principal.id, sessionKeyOf(target), 'sse')

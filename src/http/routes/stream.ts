@@ -28,6 +28,7 @@ import {
 } from '../reply.ts'
 import { unreadAnswer } from '../unread-answer.ts'
 import { answerBatch } from './batch.ts'
+import type { Asked } from './elsewhere.ts'
 import {
   answererOf,
   beginSessionAt,
@@ -70,6 +71,11 @@ async function sessionRequest(
   try {
     const target = await targetOf(parts, serverName, context)
     if (claimsModern(request.headers)) return refuseSession()
+    if (parts.elsewhere !== undefined) {
+      const asking = parts.elsewhere.answer(askedAt(target, request, context, null))
+      const answer = asking && (await asking)
+      if (answer !== null) return answer
+    }
     const session = sessionOf(parts, request, context, sessionKeyOf(target))
     context.log.sessionId = session.shortHash
     if (request.method === 'GET') return standing(session, request)
@@ -97,6 +103,11 @@ async function post(
     logInbound(parts, context, inbound)
     let target = targetOf(parts, serverName, context)
     if (target instanceof Promise) target = await target
+    if (parts.elsewhere !== undefined) {
+      const asking = parts.elsewhere.answer(askedAt(target, request, context, inbound))
+      const answer = asking && (await asking)
+      if (answer !== null) return answer
+    }
     const next = route(parts, target, request, context, inbound)
     // Awaited here and not in a function of its own: each costs a small call a turn of the promise queue.
     if (next instanceof PostExchange) return responseOf(await next.reply, next, parts, request, context)
@@ -105,6 +116,22 @@ async function post(
     return answer instanceof Response ? answer : modernResponseOf(answer, parts, request, context)
   } catch (thrown) {
     return mcpFailure(thrown, parts, context, inbound)
+  }
+}
+
+function askedAt(
+  target: McpTarget,
+  request: Request,
+  context: RequestContext,
+  inbound: Inbound | null,
+): Asked {
+  return {
+    request,
+    context,
+    target,
+    endpoint: 'stream',
+    sessionId: request.headers.get(sessionHeader),
+    inbound,
   }
 }
 
@@ -251,6 +278,7 @@ async function initialize(
   try {
     const text = await beginSessionAt(parts, target, session, message, request, context, inbound)
     noteSession(context, session)
+    if (parts.elsewhere !== undefined) await parts.elsewhere.opened(session)
     return replyRpcText(text, { [sessionHeader]: session.id })
   } catch (thrown) {
     giveUp()

@@ -8,7 +8,8 @@ export interface ReplayBounds {
   readonly replayBytesMax: number
 }
 
-interface StoredEvent {
+/** An event as it goes over the wire, and its place in its stream. */
+export interface StoredEvent {
   readonly stream: number
   readonly sequence: number
   readonly frame: string
@@ -64,6 +65,11 @@ export class ReplayRing {
       if (event.stream === stream && event.sequence > sequence) frames.push(event.frame)
     }
     return frames
+  }
+
+  /** Every event that is kept, the oldest first. */
+  list(): readonly StoredEvent[] {
+    return this.#events.slice(this.#first)
   }
 
   clear(): void {

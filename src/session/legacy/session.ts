@@ -223,6 +223,11 @@ export class Session implements LaneClient, StreamOwner {
     return this.streams.open || this.#exchanges.size > 0
   }
 
+  /** Requests of its client that are under way. */
+  get calls(): number {
+    return this.#exchanges.size
+  }
+
   // Exchanges.
 
   began(exchange: Exchange): void {

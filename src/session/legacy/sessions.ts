@@ -26,6 +26,10 @@ export class Sessions {
    * gives. Null where this gateway counts for itself.
    */
   room: ((clientKey: string) => Promise<() => void>) | null = null
+  /** False where other processes may have what is not here, and were asked. */
+  isAlone = true
+  /** Makes the ids; random ones where nobody else does. */
+  newId: (init: Omit<SessionInit, 'id' | 'ledger'>) => string = () => crypto.randomUUID()
 
   readonly #ledger: ByteLedger
 
@@ -65,12 +69,25 @@ export class Sessions {
         `This client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE.`,
         30,
       )
-    const ledger = this.#ledger
-    const session = new Session({ ...init, id: crypto.randomUUID(), ledger }, this.#settings, onLaneLost)
+    return this.#enter({ ...init, id: this.newId(init) }, onLaneLost)
+  }
+
+  /** Takes in a session that another process has begun, under the id that it has; no bound refuses what was let in. */
+  takeOver(init: Omit<SessionInit, 'ledger'>, onLaneLost: (session: Session) => void): Session {
+    return this.#byId.get(init.id) ?? this.#enter(init, onLaneLost)
+  }
+
+  #enter(init: Omit<SessionInit, 'ledger'>, onLaneLost: (session: Session) => void): Session {
+    const session = new Session({ ...init, ledger: this.#ledger }, this.#settings, onLaneLost)
     this.#byId.set(session.id, session)
-    this.#countByClient.set(init.clientKey, ofClient + 1)
+    this.#countByClient.set(init.clientKey, (this.#countByClient.get(init.clientKey) ?? 0) + 1)
     this.#countByServer.set(init.serverName, this.countOf(init.serverName) + 1)
     return session
+  }
+
+  /** The session of this id, whoever asks; `find` is for what clients ask. */
+  get(id: string): Session | undefined {
+    return this.#byId.get(id)
   }
 
   /**
@@ -87,7 +104,7 @@ export class Sessions {
     )
       throw new GatewayError(
         'SESSION_UNKNOWN',
-        'The session does not exist or has ended; send initialize to begin a new one.',
+        `The session does not exist or has ended${this.isAlone ? ', or another replica has begun it: only mcp_proxy.cluster lets them share sessions' : ''}. Send initialize to begin a new one.`,
       )
     session.lastSeenMs = performance.now()
     return session

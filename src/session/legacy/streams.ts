@@ -6,12 +6,15 @@ import { onOneLine } from '../../protocol/jsonrpc.ts'
 import type { LedgerEntry } from '../../runtime/byte-ledger.ts'
 import { ByNumber, Roster } from '../../runtime/in-flight.ts'
 import { EventStream, eventFrame, eventStreamHeaders, type OpenEntry } from '../event-stream.ts'
-import { type ReplayBounds, ReplayRing } from './replay-ring.ts'
+import { type ReplayBounds, ReplayRing, type StoredEvent } from './replay-ring.ts'
 
 /** Standing streams that one client may hold; a reconnect must not have to wait for its half-open predecessor. */
 const standingReadersMax = 4
 const standingKey = 0
 const retryMs = 1_000
+/** Numbers of event ids have nine digits (`parseEventId`): a thousand processes, and a million numbers for each. */
+const turnsMax = 1_000
+const numbersPerTurn = 1_000_000
 
 /** The session whose streams these are. */
 export interface StreamOwner {
@@ -29,6 +32,19 @@ export interface StreamOwner {
   readerLeft(standing: boolean): void
 }
 
+/** The streams of a session on their way to another process. */
+export interface HandedStreams {
+  readonly nextChannel: number
+  /** Null where nothing was sent on the standing stream. */
+  readonly standing: ChannelPlace | null
+  readonly events: readonly StoredEvent[]
+}
+
+interface ChannelPlace {
+  readonly sequence: number
+  readonly handedOut: number
+}
+
 export interface StreamSettings extends ReplayBounds {
   readonly streamBufferBytesMax: number
 }
@@ -40,12 +56,39 @@ export class SessionStreams {
   readonly #channels = new ByNumber<Channel>()
   readonly #standingReaders: EventStream[] = []
   readonly #readers = new Roster<EventStream>()
+  #firstNumber = 0
   #nextChannel = standingKey + 1
 
   constructor(session: StreamOwner, settings: StreamSettings) {
     this.#session = session
     this.#settings = settings
     this.#ring = new ReplayRing(settings, (bytes) => session.keep(bytes))
+  }
+
+  /**
+   * Goes on where another process has left off that is gone: what is numbered from here on was never numbered before,
+   * so that a client which asks for an event of then gets none in its place. `turn` counts the processes.
+   */
+  beginAnew(turn: number): void {
+    this.#firstNumber = (turn % turnsMax) * numbersPerTurn
+    this.#nextChannel = this.#firstNumber + standingKey + 1
+  }
+
+  /** What another process needs to go on with these streams for the same client. */
+  handOver(): HandedStreams {
+    const standing = this.#channels.get(standingKey)
+    return { nextChannel: this.#nextChannel, standing: standing?.place ?? null, events: this.#ring.list() }
+  }
+
+  /** Goes on with the streams of another process, where it has left off. */
+  takeOver({ nextChannel, standing, events }: HandedStreams): void {
+    this.#nextChannel = nextChannel
+    if (standing !== null)
+      this.#channels.set(
+        standingKey,
+        new Channel(standingKey, this.#ring, standing.sequence, standing.handedOut),
+      )
+    for (const { stream, sequence, frame } of events) this.#ring.push(stream, sequence, frame)
   }
 
   /** True while any stream has a reader. */
@@ -120,7 +163,7 @@ export class SessionStreams {
   #standing(): Channel {
     let channel = this.#channels.get(standingKey)
     if (!channel) {
-      channel = new Channel(standingKey, this.#ring)
+      channel = new Channel(standingKey, this.#ring, this.#firstNumber)
       this.#channels.set(standingKey, channel)
     }
     return channel
@@ -170,19 +213,25 @@ export class SessionStreams {
 export class Channel {
   readonly key: number
   readonly #ring: ReplayRing
-  #sequence = 0
+  #sequence: number
   /** The last event that some reader was given; later ones still wait for their first reader. */
-  #handedOut = 0
+  #handedOut: number
   #reader: EventStream | null = null
   finished = false
 
-  constructor(key: number, ring: ReplayRing) {
+  constructor(key: number, ring: ReplayRing, sequence = 0, handedOut = sequence) {
     this.key = key
     this.#ring = ring
+    this.#sequence = sequence
+    this.#handedOut = handedOut
   }
 
   get reader(): EventStream | null {
     return this.#reader?.open ? this.#reader : null
+  }
+
+  get place(): ChannelPlace {
+    return { sequence: this.#sequence, handedOut: this.#handedOut }
   }
 
   /** The id of the event that a fresh reader starts behind. */

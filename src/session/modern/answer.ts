@@ -12,7 +12,7 @@ import { decisiveParams, salientText } from '../../protocol/bridge/questions.ts'
 import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
-import { idTextOf, type MessageText, repeatsParam } from '../../protocol/jsonrpc.ts'
+import { idTextOf, type MessageText, paramSpan, repeatsParam, withParam } from '../../protocol/jsonrpc.ts'
 import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
@@ -140,7 +140,8 @@ function relay(
   paramHeaders: Readonly<Record<string, string>>,
 ): RelayedCall {
   const { parts, server, request, principalId, clientKey, grants } = modern
-  const { log, route, message, acceptsStream, respond } = modern
+  const { log, route, acceptsStream, respond } = modern
+  const message = asServerKnowsIt(modern.message, parts.requests.statePrefix)
   const connection = lane.ready
   if (!connection) throw new GatewayError('SERVER_UNAVAILABLE', `${server.name} was lost`, 1)
   if (repeatsParam(message, decisiveParams))
@@ -159,6 +160,16 @@ function relay(
     trace: log.trace,
     headers: connection.cancelsByClosing ? httpHeaders(modern, paramHeaders) : undefined,
   })
+}
+
+/**
+ * The request with the state as its server has written it: that of a process comes with a word in front which says
+ * whose process that is (RelayedCall).
+ */
+function asServerKnowsIt(message: MessageText, statePrefix: string): MessageText {
+  const span = statePrefix === '' ? null : paramSpan(message, 'requestState')
+  if (span === null || !message.text.startsWith(statePrefix, span.start + 1)) return message
+  return withParam(message, span, `"${message.text.slice(span.start + 1 + statePrefix.length, span.end)}`)
 }
 
 /** The headers of a relayed call to a server over HTTP; most have none but those that mirror the body. */

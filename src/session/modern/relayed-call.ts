@@ -6,7 +6,7 @@ import { filteredAnswer, isFiltered, mayHear } from '../../access/items.ts'
 import { type Grants, type Reach, reachOf } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
-import { idTextOf, type MessageText, rpcResult } from '../../protocol/jsonrpc.ts'
+import { idTextOf, type MessageText, memberSpan, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
 import { errorCodeOf } from '../../protocol/response.ts'
 import { memberText } from '../../protocol/spans.ts'
@@ -43,7 +43,9 @@ export interface RelayedRequest {
   readonly trace: RequestTrace | undefined
 }
 
-type RequestBooks = Pick<ModernRequests, 'settings' | 'add' | 'delete' | 'hold' | 'openEntry'>
+type RequestBooks = Pick<ModernRequests, 'settings' | 'add' | 'delete' | 'hold' | 'openEntry' | 'statePrefix'>
+
+const stateKey = '"requestState"'
 
 export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOwner {
   readonly method: string
@@ -133,7 +135,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
 
   answered(message: MessageText, text: string): void {
     this.#finish(
-      filteredAnswer(this.#reach, this.method, text),
+      filteredAnswer(this.#reach, this.method, this.#withOwner(text)),
       message.failed ? modernErrorStatus(errorCodeOf(message) ?? rpcCodes.internalError) : 200,
       endingOfAnswer(this.method, message, true),
     )
@@ -144,7 +146,26 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   override mustRead(pieces: MessagePieces): boolean {
+    if (
+      this.#namesOwner &&
+      pieces.some((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.length).includes(stateKey))
+    )
+      return true
     return this.#response.mustRead(pieces)
+  }
+
+  /** Whether others must see whose process has written a state: only that one can read it. */
+  get #namesOwner(): boolean {
+    return this.#requests.statePrefix !== '' && !this.#connection.cancelsByClosing
+  }
+
+  #withOwner(text: string): string {
+    if (!this.#namesOwner || !text.includes(stateKey)) return text
+    const result = memberSpan(text, 0, 'result')
+    const span = result && memberSpan(text, result.start, 'requestState')
+    if (span === null || text[span.start] !== '"') return text
+    const at = span.start + 1
+    return text.slice(0, at) + this.#requests.statePrefix + text.slice(at)
   }
 
   override answeredLarge(pieces: MessagePieces): void {

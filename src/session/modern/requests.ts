@@ -51,6 +51,8 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
   readonly #work = new Roster<OpenRequest>()
   readonly #parked = new Map<string, Parked>()
   readonly #seal = new StateSeal()
+  /** Stands before the states of parked calls, where others must see whose they are. */
+  statePrefix = ''
   /** Work whose client is not watched yet: it has seen one tick, or none. */
   #young = new Roster<OpenRequest>()
   #newcomers = new Roster<OpenRequest>()
@@ -143,7 +145,7 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
     if (this.#parked.size >= parkedCallsMax || this.#parkedOf(call) >= parkedCallsMax / 2) return null
     const { state, name } = this.#seal.seal(binding, Math.ceil(performance.now() + clientInputMs))
     this.#parked.set(name, call)
-    return state
+    return this.statePrefix + state
   }
 
   /** How many calls of the same client are parked. */
@@ -163,7 +165,8 @@ export class ModernRequests<Parked extends OpenRequest = OpenRequest> {
 
   /** The call that a state was sealed for, once; null for every other state. */
   unpark(state: string, binding: StateBinding): Parked | null {
-    const name = this.#seal.open(state, binding, performance.now())
+    const own = state.startsWith(this.statePrefix) ? state.slice(this.statePrefix.length) : state
+    const name = this.#seal.open(own, binding, performance.now())
     const call = name === null ? undefined : this.#parked.get(name)
     if (name === null || !call) return null
     this.#parked.delete(name)

@@ -39,6 +39,7 @@ type Reading =
 /** Exchanges that something has come for in this turn of the event loop. */
 let arrivals: Http1Answer[] = []
 
+const noHeaders: ReadonlyMap<string, string> = new Map()
 const none: Reading = { kind: 'none' }
 const discarded: Reading = { kind: 'discarded' }
 
@@ -76,6 +77,11 @@ export class Http1Answer implements HttpAnswer, ResponseSink, Cancellable {
 
   get mediaType(): string {
     return this.#head?.mediaType ?? ''
+  }
+
+  /** All headers, as `ResponseHead` has them; none before the answer has begun. */
+  get headers(): ReadonlyMap<string, string> {
+    return this.#head?.headers ?? noHeaders
   }
 
   header(name: string): string | null {

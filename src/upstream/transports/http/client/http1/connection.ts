@@ -10,11 +10,16 @@ import { Http1Responses } from '../../../../../net/http1-response.ts'
 import type { Http1Answer } from './answer.ts'
 
 /** Where a connection leads. */
-export interface ConnectionTarget {
-  /** A name or an address, the latter without brackets. */
-  readonly hostname: string
-  readonly port: number
-}
+export type ConnectionTarget =
+  | {
+      /** A name or an address, the latter without brackets. */
+      readonly hostname: string
+      readonly port: number
+    }
+  | {
+      /** The path of a socket of this machine. */
+      readonly unix: string
+    }
 
 /** Where a connection goes when its exchange is over. */
 export interface Http1ConnectionOwner {
@@ -68,8 +73,9 @@ export class Http1Connection {
   /** Rejects with the error of the system. */
   static async open(target: ConnectionTarget, owner: Http1ConnectionOwner): Promise<Http1Connection> {
     const connection = new Http1Connection(target, owner)
-    const { hostname, port } = target
-    await Bun.connect<Http1Connection>({ hostname, port, data: connection, socket: handlers })
+    const common = { data: connection, socket: handlers }
+    if ('unix' in target) await Bun.connect<Http1Connection>({ unix: target.unix, ...common })
+    else await Bun.connect<Http1Connection>({ hostname: target.hostname, port: target.port, ...common })
     return connection
   }
 

@@ -118,12 +118,9 @@ export class Http1Connections implements Http1ConnectionOwner {
   #targetOf(href: string): ConnectionTarget {
     const known = this.#targets.get(href)
     if (known !== undefined) return known
-    const { hostname, port } = new URL(href)
-    const target = { hostname: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 80 : Number(port) }
+    const target = targetIn(href)
     // Paths differ, the host is one: its connections are shared.
-    const same = [...this.#targets.values()].find(
-      (other) => other.hostname === target.hostname && other.port === target.port,
-    )
+    const same = [...this.#targets.values()].find((other) => Bun.deepEquals(other, target))
     if (this.#targets.size >= targetsMax) this.#targets.clear()
     this.#targets.set(href, same ?? target)
     return same ?? target
@@ -138,4 +135,11 @@ export class Http1Connections implements Http1ConnectionOwner {
     this.#idle.clear()
     this.#targets.clear()
   }
+}
+
+/** An `http:` URL, or `unix:` with the path of a socket behind it. */
+function targetIn(href: string): ConnectionTarget {
+  if (href.startsWith('unix:')) return { unix: href.slice('unix:'.length) }
+  const { hostname, port } = new URL(href)
+  return { hostname: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 80 : Number(port) }
 }

@@ -1,0 +1,202 @@
+/**
+ * Decides for each request whether it is served here, and passes it on to its owner where it is not.
+ *
+ * | request | owner |
+ * | --- | --- |
+ * | of a session | whoever its id names, or has it by the directory |
+ * | `/message` of an older session | whoever its id names: it ends with that member |
+ * | that comes back to a parked call | whoever its `requestState` names |
+ * | of a stateless client, at a server with sessions | the member that has the lane of its principal there |
+ * | anything else | this member |
+ */
+
+import type { Asked, Elsewhere } from '../../http/routes/elsewhere.ts'
+import { isGroup, requestIdText, sessionKeyOf } from '../../http/routes/mcp.ts'
+import { claimsModern } from '../../protocol/classify.ts'
+import { isObject } from '../../protocol/json.ts'
+import type { Session } from '../../session/legacy/session.ts'
+import type { Sessions } from '../../session/legacy/sessions.ts'
+import type { InstanceId, OwnedKey } from '../directory/directory.ts'
+import type { Membership } from '../membership.ts'
+import type { Seal } from '../seal.ts'
+import type { Adoption } from './adoption.ts'
+import { laneKey, type OwnedLanes } from './owned-lanes.ts'
+import { type OwnedSessions, sessionKey } from './owned-sessions.ts'
+import type { OwnedThing, OwnerSearch } from './owner-search.ts'
+import { instanceIn, isGenuine, mintSessionId, type SessionBinding } from './session-ids.ts'
+import { type Forwarded, type Forwarder, ownerHeader, ownerLostError, type Peer } from './wire/forwarder.ts'
+import { toWire } from './wire/principals.ts'
+import type { Signer } from './wire/signer.ts'
+
+export interface ForwardingParts {
+  readonly membership: Membership
+  readonly seal: Seal
+  readonly sessions: Sessions
+  readonly owned: OwnedSessions
+  readonly lanes: OwnedLanes
+  readonly adoption: Adoption
+  readonly search: OwnerSearch
+  readonly forwarder: Forwarder
+  readonly signer: Signer
+  /** Notes what became of a request that was passed on. */
+  counted(address: string, outcome: ForwardOutcome): void
+}
+
+/** What became of a request that was passed on to another member. */
+export type ForwardOutcome = Forwarded['kind']
+
+/** What the state of a parked call begins with, before the name of its owner. */
+const statePrefix = 'c1.'
+const stateForm = /^c1\.([A-Za-z0-9_-]{1,64})\./
+
+/** What stands before the states of calls that are parked here. */
+export function statePrefixOf(instance: InstanceId): string {
+  return `${statePrefix}${instance}.`
+}
+
+export class Forwarding implements Elsewhere {
+  readonly #parts: ForwardingParts
+  readonly #self: InstanceId
+
+  constructor(parts: ForwardingParts) {
+    this.#parts = parts
+    this.#self = parts.membership.self.instance
+  }
+
+  /** The id of a session that begins here. */
+  newId(binding: SessionBinding): string {
+    return mintSessionId(this.#self, binding, this.#idCodes)
+  }
+
+  opened(session: Session): Promise<void> {
+    return session.endpoint === 'stream' ? this.#parts.owned.opened(session) : Promise.resolve()
+  }
+
+  answer(asked: Asked): Promise<Response | null> | null {
+    const { request, context, sessionId, endpoint, inbound } = asked
+    // An admin who tries a server out is known here alone.
+    if (context.area !== 'mcp') return null
+    if (endpoint === 'stream' && claimsModern(request.headers)) return this.#stateless(asked)
+    if (inbound?.message?.method === 'initialize') return this.#begun(asked)
+    if (sessionId === null) return null
+    // Nearly always: the session is here, and nothing is in doubt.
+    const { sessions, membership, owned } = this.#parts
+    if (
+      sessions.get(sessionId) !== undefined &&
+      membership.unsettled === null &&
+      !owned.isMoving(sessionId)
+    ) {
+      if (inbound?.message != null) owned.noted(sessionId, inbound.message)
+      return null
+    }
+    const owner = instanceIn(sessionId)
+    if (owner === null || !this.#isGenuine(sessionId, asked)) return null
+    if (endpoint === 'sse') return this.#atOnly(owner, asked)
+    return this.#atOwner(this.#sessionThing(sessionId, owner, asked), asked)
+  }
+
+  /** A new session: here, unless its server has one process for everybody, or this member is on its way out. */
+  #begun(asked: Asked): Promise<Response | null> | null {
+    const { membership, search } = this.#parts
+    const { target } = asked
+    // All of its clients share one process, wherever they come to.
+    if (!isGroup(target) && target.definition.isolation === 'shared' && asked.endpoint === 'stream')
+      return this.#atOwner(this.#laneThing(laneKey(target.name, null)), asked)
+    if (membership.state !== 'draining' || asked.endpoint === 'sse') return null
+    if (asked.context.forwardedBy !== undefined) return null
+    const others = membership.members().filter(({ state }) => state === 'serving')
+    return search.any(others, (peer) => this.#send(peer, asked))
+  }
+
+  #isGenuine(id: string, { context, target, endpoint }: Asked): boolean {
+    if (this.#parts.sessions.get(id) !== undefined) return true
+    const binding = { principalId: context.principal.id, serverName: sessionKeyOf(target), endpoint }
+    return isGenuine(id, binding, this.#idCodes)
+  }
+
+  readonly #idCodes = (text: string): readonly string[] => this.#parts.seal.macs('session id', text)
+
+  #sessionThing(id: string, first: InstanceId, asked: Asked): OwnedThing {
+    const { owned, adoption } = this.#parts
+    return {
+      key: sessionKey(id),
+      first,
+      async here() {
+        const isHere = await owned.mayServe(id)
+        if (isHere && asked.inbound?.message != null) owned.noted(id, asked.inbound.message)
+        return isHere
+      },
+      takeOver: (found) =>
+        found === null || owned.hasEnded(id) ? Promise.resolve(null) : adoption.adopt(id, found, asked),
+    }
+  }
+
+  #stateless(asked: Asked): Promise<Response | null> | null {
+    const { target, context, inbound } = asked
+    const parkedAt = parkingOwner(inbound?.body)
+    if (parkedAt !== null) return parkedAt === this.#self ? null : this.#atOnly(parkedAt, asked)
+    // Each request to such a server says whose it is: any member will do.
+    if (!isGroup(target) && target.facts?.era === 'modern') return null
+    const isShared = !isGroup(target) && target.definition.isolation === 'shared'
+    const key = laneKey(sessionKeyOf(target), isShared ? null : context.principal.id)
+    return this.#atOwner(this.#laneThing(key), asked)
+  }
+
+  #laneThing(key: OwnedKey): OwnedThing {
+    const { lanes } = this.#parts
+    return {
+      key,
+      first: lanes.preferred(key),
+      here: () => lanes.mayServe(key),
+      takeOver: (found) => (found === null ? lanes.claim(key) : lanes.adopt(key, found)),
+    }
+  }
+
+  async #atOwner(thing: OwnedThing, asked: Asked): Promise<Response | null> {
+    const { search } = this.#parts
+    if (asked.context.forwardedBy !== undefined) {
+      const owner = await search.ownerOf(thing)
+      return owner === 'here' ? null : misdirected(owner)
+    }
+    const found = await search.find(thing, (peer) => this.#send(peer, asked))
+    return found instanceof Response ? found : null
+  }
+
+  /** What only one member can serve; where that is gone, the refusal is this member's. */
+  async #atOnly(owner: InstanceId, asked: Asked): Promise<Response | null> {
+    if (owner === this.#self || asked.context.forwardedBy !== undefined) return null
+    return await this.#parts.search.only(owner, (peer) => this.#send(peer, asked))
+  }
+
+  async #send(peer: Peer, asked: Asked): Promise<Forwarded> {
+    const { signer, forwarder, counted } = this.#parts
+    const { request, context, sessionId, inbound } = asked
+    const { principal, peer: from, client, externalBase: base, requestId } = context
+    const { method } = request
+    const target = request.url.slice(request.url.indexOf('/', 'http://'.length))
+    const body = inbound?.text ?? null
+    const bearer = { principal: toWire(principal), peer: from, client, base, requestId }
+    const signed = signer.sign(peer.instance, { method, target, sessionId, body }, bearer)
+    const idText = inbound === null ? null : requestIdText(inbound)
+    const { headers, signal } = request
+    const sent = await forwarder.send(peer, { method, target, headers, body, idText, signal }, signed)
+    counted(peer.address, sent.kind)
+    if (sent.kind !== 'lost') return sent
+    // Opening a stream and ending a session change nothing when they come twice.
+    if (method !== 'POST') return { kind: 'unsent' }
+    // What may have run is answered, not refused.
+    if (inbound !== null) inbound.accepted = true
+    throw ownerLostError()
+  }
+}
+
+/** Refuses what belongs to another member, before anything was done for it. */
+function misdirected(owner: InstanceId | null): Response {
+  return new Response(null, { status: 421, headers: { [ownerHeader]: owner ?? '' } })
+}
+
+function parkingOwner(body: unknown): InstanceId | null {
+  const params = isObject(body) ? body['params'] : null
+  const state = isObject(params) ? params['requestState'] : null
+  return typeof state === 'string' ? (stateForm.exec(state)?.[1] ?? null) : null
+}

@@ -1,0 +1,59 @@
+/**
+ * Event streams of sessions that other members have handed over on their way out: kept until their clients come, which
+ * is when the sessions go on here. Bounded; of what is given up here a client misses events, and nothing else.
+ */
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { HandedStreams } from '../../session/legacy/streams.ts'
+
+const count = Type.Integer({ minimum: 0 })
+
+const handed = Type.Object({
+  id: Type.String(),
+  streams: Type.Object({
+    nextChannel: count,
+    standing: Type.Union([Type.Object({ sequence: count, handedOut: count }), Type.Null()]),
+    events: Type.Array(Type.Object({ stream: count, sequence: count, frame: Type.String() })),
+  }),
+})
+
+/** The streams of one session. */
+export type HandedSession = Static<typeof handed>
+
+const sessionsMax = 10_000
+const charsMax = 64 * 1024 * 1024
+
+export class HandedSessions {
+  readonly #byId = new Map<string, { streams: HandedStreams; chars: number }>()
+  #chars = 0
+  /** How many sessions that were handed over have gone on here. */
+  takenOver = 0
+
+  /** Takes them in; false for what is of another form. */
+  put(text: string): boolean {
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      return false
+    }
+    if (!Value.Check(handed, value)) return false
+    this.take(value.id)
+    this.#byId.set(value.id, { streams: value.streams, chars: text.length })
+    this.#chars += text.length
+    for (const id of this.#byId.keys()) {
+      if (this.#byId.size <= sessionsMax && this.#chars <= charsMax) break
+      this.take(id)
+    }
+    return true
+  }
+
+  /** Those of a session, once; null for none. */
+  take(id: string): HandedStreams | null {
+    const found = this.#byId.get(id)
+    if (found === undefined) return null
+    this.#byId.delete(id)
+    this.#chars -= found.chars
+    return found.streams
+  }
+}

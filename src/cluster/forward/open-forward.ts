@@ -1,0 +1,147 @@
+/**
+ * The door of forwarding: sessions and lanes of stateless clients get owners, requests go to them, and what a dead
+ * member has owned is taken over. Loaded only where there is more than one process.
+ */
+
+import type { Readmission } from '../../http/context.ts'
+import type { Access } from '../../http/hooks/access.ts'
+import type { AccessRecorder } from '../../http/hooks/access-log.ts'
+import type { McpParts } from '../../http/routes/mcp.ts'
+import { messageHandler, sseHandler } from '../../http/routes/sse.ts'
+import { streamHandler } from '../../http/routes/stream.ts'
+import type { Directory } from '../directory/directory.ts'
+import type { Membership, PingAnswer } from '../membership.ts'
+import type { Seal } from '../seal.ts'
+import { Adoption } from './adoption.ts'
+import { drain } from './drain.ts'
+import { Forwarding, statePrefixOf } from './forwarding.ts'
+import { HandedSessions } from './handed-sessions.ts'
+import { OwnedLanes } from './owned-lanes.ts'
+import { OwnedSessions } from './owned-sessions.ts'
+import { OwnerSearch } from './owner-search.ts'
+import { Forwarder, type Peer } from './wire/forwarder.ts'
+import { handedTarget, InternalListener } from './wire/internal-listener.ts'
+import { PeerWire } from './wire/peer-wire.ts'
+import { type Identities, Principals } from './wire/principals.ts'
+
+import { ownBearer, Signer } from './wire/signer.ts'
+
+/** What forwarding takes of the cluster. */
+export interface ForwardCore {
+  readonly membership: Membership
+  readonly directory: Directory
+  readonly seal: Seal
+  /** For `/metrics`. */
+  readonly counts: { takeovers: number; forwarded(address: string, outcome: string): void }
+}
+
+/** What forwarding takes of the gateway. */
+export interface ForwardParts {
+  readonly mcp: McpParts
+  readonly access: Pick<Access, 'version'> & Readmission
+  readonly recorder: AccessRecorder
+  readonly identities: Identities
+  /** Those in force. */
+  readonly bounds: { readonly sessionIdleMs: number; readonly laneIdleMs: number }
+}
+
+export interface Forward {
+  /** Who listens at the address of a member. */
+  ping(address: string): Promise<PingAnswer>
+  /** Hands over what can be, while it goes on serving; until `untilMs` (monotonic) at most. */
+  drain(untilMs: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** How much longer the directory remembers a session than its owner keeps it. */
+const rememberedMs = 60_000
+/** How often what is owned is told to the directory. */
+const refreshMs = 10_000
+
+/** Throws the error of the system when the address of this member cannot be listened at. */
+export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
+  const { membership, directory, seal, counts } = core
+  const { mcp, bounds } = parts
+  const wire = new PeerWire()
+  const { instance } = membership.self
+  const livesMs = (): number => bounds.sessionIdleMs + rememberedMs
+  const search = new OwnerSearch(membership, directory)
+  const owned = new OwnedSessions({
+    ...{ instance, membership, directory, seal, livesMs },
+    sessions: mcp.sessions,
+    log: mcp.log,
+    moved: (key, owner) => search.moved(key, owner),
+  })
+  const lanes = new OwnedLanes({ membership, directory, seal, idleMs: () => bounds.laneIdleMs })
+  const handed = new HandedSessions()
+  const adoption = new Adoption({ instance, directory, seal, owned, handed, mcp, livesMs, counts })
+  const forwarder = new Forwarder(wire)
+  const signer = new Signer(membership, seal)
+  const elsewhere = new Forwarding({
+    ...{ membership, seal, owned, lanes, adoption, search, forwarder, signer },
+    sessions: mcp.sessions,
+    counted: (peer, outcome) => counts.forwarded(peer, outcome),
+  })
+  mcp.sessions.isAlone = false
+  mcp.sessions.newId = (init) => elsewhere.newId(init)
+  mcp.requests.statePrefix = statePrefixOf(instance)
+  mcp.elsewhere = elsewhere
+  const listener = new InternalListener({
+    address: membership.self.address,
+    ...{ instance, seal },
+    nowMs: () => membership.nowMs(),
+    principals: new Principals(parts.identities),
+    handlers: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
+    access: parts.access,
+    recorder: parts.recorder,
+    log: mcp.log,
+    bodyBytesMax: () => mcp.bodyBytesMax,
+    takeHanded: (text) => handed.put(text),
+  })
+  const refresh = async (): Promise<void> => {
+    await Promise.all([owned.refresh(), lanes.refresh()])
+  }
+  membership.listen({
+    lapsed: refresh,
+    forgotten: refresh,
+    beaten: () => watchGone(membership, forwarder),
+  })
+  const timer = setInterval(() => void refresh().catch(() => {}), refreshMs)
+  timer.unref()
+  return {
+    ping: (address) => wire.ping(address),
+    drain(untilMs) {
+      const give = (peer: Peer, text: string) => handOverTo(peer, text, forwarder, signer)
+      const { log } = mcp
+      return drain({ membership, directory, seal, owned, lanes, forwarder, log, livesMs, give }, untilMs)
+    },
+    async close() {
+      clearInterval(timer)
+      await listener.close()
+      wire.close()
+    },
+  }
+}
+
+/** What waits for a member that is dead does not wait any longer. */
+function watchGone(membership: Membership, forwarder: Forwarder): void {
+  for (const instance of forwarder.waitedFor()) {
+    const leaseMs = membership.member(instance)?.leaseMs ?? 0
+    if (leaseMs > 0) continue
+    void membership.isDead(instance).then((isDead) => {
+      if (isDead) forwarder.gone(instance)
+    })
+  }
+}
+
+const handMs = 5_000
+
+async function handOverTo(peer: Peer, text: string, forwarder: Forwarder, signer: Signer): Promise<boolean> {
+  const request = { method: 'POST', target: handedTarget, body: text }
+  const signed = signer.sign(peer.instance, { ...request, sessionId: null }, ownBearer)
+  const outgoing = { ...request, headers: new Headers(), idText: null, signal: AbortSignal.timeout(handMs) }
+  const sent = await forwarder.send(peer, outgoing, signed)
+  if (sent.kind !== 'answered') return false
+  await sent.response.body?.cancel()
+  return sent.response.status === 204
+}

@@ -1,0 +1,125 @@
+/**
+ * Lanes of stateless clients at servers with sessions: what a tool has left behind must be there for the next call, so
+ * that all calls of one principal at one server run at one member. Which one that is everybody works out alike from
+ * who lives; who comes first has it then for as long as it is used.
+ */
+import { createHash } from 'node:crypto'
+import {
+  type Directory,
+  DirectoryDown,
+  type InstanceId,
+  type OwnedKey,
+  refreshBatchMax,
+} from '../directory/directory.ts'
+import type { Membership } from '../membership.ts'
+import type { Seal } from '../seal.ts'
+
+export interface OwnedLanesParts {
+  readonly membership: Pick<Membership, 'unsettled' | 'members' | 'self' | 'state'>
+  readonly directory: Directory
+  readonly seal: Seal
+  /** A lane that nobody uses for so long is anybody's again. */
+  idleMs(): number
+}
+
+/** The key of a principal's lane at a server; one of all principals where they share the server's only process. */
+export function laneKey(serverName: string, principalId: string | null): OwnedKey {
+  const text = JSON.stringify([serverName, principalId])
+  return `l:${createHash('sha256').update(text).digest('base64url')}`
+}
+
+export class OwnedLanes {
+  readonly #parts: OwnedLanesParts
+  /** When each was used last, monotonic, and its epoch. */
+  readonly #held = new Map<OwnedKey, { usedAtMs: number; epoch: number }>()
+
+  constructor(parts: OwnedLanesParts) {
+    this.#parts = parts
+  }
+
+  /** Who should have it where nobody has: the same for all members that know of the same ones (rendezvous hashing). */
+  preferred(key: OwnedKey): InstanceId {
+    const { membership } = this.#parts
+    let best: { weight: bigint; instance: InstanceId } | null = null
+    for (const { instance, state } of membership.members()) {
+      if (state !== 'serving') continue
+      const weight = BigInt(Bun.hash(`${key} ${instance}`))
+      if (best === null || weight > best.weight) best = { weight, instance }
+    }
+    return best?.instance ?? membership.self.instance
+  }
+
+  /** Whether it is this member's; it takes it where it is nobody's. */
+  async mayServe(key: OwnedKey): Promise<boolean> {
+    await this.#parts.membership.unsettled
+    const held = this.#held.get(key)
+    if (held !== undefined) {
+      held.usedAtMs = performance.now()
+      return true
+    }
+    try {
+      return (await this.claim(key)) === this.#parts.membership.self.instance
+    } catch (thrown) {
+      // Without the directory all of them work out the same one.
+      if (thrown instanceof DirectoryDown) return true
+      throw thrown
+    }
+  }
+
+  /** Takes it where it is nobody's; answers whose it is. On its way out this member takes nothing that others can have. */
+  async claim(key: OwnedKey): Promise<InstanceId> {
+    const { directory, membership } = this.#parts
+    if (membership.state === 'draining') {
+      const other = this.preferred(key)
+      if (other !== membership.self.instance) return other
+    }
+    const claimed = await directory.claim(key, this.#claimOf(key))
+    if (claimed.mine) this.#note(key, claimed.epoch)
+    return claimed.owner
+  }
+
+  /** Takes it from an owner that is dead; answers whose it is, null where it is nobody's. */
+  async adopt(key: OwnedKey, before: { owner: InstanceId; epoch: number }): Promise<InstanceId | null> {
+    const adopted = await this.#parts.directory.adopt(key, before, this.#claimOf(key), true)
+    if (adopted === null) return await this.claim(key)
+    if (adopted.mine) this.#note(key, adopted.epoch)
+    return adopted.owner
+  }
+
+  /** Keeps those alive that are used, and lets go of the others. */
+  async refresh(): Promise<void> {
+    const { directory, membership, idleMs } = this.#parts
+    const oldest = performance.now() - idleMs()
+    for (const [key, { usedAtMs }] of this.#held) if (usedAtMs < oldest) this.#held.delete(key)
+    const keys = [...this.#held.keys()]
+    for (let at = 0; at < keys.length; at += refreshBatchMax) {
+      const batch = keys.slice(at, at + refreshBatchMax)
+      const { lost, missing } = await directory.refresh(membership.self.instance, batch, 2 * idleMs())
+      for (const key of lost) this.#held.delete(key)
+      for (const key of missing)
+        if ((await this.claim(key)) !== membership.self.instance) this.#held.delete(key)
+    }
+  }
+
+  /** Lets go of all of them: others take them when the next call comes. */
+  async release(): Promise<void> {
+    const { directory, membership } = this.#parts
+    const { instance: owner } = membership.self
+    const held = [...this.#held]
+    this.#held.clear()
+    await Promise.allSettled(held.map(([key, { epoch }]) => directory.release(key, { owner, epoch })))
+  }
+
+  #claimOf(key: OwnedKey) {
+    const { seal, membership, idleMs } = this.#parts
+    return {
+      instance: membership.self.instance,
+      record: seal.seal('owned', key, ''),
+      livesMs: 2 * idleMs(),
+    }
+  }
+
+  #note(key: OwnedKey, epoch: number): void {
+    this.#held.set(key, { usedAtMs: performance.now(), epoch })
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Where other members bring requests that they have let in: a port, or a socket, of its own, which no client reaches.
+ * What comes is signed by a member, for this one, once; it is then served as if it had passed the door here, and never
+ * passed on again.
+ */
+import { rmSync } from 'node:fs'
+import type { Server } from 'bun'
+import { reasonOf } from '../../../errors.ts'
+import {
+  attachContext,
+  emptyLog,
+  type McpHandlers,
+  type Readmission,
+  type RequestContext,
+} from '../../../http/context.ts'
+import type { Access } from '../../../http/hooks/access.ts'
+import { type AccessRecorder, recordAnswer } from '../../../http/hooks/access-log.ts'
+import { readTarget, type Target } from '../../../http/hooks/target.ts'
+import type { ClientAddress, PeerAddress as SocketAddress } from '../../../net/address.ts'
+import { isEventStream } from '../../../session/event-stream.ts'
+import type { Log } from '../../../telemetry/log.ts'
+import type { InstanceId } from '../../directory/directory.ts'
+import type { Seal } from '../../seal.ts'
+import { type Carried, forwardedHeader, readHeader } from './forwarded-header.ts'
+import { refusedHeader } from './forwarder.ts'
+import { type PeerAddress, pingTarget } from './peer-wire.ts'
+import type { Principals } from './principals.ts'
+import { Serials } from './serials.ts'
+
+export interface InternalListenerParts {
+  /** Where to listen; port 0 picks a free one. */
+  readonly address: PeerAddress
+  readonly instance: InstanceId
+  readonly seal: Seal
+  /** The wall clock that all members share. */
+  nowMs(): number
+  readonly principals: Principals
+  readonly handlers: McpHandlers
+  readonly access: Pick<Access, 'version'> & Readmission
+  readonly recorder: AccessRecorder
+  readonly log: Log
+  bodyBytesMax(): number
+  /** Takes the streams of a session that another member hands over; false for what is of another form. */
+  takeHanded(text: string): boolean
+}
+
+/** Where members hand over sessions. */
+export const handedTarget = '/handed-over'
+const handedBytesMax = 256 * 1024 * 1024
+
+/** An idle connection is closed after this long: later than the other end lets go of it (peer-wire.ts). */
+const idleSeconds = 120
+/** So many refusals are logged a minute: whoever reaches the port could fill the log with them. */
+const refusalsLoggedMax = 10
+
+export class InternalListener {
+  readonly #parts: InternalListenerParts
+  readonly #server: Server<undefined>
+  readonly #serials = new Serials()
+  #refusals = 0
+  #refusalsSinceMs = 0
+
+  /** Throws the error of the system when the address cannot be had. */
+  constructor(parts: InternalListenerParts) {
+    this.#parts = parts
+    const common = {
+      development: false,
+      maxRequestBodySize: 2 ** 40,
+      fetch: (request: Request, server: Server<undefined>) => this.#serve(request, server),
+      error: (error: unknown) => {
+        parts.log.error({ reason: reasonOf(error) }, 'a forwarded request failed outside its route')
+        return new Response(null, { status: 500 })
+      },
+    }
+    const { address } = parts
+    if (address.startsWith('unix:')) {
+      const path = address.slice('unix:'.length)
+      // What a process that was killed has left.
+      rmSync(path, { force: true })
+      this.#server = Bun.serve({ unix: path, ...common })
+    } else {
+      const at = address.lastIndexOf(':')
+      const hostname = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
+      const port = Number(address.slice(at + 1))
+      this.#server = Bun.serve({ hostname, port, idleTimeout: idleSeconds, reusePort: false, ...common })
+    }
+  }
+
+  /** The port that it is; null for a socket. */
+  get port(): number | null {
+    return this.#server.port ?? null
+  }
+
+  /** Cuts whatever is left. */
+  async close(): Promise<void> {
+    await this.#server.stop(true)
+  }
+
+  async #serve(request: Request, server: Server<undefined>): Promise<Response> {
+    const { url, method } = request
+    const start = url.indexOf('/', 'http://'.length)
+    const path = start < 0 ? '/' : url.slice(start)
+    if (path === pingTarget && method === 'GET') return new Response(this.#parts.instance)
+    const target = path === handedTarget ? handedTarget : readTarget(url)
+    if (target === null || (target !== handedTarget && target.area !== 'mcp'))
+      return this.#refuse('it is for no endpoint')
+    server.timeout(request, 0)
+    const body = await this.#bodyOf(request)
+    if (body === undefined) return this.#refuse('its body is too large, or has no length')
+    const carried = this.#carried(request, path, body)
+    if (typeof carried === 'string') return this.#refuse(carried)
+    if (target === handedTarget) {
+      return new Response(null, { status: this.#parts.takeHanded(body ?? '') ? 204 : 400 })
+    }
+    const response = await this.#answer(request, target, carried, body)
+    // A limit that was lifted would otherwise stay off while the connection idles.
+    server.timeout(request, idleSeconds)
+    return response
+  }
+
+  /** Null for a request that has none; undefined for one that is not taken. */
+  async #bodyOf(request: Request): Promise<string | null | undefined> {
+    if (request.method !== 'POST') return null
+    const announced = request.headers.get('content-length')
+    // Of the other kind a body holds the events of a session, which have a bound of their own where they were made.
+    const bytesMax = request.url.endsWith(handedTarget) ? handedBytesMax : 4 * this.#parts.bodyBytesMax()
+    if (announced === null || !(Number(announced) <= bytesMax)) return undefined
+    return await request.text()
+  }
+
+  #carried(request: Request, target: string, body: string | null): Carried | string {
+    const { seal, instance } = this.#parts
+    const nowMs = this.#parts.nowMs()
+    const { headers, method } = request
+    const sessionId = target.includes('/message?')
+      ? (new URL(request.url).searchParams.get('sessionId') ?? null)
+      : headers.get('mcp-session-id')
+    const signed = { method, target, sessionId, body }
+    const codes = (text: string) => seal.macs('forward', text)
+    const carried = readHeader(headers.get(forwardedHeader), signed, instance, nowMs, codes)
+    if (typeof carried === 'string') return carried
+    return this.#serials.take(carried.from, carried.serial, nowMs) ? carried : 'it has come before'
+  }
+
+  async #answer(request: Request, target: Target, carried: Carried, body: string | null): Promise<Response> {
+    const { principals, access, recorder, handlers } = this.#parts
+    const startedAtMs = performance.now()
+    const principal = carried.principal && (await principals.of(carried.principal))
+    if (principal === null) return this.#refuse('nobody here knows who asks')
+    const context: RequestContext = {
+      request,
+      place: 0,
+      requestId: carried.requestId,
+      area: target.area,
+      path: target.path,
+      server: target.server,
+      endpoint: target.endpoint,
+      peer: carried.peer as SocketAddress | null,
+      client: carried.client as ClientAddress | null,
+      externalBase: carried.base,
+      principal,
+      startedAtMs,
+      forwardedBy: carried.from,
+      admittedBy: access,
+      rulesVersion: access.version,
+      bodyRead: true,
+      untimed: false,
+      log: emptyLog(),
+    }
+    attachContext(request, context)
+    // It was read to be checked; the routes read it once more.
+    if (body !== null) Object.defineProperty(request, 'text', { value: () => Promise.resolve(body) })
+    const response = await handlerOf(handlers, target)(request, context, target.server)
+    recordAnswer(recorder, request, response, context, isEventStream(response))
+    return response
+  }
+
+  #refuse(why: string): Response {
+    const nowMs = performance.now()
+    if (nowMs - this.#refusalsSinceMs > 60_000) {
+      this.#refusalsSinceMs = nowMs
+      this.#refusals = 0
+    }
+    if (++this.#refusals <= refusalsLoggedMax)
+      this.#parts.log.warn({ reason: why }, 'a request at the internal port was refused')
+    return new Response(null, { status: 403, headers: { [refusedHeader]: '1' } })
+  }
+}
+
+function handlerOf(handlers: McpHandlers, { endpoint }: Target): McpHandlers['stream'] {
+  if (endpoint === 'message' || endpoint === 'message/') return handlers.message
+  return endpoint.startsWith('sse') ? handlers.sse : handlers.stream
+}

@@ -1,0 +1,162 @@
+/**
+ * Requests to other members of the cluster, over connections of the gateway's own: TCP, or a socket of this machine.
+ * What matters here is what is known of a request that failed: whether it may have run, or certainly has not.
+ */
+import { Cancellation } from '../../../upstream/transports/http/client/answer/cancellation.ts'
+import { Http1Answer } from '../../../upstream/transports/http/client/http1/answer.ts'
+import type {
+  Http1Connection,
+  RequestHead,
+} from '../../../upstream/transports/http/client/http1/connection.ts'
+import { Http1Connections } from '../../../upstream/transports/http/client/http1/connections.ts'
+import type { InstanceId } from '../../directory/directory.ts'
+import type { PingAnswer } from '../../membership.ts'
+
+/** `host:port` with IPv6 in brackets, or `unix:` and the path of a socket. */
+export type PeerAddress = string
+
+/** What became of a request. */
+export type Sent =
+  | { readonly kind: 'answered'; readonly answer: Http1Answer }
+  /** Nothing of it was written: it has not run. */
+  | { readonly kind: 'unsent' }
+  /** It was written and no answer has begun: it may have run. */
+  | { readonly kind: 'lost' }
+
+/** Members keep their connections; the receiver closes idle ones later than that (internal-listener.ts). */
+const keptMs = 60_000
+const keptCountMax = 1_024
+const connectMs = 1_000
+/** Whoever has not been heard for so long is asked for a sign of life before a request is written to it. */
+const silenceMs = 1_000
+const pingMs = 500
+
+/** The path of the question for a sign of life; its answer is the instance. */
+export const pingTarget = '/ping'
+
+const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+export class PeerWire {
+  readonly #connections = new Http1Connections({ idleMsMax: keptMs, idleCountMax: keptCountMax })
+  /** When each address was heard last, monotonic. */
+  readonly #heardAtMs = new Map<PeerAddress, number>()
+  /** Whoever asks meanwhile waits for the same answer. */
+  readonly #pings = new Map<PeerAddress, Promise<PingAnswer>>()
+
+  /**
+   * Sends a request once. `instance` is who must be there: a silent address is asked first, and a request is not
+   * written to anybody else.
+   */
+  async send(
+    address: PeerAddress,
+    instance: InstanceId,
+    head: RequestHead,
+    body: string | null,
+    cancellation: Cancellation,
+  ): Promise<Sent> {
+    if (performance.now() - (this.#heardAtMs.get(address) ?? Number.NEGATIVE_INFINITY) > silenceMs) {
+      const there = await this.ping(address)
+      if (there !== instance) return { kind: 'unsent' }
+    }
+    const href = hrefOf(address)
+    const idle = this.#connections.take(href)
+    if (idle !== null) {
+      const sent = await this.#exchange(idle, address, head, body, cancellation)
+      // The other end had closed it, which had not been noticed yet.
+      if (sent.kind !== 'unsent') return sent
+    }
+    const opened = await this.#open(href, cancellation)
+    if (opened === null || opened === 'refused') return { kind: 'unsent' }
+    return await this.#exchange(opened, address, head, body, cancellation)
+  }
+
+  /** Who listens at an address; `refused` where nobody does, null where nothing is answered in time. */
+  ping(address: PeerAddress): Promise<PingAnswer> {
+    const running = this.#pings.get(address)
+    if (running !== undefined) return running
+    const ping = this.#ping(address).finally(() => this.#pings.delete(address))
+    this.#pings.set(address, ping)
+    return ping
+  }
+
+  async #ping(address: PeerAddress): Promise<PingAnswer> {
+    const cancellation = new Cancellation()
+    const timer = setTimeout(() => cancellation.cancel(), pingMs)
+    try {
+      const opened = await this.#open(hrefOf(address), cancellation)
+      if (opened === null || opened === 'refused') return opened
+      const text = `GET ${pingTarget} HTTP/1.1\r\nhost: peer\r\n\r\n`
+      const sent = await this.#exchange(opened, address, { text, isAscii: true }, null, cancellation)
+      if (sent.kind !== 'answered') return null
+      const pieces = await sent.answer.pieces(pingBytesMax)
+      return sent.answer.status === 200 && pieces !== null ? Buffer.concat(pieces).toString() : null
+    } catch {
+      return null
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Notes that a member was heard. */
+  heard(address: PeerAddress): void {
+    this.#heardAtMs.set(address, performance.now())
+  }
+
+  /** A member is gone. */
+  forget(address: PeerAddress): void {
+    this.#heardAtMs.delete(address)
+  }
+
+  close(): void {
+    this.#connections.close()
+    this.#heardAtMs.clear()
+  }
+
+  async #open(href: string, cancellation: Cancellation): Promise<Http1Connection | 'refused' | null> {
+    const late = Cancellation.after(connectMs)
+    const giveUp = { cancelled: () => late.cancel() }
+    cancellation.add(giveUp)
+    try {
+      return await this.#connections.open(href, late)
+    } catch (thrown) {
+      return refusals.has(codeOf(thrown)) ? 'refused' : null
+    } finally {
+      cancellation.remove(giveUp)
+    }
+  }
+
+  #exchange(
+    connection: Http1Connection,
+    address: PeerAddress,
+    head: RequestHead,
+    body: string | null,
+    cancellation: Cancellation,
+  ): Promise<Sent> {
+    return new Promise((resolve) => {
+      const exchange = new Http1Answer(peerUrl, cancellation, {
+        answered: () => {
+          this.heard(address)
+          resolve({ kind: 'answered', answer: exchange })
+        },
+        failed: () => resolve({ kind: 'lost' }),
+      })
+      if (cancellation.happened) {
+        connection.destroy()
+        resolve({ kind: 'unsent' })
+      } else if (!connection.begin(exchange, head, body)) resolve({ kind: 'unsent' })
+    })
+  }
+}
+
+const pingBytesMax = 256
+/** Only errors name it, and none of these is shown. */
+const peerUrl = new URL('http://peer/')
+
+function hrefOf(address: PeerAddress): string {
+  return address.startsWith('unix:') ? address : `http://${address}`
+}
+
+function codeOf(thrown: unknown): string {
+  const code = thrown instanceof Object && 'code' in thrown ? thrown.code : ''
+  return typeof code === 'string' ? code : ''
+}

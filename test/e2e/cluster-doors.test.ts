@@ -1,0 +1,137 @@
+/** Who reaches the port at which replicas reach each other, or writes its header elsewhere, becomes nobody by that. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { resolve } from 'node:path'
+import { type Carried, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
+import { createSeal } from '../../src/cluster/seal.ts'
+import { clusterSecret } from '../support/cluster.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { redisProgram } from '../support/redis-server.ts'
+import { type RunningReplicas, startReplicas } from '../support/replicas.ts'
+
+const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
+let cluster: RunningReplicas
+let internal: string
+let instance: string
+
+beforeAll(async () => {
+  cluster = await startReplicas({
+    count: 2,
+    mcps: [
+      {
+        name: 'kept',
+        transport: 'stdio',
+        command: process.execPath,
+        args: [rawServer, '--transport', 'stdio'],
+        authTokens: ['token-of-ada', 'token-of-bob'],
+      },
+    ],
+  })
+  internal = `http://${cluster.advertised[0]}`
+  instance = await (await fetch(`${internal}/ping`)).text()
+}, 60_000)
+afterAll(() => cluster[Symbol.asyncDispose]())
+
+const target = '/mcp-proxy/kept/stream'
+const body = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+})
+let serial = 0
+
+function carried(change: Partial<Carried> = {}): Carried {
+  return {
+    from: 'f'.repeat(16),
+    to: instance,
+    atMs: Date.now(),
+    serial: ++serial,
+    principal: { id: 'token:ada', shown: 'token:ada', role: 'client' },
+    peer: '127.0.0.1',
+    client: '127.0.0.1',
+    base: 'http://127.0.0.1',
+    requestId: 'x-1',
+    ...change,
+  }
+}
+
+function signed(carries: Carried, secret = clusterSecret): string {
+  const seal = createSeal([secret])
+  return writeHeader(carries, { method: 'POST', target, sessionId: null, body }, (text) =>
+    seal.macs('forward', text),
+  )
+}
+
+function bring(header: string | null, init: { at?: string; body?: string; path?: string } = {}) {
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...(header !== null && { 'compozy-forwarded': header }),
+  }
+  const { at = internal, path = target } = init
+  return fetch(`${at}${path}`, { method: 'POST', headers, body: init.body ?? body })
+}
+
+describe.skipIf(redisProgram === null)('the internal port', () => {
+  test('serves what a member brings', async () => {
+    const response = await bring(signed(carried()))
+    expect(response.status).toBe(200)
+    expect(response.headers.get('mcp-session-id')).toContain(instance)
+  })
+
+  test('serves it once', async () => {
+    const header = signed(carried())
+    expect((await bring(header)).status).toBe(200)
+    expect((await bring(header)).status).toBe(403)
+  })
+
+  test.each([
+    { why: 'without the header', header: () => null },
+    { why: 'with one that another secret has signed', header: () => signed(carried(), 'x'.repeat(32)) },
+    { why: 'for another member', header: () => signed(carried({ to: 'e'.repeat(16) })) },
+    { why: 'of two minutes ago', header: () => signed(carried({ atMs: Date.now() - 120_000 })) },
+    {
+      why: 'of an admin',
+      header: () =>
+        signed(carried({ principal: { id: 'admin:x', shown: 'admin:x', role: 'admin' as 'client' } })),
+    },
+    { why: 'of nobody', header: () => signed(carried({ principal: null })) },
+    { why: 'with noise', header: () => 'x.y' },
+  ])('refuses what comes $why', async ({ header }) => {
+    const response = await bring(header())
+    expect(response.status).toBe(403)
+    expect(await response.text()).toBe('')
+  })
+
+  test('refuses the header of one request with another', async () => {
+    expect((await bring(signed(carried()), { body: body.replace('"x"', '"y"') })).status).toBe(403)
+    expect((await bring(signed(carried()), { path: '/admin/mcps' })).status).toBe(403)
+    expect((await bring(signed(carried()), { path: '/handed-over' })).status).toBe(403)
+  })
+})
+
+describe.skipIf(redisProgram === null)('the public port', () => {
+  test('does not read the header: whoever sends it is who they are without it', async () => {
+    const [first] = cluster.gateways
+    const response = await bring(signed(carried()), { at: first?.url ?? '' })
+    expect(response.status).toBe(401)
+  })
+
+  test('passes on who let a client in, not who the client says it is', async () => {
+    const url = cluster.face('kept', 'stream')
+    await using client = await RawClient.open(url, { token: 'token-of-ada' })
+    const response = await client.post('{"jsonrpc":"2.0","id":2,"method":"ping"}', {
+      headers: { authorization: 'Bearer token-of-bob', 'compozy-forwarded': signed(carried()) },
+    })
+    expect(response.status).toBe(404)
+  })
+
+  test('knows a forged id, and asks nobody about it', async () => {
+    await using client = await RawClient.open(cluster.face('kept', 'stream'), { token: 'token-of-ada' })
+    const forged = client.sessionId.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))
+    const response = await client.post('{"jsonrpc":"2.0","id":2,"method":"ping"}', {
+      headers: { 'mcp-session-id': forged },
+    })
+    expect(response.status).toBe(404)
+  })
+})

@@ -1,0 +1,202 @@
+/**
+ * Gateways of a cluster that die, stand still or go: what is known not to have run is served elsewhere, what may have
+ * run is answered under its id and never run again. The server writes down every call that reaches it.
+ *
+ * CLUSTER_ROUNDS=20 kills so often, and has the cases that take long (`bun run test:long:cluster`).
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { join, resolve } from 'node:path'
+import { poll, type RunningGateway } from '../support/gateway.ts'
+import { RawClient, type RpcMessage, readExchange } from '../support/raw-client.ts'
+import { redisProgram } from '../support/redis-server.ts'
+import { type RunningReplicas, startReplicas } from '../support/replicas.ts'
+import { tallied } from '../support/tally.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
+const rounds = Number(process.env['CLUSTER_ROUNDS'] ?? 0)
+let directory: ReturnType<typeof temporaryDirectory>
+let tally: string
+let cluster: RunningReplicas
+
+beforeEach(async () => {
+  directory = temporaryDirectory()
+  tally = join(directory.path, 'calls')
+  cluster = await startReplicas({
+    cluster: { lease: '2s' },
+    settings: { shutdown_timeout: '10s' },
+    mcps: [
+      {
+        name: 'raw',
+        transport: 'stdio',
+        command: process.execPath,
+        args: [rawServer, '--transport', 'stdio', '--tally', tally],
+      },
+    ],
+  })
+}, 60_000)
+afterEach(async () => {
+  await cluster[Symbol.asyncDispose]()
+  directory[Symbol.dispose]()
+})
+
+function roundsOf(count: number): number[] {
+  return Array.from({ length: Math.max(1, count) }, (_, index) => index + 1)
+}
+
+const asking = { capabilities: { roots: {} } }
+
+function open(): Promise<RawClient> {
+  return RawClient.open(cluster.face('raw', 'stream'), asking)
+}
+
+/** The gateway that holds a session. */
+function ownerOf({ sessionId }: RawClient): RunningGateway {
+  const url = cluster.splitter.begunAt(sessionId)
+  const owner = cluster.gateways.find((gateway) => gateway.url === url)
+  if (owner === undefined) throw new Error('no gateway has begun the session')
+  return owner
+}
+
+/** How often each call reached a server, by what it says. */
+function runs(): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { method, params } of tallied(tally)) {
+    if (method !== 'tools/call') continue
+    const nonce = String((params?.['arguments'] as { nonce?: string } | undefined)?.nonce)
+    counts.set(nonce, (counts.get(nonce) ?? 0) + 1)
+  }
+  return counts
+}
+
+function repeated(): string[] {
+  return [...runs()].filter(([nonce, count]) => nonce !== 'undefined' && count > 1).map(([nonce]) => nonce)
+}
+
+/** A call that takes a while; its answer, whatever it is, and when it came. */
+async function slowCall(client: RawClient, nonce: string, ms: number) {
+  const text = JSON.stringify({
+    jsonrpc: '2.0',
+    id: nonce,
+    method: 'tools/call',
+    params: { name: 'slow', arguments: { ms, nonce } },
+  })
+  const response = await client.post(text)
+  const { answer } = await readExchange(response, nonce)
+  return { answer, atMs: performance.now(), status: response.status }
+}
+
+describe.skipIf(redisProgram === null)('an owner that is killed', () => {
+  test('while its session is idle: the next request works within half a second', async () => {
+    const client = await open()
+    const before = await client.call<{ pid: number }>(1, 'pid', {})
+    await ownerOf(client).process.kill()
+    const startedMs = performance.now()
+    const after = await client.call<{ pid: number }>(2, 'pid', {})
+    expect(after.pid).not.toBe(before.pid)
+    expect(performance.now() - startedMs).toBeLessThan(1_000)
+    expect((await client.call<{ pid: number }>(3, 'pid', {})).pid).toBe(after.pid)
+  }, 30_000)
+
+  test.each(roundsOf(rounds))(
+    'with calls in flight (%i): each is answered under its id within a second, and none runs twice',
+    async () => {
+      const clients = await Promise.all(Array.from({ length: 6 }, open))
+      const [first] = clients
+      if (first === undefined) throw new Error('unreachable')
+      const victim = ownerOf(first)
+      // What comes by way of the victim itself is reset with it.
+      cluster.splitter.targets = cluster.splitter.targets.filter((url) => url !== victim.url)
+      const calls = clients.flatMap((client, index) =>
+        Array.from({ length: 5 }, (_, at) => slowCall(client, `c${index}-${at}`, 1_500)),
+      )
+      const settled = Promise.all(calls)
+      await poll('all calls to run', async () => runs().size >= calls.length)
+      const killedMs = performance.now()
+      await victim.process.kill()
+      const answers = await settled
+      for (const { answer, atMs, status } of answers) {
+        expect(status).toBe(200)
+        if (answer.error === undefined) expect(answer.result?.structuredContent).toEqual({ slept: 1_500 })
+        else {
+          expect(answer.error.message).toContain('may have run')
+          expect(atMs - killedMs).toBeLessThan(1_000)
+        }
+      }
+      const affected = clients.filter((client) => ownerOf(client) === victim).length
+      expect(answers.filter(({ answer }) => answer.error !== undefined).length).toBe(affected * 5)
+      expect(affected).toBeGreaterThan(0)
+      for (const [index, client] of clients.entries())
+        expect((await client.call<{ pid: number }>(`again-${index}`, 'pid', {})).pid).toBeGreaterThan(0)
+      expect(repeated()).toEqual([])
+    },
+    60_000,
+  )
+})
+
+describe.skipIf(redisProgram === null || rounds === 0)(
+  'an owner that stands still for longer than its lease',
+  () => {
+    test('is replaced, and runs nothing twice once it goes on', async () => {
+      const client = await open()
+      await client.call(1, 'pid', { nonce: 'before' })
+      const owner = ownerOf(client)
+      // Whoever balances has seen that it answers no probe.
+      cluster.splitter.targets = cluster.splitter.targets.filter((url) => url !== owner.url)
+      owner.process.signal('SIGSTOP')
+      const startedMs = performance.now()
+      const answers: Promise<RpcMessage>[] = []
+      for (let at = 0; at < 20; at++) {
+        answers.push(slowCall(client, `s${at}`, 1).then(({ answer }) => answer))
+        await Bun.sleep(300)
+      }
+      const last = await slowCall(client, 'last', 1)
+      expect(last.answer.error).toBeUndefined()
+      expect(performance.now() - startedMs).toBeLessThan(15_000)
+      owner.process.signal('SIGCONT')
+      const all = await Promise.all(answers)
+      // Each has an answer of its own, good or bad.
+      expect(all.every(({ id }) => typeof id === 'string')).toBe(true)
+      await Bun.sleep(500)
+      expect(repeated()).toEqual([])
+    }, 60_000)
+  },
+)
+
+describe.skipIf(redisProgram === null || rounds === 0)(
+  'replicas that are replaced one after the other',
+  () => {
+    test('fail no call, and lose no event of a standing stream', async () => {
+      const clients = await Promise.all(Array.from({ length: 12 }, open))
+      const faults: string[] = []
+      let calls = 0
+      let over = false
+      const busy = clients.map(async (client, index) => {
+        while (!over) {
+          const nonce = `r${index}-${calls++}`
+          try {
+            const { answer, status } = await slowCall(client, nonce, 5)
+            if (answer.error !== undefined) faults.push(`${nonce}: ${status} ${answer.error.message}`)
+          } catch (thrown) {
+            faults.push(`${nonce}: ${String(thrown)}`)
+          }
+          await Bun.sleep(20)
+        }
+      })
+      for (const gateway of cluster.gateways) {
+        const next = await cluster.start()
+        cluster.splitter.targets = [...cluster.splitter.targets, next.url]
+        await Bun.sleep(300)
+        gateway.process.signal('SIGTERM')
+        // As a balancer does that asks `/healthz`.
+        cluster.splitter.targets = cluster.splitter.targets.filter((url) => url !== gateway.url)
+        await gateway.process.exited
+      }
+      over = true
+      await Promise.all(busy)
+      expect(faults).toEqual([])
+      expect(calls).toBeGreaterThan(100)
+      expect(repeated()).toEqual([])
+    }, 90_000)
+  },
+)

@@ -1,0 +1,63 @@
+/** Several gateways that are one to their clients: real processes, a real Redis, and a splitter in front of them. */
+import { startReplica } from './cluster.ts'
+import type { RunningGateway } from './gateway.ts'
+import { freePort, type RedisServer, startRedis } from './redis-server.ts'
+import { type Splitter, startSplitter } from './splitter.ts'
+
+export interface ReplicasOptions {
+  /** 3 unless said otherwise. */
+  readonly count?: number
+  /** Settings under `mcp_proxy`, beside those of the cluster. */
+  readonly settings?: Readonly<Record<string, unknown>>
+  /** Settings of the cluster, beside those that it needs. */
+  readonly cluster?: Readonly<Record<string, unknown>>
+  readonly mcps?: readonly Readonly<Record<string, unknown>>[]
+}
+
+export interface RunningReplicas extends AsyncDisposable {
+  readonly redis: RedisServer
+  readonly gateways: readonly RunningGateway[]
+  /** `host:port` of the internal ports, in the same order. */
+  readonly advertised: readonly string[]
+  readonly splitter: Splitter
+  /** The endpoint of a server, through the splitter. */
+  face(name: string, face: 'stream' | 'sse'): URL
+  /** One more gateway of the same kind, which the splitter does not know yet. */
+  start(): Promise<RunningGateway>
+}
+
+/** Starts them, and resolves once all of them know each other. */
+export async function startReplicas(options: ReplicasOptions = {}): Promise<RunningReplicas> {
+  const { count = 3, settings = {}, cluster = {}, mcps = [] } = options
+  const redis = await startRedis()
+  const started: RunningGateway[] = []
+  const advertised: string[] = []
+  const start = async (): Promise<RunningGateway> => {
+    const advertise = `127.0.0.1:${await freePort()}`
+    advertised.push(advertise)
+    const gateway = await startReplica(redis, {
+      via: 'executable',
+      settings: { storage: { type: 'memory' }, ...settings },
+      cluster: { advertise, ...cluster },
+      mcps,
+    })
+    started.push(gateway)
+    return gateway
+  }
+  const gateways: RunningGateway[] = []
+  for (let at = 0; at < count; at++) gateways.push(await start())
+  const splitter = startSplitter(gateways.map(({ url }) => url))
+  return {
+    redis,
+    gateways,
+    advertised,
+    splitter,
+    start,
+    face: (name, face) => new URL(`${splitter.url}${name === '' ? '/mcp' : `/mcp-proxy/${name}/${face}`}`),
+    async [Symbol.asyncDispose]() {
+      await splitter[Symbol.asyncDispose]()
+      await Promise.all(started.map((gateway) => gateway.kill()))
+      await redis[Symbol.asyncDispose]()
+    },
+  }
+}
