@@ -1,8 +1,10 @@
 /** What the shipped dashboards ask Prometheus, as it is asked once a person has chosen a server. */
 import { readText } from './repository.ts'
 
-/** The files of deploy/grafana. */
+/** The files of deploy/grafana that a gateway alone has figures for. */
 export const dashboardNames = ['overview', 'server'] as const
+/** Those for several that are a cluster. */
+export const clusterDashboardNames = ['replicas'] as const
 
 interface Dashboard {
   readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[]

@@ -3,13 +3,15 @@ import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { metricTable } from '../../src/telemetry/metrics.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { dashboardNames, dashboardQueries } from './dashboards.ts'
+import { clusterDashboardNames, dashboardNames, dashboardQueries } from './dashboards.ts'
 import { programPath, readText, repository } from './repository.ts'
 
 const rules = 'deploy/prometheus/alerts.yaml'
 const promtool = programPath('promtool')
 if (promtool === null)
   console.log('promtool is not installed: what it says of rules and dashboards is left out')
+
+const allQueries = [...dashboardNames, ...clusterDashboardNames].flatMap((name) => dashboardQueries(name))
 
 function expressionsOfRules(): string[] {
   const { groups } = Bun.YAML.parse(readText(rules)) as { groups: { rules: { expr: string }[] }[] }
@@ -33,7 +35,7 @@ function knownSeries(): ReadonlySet<string> {
 
 describe('alert rules and dashboards', () => {
   test('name series that /metrics has, and the up of Prometheus', () => {
-    const queries = [...expressionsOfRules(), ...dashboardNames.flatMap((name) => dashboardQueries(name))]
+    const queries = [...expressionsOfRules(), ...allQueries]
     const named = queries.flatMap((query) => query.match(/\b(?:compozy|process)_\w+/g) ?? [])
     expect(named.length).toBeGreaterThan(50)
     const known = knownSeries()
@@ -52,14 +54,12 @@ describe('alert rules and dashboards', () => {
 
   test.if(promtool !== null)('pass promtool, and alert when they should', async () => {
     const folder = join(repository, 'deploy/prometheus')
-    expect(await saidByPromtool(['check', 'rules', 'alerts.yaml'], folder)).toContain('SUCCESS: 9 rules')
+    expect(await saidByPromtool(['check', 'rules', 'alerts.yaml'], folder)).toContain('SUCCESS: 15 rules')
     expect(await saidByPromtool(['test', 'rules', 'alerts.test.yaml'], folder)).toContain('SUCCESS')
   })
 
   test.if(promtool !== null)('have queries in dashboards that Prometheus can read', async () => {
-    const rules = dashboardNames
-      .flatMap((name) => dashboardQueries(name))
-      .map((expr, at) => ({ record: `q:${at}`, expr }))
+    const rules = allQueries.map((expr, at) => ({ record: `q:${at}`, expr }))
     using directory = temporaryDirectory({
       'queries.yaml': JSON.stringify({ groups: [{ name: 'queries', rules }] }),
     })
