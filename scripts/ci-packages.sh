@@ -9,7 +9,7 @@
 # need a missing program say so and are left out: a failure here is no reason to stop.
 set -eu
 
-packages='nginx-light:nginx openssl:openssl curl:curl git:git'
+packages='nginx-light:nginx openssl:openssl curl:curl git:git chromium:chromium'
 # Where services are started as they are installed, both web servers would want port 80, and Prometheus and Redis run.
 [ -d /run/systemd/system ] || packages="$packages caddy:caddy prometheus:promtool redis-server:redis-server"
 if [ "${1:-}" = images ]; then

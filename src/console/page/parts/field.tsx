@@ -41,7 +41,7 @@ interface TextProps {
   readonly onChange: (value: string) => void
   readonly hint?: ComponentChildren
   readonly error?: string | null
-  readonly type?: 'text' | 'password' | 'search'
+  readonly type?: 'text' | 'password' | 'search' | 'date'
   readonly required?: boolean
   readonly placeholder?: string
   readonly autocomplete?: string

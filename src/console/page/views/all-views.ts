@@ -2,6 +2,7 @@
 import type { ComponentType } from 'preact'
 import type { GlyphName } from '../parts/glyph.tsx'
 import { Approvals } from './approvals/approvals.tsx'
+import { Calls } from './calls/calls.tsx'
 import { Connect } from './connect/connect.tsx'
 import { Configuration } from './gateway/configuration.tsx'
 import { AddGroup, EditGroup } from './groups/group-form.tsx'
@@ -11,9 +12,11 @@ import { Explain } from './keys/explain.tsx'
 import { KeyList } from './keys/key-list.tsx'
 import { MakeKey } from './keys/make-key.tsx'
 import { NotFound } from './not-found.tsx'
+import { Playground } from './playground/playground.tsx'
 import { AddServer, EditServer } from './server-form/server-form.tsx'
 import { ServerList } from './servers/server-list.tsx'
 import { ServerPage } from './servers/server-page.tsx'
+import { Tools } from './tools/tools.tsx'
 
 export { NotFound }
 
@@ -33,6 +36,10 @@ const views: readonly View[] = [
   { path: 'servers', below: '*', component: ServerPage },
   { path: 'add-server', component: AddServer },
   { path: 'edit-server', below: '*', component: EditServer },
+  { path: 'tools', component: Tools },
+  { path: 'playground', keeps: true, component: Playground },
+  { path: 'playground', below: '*', keeps: true, component: Playground },
+  { path: 'calls', component: Calls },
   { path: 'groups', component: GroupList },
   { path: 'groups', below: '*', component: GroupPage },
   { path: 'add-group', component: AddGroup },
@@ -59,6 +66,9 @@ interface NavigationRow {
 
 export const navigation: readonly NavigationRow[] = [
   { path: 'servers', title: 'Servers', glyph: 'servers', holds: ['', 'add-server', 'edit-server'] },
+  { path: 'tools', title: 'Tools', glyph: 'tools' },
+  { path: 'playground', title: 'Playground', glyph: 'playground' },
+  { path: 'calls', title: 'Live calls', glyph: 'calls' },
   { path: 'groups', title: 'Groups', glyph: 'groups', holds: ['add-group', 'edit-group'] },
   { path: 'keys', title: 'Keys', glyph: 'keys', holds: ['make-key', 'explain'], begins: true },
   { path: 'approvals', title: 'Approvals', glyph: 'approvals' },

@@ -1,0 +1,236 @@
+/**
+ * What the console costs: bytes and time of its first load, and with a hundred servers, 5,000 tools and 200 calls a
+ * second while somebody looks: long tasks and frames of the page, processor time and memory of the gateway.
+ *
+ *   bun run bench:console [--seconds 20] [--loads 10]
+ *
+ * Prints JSON. Figures count on a quiet machine only.
+ */
+import { parseArgs } from 'node:util'
+import type { Page } from 'playwright-core'
+import {
+  adminToken,
+  closeBrowser,
+  go,
+  screens,
+  signIn,
+  startShownGateway,
+  visit,
+} from '../test/console/browser.ts'
+import type { RunningGateway } from '../test/support/gateway.ts'
+import { cpuTimes, cpuUsBetween, rssMib } from './child-process.ts'
+
+const serverCount = 100
+const toolsEach = 50
+const callsPerSecond = 200
+const { values } = parseArgs({ options: { seconds: { type: 'string' }, loads: { type: 'string' } } })
+const seconds = Number(values.seconds ?? 20)
+const loads = Number(values.loads ?? 10)
+
+/** All servers in one process, each at a path of its own: what is measured is the gateway and the page. */
+function startServers(): { readonly url: string; stop(): Promise<void> } {
+  const tools = Array.from({ length: toolsEach }, (_, at) => ({
+    name: `tool_${at}`,
+    description: `The tool number ${at}, with a sentence that says what it is for.`,
+    inputSchema: { type: 'object', properties: { text: { type: 'string' } } },
+  }))
+  const results: Readonly<Record<string, unknown>> = {
+    initialize: {
+      protocolVersion: '2025-11-25',
+      capabilities: { tools: {} },
+      serverInfo: { name: 'bench', version: '1' },
+    },
+    'tools/list': { tools },
+    'tools/call': { content: [{ type: 'text', text: 'done' }] },
+    ping: {},
+  }
+  const server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request) {
+      if (request.method !== 'POST') return new Response(null, { status: 405 })
+      const { id, method } = (await request.json()) as { readonly id?: unknown; readonly method: string }
+      if (id === undefined) return new Response(null, { status: 202 })
+      const result = results[method]
+      return Response.json(
+        result === undefined
+          ? { jsonrpc: '2.0', id, error: { code: -32601, message: 'no such method' } }
+          : { jsonrpc: '2.0', id, result },
+      )
+    },
+  })
+  return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) }
+}
+
+/** Bytes as a browser gets them, by path. */
+async function firstLoadBytes(gateway: RunningGateway): Promise<Readonly<Record<string, number>>> {
+  const bytes: Record<string, number> = {}
+  const fetched = async (path: string): Promise<string> => {
+    const response = await fetch(gateway.url + path, {
+      headers: { 'accept-encoding': 'br' },
+      decompress: false,
+    })
+    const body = await response.bytes()
+    bytes[path] = body.length
+    return new TextDecoder().decode(body)
+  }
+  const shell = await fetched('/console')
+  for (const [, path = ''] of shell.matchAll(/(?:src|href)="(\/console\/[^"]+)"/g)) await fetched(path)
+  return bytes
+}
+
+/** Milliseconds from the beginning of the navigation until the first server can be read, in a browser that has nothing kept. */
+async function readyMs(gateway: RunningGateway): Promise<number> {
+  const [desk] = screens
+  if (desk === undefined) throw new Error('there is no screen')
+  await using visitor = await visit(gateway, desk)
+  await signIn(visitor)
+  await visitor.page.getByRole('link', { name: 'server-0', exact: true }).waitFor()
+  // The cookie is kept, the files are not.
+  const session = await visitor.context.newCDPSession(visitor.page)
+  await session.send('Network.setCacheDisabled', { cacheDisabled: true })
+  await visitor.page.addInitScript(`
+    const seen = () => {
+      if (document.querySelector('tbody a') === null) requestAnimationFrame(seen)
+      else document.documentElement.dataset.readyMs = String(performance.now())
+    }
+    requestAnimationFrame(seen)`)
+  await visitor.page.reload()
+  const handle = await visitor.page.waitForFunction('document.documentElement.dataset.readyMs')
+  return Number(await handle.jsonValue())
+}
+
+interface PageFigures {
+  readonly longTasksMs: readonly number[]
+  readonly framesPerSecondMedian: number
+}
+
+function watchPage(page: Page, ms: number): Promise<PageFigures> {
+  return page.evaluate<PageFigures>(`new Promise((resolve) => {
+    const longTasksMs = []
+    const observer = new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) longTasksMs.push(duration)
+    })
+    observer.observe({ entryTypes: ['longtask'] })
+    const gapsMs = []
+    const endMs = performance.now() + ${ms}
+    let lastMs = performance.now()
+    const frame = (nowMs) => {
+      gapsMs.push(nowMs - lastMs)
+      lastMs = nowMs
+      if (nowMs < endMs) return requestAnimationFrame(frame)
+      observer.disconnect()
+      const sorted = gapsMs.slice(1).sort((a, b) => a - b)
+      resolve({ longTasksMs, framesPerSecondMedian: 1000 / sorted[Math.floor(sorted.length / 2)] })
+    }
+    requestAnimationFrame(frame)
+  })`)
+}
+
+/** Calls at an even rate until it is stopped; says how many there were. */
+async function startCalls(gateway: RunningGateway): Promise<{ stop(): Promise<number> }> {
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const greeting = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1' } },
+  }
+  const sessions = await Promise.all(
+    Array.from({ length: serverCount }, async (_, at) => {
+      const url = `${gateway.url}/mcp-proxy/server-${at}/stream`
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(greeting) })
+      await answer.text()
+      return { url, id: answer.headers.get('mcp-session-id') ?? '' }
+    }),
+  )
+  let running = true
+  let calls = 0
+  const work = (async () => {
+    const everyMs = 1_000 / callsPerSecond
+    const startedMs = performance.now()
+    while (running) {
+      const dueMs = startedMs + calls * everyMs
+      const waitMs = dueMs - performance.now()
+      if (waitMs > 0) await Bun.sleep(waitMs)
+      const session = sessions[calls % sessions.length]
+      const params = { name: `tool_${calls % toolsEach}`, arguments: { text: 'x' } }
+      const body = JSON.stringify({ jsonrpc: '2.0', id: ++calls, method: 'tools/call', params })
+      if (session !== undefined)
+        void fetch(session.url, {
+          method: 'POST',
+          headers: { ...headers, 'mcp-session-id': session.id },
+          body,
+        }).then((answer) => answer.text())
+    }
+  })()
+  return {
+    async stop() {
+      running = false
+      await work
+      return calls
+    },
+  }
+}
+
+/** The share of one core that the gateway takes while `work` goes on. */
+async function coreShare<T>(
+  gateway: RunningGateway,
+  work: Promise<T>,
+): Promise<{ readonly share: number; readonly got: T }> {
+  const before = cpuTimes(gateway.pid)
+  const startedMs = performance.now()
+  const got = await work
+  const after = cpuTimes(gateway.pid)
+  if (before === null || after === null) throw new Error('the processor time of the gateway cannot be read')
+  return { share: cpuUsBetween(before, after) / ((performance.now() - startedMs) * 1_000), got }
+}
+
+const servers = startServers()
+const definitions = Array.from({ length: serverCount }, (_, at) => ({
+  name: `server-${at}`,
+  transport: 'streamable-http',
+  url: `${servers.url}/${at}`,
+}))
+const gateway = await startShownGateway(definitions)
+try {
+  const bytes = await firstLoadBytes(gateway)
+  const ready: number[] = []
+  for (let at = 0; at < loads; at++) ready.push(await readyMs(gateway))
+  ready.sort((a, b) => a - b)
+  const calls = await startCalls(gateway)
+  await Bun.sleep(2_000)
+  const closed = await coreShare(gateway, Bun.sleep(seconds * 1_000))
+  const closedRssMib = rssMib(gateway.pid)
+  const [desk] = screens
+  if (desk === undefined) throw new Error('there is no screen')
+  const views: Record<string, unknown> = {}
+  await using visitor = await visit(gateway, desk)
+  await signIn(visitor, adminToken)
+  await visitor.page.getByRole('link', { name: 'server-0', exact: true }).waitFor()
+  for (const view of ['servers', 'tools', 'calls']) {
+    await go(visitor, `#/${view}`)
+    await Bun.sleep(2_000)
+    const open = await coreShare(gateway, watchPage(visitor.page, seconds * 1_000))
+    views[view] = {
+      ...open.got,
+      longestTaskMs: Math.max(0, ...open.got.longTasksMs),
+      coreShareMore: open.share - closed.share,
+      rssMibMore: (rssMib(gateway.pid) ?? 0) - (closedRssMib ?? 0),
+    }
+  }
+  const made = await calls.stop()
+  const totalBytes = Object.values(bytes).reduce((sum, each) => sum + each, 0)
+  const readyMsMedian = ready[Math.floor(ready.length / 2)]
+  console.log(
+    JSON.stringify(
+      { bytes, totalBytes, readyMs: ready, readyMsMedian, calls: made, coreShareClosed: closed.share, views },
+      null,
+      2,
+    ),
+  )
+} finally {
+  await closeBrowser()
+  await gateway.stop()
+  await servers.stop()
+}

@@ -1,0 +1,113 @@
+/** The last calls, kept within bounds, and those of them that somebody wants to see. */
+import type { CallEvent } from '../../../../http/api/answers.ts'
+
+export interface Wanted {
+  /** A part of each; empty for any. */
+  readonly caller: string
+  readonly server: string
+  readonly tool: string
+  /** One of the outcomes, `bad` for all that did not end well, or empty for any. */
+  readonly outcome: string
+}
+
+export const anyCall: Wanted = { caller: '', server: '', tool: '', outcome: '' }
+
+/** A call with a number of its own, by which a list knows it. */
+export interface Logged {
+  readonly id: number
+  readonly call: CallEvent
+}
+
+export const keptMax = 5_000
+
+export class CallLog {
+  #lastId = 0
+  #kept: Logged[] = []
+  #shown: Logged[] = []
+  #wanted: Wanted = anyCall
+  #missed = 0
+  /** How many came while it was paused, and wait. */
+  #waiting: Logged[] = []
+  #paused = false
+
+  /** Newest first. */
+  get shown(): readonly Logged[] {
+    return this.#shown
+  }
+
+  get kept(): number {
+    return this.#kept.length
+  }
+
+  /** How many were not told, because there were too many at once. */
+  get missed(): number {
+    return this.#missed
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  get wanted(): Wanted {
+    return this.#wanted
+  }
+
+  add(calls: readonly CallEvent[], missed = 0): void {
+    this.#missed += missed
+    const logged = calls.map((call) => ({ id: ++this.#lastId, call })).reverse()
+    if (this.#paused) this.#waiting = [...logged, ...this.#waiting].slice(0, keptMax)
+    else this.#take(logged)
+  }
+
+  want(wanted: Wanted): void {
+    this.#wanted = wanted
+    this.#shown = this.#kept.filter(({ call }) => isWanted(call, wanted))
+  }
+
+  /** What comes from here on waits, so that what is read stays where it is. */
+  pause(paused: boolean): void {
+    this.#paused = paused
+    if (paused) return
+    this.#take(this.#waiting)
+    this.#waiting = []
+  }
+
+  clear(): void {
+    this.#kept = []
+    this.#shown = []
+    this.#waiting = []
+    this.#missed = 0
+  }
+
+  #take(newest: readonly Logged[]): void {
+    if (newest.length === 0) return
+    this.#kept = [...newest, ...this.#kept].slice(0, keptMax)
+    const oldest = this.#kept.at(-1)?.id ?? 0
+    const wanted = newest.filter(({ call }) => isWanted(call, this.#wanted))
+    const shown = wanted.length === 0 ? this.#shown : [...wanted, ...this.#shown]
+    // What is no longer kept is no longer shown.
+    const end = shown.findLastIndex(({ id }) => id >= oldest) + 1
+    this.#shown = shown === this.#shown && end === shown.length ? shown : shown.slice(0, end)
+  }
+}
+
+/** Outcomes of calls that ended as they should. */
+const good: ReadonlySet<string> = new Set(['ok', 'input_required'])
+
+export function isWanted(call: CallEvent, { caller, server, tool, outcome }: Wanted): boolean {
+  if (outcome === 'bad' ? good.has(call.outcome ?? 'ok') : outcome !== '' && call.outcome !== outcome)
+    return false
+  return (
+    holds(`${call.caller ?? ''} ${call.client ?? ''}`, caller) &&
+    holds(`${call.mcp ?? ''} ${call.group ?? ''}`, server) &&
+    holds(`${call.tool ?? ''} ${call.rpcMethod ?? ''}`, tool)
+  )
+}
+
+function holds(text: string, part: string): boolean {
+  return part === '' || text.toLowerCase().includes(part.toLowerCase())
+}

@@ -1,0 +1,78 @@
+/** What a server lists, page by page, as this client is shown it. */
+import { useEffect, useState } from 'preact/hooks'
+import type { ApiFailure } from '../../api/api.ts'
+import { type McpClient, recordOf } from '../../mcp/wire.ts'
+import { failureOf } from './connection.ts'
+
+export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates'
+export type Item = Readonly<Record<string, unknown>>
+
+const methods: Readonly<Record<ListKind, readonly [method: string, member: string, capability: string]>> = {
+  tools: ['tools/list', 'tools', 'tools'],
+  prompts: ['prompts/list', 'prompts', 'prompts'],
+  resources: ['resources/list', 'resources', 'resources'],
+  templates: ['resources/templates/list', 'resourceTemplates', 'resources'],
+}
+
+/** Of one list; what a server lists beyond is not shown, and said so. */
+export const itemsMax = 10_000
+const pagesMax = 1_000
+
+export interface Listed {
+  /** Null until it is there. */
+  readonly items: readonly Item[] | null
+  readonly failure: ApiFailure | null
+  reload(): void
+}
+
+export function useList(client: McpClient | null, kind: ListKind): Listed {
+  const [state, setState] = useState<Omit<Listed, 'reload'>>({ items: null, failure: null })
+  const [times, setTimes] = useState(0)
+  useEffect(() => {
+    if (client === null) return
+    const left = new AbortController()
+    setState({ items: null, failure: null })
+    readList(client, kind, left.signal).then(
+      (items) => {
+        if (!left.signal.aborted) setState({ items, failure: null })
+      },
+      (thrown: unknown) => {
+        if (!left.signal.aborted) setState({ items: null, failure: failureOf(thrown) })
+      },
+    )
+    return () => left.abort()
+  }, [client, kind, times])
+  return { ...state, reload: () => setTimes((count) => count + 1) }
+}
+
+async function readList(client: McpClient, kind: ListKind, signal: AbortSignal): Promise<readonly Item[]> {
+  const [method, member, capability] = methods[kind]
+  if (client.greeting.capabilities[capability] === undefined) return []
+  const items: Item[] = []
+  let cursor: unknown
+  for (let page = 0; page < pagesMax && items.length < itemsMax; page++) {
+    const params = typeof cursor === 'string' ? { cursor: JSON.stringify(cursor) } : {}
+    const result = recordOf(JSON.parse(await client.request(method, params, { signal })))
+    const found = result[member]
+    if (Array.isArray(found)) items.push(...found.map(recordOf))
+    cursor = result['nextCursor']
+    if (typeof cursor !== 'string') break
+  }
+  return items.slice(0, itemsMax)
+}
+
+/** A text member of an item; null for none. */
+export function textIn(item: Item, member: string): string | null {
+  const value = item[member]
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** What people call it. */
+export function titleOf(item: Item): string {
+  return (
+    textIn(item, 'title') ??
+    textIn(recordOf(item['annotations']), 'title') ??
+    textIn(item, 'name') ??
+    '(without a name)'
+  )
+}
