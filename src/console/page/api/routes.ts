@@ -32,6 +32,7 @@ export const routes = {
   explainAccess: ['GET', '/admin/access'],
   getFigures: ['GET', '/admin/metrics'],
   getConfig: ['GET', '/admin/config'],
+  getCluster: ['GET', '/admin/cluster'],
   reload: ['POST', '/admin/reload'],
   followEvents: ['GET', '/admin/events'],
 } as const satisfies Partial<Record<OperationId, readonly [Method, string]>>

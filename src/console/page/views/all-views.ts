@@ -5,6 +5,7 @@ import { Approvals } from './approvals/approvals.tsx'
 import { Calls } from './calls/calls.tsx'
 import { Connect } from './connect/connect.tsx'
 import { Configuration } from './gateway/configuration.tsx'
+import { Replicas } from './gateway/replicas.tsx'
 import { AddGroup, EditGroup } from './groups/group-form.tsx'
 import { GroupList } from './groups/group-list.tsx'
 import { GroupPage } from './groups/group-page.tsx'
@@ -50,6 +51,7 @@ const views: readonly View[] = [
   { path: 'approvals', component: Approvals },
   { path: 'approvals', below: '*', component: Approvals },
   { path: 'config', component: Configuration },
+  { path: 'replicas', component: Replicas },
   { path: 'connect', component: Connect },
   { path: 'connect', below: '*', component: Connect },
 ]
@@ -74,6 +76,7 @@ export const navigation: readonly NavigationRow[] = [
   { path: 'approvals', title: 'Approvals', glyph: 'approvals' },
   { path: 'connect', title: 'Connect a client', glyph: 'connect', begins: true },
   { path: 'config', title: 'Configuration', glyph: 'config' },
+  { path: 'replicas', title: 'Replicas', glyph: 'replicas' },
 ]
 
 /** The view of a place, and what tells it from others; null for what is none. */

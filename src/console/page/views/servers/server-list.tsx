@@ -131,9 +131,16 @@ function Rows({ list }: { readonly list: readonly ServerView[] }) {
 
 const numbers: ReadonlySet<string> = new Set(['Tools', 'Processes', 'Restarts'])
 
-/** Drawn anew only when its own server is another. */
+/** Drawn anew only when something of it is another that can be seen: figures change all the time. */
 function Row({ server }: { readonly server: ServerView }) {
-  return useMemo(() => <DrawnRow server={server} />, [server])
+  const { definition, status, origin } = server
+  const { since, reason, disabledAt, processes, restarts } = status
+  const { name, description, transport } = definition
+  const seen = [name, description, transport, whereOf(definition), origin, status.status]
+  return useMemo(
+    () => <DrawnRow server={server} />,
+    [...seen, since, reason, disabledAt, processes, restarts],
+  )
 }
 
 function DrawnRow({ server }: { readonly server: ServerView }) {
