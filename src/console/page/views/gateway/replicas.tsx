@@ -16,7 +16,11 @@ export function Replicas() {
   return (
     <Page
       title="Replicas"
-      lead={cluster === null ? 'Gateways that serve together.' : `The cluster ${cluster.name}, as this replica sees it.`}
+      lead={
+        cluster === null
+          ? 'Gateways that serve together.'
+          : `The cluster ${cluster.name}, as this replica sees it.`
+      }
       actions={
         <Button busy={busy} onClick={reload}>
           Look again
@@ -28,7 +32,8 @@ export function Replicas() {
       {value !== null && cluster === null ? (
         <Empty title="This gateway serves alone">
           <p>
-            With <code>cluster</code> in its settings several gateways behind one address share sessions, servers and limits.
+            With <code>cluster</code> in its settings several gateways behind one address share sessions,
+            servers and limits.
           </p>
         </Empty>
       ) : null}
@@ -43,7 +48,8 @@ function Members({ cluster }: { readonly cluster: Cluster }) {
     <>
       {directory.up ? null : (
         <Note kind="warn">
-          Redis does not answer. What is open goes on where it is; sessions cannot be found from other replicas until it is back.
+          Redis does not answer. What is open goes on where it is; sessions cannot be found from other
+          replicas until it is back.
         </Note>
       )}
       <Table caption="Replicas" columns={columns} rows={members} keyOf={({ instance }) => instance} />
@@ -51,7 +57,10 @@ function Members({ cluster }: { readonly cluster: Cluster }) {
         <Facts
           facts={[
             ['Redis', directory.up ? 'answers' : 'does not answer'],
-            ['Answers in', `${directory.roundTripMs.toFixed(1)} ms, the slowest in ${directory.slowestMs.toFixed(1)} ms`],
+            [
+              'Answers in',
+              `${directory.roundTripMs.toFixed(1)} ms, the slowest in ${directory.slowestMs.toFixed(1)} ms`,
+            ],
             ['Renewals that were not answered', String(directory.missed)],
             ['Times that the lease of this replica was over', String(lapses)],
           ]}
@@ -83,7 +92,21 @@ const columns: readonly Column<Member>[] = [
 ]
 
 function StateOf({ state }: { readonly state: Member['state'] }) {
-  if (state === 'serving') return <Badge kind="ok" glyph="ok">serving</Badge>
-  if (state === 'draining') return <Badge kind="warn" glyph="wait">draining</Badge>
-  return <Badge kind="bad" glyph="bad">gone</Badge>
+  if (state === 'serving')
+    return (
+      <Badge kind="ok" glyph="ok">
+        serving
+      </Badge>
+    )
+  if (state === 'draining')
+    return (
+      <Badge kind="warn" glyph="wait">
+        draining
+      </Badge>
+    )
+  return (
+    <Badge kind="bad" glyph="bad">
+      gone
+    </Badge>
+  )
 }

@@ -8,7 +8,7 @@ import { chromiumPath, type Page, startChromium } from '../support/chromium.ts'
 import { type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { ListingServer } from '../support/listing-server.ts'
 
-const wanted = process.env['CONSOLE_LOAD'] === '1' && existsSync(chromiumPath)
+const wanted = process.env['CONSOLE_FLOWS'] === 'all' && existsSync(chromiumPath)
 const serversCount = 100
 const toolsOfEach = 50
 const callsPerSecond = 200
