@@ -332,6 +332,10 @@ export function directoryContract(name: string, start: () => Promise<DirectoryUn
       expect(after.members.map(({ instance }) => instance)).toEqual(['rrrr'])
       expect(await one.refresh('rrrr', [key], longMs)).toEqual({ lost: [], missing: [key] })
       expect((await one.changesSince(0)).records).toEqual([])
+      // Who asks from where the one before had come follows this one from then on.
+      const { sequence } = await one.changesSince(5_000)
+      await put(one, record('key late', 1), 0)
+      expect((await one.changesSince(sequence)).records).toEqual([record('key late', 1)])
     })
   })
 }

@@ -139,7 +139,7 @@ export class RedisDirectory implements Directory {
         [sequence, held, order, this.#key('era')],
         [since, recordsAtOnce, randomUUID()],
       )
-      const [era, , last, flat] = rowOf(answer)
+      const [era, last, flat] = rowOf(answer)
       const page = groupsOf(rowOf(flat), 2)
       for (const [key, text] of page) {
         const record = recordOf(textOf(key), textOf(text))

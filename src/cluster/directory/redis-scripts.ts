@@ -158,7 +158,9 @@ for i = 1, #found, 2 do
   records[#records + 1] = redis.call('HGET', KEYS[2], found[i]) or ''
   last = found[i + 1]
 end
-return { redis.call('GET', KEYS[4]), tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(last), records }
+local sequence = tonumber(redis.call('GET', KEYS[1]) or '0')
+if #found < 2 * tonumber(ARGV[2]) then last = sequence end
+return { redis.call('GET', KEYS[4]), tonumber(last), records }
 `)
 
 /** KEYS: slots of this name, leases. ARGV: instance, wanted, max, how long a name without members is known. */

@@ -67,7 +67,7 @@ export class ClusterLimits {
   #opening = 0
   readonly #openingOf = new Map<string, number>()
   /** Monotonic: when the directory was last seen to answer. */
-  #upAtMs = performance.now()
+  #upAtMs = Number.NEGATIVE_INFINITY
   readonly #timer: ReturnType<typeof setInterval>
 
   constructor(parts: ClusterLimitsParts) {
@@ -76,7 +76,11 @@ export class ClusterLimits {
     this.#timer.unref()
     parts.sessions.room = (clientKey) => this.sessionRoom(clientKey)
     const asked = (): void => this.#sweepServers(performance.now())
-    parts.servers.subscribe({ added: asked, replaced: asked, removed() {}, leaving() {} })
+    parts.servers.subscribe({
+      ...{ added: asked, replaced: asked, stateChanged: asked },
+      removed() {},
+      leaving() {},
+    })
     this.#sweepServers(performance.now())
   }
 
@@ -141,8 +145,7 @@ export class ClusterLimits {
   }
 
   #sweep(nowMs: number): void {
-    const { directory, bounds, sessions } = this.#parts
-    if (directory.isUp) this.#upAtMs = nowMs
+    const { bounds, sessions } = this.#parts
     this.#sweepServers(nowMs)
     this.#giveBack('sessions', this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
     for (const [clientKey, lease] of this.#clients) {
@@ -153,6 +156,7 @@ export class ClusterLimits {
   }
 
   #sweepServers(nowMs: number): void {
+    if (this.#parts.directory.isUp) this.#upAtMs = nowMs
     const { bounds, servers } = this.#parts
     const max = bounds.inFlightPerServerMax
     const inFlight = servers.callsInFlight()
@@ -161,19 +165,21 @@ export class ClusterLimits {
       names.add(name)
       let lease = this.#inFlight.get(name)
       if (lease === undefined) {
-        lease = { ...newLease(), granted: this.shareOf(max) }
+        // Nothing, for the moment until that is known: others may have all of it.
+        lease = newLease()
         this.#inFlight.set(name, lease)
       }
       const used = inFlight.get(name) ?? 0
       // As much as is used, and room for a rush: half of the bound lies ready at all replicas together.
       const spare = Math.max(1, Math.ceil(this.shareOf(max) / 2))
       const wanted = Math.min(max, used + spare)
-      const isShort = wanted > lease.granted && nowMs - lease.askedAtMs >= askAgainMs
-      const isLong = wanted < lease.granted - spare
+      const isLong = !lease.asking && wanted < lease.granted - spare
       // What is given back is used no more before others have it.
       if (isLong) lease.granted = wanted
       this.#bind(name, counters)
-      if (isShort || isLong || nowMs - lease.askedAtMs >= tellAgainMs)
+      const sinceMs = nowMs - lease.askedAtMs
+      const isShort = wanted > lease.granted && sinceMs >= askAgainMs
+      if (!lease.asking && (isShort || isLong || sinceMs >= tellAgainMs))
         void this.#ask(`calls ${name}`, lease, wanted, max).then(() => this.#bind(name, counters))
     }
     for (const name of this.#inFlight.keys()) if (!names.has(name)) this.#inFlight.delete(name)
@@ -226,5 +232,5 @@ export class ClusterLimits {
 }
 
 function newLease(): Lease {
-  return { granted: 0, wanted: 0, askedAtMs: 0, asking: false }
+  return { granted: 0, wanted: 0, askedAtMs: Number.NEGATIVE_INFINITY, asking: false }
 }

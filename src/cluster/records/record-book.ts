@@ -57,6 +57,8 @@ export class RecordBook {
   #sequence = 0
   /** The write that was made last. */
   #tail: Promise<unknown> = Promise.resolve()
+  /** The last question about records. */
+  #reading: Promise<void> = Promise.resolve()
   #pulling: Promise<void> | null = null
   #pullAgain = false
   #lastWarning = ''
@@ -135,7 +137,11 @@ export class RecordBook {
    * Compares everything with the directory: takes what is newer there, brings what it has lost. Rejects with a
    * DirectoryDown.
    */
-  async reconcile(): Promise<void> {
+  reconcile(): Promise<void> {
+    return this.#inTurn(() => this.#reconcile())
+  }
+
+  async #reconcile(): Promise<void> {
     const { directory, seal, log, nowMs } = this.#parts
     const { era, sequence, records } = await directory.changesSince(0)
     this.#take(records)
@@ -164,12 +170,19 @@ export class RecordBook {
     this.#syncedMs = nowMs()
   }
 
+  /** Where the directory stands is asked for once at a time: an older answer must not count after a newer one. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#reading.then(work)
+    this.#reading = mine.catch(() => {})
+    return mine
+  }
+
   #pullSoon(): void {
     if (this.#pulling !== null) {
       this.#pullAgain = true
       return
     }
-    this.#pulling = this.#pull().finally(() => {
+    this.#pulling = this.#inTurn(() => this.#pull()).finally(() => {
       this.#pulling = null
       if (this.#pullAgain) this.#pullSoon()
     })
@@ -180,7 +193,7 @@ export class RecordBook {
     try {
       const changes = await this.#parts.directory.changesSince(this.#sequence)
       if (changes.era !== this.#era) {
-        await this.reconcile()
+        await this.#reconcile()
         return
       }
       this.#take(changes.records)
