@@ -50,6 +50,9 @@ export const catalogue = {
   IN_FLIGHT_EXHAUSTED: row(429, -31429, true, 'Too many requests in flight'),
   BYTES_EXHAUSTED: row(429, -31429, true, 'Too many bytes held'),
   UNAUTHENTICATED: row(401, -32600, false, 'Authentication required'),
+  CREDENTIAL_MISSING: row(403, -31403, false, 'Credential missing'),
+  CREDENTIALS_EXHAUSTED: row(409, -32600, false, 'Too many credentials'),
+  SECRETS_LOCKED: row(503, -31503, false, 'Stored credentials cannot be opened'),
   INSUFFICIENT_SCOPE: row(403, -32600, false, 'Insufficient scope'),
   SIGN_IN_FAILED: row(400, -32600, false, 'Sign-in failed'),
   ISSUER_UNAVAILABLE: row(503, -31503, true, 'Authorization server cannot be asked'),
@@ -93,6 +96,7 @@ const broken: ReadonlySet<ErrorCode> = new Set([
   'UPSTREAM_UNAUTHORIZED',
   'RESULT_TOO_LARGE',
   'STORE_UNAVAILABLE',
+  'SECRETS_LOCKED',
   'COMMAND_NOT_FOUND',
   'INTERNAL',
 ])

@@ -12,6 +12,7 @@ import type { Cluster } from './cluster/cluster.ts'
 import { openStoreOrCluster } from './cluster/open-cluster.ts'
 import { adminTokenDoubt } from './config/doubts.ts'
 import type { Config } from './config/schema.ts'
+import { CredentialsOpener } from './credentials/open-credentials.ts'
 import { drainingError, reasonOf } from './errors.ts'
 import { Directory } from './group/directory.ts'
 import { createApp } from './http/app.ts'
@@ -81,9 +82,8 @@ export interface Gateway {
 
 /** Resolves once the port is bound. Rejects when it cannot be, or when a rule or the store makes no sense. */
 export async function startGateway(source: ConfigurationSource): Promise<Gateway> {
-  const { config } = source
-  const settings = new SettingsInForce(config, source)
-  const { bounds } = settings
+  const settings = new SettingsInForce(source.config, source)
+  const { bounds, config } = settings
   const log = await createLog(config.logging)
   const audit = await openAudit(log, settings, () => ({ directory, access, identities, store }))
   const { rules, exposure } = rulesOf(config, log)
@@ -96,10 +96,10 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const watchdog = new Watchdog(log)
   const state: ServingState = { draining: false, listening: null }
   const urlPolicy = urlPolicyOf(settings, state)
-  const metrics = createMetrics()
-  const events = new Events()
+  const [metrics, events] = [createMetrics(), new Events()]
   const approvals = new ApprovalsOpener({ store, log, settings, servers: () => servers })
-  const needs = { log, metrics, watchdog, sessions, store, urlPolicy, approvals }
+  const credentials = new CredentialsOpener({ store, log, settings, ...place, servers: () => servers })
+  const needs = { log, metrics, watchdog, sessions, store, urlPolicy, approvals, credentials }
   const servers: Servers = new Servers(serverParts(settings, needs))
   // Servers and groups of them; who may come, and whose work ends when a server or its tokens go.
   const clients = { sessions, requests, ledger }
@@ -109,6 +109,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const [identity] = await Promise.all([identities.open(config), approvals.open(config.servers)])
   const whoIs = [() => identities.signIn, () => identities.keys] as const
   const access = createAccess(rules, directory, identity, ...whoIs)
+  const signIn = () => identities.loadSignIn((principal) => access.current(principal))
   if (exposure !== null && !access.decider.keysAsk) log.warn({}, exposure)
   const streams = new AdminStreams(ledger, bounds)
   directory.subscribe(endClientsOf({ sessions, requests, access, servers: directory, streams }))
@@ -123,11 +124,11 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     directory,
     state,
     identity: () => access.identity,
-    me: { access, settings, signIn: () => identities.loadSignIn((principal) => access.current(principal)) },
+    me: { access, settings, signIn, credentials: credentials.forUsers(directory) },
     metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces, cluster }) },
     log,
     admin: adminRoutes({
-      ...{ directory, store, log, streams, order, approvals, recorder, settings, mcp },
+      ...{ directory, store, log, streams, order, approvals, credentials, recorder, settings, mcp },
       config: { limits: bounds, secretDirs: config.secrets.dirs },
       gate: gateOf(settings, urlPolicy),
       groups: directory.reports,
@@ -149,7 +150,7 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   warnOfDefinitions(config, directory, access, identities.keys, log)
   const open = { access, audit, approvals, identities, lock, directory, streams, watchdog, traces, cluster }
   const parts = { ...behind, ...clients, ...open }
-  await cluster?.begin({ ...parts, order, bounds })
+  await cluster?.begin({ ...parts, order, bounds, credentials })
   const gateway = running({ ...parts, listener, sweeper: startSweeper(parts), source, order })
   return gateway
 }
@@ -192,10 +193,7 @@ function startSweeper(
   const { log, audit, metrics, access, identities, sessions, requests, servers, directory, streams } = parts
   const failed = (thrown: unknown) => log.error({ reason: reasonOf(thrown) }, 'a sweep failed')
   const sweeper = new Sweeper(failed, metrics.loopLagged)
-  const idleMemory = new IdleMemory({
-    ownBytes,
-    collect: () => Bun.gc(true),
-  })
+  const idleMemory = new IdleMemory({ ownBytes, collect: () => Bun.gc(true) })
   const owners = [sessions, requests, servers, directory, streams, identities, log, audit]
   for (const owner of owners) sweeper.add((nowMs) => owner.sweep(nowMs))
   sweeper.add(() => endExpired({ sessions, requests, access, streams }, hasEnded))
@@ -218,7 +216,6 @@ interface RunningParts {
   readonly store: DefinitionStore
   /** Null where nothing is kept. */
   readonly lock: StateLock | null
-  /** Of the changes of each server. */
   readonly order: NameOrder
   readonly sessions: Sessions
   readonly requests: ModernRequests<ModernCallDriver>
@@ -360,11 +357,12 @@ interface ServerNeeds extends Pick<RunningParts, 'approvals' | 'watchdog'> {
   readonly sessions: Pick<Sessions, 'countOf'>
   readonly store: Pick<DefinitionStore, 'disabledAt'>
   readonly urlPolicy: UrlPolicy
+  readonly credentials: CredentialsOpener
 }
 
 /** What servers may use of the rest of the gateway, and the settings that they need. */
 function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurroundings {
-  const { log, metrics, watchdog, sessions, store, urlPolicy, approvals } = needs
+  const { log, metrics, watchdog, sessions, store, urlPolicy, approvals, credentials } = needs
   const secretsOf = createSecretsOf(process.env, settings.config.security.childEnvironment)
   return {
     log,
@@ -375,6 +373,7 @@ function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurro
       openTransport(definition, secretsOf(definition), settings.config, urlPolicy, watchdog, log),
     disabledAt: (name) => store.disabledAt(name),
     pin: (definition) => approvals.pin(definition),
+    ...credentials.forServers,
     sessionCount: (name) => sessions.countOf(name),
     ...serverSettingsOf(settings.config),
   }

@@ -75,6 +75,27 @@ const cluster = defineCommand({
   subCommands: { status: () => import('./cli/cluster/status.ts').then(({ status }) => status) },
 })
 
+const listCredentials = () => import('./cli/credentials/list.ts').then(({ list }) => list)
+const removeCredential = () => import('./cli/credentials/remove.ts').then(({ remove }) => remove)
+
+const credentials = defineCommand({
+  meta: { name: 'credentials', description: 'Stores what servers take of each user.' },
+  subCommands: {
+    list: listCredentials,
+    ls: listCredentials,
+    set: () => import('./cli/credentials/set.ts').then(({ set }) => set),
+    remove: removeCredential,
+    rm: removeCredential,
+  },
+})
+
+const secrets = defineCommand({
+  meta: { name: 'secrets', description: 'Changes the key that stored credentials are sealed with.' },
+  subCommands: {
+    rotate: () => import('./cli/secrets/rotate.ts').then(({ rotate }) => rotate),
+  },
+})
+
 const config = defineCommand({
   meta: { name: 'config', description: 'Shows and checks the configuration that a gateway would run with.' },
   subCommands: {
@@ -93,6 +114,8 @@ const compozy = defineCommand({
     keys,
     approvals,
     cluster,
+    credentials,
+    secrets,
     config,
     init: () => import('./cli/config/init.ts').then(({ init }) => init),
     doctor: () => import('./cli/doctor/doctor.ts').then(({ doctor }) => doctor),

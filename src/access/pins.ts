@@ -22,6 +22,8 @@ export interface Pins {
 
 /** Null until something is pinned for the first time. */
 let pinned: WeakMap<object, Pins> | null = null
+/** Definitions with something of one user in them, and those that they are copies of. */
+let copies: WeakMap<object, object> | null = null
 
 /** From now on tools of a server with this definition are held back by `pins`, or with null not at all. */
 export function setPins(definition: object, pins: Pins | null): void {
@@ -32,7 +34,13 @@ export function setPins(definition: object, pins: Pins | null): void {
   }
 }
 
+/** From now on whatever holds back tools of servers with the one definition holds back those of its copy. */
+export function pinAs(copy: object, original: object): void {
+  copies ??= new WeakMap()
+  copies.set(copy, original)
+}
+
 /** What holds tools of a server with this definition back; null for nothing. */
 export function pinsOf(definition: object): Pins | null {
-  return pinned === null ? null : (pinned.get(definition) ?? null)
+  return pinned === null ? null : (pinned.get(copies?.get(definition) ?? definition) ?? null)
 }

@@ -56,6 +56,8 @@ const doorCodes: ReadonlySet<string> = new Set([
 const adminCallPath = '/admin/tools/call'
 /** Where admins speak MCP: what has no method there opens or ends a session, or answers a question. */
 const adminStreamPath = /^\/admin\/mcps\/[^/]+\/stream\/?$/
+/** By a program, and by the form of the page, which changes nothing else without a target. */
+const signOutPath = /^(?:DELETE \/(?:me|console)\/session|POST \/me\/forms)\/?$/
 const textMax = 256
 
 export class AuditTrail {
@@ -91,7 +93,12 @@ export class AuditTrail {
     if (code !== undefined && (atDoor || (code === 'SERVER_UNKNOWN' && area === 'mcp')))
       this.#refused(request, entry, code)
     else if (log.signedIn !== undefined) this.#signedIn(entry, log.signedIn)
-    else if ((area === 'me' || area === 'console') && entry.method === 'DELETE')
+    else if (area === 'me' && log.target !== undefined) this.#credentialChanged(request, entry)
+    else if (
+      (area === 'me' || area === 'console') &&
+      code === undefined &&
+      signOutPath.test(`${entry.method} ${request.path}`)
+    )
       this.#write('sign-out', this.#factsOf(request, entry))
     else if (area === 'admin' && entry.method !== 'GET' && entry.method !== 'HEAD') {
       if (!adminStreamPath.test(request.path)) this.#adminDid(request, entry)
@@ -145,6 +152,16 @@ export class AuditTrail {
   #signedIn(entry: CallEntry, principal: Principal): void {
     const who = `${whoOf(principal)}${addressOf(entry)}`
     this.#write('sign-in', `${who}${field('role', principal.role)}${this.#endOf(entry, null)}`)
+  }
+
+  /** Somebody has stored, or removed, what servers take of them. */
+  #credentialChanged(request: AuditedRequest, entry: CallEntry & { readonly method: string }): void {
+    const { path, log } = request
+    const what = field('action', `${entry.method} ${path}`) + field('target', log.target)
+    this.#write(
+      'credential',
+      this.#whoOf(request, entry) + what + outcomeOf(entry) + this.#endOf(entry, null),
+    )
   }
 
   #adminDid(request: AuditedRequest, entry: CallEntry & { readonly method: string }): void {

@@ -16,6 +16,7 @@ export interface StoredParts {
   readonly order: { run<T>(name: string, work: () => Promise<T>): Promise<T> }
   readonly identities: { takeStored(): Promise<void> }
   readonly approvals: { takeStored(): Promise<void> }
+  readonly credentials: { takeStored(): Promise<void> }
   readonly log: Log
 }
 
@@ -34,6 +35,9 @@ export async function applyStored(parts: StoredParts, changes: StoredChanges): P
       : []),
     ...(records.includes('approval')
       ? [attempt(parts, 'approvals', () => parts.approvals.takeStored())]
+      : []),
+    ...(records.includes('credential')
+      ? [attempt(parts, 'credentials', () => parts.credentials.takeStored())]
       : []),
   ])
 }

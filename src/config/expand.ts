@@ -9,6 +9,7 @@
  * that got the latter as it stands would fail with a reason that nobody understands.
  */
 import { escaped } from '../registry/secrets/references.ts'
+import { userEscaped } from '../registry/secrets/user-values.ts'
 import { isMap } from './file/file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -40,11 +41,16 @@ function expandText(text: string, environment: Environment, place: string, gaps:
   return text.replace(reference, (whole: string, name: string | undefined, fallback: string | undefined) => {
     if (whole.startsWith('$$')) return whole.slice(1)
     const value = name === undefined ? undefined : environment[name]
-    if (fallback !== undefined) return value === undefined || value === '' ? fallback : escaped(value)
-    if (value !== undefined) return escaped(value)
+    if (fallback !== undefined) return value === undefined || value === '' ? fallback : inert(value)
+    if (value !== undefined) return inert(value)
     gaps.push({ place, variable: name ?? null })
     return whole
   })
+}
+
+/** What a variable holds, as the text that it is. */
+function inert(value: string): string {
+  return userEscaped(escaped(value))
 }
 
 /** What a person can do about it. */

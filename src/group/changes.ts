@@ -2,15 +2,19 @@
  * Tells the clients of a group that its lists are others than before: once for all that happens within a moment, and
  * not more often than about once a second, however many members come, go and change.
  */
+import type { CredentialOwner } from '../access/owner/credential-owner.ts'
 import type { ListChangeRow } from '../protocol/eras.ts'
 
 export type ChangedList = ListChangeRow['capability']
 
-const allLists: readonly ChangedList[] = ['tools', 'prompts', 'resources']
+/** All that a member may have. */
+export const allLists: readonly ChangedList[] = ['tools', 'prompts', 'resources']
 
 /** One client that has the group open. */
 export interface ChangeHearer {
   readonly principalId: string
+  /** Whose credentials it uses where each user has some of their own. */
+  readonly owner: CredentialOwner | null
   /** The members that it may use. */
   readonly visible: readonly string[]
   /** Whether it may use this member. */

@@ -75,6 +75,7 @@ export class Directory implements ServerDirectory {
         const server = this.#servers.get(name)
         if (server) this.#each(({ group }) => group.stateChanged(server))
       },
+      ownerChanged: (...change) => this.#each(({ group }) => group.ownerChanged(...change)),
     })
   }
 

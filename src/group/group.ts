@@ -4,6 +4,7 @@
  */
 import { version } from '../../package.json'
 import type { AccessDecider } from '../access/decide.ts'
+import { type CredentialOwner, ownerOf } from '../access/owner/credential-owner.ts'
 import type { Principal } from '../access/principal.ts'
 import { type Grants, type ReachFields, reachOf } from '../access/reach.ts'
 import type { Config } from '../config/schema.ts'
@@ -15,9 +16,10 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { CallCounters } from '../upstream/server/counters.ts'
 import type { ServerState } from '../upstream/server/directory.ts'
+import type { OwnerChange } from '../upstream/server/parts.ts'
 import type { Server } from '../upstream/server/server.ts'
 import { ToolTable } from '../upstream/server/tools.ts'
-import { type ChangedList, type ChangeHearer, Changes } from './changes.ts'
+import { allLists, type ChangedList, type ChangeHearer, Changes } from './changes.ts'
 import type { Caller, GroupClientHost } from './client.ts'
 import type { GroupIdentity } from './greeting.ts'
 import type { Composed } from './lists/composed.ts'
@@ -183,6 +185,16 @@ export class Group implements GroupClientHost {
     }
   }
 
+  /** What one user has of a server is connected, or another than before. */
+  ownerChanged(name: string, owner: CredentialOwner, what: OwnerChange): void {
+    if (!this.isMember(name)) return
+    for (const hearer of [...this.changes.hearers]) {
+      if (hearer.owner !== owner || !hearer.sees(name)) continue
+      if (what === 'credentials') this.changes.note(hearer, allLists)
+      else hearer.memberUp?.()
+    }
+  }
+
   /** A server is gone for good. */
   removed(name: string): void {
     const before = this.#up.get(name)
@@ -264,7 +276,8 @@ export class Group implements GroupClientHost {
 
   #makeView(principal: Principal, keptOut: readonly string[]): GroupView {
     const { servers, access } = this.parts
-    const serverOf = (name: string) => servers.get(name)
+    const owner = ownerOf(principal)
+    const serverOf = (name: string) => servers.of(name, owner)
     const members = this.#members.flatMap((member) => {
       const definition = servers.get(member.server)?.definition
       if (!definition) return [new ViewMember(member, reachOf(null, nothingOf(member.server)), serverOf)]

@@ -1,5 +1,7 @@
 /** Whose work ends when a server is removed or replaced, or its doors close. */
 
+import { KeyGrants } from '../access/key.ts'
+import { ownerOf } from '../access/owner/credential-owner.ts'
 import type { Grants } from '../access/reach.ts'
 import { keepsOutOthers } from '../access/server-door.ts'
 import { GatewayError, revokedError } from '../errors.ts'
@@ -48,13 +50,21 @@ export function endUnadmitted({ sessions, requests, access, streams }: ClientPar
   // What is in no book yet, as its body is on its way or its server starts, is asked again before it goes on.
   access.rulesChanged()
   const error = new GatewayError('SESSION_UNKNOWN', 'The token of this session was revoked.')
-  type Opened = Pick<OpenRequest, 'principalId' | 'grants' | 'serverName'>
-  const ends = ({ principalId, grants, serverName }: Opened, byGroup: boolean) =>
-    !access.admits(principalId, grants, serverName, byGroup)
+  const ends = (opened: Opened, byGroup: boolean) =>
+    !access.admits(opened.principalId, opened.grants, opened.serverName, byGroup) || isAnothers(opened)
   // A session is at the group itself; a call is at the server behind it.
   sessions.closeWhere((session) => ends(session, false), error)
   requests.abortWhere((request) => ends(request, true), error)
   streams.closeWhere((context) => !access.admitsAdmin(context))
+}
+
+type Opened = Pick<OpenRequest, 'principalId' | 'grants' | 'serverName' | 'owner'>
+
+/** Whether the key with which something was opened is used for somebody else by now: whose credentials it has are not theirs. */
+function isAnothers({ principalId: id, owner = null, grants }: Opened): boolean {
+  if (owner === null || !(grants instanceof KeyGrants)) return false
+  const { user } = grants.held.facts
+  return ownerOf(user === null ? { id } : { id, user }) !== owner
 }
 
 /** What follows when keys are others than before: who may come, what ends, and what clients of groups see. */

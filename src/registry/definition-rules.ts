@@ -12,6 +12,7 @@ import { isMasked } from './mask.ts'
 import type { Problem } from './problems.ts'
 import { placeholderReason } from './secret-looking.ts'
 import { hasReference } from './secrets/references.ts'
+import { userNamesIn, userValueNameWords } from './secrets/user-values.ts'
 
 const durationFields = [
   'timeout',
@@ -42,6 +43,7 @@ export function ruleProblems(
   for (const [index, arg] of (wire.args ?? []).entries()) add(`args[${index}]`, startedReason(arg))
   for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, startedReason(value))
   headerProblems(wire.headers ?? {}, add)
+  userValueProblems(wire, add)
   for (const [index, name] of (wire.forwardHeaders ?? []).entries()) {
     add(`forwardHeaders[${index}]`, forwardReason(name.toLowerCase()))
   }
@@ -143,6 +145,34 @@ function headerProblems(headers: Readonly<Record<string, string>>, add: Add): vo
     seen.add(key)
   }
 }
+
+/** `${user.…}` stands in values of `env` and `headers`, and what it makes of a server is each user's own. */
+function userValueProblems(
+  { command, args, url, cwd, env, headers, isolation }: DefinitionWire,
+  add: Add,
+): void {
+  const elsewhere: [string, string | undefined][] = [
+    ['command', command],
+    ...(args ?? []).map((arg, index): [string, string] => [`args[${index}]`, arg]),
+    ['url', url],
+    ['cwd', cwd],
+  ]
+  for (const [field, text] of elsewhere)
+    if (userNamesIn(text ?? '')?.length !== 0) add(field, userElsewhereReason)
+  let used = false
+  for (const [map, values] of Object.entries({ env, headers }))
+    for (const [name, value] of Object.entries(values ?? {})) {
+      const names = userNamesIn(value)
+      used ||= names === null || names.length > 0
+      if (names === null) add(`${map}.${name}`, userNameReason)
+    }
+  if (used && isolation === 'shared')
+    add('isolation', 'cannot be shared with ${user.…}: each user has a connection of their own')
+}
+
+const userElsewhereReason =
+  'holds ${user.…}, which works in values of env and headers only; write $${user.…} where the text itself is meant'
+const userNameReason = `holds \${user.…} without a name in it: \${user.NAME} takes ${userValueNameWords}; write $\${user.…} where the text itself is meant`
 
 function forwardReason(name: string): string | null {
   return isForwardable(name) ? null : 'is never forwarded: it belongs to the connection with the gateway'

@@ -124,7 +124,9 @@ function collectSecrets(definition: ServerDefinition): string[] {
   const candidates = [
     ...named(definition.env, () => []),
     ...named(definition.headers, headerParts),
-    ...referredValues(definition).filter((value) => isWorthHiding(value, true)),
+    ...[...referredValues(definition), ...(definition.userValues ?? [])].filter((value) =>
+      isWorthHiding(value, true),
+    ),
     ...announced.filter((value) => isWorthHiding(value, true)),
     ...urlSecrets(definition.url),
   ]

@@ -105,6 +105,8 @@ export interface ServerDefinition {
   readonly written?: Readonly<Record<string, string>>
   /** Why some of these values could not be had; the server is then not connected to. */
   readonly unread?: string
+  /** What has come into `env` and `headers` for one user (secrets/user-values.ts); only in the copy that is theirs. */
+  readonly userValues?: readonly string[]
   /** ISO 8601. */
   readonly createdAt: string
   readonly updatedAt: string

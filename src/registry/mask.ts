@@ -10,7 +10,8 @@ import { isSecretLooking, isSecretName } from './secret-looking.ts'
 /** Stands for a value that is not shown. */
 export const secretMask = '***'
 
-const reference = /^(?:(?:Bearer|Basic|Token)\s+)?(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}\}[:@/._-]?)+$/i
+const reference =
+  /^(?:(?:Bearer|Basic|Token)\s+)?(?:\$\{(?:user\.)?[A-Za-z_][A-Za-z0-9_]{0,127}\}[:@/._-]?)+$/i
 const maskInText = /(?<![\w*.])\*\*\*(?![\w*.])/
 
 /** `true` when the text carries a mask where a value should be. */

@@ -53,6 +53,8 @@ describe('the table of settings', () => {
       'cluster.advertise MCP_PROXY_CLUSTER_ADVERTISE ',
       'cluster.lease MCP_PROXY_CLUSTER_LEASE ',
       'metrics.public MCP_PROXY_METRICS_PUBLIC ',
+      'secrets.key COMPOZY_SECRETS_KEY ',
+      'secrets.key_file MCP_PROXY_SECRETS_KEY_FILE ',
       'secrets.dirs MCP_PROXY_SECRETS_DIRS ',
       'secrets.exec MCP_PROXY_SECRETS_EXEC ',
       'tls.cert_file MCP_PROXY_TLS_CERT_FILE ',
@@ -140,7 +142,7 @@ describe('the table of settings', () => {
         leaseMs: 4_000,
       },
       metrics: { public: false },
-      secrets: { dirs: [], exec: 'off' },
+      secrets: { key: null, keyFile: null, dirs: [], exec: 'off' },
       tls: { certFile: null, keyFile: null, clientCaFile: null },
       storage: { type: 'sqlite', path: '/state' },
       limits: {

@@ -11,7 +11,7 @@ const page = await Bun.file(join(repository, 'docs/COMMANDS.md')).text()
 test('has every command, and none that is not there', async () => {
   using folder = temporaryDirectory()
   const all = await commandsBelow([], folder.path)
-  const groups = ['', 'servers', 'groups', 'keys', 'approvals', 'cluster', 'config']
+  const groups = ['', 'servers', 'groups', 'keys', 'approvals', 'cluster', 'credentials', 'secrets', 'config']
   const commands = all.map((words) => words.join(' ')).filter((words) => !groups.includes(words))
   expect(commandsOn(page).sort()).toEqual(commands.sort())
   for (const words of commands) expect(page).toContain(`\n## compozy ${words}\n`)

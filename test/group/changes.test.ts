@@ -5,6 +5,7 @@ import { poll } from '../support/gateway.ts'
 
 class Hearer implements ChangeHearer {
   readonly principalId = 'anonymous'
+  readonly owner = null
   readonly visible = []
   readonly heard: { readonly lists: readonly ChangedList[]; readonly atMs: number }[] = []
 

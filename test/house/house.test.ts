@@ -57,6 +57,11 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/cli/results/progress-line.ts': 'what a call shows while it lasts',
   'src/cli/groups/add.ts': 'a command, loaded lazily',
   'src/cli/keys/revoke.ts': 'a command, loaded lazily',
+  'src/cli/secrets/rotate.ts': 'a command, loaded lazily',
+  'src/cli/credentials/set.ts': 'a command, loaded lazily',
+  'src/cli/credentials/remove.ts': 'a command, loaded lazily',
+  'src/cli/credentials/secret-input.ts': 'what a person types and nobody sees',
+  'src/credentials/vault/row.ts': 'what is kept of a credential, and what binds it',
   'src/cli/keys/rotate.ts': 'a command, loaded lazily',
   'src/cli/groups/list.ts': 'a command, loaded lazily',
   'src/cli/groups/remove.ts': 'a command, loaded lazily',
@@ -329,6 +334,13 @@ describe('what is loaded', () => {
   test('a gateway that starts loads nothing of the console', () => {
     const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
     expect(loaded.filter((path) => path.startsWith('src/console/'))).toEqual([])
+  })
+
+  test('a gateway that starts loads nothing of stored credentials but what opens them', () => {
+    const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
+    expect(loaded.filter((path) => path.startsWith('src/credentials/'))).toEqual([
+      'src/credentials/open-credentials.ts',
+    ])
   })
 
   test('a gateway that starts loads nothing of keys, of issuers and of people but what opens them', () => {

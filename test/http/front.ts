@@ -161,6 +161,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
       access: {
         holderOf: (token) => access.holderOf(token),
         asksWho: true,
+        admits: () => true,
         get asksAdmins() {
           return access.asksAdmins
         },
@@ -169,6 +170,12 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
         },
       },
       settings: { config: { ...rules.settings, console: options.console ?? true } },
+      credentials: {
+        directory: { list: () => [] },
+        confirm: (work) => work(),
+        userValues: () => Promise.reject(new GatewayError('NOT_FOUND', 'Nothing is stored here.')),
+        log,
+      },
       signIn: () => people.loadSignIn((principal) => access.current(principal)),
     },
   })

@@ -27,11 +27,11 @@ describe('the OpenAPI document', () => {
     const served = front.routes
       .filter(
         ({ path }) =>
-          !/^\/(mcp(-proxy)?|\.well-known|oauth|me\/sign-in|admin\/mcps\/:name\/stream)(\/|$)|^\/console(\/:file)?$/.test(
+          !/^\/(mcp(-proxy)?|\.well-known|oauth|me\/(sign-in|forms)|admin\/mcps\/:name\/stream)(\/|$)|^\/console(\/:file)?$/.test(
             path,
           ),
       )
-      .map(({ method, path }) => `${method} ${path.replace(/:(name|id)/, '{$1}')}`)
+      .map(({ method, path }) => `${method} ${path.replace(/:(name|id|credential)/g, '{$1}')}`)
     expect(described.sort()).toEqual(served.sort())
   })
 

@@ -24,6 +24,7 @@ describe('every route', () => {
     const routes = new Set(front.routes.map(({ method, path }) => `${method} ${path}`))
     expect([...routes].sort()).toEqual([
       'DELETE /admin/approvals/:name',
+      'DELETE /admin/credentials/:name/:credential',
       'DELETE /admin/keys/:id',
       'DELETE /admin/mcps/:name',
       'DELETE /admin/mcps/:name/stream',
@@ -31,12 +32,15 @@ describe('every route', () => {
       'DELETE /mcp',
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
+      'DELETE /me/credentials/:name/:credential',
       'DELETE /me/session',
       'GET /.well-known/oauth-protected-resource',
       'GET /.well-known/oauth-protected-resource/*',
       'GET /admin/access',
       'GET /admin/approvals',
+      'GET /admin/cluster',
       'GET /admin/config',
+      'GET /admin/credentials',
       'GET /admin/events',
       'GET /admin/groups',
       'GET /admin/groups/:name',
@@ -61,6 +65,7 @@ describe('every route', () => {
       'GET /mcp-proxy/:name/stream/*',
       'GET /mcp/sse',
       'GET /me',
+      'GET /me/credentials',
       'GET /me/sign-in',
       'GET /metrics',
       'GET /oauth/callback/:id',
@@ -75,6 +80,7 @@ describe('every route', () => {
       'POST /admin/mcps/:name/restart',
       'POST /admin/mcps/:name/stream',
       'POST /admin/reload',
+      'POST /admin/secrets/rotate',
       'POST /admin/tools/call',
       'POST /admin/try',
       'POST /console/session',
@@ -83,8 +89,11 @@ describe('every route', () => {
       'POST /mcp-proxy/:name/stream',
       'POST /mcp-proxy/:name/stream/*',
       'POST /mcp/message',
+      'POST /me/forms',
       'POST /me/session',
+      'PUT /admin/credentials/:name/:credential',
       'PUT /admin/mcps/:name',
+      'PUT /me/credentials/:name/:credential',
     ])
   })
 

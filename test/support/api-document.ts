@@ -145,12 +145,19 @@ function documentOfSources(): OpenApiDocument {
     state: { draining: false },
     identity: () => null,
     me: {
-      access: { holderOf: nothing, asksWho: true, asksAdmins: true, decider: { keysAsk: false } },
+      access: {
+        holderOf: nothing,
+        asksWho: true,
+        admits: nothing,
+        asksAdmins: true,
+        decider: { keysAsk: false },
+      },
       settings: {
         get config() {
           return nothing()
         },
       },
+      credentials: { directory, log, confirm: nothing, userValues: nothing },
       signIn: nothing,
     },
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },

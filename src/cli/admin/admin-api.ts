@@ -77,13 +77,28 @@ export async function adminApi(flags: FlagTexts): Promise<AdminApi> {
           token: token ?? value(settings.auth.adminTokens)[0],
         }))
   const base = await gatewayUrl(flags, found.address)
-  const door: Door = { base, token: found.token }
+  const door: Door = { base, token: found.token, root: '/admin' }
   return {
     base,
     clientBase: found.baseUrl ?? base,
     request: (method, path, body) => request(door, { method, path, body }),
     events: (method, path, options) => events(door, { method, path, ...options }),
   }
+}
+
+/** As whom a user's own commands come. */
+export const userTokenVariable = 'COMPOZY_TOKEN'
+
+/** The API of whoever uses servers, below `/me`, with a key or token of their own; nothing in a configuration is one. */
+export async function userApi(flags: FlagTexts): Promise<Pick<AdminApi, 'request'>> {
+  const token = flags['token']?.at(-1) ?? (process.env[userTokenVariable] || undefined)
+  if (token === undefined)
+    throw new UsageError(
+      `say who you are: your own key in ${userTokenVariable}, or --token; an admin stores for somebody else with --owner`,
+    )
+  const address = flags['url'] === undefined ? await readSettings(flags, addressOf) : null
+  const door: Door = { base: await gatewayUrl(flags, address), token, root: '/me' }
+  return { request: (method, path, body) => request(door, { method, path, body }) }
 }
 
 /** The path of a server, for `request`. Throws a UsageError for what would be another path. */
@@ -105,6 +120,7 @@ export function asJson(value: unknown): string {
 interface Door {
   readonly base: string
   readonly token: string | undefined
+  readonly root: '/admin' | '/me'
 }
 
 interface Call {
@@ -138,6 +154,7 @@ const signs: readonly (readonly [path: RegExp, member: string])[] = [
   [/^\/groups\/[^/]+$/, 'members'],
   [/^\/keys$/, 'keys'],
   [/^\/cluster$/, 'cluster'],
+  [/^\/credentials(?:\?|$)/, 'credentials'],
   [/^\/openapi\.json$/, 'openapi'],
 ]
 
@@ -146,7 +163,7 @@ function isOfGateway(
   status: number,
   answer: Record<string, unknown> | null,
 ): boolean {
-  if (method === 'DELETE') return status === 204
+  if (method === 'DELETE' || status === 204) return status === 204 && method !== 'GET'
   if (answer === null) return false
   if (method !== 'GET') return typeof answer['message'] === 'string'
   const member = signs.find(([known]) => known.test(path))?.[1]
@@ -187,12 +204,9 @@ async function* events(door: Door, call: Call): AsyncGenerator<StreamEvent> {
     : refusal(door, status, parsed(text))
 }
 
-function send(
-  { base, token }: Door,
-  { method, path, body, signal }: Call,
-  accept: string,
-): Promise<Response> {
-  return fetch(`${base}/admin${path}`, {
+function send(door: Door, { method, path, body, signal }: Call, accept: string): Promise<Response> {
+  const { base, token, root } = door
+  return fetch(`${base}${root}${path}`, {
     method,
     // A redirect would carry the token somewhere else.
     redirect: 'manual',
@@ -205,7 +219,7 @@ function send(
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }).catch((thrown: unknown) => {
-    throw unreachable({ base, token }, thrown)
+    throw unreachable(door, thrown)
   })
 }
 

@@ -2,6 +2,7 @@
  * A session's way to the members of a group: the part of it that uses each of them, opened when it is first needed,
  * and the lists that they give to this client.
  */
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { GatewayError } from '../../errors.ts'
 import { rpcCodes } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
@@ -71,6 +72,10 @@ export abstract class SessionMembers extends GroupClient implements ChangeHearer
 
   get principalId(): string {
     return this.whole.principalId
+  }
+
+  get owner(): CredentialOwner | null {
+    return this.whole.owner
   }
 
   protected get caller(): Caller {

@@ -3,6 +3,7 @@
  * group's at each member that has something to say. The client hears one acknowledgement, of what was accepted;
  * members that come later are joined, and those that come back are asked again.
  */
+import { type CredentialOwner, ownerOf } from '../../access/owner/credential-owner.ts'
 import type { Grants } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
 import { type Listen, stamped, startListen, stepListen } from '../../protocol/bridge/listen.ts'
@@ -27,6 +28,7 @@ const acknowledged = 'notifications/subscriptions/acknowledged'
 export class GroupSubscription implements OpenRequest, ResponseOwner, ChangeHearer {
   readonly endless = true
   readonly principalId: string
+  readonly owner: CredentialOwner | null
   readonly grants: Grants | null
   readonly clientKey: string
   readonly serverName: string
@@ -49,6 +51,7 @@ export class GroupSubscription implements OpenRequest, ResponseOwner, ChangeHear
     this.#idText = idTextOf(inbound.message)
     this.principalId = inbound.principalId
     this.grants = inbound.principal.grants
+    this.owner = ownerOf(inbound.principal)
     this.clientKey = inbound.clientKey
     this.serverName = group.key
     const { requests } = group.parts

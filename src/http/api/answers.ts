@@ -85,6 +85,9 @@ export const serverStatus = Type.Object(
     sessions: count('Client sessions that are open on it.'),
     stderrTail: Type.Array(Type.String(), { description: 'The last lines of its standard error.' }),
     closed: nullable(Type.String(), 'Why nobody can come in at its endpoints; null where somebody can.'),
+    users: Type.Optional(
+      count('Users that have it open, where each has one of their own; left out for all other servers.'),
+    ),
     disabledAt: nullable(
       Type.String(),
       'When an admin has switched it off, in ISO 8601; null while it is on.',

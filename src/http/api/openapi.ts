@@ -11,7 +11,7 @@ import { keyIdSchema } from '../../registry/access/key-schema.ts'
 import { serverNamePattern } from '../../registry/server-name.ts'
 import { errorAnswer } from './answers.ts'
 import type { OperationId } from './operation.ts'
-import type { Operation } from './operation-form.ts'
+import { type Operation, tags } from './operation-form.ts'
 import { operations } from './operations.ts'
 
 /** A route as Elysia lists it. */
@@ -49,15 +49,7 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: baseUrl }],
-    tags: [
-      { name: 'servers', description: 'The registry of MCP servers.' },
-      { name: 'keys', description: 'Keys that open servers, or this API.' },
-      { name: 'tools', description: 'The tools of all servers.' },
-      { name: 'configuration', description: 'The settings, and the servers of the file.' },
-      { name: 'figures', description: 'Metrics, and this document.' },
-      { name: 'people', description: 'Who asks, and signing in and out in a browser.' },
-      { name: 'health', description: 'For probes; open to everyone.' },
-    ],
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       schemas,
@@ -74,8 +66,20 @@ export function openApiDocument(routes: readonly ListedRoute[], baseUrl: string)
 }
 
 function parametersOf(path: string): Record<string, unknown> {
-  if (path.includes(':name')) return { parameters: [nameParameter] }
-  return path.includes(':id') ? { parameters: [idParameter] } : {}
+  const parameters = [
+    ...(path.includes(':name') ? [nameParameter] : []),
+    ...(path.includes(':id') ? [idParameter] : []),
+    ...(path.includes(':credential') ? [credentialParameter] : []),
+  ]
+  return parameters.length === 0 ? {} : { parameters }
+}
+
+const credentialParameter = {
+  name: 'credential',
+  in: 'path',
+  required: true,
+  description: 'The name of a credential, as the definition of the server has it.',
+  schema: { type: 'string' },
 }
 
 const idParameter = {

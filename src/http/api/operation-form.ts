@@ -2,8 +2,20 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { ErrorCode } from '../../errors.ts'
 
+/** What operations are about, in the order of the document. */
+export const tags = {
+  servers: 'The registry of MCP servers.',
+  keys: 'Keys that open servers, or this API.',
+  tools: 'The tools of all servers.',
+  credentials: 'What users of servers are known by there.',
+  configuration: 'The settings, and the servers of the file.',
+  figures: 'Metrics, and this document.',
+  people: 'Who asks, and signing in and out in a browser.',
+  health: 'For probes; open to everyone.',
+} as const
+
 export interface Operation {
-  readonly tag: 'servers' | 'keys' | 'tools' | 'configuration' | 'figures' | 'health' | 'people'
+  readonly tag: keyof typeof tags
   readonly summary: string
   /** Who may ask: `admin` as the access rules of the admin API say, `everyone` without credentials. */
   readonly access: 'admin' | 'everyone'

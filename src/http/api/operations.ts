@@ -14,6 +14,7 @@ import { approvalOperations } from './approval-operations.ts'
 import { clusterOperations } from './cluster-operations.ts'
 import { configurationOperations } from './configuration-operations.ts'
 import { consoleOperations } from './console-operations.ts'
+import { credentialOperations, errorsOfCredentials } from './credentials/credential-operations.ts'
 import * as keys from './key-answers.ts'
 import type { Operation } from './operation-form.ts'
 import { toolCall } from './tool-call-schema.ts'
@@ -339,6 +340,7 @@ export const operations = {
       'SERVER_STARTING',
       'SERVER_UNAVAILABLE',
       'SERVER_DISABLED',
+      ...errorsOfCredentials,
       'UPSTREAM_CLOSED',
       'UPSTREAM_TIMEOUT',
       'UPSTREAM_UNAUTHORIZED',
@@ -349,6 +351,7 @@ export const operations = {
   ...approvalOperations,
   ...consoleOperations,
   ...clusterOperations,
+  ...credentialOperations,
   followEvents: {
     tag: 'figures',
     summary: 'Calls as they end, and servers as they come and go: an event stream.',

@@ -57,13 +57,14 @@ export function sessionOf(
   return cookie === null ? null : (signIn?.find(cookie) ?? null)
 }
 
-/** Refuses whatever a page of another site could have made a browser send. */
+/** Refuses whatever a page of another site could have made a browser send; `token` is what a form has in place of the header. */
 export function checkPage(
   request: Request,
   session: BrowserSession,
   externalBase: string,
+  token: string | null = request.headers.get(csrfHeader),
 ): GatewayError | null {
-  const given = Buffer.from(request.headers.get(csrfHeader) ?? '')
+  const given = Buffer.from(token ?? '')
   const expected = Buffer.from(session.csrf)
   const known = given.length === expected.length && timingSafeEqual(given, expected)
   return known && isOwnPage(request, externalBase)

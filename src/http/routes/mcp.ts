@@ -1,5 +1,8 @@
 /** What the routes of both MCP faces share: their parts, reading a message, and the shape of a failure. */
+
 import { itemIn } from '../../access/items.ts'
+import { type CredentialOwner, ownerOf } from '../../access/owner/credential-owner.ts'
+import type { Principal } from '../../access/principal.ts'
 import { GatewayError, reasonOf, shownError } from '../../errors.ts'
 import type { Directory } from '../../group/directory.ts'
 import type { GroupFace } from '../../group/face.ts'
@@ -67,7 +70,7 @@ export function targetOf(
   const server = servers.get(name)
   if (server) {
     context.log.mcp = name
-    return server
+    return server.perOwner ? server.as(ownerOf(context.principal)) : server
   }
   const entry = groups.group(name)
   if (entry === undefined) {
@@ -85,6 +88,11 @@ export function isGroup(target: McpTarget): target is GroupFace {
 /** What the sessions of a target are filed under. */
 export function sessionKeyOf(target: McpTarget): string {
   return isGroup(target) ? target.key : target.name
+}
+
+/** Whose credentials a session of this principal uses at a target; null where it uses nobody's. */
+function ownerAt(target: McpTarget, principal: Principal): CredentialOwner | null {
+  return isGroup(target) ? ownerOf(principal) : target.owner
 }
 
 /** What a group needs of the request that brings it a message. */
@@ -217,14 +225,15 @@ export function mcpFailure(
 export function openSession(
   { sessions, servers }: McpParts,
   context: RequestContext,
-  serverName: string,
+  target: McpTarget,
   endpoint: Endpoint,
 ): Session | Promise<Session> {
   const { id: principalId, grants } = context.principal
+  const [serverName, owner] = [sessionKeyOf(target), ownerAt(target, context.principal)]
   const clientKey = clientKeyOf(context)
   const open = (): Session => {
     const session = sessions.open(
-      { principalId, clientKey, serverName, endpoint },
+      { principalId, clientKey, serverName, owner, endpoint },
       (lost) => void keepLane(servers, lost),
     )
     session.grants = grants

@@ -16,32 +16,39 @@ import { contextOf, type RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
 import { checkPage, cookieOf, isOwnPage, isSecure, setCookie } from '../hooks/browser-door.ts'
 import { replyEmpty, replyError, replyText } from '../reply.ts'
+import type { MyCredentialsParts } from './credentials/my-credentials.ts'
 
 export interface MeParts {
   /** The room of sign-ins, loaded when somebody comes. */
   signIn(): Promise<SignIn>
-  readonly access: Pick<Access, 'holderOf' | 'asksWho' | 'asksAdmins'> & {
+  readonly access: Pick<Access, 'holderOf' | 'asksWho' | 'asksAdmins' | 'admits'> & {
     readonly decider: Pick<Access['decider'], 'keysAsk'>
   }
   /** Those in force. */
   readonly settings: { readonly config: Pick<Config, 'console' | 'baseUrl' | 'auth'> }
+  /** What users store for servers. */
+  readonly credentials: Omit<MyCredentialsParts, 'access'>
 }
 
 const loginSeconds = 600
 const bodyBytesMax = 16 * 1024
+/** Of a form: a value, each byte of it escaped. */
+const formBytesMax = 256 * 1024
 /** A path on this host, and no other host: `//evil.example` and `/\evil.example` are others. */
 const localPath = /^\/(?!\/)[\w\-./?&=%~!$()*+,;:@]{0,500}$/
 
-type Handler = (request: Request, context: RequestContext) => Response | Promise<Response>
+type Named = { readonly [Name in 'name' | 'id' | 'file' | 'credential']?: string }
+type Handler = (request: Request, context: RequestContext, named: Named) => Response | Promise<Response>
 
 /** A handler as that of a route for people in a browser, whose requests were admitted for this area. */
 export function personRoute(handler: Handler, area: RequestContext['area']) {
-  return async ({ request }: { request: Request }): Promise<Response> => {
+  // Elysia leaves params out where a path has none, whatever its types say.
+  return async ({ request, params }: { request: Request; params?: Named }): Promise<Response> => {
     const context = contextOf(request)
     // Should the router ever read a path differently from the hooks, the request goes nowhere.
     if (context.area !== area) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     try {
-      return await handler(request, context)
+      return await handler(request, context, params ?? {})
     } catch (thrown) {
       if (!(thrown instanceof GatewayError)) throw thrown
       const error = shownError(thrown, context.requestId)
@@ -58,8 +65,27 @@ export function meRoutes(parts: MeParts) {
   return new Elysia()
     .get(
       '/me',
-      route((_, context) => showMe(parts, context)),
+      route((request, context) => (wantsPage(request) ? mine.page(parts, context) : showMe(parts, context))),
       routeOf('getMe'),
+    )
+    .get(
+      '/me/credentials',
+      route((_, context) => mine.list(parts, context)),
+      routeOf('listMyCredentials'),
+    )
+    .put(
+      '/me/credentials/:name/:credential',
+      route((request, context, named) => mine.set(parts, request, context, named)),
+      routeOf('setMyCredential'),
+    )
+    .delete(
+      '/me/credentials/:name/:credential',
+      route((_, context, named) => mine.remove(parts, context, named)),
+      routeOf('removeMyCredential'),
+    )
+    .post(
+      '/me/forms',
+      route((request, context) => takeForm(parts, request, context)),
     )
     .post(
       '/me/session',
@@ -111,7 +137,9 @@ async function signInByToken(parts: MeParts, request: Request, context: RequestC
     )
   }
   const { session, headers } = await openSession(parts, context, principal)
-  return answer('signIn', 200, shownPerson(principal, session), headers)
+  return isForm(request)
+    ? goOn(context.externalBase, headers)
+    : answer('signIn', 200, shownPerson(principal, session), headers)
 }
 
 /** Who holds the token that was sent to sign in with. A form of another site must not sign anybody in as somebody else. */
@@ -124,7 +152,7 @@ export async function holderOfSent(
     throw new GatewayError('ORIGIN_FORBIDDEN', 'Signing in takes a page of the gateway itself.')
   }
   requireSafeCookie(externalBase)
-  const token = tokenIn(await readBodyText(request, bodyBytesMax))
+  const token = tokenIn(await readBodyText(request, bodyBytesMax), isForm(request))
   return token === null ? null : access.holderOf(token)
 }
 
@@ -139,7 +167,8 @@ export async function openSession(
   return { session, headers: { 'set-cookie': setCookie('session', externalBase, cookie, seconds) } }
 }
 
-function tokenIn(text: string): string | null {
+function tokenIn(text: string, byForm: boolean): string | null {
+  if (byForm) return new URLSearchParams(text).get('token')
   try {
     const body: unknown = JSON.parse(text)
     return isObject(body) && typeof body['token'] === 'string' ? body['token'] : null
@@ -150,17 +179,123 @@ function tokenIn(text: string): string | null {
 
 /** Signs out whoever has the cookie. */
 export async function signOut(
-  { signIn }: MeParts,
+  parts: MeParts,
   request: Request,
   { browser, externalBase }: RequestContext,
 ): Promise<Response> {
-  if (browser === undefined) throw new GatewayError('UNAUTHENTICATED', 'Nobody is signed in here.')
+  if (browser === undefined) throw nobodyHere()
   const refusal = checkPage(request, browser, externalBase)
   if (refusal !== null) throw refusal
+  return await endSession(parts, browser, externalBase, replyEmpty(204))
+}
+
+async function endSession(
+  { signIn }: MeParts,
+  browser: BrowserSession,
+  externalBase: string,
+  response: Response,
+): Promise<Response> {
   ;(await signIn()).end(browser)
-  const response = replyEmpty(204)
   response.headers.set('set-cookie', setCookie('session', externalBase, '', 0))
   return response
+}
+
+function nobodyHere(): GatewayError {
+  return new GatewayError('UNAUTHENTICATED', 'Nobody is signed in here.')
+}
+
+/** What a form of the page at `/me` asks for: it has no script that could send a header or another method. */
+async function takeForm(parts: MeParts, request: Request, context: RequestContext): Promise<Response> {
+  const { browser, externalBase } = context
+  if (browser === undefined) throw nobodyHere()
+  const form = new URLSearchParams(await readBodyText(request, formBytesMax))
+  const refusal = checkPage(request, browser, externalBase, form.get('csrf'))
+  if (refusal !== null) throw refusal
+  const [action, done] = [form.get('action'), goOn(externalBase)]
+  if (action === 'sign-out') return await endSession(parts, browser, externalBase, done)
+  await mine.byForm(parts, context, action ?? '', form)
+  return done
+}
+
+/** What a person has just sent is not sent again when they look at the page anew. */
+function goOn(externalBase: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(null, {
+    status: 303,
+    headers: { location: `${externalBase}/me`, 'cache-control': 'no-store', ...headers },
+  })
+}
+
+function isForm({ headers }: Request): boolean {
+  return /^application\/x-www-form-urlencoded\b/i.test(headers.get('content-type') ?? '')
+}
+
+/** A person who looks gets a page, a program JSON. */
+function wantsPage({ headers }: Request): boolean {
+  return /\btext\/html\b/i.test(headers.get('accept') ?? '')
+}
+
+/** Loaded when somebody comes: most gateways store nothing for their users. */
+const mine = {
+  async list({ credentials, access }: MeParts, context: RequestContext) {
+    const { myServers } = await import('./credentials/my-credentials.ts')
+    const { owner, servers } = await myServers({ ...credentials, access }, context)
+    return answer('listMyCredentials', 200, { owner, servers })
+  },
+  async set(
+    { credentials, access }: MeParts,
+    request: Request,
+    context: RequestContext,
+    { name: server = '', credential: name = '' }: Named,
+  ) {
+    const { readValue, requireOwnPage, setMine } = await import('./credentials/my-credentials.ts')
+    requireOwnPage(context)
+    const { value } = await readValue(request)
+    await setMine({ ...credentials, access }, context, { server, name, value })
+    return replyEmpty(204)
+  },
+  async remove(
+    { credentials, access }: MeParts,
+    context: RequestContext,
+    { name: server = '', credential: name = '' }: Named,
+  ) {
+    const { removeMine, requireOwnPage } = await import('./credentials/my-credentials.ts')
+    requireOwnPage(context)
+    await removeMine({ ...credentials, access }, context, { server, name })
+    return replyEmpty(204)
+  },
+  async byForm(
+    { credentials, access }: MeParts,
+    context: RequestContext,
+    action: string,
+    form: URLSearchParams,
+  ) {
+    const { removeMine, setMine } = await import('./credentials/my-credentials.ts')
+    const [server = '', name = '', value = ''] = ['server', 'name', 'value'].map(
+      (field) => form.get(field) ?? '',
+    )
+    const parts = { ...credentials, access }
+    if (action === 'set') await setMine(parts, context, { server, name, value })
+    else if (action === 'remove') await removeMine(parts, context, { server, name })
+    else throw new GatewayError('BAD_REQUEST', 'The form says neither set nor remove.')
+  },
+  async page({ credentials, access, signIn }: MeParts, context: RequestContext) {
+    const [{ myServers }, { pageOf }, people] = await Promise.all([
+      import('./credentials/my-credentials.ts'),
+      import('./credentials/my-page.ts'),
+      signIn(),
+    ])
+    const { principal, browser = null, externalBase: base } = context
+    const nobody = principal.role === 'anonymous'
+    const who = nobody ? null : { principal: principal.shown, name: principal.name ?? null }
+    const page = { base, who, browser, issuer: people.atIssuer, servers: [], note: null }
+    if (nobody) return pageOf(page)
+    try {
+      return pageOf({ ...page, servers: (await myServers({ ...credentials, access }, context)).servers })
+    } catch (thrown) {
+      if (!(thrown instanceof GatewayError)) throw thrown
+      return pageOf({ ...page, note: thrown.details })
+    }
+  },
 }
 
 async function beginSignIn(

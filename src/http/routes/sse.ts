@@ -40,7 +40,7 @@ export function sseHandler(parts: McpParts): McpHandler {
   return async (_request, context, serverName) => {
     try {
       const target = await targetOf(parts, serverName, context)
-      const session = await openSession(parts, context, sessionKeyOf(target), 'sse')
+      const session = await openSession(parts, context, target, 'sse')
       context.log.sessionId = session.shortHash
       const path = serverName === '' ? '/mcp' : `/mcp-proxy/${serverName}`
       const endpoint = `${context.externalBase}${path}/message?sessionId=${session.id}`

@@ -268,7 +268,7 @@ async function initialize(
   const message = oneMessage(inbound)
   if (message.kind !== 'request')
     throw new GatewayError('INVALID_REQUEST', 'The message initialize is a request and needs an id.')
-  const session = await openSession(parts, context, sessionKeyOf(target), 'stream')
+  const session = await openSession(parts, context, target, 'stream')
   noteSession(context, session)
   const giveUp = () =>
     parts.sessions.close(session, new GatewayError('SESSION_UNKNOWN', 'The session could not be opened.'))

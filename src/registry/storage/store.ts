@@ -22,8 +22,8 @@ export function storageFull(path: string): string {
   return `The disk of ${path} is full. Make room there and try again; what was stored before is whole.`
 }
 
-/** What is kept beside definitions, a text each: keys, which doors they have closed, approved tools. */
-export const recordKinds = ['key', 'closed door', 'approval'] as const
+/** What is kept beside definitions, a text each: keys, which doors they have closed, approved tools, sealed credentials. */
+export const recordKinds = ['key', 'closed door', 'approval', 'credential'] as const
 export type RecordKind = (typeof recordKinds)[number]
 /** Beside these, how far a replica has come with what all of them share. */
 export type KeptKind = RecordKind | 'shared'

@@ -7,7 +7,7 @@ import type { Session } from './session.ts'
 
 /** Gives a session a lane of the server as it is registered now; `initializes` for the request that opens the session. */
 export async function leaseLane(servers: Servers, session: Session, initializes = false): Promise<Lane> {
-  const server = servers.require(session.serverName)
+  const server = servers.require(session.serverName).as(session.owner)
   const before = session.lane
   const lane = await server.lease(session, initializes)
   if (before && before !== lane) {

@@ -8,7 +8,9 @@
  * A session may be part of another one, whose client uses several servers through one address: it then has a lane
  * and a bridge of its own, and shares everything that is its client's with the whole.
  */
+
 import { mayHear } from '../../access/items.ts'
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, noRoomError } from '../../errors.ts'
 import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
@@ -53,6 +55,8 @@ export interface SessionInit {
   /** What its client is counted under, wherever a bound is for one client. */
   readonly clientKey: string
   readonly serverName: string
+  /** Whose credentials it uses where each user has some of their own; null or left out where it uses none. */
+  readonly owner?: CredentialOwner | null
   readonly endpoint: Endpoint
   readonly ledger: ByteLedger
 }
@@ -71,6 +75,7 @@ export class Session implements LaneClient, StreamOwner {
   readonly principalId: string
   readonly clientKey: string
   readonly serverName: string
+  readonly owner: CredentialOwner | null
   readonly endpoint: Endpoint
   readonly createdAtMs = performance.now()
   lastSeenMs = performance.now()
@@ -120,6 +125,7 @@ export class Session implements LaneClient, StreamOwner {
     this.clientKey = init.clientKey
     this.#ledger = init.ledger
     this.serverName = init.serverName
+    this.owner = init.owner ?? null
     this.endpoint = init.endpoint
     this.#settings = settings
     this.showing = part?.showing ?? null
@@ -142,8 +148,8 @@ export class Session implements LaneClient, StreamOwner {
 
   /** The part of this session that uses another server; it ends with the whole, or when it is closed. */
   openPart(serverName: string, showing: Showing, onLaneLost: (session: Session) => void): Session {
-    const { id, principalId, clientKey, endpoint } = this
-    const init = { id, principalId, clientKey, endpoint, serverName, ledger: this.#ledger }
+    const { id, principalId, clientKey, endpoint, owner } = this
+    const init = { id, principalId, clientKey, endpoint, owner, serverName, ledger: this.#ledger }
     const part = new Session(init, this.#settings, onLaneLost, { of: this, showing })
     part.#initialize = this.#initialize
     part.#protocolVersion = this.#protocolVersion

@@ -28,7 +28,7 @@ import { Subscription } from './subscription.ts'
 
 /** What answering takes of the rest of the gateway. */
 export interface ModernParts {
-  readonly servers: Pick<Servers, 'get'>
+  readonly servers: Pick<Servers, 'again'>
   readonly requests: ModernRequests<ModernCallDriver>
   readonly access: ModernAccess
 }
@@ -209,7 +209,7 @@ function begin(
   }
   if (route.method === 'subscriptions/listen') {
     const { principalId } = stateless.binding
-    const again = () => parts.servers.get(server.name)?.leaseStateless(principalId, client)
+    const again = () => parts.servers.again(server)?.leaseStateless(principalId, client)
     return new Subscription(parts.requests, again, lane, facts, stateless, route.params).reply
   }
   const call = startModernCall(stateless, facts)
@@ -225,6 +225,7 @@ function statelessRequest(modern: InboundRequest): ModernRequest {
     paramsText: message.text.slice(message.paramsStart, message.paramsEnd),
     envelope: route.envelope,
     binding: bindingOf(modern),
+    owner: server.owner,
     clientKey,
     grants,
     acceptsStream,

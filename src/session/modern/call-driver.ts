@@ -4,7 +4,9 @@
  * running → answered, or running → parked → running → …: the call outlives the response that parked it, and
  * the client's next request, which carries the sealed state, becomes its response.
  */
+
 import { filteredAnswer, mayHear } from '../../access/items.ts'
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf, rpcErrorText } from '../../errors.ts'
 import { stamped } from '../../protocol/bridge/listen.ts'
@@ -41,6 +43,8 @@ export interface ModernRequest {
   readonly paramsText: string
   readonly envelope: Envelope
   readonly binding: StateBinding
+  /** Whose credentials it uses where each user has some of their own; null where it uses none. */
+  readonly owner: CredentialOwner | null
   /** What its client is counted under. */
   readonly clientKey: string
   readonly grants: Grants | null
@@ -112,6 +116,10 @@ export class ModernCallDriver<State = unknown>
 
   get grants(): Grants | null {
     return this.#request.grants
+  }
+
+  get owner(): CredentialOwner | null {
+    return this.#server.owner
   }
 
   get reply(): Promise<ModernReply> {

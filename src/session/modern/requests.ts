@@ -3,6 +3,7 @@
  * Bounded: what is under way by the server's in-flight bound, what is parked by `parkedCallsMax`, both in bytes by
  * the ledger.
  */
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import type { Grants } from '../../access/reach.ts'
 import { type ErrorCode, GatewayError, noRoomError } from '../../errors.ts'
 import { type ByteLedger, heldBytesMin, type LedgerEntry, textBytes } from '../../runtime/byte-ledger.ts'
@@ -20,6 +21,8 @@ export interface OpenRequest extends Listed {
   readonly principalId: string
   /** What its client was granted; null for everything. */
   readonly grants: Grants | null
+  /** Whose credentials it uses where each user has some of their own; left out by what is soon over. */
+  readonly owner?: CredentialOwner | null
   /** What its client is counted under, wherever a bound is for one client. */
   readonly clientKey: string
   readonly serverName: string

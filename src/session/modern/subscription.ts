@@ -2,7 +2,9 @@
  * A stateless client's `subscriptions/listen` on a legacy server: the gateway's own stream, fed from a lane
  * that it shares with others of its principal (protocol/bridge/listen.ts).
  */
+
 import { mayHear } from '../../access/items.ts'
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { type Grants, reachOf } from '../../access/reach.ts'
 import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { type Listen, startListen, stepListen } from '../../protocol/bridge/listen.ts'
@@ -29,6 +31,7 @@ import {
 export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
   readonly id: string
   readonly principalId: string
+  readonly owner: CredentialOwner | null
   readonly grants: Grants | null
   readonly clientKey: string
   readonly serverName: string
@@ -62,6 +65,7 @@ export class Subscription implements OpenRequest, LaneClient, ResponseOwner {
     this.#idText = request.idText
     this.principalId = request.binding.principalId
     this.grants = request.grants
+    this.owner = request.owner
     this.clientKey = request.clientKey
     this.serverName = request.binding.serverName
     this.id = `listen ${crypto.randomUUID()}`

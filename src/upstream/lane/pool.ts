@@ -102,6 +102,16 @@ export class LanePool {
     await Promise.all([...this.#byKey.values(), ...this.#leaving].map((lane) => lane.close(error)))
   }
 
+  /** One that takes calls right now; null for none. */
+  anyReady(): Lane | null {
+    return [...this.#byKey.values()].find((lane) => lane.ready !== null) ?? null
+  }
+
+  /** Whether nobody has used any lane for so long. */
+  isIdle(nowMs: number, idleMs: number): boolean {
+    return this.#leaving.size === 0 && [...this.#byKey.values()].every((lane) => lane.idleFor(nowMs, idleMs))
+  }
+
   /** Expires calls, and answers the lanes that nobody has used for `idleMs`. */
   sweep(nowMs: number, idleMs: number): Lane[] {
     for (const lane of this.#leaving) lane.expire(nowMs)

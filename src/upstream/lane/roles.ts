@@ -23,6 +23,9 @@ export interface LaneRole {
   readonly why: string
 }
 
+/** The lane of somebody, by the era that it is opened in. */
+export type RoleOf = (era: Era) => LaneRole
+
 /** A lane as log lines name it: whose it is. Its key may hold the id of a session, which is a secret. */
 export function laneName({ key, owner }: Pick<LaneRole, 'key' | 'owner'>): string {
   if (owner !== null) return `own of ${callerOf(owner.principalId)}`

@@ -10,7 +10,7 @@ export class CallCounters {
   inFlightMax: number
   /** How many of these other replicas leave to this one; all of them where there are no others. */
   sharedMax = Number.POSITIVE_INFINITY
-  readonly #metrics: Metrics
+  readonly #metrics: Pick<Metrics, 'requestStarted' | 'requestEnded'>
   #inFlight = 0
   #total = 0
   #failed = 0
@@ -18,7 +18,7 @@ export class CallCounters {
   #durationMs = 0
   #idleWaiters: (() => void)[] = []
 
-  constructor(name: string, inFlightMax: number, metrics: Metrics) {
+  constructor(name: string, inFlightMax: number, metrics: Pick<Metrics, 'requestStarted' | 'requestEnded'>) {
     this.#name = name
     this.inFlightMax = inFlightMax
     this.#metrics = metrics
@@ -74,6 +74,26 @@ export class CallCounters {
       toolErrors: this.#toolErrors,
       avgResponseTime: ended > 0 ? Math.round((this.#durationMs / ended) * 1_000_000) : 0,
     }
+  }
+}
+
+/** Those of what one user has of a server: its calls are counted at the server too, whose bound they are under. */
+export class OwnedCallCounters extends CallCounters {
+  readonly #whole: CallCounters
+
+  constructor(name: string, whole: CallCounters) {
+    super(name, Number.POSITIVE_INFINITY, { requestStarted() {}, requestEnded() {} })
+    this.#whole = whole
+  }
+
+  override started(): void {
+    this.#whole.started()
+    super.started()
+  }
+
+  override ended(durationMs: number, outcome: CallOutcome): void {
+    this.#whole.ended(durationMs, outcome)
+    super.ended(durationMs, outcome)
   }
 }
 

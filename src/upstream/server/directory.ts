@@ -1,4 +1,5 @@
 /** What the HTTP room may ask of the registered servers. `upstream/server/servers.ts` implements it. */
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { CallWatch } from '../connection/calls.ts'
 import type { OutputTail } from './output-tail.ts'
@@ -7,6 +8,8 @@ export type ServerState = 'disconnected' | 'connecting' | 'connected' | 'error'
 
 /** Wire form of a status (CONTRACT.md, "Admin API"): durations in nanoseconds, times in ISO 8601. */
 export interface ServerStatus {
+  /** How many users have it open, where each has one of their own; absent for all others. */
+  users?: number
   name: string
   status: ServerState
   lastConnected: string | null
@@ -60,6 +63,8 @@ export interface ServerEntry {
   settled(): boolean
   /** Resolves when this start of it has come to an end of either kind, or after `waitMs`. */
   untilSettled(waitMs: number): Promise<void>
+  /** What this user has of it, where each has one of their own; itself otherwise. */
+  as?(owner: CredentialOwner | null): ServerEntry
   /** Every page, tool filter applied. Rejects with a GatewayError when the server does not answer. */
   listTools(): Promise<ToolDescription[]>
   /** The `tools/call` result, or rejects with a GatewayError (503, 504, or the JSON-RPC error as UPSTREAM_ERROR). */

@@ -13,6 +13,7 @@ import type { Era } from '../../protocol/eras.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { EraMismatch } from '../connection/handshake.ts'
 import { primaryOrder } from '../lane/roles.ts'
+import { HttpStatusError } from '../transports/http/failure.ts'
 
 /** Longest wait for a sign of the era; a server that is slow to start has the rest of its time for `initialize`. */
 export const eraSilenceMs = 5_000
@@ -96,4 +97,16 @@ export class FirstContact {
     if (modern === undefined || !(legacy instanceof EraMismatch && legacy.certain)) return legacy
     return new GatewayError(modern.code, `${modern.details} (${legacy.details})`)
   }
+}
+
+/** The refusal of one connection by a server that has another one, with what helps where it can have one only. */
+export function refusedBesideAnother(
+  error: GatewayError,
+  { isolation, transport }: ServerDefinition,
+): GatewayError {
+  const refused = error instanceof EraMismatch || error instanceof HttpStatusError
+  const exited = transport === 'stdio' && error.code === 'UPSTREAM_CLOSED'
+  if (isolation === 'shared' || !(refused || exited)) return error
+  const hint = 'It has another connection already: if it takes one only, set isolation: shared'
+  return new GatewayError(error.code, `${error.details.replace(/\.$/, '')}. ${hint}`, error.retryAfterSeconds)
 }

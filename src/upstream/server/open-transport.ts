@@ -5,6 +5,7 @@ import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition, UpstreamTls } from '../../registry/definition.ts'
 import { definitionToWire, secretValuesOf, urlSecrets } from '../../registry/definition-wire.ts'
 import { isSecretName, isWorthHiding } from '../../registry/secret-looking.ts'
+import { userNamesOf, withoutUserEscapes } from '../../registry/secrets/user-values.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
@@ -65,11 +66,12 @@ export function openTransport(
 ): UpstreamTransport {
   const { limits, timeouts } = config
   if (definition.unread !== undefined) throw new GatewayError('SERVER_UNAVAILABLE', definition.unread)
+  const { env, headers } = forUser(definition)
   if (definition.transport === 'stdio')
     return createStdioTransport({
       command: definition.command,
       args: definition.args,
-      env: childEnvironment(process.env, definition.env, config.security.childEnvironment),
+      env: childEnvironment(process.env, env, config.security.childEnvironment),
       cwd: definition.cwd,
       lineBytesMax: limits.lineBytesMax,
       inputQueueCharsMax: limits.lineBytesMax,
@@ -81,7 +83,7 @@ export function openTransport(
   const proxies = outgoingProxies(process.env)
   const options = {
     url: definition.url,
-    headers: definition.headers,
+    headers,
     lineBytesMax: limits.lineBytesMax,
     secrets,
     proxies,
@@ -89,6 +91,15 @@ export function openTransport(
     guardUrl: upstreamGuard(urlPolicy, proxies),
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
+}
+
+/** `env` and `headers` as they are sent; throws for a definition that nobody's values were put into and that needs some. */
+function forUser(definition: ServerDefinition): Pick<ServerDefinition, 'env' | 'headers'> {
+  const { env, headers, name, userValues } = definition
+  if (userValues !== undefined) return definition
+  if (userNamesOf(definition).length > 0)
+    throw new GatewayError('CREDENTIAL_MISSING', `${name} takes credentials of each user.`)
+  return { env: withoutUserEscapes(env), headers: withoutUserEscapes(headers) }
 }
 
 /** What is given of it; an empty text would be taken for a certificate. */

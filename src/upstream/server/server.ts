@@ -6,6 +6,7 @@
  * client speaks wherever the server speaks it too. When the primary fails, calls are refused with the time
  * until the next attempt.
  */
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { pinsOf } from '../../access/pins.ts'
 import { reachOf } from '../../access/reach.ts'
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
@@ -23,9 +24,8 @@ import { EraMismatch, type GatewayIdentity, olderTransportStatuses } from '../co
 import type { LaneHost, LaneSettings } from '../lane/host.ts'
 import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
-import { gatewayRole, laneName, primaryRole, sessionRole, statelessRole } from '../lane/roles.ts'
+import { gatewayRole, laneName, primaryRole, type RoleOf, sessionRole, statelessRole } from '../lane/roles.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
-import { HttpStatusError } from '../transports/http/failure.ts'
 import type { UpstreamTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
 import type {
@@ -36,10 +36,11 @@ import type {
   ToolAnswer,
   ToolDescription,
 } from './directory.ts'
+import { refusedBesideAnother } from './first-contact.ts'
 import { opensStream } from './open-transport.ts'
 import type { OutputTail } from './output-tail.ts'
-import { checkProcesses, type ServerParts } from './parts.ts'
-import { Supervisor } from './supervisor.ts'
+import { checkProcesses, laneSettingsOf, type ServerParts, type ServerStanding } from './parts.ts'
+import { disabledError, Supervisor } from './supervisor.ts'
 import { askingForTools, callTool, listTools, requireTool, ToolTable } from './tools.ts'
 
 /**
@@ -53,15 +54,6 @@ const statusLinesMax = 50
 const toolsListMs = 10_000
 /** The words in which a server tells of it. */
 const toolsChanged = scanMessage(rpcNotification('notifications/tools/list_changed', null))
-
-/** What stays under a name when another definition or another process takes the place of one before. */
-export interface ServerStanding {
-  /** When an admin has switched it off, ISO 8601; null while it is on. */
-  readonly disabledAt: string | null
-  readonly output: OutputTail
-  /** True once one of that name has settled: what follows is no start of the gateway any more. */
-  readonly settledBefore: boolean
-}
 
 export class Server implements ServerEntry, LaneHost {
   readonly definition: ServerDefinition
@@ -83,6 +75,10 @@ export class Server implements ServerEntry, LaneHost {
   readonly #note: (line: string) => void
   /** Every call of a client's is counted in and out here. */
   readonly counters: CallCounters
+  /** Whose it is, where each user has one of their own; null for everybody's. */
+  readonly owner: CredentialOwner | null
+  /** True for one that is nobody's: who uses it has another one (`as`). */
+  readonly perOwner: boolean = false
 
   constructor(
     definition: ServerDefinition,
@@ -95,22 +91,26 @@ export class Server implements ServerEntry, LaneHost {
     this.#parts = parts
     parts.pin(definition)
     this.#standing = standing
+    const { owner = null, held = null, counters = null } = standing.ofUser ?? {}
+    this.owner = owner
     this.log = parts.log
     this.identity = parts.identity
     this.mask = parts.maskOf(definition)
     this.laneSettings = laneSettingsOf(definition, parts)
     this.#pool = new LanePool(this)
-    this.counters = new CallCounters(definition.name, parts.inFlightMax, parts.metrics)
+    this.counters = counters ?? new CallCounters(definition.name, parts.inFlightMax, parts.metrics)
     this.#note = standing.output.writerOf(definition, this.mask)
     this.#supervisor = new Supervisor({
       definition,
-      disabled: standing.disabledAt !== null,
+      held: standing.disabledAt === null ? held : disabledError(definition.name),
+      onDemand: owner !== null,
       parts,
       laneOf: (role) => {
         const lane = this.#pool.get(role)
         if (role === gatewayRole) this.#pool.spare(lane)
         return lane
       },
+      readyLane: () => this.#pool.anyReady(),
       stateChanged: () => parts.stateChanged(this),
       lost: () => this.listChanged(null),
       overOlderTransport: (refusal) => this.#overOlderTransport(refusal),
@@ -129,6 +129,21 @@ export class Server implements ServerEntry, LaneHost {
   /** Child processes, those that are starting included. */
   get processes(): number {
     return this.definition.transport === 'stdio' ? this.#pool.count : 0
+  }
+
+  /** What this user has of it; itself where it is everybody's, and for nobody in particular. */
+  as(_owner: CredentialOwner | null): Server {
+    return this
+  }
+
+  /** Child processes that are this user's alone. */
+  processesOfOwner(owner: CredentialOwner): number {
+    return this.owner === owner ? this.processes : 0
+  }
+
+  /** Whether nobody has used any of its connections for so long. */
+  isIdle(nowMs: number, idleMs: number): boolean {
+    return this.counters.inFlight === 0 && this.#pool.isIdle(nowMs, idleMs)
   }
 
   /** Those of them that only a client of this name uses. */
@@ -185,8 +200,7 @@ export class Server implements ServerEntry, LaneHost {
   async lease(client: LaneClient, initializes = false): Promise<Lane> {
     const { startWaitMs } = this.#parts
     const waitMs = initializes ? startWaitMs * initializePatience : startWaitMs
-    const laneOf = (era: Era): Lane => this.#pool.get(sessionRole(this.definition, client, era))
-    const lane = await this.#openInEra('legacy', laneOf, waitMs)
+    const lane = await this.#openInEra('legacy', (era) => sessionRole(this.definition, client, era), waitMs)
     lane.join(client)
     return lane
   }
@@ -197,7 +211,7 @@ export class Server implements ServerEntry, LaneHost {
    */
   async leaseStateless(principalId: string, client: LaneClient | null): Promise<Lane> {
     const lane = await this.#openInEra('modern', (era) =>
-      this.#pool.get(statelessRole(this.definition, principalId, client, era)),
+      statelessRole(this.definition, principalId, client, era),
     )
     lane.touch()
     return lane
@@ -286,8 +300,8 @@ export class Server implements ServerEntry, LaneHost {
   // For the lanes.
 
   createTransport(owner: LaneClient | null): UpstreamTransport {
-    if (this.definition.transport === 'stdio') checkProcesses(this.#parts, owner)
-    return this.#parts.createTransport(this.definition)
+    if (this.definition.transport === 'stdio') checkProcesses(this.#parts, owner, this.owner)
+    return this.#parts.createTransport(this.definition, this.owner)
   }
 
   noise(line: string): void {
@@ -336,14 +350,14 @@ export class Server implements ServerEntry, LaneHost {
   }
 
   /** Opens a lane in the wanted era, or in the other one when the server does not speak it. */
-  async #openInEra(wanted: Era, laneOf: (era: Era) => Lane, waitMs = this.#parts.startWaitMs): Promise<Lane> {
+  async #openInEra(wanted: Era, roleOf: RoleOf, waitMs = this.#parts.startWaitMs): Promise<Lane> {
     const supervisor = this.#supervisor
-    await supervisor.untilReachable(waitMs)
+    await supervisor.untilReachable(waitMs, true, roleOf)
     const other: Era = wanted === 'legacy' ? 'modern' : 'legacy'
     const order = supervisor.mayspeak(wanted) ? [wanted, other] : [other]
     let refused: GatewayError | null = null
     for (const era of order) {
-      const lane = laneOf(era)
+      const lane = this.#pool.get(roleOf(era))
       try {
         await lane.open()
         supervisor.spoke(era, true)
@@ -369,27 +383,9 @@ export class Server implements ServerEntry, LaneHost {
     const asked = definition.transportGuessed === true && refusal instanceof EraMismatch
     if (!asked || !olderTransportStatuses.includes(refusal.upstreamStatus ?? 0)) return false
     const older: ServerDefinition = { ...definition, transport: 'sse', transportGuessed: false }
-    if (!(await opensStream(this.#parts.createTransport(older), definition.startTimeoutMs))) return false
+    if (!(await opensStream(this.#parts.createTransport(older, this.owner), definition.startTimeoutMs)))
+      return false
     this.log.info({ mcp: this.name }, 'the server speaks HTTP+SSE: it goes on with transport sse')
     return this.#parts.goesOnAs(this, older)
   }
-}
-
-function laneSettingsOf(definition: ServerDefinition, parts: ServerParts): LaneSettings {
-  return {
-    callIdleMs: definition.timeoutMs ?? parts.callIdleMs,
-    callTotalMs: parts.callTotalMs,
-    resultBytesMax: parts.resultBytesMax,
-    startTimeoutMs: definition.startTimeoutMs,
-    lanesPerClientMax: parts.lanesPerClientMax,
-  }
-}
-
-/** The refusal of one connection by a server that has another one, with what helps where it can have one only. */
-function refusedBesideAnother(error: GatewayError, { isolation, transport }: ServerDefinition): GatewayError {
-  const refused = error instanceof EraMismatch || error instanceof HttpStatusError
-  const exited = transport === 'stdio' && error.code === 'UPSTREAM_CLOSED'
-  if (isolation === 'shared' || !(refused || exited)) return error
-  const hint = 'It has another connection already: if it takes one only, set isolation: shared'
-  return new GatewayError(error.code, `${error.details.replace(/\.$/, '')}. ${hint}`, error.retryAfterSeconds)
 }

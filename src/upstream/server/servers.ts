@@ -1,9 +1,12 @@
 /** Every registered server by name: the only owner of supervisors. */
+import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { GatewayError, serverUnknownError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { isOfEachUser } from '../../registry/secrets/user-values.ts'
 import type { ServerDirectory, ServerOrigin, Trial, TrialPatience } from './directory.ts'
 import { OutputTail } from './output-tail.ts'
-import type { ServerParts, ServerSettings, ServerSurroundings } from './parts.ts'
+import type { OwnerChange, ServerParts, ServerSettings, ServerStanding, ServerSurroundings } from './parts.ts'
+import { PerOwnerServer } from './per-owner-server.ts'
 import { Server } from './server.ts'
 import { disabledError } from './supervisor.ts'
 import { Trials } from './trial.ts'
@@ -20,6 +23,8 @@ export interface ServersListener {
   added?(name: string): void
   /** It is connected, or is so no longer. */
   stateChanged?(name: string): void
+  /** What one user has of it is connected, or another than before. */
+  ownerChanged?(name: string, owner: CredentialOwner, what: OwnerChange): void
 }
 
 /** How long calls in flight may go on at a server that is restarted or switched off. */
@@ -45,8 +50,15 @@ export class Servers implements ServerDirectory {
       if (this.#byName.get(server.name) !== server) return
       for (const listener of this.#listeners) listener.stateChanged?.(server.name)
     }
+    const ownerChanged: ServerParts['ownerChanged'] = (server, owner, what) => {
+      if (this.#byName.get(server.name) !== server) return
+      for (const listener of this.#listeners) listener.ownerChanged?.(server.name, owner, what)
+    }
+    const processesOfOwner: ServerParts['processesOfOwner'] = (owner) =>
+      this.#all().reduce((sum, server) => sum + server.processesOfOwner(owner), 0)
     const processesInUse = () => this.processes
-    this.#parts = { ...parts, goesOnAs, stateChanged, processesInUse, processesOwnedBy }
+    const counts = { processesInUse, processesOwnedBy, processesOfOwner }
+    this.#parts = { ...parts, goesOnAs, stateChanged, ownerChanged, ...counts }
   }
 
   /** Goes on with these settings: calls, connections and processes that are there keep to them too. */
@@ -66,6 +78,22 @@ export class Servers implements ServerDirectory {
 
   get(name: string): Server | undefined {
     return this.#byName.get(name)
+  }
+
+  /** What this user has of the server of that name: what everybody has, where nobody has one of their own. */
+  of(name: string, owner: CredentialOwner | null): Server | undefined {
+    return this.#byName.get(name)?.as(owner)
+  }
+
+  /** The same of a server, as it is registered now; undefined once it is gone. */
+  again({ name, owner }: Pick<Server, 'name' | 'owner'>): Server | undefined {
+    return this.of(name, owner)
+  }
+
+  /** Something that this user has stored for a server is another; `ended`: is there no more. */
+  credentialsChanged(name: string, owner: CredentialOwner, ended: boolean): void {
+    const server = this.#byName.get(name)
+    if (server instanceof PerOwnerServer) server.credentialsChanged(owner, ended)
   }
 
   /** The server of that name. Throws SERVER_UNKNOWN. */
@@ -99,7 +127,7 @@ export class Servers implements ServerDirectory {
       throw new GatewayError('DEFINITION_EXISTS', `A server named ${definition.name} is already registered.`)
     const output = new OutputTail(this.#parts.log)
     const standing = { disabledAt: this.#parts.disabledAt(definition.name), output, settledBefore: false }
-    const server = new Server(definition, origin, this.#parts, standing)
+    const server = this.#make(definition, origin, standing)
     this.#byName.set(definition.name, server)
     this.#parts.metrics.serverAdded(definition.name)
     server.start(startDelayMs === 0 ? null : Bun.sleep(startDelayMs))
@@ -170,6 +198,11 @@ export class Servers implements ServerDirectory {
     for (const { output } of all) output.close()
   }
 
+  #make(definition: ServerDefinition, origin: ServerOrigin, standing: ServerStanding): Server {
+    const Kind = isOfEachUser(definition) ? PerOwnerServer : Server
+    return new Kind(definition, origin, this.#parts, standing)
+  }
+
   #all(): Server[] {
     return [...this.#byName.values(), ...this.#draining]
   }
@@ -183,7 +216,7 @@ export class Servers implements ServerDirectory {
     if (!old) throw new GatewayError('SERVER_UNKNOWN', `There is no server named ${name}.`)
     const { definition = old.definition, origin = old.origin, disabledAt = old.disabledAt } = change
     const standing = { disabledAt, output: old.output, settledBefore: old.settled() }
-    const server = new Server(definition, origin, this.#parts, standing)
+    const server = this.#make(definition, origin, standing)
     this.#byName.set(name, server)
     for (const listener of this.#listeners) listener.stateChanged?.(name)
     return { server, old }

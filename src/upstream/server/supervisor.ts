@@ -12,7 +12,7 @@ import { maskUrl } from '../../registry/mask.ts'
 import { EraMismatch } from '../connection/handshake.ts'
 import type { Lane } from '../lane/lane.ts'
 import { probeLane } from '../lane/probe.ts'
-import { type LaneRole, modernRole, primaryRole } from '../lane/roles.ts'
+import { type LaneRole, modernRole, primaryRole, type RoleOf } from '../lane/roles.ts'
 import { SessionForgotten } from '../lane/session-renewals.ts'
 import { eraSilenceMs, FirstContact } from './first-contact.ts'
 import { type HealthFigures, ServerHealth } from './health.ts'
@@ -42,11 +42,15 @@ export function disabledError(name: string): GatewayError {
 
 export interface Supervised {
   readonly definition: ServerDefinition
-  /** True for one that an admin has switched off: it is never started. */
-  readonly disabled: boolean
+  /** Why it is never started: an admin has switched it off, or there are no credentials for it. Null for all others. */
+  readonly held: GatewayError | null
+  /** True for one that is started when somebody asks for it first, and not before. */
+  readonly onDemand: boolean
   readonly parts: Pick<ServerParts, 'log' | 'openAccess' | 'startWaitMs' | 'healthProbeMs'>
   /** The lane of this role, not opened yet. */
   laneOf(role: LaneRole): Lane
+  /** Another lane that takes calls; null for none. */
+  readyLane(): Lane | null
   /** The server is another one from here on, or may be. */
   lost(): void
   /** It is connected, or is so no longer, or fails for another reason. */
@@ -72,6 +76,8 @@ export class Supervisor {
   #lookAgainAtMs = 0
   /** False while an attempt is known to do no good before its time. */
   #hastens = true
+  /** For whom it is started, where it is started for somebody: the first lane is theirs then. */
+  #startedFor: RoleOf | null = null
 
   constructor(server: Supervised) {
     this.#server = server
@@ -90,12 +96,12 @@ export class Supervisor {
 
   /** True once it was connected or has failed for a known reason, or is not to be started at all. */
   get settled(): boolean {
-    return this.#server.disabled || this.health.settled
+    return this.#server.held !== null || this.health.settled
   }
 
   /** Begins connecting in the background once `after` has resolved, until when it counts as connecting already. */
   start(after: Promise<unknown> | null): void {
-    if (this.#server.disabled) return
+    if (this.#server.held !== null) return
     this.health.connecting()
     if (after === null) void this.#connect()
     else void after.then(() => (this.#stopped ? undefined : this.#connect()))
@@ -130,18 +136,25 @@ export class Supervisor {
 
   /** Why calls are refused now and when to try again. */
   unavailable(): GatewayError {
-    if (this.#server.disabled) return disabledError(this.#server.definition.name)
-    return this.health.unavailable(performance.now())
+    return this.#server.held ?? this.health.unavailable(performance.now())
   }
 
   /**
    * Resolves when calls may be sent; waits at most `waitMs` for a server that is starting, and has one that is down
    * started: a server that ends after each answer, or is back in a moment, is there for whoever asks.
    */
-  async untilReachable(waitMs = this.#server.parts.startWaitMs, hastens = true): Promise<void> {
+  async untilReachable(
+    waitMs = this.#server.parts.startWaitMs,
+    hastens = true,
+    startsFor: RoleOf | null = null,
+  ): Promise<void> {
     const { health } = this
     const { name } = this.#server.definition
     if (health.state === 'connected') return
+    if (this.#server.onDemand && health.state !== 'connecting') {
+      this.#startedFor = startsFor
+      if (health.state === 'disconnected' && !this.#stopped) this.start(null)
+    }
     if (hastens) this.#hasten()
     if (health.state === 'connecting' || health.hastened) await health.untilSettled(waitMs)
     if (this.#stopped) throw new GatewayError('SERVER_UNKNOWN', `The server ${name} was removed.`)
@@ -160,7 +173,9 @@ export class Supervisor {
 
   /** A lane is gone. */
   laneClosed(lane: Lane, error: GatewayError, wasReady: boolean): void {
-    if (lane === this.#primary && wasReady && !this.#stopped) this.#failed(error)
+    if (lane !== this.#primary || !wasReady || this.#stopped) return
+    if (this.#server.onDemand && !lane.lost) this.#unused()
+    else this.#failed(error)
   }
 
   /** A request could not be brought to the server: the next sweep looks whether anybody is there. */
@@ -174,7 +189,8 @@ export class Supervisor {
     const { health } = this
     const lane = this.#primary?.established ? this.#primary : null
     if (health.retryAtMs > 0) {
-      if (nowMs >= health.retryAtMs) this.#attempt()
+      // Whoever asks for what is started on demand only has it tried at once.
+      if (nowMs >= health.retryAtMs && (!this.#server.onDemand || health.hastened)) this.#attempt()
       return
     }
     const { healthCheckEnabled } = this.#server.definition
@@ -198,6 +214,8 @@ export class Supervisor {
 
   async #connect(): Promise<void> {
     if (this.#stopped) return
+    const startsFor = this.#startedFor
+    this.#startedFor = null
     const { definition } = this.#server
     this.health.connecting()
     this.#attemptAtMs = performance.now()
@@ -218,7 +236,7 @@ export class Supervisor {
     for (let era = contact.next; era !== null; era = contact.next) {
       if (contact.repeats) await Bun.sleep(repeatPauseMs)
       if (this.#stopped) return
-      const failure = await this.#open(era, contact.boundMs(deadlineMs - performance.now()))
+      const failure = await this.#open(era, contact.boundMs(deadlineMs - performance.now()), startsFor)
       if (this.#stopped) return
       if (failure === null) {
         this.health.started()
@@ -236,11 +254,11 @@ export class Supervisor {
   }
 
   /** Tries the primary lane in this era; answers what kept it, or null when it is there (or was, and is lost again). */
-  async #open(era: Era, boundMs: number): Promise<GatewayError | null> {
+  async #open(era: Era, boundMs: number, startsFor: RoleOf | null): Promise<GatewayError | null> {
     const { definition, parts } = this.#server
-    const lane = this.#server.laneOf(primaryRole(definition, parts.openAccess, era))
-    this.#primary = lane
     try {
+      const lane = this.#server.laneOf(startsFor?.(era) ?? primaryRole(definition, parts.openAccess, era))
+      this.#primary = lane
       await lane.open(boundMs)
       // Lost again already: `laneClosed` has seen to it.
       if (this.#stopped || this.#primary !== lane) return null
@@ -296,6 +314,12 @@ export class Supervisor {
     this.#doubted = false
     this.#nextProbeMs = nowMs + this.#server.definition.healthCheckIntervalMs
     this.health.connected(nowMs)
+  }
+
+  /** Whose lane the first one was has left: another one takes its place, or nobody uses the server for now. */
+  #unused(): void {
+    this.#primary = this.#server.readyLane()
+    if (this.#primary === null) this.health.disconnected()
   }
 
   /** Nothing is torn down: sessions at the server may well outlive this. */

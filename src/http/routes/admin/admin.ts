@@ -21,8 +21,8 @@ import { serverActions } from './server-actions.ts'
 import { serverHandlers } from './servers.ts'
 import { callTool, listTools } from './tools.ts'
 
-/** Gets the name of a server or group in the path, or the id of a key. */
-type Handler = (request: Request, name: string) => Response | Promise<Response>
+/** Gets the name of a server or group in the path, or the id of a key; and the name of a credential behind it. */
+type Handler = (request: Request, name: string, credential: string) => Response | Promise<Response>
 
 /** The route group. */
 export function adminRoutes(options: AdminOptions) {
@@ -68,6 +68,7 @@ export function adminRoutes(options: AdminOptions) {
     .use(mcpRoutes(parts, route))
     .use(keyRoutes(parts, route))
     .use(clusterRoutes(parts, route))
+    .use(credentialRoutes(parts, route))
     .get(
       '/admin/approvals',
       route((request) => listApprovals(parts, request)),
@@ -96,9 +97,13 @@ export function adminRoutes(options: AdminOptions) {
 }
 
 /** What makes a handler one of a route. */
-type Route = (
-  handler: Handler,
-) => (call: { request: Request; params?: { name?: string; id?: string } }) => Promise<Response>
+type Route = (handler: Handler) => (call: { request: Request; params?: Named }) => Promise<Response>
+
+interface Named {
+  readonly name?: string
+  readonly id?: string
+  readonly credential?: string
+}
 
 function configurationRoutes(parts: AdminParts, route: Route) {
   return (
@@ -155,8 +160,9 @@ function clusterRoutes(parts: AdminParts, route: Route) {
   )
 }
 
-/** Loaded when somebody asks: most gateways have no keys. */
+/** Loaded when somebody asks: most gateways have no keys, and store no credentials. */
 const keys = () => import('./keys.ts')
+const credentials = () => import('../credentials/admin-credentials.ts')
 
 function keyRoutes(parts: AdminParts, route: Route) {
   return new Elysia()
@@ -189,6 +195,30 @@ function keyRoutes(parts: AdminParts, route: Route) {
       '/admin/keys/:id/rotate',
       route(async (request, id) => (await keys()).rotateKey(parts, request, id)),
       routeOf('rotateKey'),
+    )
+}
+
+function credentialRoutes(parts: AdminParts, route: Route) {
+  return new Elysia()
+    .post(
+      '/admin/secrets/rotate',
+      route(async (request) => (await credentials()).rotateSecrets(parts, request)),
+      routeOf('rotateSecrets'),
+    )
+    .get(
+      '/admin/credentials',
+      route(async (request) => (await credentials()).listCredentials(parts, request)),
+      routeOf('listCredentials'),
+    )
+    .put(
+      '/admin/credentials/:name/:credential',
+      route(async (request, ...names) => (await credentials()).setCredential(parts, request, ...names)),
+      routeOf('setCredential'),
+    )
+    .delete(
+      '/admin/credentials/:name/:credential',
+      route(async (request, ...names) => (await credentials()).removeCredential(parts, request, ...names)),
+      routeOf('removeCredential'),
     )
 }
 
@@ -229,7 +259,7 @@ async function reload(parts: AdminParts, request: Request): Promise<Response> {
 async function answer(
   parts: AdminParts,
   request: Request,
-  { name = '', id = '' }: { readonly name?: string; readonly id?: string },
+  { name = '', id = '', credential = '' }: Named,
   handler: Handler,
 ): Promise<Response> {
   try {
@@ -238,7 +268,7 @@ async function answer(
     if (contextOf(request).area !== 'admin') throw new GatewayError('NOT_FOUND', 'There is nothing here.')
     // Only names that exist: a log field is no place for whatever a client puts in a path.
     if (parts.directory.get(name) !== undefined) contextOf(request).log.mcp = name
-    const work = async () => await handler(request, name || id)
+    const work = async () => await handler(request, name || id, credential)
     return await (parts.store.confirm?.(work) ?? work())
   } catch (error) {
     if (error instanceof GatewayError) {

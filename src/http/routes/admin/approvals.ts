@@ -8,7 +8,7 @@ import { readTyped } from './body.ts'
 import type { AdminParts } from './parts.ts'
 import { queryDurationMs, querySwitch, queryText } from './query.ts'
 import { audit, knownEntry } from './servers.ts'
-import { toolsOf } from './tools.ts'
+import { asCaller, toolsOf } from './tools.ts'
 
 /**
  * What waits and what is approved. Servers are asked for their tools first, so that it is what they list now: those
@@ -27,7 +27,10 @@ export async function listApprovals(parts: AdminParts, request: Request): Promis
       name === null ? approvals.isPinned(definition) : definition.name === name && definition.group === null,
     )
   const lists = await Promise.all(
-    asked.map((entry) => room.watching(entry.definition, () => toolsOf(entry, waitMs))),
+    asked.map((entry) => {
+      const own = asCaller(entry, request)
+      return room.watching(own.definition, () => toolsOf(own, waitMs))
+    }),
   )
   const names = name === null ? [...room.names, ...asked.map(({ definition }) => definition.name)] : [name]
   return answer('listApprovals', 200, {

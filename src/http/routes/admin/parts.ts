@@ -2,6 +2,8 @@
 import type { Approvals } from '../../../approvals/approvals.ts'
 import type { ClusterStatus } from '../../../cluster/cluster.ts'
 import type { Config } from '../../../config/schema.ts'
+import type { UserValues } from '../../../credentials/user-values/user-values.ts'
+import type { Rotation, Vault } from '../../../credentials/vault/vault.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { GroupReport, GroupSummary } from '../../../group/reports.ts'
 import type { KeyAdmin } from '../../../identity/keys/key-admin.ts'
@@ -53,6 +55,8 @@ export interface AdminOptions {
   readonly cluster?: () => ClusterStatus | null
   /** What is done with keys, loaded when somebody does; where it is absent there are none. */
   readonly keys?: () => Promise<KeyAdmin>
+  /** What is stored of credentials; nothing when absent. */
+  readonly credentials?: AdminCredentials
   /** Why nobody can come in at a server; null where somebody can. */
   readonly closedReason?: (name: string) => string | null
   /** What of a definition is most likely not meant, a sentence without its full stop; null for nothing. */
@@ -77,6 +81,27 @@ const noApprovals: AdminApprovals = {
   heldBack: () => [],
   removed: async () => {},
   load: () => Promise.reject(new GatewayError('NOT_FOUND', 'This gateway keeps no approvals.')),
+}
+
+/** What admins do with stored credentials; the room behind it is loaded when they do. */
+export interface AdminCredentials {
+  /** What is stored, loaded when somebody asks. */
+  vault(): Promise<Pick<Vault, 'list'>>
+  userValues(): Promise<Pick<UserValues, 'set' | 'remove'>>
+  /** Seals everything with a new key. */
+  rotate(): Promise<Rotation>
+  /** A server was removed, and whatever is stored for it is for no other one. */
+  removed(name: string): Promise<void>
+}
+
+const noneStored = (): Promise<never> =>
+  Promise.reject(new GatewayError('NOT_FOUND', 'No credentials are stored here.'))
+
+const noCredentials: AdminCredentials = {
+  vault: noneStored,
+  userValues: noneStored,
+  rotate: noneStored,
+  removed: async () => {},
 }
 
 /** What admins are told of groups. */
@@ -110,6 +135,7 @@ export interface AdminParts
   readonly groups: AdminGroups
   readonly cluster: () => ClusterStatus | null
   readonly keys: () => Promise<KeyAdmin>
+  readonly credentials: AdminCredentials
   readonly closedReason: (name: string) => string | null
   readonly doubtAbout: (definition: ServerDefinition) => string | null
   readonly now: () => Date
@@ -135,6 +161,7 @@ export function withDefaults(options: AdminOptions): AdminParts {
     groups: options.groups ?? noGroups,
     cluster: options.cluster ?? (() => null),
     keys: options.keys ?? noKeys,
+    credentials: options.credentials ?? noCredentials,
     closedReason: options.closedReason ?? (() => null),
     doubtAbout: options.doubtAbout ?? (() => null),
     now: options.now ?? (() => new Date()),

@@ -109,6 +109,7 @@ async function remove(parts: AdminParts, request: Request, name: string): Promis
   parts.store.delete(name)
   await parts.directory.remove(name)
   await parts.approvals.removed(name)
+  await parts.credentials.removed(name)
   audit(parts, request, { action: 'delete', name, before: definition, after: null })
   return replyEmpty(204)
 }

@@ -1,4 +1,5 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
+import { ownerOf } from '../../../access/owner/credential-owner.ts'
 import { GatewayError, reasonOf, revokedError, shownError } from '../../../errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/json.ts'
 import { eventFrame } from '../../../session/event-stream.ts'
@@ -26,7 +27,8 @@ type Listed = Partial<ToolList>
 export async function listTools(parts: AdminParts, request: Request): Promise<Response> {
   const waitMs = queryDurationMs(request, 'wait', parts.toolsListMs) ?? parts.toolsListMs
   const name = queryText(request, 'name')
-  const entries = name === null ? parts.directory.list() : [knownEntry(parts, name)]
+  const found = name === null ? parts.directory.list() : [knownEntry(parts, name)]
+  const entries = found.map((entry) => asCaller(entry, request))
   const lists = await Promise.all(entries.map((entry) => toolsOf(entry, waitMs)))
   const heldBack = entries.flatMap(({ definition }) => heldBackAt(parts, definition.name))
   return answer('listTools', 200, {
@@ -39,6 +41,11 @@ export async function listTools(parts: AdminParts, request: Request): Promise<Re
 /** What a pinned server lists and nobody is shown. */
 function heldBackAt({ approvals }: AdminParts, mcpName: string): NonNullable<ToolList['heldBack']> {
   return approvals.heldBack(mcpName).map((name) => ({ mcpName, name }))
+}
+
+/** Where each user has a server of their own: that of whoever asks, also of an admin. Nobody acts as somebody else. */
+export function asCaller(entry: ServerEntry, request: Request): ServerEntry {
+  return entry.as?.(ownerOf(contextOf(request).principal)) ?? entry
 }
 
 /** The tools of one server, or why it has listed none within this time. */
@@ -69,7 +76,7 @@ export async function callTool(parts: AdminParts, request: Request): Promise<Res
   const { log } = contextOf(request)
   log.rpcMethod = 'tools/call'
   log.tool = shownText(call.toolName, nameCharsMax)
-  const entry = knownEntry(parts, call.mcpName)
+  const entry = asCaller(knownEntry(parts, call.mcpName), request)
   log.mcp = call.mcpName
   if (takesEvents(request)) return streamCall(parts, request, entry, call)
   const awaited = parts.streams.await(request)

@@ -1,0 +1,142 @@
+/**
+ * What a user stores for servers that take credentials of each user: `/me/credentials` and below. Written, removed and
+ * listed by name; no answer has a value.
+ */
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { type CredentialOwner, ownerOf } from '../../../access/owner/credential-owner.ts'
+import type { Principal } from '../../../access/principal.ts'
+import type { UserValues, WantedCredential } from '../../../credentials/user-values/user-values.ts'
+import { GatewayError, serverUnknownError } from '../../../errors.ts'
+import type { ServerDefinition } from '../../../registry/definition.ts'
+import { userNamesOf } from '../../../registry/secrets/user-values.ts'
+import type { Log } from '../../../telemetry/log.ts'
+import { readBodyText } from '../../body.ts'
+import type { RequestContext } from '../../context.ts'
+import { checkPage } from '../../hooks/browser-door.ts'
+
+/** What is needed of the rest of the gateway. */
+export interface MyCredentialsParts {
+  /** Every server that is registered. */
+  readonly directory: { list(): readonly { readonly definition: ServerDefinition }[] }
+  /** Resolves once what `work` has written is where all replicas have it. */
+  confirm<T>(work: () => Promise<T>): Promise<T>
+  /** What users have stored, loaded when somebody comes. */
+  userValues(): Promise<UserValues>
+  readonly access: {
+    admits(principalId: string, grants: Principal['grants'], server: string, byGroup: boolean): boolean
+  }
+  readonly log: Log
+}
+
+/** What one server takes of a user, and what is stored. */
+export interface WantingServer {
+  readonly server: string
+  readonly description: string
+  readonly credentials: readonly WantedCredential[]
+}
+
+/** Longest body: a value, each character of it escaped. */
+const bodyBytesMax = 512 * 1024
+
+/** The body of a PUT. */
+export const credentialValue = Type.Object(
+  { value: Type.String({ description: 'The credential itself; no answer ever has it.' }) },
+  { $id: 'CredentialValue', additionalProperties: false, description: 'an object with a value' },
+)
+
+/** The servers that this person may use and that take something of each user. */
+export async function myServers(
+  parts: MyCredentialsParts,
+  context: RequestContext,
+): Promise<{ owner: CredentialOwner; servers: WantingServer[] }> {
+  const owner = ownerFor(context.principal)
+  const values = await parts.userValues()
+  const servers = wantingOf(parts, context.principal).map((definition) => ({
+    server: definition.name,
+    description: definition.description,
+    credentials: values.wanted(definition, owner),
+  }))
+  return { owner, servers }
+}
+
+/** Stores a value of whoever asks. */
+export async function setMine(
+  parts: MyCredentialsParts,
+  context: RequestContext,
+  { server, name, value }: { readonly server: string; readonly name: string; readonly value: string },
+): Promise<void> {
+  const owner = ownerFor(context.principal)
+  const definition = wantingOf(parts, context.principal).find((one) => one.name === server)
+  if (definition === undefined) throw unknownServer(server)
+  const values = await parts.userValues()
+  await parts.confirm(async () => values.set(definition, owner, name, value))
+  tell(parts, context, 'set credential', `${server} ${name}`)
+}
+
+/** Takes a value of whoever asks back; also one of a server that is gone. */
+export async function removeMine(
+  parts: MyCredentialsParts,
+  context: RequestContext,
+  { server, name }: { readonly server: string; readonly name: string },
+): Promise<void> {
+  const owner = ownerFor(context.principal)
+  const values = await parts.userValues()
+  if (!(await parts.confirm(async () => values.remove(server, owner, name))))
+    throw new GatewayError('NOT_FOUND', 'You have no credential of this name there.')
+  tell(parts, context, 'remove credential', `${server} ${name}`)
+}
+
+/** A change that comes with a cookie comes from a page of the gateway's own. Throws ADMIN_FORBIDDEN. */
+export function requireOwnPage({ browser, externalBase, request }: RequestContext): void {
+  const refusal = browser === undefined ? null : checkPage(request, browser, externalBase)
+  if (refusal !== null) throw refusal
+}
+
+/** The body of a PUT. Throws BAD_REQUEST, without a word of what is in it. */
+export async function readValue(request: Request): Promise<Static<typeof credentialValue>> {
+  const text = await readBodyText(request, bodyBytesMax)
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    body = undefined
+  }
+  if (!Value.Check(credentialValue, body))
+    throw new GatewayError('BAD_REQUEST', 'Send {"value": "…"} as JSON.')
+  return body
+}
+
+/** Whose credentials a principal may write. Throws UNAUTHENTICATED for nobody in particular. */
+function ownerFor(principal: Principal): CredentialOwner {
+  const owner = ownerOf(principal)
+  if (owner !== null) return owner
+  throw new GatewayError(
+    'UNAUTHENTICATED',
+    principal.role === 'anonymous'
+      ? 'Sign in at /me/sign-in, or send "Authorization: Bearer" with a key.'
+      : 'A token of the configuration is nobody in particular, and has no credentials: use a key, or sign in.',
+  )
+}
+
+function wantingOf({ directory, access }: MyCredentialsParts, { id, grants }: Principal): ServerDefinition[] {
+  return directory
+    .list()
+    .map(({ definition }) => definition)
+    .filter(
+      (definition) => userNamesOf(definition).length > 0 && access.admits(id, grants, definition.name, true),
+    )
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Of one that the principal may not use as well: it is not there. */
+function unknownServer(server: string): GatewayError {
+  return serverUnknownError(server)
+}
+
+/** Who changed what, from where; never what it holds. */
+function tell({ log }: MyCredentialsParts, context: RequestContext, action: string, name: string): void {
+  const { principal, client, requestId } = context
+  context.log.target = name
+  log.info({ caller: principal.shown, clientIp: client, requestId, action, name }, 'credential changed')
+}
