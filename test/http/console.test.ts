@@ -103,6 +103,9 @@ describe('the page', () => {
     expect(sizes['br']).toBeLessThan(150 * 1024)
     expect(sizes['gzip']).toBeLessThan(150 * 1024)
     expect((await front.send('/console/other.js')).status).toBe(404)
+    expect((await front.send('/console/')).headers.get('content-type')).toContain('text/html')
+    const head = await front.send('/console', { method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([200, ''])
   })
 
   test('finds its files behind a proxy that puts something before all paths, whatever that is', async () => {

@@ -34,6 +34,8 @@ export const connection = {
   csrf: null as string | null,
   /** Told when the gateway knows this browser no more. */
   signedOut: () => {},
+  /** Asks who has the page open; true where that is somebody who must send something else. */
+  renew: async (): Promise<boolean> => false,
 }
 
 /** What each request of the page to the gateway carries beside the cookie, which counts for nothing without it. */
@@ -55,9 +57,20 @@ export async function call<Id extends RouteId>(id: Id, given: Given = {}): Promi
 
 /** The response of an operation that has ended well. */
 export async function send(id: RouteId, given: Given, accept: string): Promise<Response> {
+  const response = await ask(id, given, accept)
+  if (response.ok) return response
+  const failure = await failureOf(response, id)
+  // Another tab has signed in anew, and the cookie of both is another. What was refused did not run.
+  const stale = failure.status === 403 && connection.csrf !== null && (await connection.renew())
+  const again = stale ? await ask(id, given, accept) : null
+  if (again?.ok === true) return again
+  throw again === null ? failure : await failureOf(again, id)
+}
+
+function ask(id: RouteId, given: Given, accept: string): Promise<Response> {
   const [method] = routes[id]
   const { body, signal } = given
-  const response = await fetch(connection.prefix + pathOf(id, given), {
+  return fetch(connection.prefix + pathOf(id, given), {
     method,
     credentials: 'same-origin',
     cache: 'no-store',
@@ -73,8 +86,6 @@ export async function send(id: RouteId, given: Given, accept: string): Promise<R
     if (signal?.aborted === true) throw thrown
     throw new ApiFailure(0, 'UNREACHABLE', 'The gateway does not answer', unreachable)
   })
-  if (response.ok) return response
-  throw await failureOf(response, id)
 }
 
 const unreachable =

@@ -17,6 +17,12 @@ connection.signedOut = () => {
   void loadSession('Your sign-in has ended: it was too old, or what you signed in with counts no more.')
 }
 
+connection.renew = async () => {
+  const before = connection.csrf
+  await loadSession()
+  return connection.csrf !== null && connection.csrf !== before
+}
+
 /** Asks who has the page open; `note` is said to somebody who is nobody any more. */
 export async function loadSession(note: string | null = null): Promise<void> {
   try {

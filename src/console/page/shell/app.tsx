@@ -49,7 +49,14 @@ function Views() {
   )
 }
 
+/** How often a gateway that is away is asked again. */
+const awayMs = 4_000
+
 function Unreachable({ note }: { readonly note: string }) {
+  useEffect(() => {
+    const timer = setInterval(() => void loadSession(), awayMs)
+    return () => clearInterval(timer)
+  }, [])
   return (
     <main class="alone">
       <h1>The gateway does not answer</h1>

@@ -1,5 +1,5 @@
 /** Signing in, with a token or at the issuer. */
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import type { ConsoleSession } from '../../../http/api/console-answers.ts'
 import { type ApiFailure, asFailure, connection } from '../api/api.ts'
 import { session as current, signIn, signOut } from '../api/session.ts'
@@ -18,6 +18,9 @@ export function SignIn({
   const [token, setToken] = useState('')
   const [busy, setBusy] = useState(false)
   const [failure, setFailure] = useState<ApiFailure | null>(null)
+  useEffect(() => {
+    document.title = 'Sign in · Console'
+  }, [])
   const submit = async () => {
     setBusy(true)
     setFailure(null)
@@ -44,6 +47,8 @@ export function SignIn({
           if (!busy) void submit()
         }}
       >
+        {/* Password managers keep a secret under a name. */}
+        <input type="text" name="username" autocomplete="username" value="admin" hidden readOnly />
         <TextField
           label="Admin token or key"
           type="password"

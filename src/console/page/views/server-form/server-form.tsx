@@ -185,8 +185,11 @@ function readJson(text: string): Record<string, unknown> {
   const value = parsed(text)
   if (!isRecord(value))
     throw unreadable('A definition is an object, such as { "name": "files", "transport": "stdio" }.')
-  const inner = isRecord(value['mcpServers']) ? value['mcpServers'] : value
+  const map = value['mcpServers']
+  const inner = isRecord(map) ? map : value
   const [only, ...others] = Object.entries(inner)
+  if (isRecord(map) && (others.length > 0 || only === undefined))
+    throw unreadable(`It holds ${Object.keys(map).length} servers. Leave one, and add the others after it.`)
   if (others.length > 0 || only === undefined || !isRecord(only[1])) return inner
   const [name, entry] = only
   const transport =
