@@ -163,6 +163,22 @@ export function collectorProgram(): Promise<string> {
   })
 }
 
+/**
+ * Helm, and a program that judges manifests and Compose files (`../packaging/deployment-tools`); answers their folder.
+ * Both take minutes once, so they are built one package at a time and behind everything else.
+ */
+export function deploymentTools(): Promise<string> {
+  const sources = join(programs, '..', 'packaging', 'deployment-tools')
+  return once('deployment-tools', () =>
+    made('deployment-tools', [sources], async (draft) => {
+      const build = ['nice', '-n', '19', 'go', 'build', '-p', '1', '-o']
+      const env = { GOFLAGS: '-mod=readonly' }
+      await run([...build, join(draft, 'helm'), 'helm.sh/helm/v4/cmd/helm'], sources, env)
+      await run([...build, join(draft, 'deployment-check'), '.'], sources, env)
+    }),
+  )
+}
+
 /** The program of `rust/`; answers its path. */
 export function rustProgram(): Promise<string> {
   const sources = join(programs, 'rust')

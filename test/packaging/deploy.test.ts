@@ -298,6 +298,13 @@ describe('times', () => {
     expect(bears * 1000).toBeGreaterThanOrEqual(4 * defaults.timeouts.heartbeatMs)
   })
 
+  test('reverse proxies let go of an idle connection sooner than the gateway', () => {
+    const idleSeconds = /idleSecondsDefault = (\d+)/.exec(readText('src/http/listener.ts'))?.[1]
+    for (const text of [nginx, readText('deploy/compose/cluster/nginx.conf')])
+      expect(seconds(/keepalive_timeout (\w+);/.exec(text)?.[1])).toBeLessThan(Number(idleSeconds))
+    expect(seconds(/\tkeepalive (\w+)/.exec(caddyfile)?.[1])).toBeLessThan(Number(idleSeconds))
+  })
+
   test('both reverse proxies take bodies as large as the gateway does', () => {
     const mib = defaults.limits.bodyBytesMax / 1024 / 1024
     expect(nginx).toContain(`client_max_body_size ${mib}m;`)
