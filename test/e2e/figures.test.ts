@@ -6,15 +6,13 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { dashboardNames, dashboardQueries } from '../packaging/dashboards.ts'
 import { programPath } from '../packaging/repository.ts'
 import { type FaultHttp, jsonAnswer, startFaultHttp } from '../support/fault-http.ts'
-import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
-import { startProcess } from '../support/process.ts'
+import { type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
+import { prometheusProgram, startPrometheus } from '../support/prometheus.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const calls = Number(process.env['FIGURES_CALLS'] ?? 600)
 const long = calls >= 10_000
 const promtool = programPath('promtool')
-const prometheus = long ? programPath('prometheus') : null
 if (promtool === null) console.log('promtool is not installed: what it says of /metrics is left out')
 
 setDefaultTimeout(long ? 240_000 : 30_000)
@@ -136,44 +134,17 @@ describe('the figures', () => {
     expect([await check.exited, said]).toEqual([0, ''])
   })
 
-  test.if(prometheus !== null)('answer every query of the dashboards in a real Prometheus', async () => {
-    using directory = temporaryDirectory({
-      'prometheus.yml': JSON.stringify({
-        global: { scrape_interval: '1s' },
-        scrape_configs: [{ job_name: 'compozy', static_configs: [{ targets: [new URL(gateway.url).host] }] }],
-      }),
-    })
-    const port = freePort()
-    await using _ = startProcess({
-      command: [
-        prometheus ?? '',
-        `--config.file=${directory.path}/prometheus.yml`,
-        `--storage.tsdb.path=${directory.path}/data`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-    })
-    const ask = async (query: string): Promise<unknown[]> => {
-      const asked = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`)
-      const { data, error } = (await asked.json()) as { data?: { result: unknown[] }; error?: string }
-      if (data === undefined) throw new Error(`${query}: ${error}`)
-      return data.result
-    }
-    const seen = async () => (await ask('compozy_build_info').catch(() => [])).length > 0
-    await poll('Prometheus has scraped', seen, 30_000)
-    // A rate needs two samples, and calls between them.
-    for (let round = 0; round < 4; round++) {
-      await callAll(['work', 'fail', 'break'])
-      await Bun.sleep(1_000)
-    }
-    for (const query of dashboardNames.flatMap((name) => dashboardQueries(name)))
-      expect([query, (await ask(query)).length > 0]).toEqual([query, true])
-  })
+  test.if(long && prometheusProgram !== null)(
+    'answer every query of the dashboards in a real Prometheus',
+    async () => {
+      await using asked = await startPrometheus([gateway.url])
+      // A rate needs two samples, and calls between them.
+      for (let round = 0; round < 4; round++) {
+        await callAll(['work', 'fail', 'break'])
+        await Bun.sleep(1_000)
+      }
+      for (const query of dashboardNames.flatMap((name) => dashboardQueries(name)))
+        expect([query, (await asked.ask(query)).length > 0]).toEqual([query, true])
+    },
+  )
 })
-
-/** One that was free a moment ago: Prometheus does not say which one it took. */
-function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  const { port } = probe
-  probe.stop(true)
-  return port
-}

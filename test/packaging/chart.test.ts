@@ -77,7 +77,7 @@ describe('the chart', () => {
   test('sets only variables that the gateway knows', () => {
     const known = namedSettings.map(({ env }) => env)
     const named = [
-      ...new Set([...everything.matchAll(/name: (MCP_PROXY_\w+)/g)].map(([, name = '']) => name)),
+      ...new Set([...everything.matchAll(/name: ((?:MCP_PROXY|COMPOZY)_\w+)/g)].map(([, name = '']) => name)),
     ]
     expect(named.length).toBeGreaterThan(8)
     expect(named.filter((name) => !known.includes(name.replace(/_FILE$/, '')))).toEqual([])

@@ -1,15 +1,18 @@
 /**
  * What deploy/compose/cluster starts, without its containers: two gateways with the environment and the configuration
- * of the Compose file, a real Redis, and nginx with the shipped configuration, where both are installed.
+ * of the Compose file, a real Redis, and nginx with the shipped configuration, where both are installed. FIGURES_CALLS
+ * lets a real Prometheus answer the queries of the dashboard of replicas as well (`bun run test:long:figures`).
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
+import { commandOf, poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { startProcess } from '../support/process.ts'
+import { prometheusProgram, startPrometheus } from '../support/prometheus.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { freePort, type RedisServer, redisProgram, startRedis } from '../support/redis-server.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+import { dashboardQueries } from './dashboards.ts'
 import { at, programPath, readText, readYaml, replaceOnce } from './repository.ts'
 
 setDefaultTimeout(60_000)
@@ -19,6 +22,9 @@ const possible = nginx !== null && redisProgram !== null
 if (!possible) console.log('nginx or Redis is not installed: what Compose starts is left out')
 
 const token = 'token-of-a-client'
+const adminToken = 'token-of-an-admin'
+const promtool = programPath('promtool')
+const queries = process.env['FIGURES_CALLS'] !== undefined && prometheusProgram !== null
 const server = {
   name: 'raw',
   transport: 'stdio',
@@ -86,8 +92,9 @@ describe.if(possible)('two gateways behind nginx', () => {
     redis = await startRedis(['--requirepass', 'password-of-valkey'])
     place = temporaryDirectory({
       'global-tokens': `${token}\n`,
-      'admin-tokens': 'token-of-an-admin\n',
+      'admin-tokens': `${adminToken}\n`,
       'cluster-secret': `${'0123456789abcdef'.repeat(4)}\n`,
+      'secrets-key': `${Buffer.alloc(32, 7).toString('base64')}\n`,
       'redis-url': `redis://:password-of-valkey@127.0.0.1:${redis.port}\n`,
     })
     gateways = await Promise.all(
@@ -115,6 +122,43 @@ describe.if(possible)('two gateways behind nginx', () => {
     await poll('nginx has logged them', async () => proxy.sent().length >= 13)
     const counts = gateways.map(({ url }) => proxy.sent().filter((to) => to === new URL(url).host).length)
     expect(Math.min(...counts)).toBeGreaterThanOrEqual(5)
+  })
+
+  test.if(promtool !== null)('have figures that promtool finds nothing wrong with', async () => {
+    const headers = { authorization: `Bearer ${adminToken}` }
+    const page = async () => await (await fetch(`${gateways[0]?.url}/metrics`, { headers })).text()
+    await poll('both to be seen', async () => (await page()).includes('compozy_cluster_members 2\n'))
+    const check = Bun.spawn([promtool ?? '', 'check', 'metrics'], {
+      stdin: new Blob([await page()]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const said = `${await check.stdout.text()}${await check.stderr.text()}`
+    expect([await check.exited, said]).toEqual([0, ''])
+  })
+
+  test.if(queries)('answer every query of the dashboard of replicas in a real Prometheus', async () => {
+    await using prometheus = await startPrometheus(
+      gateways.map(({ url }) => url),
+      adminToken,
+    )
+    await using client = await RawClient.open(face, { token })
+    // A rate needs two samples, and calls between them.
+    for (let round = 0; round < 4; round++) {
+      for (let id = 0; id < 4; id++) await call(client, 10 * round + id)
+      await Bun.sleep(1_000)
+    }
+    for (const query of dashboardQueries('replicas'))
+      expect([query, (await prometheus.ask(query)).length > 0]).toEqual([query, true])
+  })
+
+  test('show themselves to whoever asks at one of them', async () => {
+    // As in the container: the token is that of its configuration.
+    const env = { MCP_PROXY_ADMIN_TOKENS_FILE: join(place.path, 'admin-tokens') }
+    const command = [...commandOf('executable'), 'cluster', 'status', '--url', gateways[0]?.url ?? '']
+    const asked = Bun.spawn(command, { env, cwd: place.path, stdout: 'pipe', stderr: 'pipe' })
+    expect([await asked.exited, await asked.stderr.text()]).toEqual([0, ''])
+    expect((await asked.stdout.text()).match(/ serving /g)).toHaveLength(2)
   })
 
   test('go on with every session while one of them is stopped, without a failed call', async () => {

@@ -18,16 +18,9 @@ if (asked && !possible) console.log('Go is not installed: the chart is not rende
 const chart = join(repository, 'deploy/helm')
 /** What everybody has to give. */
 const tokens = { globalTokens: ['global-token'], adminTokens: ['admin-token'] }
-const secrets = {
-  ...tokens,
-  clusterSecret: ['0123456789abcdef'.repeat(4)],
-  valkeyPassword: '0123456789abcdef',
-}
-const external = {
-  ...tokens,
-  clusterSecret: secrets.clusterSecret,
-  redisUrl: 'rediss://user:pw@redis.example.com:6379',
-}
+const sealing = { clusterSecret: ['0123456789abcdef'.repeat(4)], secretsKey: `${'A'.repeat(43)}=` }
+const secrets = { ...tokens, ...sealing, valkeyPassword: '0123456789abcdef' }
+const external = { ...tokens, ...sealing, redisUrl: 'rediss://user:pw@redis.example.com:6379' }
 
 interface Ended {
   readonly code: number
@@ -219,6 +212,11 @@ describe.if(possible)('the chart', () => {
       why: 'no secret',
       values: { secrets: tokens },
       says: 'secrets.clusterSecret: give one that all replicas have',
+    },
+    {
+      why: 'no key',
+      values: { secrets: { ...secrets, secretsKey: '' } },
+      says: 'secrets.secretsKey: give the key that stored credentials are sealed with',
     },
     {
       why: 'no password',

@@ -12,6 +12,7 @@ export async function loadedWithSecrets(
     'global-tokens': 'one,two\n',
     'admin-tokens': 'three\n',
     'cluster-secret': `${'0123456789abcdef'.repeat(4)}\n`,
+    'secrets-key': `${'A'.repeat(43)}=\n`,
     'redis-url': 'redis://:0123456789abcdef@valkey:6379\n',
   }
   using place = temporaryDirectory({ 'compozy.yaml': text, ...secrets })

@@ -81,6 +81,7 @@ describe('the settings of replicas', () => {
         secret: ['0123456789abcdef'.repeat(4)],
         advertise: address,
       },
+      secrets: { key: expect.stringContaining('AAAA') },
     })
   })
 

@@ -25,7 +25,7 @@ What values have to do with each other, which their schema cannot say. One line 
 {{- end -}}
 {{- end -}}
 {{- if $secrets.existingSecret -}}
-{{- range $key := list "globalTokens" "adminTokens" "clusterSecret" "valkeyPassword" "redisUrl" -}}
+{{- range $key := list "globalTokens" "adminTokens" "clusterSecret" "secretsKey" "valkeyPassword" "redisUrl" -}}
 {{- if get $secrets $key -}}
 {{- fail (printf "secrets.%s does not count beside secrets.existingSecret; put it into that Secret, or leave one of them out" $key) -}}
 {{- end -}}
@@ -34,6 +34,9 @@ What values have to do with each other, which their schema cannot say. One line 
 {{- if and $values.cluster.enabled (not $secrets.existingSecret) -}}
 {{- if not $secrets.clusterSecret -}}
 {{- fail "secrets.clusterSecret: give one that all replicas have, such as from \"openssl rand -hex 32\", or cluster.enabled=false" -}}
+{{- end -}}
+{{- if not (regexMatch "^[A-Za-z0-9+/]{43}=" $secrets.secretsKey) -}}
+{{- fail "secrets.secretsKey: give the key that stored credentials are sealed with, as \"openssl rand -base64 32\" prints one" -}}
 {{- end -}}
 {{- if and $values.valkey.enabled $secrets.redisUrl -}}
 {{- fail "secrets.redisUrl is of a Redis of your own: with it, valkey.enabled=false" -}}
