@@ -15,7 +15,7 @@ test('has every command, and none that is not there', async () => {
   const commands = all.map((words) => words.join(' ')).filter((words) => !groups.includes(words))
   expect(commandsOn(page).sort()).toEqual(commands.sort())
   for (const words of commands) expect(page).toContain(`\n## compozy ${words}\n`)
-})
+}, 30_000)
 
 test('shows the help and the output that there is', async () => {
   expect(await commandsPage(page)).toBe(page)

@@ -11,6 +11,7 @@ import { type CallerWay, callerWays } from '../support/callers.ts'
 import { echoingWires, startEchoingUpstream } from '../support/echoing-upstreams.ts'
 import type { FaultHttp } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
+import { processesAtHome } from '../support/process-facts.ts'
 
 const users = ['ada', 'bob', 'cleo'] as const
 type User = (typeof users)[number]
@@ -284,6 +285,19 @@ describe('the server itself', () => {
     expect((await gateway.admin(at, { method: 'DELETE', headers: bearer('a1') })).status).toBe(204)
     expect((await gateway.admin(at, { method: 'DELETE', headers: bearer('a1') })).status).toBe(404)
   })
+})
+
+test('no process has anything of two users', async () => {
+  for (const user of users) expect((await store(user, 'pipe', `canary-${user}-apart`)).status).toBe(204)
+  const clients = users.map((user) => new Clients(textOf(user)))
+  for (const own of clients) await toldBy(await own.at('/mcp-proxy/pipe', 'stream'), 'pipe', '')
+  const found = processesAtHome(gateway.directory).map((pid) => {
+    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1')
+    return users.filter((user) => environment.includes(`canary-${user}-apart`))
+  })
+  expect(found.filter((owners) => owners.length > 1)).toEqual([])
+  expect(found.flat().sort()).toEqual([...users])
+  for (const own of clients) await own.close()
 })
 
 test('no value is in a log line, in the audit, in what servers print, or in the state directory', async () => {

@@ -138,7 +138,8 @@ async function request(door: Door, call: Call): Promise<Record<string, unknown>>
     throw unreachable(door, thrown)
   })
   const answer = parsed(text)
-  if (response.ok && isOfGateway(call, response.status, answer)) return answer ?? {}
+  const asked = door.root === '/admin' ? call : { ...call, path: `${door.root}${call.path}` }
+  if (response.ok && isOfGateway(asked, response.status, answer)) return answer ?? {}
   throw refusal(door, response.status, response.ok ? null : answer)
 }
 
@@ -155,6 +156,7 @@ const signs: readonly (readonly [path: RegExp, member: string])[] = [
   [/^\/keys$/, 'keys'],
   [/^\/cluster$/, 'cluster'],
   [/^\/credentials(?:\?|$)/, 'credentials'],
+  [/^\/me\/credentials$/, 'servers'],
   [/^\/openapi\.json$/, 'openapi'],
 ]
 

@@ -5,7 +5,15 @@
  */
 import { reasonOf, shownError } from '../../errors.ts'
 import type { Asked } from '../../http/routes/elsewhere.ts'
-import { answererOf, isGroup, type McpParts, sendTo, sessionKeyOf, waysOf } from '../../http/routes/mcp.ts'
+import {
+  answererOf,
+  isGroup,
+  type McpParts,
+  ownerAt,
+  sendTo,
+  sessionKeyOf,
+  waysOf,
+} from '../../http/routes/mcp.ts'
 import { type MessageText, rpcRequest, scanMessage } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import { Exchange } from '../../session/legacy/exchange.ts'
@@ -77,7 +85,14 @@ export class Adoption {
     const message = scanMessage(record.initialize)
     if (message === null) return null
     const session = mcp.sessions.takeOver(
-      { id, principalId, clientKey, serverName, endpoint: 'stream' },
+      {
+        id,
+        principalId,
+        clientKey,
+        serverName,
+        owner: ownerAt(target, context.principal),
+        endpoint: 'stream',
+      },
       (lost) => void keepLane(mcp.servers, lost),
     )
     session.grants = context.principal.grants

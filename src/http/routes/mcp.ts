@@ -91,7 +91,7 @@ export function sessionKeyOf(target: McpTarget): string {
 }
 
 /** Whose credentials a session of this principal uses at a target; null where it uses nobody's. */
-function ownerAt(target: McpTarget, principal: Principal): CredentialOwner | null {
+export function ownerAt(target: McpTarget, principal: Principal): CredentialOwner | null {
   return isGroup(target) ? ownerOf(principal) : target.owner
 }
 
