@@ -220,7 +220,7 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await rows.nth(1).waitFor({ state: 'detached' })
     await press(page, 'Pause')
     await call('fail')
-    await page.getByText('; 1 wait. ').waitFor()
+    await page.getByText('1 wait.').waitFor()
     expect(await rows.count()).toBe(1)
     await rows.first().click()
     await page.getByRole('heading', { name: 'One call' }).waitFor()

@@ -78,6 +78,8 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/group/lists/interim-list.ts': 'what stands in for a late list, a rule of its own',
   'src/console/page/parts/virtual-rows.tsx': 'one way to show a list, beside table.tsx',
   'src/console/page-files.ts': 'what the build puts another module in the place of',
+  'src/console/page/shell/boundary.tsx': 'what keeps a fault to one view',
+  'src/console/page/views/calls/callers.tsx': 'a part of a view with a list of its own',
   'src/console/page/api/frames.ts': 'a pure rule with a table of its own',
   'src/console/page/views/not-found.tsx': 'a view, one file each',
   'src/http/api/console-operations.ts':

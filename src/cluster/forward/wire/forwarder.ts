@@ -60,7 +60,6 @@ const ascii = /^[\x00-\x7f]*$/
 
 export class Forwarder {
   readonly #wire: PeerWire
-  #leaves = false
   /** Requests under way at each member, which end when it is known to be dead. */
   readonly #flights = new Map<InstanceId, Set<Cancellation>>()
   /** Those of them that are no streams of a client that only listens. */
@@ -107,12 +106,6 @@ export class Forwarder {
     for (const cancellation of [...(this.#flights.get(instance) ?? [])]) cancellation.cancel()
   }
 
-  /** This member goes: streams that it passes on end in good order, and their clients come back elsewhere. */
-  leave(): void {
-    this.#leaves = true
-    for (const instance of this.waitedFor()) this.gone(instance)
-  }
-
   /** The members at which requests are under way. */
   waitedFor(): readonly InstanceId[] {
     return [...this.#flights.keys()]
@@ -152,34 +145,19 @@ export class Forwarder {
       }
     }
     const isStream = answer.mediaType === 'text/event-stream'
-    const body = bodyOf(answer, {
-      idText: isStream ? idText : null,
-      cancellation,
-      heard: () => this.#wire.heard(address),
-      done,
-      endsWell: () => isStream && this.#leaves,
-    })
+    const body = bodyOf(answer, isStream ? idText : null, cancellation, () => this.#wire.heard(address), done)
     const response = new Response(body, init)
     return { kind: 'answered', response: isStream ? markEventStream(response) : response }
   }
 }
 
-interface Passing {
-  /** The request that is answered before its stream is cut; null for none. */
-  readonly idText: string | null
-  readonly cancellation: Cancellation
-  /** More has come. */
-  heard(): void
-  /** Nothing more comes. */
-  done(): void
-  /** Whether a stream that breaks off is to end as if it were over. */
-  endsWell(): boolean
-}
-
 /** The body as it comes. One that breaks off is cut; on an event stream the request is answered first. */
 function bodyOf(
   answer: Http1Answer,
-  { idText, cancellation, heard, done, endsWell }: Passing,
+  idText: string | null,
+  cancellation: Cancellation,
+  heard: () => void,
+  done: () => void,
 ): ReadableStream<Uint8Array> {
   const place = new EventPlace()
   return new ReadableStream<Uint8Array>(
@@ -197,8 +175,7 @@ function bodyOf(
           controller.enqueue(piece)
         } catch (thrown) {
           done()
-          if (idText === null && !endsWell()) controller.error(thrown)
-          else if (idText === null) controller.close()
+          if (idText === null) controller.error(thrown)
           else {
             const last = eventFrame(rpcErrorText(ownerLostError(), idText), null, null)
             controller.enqueue(new TextEncoder().encode(place.isBetween ? last : `\n\n${last}`))

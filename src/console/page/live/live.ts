@@ -20,6 +20,8 @@ type StatesListener = (states: readonly StateEvent[]) => void
 
 /** What waits for the next frame; more is not shown, and said so. */
 const waitingMax = 2_000
+/** What a view is told of the time before it was opened. */
+const recentMax = 500
 const pauseMsMin = 1_000
 const pauseMsMax = 15_000
 /** A page that nobody sees gets no frames. */
@@ -28,6 +30,7 @@ const hiddenMs = 500
 const callListeners = new Set<CallsListener>()
 const stateListeners = new Set<StatesListener>()
 let calls: CallEvent[] = []
+let recent: CallEvent[] = []
 let states: StateEvent[] = []
 let missed = 0
 let scheduled = false
@@ -36,6 +39,11 @@ let scheduled = false
 export function onCalls(listener: CallsListener): () => void {
   callListeners.add(listener)
   return () => callListeners.delete(listener)
+}
+
+/** The last calls before now, oldest first. */
+export function recentCalls(): readonly CallEvent[] {
+  return recent
 }
 
 /** States of servers as they change; all of them whenever the stream begins. */
@@ -95,6 +103,7 @@ function giveOn(): void {
   missed = 0
   scheduled = false
   if (newStates.length > 0) for (const listener of stateListeners) listener(newStates)
+  recent = [...recent, ...newCalls].slice(-recentMax)
   if (newCalls.length > 0 || newMissed > 0)
     for (const listener of callListeners) listener(newCalls, newMissed)
 }

@@ -1,6 +1,7 @@
 /** What is on the screen: signing in, or the views with the way to them. */
 import { useEffect } from 'preact/hooks'
 import { loadSession, session } from '../api/session.ts'
+import { countCallers } from '../live/callers.ts'
 import { follow } from '../live/live.ts'
 import { countCalls } from '../live/rates.ts'
 import { watchServers } from '../live/servers.ts'
@@ -10,6 +11,7 @@ import { Failure } from '../parts/failure.tsx'
 import { useRoute } from '../router.ts'
 import { useStore } from '../store.ts'
 import { NotFound, viewAt } from '../views/all-views.ts'
+import { Boundary } from './boundary.tsx'
 import { Frame } from './frame.tsx'
 import { NoRole, SignIn } from './sign-in.tsx'
 
@@ -34,7 +36,7 @@ function Views() {
   const { parts } = useRoute()
   useEffect(() => {
     const left = new AbortController()
-    const ends = [countCalls(), watchServers()]
+    const ends = [countCalls(), countCallers(), watchServers()]
     void follow(left.signal)
     return () => {
       left.abort()
@@ -44,7 +46,9 @@ function Views() {
   const { component: View, key } = viewAt(parts) ?? { component: NotFound, key: '?' }
   return (
     <Frame>
-      <View key={key} />
+      <Boundary key={key}>
+        <View />
+      </Boundary>
     </Frame>
   )
 }

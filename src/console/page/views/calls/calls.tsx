@@ -1,6 +1,6 @@
-/** Calls as they end, from the moment on at which the view is opened. */
+/** Calls as they end, and the last ones since the page was opened. */
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { liveState, onCalls } from '../../live/live.ts'
+import { liveState, onCalls, recentCalls } from '../../live/live.ts'
 import { Badge, type BadgeKind } from '../../parts/badge.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Empty, Note } from '../../parts/failure.tsx'
@@ -11,6 +11,7 @@ import { VirtualRows } from '../../parts/virtual-rows.tsx'
 import { useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
 import { anyCall, CallLog, type Logged, type Wanted } from './call-log.ts'
+import { Callers } from './callers.tsx'
 
 /** Calls are drawn so often; more often nobody reads them. */
 const drawMs = 200
@@ -46,7 +47,7 @@ export function Calls() {
   return (
     <Page
       title="Live calls"
-      lead="Calls as they end. Nothing is kept for later: the log and the audit are."
+      lead="Calls as they end, from when this page was opened. The log and the audit have those before."
       actions={
         <>
           <Button onClick={() => pause(!log.paused)}>{log.paused ? 'Go on' : 'Pause'}</Button>
@@ -63,18 +64,17 @@ export function Calls() {
       }
     >
       <Filters wanted={log.wanted} onChange={change} />
-      <p class="hint">
-        {/* The figures are for those who look: read out, they would never end. */}
-        <span role="status">
-          {log.paused ? 'Paused' : live.status === 'live' ? 'Live' : 'Waiting for the gateway'}
-        </span>
-        {log.paused && log.waiting > 0 ? `; ${log.waiting} wait` : ''}. {log.shown.length} of {log.kept}{' '}
-        shown.
+      <p class="hint" role="status">
+        {log.paused
+          ? `Paused; ${log.waiting} wait.`
+          : live.status === 'live'
+            ? 'Live.'
+            : 'Waiting for the gateway…'}{' '}
+        {log.shown.length} of {log.kept} shown.
       </p>
       {log.missed > 0 ? (
         <Note kind="warn">{`${log.missed} calls were too many at once and are not shown.`}</Note>
       ) : null}
-      {chosen === null ? null : <Chosen logged={chosen} onClose={() => setChosen(null)} />}
       {log.shown.length === 0 ? (
         <Empty title={log.kept === 0 ? 'No call has ended yet' : 'No call fits'}>
           {log.kept === 0 ? 'Calls appear here as clients make them.' : 'Other words above show more.'}
@@ -99,6 +99,10 @@ export function Calls() {
           />
         </div>
       )}
+      {chosen === null ? null : <Chosen logged={chosen} onClose={() => setChosen(null)} />}
+      <div class="after-form">
+        <Callers onChoose={(caller) => change({ caller })} />
+      </div>
     </Page>
   )
 }
@@ -107,6 +111,7 @@ function useCallLog(wanted: Wanted): { readonly log: CallLog; draw(): void } {
   const [log] = useState(() => {
     const made = new CallLog()
     made.want(wanted)
+    made.add(recentCalls())
     return made
   })
   const [, setTimes] = useState(0)

@@ -87,7 +87,7 @@ function ToolRow({ server, tool }: { readonly server: string; readonly tool: Too
   const { readOnlyHint, destructiveHint } = ((tool as Readonly<Record<string, unknown>>)['annotations'] ??
     {}) as Readonly<Record<string, unknown>>
   return (
-    <div class="tool-row">
+    <div class="listed-tool">
       <a href={hrefTo('playground', server, 'tools', tool.name)}>
         <code>{tool.name}</code>
       </a>
