@@ -97,8 +97,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const state: ServingState = { draining: false, listening: null }
   const urlPolicy = urlPolicyOf(settings, state)
   const [metrics, events] = [createMetrics(), new Events()]
-  const approvals = new ApprovalsOpener({ store, log, settings, servers: () => servers })
-  const credentials = new CredentialsOpener({ store, log, settings, ...place, servers: () => servers })
+  const around = { store, log, settings, servers: () => servers }
+  const approvals = new ApprovalsOpener(around)
+  const credentials = new CredentialsOpener({ ...around, ...place, urlPolicy, state })
   const needs = { log, metrics, watchdog, sessions, store, urlPolicy, approvals, credentials }
   const servers: Servers = new Servers(serverParts(settings, needs))
   // Servers and groups of them; who may come, and whose work ends when a server or its tokens go.
@@ -121,12 +122,11 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   const mcp = mcpParts(bounds, { servers, groups: directory, ...clients, log, recorder, access })
   const order = new NameOrder()
   const app = createApp({
-    directory,
-    state,
+    ...{ directory, state, log },
     identity: () => access.identity,
     me: { access, settings, signIn, credentials: credentials.forUsers(directory) },
+    connect: credentials.logins.door(access),
     metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces, cluster }) },
-    log,
     admin: adminRoutes({
       ...{ directory, store, log, streams, order, approvals, credentials, recorder, settings, mcp },
       config: { limits: bounds, secretDirs: config.secrets.dirs },
@@ -369,8 +369,11 @@ function serverParts(settings: SettingsInForce, needs: ServerNeeds): ServerSurro
     metrics,
     identity: { name: 'compozy-mcp-proxy', version },
     maskOf: (definition) => createMask(secretsOf(definition)),
-    createTransport: (definition) =>
-      openTransport(definition, secretsOf(definition), settings.config, urlPolicy, watchdog, log),
+    createTransport: (definition, owner) => {
+      const tokens = credentials.logins.tokens(definition, owner)
+      const { config } = settings
+      return openTransport(definition, secretsOf(definition), config, urlPolicy, watchdog, log, tokens)
+    },
     disabledAt: (name) => store.disabledAt(name),
     pin: (definition) => approvals.pin(definition),
     ...credentials.forServers,

@@ -18,6 +18,8 @@ const servers = defineCommand({
     restart: () => import('./cli/servers/restart.ts').then(({ restart }) => restart),
     enable: () => import('./cli/servers/enable.ts').then(({ enable }) => enable),
     disable: () => import('./cli/servers/disable.ts').then(({ disable }) => disable),
+    login: () => import('./cli/logins/login.ts').then(({ login }) => login),
+    logout: () => import('./cli/logins/logout.ts').then(({ logout }) => logout),
     logs: () => import('./cli/servers/logs.ts').then(({ logs }) => logs),
     tools: () => import('./cli/servers/tools.ts').then(({ tools }) => tools),
     call: () => import('./cli/servers/call.ts').then(({ call }) => call),

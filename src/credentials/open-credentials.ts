@@ -7,6 +7,8 @@ import type { ServerDefinition } from '../registry/definition.ts'
 import { isUserValueName } from '../registry/secrets/user-values.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { ListenAddress, UrlPolicy } from '../upstream/transports/http/client/url-guard.ts'
+import { OAuthOpener, type WaitingServers } from './oauth/open-oauth.ts'
 import type { UserValues } from './user-values/user-values.ts'
 import type { Rotation, Vault } from './vault/vault.ts'
 
@@ -14,12 +16,15 @@ export interface CredentialsParts {
   readonly store: DefinitionStore
   readonly log: Log
   /** Those in force. */
-  readonly settings: { readonly config: Pick<Config, 'secrets' | 'baseUrl'> }
+  readonly settings: { readonly config: Pick<Config, 'secrets' | 'baseUrl' | 'tls'> }
   /** The state directory; null where nothing outlives the process. */
   readonly directory: string | null
-  readonly servers: () => {
+  readonly servers: () => WaitingServers & {
     credentialsChanged(name: string, owner: CredentialOwner, ended: boolean): void
   }
+  readonly urlPolicy: UrlPolicy
+  /** Where the gateway listens; null as long as it does not. */
+  readonly state: { readonly listening: ListenAddress | null }
 }
 
 export class CredentialsOpener {
@@ -27,9 +32,17 @@ export class CredentialsOpener {
   #vault: Promise<Vault> | null = null
   #loading: Promise<UserValues> | null = null
   #values: UserValues | null = null
+  /** Logins at servers that ask for OAuth. */
+  readonly logins: OAuthOpener
 
   constructor(parts: CredentialsParts) {
     this.#parts = parts
+    const { store } = parts
+    this.logins = new OAuthOpener({
+      ...parts,
+      vault: () => this.vault(),
+      confirm: (work) => store.confirm?.(work) ?? work(),
+    })
   }
 
   /** The one vault of the gateway, loaded. */

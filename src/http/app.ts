@@ -10,6 +10,7 @@ import type { ListedRoute } from './api/openapi.ts'
 import { type Area, contextOf, type McpHandlers, type RequestContext } from './context.ts'
 import { replyErrorIn } from './reply.ts'
 import { documentRoutes } from './routes/admin/admin.ts'
+import { type ConnectParts, connectRoutes } from './routes/connect/connect.ts'
 import { consoleRoutes } from './routes/console.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { type HealthParts, healthRoutes } from './routes/health.ts'
@@ -23,6 +24,7 @@ export interface AppParts extends HealthParts {
   readonly admin: AnyElysia
   readonly mcp: McpHandlers
   readonly me: MeParts
+  readonly connect: ConnectParts
   /** Null without OAuth. */
   identity(): Pick<Identity, 'metadataAt'> | null
   readonly log: Log
@@ -46,6 +48,7 @@ export function createApp(parts: AppParts): App {
     .use(mcpRoutes(parts.mcp)) //           /mcp-proxy/{name}/stream  …/sse  …/message
     .use(meRoutes(parts.me)) //             /me…  /oauth/callback/login
     .use(consoleRoutes(parts.me)) //        /console  /console/session  /console/{file}
+    .use(connectRoutes(parts.connect)) //   /connect/{name}  /oauth/callback/{id}  /oauth/clients/{id}
     .use(discoveryRoutes(parts.identity)) // /.well-known/oauth-protected-resource/…
   const methodsOf = routeTable(app.routes)
   return {

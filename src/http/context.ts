@@ -24,6 +24,7 @@ export type Area =
   | 'me'
   | 'callback'
   | 'console'
+  | 'connect'
   | 'unknown'
 
 /** Bun's per-request idle timer: 0 switches it off until the next request on the connection. */

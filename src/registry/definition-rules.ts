@@ -9,6 +9,7 @@ import type { DefinitionWire, ParseOptions } from './definition-schema.ts'
 import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
 import { groupProblems, notGroupProblems } from './group/group-rules.ts'
 import { isMasked } from './mask.ts'
+import { oauthProblems } from './oauth/oauth-schema.ts'
 import type { Problem } from './problems.ts'
 import { placeholderReason } from './secret-looking.ts'
 import { hasReference } from './secrets/references.ts'
@@ -40,6 +41,7 @@ export function ruleProblems(
   else notGroupProblems(wire, add)
   if (wire.transport === 'stdio') stdioProblems(wire, add)
   else if (wire.transport !== 'group') httpProblems(wire, add)
+  oauthProblems(wire, add)
   for (const [index, arg] of (wire.args ?? []).entries()) add(`args[${index}]`, startedReason(arg))
   for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, startedReason(value))
   headerProblems(wire.headers ?? {}, add)

@@ -12,6 +12,7 @@ import { ruleProblems } from './definition-rules.ts'
 import { durationMs } from './duration.ts'
 import { duration, flag, oneOf, optional, serverName, text, textList, textMap } from './field-schemas.ts'
 import { groupFields, groupSettingsOf } from './group/group-schema.ts'
+import { oauthOf, oauthSchema } from './oauth/oauth-schema.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { tlsOf } from './secrets/tls-files.ts'
 import { wireSpelling } from './wire-spelling.ts'
@@ -58,6 +59,10 @@ export const definitionWireSchema = Type.Object(
           description: 'an object with ca, cert and key, each the path of a file',
         },
       ),
+    ),
+    oauth: optional(
+      'How the gateway gets tokens for it: whose account, by which grant, from which authorization server, as which client.',
+      oauthSchema,
     ),
     timeout: optional('Longest silence of one call, restarted by its progress.', duration),
     autoReconnect: optional('Whether a lost connection is made again.', flag),
@@ -162,6 +167,7 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     url: wire.url ?? '',
     headers: wire.headers ?? {},
     ...(wire.tls === undefined ? {} : { tls: tlsOf(wire.tls) }),
+    ...(wire.oauth === undefined ? {} : { oauth: oauthOf(wire.oauth) }),
     timeoutMs: durationMs(wire.timeout),
     autoReconnect: wire.autoReconnect ?? true,
     maxReconnects: wire.maxReconnects ?? 0,

@@ -5,6 +5,7 @@ import type { DefinitionWire } from './definition-schema.ts'
 import { wireDuration } from './duration.ts'
 import { groupToWire } from './group/group-schema.ts'
 import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
+import { maskedOAuth, oauthToWire } from './oauth/oauth-schema.ts'
 import { isSecretName, isWorthHiding } from './secret-looking.ts'
 import { asWritten, maskedAround, placesOf, valuesIn } from './secrets/references.ts'
 import { tlsToWire } from './secrets/tls-files.ts'
@@ -62,6 +63,7 @@ function serverToStored(definition: ServerDefinition): DefinitionWire {
     ...(definition.url === '' ? {} : { url: definition.url }),
     headers: { ...definition.headers },
     ...(definition.tls === undefined ? {} : { tls: tlsToWire(definition.tls) }),
+    ...(definition.oauth === undefined ? {} : { oauth: oauthToWire(definition.oauth) }),
     ...(timeoutMs === null ? {} : { timeout: wireDuration(timeoutMs) }),
     autoReconnect: definition.autoReconnect,
     maxReconnects: definition.maxReconnects,
@@ -93,6 +95,7 @@ export function definitionToWire(definition: ServerDefinition): DefinitionWire {
     ...(wire.args === undefined ? {} : { args: maskedAround(wire.args, maskArgs) }),
     ...(wire.env === undefined ? {} : { env: maskValues(wire.env) }),
     ...(wire.headers === undefined ? {} : { headers: maskValues(wire.headers) }),
+    ...(wire.oauth === undefined ? {} : { oauth: maskedOAuth(wire.oauth) }),
     authTokens: maskedAround(wire.authTokens ?? [], (texts) => texts.map(maskValue)),
   }
 }
@@ -118,6 +121,7 @@ function collectSecrets(definition: ServerDefinition): string[] {
     )
   const announced = [
     ...definition.authTokens,
+    ...clientSecrets(definition),
     ...hiddenIn(definition.command, maskText(definition.command)),
     ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskedArgs[index] ?? arg)),
   ]
@@ -131,6 +135,12 @@ function collectSecrets(definition: ServerDefinition): string[] {
     ...urlSecrets(definition.url),
   ]
   return [...new Set(candidates.filter((value) => maskValue(value) === secretMask))]
+}
+
+/** With which the gateway proves at an authorization server who it is. */
+function clientSecrets({ oauth }: ServerDefinition): string[] {
+  const { secret = '', key = '' } = oauth?.client ?? {}
+  return [secret, key].filter((value) => value !== '')
 }
 
 /** Whatever has come from elsewhere is a secret, also where it does not look like one. */

@@ -1,6 +1,7 @@
 /** The definition of one MCP server, as the gateway holds it: every default applied, times in ms. */
 
 import type { AccessRule } from './access/rule-schema.ts'
+import type { OAuthSettings } from './oauth/oauth-settings.ts'
 
 /** `group` is no server of its own: it shows those of others as one (`group` of the definition). */
 export type TransportKind = 'stdio' | 'sse' | 'streamable-http' | 'group'
@@ -68,6 +69,8 @@ export interface ServerDefinition {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly tls?: UpstreamTls
+  /** Where tokens for it come from; absent where it wants none of the gateway's. */
+  readonly oauth?: OAuthSettings
   /** Longest silence of one call, restarted by its progress; null takes `timeouts.call_idle`. */
   readonly timeoutMs: number | null
   readonly autoReconnect: boolean

@@ -16,6 +16,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isObject } from '../protocol/json.ts'
 import type { ServerDefinition } from './definition.ts'
 import { isMasked, joinUrl, maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
+import { mergedOAuth } from './oauth/oauth-schema.ts'
 import { asWritten, maskedAround } from './secrets/references.ts'
 import { tlsToWire } from './secrets/tls-files.ts'
 import { wireSpelling } from './wire-spelling.ts'
@@ -23,7 +24,7 @@ import { wireSpelling } from './wire-spelling.ts'
 type Fields = Readonly<Record<string, unknown>>
 
 /** What is sent to the server of `url`. */
-const sentFields: ReadonlySet<string> = new Set(['url', 'headers'])
+const sentFields: ReadonlySet<string> = new Set(['url', 'headers', 'oauth'])
 /** What the process is started with. */
 const startedFields: ReadonlySet<string> = new Set(['command', 'args', 'env'])
 
@@ -40,6 +41,7 @@ export function mergeMasked(sentBack: unknown, resolved: ServerDefinition): unkn
     args: (value) => (Array.isArray(value) ? mergeArgs(value, stored.args) : value),
     env: (value) => mergeMap(value, stored.env, (name) => name),
     headers: (value) => mergeMap(value, stored.headers, (name) => name.toLowerCase()),
+    oauth: (value) => mergedOAuth(value, stored.oauth),
     authTokens: (value) => (Array.isArray(value) ? mergeTokens(value, stored.authTokens) : value),
   }
   const sent = Object.entries(incoming)

@@ -53,6 +53,28 @@ export function compare(direct: Verdicts, proxied: Verdicts): Comparison {
   }
 }
 
+/** The same for scenarios that have no direct run: each must pass, with every check of it. */
+export function judge(scenarios: readonly string[], verdicts: Verdicts): Comparison {
+  const losses: Loss[] = []
+  let [kept, checksDirect, checksKept] = [0, 0, 0]
+  for (const scenario of scenarios) {
+    const checks = verdicts.get(scenario) ?? []
+    const failing = checks.filter(({ status }) => bad.has(status))
+    const passed = checks.filter(({ status }) => status === 'SUCCESS').length
+    if (passes(checks)) kept++
+    else if (failing.length === 0) losses.push(lossOf(scenario, '(all)', 'not made', ''))
+    checksDirect += passed + failing.length
+    checksKept += passed
+    for (const { id, status, errorMessage } of failing)
+      losses.push(lossOf(scenario, id, status, errorMessage ?? ''))
+  }
+  return { scenariosDirect: scenarios.length, scenariosKept: kept, checksDirect, checksKept, losses }
+}
+
+function lossOf(scenario: string, check: string, proxied: string, reason: string): Loss {
+  return { scenario, check, direct: 'required', proxied, reason }
+}
+
 /** No check of it fails, and at least one succeeds. */
 export function passes(checks: readonly Check[]): boolean {
   return checks.some(({ status }) => status === 'SUCCESS') && !checks.some(({ status }) => bad.has(status))

@@ -4,9 +4,16 @@ import type { Eras } from '../support/dual-era-server.ts'
 import { type GatewayForm, startGatewayProcess } from '../support/gateway.ts'
 import { type RunningProcess, startProcess } from '../support/process.ts'
 import { startReplicas } from '../support/replicas.ts'
-import { type Comparison, compare, type Loss } from './compare.ts'
+import { type Comparison, compare, judge, type Loss } from './compare.ts'
 import { mappingOf, startMemberAdapter } from './member-adapter.ts'
-import { type ClientPair, excused, owed, type Pair, type ServerPair } from './pairs.ts'
+import {
+  type AuthorizationPair,
+  type ClientPair,
+  excused,
+  owed,
+  type Pair,
+  type ServerPair,
+} from './pairs.ts'
 import { startSseAdapter } from './sse-adapter.ts'
 import { testClient, testServer, type Verdicts } from './suite.ts'
 
@@ -56,7 +63,7 @@ export class Baselines implements AsyncDisposable {
   }
 
   private async run(pair: Pair): Promise<Verdicts> {
-    if (pair.kind === 'client') return testClient(client, pair.requirements, pair.scenarios)
+    if (pair.kind !== 'server') return testClient(client, pair.requirements, pair.scenarios)
     return testServer((await this.fixture).url, pair.requirements, this.scenarios)
   }
 
@@ -72,6 +79,7 @@ export async function runPair(
   baselines: Baselines,
   scenarios: readonly string[] = [],
 ): Promise<PairReport> {
+  if (pair.kind === 'authorization') return await runAuthorization(pair, via, scenarios)
   const direct = await baselines.of(pair)
   const proxied =
     pair.kind === 'client' ? await driveClient(pair, via) : await testFixture(pair, via, scenarios)
@@ -85,10 +93,23 @@ export async function runPair(
   }
 }
 
+async function runAuthorization(
+  pair: AuthorizationPair,
+  via: GatewayForm,
+  scenarios: readonly string[],
+): Promise<PairReport> {
+  const chosen =
+    scenarios.length === 0 ? pair.scenarios : pair.scenarios.filter((name) => scenarios.includes(name))
+  const comparison = judge(chosen, await driveClient({ ...pair, scenarios: chosen }, via))
+  return { pair, ...comparison, broken: comparison.losses, tolerated: [] }
+}
+
 /** The suite's mock servers come and go, so the client registers each one over the admin API. */
-async function driveClient(pair: ClientPair, via: GatewayForm): Promise<Verdicts> {
+async function driveClient(pair: ClientPair | AuthorizationPair, via: GatewayForm): Promise<Verdicts> {
   await using gateway = await startGatewayProcess({ via })
-  return await testClient(client, pair.requirements, pair.scenarios, { GATEWAY_URL: gateway.url })
+  // No revision lists what is an extension.
+  const flags = pair.kind === 'authorization' && pair.isExtension ? ['--force'] : []
+  return await testClient(client, pair.requirements, pair.scenarios, { GATEWAY_URL: gateway.url }, flags)
 }
 
 async function testFixture(

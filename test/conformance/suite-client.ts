@@ -8,6 +8,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { documentedFetch } from '../support/api-document.ts'
 import { poll } from '../support/gateway.ts'
+import { driveAuthorization } from './authorization-client.ts'
 
 interface ToolCall {
   readonly name: string
@@ -20,6 +21,10 @@ async function main(): Promise<void> {
   const scenario = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''
   if (gateway === undefined) {
     await drive(new URL(mock), scenario)
+    return
+  }
+  if (scenario.startsWith('auth/')) {
+    await driveAuthorization(gateway, mock, scenario)
     return
   }
   const name = `mock-${crypto.randomUUID().slice(0, 8)}`

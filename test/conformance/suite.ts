@@ -40,9 +40,13 @@ export async function testClient(
   requirements: Requirements,
   scenarios: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
 ): Promise<Verdicts> {
   const one = (name: string) =>
-    runSuite(['client', '--command', command, '--scenario', name, '--spec-version', requirements], env)
+    runSuite(
+      ['client', '--command', command, '--scenario', name, '--spec-version', requirements, ...flags],
+      env,
+    )
   return merged(await inTurn(scenarios, one))
 }
 

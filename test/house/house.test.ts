@@ -65,6 +65,8 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/cli/keys/rotate.ts': 'a command, loaded lazily',
   'src/cli/groups/list.ts': 'a command, loaded lazily',
   'src/cli/groups/remove.ts': 'a command, loaded lazily',
+  'src/credentials/oauth/token-life.ts': 'pure rules about times, apart from what keeps a login',
+  'src/cli/logins/logout.ts': 'a command, loaded lazily',
   'src/cli/servers/add.ts': 'a command, loaded lazily',
   'src/cli/servers/disable.ts': 'a command, loaded lazily',
   'src/cli/servers/enable.ts': 'a command, loaded lazily',
@@ -84,8 +86,11 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/console/page/views/not-found.tsx': 'a view, one file each',
   'src/http/api/console-operations.ts':
     'the operations of one room, which operations.ts would be too long with',
+  'src/http/api/logins/login-operations.ts': 'the rows of one part of the API',
   'src/http/api/tool-call-schema.ts': 'a schema',
   'src/http/hooks/access-log.ts': 'a hook, one file each',
+  'src/http/routes/connect/admin-logins.ts': 'the handlers of a path, one file each',
+  'src/http/routes/connect/pages.ts': 'what pages look like, apart from who may see them',
   'src/http/routes/admin/groups.ts': 'the handlers of a path, one file each',
   'src/http/hooks/admin-door.ts': 'a hook, one file each',
   'src/http/hooks/client.ts': 'a hook, one file each',
@@ -341,6 +346,7 @@ describe('what is loaded', () => {
   test('a gateway that starts loads nothing of stored credentials but what opens them', () => {
     const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
     expect(loaded.filter((path) => path.startsWith('src/credentials/'))).toEqual([
+      'src/credentials/oauth/open-oauth.ts',
       'src/credentials/open-credentials.ts',
     ])
   })

@@ -124,6 +124,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     registry: 'values',
     access: 'values',
     'credentials/*': 'values',
+    'upstream/transports/http': 'types',
   },
   'credentials/vault': { ...everywhere, registry: 'types' },
   'credentials/user-values': {
@@ -131,6 +132,15 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     registry: 'values',
     access: 'types',
     'credentials/vault': 'types',
+  },
+  'credentials/oauth': {
+    ...everywhere,
+    config: 'types',
+    registry: 'values',
+    access: 'values',
+    'identity/oauth': 'values',
+    'upstream/transports/http': 'values',
+    'upstream/server': 'types',
   },
   approvals: { ...everywhere, config: 'types', registry: 'types', access: 'values' },
   access: { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values', registry: 'values' },
@@ -172,7 +182,7 @@ const owners: readonly { readonly packages: RegExp; readonly rooms: readonly str
   { packages: /^c12$|^confbox/, rooms: ['config'] },
   { packages: /^citty$/, rooms: ['main', 'cli'] },
   { packages: /^ip-cidr$/, rooms: ['net'] },
-  { packages: /^jose$|^oauth4webapi$/, rooms: ['identity'] },
+  { packages: /^jose$|^oauth4webapi$/, rooms: ['identity', 'credentials'] },
   { packages: /^bun:sqlite$/, rooms: ['registry'] },
   { packages: /^minisearch$/, rooms: ['group'] },
   { packages: /^preact(\/|$)/, rooms: ['console/page'] },
@@ -349,7 +359,7 @@ export function emptyNames(tree: Tree): string[] {
 }
 
 /** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
-const wallClockRooms = /^src\/(audit|cli|console\/page|identity|telemetry)\//
+const wallClockRooms = /^src\/(audit|cli|console\/page|credentials|identity|telemetry)\//
 
 /** Places that ask the wall clock for a duration or a deadline. */
 export function wallClocks(tree: Tree): string[] {

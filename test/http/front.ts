@@ -157,6 +157,12 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     mcp,
     log,
     identity: () => access.identity,
+    connect: {
+      load: () => Promise.reject(new Error('nobody logs in here')),
+      wantsLogin: () => false,
+      ownerOf: () => null,
+      access: { admits: () => false },
+    },
     me: {
       access: {
         holderOf: (token) => access.holderOf(token),

@@ -160,6 +160,7 @@ function documentOfSources(): OpenApiDocument {
       credentials: { directory, log, confirm: nothing, userValues: nothing },
       signIn: nothing,
     },
+    connect: { load: nothing, wantsLogin: nothing, ownerOf: nothing, access: { admits: nothing } },
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },
     admin: adminRoutes({
       directory,

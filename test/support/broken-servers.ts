@@ -317,7 +317,7 @@ function refusals(host: string, path: (name: string) => string): readonly Broken
     {
       kind: 'a token is due',
       definition: overHttp(path('/token')),
-      says: `${host} answered HTTP 401: no credentials are sent: put Authorization: Bearer TOKEN into headers of this server (it offers a sign-in with OAuth, where tokens come from).`,
+      says: `${host} answered HTTP 401: no credentials are sent: put Authorization: Bearer TOKEN into headers of this server, or set its oauth to {} and log in, which it offers.`,
     },
     {
       kind: 'the token has expired',

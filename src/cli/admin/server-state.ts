@@ -10,6 +10,7 @@ type Status = Received<ServerView['status']>
 const styles: Readonly<Record<string, Style>> = {
   connected: 'green',
   connecting: 'yellow',
+  needs_login: 'yellow',
   error: 'red',
   disabled: 'dim',
 }

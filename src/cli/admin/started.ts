@@ -57,6 +57,7 @@ export async function reportStart(
   const status = statusOf(view)
   if (wantsJson(flags)) print(asJson(view))
   else printStart(api, name, done, view)
+  if (status.status === 'needs_login') complain(printable(`compozy: ${reasonOf(status)}`))
   if (status.status !== 'error' || stateWord(status) === 'disabled') return 0
   const reason = reasonOf(status)
   complain(printable(`compozy: ${name} is not connected: ${reason === '' ? 'no reason is known' : reason}`))

@@ -27,7 +27,7 @@ interface Found {
 export type Execution = 'on' | 'off' | 'never'
 
 /** Where references may stand. */
-const referringFields: ReadonlySet<string> = new Set(['env', 'headers', 'args', 'authTokens', 'url'])
+const referringFields: ReadonlySet<string> = new Set(['env', 'headers', 'args', 'authTokens', 'url', 'oauth'])
 
 /** The server with the values of its references; what cannot be had is a gap. */
 export async function withSecrets<S extends Found>(

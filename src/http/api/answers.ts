@@ -8,6 +8,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { catalogue } from '../../errors.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
 import { type CallOutcome, callOutcomes } from '../../telemetry/call-ending.ts'
+import { loginView } from './logins/login-schema.ts'
 
 export const nullable = <S extends TSchema>(schema: S, description: string) =>
   Type.Union([schema, Type.Null()], { description })
@@ -56,7 +57,10 @@ const serverState = oneOf(
 export const serverStatus = Type.Object(
   {
     name: serverName,
-    status: serverState,
+    status: oneOf(
+      ['disconnected', 'connecting', 'connected', 'error', 'needs_login'],
+      'Where the connection stands; needs_login while nobody has logged in for the account that all share.',
+    ),
     lastConnected: nullable(Type.String(), 'When it last connected, in ISO 8601.'),
     lastError: nullable(Type.String(), 'Why it last failed.'),
     lastErrorTime: nullable(Type.String(), 'When it last failed, in ISO 8601.'),
@@ -92,6 +96,7 @@ export const serverStatus = Type.Object(
       Type.String(),
       'When an admin has switched it off, in ISO 8601; null while it is on.',
     ),
+    login: nullable(loginView, 'How the login at it stands; null where nobody logs in.'),
   },
   { $id: 'ServerStatus' },
 )

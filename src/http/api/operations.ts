@@ -16,6 +16,7 @@ import { configurationOperations } from './configuration-operations.ts'
 import { consoleOperations } from './console-operations.ts'
 import { credentialOperations, errorsOfCredentials } from './credentials/credential-operations.ts'
 import * as keys from './key-answers.ts'
+import { loginOperations } from './logins/login-operations.ts'
 import type { Operation } from './operation-form.ts'
 import { toolCall } from './tool-call-schema.ts'
 import { trialOperations } from './trial-operations.ts'
@@ -352,6 +353,7 @@ export const operations = {
   ...consoleOperations,
   ...clusterOperations,
   ...credentialOperations,
+  ...loginOperations,
   followEvents: {
     tag: 'figures',
     summary: 'Calls as they end, and servers as they come and go: an event stream.',

@@ -242,7 +242,7 @@ export class AccessChain implements Access {
         return checkRole(key.role, context.request.method, target.path)
       }
     }
-    if (area === 'me') return this.#enterMe(context, target, headers)
+    if (area === 'me' || area === 'connect') return this.#enterMe(context, target, headers)
     if (area === 'console')
       return checkAdminAddress(context.peer, context.client, headers, rules) ?? this.#recognise(context)
     if (outcome instanceof GatewayError) return outcome

@@ -10,8 +10,8 @@ import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
 /** What a page sends beside the cookie. */
 export const csrfHeader = 'x-csrf-token'
 
-/** What a browser keeps: a session, and between the two halves of a sign-in that it has begun one. */
-export type CookieKind = 'session' | 'login'
+/** What a browser keeps: a session, and between the two halves of a sign-in, or of a login at a server, that it has begun one. */
+export type CookieKind = 'session' | 'login' | 'connect'
 
 /**
  * Under TLS the name has the prefix with which browsers take a cookie from this host alone (RFC 6265bis, 4.1.3.2), and

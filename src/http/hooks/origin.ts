@@ -52,8 +52,8 @@ export function checkOrigin(
 ): GatewayError | null {
   // What is there is the same for everybody, and pages must read it before they can have a token.
   if (area === 'discovery') return null
-  // A browser comes here from the issuer; what it brings is judged by what it has begun.
-  if (area === 'callback' && origin === null) return null
+  // A browser comes here from an issuer, or by a link in a chat; what it does is judged by what it has begun.
+  if ((area === 'callback' || area === 'connect') && origin === null) return null
   // A link on another site may lead to the console: its page shows nothing that it has not asked for from its own place.
   if (area === 'console' && origin === null && isNavigation(request)) return null
   if (origin === null) {

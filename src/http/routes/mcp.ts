@@ -49,6 +49,22 @@ export interface McpParts {
   elsewhere?: Elsewhere
 }
 
+/** The same, with the settings that are read at each request. */
+export function mcpParts(
+  bounds: Pick<McpParts, 'bodyBytesMax' | 'clientInputMs'>,
+  parts: Omit<McpParts, 'bodyBytesMax' | 'clientInputMs'>,
+): McpParts {
+  return {
+    ...parts,
+    get bodyBytesMax() {
+      return bounds.bodyBytesMax
+    },
+    get clientInputMs() {
+      return bounds.clientInputMs
+    },
+  }
+}
+
 /** A body as read: its text on one line, its parsed form for decisions, and its spans when it is one message. */
 export interface Inbound {
   readonly text: string

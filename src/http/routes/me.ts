@@ -102,7 +102,7 @@ export function meRoutes(parts: MeParts) {
       route((request, context) => beginSignIn(parts, request, context)),
     )
     .get(
-      '/oauth/callback/:id',
+      '/oauth/callback/login',
       route((request, context) => finishSignIn(parts, request, context), 'callback'),
     )
 }
@@ -327,10 +327,8 @@ async function beginSignIn(
 async function finishSignIn(
   { signIn }: MeParts,
   request: Request,
-  { externalBase, path, log }: RequestContext,
+  { externalBase, log }: RequestContext,
 ): Promise<Response> {
-  if (path !== '/oauth/callback/login')
-    throw new GatewayError('NOT_FOUND', 'Nobody is sent back to this path.')
   const browser = cookieOf(request.headers, 'login', externalBase)
   const parameters = new URL(request.url).searchParams
   const { cookie, seconds, returnTo, session } = await (await signIn()).finish(parameters, browser)

@@ -18,18 +18,28 @@ export function metadataUrls(issuer: string): readonly string[] {
   return path === '' ? inserted : [...inserted, `${origin}${path}/.well-known/openid-configuration`]
 }
 
-/** The metadata. Rejects with a GatewayError that says why there is none. */
-export async function issuerMetadata(issuer: string, ask: Ask): Promise<JsonObject> {
+/**
+ * The metadata. Rejects with a GatewayError that says why there is none. `learnedFrom` is who named the issuer, where
+ * the settings did not.
+ */
+export async function issuerMetadata(
+  issuer: string,
+  ask: Ask,
+  learnedFrom: string = issuer,
+): Promise<JsonObject> {
   let why = 'nothing was found'
+  let isNearly = false
   for (const url of metadataUrls(issuer)) {
-    const { status, text } = await ask({ url, learnedFrom: issuer, headers: { accept: 'application/json' } })
+    const { status, text } = await ask({ url, learnedFrom, headers: { accept: 'application/json' } })
     if (status !== 200) {
-      why = `${new URL(url).host} answered HTTP ${status}`
+      // What was found before says more.
+      if (!isNearly) why = `${new URL(url).host} answered HTTP ${status}`
       continue
     }
     const metadata = objectIn(text)
     const named = metadata?.['issuer']
     if (metadata !== null && named === issuer) return metadata
+    isNearly = true
     why =
       typeof named === 'string'
         ? `it names the issuer ${JSON.stringify(named.slice(0, 200))}`

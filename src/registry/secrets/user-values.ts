@@ -55,7 +55,7 @@ export function userNamesOf({ env, headers }: Pick<ServerDefinition, 'env' | 'he
 
 /** Whether each user of a server with this definition has a connection of their own. */
 export function isOfEachUser(definition: ServerDefinition): boolean {
-  return userNamesOf(definition).length > 0
+  return definition.oauth?.account === 'user' || userNamesOf(definition).length > 0
 }
 
 /**

@@ -24,6 +24,7 @@ import {
 } from '../../upstream/connection/endings.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { EventStream } from '../event-stream.ts'
+import { legacyLoginAnswer } from '../login-question.ts'
 import type { Session } from './session.ts'
 import type { Channel } from './streams.ts'
 
@@ -162,7 +163,8 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
 
   failed(error: GatewayError): void {
     this.#end(endingOfError(error))
-    this.finish(null, error)
+    const answer = legacyLoginAnswer(error, this.method, this.idText, this.client.takesUrls)
+    this.finish(answer, answer === null ? error : null)
   }
 
   dropped(): void {

@@ -24,6 +24,7 @@ import type { UpstreamCall } from '../../upstream/connection/calls.ts'
 import { type LaneClient, refuseServerRequest } from '../../upstream/connection/client.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import { LaneLosses } from '../lane-losses.ts'
+import { takesUrls } from '../login-question.ts'
 import { Exchange, PostExchange } from './exchange.ts'
 import { ServerRequests } from './server-requests.ts'
 import { SessionStreams, type StreamOwner } from './streams.ts'
@@ -88,6 +89,8 @@ export class Session implements LaneClient, StreamOwner {
   headers: Readonly<Record<string, string>> | undefined = undefined
   /** What its client calls itself. */
   clientName: string | undefined = undefined
+  /** Whether its client can be asked to open a URL. */
+  takesUrls = false
   #grants: Grants | null = null
   #initialize: MessageText | null = null
   #protocolVersion = ''
@@ -154,6 +157,7 @@ export class Session implements LaneClient, StreamOwner {
     part.#initialize = this.#initialize
     part.#protocolVersion = this.#protocolVersion
     part.#capabilities = this.#capabilities
+    part.takesUrls = this.takesUrls
     part.state = this.state
     this.#parts.add(part)
     return part
@@ -169,6 +173,7 @@ export class Session implements LaneClient, StreamOwner {
     this.#initialize = initialize
     this.#protocolVersion = protocolVersion
     this.#capabilities = capabilities
+    this.takesUrls = takesUrls(this.#protocolVersion, capabilities)
   }
 
   /** Keeps so many bytes more for its client, or fewer; false when there is no room for them. */

@@ -13,10 +13,12 @@ import { startRelay, stepRelay } from '../../protocol/bridge/relay.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { checkParamHeaders, mirroredHeaders, paramHeaders } from '../../protocol/headers.ts'
 import { idTextOf, type MessageText, paramSpan, repeatsParam, withParam } from '../../protocol/jsonrpc.ts'
+import { endingOfError } from '../../telemetry/call-ending.ts'
 import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
+import { modernLoginAnswer, withoutLoginAnswer } from '../login-question.ts'
 import { isVendorNotification, passVendorNotification } from '../vendor-notification.ts'
 import { ModernCallDriver, type ModernRequest } from './call-driver.ts'
 import { type StatelessClient, statelessClientFor } from './client.ts'
@@ -71,7 +73,24 @@ const ownResult: ReadonlySet<string> = new Set(['server/discover', 'subscription
 const noHeaders: Readonly<Record<string, string>> = {}
 
 /** Answers it, or where the server is of the same era, sends it: the call's reply is the answer. Throws, and rejects with, a GatewayError. */
-export function answerModern(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
+export function answerModern(inbound: InboundRequest): Promise<ModernReply> | RelayedCall {
+  const modern = withoutLoginAnswer(inbound)
+  const answer = answerAdmitted(modern)
+  return answer instanceof RelayedCall
+    ? answer
+    : answer.catch((thrown: unknown) => loginReply(modern, thrown))
+}
+
+/** The answer that asks its client for a login where that is what it has failed for. */
+function loginReply({ route, message }: InboundRequest, thrown: unknown): ModernReply {
+  const error = thrown instanceof GatewayError ? thrown : null
+  const text = error && modernLoginAnswer(error, route, idTextOf(message))
+  if (error === null || text === null) throw thrown
+  const ending = endingOfError(error)
+  return { kind: 'text', status: 200, text, call: { ending, whenEnded: (listener) => listener(ending) } }
+}
+
+function answerAdmitted(modern: InboundRequest): Promise<ModernReply> | RelayedCall {
   const refused = refusedItem(
     reachOf(modern.grants, modern.server.definition),
     modern.message,
@@ -150,6 +169,7 @@ function relay(
   lane.touch()
   return new RelayedCall(parts.requests, server, connection, {
     message,
+    route,
     principalId,
     clientKey,
     grants,
@@ -220,6 +240,7 @@ function statelessRequest(modern: InboundRequest): ModernRequest {
   const { parts, server, request, clientKey, grants, log, route, message, acceptsStream, respond } = modern
   return {
     trace: log.trace,
+    route,
     method: route.method,
     idText: idTextOf(message),
     paramsText: message.text.slice(message.paramsStart, message.paramsEnd),

@@ -12,6 +12,7 @@ import { GatewayError, gatewayErrorOf, rpcErrorText } from '../../errors.ts'
 import { stamped } from '../../protocol/bridge/listen.ts'
 import { inputRequiredResult } from '../../protocol/bridge/questions.ts'
 import type { CallEffect, RpcFailure, Step } from '../../protocol/bridge/types.ts'
+import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import type { Envelope } from '../../protocol/envelope.ts'
 import { modernErrorStatus } from '../../protocol/eras.ts'
 import { rpcError, rpcNotification, rpcResult } from '../../protocol/jsonrpc.ts'
@@ -23,6 +24,7 @@ import type { Connection } from '../../upstream/connection/connection.ts'
 import { endingOfFailure, endingOfResult } from '../../upstream/connection/endings.ts'
 import type { Lane } from '../../upstream/lane/lane.ts'
 import type { Server } from '../../upstream/server/server.ts'
+import { modernLoginAnswer } from '../login-question.ts'
 import { MachineDriver, type StepFunction } from '../machine-driver.ts'
 import type { StateBinding } from './request-state.ts'
 import { endsWell, type ModernRequests, type OpenRequest } from './requests.ts'
@@ -40,6 +42,8 @@ export interface ModernRequest {
   readonly method: string
   /** Raw JSON text of the id. */
   readonly idText: string
+  /** As its client sent it. */
+  readonly route: ModernRequestRoute
   readonly paramsText: string
   readonly envelope: Envelope
   readonly binding: StateBinding
@@ -187,8 +191,10 @@ export class ModernCallDriver<State = unknown>
 
   protected fail(failure: RpcFailure): void {
     this.#over()
-    const text = rpcError(this.#request.idText, failure.text)
-    this.#finish(text, modernErrorStatus(failure.code), endingOfFailure(failure))
+    const { route, idText } = this.#request
+    const answer = modernLoginAnswer(failure, route, idText)
+    const text = answer ?? rpcError(idText, failure.text)
+    this.#finish(text, answer !== null ? 200 : modernErrorStatus(failure.code), endingOfFailure(failure))
   }
 
   protected end(): void {

@@ -5,6 +5,7 @@
 import { filteredAnswer, isFiltered, mayHear } from '../../access/items.ts'
 import { type Grants, type Reach, reachOf } from '../../access/reach.ts'
 import { type GatewayError, rpcErrorText } from '../../errors.ts'
+import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, memberSpan, rpcResult } from '../../protocol/jsonrpc.ts'
 import type { MessagePieces } from '../../protocol/large-answer.ts'
@@ -17,6 +18,7 @@ import { checkProgressToken, progressTokenTextOf, UpstreamCall } from '../../ups
 import type { Connection } from '../../upstream/connection/connection.ts'
 import { endingOfAnswer, endingOfLarge, endingOfResult } from '../../upstream/connection/endings.ts'
 import type { Server } from '../../upstream/server/server.ts'
+import { modernLoginAnswer } from '../login-question.ts'
 import type { ModernRequests, OpenRequest } from './requests.ts'
 import {
   type AnswerSink,
@@ -30,6 +32,8 @@ import {
 /** What a call needs of its HTTP request. */
 export interface RelayedRequest {
   readonly message: MessageText
+  /** As its client sent it. */
+  readonly route: ModernRequestRoute
   readonly principalId: string
   readonly clientKey: string
   readonly grants: Grants | null
@@ -64,6 +68,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   /** What its client may use of its server. */
   readonly #reach: Reach
   readonly #client: WaitingClient
+  readonly #route: ModernRequestRoute
   readonly #response: AnswerSink
   readonly #begunMs = performance.now()
   #open = true
@@ -90,6 +95,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
     this.#connection = connection
     this.#reach = reachOf(request.grants, server.definition)
     this.#client = request.client
+    this.#route = request.route
     this.#held = requests.hold(request.clientKey, message.text, false)
     this.#countIn()
     this.#response = respondTo(request, requests.settings, this)
@@ -179,7 +185,10 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   failed(error: GatewayError): void {
-    this.#finish(rpcErrorText(error, this.idText), modernErrorStatus(error.rpcCode), endingOfError(error))
+    const answer = modernLoginAnswer(error, this.#route, this.idText)
+    if (answer !== null) this.#finish(answer, 200, endingOfError(error))
+    else
+      this.#finish(rpcErrorText(error, this.idText), modernErrorStatus(error.rpcCode), endingOfError(error))
   }
 
   dropped(): void {

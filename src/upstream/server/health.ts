@@ -60,6 +60,8 @@ export class ServerHealth {
   #starts = 0
   /** True when it failed and no further attempt is planned. */
   #givenUp = false
+  /** What somebody has to do before another attempt does any good. */
+  #missing: GatewayError | null = null
   #waiters: (() => void)[] = []
 
   /** `onChange` is told of each new state. */
@@ -103,6 +105,7 @@ export class ServerHealth {
     }
     // An uptime counts once: failing to start again is no sign of health.
     this.connectedAtMs = 0
+    this.#missing = error.code === 'CREDENTIAL_MISSING' ? error : null
     if (error instanceof ProcessExit) this.#lastExit = { exit: error, at: new Date().toISOString() }
     // What requests have asked for costs the server none of the attempts that it is granted.
     if (this.hastened && this.attempts > 0) this.attempts--
@@ -183,6 +186,7 @@ export class ServerHealth {
 
   /** Why calls are refused now and when to try again. */
   unavailable(nowMs: number): GatewayError {
+    if (this.#missing !== null && this.state === 'error') return this.#missing
     const planned = this.retryAtMs > 0
     const hint = this.#givenUp ? notTriedAgain : ''
     return new GatewayError(

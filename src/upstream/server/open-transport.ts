@@ -10,6 +10,7 @@ import type { Log } from '../../telemetry/log.ts'
 import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
 import type { TlsMaterial } from '../transports/http/client/fetch.ts'
+import type { TokenSource } from '../transports/http/client/token-source.ts'
 import { type UrlPolicy, upstreamGuard } from '../transports/http/client/url-guard.ts'
 import { createSseTransport } from '../transports/http/sse.ts'
 import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
@@ -63,6 +64,7 @@ export function openTransport(
   urlPolicy: UrlPolicy,
   groupWatch: GroupWatch,
   log: Log,
+  tokens: TokenSource | null = null,
 ): UpstreamTransport {
   const { limits, timeouts } = config
   if (definition.unread !== undefined) throw new GatewayError('SERVER_UNAVAILABLE', definition.unread)
@@ -89,6 +91,7 @@ export function openTransport(
     proxies,
     tls: definition.tls === undefined ? null : tlsMaterial(definition.tls),
     guardUrl: upstreamGuard(urlPolicy, proxies),
+    tokens,
   }
   return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
 }

@@ -44,6 +44,7 @@ export function adminRoutes(options: AdminOptions) {
     .post('/admin/mcps/:name/restart', route(actions.restart), routeOf('restartServer'))
     .post('/admin/mcps/:name/enable', route(actions.enable), routeOf('enableServer'))
     .post('/admin/mcps/:name/disable', route(actions.disable), routeOf('disableServer'))
+    .use(loginRoutes(parts, route))
     .get('/admin/mcps/:name/logs', route(actions.logs), routeOf('getServerLogs'))
     .get(
       '/admin/events',
@@ -163,6 +164,23 @@ function clusterRoutes(parts: AdminParts, route: Route) {
 /** Loaded when somebody asks: most gateways have no keys, and store no credentials. */
 const keys = () => import('./keys.ts')
 const credentials = () => import('../credentials/admin-credentials.ts')
+
+/** Loaded when somebody asks: most servers want no login. */
+const logins = () => import('../connect/admin-logins.ts')
+
+function loginRoutes(parts: AdminParts, route: Route) {
+  return new Elysia()
+    .post(
+      '/admin/mcps/:name/login',
+      route(async (request, name) => (await logins()).login(parts, request, name)),
+      routeOf('login'),
+    )
+    .delete(
+      '/admin/mcps/:name/login',
+      route(async (request, name) => (await logins()).logout(parts, request, name)),
+      routeOf('logout'),
+    )
+}
 
 function keyRoutes(parts: AdminParts, route: Route) {
   return new Elysia()

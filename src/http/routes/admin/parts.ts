@@ -2,6 +2,7 @@
 import type { Approvals } from '../../../approvals/approvals.ts'
 import type { ClusterStatus } from '../../../cluster/cluster.ts'
 import type { Config } from '../../../config/schema.ts'
+import type { LoginView, OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
 import type { UserValues } from '../../../credentials/user-values/user-values.ts'
 import type { Rotation, Vault } from '../../../credentials/vault/vault.ts'
 import { GatewayError } from '../../../errors.ts'
@@ -66,6 +67,18 @@ export interface AdminOptions {
   readonly toolsListMs?: number
 }
 
+/** What admins do with logins at servers. */
+export interface AdminLogins {
+  /** How the login of the account that all share stands; null where there is none, or nobody has asked yet. */
+  view(definition: ServerDefinition): LoginView | null
+  load(): Promise<OAuthClients>
+}
+
+const noLogins: AdminLogins = {
+  view: () => null,
+  load: () => Promise.reject(new GatewayError('NOT_FOUND', 'Nobody logs in at servers here.')),
+}
+
 /** What admins do with approvals of tools; the room behind it is loaded when they ask. */
 export interface AdminApprovals {
   isPinned(definition: ServerDefinition): boolean
@@ -85,6 +98,7 @@ const noApprovals: AdminApprovals = {
 
 /** What admins do with stored credentials; the room behind it is loaded when they do. */
 export interface AdminCredentials {
+  readonly logins: AdminLogins
   /** What is stored, loaded when somebody asks. */
   vault(): Promise<Pick<Vault, 'list'>>
   userValues(): Promise<Pick<UserValues, 'set' | 'remove'>>
@@ -98,6 +112,7 @@ const noneStored = (): Promise<never> =>
   Promise.reject(new GatewayError('NOT_FOUND', 'No credentials are stored here.'))
 
 const noCredentials: AdminCredentials = {
+  logins: noLogins,
   vault: noneStored,
   userValues: noneStored,
   rotate: noneStored,

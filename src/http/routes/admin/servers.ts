@@ -1,4 +1,6 @@
 /** The registry over HTTP: `/admin/mcps` and `/admin/mcps/{name}` (CONTRACT.md, "Admin API"). */
+
+import type { LoginView } from '../../../credentials/oauth/oauth-clients.ts'
 import { GatewayError } from '../../../errors.ts'
 import { isObject } from '../../../protocol/json.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
@@ -167,18 +169,36 @@ function doorNotes(parts: AdminParts, definition: ServerDefinition): string {
 function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
   const status = entry.status()
   const mask = maskOf(entry)
+  const login = parts.credentials.logins.view(entry.definition)
   return {
     definition: definitionToWire(entry.definition),
     origin: entry.origin,
     status: {
       ...status,
+      ...(login === null ? {} : loginState(entry, login)),
+      login,
       serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
       lastError: status.lastError === null ? null : mask(status.lastError),
-      reason: status.reason === null ? null : mask(status.reason),
+      reason: reasonOf(status.reason, login, mask),
       stderrTail: status.stderrTail.map(mask),
       closed: parts.closedReason(entry.definition.name),
     },
   }
+}
+
+/** Of a server that is not connected because nobody has logged in, or that lets nobody do anything before. */
+function loginState({ disabledAt }: ServerEntry, { account, state }: LoginView): { status?: 'needs_login' } {
+  return account === 'shared' && state === 'needs_login' && disabledAt === null
+    ? { status: 'needs_login' }
+    : {}
+}
+
+function reasonOf(reason: string | null, login: LoginView | null, mask: Mask): string | null {
+  if (reason !== null) return mask(reason)
+  if (login === null || login.account !== 'shared' || login.url === null) return null
+  return login.state === 'needs_login'
+    ? `It wants a login: ${login.url}`
+    : `Some calls need more than the login allows; log in again: ${login.url}`
 }
 
 /** The time of a change, ISO 8601. */
@@ -197,6 +217,8 @@ interface Change {
     | 'disable'
     | 'approve'
     | 'revoke'
+    | 'login'
+    | 'logout'
   readonly name: string
   readonly before: ServerDefinition | null
   readonly after: ServerDefinition | null

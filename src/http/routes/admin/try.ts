@@ -76,6 +76,7 @@ function shown({ status, tools, toolsError, tookMs }: Trial, waitMs: number, mas
       reason: status.reason === null ? null : mask(status.reason),
       stderrTail: status.stderrTail.map(mask),
       closed: null,
+      login: null,
     },
   }
 }

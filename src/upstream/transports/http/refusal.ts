@@ -72,7 +72,7 @@ export function credentialsRemedy(refusal: Refusal, sent: readonly string[], mas
   const form =
     { bearer: 'Bearer TOKEN', basic: 'Basic BASE64(USER:PASSWORD)' }[shown.toLowerCase()] ?? `${shown} …`
   const signIn = /resource_metadata\s*=/i.test(challenge)
-    ? ' (it offers a sign-in with OAuth, where tokens come from)'
+    ? ', or set its oauth to {} and log in, which it offers'
     : ''
   return `no credentials are sent: put Authorization: ${form} into headers of this server${signIn}`
 }

@@ -123,7 +123,7 @@ describe('of credentials', () => {
     {
       why: 'that nobody sends, a sign-in is offered',
       challenge: 'Bearer resource_metadata="https://one.example/.well-known/oauth-protected-resource"',
-      told: 'no credentials are sent: put Authorization: Bearer TOKEN into headers of this server (it offers a sign-in with OAuth, where tokens come from)',
+      told: 'no credentials are sent: put Authorization: Bearer TOKEN into headers of this server, or set its oauth to {} and log in, which it offers',
     },
     {
       why: 'that nobody sends, a password is asked for',

@@ -23,6 +23,7 @@ import type { Http1Connection, RequestHead } from './http1/connection.ts'
 import { Http1Connections } from './http1/connections.ts'
 import { type HeaderSource, type HeaderTarget, RequestHeaders } from './request-headers.ts'
 import { GuardedRoutes, type Route, type UrlGuard } from './routes.ts'
+import { requestWithToken, type TokenSource } from './token-source.ts'
 
 export interface HttpOptions {
   readonly url: string
@@ -34,6 +35,8 @@ export interface HttpOptions {
   readonly proxies?: OutgoingProxies
   /** For the origin of `url` alone: a redirect that leaves it is shown no certificate. */
   readonly tls?: TlsMaterial | null
+  /** Where each request to the origin of `url` gets its token; null where it needs none of the gateway's. */
+  readonly tokens?: TokenSource | null
   /** Longest JSON body or event. */
   readonly lineBytesMax: number
   /** Values that are masked in errors. */
@@ -69,6 +72,7 @@ export class HttpClient {
   readonly #origin: string
   readonly #proxies: OutgoingProxies | null
   readonly #tls: TlsMaterial | null
+  readonly #tokens: TokenSource | null
   readonly #headers: RequestHeaders
   readonly #routes: GuardedRoutes
   readonly #connections = new Http1Connections()
@@ -89,6 +93,7 @@ export class HttpClient {
     this.#origin = url.origin
     this.#proxies = options.proxies ?? null
     this.#tls = options.tls ?? null
+    this.#tokens = options.tokens ?? null
     this.#routes = new GuardedRoutes(options.guardUrl)
   }
 
@@ -105,7 +110,10 @@ export class HttpClient {
     const url = request.url ?? this.url
     const trusted = url === this.url || url.origin === this.#origin
     // An address that the server has named is judged as its redirects are, each time its name is looked up.
-    return this.#go({ request, url, trusted, from: trusted ? null : this.url, redirects: 0 })
+    const hop = { url, trusted, from: trusted ? null : this.url, redirects: 0 }
+    if (this.#tokens === null || !trusted) return this.#go({ ...hop, request })
+    const send = (token: string | null) => this.#go({ ...hop, request: { ...request, token } })
+    return requestWithToken(this.#tokens, this.#origin, send)
   }
 
   /** The session at the server is over, and the cookies that it has set with it. */

@@ -26,6 +26,8 @@ export interface HeaderSource {
   /** Headers of this one message, such as forwarded client headers; win over the definition's. */
   readonly messageHeaders?: Readonly<Record<string, string>> | undefined
   readonly session?: HttpSession | null | undefined
+  /** The token of this request, in the place of whatever else says `Authorization`. */
+  readonly token?: string | null
   /** The context of its trace, another one for each: headers that are remembered are without it. */
   readonly trace?: TraceContext | undefined
 }
@@ -107,7 +109,7 @@ export class RequestHeaders {
 
   #remembered(source: HeaderSource, { url, trusted }: HeaderTarget, route: Route): Remembered {
     const isTraced = source.trace !== undefined
-    const { method, protocolHeaders, messageHeaders, session } = source
+    const { method, protocolHeaders, messageHeaders, session, token } = source
     const last = this.#last
     if (
       last !== null &&
@@ -118,7 +120,8 @@ export class RequestHeaders {
       last.isTraced === isTraced &&
       last.protocolHeaders === protocolHeaders &&
       sameHeaders(last.messageHeaders, messageHeaders) &&
-      last.session === session
+      last.session === session &&
+      last.token === token
     ) {
       return last
     }
@@ -132,6 +135,7 @@ export class RequestHeaders {
       protocolHeaders,
       messageHeaders,
       session,
+      ...(token === undefined ? {} : { token }),
       headers,
       head: null,
     }
@@ -139,7 +143,7 @@ export class RequestHeaders {
   }
 
   #made(
-    { protocolHeaders, messageHeaders, session, trace }: HeaderSource,
+    { protocolHeaders, messageHeaders, session, token, trace }: HeaderSource,
     url: URL,
     trusted: boolean,
     { host }: Route,
@@ -150,6 +154,7 @@ export class RequestHeaders {
     else {
       for (const [name, value] of Object.entries(own)) if (crossOriginHeader.test(name)) headers[name] = value
     }
+    if (trusted && token) headers['authorization'] = `Bearer ${token}`
     // A context that a definition or a client's header brings would stand there twice.
     if (trace !== undefined) for (const name of traceHeaderNames) delete headers[name]
     Object.assign(headers, protocolHeaders)

@@ -14,14 +14,18 @@ export interface SmallRequest {
   /** The URL that named this one, which is judged like a redirect from there; null where the settings did. */
   readonly learnedFrom: string | null
   readonly headers?: Readonly<Record<string, string>>
-  /** What to post, form-encoded; a GET without it. A post follows no redirect. */
+  /** What to post, form-encoded; a GET without it and `json`. A post follows no redirect. */
   readonly form?: string
+  /** What to post as JSON. */
+  readonly json?: string
 }
 
 export interface SmallAnswer {
   readonly status: number
   /** Lower case, without parameters; empty when the answer names none. */
   readonly mediaType: string
+  /** `WWW-Authenticate`; empty without one. */
+  readonly challenge: string
   readonly text: string
 }
 
@@ -36,7 +40,7 @@ const answerBytesMax = 256 * 1024
 /** The way out for such requests. One that is not answered within `answerMs` is given up. */
 export function smallRequests(policy: UrlPolicy, proxies: OutgoingProxies, answerMs = 5_000): Ask {
   const guardUrl = upstreamGuard(policy, proxies)
-  return async ({ url, learnedFrom, headers = {}, form }) => {
+  return async ({ url, learnedFrom, headers = {}, form, json }) => {
     const client = new HttpClient({
       url: learnedFrom ?? url,
       headers: {},
@@ -46,14 +50,15 @@ export function smallRequests(policy: UrlPolicy, proxies: OutgoingProxies, answe
     })
     const cancellation = new Cancellation()
     const timer = setTimeout(() => cancellation.cancel(), answerMs)
-    const contentType = form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }
+    const body = form ?? json
+    const type = form === undefined ? 'application/json' : 'application/x-www-form-urlencoded'
     try {
       const answer = await client.request({
-        method: form === undefined ? 'GET' : 'POST',
-        protocolHeaders: { ...headers, ...contentType },
+        method: body === undefined ? 'GET' : 'POST',
+        protocolHeaders: { ...headers, ...(body === undefined ? {} : { 'content-type': type }) },
         url: new URL(url),
         cancellation,
-        ...(form === undefined ? {} : { body: form, stays: true }),
+        ...(body === undefined ? {} : { body, stays: true }),
       })
       const text = await readBody(answer, answerBytesMax)
       if (text === null) {
@@ -62,7 +67,8 @@ export function smallRequests(policy: UrlPolicy, proxies: OutgoingProxies, answe
           `${answer.url.host} answered with more than ${answerBytesMax} bytes.`,
         )
       }
-      return { status: answer.status, mediaType: answer.mediaType, text }
+      const challenge = answer.header('www-authenticate') ?? ''
+      return { status: answer.status, mediaType: answer.mediaType, challenge, text }
     } finally {
       clearTimeout(timer)
       client.close()

@@ -1,0 +1,231 @@
+/**
+ * One authorization server as it is asked for tokens: codes, refresh tokens, the client's own credentials, devices.
+ * Every request goes the guarded way, bounded in bytes and time. An answer without a usable token is a failure.
+ */
+import * as oauth from 'oauth4webapi'
+import { GatewayError, reasonOf } from '../../errors.ts'
+import { isObject, type JsonObject } from '../../protocol/json.ts'
+import type { Ask, SmallAnswer } from '../../upstream/transports/http/client/small-requests.ts'
+import { scopesIn } from './challenge.ts'
+import type { Authority } from './discovery.ts'
+import type { KnownClient } from './registration.ts'
+
+/** What an authorization server gave. */
+export interface GivenTokens {
+  readonly accessToken: string
+  /** Null where none came: one that there is then stays. */
+  readonly refreshToken: string | null
+  /** Seconds from now; null where it says nothing. */
+  readonly lifetimeS: number | null
+  /** Null for those that were asked for. */
+  readonly scopes: readonly string[] | null
+}
+
+/** A login at another device. */
+export interface DeviceStart {
+  readonly deviceCode: string
+  readonly userCode: string
+  readonly verificationUrl: string
+  readonly lifetimeS: number
+  readonly intervalS: number
+}
+
+/** The authorization server says that the login is over: nothing but a new one helps. */
+export class LoginEnded extends Error {}
+
+/** What an authorization server said instead of giving a token, by the code of RFC 6749, 5.2. */
+export class TokenRefused extends Error {
+  constructor(readonly code: string) {
+    super(`it answered ${code}`)
+  }
+}
+
+const tokenForm = /^[\x21-\x7e]{1,16384}$/
+const lifetimeSMax = 10 * 365 * 86_400
+
+export class TokenEndpoint {
+  readonly #authority: Authority
+  readonly #client: KnownClient
+  readonly #options: oauth.TokenEndpointRequestOptions
+
+  constructor(authority: Authority, client: KnownClient, ask: Ask) {
+    this.#authority = authority
+    this.#client = client
+    const { issuer } = authority
+    this.#options = {
+      [oauth.allowInsecureRequests]: issuer.startsWith('http://'),
+      [oauth.customFetch]: async (url, { headers, body }) => {
+        const form = body.toString()
+        const own = Object.fromEntries(Object.entries(headers))
+        return asAnswer(await ask({ url, learnedFrom: issuer, headers: own, form }))
+      },
+    }
+  }
+
+  /**
+   * For the code in these parameters. Issuer and state are judged first, in this order, then an error; nothing is
+   * asked before. Rejects with TokenRefused, and with whatever says that nobody could be asked.
+   */
+  async withCode(
+    parameters: URLSearchParams,
+    expected: { readonly state: string; readonly verifier: string; readonly redirectUrl: string },
+  ): Promise<GivenTokens> {
+    const { metadata } = this.#authority
+    const client = this.#clientMetadata
+    const checked = oauth.validateAuthResponse(metadata, client, parameters, expected.state)
+    const response = await oauth.authorizationCodeGrantRequest(
+      metadata,
+      client,
+      this.#client.auth,
+      checked,
+      expected.redirectUrl,
+      expected.verifier,
+      { ...this.#options, additionalParameters: this.#resource },
+    )
+    return await this.#given(oauth.processAuthorizationCodeResponse(metadata, client, response))
+  }
+
+  /** Rejects with LoginEnded where the issuer says so, and in no other case. */
+  async refreshed(refreshToken: string): Promise<GivenTokens> {
+    const { metadata } = this.#authority
+    const client = this.#clientMetadata
+    const response = await oauth.refreshTokenGrantRequest(metadata, client, this.#client.auth, refreshToken, {
+      ...this.#options,
+      additionalParameters: this.#resource,
+    })
+    try {
+      return await this.#given(oauth.processRefreshTokenResponse(metadata, client, response))
+    } catch (thrown) {
+      if (thrown instanceof TokenRefused && thrown.code === 'invalid_grant') throw new LoginEnded()
+      throw thrown
+    }
+  }
+
+  async withOwnCredentials(scopes: readonly string[]): Promise<GivenTokens> {
+    const { metadata } = this.#authority
+    const client = this.#clientMetadata
+    const parameters = { ...this.#resource, ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }) }
+    const response = await oauth.clientCredentialsGrantRequest(
+      metadata,
+      client,
+      this.#client.auth,
+      parameters,
+      this.#options,
+    )
+    return await this.#given(oauth.processClientCredentialsResponse(metadata, client, response))
+  }
+
+  async beginAtDevice(scopes: readonly string[]): Promise<DeviceStart> {
+    const { metadata } = this.#authority
+    const client = this.#clientMetadata
+    const parameters = { ...this.#resource, ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }) }
+    const response = await oauth.deviceAuthorizationRequest(
+      metadata,
+      client,
+      this.#client.auth,
+      parameters,
+      this.#options,
+    )
+    try {
+      const start = await oauth.processDeviceAuthorizationResponse(metadata, client, response)
+      return {
+        deviceCode: start.device_code,
+        userCode: start.user_code,
+        verificationUrl: start.verification_uri_complete ?? start.verification_uri,
+        lifetimeS: start.expires_in,
+        intervalS: start.interval ?? 5,
+      }
+    } catch (thrown) {
+      throw refusalOf(thrown)
+    }
+  }
+
+  /** Rejects with TokenRefused and the code `authorization_pending` or `slow_down` while nobody has agreed. */
+  async withDevice(deviceCode: string): Promise<GivenTokens> {
+    const { metadata } = this.#authority
+    const client = this.#clientMetadata
+    const response = await oauth.deviceCodeGrantRequest(metadata, client, this.#client.auth, deviceCode, {
+      ...this.#options,
+      additionalParameters: this.#resource,
+    })
+    return await this.#given(oauth.processDeviceCodeResponse(metadata, client, response))
+  }
+
+  /** Tells the issuer that a token is used no more, where it takes that (RFC 7009). Never rejects. */
+  async revoke(token: string): Promise<void> {
+    const { metadata } = this.#authority
+    if (metadata.revocation_endpoint === undefined) return
+    try {
+      const response = await oauth.revocationRequest(
+        metadata,
+        this.#clientMetadata,
+        this.#client.auth,
+        token,
+        this.#options,
+      )
+      await oauth.processRevocationResponse(response)
+    } catch {
+      // It ends by itself.
+    }
+  }
+
+  get #clientMetadata(): oauth.Client {
+    return { client_id: this.#client.id }
+  }
+
+  get #resource(): Record<string, string> {
+    const { resource } = this.#authority
+    return resource === null ? {} : { resource }
+  }
+
+  async #given(processed: Promise<oauth.TokenEndpointResponse>): Promise<GivenTokens> {
+    let answer: oauth.TokenEndpointResponse
+    try {
+      answer = await processed
+    } catch (thrown) {
+      throw refusalOf(thrown)
+    }
+    const { access_token: accessToken, refresh_token: refreshToken, expires_in: lifetimeS, scope } = answer
+    if (!tokenForm.test(accessToken))
+      throw new GatewayError(
+        'UPSTREAM_UNAUTHORIZED',
+        `${this.#authority.issuer} gave a token that cannot be sent.`,
+      )
+    return {
+      accessToken,
+      refreshToken: refreshToken ?? null,
+      lifetimeS: lifetimeS === undefined ? null : Math.min(lifetimeS, lifetimeSMax),
+      scopes: scope === undefined ? null : scopesIn(scope),
+    }
+  }
+}
+
+/**
+ * The answer as the library takes it: without an ID token, which nobody here reads and which must not cost the login
+ * when it is odd; as JSON where it is JSON under another name; and as a refusal where it is one under a status of 200.
+ */
+function asAnswer({ status, text, mediaType }: SmallAnswer): Response {
+  const type = mediaType === '' || mediaType === 'text/plain' ? 'application/json' : mediaType
+  const headers = { 'content-type': type }
+  const body = objectIn(text)
+  if (body === null) return new Response(status === 204 ? null : text, { status, headers })
+  const { id_token: _, ...rest } = body
+  const refused = status === 200 && typeof body.error === 'string' && rest['access_token'] === undefined
+  return new Response(JSON.stringify(rest), { status: refused ? 400 : status, headers })
+}
+
+function objectIn(text: string): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+function refusalOf(thrown: unknown): unknown {
+  if (thrown instanceof oauth.ResponseBodyError) return new TokenRefused(thrown.error)
+  if (thrown instanceof oauth.WWWAuthenticateChallengeError) return new TokenRefused('invalid_client')
+  if (thrown instanceof GatewayError || thrown instanceof TokenRefused) return thrown
+  return new Error(reasonOf(thrown))
+}

@@ -1,0 +1,201 @@
+/**
+ * Logins at servers in a browser: `/connect/{server}` begins one, `/oauth/callback/{id}` ends it, and `/oauth/clients/{id}`
+ * tells authorization servers who asks.
+ *
+ * Whose login it becomes is decided by who opens the page: an account of a user's own by the person who is signed in
+ * there, the account that all share by an admin who is, or by a ticket that an admin was given. What a link alone says
+ * counts for nothing. A login is finished by the browser that has begun it.
+ */
+import { randomBytes } from 'node:crypto'
+import { Elysia } from 'elysia'
+import type { Principal } from '../../../access/principal.ts'
+import type { Account } from '../../../credentials/oauth/account.ts'
+import type { OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
+import { GatewayError, shownError } from '../../../errors.ts'
+import { isLoopbackHost } from '../../../net/host.ts'
+import type { Area, RequestContext } from '../../context.ts'
+import { contextOf } from '../../context.ts'
+import { cookieOf, isOwnPage, isSecure, setCookie } from '../../hooks/browser-door.ts'
+import { replyJson } from '../../reply.ts'
+import { escaped, onwards, page, paragraph } from './pages.ts'
+
+export interface ConnectParts {
+  /** The room of logins, loaded when somebody comes. */
+  load(): Promise<OAuthClients>
+  /** Whether a registered server wants logins. */
+  wantsLogin(name: string): boolean
+  /** Whose credentials somebody has of their own; null for whoever is nobody in particular. */
+  ownerOf(principal: Principal): string | null
+  readonly access: {
+    admits(principalId: string, grants: Principal['grants'], server: string, byGroup: boolean): boolean
+  }
+}
+
+/** A login in a browser takes so long at most. */
+const cookieSeconds = 600
+const browserBytes = 32
+const browserForm = /^[\w-]{43}$/
+
+type Handler = (request: Request, context: RequestContext, id: string) => Promise<Response>
+
+/** The route group. */
+export function connectRoutes(parts: ConnectParts) {
+  const route =
+    (area: Area, handler: Handler) =>
+    async ({
+      request,
+      params,
+    }: {
+      request: Request
+      params: { name?: string; id?: string }
+    }): Promise<Response> => {
+      const context = contextOf(request)
+      // Should the router ever read a path differently from the hooks, the request goes nowhere.
+      if (context.area !== area) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
+      try {
+        return await handler(request, context, params.name ?? params.id ?? '')
+      } catch (thrown) {
+        if (!(thrown instanceof GatewayError)) throw thrown
+        const error = shownError(thrown, context.requestId)
+        context.log.code = error.code
+        context.log.reason = error.details
+        return page(error.status, error.title, paragraph(error.details))
+      }
+    }
+  return new Elysia()
+    .get(
+      '/connect/:name',
+      route('connect', (request, context, name) => showConnect(parts, request, context, name)),
+    )
+    .post(
+      '/connect/:name',
+      route('connect', (request, context, name) => beginConnect(parts, request, context, name)),
+    )
+    .get(
+      '/oauth/callback/:id',
+      route('callback', (request, context) => finishConnect(parts, request, context)),
+    )
+    .get(
+      '/oauth/clients/:id',
+      route('callback', async (_request, _context, id) => await clientDocument(parts, id)),
+    )
+}
+
+/** Who opens the page, and whose login it would become. */
+interface Opener {
+  readonly account: Account
+  /** Null for whoever may not. */
+  readonly as: 'admin' | 'ticket' | 'user' | null
+  readonly ticket: string
+}
+
+async function showConnect(
+  parts: ConnectParts,
+  request: Request,
+  context: RequestContext,
+  name: string,
+): Promise<Response> {
+  // A browser that comes from another site does not say who is signed in.
+  if (request.headers.get('sec-fetch-site') === 'cross-site') {
+    return onwards('One moment', context.externalBase + context.path + new URL(request.url).search)
+  }
+  const clients = await clientsFor(parts, name)
+  const opener = openerOf(parts, clients, request, context, name)
+  if (opener.as === null) return whoAreYou(opener.account, name)
+  const { account } = opener
+  const host = URL.parse(account.definition.url)?.host ?? ''
+  const whose =
+    opener.as === 'user'
+      ? `Calls that you make through this gateway (as ${context.principal.name ?? context.principal.shown}) will be made with the account that you log in with.`
+      : `Everybody who uses ${name} through this gateway will use the account that you log in with.`
+  const button = '<form method="post"><button>Log in</button></form>'
+  return page(200, `Log in at ${name}`, paragraph(`${name} is at ${host}.`) + paragraph(whose) + button)
+}
+
+async function beginConnect(
+  parts: ConnectParts,
+  request: Request,
+  context: RequestContext,
+  name: string,
+): Promise<Response> {
+  const { externalBase } = context
+  if (!isOwnPage(request, externalBase))
+    throw new GatewayError('ORIGIN_FORBIDDEN', 'A login is begun on a page of the gateway itself.')
+  requireSafeCookie(externalBase)
+  const clients = await clientsFor(parts, name)
+  const { account, as, ticket } = openerOf(parts, clients, request, context, name)
+  if (as === null) return whoAreYou(account, name)
+  if (as === 'ticket' && !(await clients.logins.useTicket(account, ticket))) return whoAreYou(account, name)
+  const kept = cookieOf(request.headers, 'connect', externalBase) ?? ''
+  // One for all logins that a browser has begun.
+  const browser = browserForm.test(kept) ? kept : randomBytes(browserBytes).toString('base64url')
+  const { url } = await clients.logins.begin(account, browser)
+  const response = onwards(`On to ${new URL(url).host}`, url)
+  response.headers.append('set-cookie', setCookie('connect', externalBase, browser, cookieSeconds))
+  return response
+}
+
+async function finishConnect(
+  parts: ConnectParts,
+  request: Request,
+  { externalBase, path }: RequestContext,
+): Promise<Response> {
+  const browser = cookieOf(request.headers, 'connect', externalBase)
+  const clients = await parts.load()
+  const account = await clients.logins.finish(new URL(request.url).searchParams, browser, path)
+  return page(
+    200,
+    `Logged in at ${account.server}`,
+    paragraph('This page can be closed. What waited for the login can be done again.'),
+  )
+}
+
+async function clientDocument(parts: ConnectParts, id: string): Promise<Response> {
+  const document = (await parts.load()).document(id)
+  if (document === null) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
+  return replyJson(200, document, { 'cache-control': 'max-age=300' })
+}
+
+async function clientsFor(parts: ConnectParts, name: string): Promise<OAuthClients> {
+  if (!parts.wantsLogin(name)) throw new GatewayError('NOT_FOUND', 'Nobody logs in at a server of this name.')
+  return await parts.load()
+}
+
+function openerOf(
+  parts: ConnectParts,
+  clients: OAuthClients,
+  request: Request,
+  { principal, browser }: RequestContext,
+  name: string,
+): Opener {
+  const ticket = new URL(request.url).searchParams.get('ticket') ?? ''
+  const shared = clients.sharedAccount(name)
+  if (shared !== null) {
+    const isAdmin = browser !== undefined && principal.role === 'admin'
+    const mayBegin = isAdmin ? 'admin' : clients.logins.knowsTicket(shared, ticket) ? 'ticket' : null
+    return { account: shared, as: mayBegin, ticket }
+  }
+  const owner = browser === undefined ? null : parts.ownerOf(principal)
+  const admitted = owner !== null && parts.access.admits(principal.id, principal.grants, name, true)
+  const account = clients.account(admitted ? owner : '', name)
+  if (account === null) throw new GatewayError('NOT_FOUND', 'Nobody logs in at a server of this name.')
+  return { account, as: admitted ? 'user' : null, ticket }
+}
+
+function whoAreYou({ definition }: Account, name: string): Response {
+  const back = `/me/sign-in?return=${encodeURIComponent(`/connect/${name}`)}`
+  const who =
+    definition.oauth?.account === 'shared'
+      ? `The account at ${name} is shared, and an admin logs in: with "compozy servers login ${name}", or here when signed in. A link of that command counts once and for ten minutes.`
+      : `At ${name} each user has an account of their own. Sign in to the gateway first.`
+  return page(403, `Log in at ${name}`, `${paragraph(who)}<p><a href="${escaped(back)}">Sign in</a></p>`)
+}
+
+/** In clear text a cookie is for this machine alone. */
+function requireSafeCookie(externalBase: string): void {
+  if (isSecure(externalBase) || isLoopbackHost(URL.parse(externalBase)?.hostname ?? '')) return
+  throw new GatewayError(
+    'ADMIN_FORBIDDEN',
+    'Logging in takes https, for what the browser keeps would be read on the way. Set base_url to the https URL of the gateway.',
+  )
+}

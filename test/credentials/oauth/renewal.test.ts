@@ -1,0 +1,227 @@
+/** Tokens that end: one renewal at a time, nothing lost that can be saved, and nobody is logged out by an outage. */
+import { afterEach, describe, expect, test } from 'bun:test'
+import { OAuthClients } from '../../../src/credentials/oauth/oauth-clients.ts'
+import type { LoginVault } from '../../../src/credentials/oauth/stored.ts'
+import { passingKeys } from '../../../src/credentials/vault/sealing-keys.ts'
+import { Vault } from '../../../src/credentials/vault/vault.ts'
+import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'
+import type { ServerDefinition } from '../../../src/registry/definition.ts'
+import { parseDefinition } from '../../../src/registry/definition-schema.ts'
+import { createMemoryStore } from '../../../src/registry/storage/store.ts'
+import { readBody } from '../../../src/upstream/transports/http/client/answer/answer.ts'
+import { Cancellation } from '../../../src/upstream/transports/http/client/answer/cancellation.ts'
+import { HttpClient } from '../../../src/upstream/transports/http/client/http-client.ts'
+import { smallRequests } from '../../../src/upstream/transports/http/client/small-requests.ts'
+import { poll } from '../../support/gateway.ts'
+import { ProtectedServer } from '../../support/protected-server.ts'
+import { type AskedForm, TokenIssuer, type TokenIssuerOptions } from '../../support/token-issuer.ts'
+import { silentLog } from '../../support/upstream-parties.ts'
+
+const stack = new AsyncDisposableStack()
+let open: AsyncDisposableStack = stack
+afterEach(() => open.disposeAsync())
+
+/** A server, its issuer, and what processes of one gateway share. */
+async function setUp(options: TokenIssuerOptions = {}, oauth: object = {}) {
+  open = new AsyncDisposableStack()
+  const issuer = open.use(new TokenIssuer(options))
+  const server = open.use(new ProtectedServer(issuer))
+  const vault = memoryVault()
+  const parsed = parseDefinition(server.definition('docs', { ...oauth }), { now: '' })
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
+  const one = processOf(vault, parsed.definition)
+  if (!('grant' in oauth)) {
+    const { url } = await one.clients.beginShared('docs', 'paste')
+    await one.clients.logins.finish(issuer.approve(url, 'ada').searchParams, null, null)
+  }
+  return { issuer, server, vault, definition: parsed.definition, one }
+}
+
+const memoryVault = (): LoginVault => new Vault(createMemoryStore(), passingKeys())
+
+/** One process: its clients and a connection. */
+function processOf(vault: LoginVault, definition: ServerDefinition) {
+  const ask = smallRequests({ privateUpstreams: 'allowed' }, outgoingProxies({}), 2_000)
+  const clients = new OAuthClients({
+    vault,
+    confirm: (work) => work(),
+    ask,
+    log: silentLog,
+    base: () => 'http://127.0.0.1:6001',
+    definition: () => definition,
+    definitions: () => [definition],
+    loggedIn: () => {},
+    loggedOut: () => {},
+  })
+  const account = clients.accountFor(definition, 'shared')
+  const client = new HttpClient({ url: definition.url, headers: {}, tokens: account, lineBytesMax: 1 << 20 })
+  open.defer(() => {
+    clients.close()
+    client.close()
+  })
+  const call = async (id: number, tool = 'whoami'): Promise<string> => {
+    const answer = await client.request({
+      method: 'POST',
+      protocolHeaders: { 'content-type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: tool } }),
+      cancellation: new Cancellation(),
+    })
+    const text = await readBody(answer, 1 << 20)
+    return answer.status === 200 ? (text ?? '') : `HTTP ${answer.status}`
+  }
+  return { clients, account, call }
+}
+
+/** As if the token had come so long ago and ended in so long. */
+function age(vault: LoginVault, sinceMs: number, leftMs: number): void {
+  const { value } = vault.read('shared', 'docs', 'oauth:login') ?? { value: '{}' }
+  const times = { obtainedAtMs: Date.now() - sinceMs, expiresAtMs: Date.now() + leftMs, refreshing: null }
+  vault.write('shared', 'docs', 'oauth:login', JSON.stringify({ ...JSON.parse(value), ...times }))
+}
+
+const isRefresh = ({ form }: AskedForm): boolean => form.get('grant_type') === 'refresh_token'
+const many = (count: number, call: (id: number) => Promise<string>) =>
+  Promise.allSettled(Array.from({ length: count }, (_, at) => call(at + 1)))
+const answered = (results: readonly PromiseSettledResult<string>[]) =>
+  results.filter((result) => result.status === 'fulfilled' && result.value.includes('ada')).length
+
+describe('a token that the server does not take any more', () => {
+  test('is renewed once for a hundred calls in flight of two processes, and none of them fails', async () => {
+    const { issuer, server, vault, definition, one } = await setUp()
+    const two = processOf(vault, definition)
+    expect(await one.call(1)).toContain('ada')
+    expect(await two.call(2)).toContain('ada')
+    server.delayMs = 20
+    const before = many(50, one.call)
+    issuer.expireAll()
+    const after = [many(50, one.call), many(50, two.call)]
+    const results = (await Promise.all([before, ...after])).flat()
+    expect(answered(results)).toBe(150)
+    expect(issuer.grants('refresh_token')).toHaveLength(1)
+    expect(new Set(server.calls().map(({ token }) => token)).size).toBeLessThanOrEqual(2)
+  })
+
+  test('is renewed all the same where the answer to a renewal is lost and its refresh token is used up', async () => {
+    const { issuer, one } = await setUp()
+    issuer.graceMs = 60_000
+    let lost = 0
+    issuer.answer = (asked) => {
+      if (!isRefresh(asked) || lost++ > 0) return undefined
+      issuer.usual(asked)
+      return new Response('bad gateway', { status: 502 })
+    }
+    issuer.expireAll()
+    expect(answered(await many(100, one.call))).toBe(100)
+    expect(issuer.grants('refresh_token')).toHaveLength(2)
+    expect(one.account.state).toBe('logged_in')
+  })
+
+  test('is asked for with the resource that it was got for', async () => {
+    const { issuer, server, one } = await setUp()
+    issuer.expireAll()
+    await one.call(1)
+    expect(issuer.grants('refresh_token')[0]?.form.get('resource')).toBe(server.url)
+  })
+
+  test('and a new one that is refused as well end the call, and no more are asked for', async () => {
+    const { issuer, server, one } = await setUp()
+    server.answer = () =>
+      new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } })
+    await expect(one.call(1)).rejects.toMatchObject({ code: 'CREDENTIAL_MISSING' })
+    expect(issuer.grants('refresh_token').length).toBeLessThanOrEqual(2)
+    expect(one.account.state).toBe('needs_login')
+  })
+
+  test('does not have a message sent again that somebody has answered', async () => {
+    const { issuer, server, one } = await setUp()
+    server.answer = ({ id, method }) =>
+      method === 'tools/call'
+        ? Response.json({ jsonrpc: '2.0', id, error: { code: -32001, message: 'no' } }, { status: 401 })
+        : undefined
+    await expect(one.call(7)).rejects.toMatchObject({ code: 'UPSTREAM_UNAUTHORIZED' })
+    expect(server.seen.filter(({ method }) => method === 'tools/call')).toHaveLength(1)
+    expect(issuer.grants('refresh_token')).toHaveLength(1)
+  })
+})
+
+describe('an authorization server that fails', () => {
+  test('costs no call as long as the token counts, and no login after that', async () => {
+    const { issuer, vault, one } = await setUp()
+    issuer.answer = ({ path }) => (path.endsWith('/token') ? new Response(null, { status: 503 }) : undefined)
+    age(vault, 290_000, 30_000)
+    expect(await one.call(1)).toContain('ada')
+    age(vault, 300_000, 0)
+    await expect(one.call(2)).rejects.toMatchObject({ code: 'ISSUER_UNAVAILABLE' })
+    expect(one.account.state).toBe('logged_in')
+    issuer.answer = () => undefined
+    expect(await one.call(3)).toContain('ada')
+  })
+
+  test.each(['invalid_client', 'temporarily_unavailable', 'invalid_request'])(
+    'with %s keeps the login',
+    async (error) => {
+      const { issuer, vault, one } = await setUp()
+      issuer.answer = (asked) => (isRefresh(asked) ? Response.json({ error }, { status: 400 }) : undefined)
+      issuer.expireAll()
+      await expect(one.call(1)).rejects.toThrow()
+      expect(vault.read('shared', 'docs', 'oauth:login')).not.toBeNull()
+    },
+  )
+
+  test('with invalid_grant has ended the login, and says where to begin another', async () => {
+    const { issuer, vault, one } = await setUp()
+    issuer.revokeAll()
+    await expect(one.call(1)).rejects.toThrow('compozy servers login docs')
+    expect(vault.read('shared', 'docs', 'oauth:login')).toBeNull()
+    expect(one.account.state).toBe('needs_login')
+  })
+})
+
+describe('a token whose life is nearly over', () => {
+  test('is renewed beside the calls, which wait for nothing', async () => {
+    const { issuer, vault, one } = await setUp()
+    const begun = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    issuer.answer = async (asked) => {
+      if (!isRefresh(asked)) return undefined
+      begun.resolve()
+      await held.promise
+      return undefined
+    }
+    age(vault, 250_000, 50_000)
+    expect(await one.call(1)).toContain('ada')
+    await begun.promise
+    held.resolve()
+    await poll('the new token', async () => (one.account.login?.expiresAtMs ?? 0) > Date.now() + 100_000)
+    expect(issuer.grants('refresh_token')).toHaveLength(1)
+  })
+})
+
+describe("the client's own credentials", () => {
+  const oauth = (issuer: string) => ({
+    grant: 'client_credentials',
+    issuer,
+    client: { id: 'svc', secret: 's3cret-of-svc' },
+    scopes: ['read'],
+  })
+
+  test('bring a token with the first call, and a new one for a refused one', async () => {
+    open = new AsyncDisposableStack()
+    const issuer = open.use(new TokenIssuer({ clients: { svc: 's3cret-of-svc' } }))
+    const server = open.use(new ProtectedServer(issuer))
+    const parsed = parseDefinition(server.definition('docs', oauth(issuer.issuer)), { now: '' })
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
+    const { call } = processOf(memoryVault(), parsed.definition)
+    expect(await call(1)).toContain('svc')
+    issuer.expireAll()
+    const results = await many(20, call)
+    expect(results.every((result) => result.status === 'fulfilled' && result.value.includes('svc'))).toBe(
+      true,
+    )
+    expect(issuer.grants('client_credentials')).toHaveLength(2)
+    // Scopes that a call lacks are asked for once.
+    server.toolScopes.set('write', ['write'])
+    expect(await call(3, 'write')).toContain('svc')
+    expect(issuer.grants('client_credentials').at(-1)?.form.get('scope')).toBe('read write')
+  })
+})
