@@ -124,7 +124,7 @@ describe.skipIf(!flowsWanted).each(screens)('administration at $name', (screen: 
     const { page } = visitor
     if (screen.width < 600) return
     await page.keyboard.press('Tab')
-    await page.getByRole('link', { name: 'Skip to the content' }).focus()
+    await page.getByRole('button', { name: 'Skip to the content' }).focus()
     await page.keyboard.press('Enter')
     await page.getByRole('link', { name: 'docs', exact: true }).first().focus()
     await page.keyboard.press('Enter')

@@ -5,6 +5,9 @@ import { type ApiFailure, asFailure, call } from '../../api/api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Glyph } from '../../parts/glyph.tsx'
 
+/** More than these are shown when somebody wants to see them. */
+const openMax = 30
+
 export interface TrialState {
   readonly busy: boolean
   readonly found: TrialAnswer | null
@@ -69,7 +72,7 @@ function Found({ found }: { readonly found: TrialAnswer }) {
           again, and nothing is saved.
         </p>
         {tools.length === 0 ? null : (
-          <details>
+          <details open={tools.length <= openMax}>
             <summary>Tools ({toolCount})</summary>
             <ul class="tool-list">
               {tools.map(({ name, description }) => (
