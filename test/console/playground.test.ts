@@ -18,7 +18,10 @@ import {
 describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: Screen) => {
   let gateway: RunningGateway
   beforeAll(async () => {
-    gateway = await startShownGateway([showingServer('showing')])
+    gateway = await startShownGateway([
+      showingServer('showing'),
+      { name: 'team', transport: 'group', members: [{ server: 'showing', prefix: 'show' }] },
+    ])
   })
   afterAll(async () => {
     await gateway.stop()
@@ -181,6 +184,29 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await answered(page)
     await page.getByText('Messages on the wire').click()
     await look('tool-modern')
+  })
+
+  test('a tool of a group is called by the name that the group shows', async () => {
+    await using visitor = await at('tools')
+    const { page } = visitor
+    await go(visitor, '#/playground/team/tools/show__greet')
+    await page.getByLabel('name', { exact: true }).fill('Ada')
+    await callTool(page)
+    await answered(page)
+    await page.getByRole('button', { name: 'Connect anew' }).click()
+    await page.getByText('Connected to').waitFor()
+  })
+
+  test('a flood of progress and a long answer leave the page alive', async () => {
+    await using visitor = await at('tools/flood')
+    const { page } = visitor
+    await page.evaluate(`globalThis.longest = 0; new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) globalThis.longest = Math.max(globalThis.longest, duration)
+    }).observe({ entryTypes: ['longtask'] })`)
+    await callTool(page)
+    await answered(page)
+    await page.getByRole('button', { name: 'Show all 4,000,000 characters' }).waitFor()
+    expect(await page.evaluate<number>('globalThis.longest')).toBeLessThan(1_000)
   })
 
   test('prompts, resources and templates are tried', async () => {

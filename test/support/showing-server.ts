@@ -5,7 +5,7 @@
  *
  * Tools: `greet` takes arguments of every kind and mirrors them; `count` reports progress; `ask_name` asks the person,
  * `ask_page` to open a page, `ask_model` a model, `ask_roots` for roots; `picture`, `sound`, `drawing` (an SVG image),
- * `links`, `report` (structured, with digits that no number type keeps), `fail`, `hang` until it is cancelled. Prompts,
+ * `links`, `report` (structured, with digits that no number type keeps), `flood`, `fail`, `hang` until it is cancelled. Prompts,
  * resources and templates. With `--hostile` all that it says is markup that would run if it were taken for markup;
  * with `--tools N` it lists N tools more.
  */
@@ -202,6 +202,18 @@ const tools: Readonly<Record<string, readonly [description: string, schema: unkn
     nothing,
     async () =>
       '{"content":[{"type":"text","text":"see below"}],"structuredContent":{"big":9007199254740993,"price":1.10}}',
+  ],
+  flood: [
+    'Tells more than anybody reads, and answers at length.',
+    nothing,
+    async ({ token }) => {
+      for (let at = 1; at <= 20_000; at++) {
+        tell('notifications/progress', { progressToken: token, progress: at })
+        if (at % 100 === 0) tell('notifications/message', { level: 'info', data: said(`line ${at}`) })
+        if (at % 1_000 === 0) await Bun.sleep(1)
+      }
+      return text('x'.repeat(4_000_000))
+    },
   ],
   fail: ['Fails.', nothing, async () => ({ ...text('it went wrong'), isError: true })],
   hang: ['Waits until it is cancelled.', nothing, () => new Promise(() => {})],

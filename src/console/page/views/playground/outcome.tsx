@@ -1,5 +1,5 @@
 /** What is under way, and what came of it. */
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { memberText } from '../../../../protocol/spans.ts'
 import { recordOf } from '../../mcp/wire.ts'
 import { Badge } from '../../parts/badge.tsx'
@@ -64,7 +64,7 @@ function ProgressView({ progress, running }: { readonly progress: Progress; read
 function endWord(outcome: Outcome | null): string {
   switch (outcome?.kind) {
     case 'result':
-      return recordOf(JSON.parse(outcome.text))['isError'] === true ? 'The tool failed.' : 'Answered.'
+      return 'It has answered.'
     case 'cancelled':
       return 'Given up.'
     case 'error':
@@ -117,11 +117,11 @@ function ResultView({
   readonly took: string
   readonly onRead?: (uri: string) => void
 }) {
-  const result = recordOf(JSON.parse(text))
+  const result = useMemo(() => recordOf(JSON.parse(text)), [text])
   const failed = result['isError'] === true
   const { content, messages, contents } = result
   // The text itself, because digits that no number type keeps are shown too.
-  const structured = memberText(text, 'structuredContent')
+  const structured = useMemo(() => memberText(text, 'structuredContent'), [text])
   return (
     <div class="stack">
       <p>

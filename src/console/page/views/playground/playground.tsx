@@ -97,7 +97,7 @@ function ServerPlayground({ server, view, kind, name }: ServerPlaygroundProps) {
   const { client, failure, wire, connect } = useConnection(server, settings)
   return (
     <>
-      <Greeting client={client} />
+      <Greeting client={client} onConnect={connect} />
       <details class="settings">
         <summary>What this client is</summary>
         <Settings settings={settings} onSettings={setSettings} />
@@ -115,7 +115,13 @@ function ServerPlayground({ server, view, kind, name }: ServerPlaygroundProps) {
   )
 }
 
-function Greeting({ client }: { readonly client: McpClient | null }) {
+function Greeting({
+  client,
+  onConnect,
+}: {
+  readonly client: McpClient | null
+  readonly onConnect: () => void
+}) {
   if (client === null) return null
   const { serverInfo, protocolVersion, instructions } = client.greeting
   const name = textIn(serverInfo, 'title') ?? textIn(serverInfo, 'name')
@@ -123,7 +129,10 @@ function Greeting({ client }: { readonly client: McpClient | null }) {
     <div class="stack">
       <p class="hint">
         Connected{name === null ? '' : ` to ${name} ${textIn(serverInfo, 'version') ?? ''}`},{' '}
-        {protocolVersion}, {client.era === 'legacy' ? 'with a session' : 'without a session'}.
+        {protocolVersion}, {client.era === 'legacy' ? 'with a session' : 'without a session'}.{' '}
+        <Button kind="quiet" onClick={onConnect}>
+          Connect anew
+        </Button>
       </p>
       {instructions === null ? null : (
         <details>

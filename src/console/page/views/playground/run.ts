@@ -35,6 +35,9 @@ export interface Run {
 
 const idle: Run = { running: false, progress: null, lines: [], asked: [], outcome: null, tookMs: null }
 const linesMax = 200
+const drawMs = 100
+/** Of one line. */
+const lineCharsMax = 2_000
 
 export interface Runner {
   readonly run: Run
@@ -78,11 +81,28 @@ export function useRun(): Runner {
 let lastQuestion = 0
 
 function watchOf(signal: AbortSignal, update: (change: (now: Run) => Partial<Run>) => void): Watch {
+  // A server may tell more than a screen shows: what comes is drawn a few times a second, and the rest of it passed over.
+  let progress: Progress | null = null
+  let lines: string[] = []
+  let timer: ReturnType<typeof setTimeout> | null = null
+  const draw = (): void => {
+    timer = null
+    const told = lines
+    lines = []
+    update((now) => ({
+      progress: progress ?? now.progress,
+      lines: told.length === 0 ? now.lines : [...now.lines, ...told].slice(-linesMax),
+    }))
+  }
   return {
     signal,
     onNotification(method, params) {
-      if (method === 'notifications/progress') update(() => ({ progress: progressOf(params) }))
-      else update(({ lines }) => ({ lines: [...lines, lineOf(method, params)].slice(-linesMax) }))
+      if (method === 'notifications/progress') progress = progressOf(params)
+      else {
+        lines.push(lineOf(method, params))
+        if (lines.length > linesMax) lines.shift()
+      }
+      timer ??= setTimeout(draw, drawMs)
     },
     ask(question) {
       return new Promise<Reply>((resolve) => {
@@ -109,7 +129,10 @@ function progressOf({ progress, total, message }: Readonly<Record<string, unknow
 function lineOf(method: string, { level, data, logger }: Readonly<Record<string, unknown>>): string {
   if (method !== 'notifications/message') return method
   const said = typeof data === 'string' ? data : JSON.stringify(data)
-  return [level, logger, said].filter((part) => typeof part === 'string').join(' · ')
+  return [level, logger, said]
+    .filter((part) => typeof part === 'string')
+    .join(' · ')
+    .slice(0, lineCharsMax)
 }
 
 function outcomeOf(thrown: unknown): Outcome {
