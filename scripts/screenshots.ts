@@ -2,26 +2,24 @@
  * Makes the pictures of the console in README and docs: `bun run screenshots`, where Debian's Chromium is installed.
  * Everything in them is real: a gateway with a handful of servers, calls that clients make, one server that fails.
  */
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import {
   adminToken,
-  brokenServer,
   closeBrowser,
   go,
   hasChromium,
   noChromium,
-  showingServer,
   signIn,
-  startShownGateway,
   visit,
 } from '../test/console/browser.ts'
+import { startGatewayProcess } from '../test/support/gateway.ts'
+import { RawClient } from '../test/support/raw-client.ts'
+import { temporaryDirectory } from '../test/support/temporary-directory.ts'
 
 const images = resolve(import.meta.dir, '../docs/images')
 const desk = { name: 'desk', width: 1280, height: 800 }
 const phone = { name: 'phone', width: 390, height: 844 }
-/** Smaller files than PNG, which texts in pictures of this size do not need. */
-const quality = 82
 
 if (!hasChromium) {
   console.error(noChromium)
@@ -29,42 +27,64 @@ if (!hasChromium) {
 }
 mkdirSync(images, { recursive: true })
 
-const gateway = await startShownGateway([
-  showingServer('docs'),
-  showingServer('files'),
-  showingServer('search'),
-  brokenServer('billing'),
-  {
-    name: 'team',
-    transport: 'group',
-    members: [{ server: 'docs' }, { server: 'files' }],
-    description: 'What the team uses.',
-  },
-])
+// Commands as people have them: where this machine keeps its programs is nobody's business.
+const showing = resolve(import.meta.dir, '../test/support/showing-server.ts')
+const shows = `#!/bin/sh\nexec ${process.execPath} ${showing} --says "ready"\n`
+using commands = temporaryDirectory({
+  'docs-server': shows,
+  'files-server': shows,
+  'search-server': shows,
+  'billing-server': '#!/bin/sh\necho "DATABASE_URL is not set" >&2\nexit 3\n',
+})
+const names = ['docs', 'files', 'search', 'billing']
+for (const name of names) chmodSync(join(commands.path, `${name}-server`), 0o755)
 
-async function call(mcpName: string, toolName: string, args: object): Promise<void> {
-  await gateway.admin('/tools/call', {
+const gateway = await startGatewayProcess({
+  via: 'executable',
+  untilReady: false,
+  path: `${commands.path}:${process.env['PATH']}`,
+  config: {
+    mcp_proxy: { auth: { admin_tokens: [adminToken] } },
+    mcps: [
+      ...names.map((name) => ({ name, transport: 'stdio', command: `${name}-server`, maxReconnects: 2 })),
+      { name: 'team', transport: 'group', members: [{ server: 'docs' }, { server: 'files' }] },
+    ],
+  },
+})
+
+/** A client with a key of this name, at one server. */
+async function clientOf(name: string, server: string): Promise<RawClient> {
+  const made = await gateway.admin('/keys', {
     method: 'POST',
-    body: { mcpName, toolName, arguments: args },
+    body: { name, access: [{ servers: ['*'] }] },
     headers: { authorization: `Bearer ${adminToken}` },
   })
+  const { text } = (await made.json()) as { readonly text: string }
+  return RawClient.open(gateway.face(server, 'stream'), { token: text })
 }
 
-/** Calls as of clients, some of which fail. */
-async function someCalls(count: number): Promise<void> {
-  const names = ['docs', 'files', 'search']
-  for (let at = 0; at < count; at++)
-    await call(names[at % names.length] ?? 'docs', at % 7 === 0 ? 'fail' : 'greet', { name: 'Ada' })
+let calls = 0
+/** Calls as clients make them, some of which fail. */
+async function someCalls(clients: readonly RawClient[], count: number): Promise<void> {
+  for (let at = 0; at < count; at++) {
+    const client = clients[at % clients.length]
+    await client?.callTool(++calls, at % 7 === 3 ? 'fail' : 'greet', { name: 'Ada' })
+    await Bun.sleep(20)
+  }
 }
 
 try {
   await using visitor = await visit(gateway, desk)
   const { page } = visitor
-  const shoot = (name: string) =>
-    page.screenshot({ path: join(images, `${name}.jpg`), type: 'jpeg', quality })
+  const shoot = (name: string) => page.screenshot({ path: join(images, `${name}.png`) })
   await signIn(visitor)
   await page.getByRole('link', { name: 'docs', exact: true }).first().waitFor()
-  await someCalls(40)
+  const clients = [
+    await clientOf('ada-laptop', 'docs'),
+    await clientOf('ci', 'files'),
+    await clientOf('support-bot', 'search'),
+  ]
+  await someCalls(clients, 40)
   await Bun.sleep(1_500)
   await shoot('console-servers')
   await page.emulateMedia({ colorScheme: 'dark' })
@@ -77,13 +97,13 @@ try {
   await page.getByLabel(/Your name/).fill('Ada')
   await shoot('console-playground')
   await go(visitor, '#/calls')
-  await someCalls(30)
+  await someCalls(clients, 30)
   await page.locator('.call').nth(20).waitFor()
   await shoot('console-calls')
   await using small = await visit(gateway, phone)
   await signIn(small)
   await small.page.getByRole('link', { name: 'docs', exact: true }).first().waitFor()
-  await small.page.screenshot({ path: join(images, 'console-phone.jpg'), type: 'jpeg', quality })
+  await small.page.screenshot({ path: join(images, 'console-phone.png') })
 } finally {
   await closeBrowser()
   await gateway.stop()
