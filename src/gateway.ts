@@ -10,6 +10,7 @@ import { ApprovalsOpener } from './approvals/open-approvals.ts'
 import { type Audit, openAudit } from './audit/audit.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import { openStoreOrCluster } from './cluster/open-cluster.ts'
+import type { WorkerLink } from './cluster/workers/worker-link.ts'
 import { adminTokenDoubt } from './config/doubts.ts'
 import type { Config } from './config/schema.ts'
 import { CredentialsOpener } from './credentials/open-credentials.ts'
@@ -25,8 +26,8 @@ import { adminRoutes } from './http/routes/admin/admin.ts'
 import { stateTeller } from './http/routes/admin/events.ts'
 import { NameOrder } from './http/routes/admin/name-order.ts'
 import { AdminStreams } from './http/routes/admin/streams.ts'
-import type { McpParts } from './http/routes/mcp.ts'
-import { snapshotOf } from './http/routes/metrics.ts'
+import { mcpParts } from './http/routes/mcp.ts'
+import { figureSource } from './http/routes/metrics.ts'
 import { messageHandler, sseHandler } from './http/routes/sse.ts'
 import { streamHandler } from './http/routes/stream.ts'
 import { hasEnded, IdentityOpener } from './identity/open-identity.ts'
@@ -35,7 +36,7 @@ import type { StateLock } from './registry/storage/state-lock.ts'
 import type { DefinitionStore } from './registry/storage/store.ts'
 import type { ReloadPlan, ReloadReport } from './reload/plan.ts'
 import { type ConfigurationSource, Reload, type ReloadCause } from './reload/reload.ts'
-import { type Bounds, SettingsInForce } from './reload/settings.ts'
+import { SettingsInForce } from './reload/settings.ts'
 import { ByteLedger } from './runtime/byte-ledger.ts'
 import { IdleMemory } from './runtime/idle-memory.ts'
 import { ownBytes } from './runtime/resident-memory.ts'
@@ -80,14 +81,17 @@ export interface Gateway {
   readonly log: Log
 }
 
-/** Resolves once the port is bound. Rejects when it cannot be, or when a rule or the store makes no sense. */
-export async function startGateway(source: ConfigurationSource): Promise<Gateway> {
+/**
+ * Resolves once the port is bound. Rejects when it cannot be, or when a rule or the store makes no sense. `worker` is
+ * what this process has in common with the other workers of a gateway; absent where it is all of it.
+ */
+export async function startGateway(source: ConfigurationSource, worker?: WorkerLink): Promise<Gateway> {
   const settings = new SettingsInForce(source.config, source)
   const { bounds, config } = settings
   const log = await createLog(config.logging)
   const audit = await openAudit(log, settings, () => ({ directory, access, identities, store }))
   const { rules, exposure } = rulesOf(config, log)
-  const { store, lock, cluster, abandon, ...place } = await openStoreOrCluster(config, version, log)
+  const { store, lock, cluster, abandon, ...place } = await openStoreOrCluster(config, version, log, worker)
   // What clients have open: sessions, and the requests that stand alone.
   const ledger = new ByteLedger(bounds, () => Bun.gc(true))
   const sessions = new Sessions(bounds, ledger)
@@ -126,23 +130,23 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
     identity: () => access.identity,
     me: { access, settings, signIn, credentials: credentials.forUsers(directory) },
     connect: credentials.logins.door(access),
-    metrics: { snapshot: () => snapshotOf({ ...behind, directory, requests, audit, traces, cluster }) },
+    metrics: figureSource({ ...behind, directory, requests, audit, traces, cluster }, worker),
     admin: adminRoutes({
-      ...{ directory, store, log, streams, order, approvals, credentials, recorder, settings, mcp },
+      directory: worker?.wholeServers(directory) ?? directory,
+      ...{ store, log, streams, order, approvals, credentials, recorder, settings, mcp },
       config: { limits: bounds, secretDirs: config.secrets.dirs },
       gate: gateOf(settings, urlPolicy),
-      groups: directory.reports,
-      cluster: () => cluster?.status() ?? null,
+      ...{ groups: directory.reports, cluster: () => cluster?.status() ?? null },
       access: directory.accessTeller({ settings, identities, access }),
       keys: () => identities.loadKeys(),
       closedReason: (name) => access.closedReason(name),
       doubtAbout: (definition) => adminTokenDoubt(definition, settings.config.auth.adminTokens),
-      reload: (shown) => gateway.reload({ shown, deliberate: true, byRequest: true }),
+      reload: (shown) => (worker ?? gateway).reload({ shown, deliberate: true, byRequest: true }),
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
   await cluster?.openForward({ mcp, access, recorder, identities, bounds })
-  const door = { host: config.host, port: config.port, tls: config.tls, access, app, state, ...recorder }
+  const door = { ...config, relay: worker?.relay, access, app, state, ...recorder }
   const listener = await startListener(door).catch(abandon)
   lock?.announce(listener.url)
   // The port is ours from here on; a gateway that cannot listen has started no child.
@@ -150,21 +154,9 @@ export async function startGateway(source: ConfigurationSource): Promise<Gateway
   warnOfDefinitions(config, directory, access, identities.keys, log)
   const open = { access, audit, approvals, identities, lock, directory, streams, watchdog, traces, cluster }
   const parts = { ...behind, ...clients, ...open }
-  await cluster?.begin({ ...parts, order, bounds, credentials })
+  await cluster?.begin({ ...parts, order, bounds, credentials, events })
   const gateway = running({ ...parts, listener, sweeper: startSweeper(parts), source, order })
   return gateway
-}
-
-function mcpParts(bounds: Bounds, parts: Omit<McpParts, 'bodyBytesMax' | 'clientInputMs'>): McpParts {
-  return {
-    ...parts,
-    get bodyBytesMax() {
-      return bounds.bodyBytesMax
-    },
-    get clientInputMs() {
-      return bounds.clientInputMs
-    },
-  }
 }
 
 function urlPolicyOf(settings: SettingsInForce, state: ServingState): UrlPolicy {

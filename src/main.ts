@@ -130,6 +130,12 @@ const compozy = defineCommand({
 if (process.argv[2] === '__watchdog')
   await import('./cli/serve/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
 
+// A gateway of several workers starts each of them in the same way (cluster/workers).
+if (process.argv[2] === '__worker')
+  process.exit(
+    await import('./cli/serve/worker.ts').then(({ runWorker }) => runWorker(process.argv.slice(3))),
+  )
+
 const args = process.argv.slice(2)
 // Shells ask so what a word could become (`compozy completion`).
 if (args[0] === '__complete')

@@ -32,10 +32,41 @@ export async function driveWithSockets(options: LoadOptions, sessionId: string |
         : await sseCaller(options.endpoint, sockets),
     )
   }
+  return await drive(options, callers, sockets)
+}
+
+/**
+ * The same with clients that have nothing in common: each connection has a session of its own where the era has any,
+ * and one of these tokens. `opened` is called when all of them stand.
+ */
+export async function driveApart(
+  options: LoadOptions,
+  tokens: readonly string[],
+  opened: () => Promise<void>,
+): Promise<LoadResult> {
+  const callers: Caller[] = []
+  const sockets: HttpSocket[] = []
+  for (let n = 0; n < options.connections; n++) {
+    const endpoint = { ...options.endpoint, token: tokens[n % tokens.length] ?? null }
+    callers.push(await apartCaller({ ...options, endpoint }, sockets))
+  }
+  // A connection counts as somebody's once it has been accepted.
+  const { before, after } = callText(options.era, options.argumentsText, options.endpoint.tool)
+  await Promise.all(callers.map((caller, n) => caller(n, `${before}${n}${after}`)))
+  await opened()
+  return await drive(options, callers, sockets)
+}
+
+async function drive(
+  options: LoadOptions,
+  callers: readonly Caller[],
+  sockets: readonly HttpSocket[],
+): Promise<LoadResult> {
+  const { connections } = options
   const text = callText(options.era, options.argumentsText, options.endpoint.tool)
   const startedMs = performance.now()
   const run = new Run(text, startedMs, options.seconds * 1000)
-  const { ratePerSecond, connections } = options
+  const { ratePerSecond } = options
   const pauseMs = ratePerSecond === null ? 0 : (connections / ratePerSecond) * 1000
   await Promise.all(
     callers.map((caller, n) =>
@@ -101,6 +132,28 @@ async function streamCaller(
 ): Promise<Caller> {
   const socket = await openHttpSocket(targetOf(endpoint.url))
   sockets.push(socket)
+  return callerOn(socket, endpoint, era, sessionId)
+}
+
+/** Shakes hands on its own connection. */
+async function apartCaller({ endpoint, era }: LoadOptions, sockets: HttpSocket[]): Promise<Caller> {
+  const socket = await openHttpSocket(targetOf(endpoint.url))
+  sockets.push(socket)
+  if (era === 'modern') return callerOn(socket, endpoint, era, null)
+  const greeted = await socket.request(post(postHead(endpoint.url, baseHeaders(endpoint)), INITIALIZE))
+  const [, sessionId = null] = /\r\nmcp-session-id: *(\S+)/i.exec(greeted.head) ?? []
+  if (greeted.status !== 200 || sessionId === null)
+    throw new Error(`initialize: ${greeted.status} ${greeted.body.slice(0, 300)}`)
+  await socket.request(post(postHead(endpoint.url, callHeaders(endpoint, era, sessionId)), INITIALIZED))
+  return callerOn(socket, endpoint, era, sessionId)
+}
+
+function callerOn(
+  socket: HttpSocket,
+  endpoint: Endpoint,
+  era: LoadOptions['era'],
+  sessionId: string | null,
+): Caller {
   const head = postHead(endpoint.url, callHeaders(endpoint, era, sessionId))
   return async (id, body) => {
     const answer = await socket.request(post(head, body))

@@ -28,6 +28,8 @@ export interface GatewayOptions {
   /** Everything that this gateway writes goes here; made when it is missing. */
   readonly directory: string
   readonly servers: readonly ServerEntry[]
+  /** More settings of `mcp_proxy`. */
+  readonly settings?: Readonly<Record<string, unknown>>
 }
 
 /** Writes the configuration; answers the command that serves it. */
@@ -36,6 +38,7 @@ export function gatewayCommand({
   launcher = [],
   directory,
   servers,
+  settings = {},
 }: GatewayOptions): readonly string[] {
   mkdirSync(directory, { recursive: true })
   const config = {
@@ -44,6 +47,7 @@ export function gatewayCommand({
       auth: { global_tokens: tokens },
       // The default place may hold what somebody has registered on this machine.
       storage: { path: join(directory, 'state') },
+      ...settings,
     },
     mcps: servers,
   }

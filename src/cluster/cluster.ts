@@ -1,10 +1,14 @@
 /** This process as a member of a cluster: who belongs to it, what is shared, and what is told of it. */
 import { reasonOf } from '../errors.ts'
 import type { SharedRates } from '../http/hooks/limits.ts'
+import type { OpenedStore } from '../registry/storage/open-store.ts'
 import type { StoredChanges } from '../registry/storage/sqlite.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
+import type { Events } from '../telemetry/events.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ClusterFigures } from '../telemetry/metrics.ts'
+import type { ServerDirectory } from '../upstream/server/directory.ts'
+import type { Servers } from '../upstream/server/servers.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Forward, ForwardParts } from './forward/open-forward.ts'
 import { ClusterLimits, type ClusterLimitsParts } from './limits/cluster-limits.ts'
@@ -72,6 +76,23 @@ export interface ClusterParts
   readonly secretDirs: readonly string[]
   /** What is in the state directory; null where definitions are not shared by way of the directory. */
   readonly local: DefinitionStore | null
+  /** Told when the gateway is there, and this process a member. */
+  begun?(gateway: LiveGateway): void
+}
+
+/** What of a gateway that runs its other processes may ask for. */
+export interface LiveGateway extends StoredParts {
+  readonly directory: StoredParts['directory'] & Pick<ServerDirectory, 'list' | 'restart'>
+  readonly servers: Pick<Servers, 'processes' | 'processesElsewhere' | 'subscribe'>
+  readonly events: Events
+}
+
+/** What is kept, and with whom it is shared. */
+export interface OpenedCluster extends OpenedStore {
+  /** Null where this gateway is alone. */
+  readonly cluster: Cluster | null
+  /** Gives everything back where the start has failed, and throws what it has failed with. */
+  abandon(thrown: unknown): Promise<never>
 }
 
 /** What is held to bounds that count over all members. */
@@ -92,15 +113,18 @@ export class Cluster implements ClusterCore {
   #changes: StoredChanges[] = []
   #gateway: StoredParts | null = null
   #forward: Forward | null = null
+  readonly #allGo = Promise.withResolvers<void>()
   readonly #leaseMs: number
+  readonly #begun: (gateway: LiveGateway) => void
   #limits: ClusterLimits | null = null
 
-  constructor({ name, directory, seal, self, leaseMs, log, local, secretDirs }: ClusterParts) {
+  constructor({ name, directory, seal, self, leaseMs, log, local, secretDirs, begun }: ClusterParts) {
     this.name = name
     this.directory = directory
     this.seal = seal
     this.#log = log
     this.#leaseMs = leaseMs
+    this.#begun = begun ?? (() => {})
     const membership = new Membership({
       ...{ directory, seal, self, leaseMs, log },
       ping: (address) => this.#ping(address),
@@ -133,14 +157,19 @@ export class Cluster implements ClusterCore {
 
   /** Goes on serving while what is held here is handed over, until `untilMs` (monotonic) at most. */
   async drain(untilMs: number): Promise<void> {
-    await this.#forward?.drain(untilMs)
+    await Promise.race([this.#forward?.drain(untilMs), this.#allGo.promise])
+  }
+
+  /** All members go at once: nobody is left to whom anything could be handed over. */
+  allGo(): void {
+    this.#allGo.resolve()
   }
 
   /**
    * The parts of the gateway are there: what the others have stored, and store from now on, is taken into it. From here
    * on this process is a member, and asked by the others, and its limits count over all of them.
    */
-  async begin(gateway: StoredParts & LimitedParts): Promise<void> {
+  async begin(gateway: LiveGateway & LimitedParts): Promise<void> {
     this.#gateway = gateway
     for (const changes of this.#changes.splice(0)) this.#stored(changes)
     await this.membership.start()
@@ -149,6 +178,7 @@ export class Cluster implements ClusterCore {
     const core = { directory, membership, seal, leaseMs: this.#leaseMs }
     this.#limits = new ClusterLimits({ ...core, sessions, servers, bounds })
     access.sharedRates = this.#limits
+    this.#begun(gateway)
   }
 
   get figures(): ClusterFigures {

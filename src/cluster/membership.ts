@@ -352,4 +352,4 @@ export class Membership {
 }
 
 /** Somebody has come, leaves, or goes. */
-const memberHint = 'members'
+export const memberHint = 'members'

@@ -1,16 +1,10 @@
 /** The one door of the cluster: nothing of it is loaded where this gateway is alone. */
 import type { Config } from '../config/schema.ts'
-import { type OpenedStore, openStore } from '../registry/storage/open-store.ts'
+import { openStore } from '../registry/storage/open-store.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Cluster } from './cluster.ts'
-
-export interface OpenedCluster extends OpenedStore {
-  /** Null where this gateway is alone. */
-  readonly cluster: Cluster | null
-  /** Gives everything back where the start has failed, and throws what it has failed with. */
-  abandon(thrown: unknown): Promise<never>
-}
+import type { Cluster, OpenedCluster } from './cluster.ts'
+import type { WorkerLink } from './workers/worker-link.ts'
 
 export interface ClusterOpenerParts {
   readonly config: Pick<Config, 'cluster' | 'secrets'>
@@ -23,13 +17,15 @@ export interface ClusterOpenerParts {
 /**
  * Opens what is kept, and joins the cluster that the configuration names: its store is then the one that all replicas
  * share. Rejects as `openStore` throws, and with an Error of one clear sentence when the others cannot be found and
- * nothing is known of what they share.
+ * nothing is known of what they share. A worker opens what it shares with the others of its gateway.
  */
 export async function openStoreOrCluster(
   config: Pick<Config, 'cluster' | 'secrets' | 'storage'>,
   version: string,
   log: Log,
+  worker?: WorkerLink,
 ): Promise<OpenedCluster> {
+  if (worker !== undefined) return await worker.open(config, version, log)
   const opened = openStore(config, version)
   let cluster: Cluster | null = null
   const abandon = async (thrown: unknown): Promise<never> => {

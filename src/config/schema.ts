@@ -32,6 +32,7 @@ import {
   flagValue,
   hourMs,
   integer,
+  integerOr,
   list,
   minuteMs,
   optionalText,
@@ -56,6 +57,13 @@ export const settings = {
     flag: 'mcp-port',
     restart: true,
     doc: 'TCP port to listen on. 0 picks a free one.',
+  }),
+  workers: setting({
+    kind: integerOr('auto', 1, 255),
+    initial: 1,
+    flag: 'workers',
+    restart: true,
+    doc: 'Processes that serve on the port together (docs/SCALING.md). auto: one for each processor.',
   }),
   baseUrl: setting({
     kind: baseUrl(),

@@ -137,6 +137,29 @@ export function integer(minimum: number, maximum: number): ValueKind<TInteger> {
   )
 }
 
+/** A whole number, or one word that leaves it to the machine. */
+export function integerOr<const W extends string>(
+  word: W,
+  minimum: number,
+  maximum: number,
+): ValueKind<TUnsafe<number | W>> {
+  const number = integer(minimum, maximum)
+  const takes = `${number.takes}, or ${word}`
+  return {
+    schema: Type.Unsafe<number | W>(Type.Union([number.schema, Type.Literal(word)])),
+    takes,
+    hint: `number|${word}`,
+    // Digits in quotes count, as for any number.
+    fileSchema: Type.Union([number.schema, Type.String({ pattern: `^\\s*(\\d{1,16}|${word})\\s*$` })]),
+    read(input) {
+      if (typeof input === 'string' && input.trim().toLowerCase() === word) return { value: word }
+      const reading = number.read(input)
+      return 'value' in reading ? reading : { fault: `must be ${takes}${shown(input)}` }
+    },
+    show: String,
+  }
+}
+
 export function flagValue(): ValueKind<TBoolean> {
   return {
     schema: Type.Boolean(),

@@ -19,9 +19,10 @@ import { attachContext, type RequestContext } from './context.ts'
 import type { Access } from './hooks/access.ts'
 import { type AccessRecorder, recordAnswer, recordMalformed } from './hooks/access-log.ts'
 import { allowOrigin } from './hooks/origin.ts'
-import { readTarget } from './hooks/target.ts'
+import { readTarget, type Target } from './hooks/target.ts'
 import type { ListenerTls } from './listener-tls.ts'
 import { LongWaits } from './long-waits.ts'
+import type { Relay, RelayDoor } from './relay.ts'
 import { replyError, replyErrorIn } from './reply.ts'
 
 /** Whether and where the gateway serves. One object, shared with health and with the guard of outgoing URLs. */
@@ -41,6 +42,8 @@ export interface ListenerOptions {
   readonly port: number
   /** Files of the certificate to show; http without. */
   readonly tls?: Config['tls']
+  /** The other processes of this gateway, which listen on the same port. */
+  readonly relay?: Relay | undefined
   readonly access: Access
   readonly app: Pick<App, 'fetch'>
   readonly log: Log & AccessRecorder['log']
@@ -96,8 +99,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { tls: settings, state } = options
   const readTls = await tlsReader(settings)
   let tls = readTls?.() ?? null
-  const ports = new Ports(door, hostname, tls !== null)
+  const { relay } = options
+  const ports = new Ports(door, hostname, tls !== null, relay !== undefined)
   const port = ports.open(options.port, tls)
+  relay?.open(door)
   state.listening = { host: hostname, port }
   return {
     port,
@@ -126,6 +131,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     async stop(deadlineMs) {
       state.draining = true
       await ports.close(deadlineMs)
+      await relay?.close()
       door.close()
     },
   }
@@ -150,8 +156,10 @@ class Ports {
   readonly #servers = new Set<Server<undefined>>()
   #current: Server<undefined> | null = null
   #closed = false
+  readonly #shared: boolean
 
-  constructor(door: FrontDoor, hostname: string, secure: boolean) {
+  constructor(door: FrontDoor, hostname: string, secure: boolean, shared: boolean) {
+    this.#shared = shared
     this.#door = door
     this.#hostname = hostname
     this.#serve = secure
@@ -168,9 +176,10 @@ class Ports {
         idleTimeout: this.#door.idleSeconds,
         maxRequestBodySize: bodyBytesBackstop,
         // No stack traces in answers. In this mode Bun would share the port with whoever asks for it, so that a
-        // taken port goes unnoticed and another process of this user could take half of the requests.
+        // taken port goes unnoticed and another process of this user could take half of the requests. Workers of one
+        // gateway share it; their supervisor has looked that it is free.
         development: false,
-        reusePort: false,
+        reusePort: this.#shared,
         ...(tls === null ? {} : { tls }),
         fetch: this.#serve,
         error: (error) => this.#door.fail(error),
@@ -219,12 +228,14 @@ function readAsClearText(request: Request): Request {
   return request
 }
 
-/** Rejects with what `startListener` would reject with, and opens nothing for good. */
-export async function tryListening(host: string, port: number): Promise<void> {
+/** Rejects with what `startListener` would reject with, and opens nothing for good. Resolves with the port; 0 picks one. */
+export async function tryListening(host: string, port: number): Promise<number> {
   const hostname = host.replace(/^\[(.*)\]$/, '$1')
   await requireResolvable(hostname)
   try {
-    Bun.listen({ hostname, port, socket: { data() {} } }).stop(true)
+    const listener = Bun.listen({ hostname, port, socket: { data() {} } })
+    listener.stop(true)
+    return listener.port
   } catch (error) {
     throw bindFailure(hostname, port, error)
   }
@@ -249,7 +260,7 @@ function bindFailure(host: string, port: number, error: unknown): Error {
 }
 
 /** One request from accept to answer. */
-class FrontDoor {
+class FrontDoor implements RelayDoor {
   readonly idleSeconds: number
   requestCount = 0
   readonly #options: ListenerOptions
@@ -269,6 +280,32 @@ class FrontDoor {
     if (target === null) return this.#refuseMalformed(request)
     // Asked before the first await: Bun forgets the peer once the handler has yielded.
     const socketAddress = server.requestIP(request)?.address ?? null
+    const { relay } = this.#options
+    if (relay?.takes(target.area) === true) {
+      const here = () => this.#serve(request, server, target, socketAddress)
+      return relay.serve(request, target.area, socketAddress, here)
+    }
+    return this.#serve(request, server, target, socketAddress)
+  }
+
+  serveHere(
+    request: Request,
+    server: Server<undefined>,
+    socketAddress: string | null,
+  ): Response | Promise<Response> {
+    this.requestCount++
+    const target = readTarget(request.url)
+    return target === null
+      ? this.#refuseMalformed(request)
+      : this.#serve(request, server, target, socketAddress)
+  }
+
+  #serve(
+    request: Request,
+    server: Server<undefined>,
+    target: Target,
+    socketAddress: string | null,
+  ): Response | Promise<Response> {
     const { context, refusal } = this.#options.access.admit(request, target, socketAddress)
     context.idleTimer = server
     attachContext(request, context)

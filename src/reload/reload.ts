@@ -27,6 +27,8 @@ export interface ReloadCause {
   readonly deliberate: boolean
   /** An admin asked for it with a request, which is told by itself. */
   readonly byRequest?: true
+  /** Another process of this gateway tells what comes of it; here only what goes wrong is said. */
+  readonly untold?: true
 }
 
 /** One that waits for its turn. */
@@ -118,7 +120,7 @@ export class Reload {
 
   async #run(by: ReloadCause): Promise<ReloadReport> {
     if (this.#closed) throw drainingError()
-    const { shown: cause, deliberate } = by
+    const { shown: cause, deliberate, untold = false } = by
     const { source, settings, log, storedNames, apply } = this.#parts
     try {
       await this.#watch?.note()
@@ -135,11 +137,13 @@ export class Reload {
       this.#files = files
       this.#secrets = secrets
       await this.#watchAsSet()
-      for (const warning of warnings) log.warn({}, warning)
-      if (opened.length > 0)
-        log.warn({ cause, doors: told(opened) }, 'doors are open now that were guarded before')
-      log.info({ cause, ...summary(plan.report) }, 'configuration read again')
-      this.#parts.ended?.(by, true)
+      if (!untold) {
+        for (const warning of warnings) log.warn({}, warning)
+        if (opened.length > 0)
+          log.warn({ cause, doors: told(opened) }, 'doors are open now that were guarded before')
+        log.info({ cause, ...summary(plan.report) }, 'configuration read again')
+        this.#parts.ended?.(by, true)
+      }
       return plan.report
     } catch (thrown) {
       settings.noteRefused(cause, reasonOf(thrown))

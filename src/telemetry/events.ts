@@ -41,7 +41,11 @@ export class Events {
   /** Tells everybody who follows; `fields` are named values, as in the log. */
   tell(kind: EventKind, fields: object): void {
     if (!this.followed) return
-    const json = printableJson(JSON.stringify({ time: new Date().toISOString(), ...fields }))
+    this.passOn(kind, printableJson(JSON.stringify({ time: new Date().toISOString(), ...fields })))
+  }
+
+  /** Tells them what has happened in another process of this gateway, in the words of that one. */
+  passOn(kind: EventKind, json: string): void {
     for (const follower of this.#followers) follower.happened(kind, json)
   }
 }

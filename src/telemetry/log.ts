@@ -56,3 +56,9 @@ export interface ProcessLog extends Log {
   /** Writes what is buffered; gives up after `deadlineMs` when nobody reads. */
   flush(deadlineMs: number): Promise<void>
 }
+
+/** The log of a process that writes down the lines of others as well. */
+export interface RelayingLog extends ProcessLog {
+  /** Takes whole lines of JSON, as another process would have written them to its standard output. */
+  relay(lines: Buffer): void
+}

@@ -8,7 +8,7 @@ import {
   type CallEntry,
   callLevel,
 } from './access-line.ts'
-import { type LogFields, type LogSettings, levelRank, type ProcessLog } from './log.ts'
+import { type LogFields, type LogSettings, levelRank, type RelayingLog } from './log.ts'
 import type { LogFile } from './log-file.ts'
 import { printableJson } from './printable.ts'
 import { type LineSink, openSink, reportWrites } from './sink.ts'
@@ -24,7 +24,7 @@ const standardOutput = 1
  * Opens the log. Asynchronous because the pretty printer and the log file are loaded when they are asked for. Rejects
  * with a ConfigError when the file cannot be opened.
  */
-export async function createLog(options: LogOptions): Promise<ProcessLog> {
+export async function createLog(options: LogOptions): Promise<RelayingLog> {
   const sink = options.sink ?? openSink(standardOutput, reportWrites)
   let pretty: Printer | null = null
   let file: LogFile | null = null
@@ -77,6 +77,16 @@ export async function createLog(options: LogOptions): Promise<ProcessLog> {
     line(text: string) {
       sink.write(text)
     },
+    relay(lines: Buffer) {
+      const printer = pretty
+      if (printer !== null)
+        sink.write(lines.toString('utf8').replace(/.+\n/g, (line) => printed(printer, line)))
+      else {
+        // As they are: making texts of them would cost as much as writing them has.
+        const room = sink.room(lines.length)
+        room?.filled(room.start + lines.copy(room.buffer, room.start))
+      }
+    },
     get debugging() {
       return lowest <= levelRank.debug
     },
@@ -95,6 +105,15 @@ async function openLogFile(path: string, sink: LineSink, left: () => void): Prom
 }
 
 type Printer = (line: string) => string
+
+/** What is no JSON is what a process says that breaks off. */
+function printed(printer: Printer, line: string): string {
+  try {
+    return printer(line)
+  } catch {
+    return line
+  }
+}
 
 async function prettyPrinter(forTerminal: boolean): Promise<Printer> {
   const { createPrinter, standardOutputAsTerminal } = await import('./pretty-line.ts')

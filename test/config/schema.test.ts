@@ -13,6 +13,7 @@ describe('the table of settings', () => {
     expect(names).toEqual([
       'host MCP_PROXY_HOST --mcp-host',
       'port MCP_PROXY_PORT --mcp-port',
+      'workers MCP_PROXY_WORKERS --workers',
       'base_url MCP_PROXY_BASE_URL --mcp-base-url',
       'reload MCP_PROXY_RELOAD ',
       'shutdown_timeout MCP_PROXY_SHUTDOWN_TIMEOUT --mcp-shutdown-timeout',
@@ -98,6 +99,7 @@ describe('the table of settings', () => {
     expect(defaultConfig(machine)).toEqual({
       host: '127.0.0.1',
       port: 6001,
+      workers: 1,
       baseUrl: null,
       reload: 'off',
       shutdownTimeoutMs: 10_000,

@@ -27,6 +27,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   cli: {
     ...everywhere,
     ...data,
+    'cluster/workers': 'values',
     access: 'values',
     audit: 'values',
     gateway: 'values',
@@ -142,6 +143,15 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
     'upstream/transports/http': 'values',
     'upstream/server': 'types',
   },
+  'cluster/workers': {
+    ...everywhere,
+    config: 'types',
+    registry: 'values',
+    reload: 'values',
+    http: 'values',
+    'upstream/*': 'types',
+    'cluster/*': 'values',
+  },
   approvals: { ...everywhere, config: 'types', registry: 'types', access: 'values' },
   access: { protocol: 'values', net: 'values', errors: 'values', telemetry: 'values', registry: 'values' },
   console: everywhere,
@@ -187,7 +197,7 @@ const owners: readonly { readonly packages: RegExp; readonly rooms: readonly str
   { packages: /^minisearch$/, rooms: ['group'] },
   { packages: /^preact(\/|$)/, rooms: ['console/page'] },
   { packages: /^ioredis$/, rooms: ['cluster'] },
-  { packages: /^(node:)?child_process$/, rooms: ['upstream'] },
+  { packages: /^(node:)?child_process$/, rooms: ['upstream', 'cluster'] },
   // The official SDK is measured five to twenty times dearer than a relay: it stays out of the hot path.
   { packages: /^@modelcontextprotocol\//, rooms: ['cli'] },
 ]

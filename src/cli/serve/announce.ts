@@ -6,6 +6,11 @@ import type { Config } from '../../config/schema.ts'
 import type { Gateway } from '../../gateway.ts'
 import { levelRank } from '../../telemetry/log.ts'
 
+/** A gateway that serves, in one process or in several. */
+export type ServedGateway = Omit<Gateway, 'servers'> & {
+  readonly servers: readonly { readonly name: string; readonly transport: string }[]
+}
+
 /** One line on stdout, unless the configured level is above it. */
 function say(
   logging: Config['logging'],
@@ -24,7 +29,7 @@ function say(
 }
 
 /** Where it listens, which servers it has, and how clients reach them. */
-export function announce({ url, servers, log }: Gateway, { config, file }: LoadedConfig): void {
+export function announce({ url, servers, log }: ServedGateway, { config, file }: LoadedConfig): void {
   const { logging, defaultGroup } = config
   const names = servers.map(({ name }) => name)
   if (logging.file !== null) {

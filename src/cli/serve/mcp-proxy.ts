@@ -28,7 +28,7 @@ export const mcpProxy = defineCommand({
     const { flags } = parseArguments(rawArgs, gatewayFlags)
     raiseFetchCap(['mcp-proxy', ...rawArgs])
     const { serve } = await import('./serve.ts')
-    return serve(flags)
+    return serve(flags, rawArgs)
   },
 })
 

@@ -40,10 +40,16 @@ function listenerPid(port: number): number | null {
     const sockets = new Set(inodes.map((inode) => `socket:[${inode}]`))
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
     const found = pids.find((pid) => openFiles(pid).some((target) => sockets.has(target)))
-    return found === undefined ? null : Number(found)
+    return found === undefined ? null : supervisorOf(Number(found))
   } catch {
     return null
   }
+}
+
+/** Of a worker, who would start it again; anything else is itself. */
+function supervisorOf(pid: number): number {
+  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('__worker')) return pid
+  return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? pid)
 }
 
 /** The files that the process has open which listens on a TCP port of this machine; none where the system does not tell. */

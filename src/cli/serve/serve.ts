@@ -1,17 +1,21 @@
 /** Starts the gateway, says so, and stays until a signal ends it. */
 
-import { type FlagTexts, type LoadedConfig, loadConfig } from '../../config/load.ts'
-import { CommandError, ConfigError, errorCode } from '../../errors.ts'
+import type { FlagTexts, LoadedConfig } from '../../config/load.ts'
+import { CommandError, errorCode } from '../../errors.ts'
 import { startGateway } from '../../gateway.ts'
 import { StateHeldError } from '../../registry/storage/state-lock.ts'
-import { readConfiguration, sourcesOf } from '../configuration.ts'
-import { announce } from './announce.ts'
+import { readConfiguration } from '../configuration.ts'
+import { announce, type ServedGateway } from './announce.ts'
 import { listenFault } from './listen-fault.ts'
+import { readAgain } from './read-again.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'
 
-/** Resolves with the exit code of the process. Throws what kept the gateway from starting. */
-export async function serve(flags: FlagTexts): Promise<number> {
+/**
+ * Resolves with the exit code of the process. Throws what kept the gateway from starting. `given` is what the flags were
+ * read from.
+ */
+export async function serve(flags: FlagTexts, given: readonly string[]): Promise<number> {
   const loaded = await readConfiguration(flags)
   let last = loaded
   const source = {
@@ -21,7 +25,9 @@ export async function serve(flags: FlagTexts): Promise<number> {
       return last
     },
   }
-  const started = startGateway(source).catch(async (thrown: unknown) => {
+  const started = (
+    (await workersOf(loaded)) === 1 ? startGateway(source) : startWorkers(source, given)
+  ).catch(async (thrown: unknown) => {
     throw await startFault(thrown, loaded)
   })
   const ended = endOnSignals(started)
@@ -31,23 +37,20 @@ export async function serve(flags: FlagTexts): Promise<number> {
   return ended
 }
 
-/**
- * Reads it as at the start. Throws a ConfigError, also where the file is gone or has been emptied: that is an editor or
- * a full disk in the middle of something, and without its tokens the gateway would be open.
- */
-async function readAgain(flags: FlagTexts, before: LoadedConfig): Promise<LoadedConfig> {
-  const loaded = await loadConfig(sourcesOf(flags))
-  if (before.file !== null && saysSomething(before) && !saysSomething(loaded))
-    throw new ConfigError(
-      `${before.file} ${loaded.file === null ? 'is gone' : 'holds nothing any more'}; restart the gateway if that is meant`,
-    )
-  return loaded
+/** How many processes there shall be. */
+async function workersOf({ config }: LoadedConfig): Promise<number> {
+  if (config.workers === 1) return 1
+  const { workerCount } = await import('../../cluster/workers/worker-count.ts')
+  return workerCount(config.workers)
 }
 
-function saysSomething({ file, origins, serverOrigins }: LoadedConfig): boolean {
-  return (
-    file !== null && (serverOrigins.size > 0 || [...origins.values()].some(({ layer }) => layer === 'file'))
-  )
+/** Loaded here: most gateways are one process. */
+async function startWorkers(
+  source: Parameters<typeof startGateway>[0],
+  given: readonly string[],
+): Promise<ServedGateway> {
+  const { startSupervisor } = await import('../../cluster/workers/start-supervisor.ts')
+  return await startSupervisor(source, given)
 }
 
 /** Says what a person can do about the usual reasons. */

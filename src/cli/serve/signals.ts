@@ -3,8 +3,8 @@
  * opened and the configuration read again, or ends the gateway when its terminal was closed (terminal.ts).
  */
 import { constants } from 'node:os'
-import type { Gateway } from '../../gateway.ts'
 import { formatDuration } from '../../registry/duration.ts'
+import type { ServedGateway as Gateway } from './announce.ts'
 import { watchTerminal } from './terminal.ts'
 
 /**

@@ -16,17 +16,17 @@ import { replyText } from '../reply.ts'
 
 /** Gives the figures of this moment. */
 export interface MetricsSource {
-  snapshot(): MetricsSnapshot
+  snapshot(): MetricsSnapshot | Promise<MetricsSnapshot>
 }
 
 /** Who may read them is settled by the hooks. */
 export function metricsRoutes(metrics: MetricsSource) {
-  const page = () => replyText(200, prometheusText(metrics.snapshot()), prometheusContentType)
+  const page = async () => replyText(200, prometheusText(await metrics.snapshot()), prometheusContentType)
   return new Elysia()
     .get('/metrics', page, routeOf('getPrometheusPage'))
     .get(
       '/admin/metrics',
-      () => answer('getFigures', 200, metricsJson(metrics.snapshot())),
+      async () => answer('getFigures', 200, metricsJson(await metrics.snapshot())),
       routeOf('getFigures'),
     )
 }
@@ -44,8 +44,18 @@ export interface FigureParts {
   readonly cluster: { readonly figures: ClusterFigures } | null
 }
 
-/** Everything at this moment. */
-export function snapshotOf(parts: FigureParts): MetricsSnapshot {
+/** Who gathers the figures of all processes of a gateway that has several. */
+export interface FigureGatherer {
+  figuresOf(own: () => MetricsSnapshot): MetricsSource
+}
+
+/** Where the figures of this gateway come from. */
+export function figureSource(parts: FigureParts, gatherer?: FigureGatherer): MetricsSource {
+  const snapshot = () => snapshotOf(parts)
+  return gatherer?.figuresOf(snapshot) ?? { snapshot }
+}
+
+function snapshotOf(parts: FigureParts): MetricsSnapshot {
   const { metrics, directory, servers, requests, log, audit, traces, cluster } = parts
   const lost = [log.linesDropped, audit.linesDropped] as const
   const gauges = serverGauges(directory, servers, requests)

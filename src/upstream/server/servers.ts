@@ -36,6 +36,8 @@ export class Servers implements ServerDirectory {
   /** Replaced servers that still finish calls, and those that are tried. */
   readonly #draining = new Set<Server>()
   readonly #listeners: ServersListener[] = []
+  /** Child processes that other processes of this gateway have; they are told of the own ones. */
+  processesElsewhere: (own: number) => number = () => 0
   readonly #trials = new Trials()
 
   constructor(parts: ServerSurroundings) {
@@ -56,7 +58,10 @@ export class Servers implements ServerDirectory {
     }
     const processesOfOwner: ServerParts['processesOfOwner'] = (owner) =>
       this.#all().reduce((sum, server) => sum + server.processesOfOwner(owner), 0)
-    const processesInUse = () => this.processes
+    const processesInUse = () => {
+      const own = this.processes
+      return own + this.processesElsewhere(own)
+    }
     const counts = { processesInUse, processesOwnedBy, processesOfOwner }
     this.#parts = { ...parts, goesOnAs, stateChanged, ownerChanged, ...counts }
   }

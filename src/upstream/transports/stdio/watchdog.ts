@@ -22,8 +22,8 @@
  * own kill, before its number is on the pipe, only gets the end of its stdin.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../../../errors.ts'
+import { selfCommand } from '../../../runtime/self-command.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { GroupWatch } from './stdio.ts'
 
@@ -74,7 +74,7 @@ export class Watchdog implements GroupWatch {
   #start(): void {
     this.#restart = null
     if (this.#closed || this.#groups.size === 0) return
-    const [command = '', ...args] = selfCommand()
+    const [command = '', ...args] = selfCommand(watchdogArgument)
     // A session of its own: neither Ctrl-C in the gateway's terminal nor its hang-up must end the watchdog.
     const child = spawn(command, args, {
       detached: true,
@@ -100,11 +100,4 @@ export class Watchdog implements GroupWatch {
     this.#restart.unref()
     this.#restartMs = Math.min(this.#restartMs * 2, restartMaxMs)
   }
-}
-
-/** How to start this program again, compiled or from source. */
-function selfCommand(): string[] {
-  const compiled = Bun.main.startsWith('/$bunfs/')
-  const script = compiled ? [] : [fileURLToPath(new URL('../../../main.ts', import.meta.url))]
-  return [process.execPath, ...script, watchdogArgument]
 }

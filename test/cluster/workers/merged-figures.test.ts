@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'bun:test'
+import { buried, mergedSnapshot } from '../../../src/cluster/workers/merged-figures.ts'
+import { createMetrics, type MetricsSnapshot, type ServerGauges } from '../../../src/telemetry/metrics.ts'
+import { prometheusText } from '../../../src/telemetry/metrics-page.ts'
+
+const gauges: ServerGauges = {
+  name: 'docs',
+  sessions: 2,
+  processes: 1,
+  lanes: 1,
+  parkedCalls: 0,
+  connected: true,
+  restarts: 1,
+}
+
+function figuresOf(calls: number, change: Partial<ServerGauges> = {}): MetricsSnapshot {
+  const metrics = createMetrics()
+  for (let each = 0; each < calls; each++) {
+    metrics.requestStarted('docs')
+    metrics.requestEnded('docs', 2, false)
+    metrics.callEnded({
+      server: 'docs',
+      group: undefined,
+      method: 'tools/call',
+      outcome: 'ok',
+      durationMs: 2,
+    })
+    metrics.httpAnswered('mcp', 200)
+  }
+  return metrics.snapshot([{ ...gauges, ...change }], 1)
+}
+
+describe('the figures of several workers', () => {
+  test('are those that one process would show', () => {
+    const merged = mergedSnapshot(figuresOf(3), [figuresOf(4, { connected: false }), figuresOf(5)])
+    const [docs] = merged.servers
+    expect(docs).toMatchObject({ requests: 12, sessions: 6, processes: 3, restarts: 3, connected: true })
+    expect(docs?.outcomes.ok).toBe(12)
+    expect(docs?.durationCounts.reduce((sum, count) => sum + count, 0)).toBe(12)
+    expect(merged.http).toEqual([{ area: 'mcp', status: 200, count: 12 }])
+    expect(merged.linesDropped).toBe(3)
+  })
+
+  test('have each series once on the page', () => {
+    const lines = prometheusText(mergedSnapshot(figuresOf(1), [figuresOf(1)]))
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => line.slice(0, line.lastIndexOf(' ')))
+    expect(new Set(lines).size).toBe(lines.length)
+  })
+
+  test('keep what a worker that has ended had counted, and nothing of its moment', () => {
+    const merged = mergedSnapshot(figuresOf(1), [buried(figuresOf(4))])
+    expect(merged.servers[0]).toMatchObject({ requests: 5, sessions: 2, processes: 1, inFlight: 0 })
+  })
+
+  test('alone are what they were', () => {
+    const figures = figuresOf(2)
+    expect(mergedSnapshot(figures, [])).toEqual(figures)
+  })
+})
