@@ -8,7 +8,7 @@ import { createSeal } from './seal.ts'
 /** How long a replica that knows something to begin with waits for the others. */
 const joinMs = 3_000
 /** How long one waits that knows nothing: it would serve without the doors that keys have closed. */
-const firstJoinMs = 30_000
+const firstJoinMs = 10_000
 const retryMs = 250
 
 /** Rejects with an Error of one clear sentence when this replica has nothing to begin with. */

@@ -27,6 +27,8 @@ const reconnectMsMax = 500
 /** Hints may have stopped without a word: their connection is asked now and then whether it is there. */
 const hintsCheckMs = 5_000
 const sentinelPort = 26_379
+/** Why it cannot be reached is told no oftener. */
+const tellMsMin = 10_000
 
 type Options = RedisOptions & { readonly replyMapping: 'legacy' }
 
@@ -41,6 +43,8 @@ export class RedisConnection {
   readonly #sender = `${crypto.randomUUID()} `
   #isUp = false
   #lastReason = ''
+  /** Monotonic. */
+  #toldAtMs = Number.NEGATIVE_INFINITY
   #closed = false
 
   /** `channel` is that of hints. */
@@ -58,6 +62,7 @@ export class RedisConnection {
     // What is wrong is told by the other one.
     this.#hints.on('error', () => {})
     this.#hints.subscribe(channel).catch(() => {})
+    for (const redis of [this.#redis, this.#hints]) redis.on('end', () => this.#beginAgain(redis))
     this.#hintsCheck = setInterval(() => this.#checkHints(), hintsCheckMs)
     this.#hintsCheck.unref()
   }
@@ -111,6 +116,19 @@ export class RedisConnection {
     await Promise.resolve()
   }
 
+  /** The client gives up for good where a connection is cut while it looks for a server; nobody else would begin again. */
+  #beginAgain(redis: Redis): void {
+    if (this.#closed) return
+    setTimeout(() => {
+      if (this.#closed) return
+      const again = redis === this.#hints ? () => redis.subscribe(this.#channel) : () => null
+      redis
+        .connect()
+        .then(again)
+        .catch(() => {})
+    }, reconnectMsMax).unref()
+  }
+
   #checkHints(): void {
     const { status } = this.#hints
     if (this.#closed || status !== 'ready') return
@@ -132,11 +150,18 @@ export class RedisConnection {
     const isNew = shown !== this.#lastReason
     this.#lastReason = shown
     this.#setUp(false)
-    if (isNew && !this.#closed) this.#failed(shown)
+    // Each attempt fails for a reason of its own.
+    const nowMs = performance.now()
+    if (!isNew || this.#closed || nowMs - this.#toldAtMs < tellMsMin) return
+    this.#toldAtMs = nowMs
+    this.#failed(shown)
   }
 
   #setUp(isUp: boolean): void {
-    if (isUp) this.#lastReason = ''
+    if (isUp) {
+      this.#lastReason = ''
+      this.#toldAtMs = Number.NEGATIVE_INFINITY
+    }
     if (isUp === this.#isUp || this.#closed) return
     this.#isUp = isUp
     for (const listener of this.#upListeners) listener(isUp)
@@ -191,5 +216,8 @@ function sentinelOf(text: string): { host: string; port: number } {
 
 /** Some errors repeat the command that they are about, and that may have been AUTH. */
 function withoutSecrets(reason: string): string {
-  return reason.replace(/:\/\/[^@\s]*@/g, '://***@').slice(0, 200)
+  return reason
+    .replace(/:\/\/[^@\s]*@/g, '://***@')
+    .replace(/ Retrying from scratch after [\d.]+ms\./, '')
+    .slice(0, 200)
 }
