@@ -3,12 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { runCommand } from '../cli/run-command.ts'
 import { clusterSecret, startReplica } from '../support/cluster.ts'
 import { poll, type RunningGateway } from '../support/gateway.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { commandOfRawServer } from '../support/raw-fixture.ts'
 import { type RedisServer, redisProgram, startRedis } from '../support/redis-server.ts'
 
 if (redisProgram === null) console.log('redis-server is not installed: replicas with it are left out')
 
 /** More are for `bun run test:long:cluster`. */
 const changes = Number(process.env['CLUSTER_CHANGES'] ?? 20)
+
+const limits = { sessions_per_client_max: 5, in_flight_per_server_max: 8 }
 
 interface Answer {
   readonly status: number
@@ -51,11 +55,9 @@ describe.skipIf(redisProgram === null)('replicas', () => {
 
   beforeAll(async () => {
     redis = await startRedis()
-    gateways = await Promise.all([
-      startReplica(redis, { via: 'executable' }),
-      startReplica(redis, { via: 'executable' }),
-      startReplica(redis, { via: 'executable' }),
-    ])
+    const raw = { name: 'raw', transport: 'stdio', ...commandOfRawServer() }
+    const options = { via: 'executable', settings: { limits }, mcps: [raw] } as const
+    gateways = await Promise.all([1, 2, 3].map(() => startReplica(redis, options)))
     const [first, second] = gateways
     if (first === undefined || second === undefined) throw new Error('no gateways')
     one = first
@@ -153,6 +155,29 @@ describe.skipIf(redisProgram === null)('replicas', () => {
     await poll('the key', async () => (await ask(other, 'GET', `/keys/${idOf(again)}`)).status === 200)
     expect((await ask(other, 'DELETE', `/keys/${idOf(again)}?open=true`)).status).toBe(204)
     await poll('the door to be open', async () => (await statusAt(one)) === 404)
+  })
+
+  test('let one client have as many sessions and calls with all of them as with one', async () => {
+    const faces = Array.from(
+      { length: 12 },
+      (_, at) => gateways[at % 3]?.face('raw', 'stream') ?? new URL(one.url),
+    )
+    const attempts = await Promise.allSettled(faces.map((face) => RawClient.open(face)))
+    const clients = attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []))
+    expect(clients).toHaveLength(5)
+    for (const attempt of attempts)
+      if (attempt.status === 'rejected') expect(String(attempt.reason)).toContain('SESSIONS_EXHAUSTED')
+    const calls = await Promise.all(
+      Array.from({ length: 30 }, (_, at) => clients[at % 5]?.callTool(`${at}`, 'slow', { ms: 400 })),
+    )
+    const answered = calls.filter((call) => call?.answer.result !== undefined).length
+    expect(answered).toBeWithin(1, 9)
+    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+    await poll('room for another session', async () => {
+      const client = await RawClient.open(other.face('raw', 'stream')).catch(() => null)
+      await client?.[Symbol.asyncDispose]()
+      return client !== null
+    })
   })
 
   test('while Redis is down what is there goes on, and a change is refused', async () => {
