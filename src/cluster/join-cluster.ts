@@ -40,8 +40,14 @@ export async function joinCluster({ config, store, version, log }: ClusterOpener
     secretDirs: config.secrets.dirs,
   })
   const { shared } = cluster
-  if (shared === null || (await untilKnown(shared, shared.wasSynced ? joinMs : firstJoinMs))) return cluster
-  if (!shared.wasSynced) {
+  if (shared === null) return cluster
+  const { wasSynced } = shared
+  if (await untilKnown(shared, wasSynced ? joinMs : firstJoinMs)) {
+    // The others look twice in that time, and bring back what is missing.
+    await shared.book.untilBegun(wasSynced ? 0 : leaseMs / 2)
+    return cluster
+  }
+  if (!wasSynced) {
     await cluster.close()
     throw new Error(
       `cluster.redis: no answer within ${firstJoinMs / 1_000} s (${reason}), and this replica knows nothing yet of what the others share; look whether the URL is right and Redis runs`,

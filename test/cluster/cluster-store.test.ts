@@ -175,7 +175,7 @@ describe('a directory that was emptied', () => {
     // What a failover loses: the last writes.
     memory.clear()
     other.directory.cut(false)
-    await poll('the older state', async () => (await memory.open().changesSince(0)).records.length === 1)
+    await poll('the older state', async () => (await memory.open().changesSince(0)).records.length === 2)
     one.directory.cut(false)
     await poll('the newer one', async () => other.store.records('key').get('k1') === 'newer')
   })
@@ -214,6 +214,20 @@ describe('a replica that begins anew', () => {
       'both http://127.0.0.1:1/shared',
       'own http://127.0.0.1:1/mcp',
     ])
+  })
+
+  test('with nothing waits for the others where the directory was just emptied, and not where it was not', async () => {
+    const memory = new MemoryDirectory()
+    const { store, directory } = await join(memory)
+    await store.confirm(async () => store.putRecords('closed door', keyChange('clients', 'now')))
+    const quick = performance.now()
+    await join(memory, { untilBegunMs: 5_000 })
+    expect(performance.now() - quick).toBeLessThan(1_000)
+    directory.cut(true)
+    memory.clear()
+    const late = join(memory, { untilBegunMs: 5_000 })
+    setTimeout(() => directory.cut(false), 300)
+    expect((await late).store.records('closed door').has('clients')).toBe(true)
   })
 
   test('does not bring back what was removed while it was away', async () => {
@@ -279,7 +293,7 @@ describe('somebody who can write to the directory, and has no secret', () => {
       store.putRecords('key', keyChange('k1', 'canary-secret'))
     })
     const { records } = await memory.open().changesSince(0)
-    expect(records).toHaveLength(2)
+    expect(records).toHaveLength(3)
     const dump = JSON.stringify(records)
     expect(dump).not.toContain('canary')
     expect(Buffer.from(dump, 'base64').toString('latin1')).not.toContain('canary')

@@ -83,7 +83,13 @@ let made = 0
 /** A member that has joined. */
 export async function joined(
   memory: MemoryDirectory,
-  options: { local?: DefinitionStore; secret?: string; leaseMs?: number; instance?: string } = {},
+  options: {
+    local?: DefinitionStore
+    secret?: string
+    leaseMs?: number
+    instance?: string
+    untilBegunMs?: number
+  } = {},
 ): Promise<TestMember> {
   const directory = cuttable(memory)
   const log = testLog()
@@ -100,6 +106,7 @@ export async function joined(
     secretDirs: [],
   })
   await cluster.shared?.book.reconcile()
+  await cluster.shared?.book.untilBegun(options.untilBegunMs ?? 0)
   await cluster.membership.start()
   return { cluster, directory, log, local }
 }

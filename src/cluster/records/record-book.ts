@@ -46,6 +46,9 @@ interface Pending {
 const recordsHint = 'records'
 /** A state older than this may have missed that a record was removed, which is known for a little longer. */
 const staleMs = tombstoneMs - 60 * 60_000
+/** Is there as long as a directory is; of no kind that a store knows. */
+const begunKey = 'cluster/begun'
+const lookAgainMs = 100
 const none: KnownRecord = { version: 0, text: null }
 
 export class RecordBook {
@@ -126,6 +129,25 @@ export class RecordBook {
         throw thrown instanceof StoreError ? thrown : unavailable()
       },
     )
+  }
+
+  /**
+   * Resolves when it is known that a directory is none that was just emptied: somebody has noted there that a cluster
+   * has begun, or nobody has in `waitMs`, and this member does. Whoever knew nothing to begin with would otherwise serve
+   * without what the others bring back in a moment: the doors that keys have closed.
+   */
+  async untilBegun(waitMs: number): Promise<void> {
+    const endsMs = performance.now() + waitMs
+    while (this.get(begunKey) === null && performance.now() < endsMs) {
+      await Bun.sleep(lookAgainMs)
+      await this.reconcile().catch(() => {})
+    }
+    if (this.get(begunKey) !== null) return
+    try {
+      await this.write(new Map([[begunKey, 'begun']]))
+    } catch {
+      // Somebody else came first, or the directory has gone again.
+    }
   }
 
   /** The directory has come so far, in this era: looks what is new. */
