@@ -31,6 +31,8 @@ export const routes = {
   revokeApprovals: ['DELETE', '/admin/approvals/{name}'],
   explainAccess: ['GET', '/admin/access'],
   getFigures: ['GET', '/admin/metrics'],
+  login: ['POST', '/admin/mcps/{name}/login'],
+  logout: ['DELETE', '/admin/mcps/{name}/login'],
   getConfig: ['GET', '/admin/config'],
   getCluster: ['GET', '/admin/cluster'],
   reload: ['POST', '/admin/reload'],

@@ -5,6 +5,7 @@ import { Approvals } from './approvals/approvals.tsx'
 import { Calls } from './calls/calls.tsx'
 import { Connect } from './connect/connect.tsx'
 import { Configuration } from './gateway/configuration.tsx'
+import { Logins } from './gateway/logins.tsx'
 import { Replicas } from './gateway/replicas.tsx'
 import { AddGroup, EditGroup } from './groups/group-form.tsx'
 import { GroupList } from './groups/group-list.tsx'
@@ -50,6 +51,7 @@ const views: readonly View[] = [
   { path: 'explain', component: Explain },
   { path: 'approvals', component: Approvals },
   { path: 'approvals', below: '*', component: Approvals },
+  { path: 'logins', component: Logins },
   { path: 'config', component: Configuration },
   { path: 'replicas', component: Replicas },
   { path: 'connect', component: Connect },
@@ -74,6 +76,7 @@ export const navigation: readonly NavigationRow[] = [
   { path: 'groups', title: 'Groups', glyph: 'groups', holds: ['add-group', 'edit-group'] },
   { path: 'keys', title: 'Keys', glyph: 'keys', holds: ['make-key', 'explain'], begins: true },
   { path: 'approvals', title: 'Approvals', glyph: 'approvals' },
+  { path: 'logins', title: 'Logins', glyph: 'logins' },
   { path: 'connect', title: 'Connect a client', glyph: 'connect', begins: true },
   { path: 'config', title: 'Configuration', glyph: 'config' },
   { path: 'replicas', title: 'Replicas', glyph: 'replicas' },

@@ -20,6 +20,8 @@ export interface Draft {
   readonly env: readonly Pair[]
   readonly url: string
   readonly headers: readonly Pair[]
+  /** Whether it wants a login, and whose. */
+  readonly login: 'none' | 'shared' | 'user'
   readonly startTimeout: string
   readonly timeout: string
   readonly isolation: 'auto' | 'session' | 'shared'
@@ -40,6 +42,7 @@ export const emptyDraft: Draft = {
   env: [],
   url: '',
   headers: [],
+  login: 'none',
   startTimeout: '',
   timeout: '',
   isolation: 'auto',
@@ -62,6 +65,7 @@ export function draftOf(definition: Definition): Draft {
     env: pairsOf(definition.env),
     url: definition.url ?? '',
     headers: pairsOf(definition.headers),
+    login: definition.oauth == null ? 'none' : (definition.oauth.account ?? 'shared'),
     startTimeout: textOf(definition.startTimeout),
     timeout: textOf(definition.timeout),
     isolation: definition.isolation ?? 'auto',
@@ -90,6 +94,7 @@ export function definitionOf(
     env: process ? recordOf(draft.env) : undefined,
     url: process ? undefined : draft.url.trim(),
     headers: process ? undefined : recordOf(draft.headers),
+    oauth: process || draft.login === 'none' ? undefined : { ...(base['oauth'] ?? {}), account: draft.login },
     startTimeout: durationOf(draft.startTimeout),
     timeout: durationOf(draft.timeout),
     isolation: draft.isolation,

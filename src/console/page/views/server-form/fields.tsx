@@ -98,6 +98,17 @@ function UrlFields({ draft, change, faults }: FieldsProps) {
         error={faults.get('url') ?? null}
         placeholder="https://mcp.example.com/mcp"
       />
+      <SelectField
+        label="Login at it"
+        value={draft.login}
+        onChange={(login) => change({ login })}
+        options={[
+          { value: 'none', text: 'None, or by a header below' },
+          { value: 'shared', text: 'OAuth, with one account for all' },
+          { value: 'user', text: 'OAuth, with the account of each person' },
+        ]}
+        hint="With one account for all you log in once, under Logins, after it is added."
+      />
       <Pairs
         legend="Headers"
         one="header"
