@@ -3,12 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { type Carried, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
+import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { clusterSecret } from '../support/cluster.ts'
+import { callModern } from '../support/modern-client.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { redisProgram } from '../support/redis-server.ts'
 import { type RunningReplicas, startReplicas } from '../support/replicas.ts'
 
 const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
+const key = makeKeyText('kcluster')
 let cluster: RunningReplicas
 let internal: string
 let instance: string
@@ -16,7 +19,25 @@ let instance: string
 beforeAll(async () => {
   cluster = await startReplicas({
     count: 2,
+    settings: {
+      auth: {
+        keys: [
+          {
+            id: 'kcluster',
+            name: 'one',
+            hash: hashOfKey(key),
+            access: [{ servers: ['keyed'], tools: ['pid'] }],
+          },
+        ],
+      },
+    },
     mcps: [
+      {
+        name: 'keyed',
+        transport: 'stdio',
+        command: process.execPath,
+        args: [rawServer, '--transport', 'stdio'],
+      },
       {
         name: 'kept',
         transport: 'stdio',
@@ -124,6 +145,17 @@ describe.skipIf(redisProgram === null)('the public port', () => {
       headers: { authorization: 'Bearer token-of-bob', 'compozy-forwarded': signed(carried()) },
     })
     expect(response.status).toBe(404)
+  })
+
+  test('lets a key see as much at another replica as at its own', async () => {
+    const url = cluster.face('keyed', 'stream')
+    await using client = await RawClient.open(url, { token: key })
+    expect((await client.call<{ pid: number }>(1, 'pid', {})).pid).toBeGreaterThan(0)
+    const { answer } = await client.callTool(2, 'echo', { secret: 'x' })
+    expect(answer.error?.code).toBe(-32602)
+    const stateless = { token: key, id: 3 }
+    expect((await callModern(url, 'pid', {}, stateless)).answer.error).toBeUndefined()
+    expect((await callModern(url, 'echo', {}, { ...stateless, id: 4 })).answer.error?.code).toBe(-32602)
   })
 
   test('knows a forged id, and asks nobody about it', async () => {

@@ -55,6 +55,14 @@ function pidIn({ result }: RpcMessage): unknown {
   return (result?.structuredContent as { pid?: number } | undefined)?.pid
 }
 
+function runOf(mark: string): RpcMessage | undefined {
+  return tallied(tally).find(({ params }) => JSON.stringify(params ?? {}).includes(`"${mark}"`))
+}
+
+function cancelsSoFar(): number {
+  return tallied(tally).filter(({ method }) => method === 'notifications/cancelled').length
+}
+
 const capabilities = { elicitation: {}, sampling: {}, roots: {} }
 const asking = { capabilities }
 
@@ -198,6 +206,22 @@ describe.skipIf(redisProgram === null)('a stateless client at a server with sess
     await poll('the update', async () =>
       listening.messages.some(({ method }) => method === 'notifications/resources/updated'),
     )
+  })
+
+  test('that goes away has its call cancelled at its server', async () => {
+    // Whoever is asked answers at the owner or at two others: each way is taken.
+    for (let round = 0; round < 3; round++) {
+      const gone = new AbortController()
+      const args = { ms: 20_000, mark: `gone-${round}` }
+      const call = callModern(cluster.face('raw', 'stream'), 'slow', args, { signal: gone.signal }).catch(
+        () => null,
+      )
+      await poll('the call to reach the server', async () => runOf(`gone-${round}`) !== undefined)
+      const cancels = cancelsSoFar()
+      gone.abort()
+      await poll('the cancel', async () => cancelsSoFar() > cancels)
+      await call
+    }
   })
 
   test('at a group calls one process as well', async () => {
