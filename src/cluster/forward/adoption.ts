@@ -58,6 +58,8 @@ export class Adoption {
 
   async #adopt(id: string, found: Ownership, asked: Asked): Promise<InstanceId | null> {
     const { directory, seal, instance, livesMs, mcp, counts } = this.#parts
+    // Somebody who asked at the same time was faster.
+    if (mcp.sessions.get(id) !== undefined) return instance
     const key = sessionKey(id)
     const record = readRecord(seal.open('owned', key, found.record), id)
     const { principal } = asked.context

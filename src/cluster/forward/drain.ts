@@ -31,12 +31,14 @@ export interface DrainParts {
 /** The door stays open for so long at least: whoever keeps connections has been told on each of them by then. */
 const servingMs = 2_000
 const lookMs = 50
+/** How long nothing more is let in to a session before it goes: what its server has said is on its way. */
+const settlingMs = 50
 /** So many are handed over at a time. */
 const handedAtOnce = 32
 
 /** Hands over what can be, until `untilMs` (monotonic). Resolves when nothing here is needed any more. */
 export async function drain(parts: DrainParts, untilMs: number): Promise<void> {
-  const { membership, owned, lanes, forwarder } = parts
+  const { membership, owned, lanes, forwarder, log } = parts
   const stayMs = Math.min(untilMs, performance.now() + servingMs)
   await membership.drain().catch(() => {})
   await lanes.release()
@@ -47,6 +49,9 @@ export async function drain(parts: DrainParts, untilMs: number): Promise<void> {
     await Bun.sleep(lookMs)
   }
   owned.leaves = true
+  forwarder.leave()
+  const left = { sessions: owned.count, forwarded: forwarder.callsUnderWay }
+  if (owned.count > 0 || forwarder.callsUnderWay > 0) log.info(left, 'the time to hand over is up')
 }
 
 async function handOverIdle(parts: DrainParts, untilMs: number): Promise<void> {
@@ -79,7 +84,8 @@ async function handOver(parts: DrainParts, session: Session, peer: Peer): Promis
   const { instance: self } = membership.self
   try {
     await owned.moveAway(session.id, async ({ key, epoch, record }): Promise<InstanceId | null> => {
-      // A call has come while the last writes were waited for.
+      // What its server has said before the last answer may come a moment later, on another stream.
+      await Bun.sleep(settlingMs)
       if (session.calls > 0) return null
       const streams = session.streams.handOver()
       if (!(await give(peer, JSON.stringify({ id: session.id, streams })))) return null

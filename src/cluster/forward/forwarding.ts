@@ -178,8 +178,9 @@ export class Forwarding implements Elsewhere {
     const bearer = { principal: toWire(principal), peer: from, client, base, requestId }
     const signed = signer.sign(peer.instance, { method, target, sessionId, body }, bearer)
     const idText = inbound === null ? null : requestIdText(inbound)
-    const { headers, signal } = request
-    const sent = await forwarder.send(peer, { method, target, headers, body, idText, signal }, signed)
+    const { headers } = request
+    const outgoing = { method, target, headers, body, idText, client: request }
+    const sent = await forwarder.send(peer, outgoing, signed)
     counted(peer.address, sent.kind)
     if (sent.kind !== 'lost') return sent
     // Opening a stream and ending a session change nothing when they come twice.

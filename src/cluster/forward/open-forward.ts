@@ -139,7 +139,12 @@ const handMs = 5_000
 async function handOverTo(peer: Peer, text: string, forwarder: Forwarder, signer: Signer): Promise<boolean> {
   const request = { method: 'POST', target: handedTarget, body: text }
   const signed = signer.sign(peer.instance, { ...request, sessionId: null }, ownBearer)
-  const outgoing = { ...request, headers: new Headers(), idText: null, signal: AbortSignal.timeout(handMs) }
+  const outgoing = {
+    ...request,
+    headers: new Headers(),
+    idText: null,
+    client: { signal: AbortSignal.timeout(handMs) },
+  }
   const sent = await forwarder.send(peer, outgoing, signed)
   if (sent.kind !== 'answered') return false
   await sent.response.body?.cancel()

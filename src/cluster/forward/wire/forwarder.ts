@@ -8,9 +8,10 @@
 import { GatewayError, rpcErrorText } from '../../../errors.ts'
 import { framingHeaders } from '../../../net/header-policy.ts'
 import { eventFrame, markEventStream } from '../../../session/event-stream.ts'
-import { Cancellation } from '../../../upstream/transports/http/client/answer/cancellation.ts'
+import type { Cancellation } from '../../../upstream/transports/http/client/answer/cancellation.ts'
 import type { Http1Answer } from '../../../upstream/transports/http/client/http1/answer.ts'
 import type { InstanceId } from '../../directory/directory.ts'
+import { Flight, Flights, type WaitingClient } from './flights.ts'
 import { forwardedHeader } from './forwarded-header.ts'
 import type { PeerAddress, PeerWire } from './peer-wire.ts'
 
@@ -30,8 +31,7 @@ export interface Outgoing {
   readonly body: string | null
   /** JSON text of the id under which a failure is told; null where it is told in another way. */
   readonly idText: string | null
-  /** Aborted when the client is gone. */
-  readonly signal: AbortSignal
+  readonly client: WaitingClient
 }
 
 /** What came of it. */
@@ -60,10 +60,8 @@ const ascii = /^[\x00-\x7f]*$/
 
 export class Forwarder {
   readonly #wire: PeerWire
-  /** Requests under way at each member, which end when it is known to be dead. */
-  readonly #flights = new Map<InstanceId, Set<Cancellation>>()
-  /** Those of them that are no streams of a client that only listens. */
-  callsUnderWay = 0
+  readonly #flights = new Flights()
+  #leaves = false
 
   constructor(wire: PeerWire) {
     this.#wire = wire
@@ -71,93 +69,98 @@ export class Forwarder {
 
   /** Sends it to a member; `signed` is the value of the header that says whose it is, null for none. */
   async send(peer: Peer, outgoing: Outgoing, signed: string | null): Promise<Forwarded> {
-    const cancellation = new Cancellation()
-    const leave = () => cancellation.cancel()
-    outgoing.signal.addEventListener('abort', leave, { once: true })
-    const over = this.#begun(peer.instance, cancellation, outgoing.method === 'POST')
-    const done = () => {
-      outgoing.signal.removeEventListener('abort', leave)
-      over()
-    }
+    const flight = new Flight(peer.instance, outgoing.method === 'POST', outgoing.client)
+    this.#flights.add(flight)
     const text = headOf(outgoing, signed)
     const head = { text, isAscii: ascii.test(text) }
-    const sent = await this.#wire.send(peer.address, peer.instance, head, outgoing.body, cancellation)
-    if (sent.kind !== 'answered') {
-      done()
-      return sent
-    }
-    const { answer } = sent
-    const owner = answer.header(ownerHeader)
-    if (answer.status === misdirected && owner !== null) {
-      answer.discard()
-      done()
-      return { kind: 'misdirected', owner: owner === '' ? null : owner }
-    }
-    if (answer.header(refusedHeader) !== null) {
-      answer.discard()
-      done()
-      return { kind: 'refused' }
-    }
-    return await this.#answered(peer, answer, outgoing, cancellation, done)
+    const { address, instance } = peer
+    const sent = await this.#wire.send(address, instance, head, outgoing.body, flight.cancellation)
+    const forwarded =
+      sent.kind === 'answered' ? this.#answered(peer, sent.answer, outgoing.idText, flight) : sent
+    // A body that is handed on as it comes ends its flight itself.
+    if (forwarded instanceof Promise) return await forwarded.finally(() => this.#flights.delete(flight))
+    if (forwarded.kind !== 'answered') this.#flights.delete(flight)
+    return forwarded
   }
 
   /** A member is dead: what waits for it ends. */
   gone(instance: InstanceId): void {
-    for (const cancellation of [...(this.#flights.get(instance) ?? [])]) cancellation.cancel()
+    this.#flights.cancel(instance)
+  }
+
+  /** This member goes: streams that it passes on end in good order, and their clients come back elsewhere. */
+  leave(): void {
+    this.#leaves = true
+    this.#flights.cancel(null)
   }
 
   /** The members at which requests are under way. */
-  waitedFor(): readonly InstanceId[] {
-    return [...this.#flights.keys()]
+  waitedFor(): ReadonlySet<InstanceId> {
+    return this.#flights.instances()
   }
 
-  #begun(instance: InstanceId, cancellation: Cancellation, isCall: boolean): () => void {
-    const flights = this.#flights.get(instance) ?? new Set()
-    this.#flights.set(instance, flights)
-    flights.add(cancellation)
-    if (isCall) this.callsUnderWay++
-    return () => {
-      if (!flights.delete(cancellation)) return
-      if (isCall) this.callsUnderWay--
-      if (flights.size === 0 && this.#flights.get(instance) === flights) this.#flights.delete(instance)
-    }
+  /** How many calls are under way elsewhere. */
+  get callsUnderWay(): number {
+    return this.#flights.calls
   }
 
-  async #answered(
+  #answered(
     { address }: Peer,
     answer: Http1Answer,
-    { idText }: Outgoing,
-    cancellation: Cancellation,
-    done: () => void,
-  ): Promise<Forwarded> {
-    const headers = headersOf(answer)
-    const init = { status: answer.status, headers }
-    const bytes = Number(answer.header('content-length') ?? Number.NaN)
-    if (bytes <= wholeBytesMax || answer.status === 204) {
-      try {
-        const pieces = await answer.pieces(wholeBytesMax)
-        const body = pieces === null || bytes === 0 ? null : joined(pieces)
-        return { kind: 'answered', response: new Response(body, init) }
-      } catch {
-        return { kind: 'lost' }
-      } finally {
-        done()
-      }
+    idText: string | null,
+    flight: Flight,
+  ): Forwarded | Promise<Forwarded> {
+    const owner = answer.header(ownerHeader)
+    if (answer.status === misdirected && owner !== null) {
+      answer.discard()
+      return { kind: 'misdirected', owner: owner === '' ? null : owner }
     }
+    if (answer.header(refusedHeader) !== null) {
+      answer.discard()
+      return { kind: 'refused' }
+    }
+    const init = { status: answer.status, headers: headersOf(answer) }
+    const bytes = Number(answer.header('content-length') ?? Number.NaN)
+    if (bytes <= wholeBytesMax || answer.status === 204) return whole(answer, init)
     const isStream = answer.mediaType === 'text/event-stream'
-    const body = bodyOf(answer, isStream ? idText : null, cancellation, () => this.#wire.heard(address), done)
+    const body = bodyOf(answer, {
+      idText: isStream ? idText : null,
+      cancellation: flight.cancellation,
+      heard: () => this.#wire.heard(address),
+      done: () => this.#flights.delete(flight),
+      leaves: () => isStream && this.#leaves,
+    })
     const response = new Response(body, init)
     return { kind: 'answered', response: isStream ? markEventStream(response) : response }
   }
 }
 
+async function whole(answer: Http1Answer, init: ResponseInit): Promise<Forwarded> {
+  try {
+    const pieces = (await answer.pieces(wholeBytesMax)) ?? []
+    const body = pieces.length === 0 ? null : joined(pieces)
+    return { kind: 'answered', response: new Response(body, init) }
+  } catch {
+    return { kind: 'lost' }
+  }
+}
+
+interface Passing {
+  /** The request that is answered before its stream is cut; null for none. */
+  readonly idText: string | null
+  readonly cancellation: Cancellation
+  /** More has come. */
+  heard(): void
+  /** Nothing more comes. */
+  done(): void
+  /** Whether a stream breaks off because this member goes. */
+  leaves(): boolean
+}
+
 /** The body as it comes. One that breaks off is cut; on an event stream the request is answered first. */
 function bodyOf(
   answer: Http1Answer,
-  idText: string | null,
-  cancellation: Cancellation,
-  heard: () => void,
-  done: () => void,
+  { idText, cancellation, heard, done, leaves }: Passing,
 ): ReadableStream<Uint8Array> {
   const place = new EventPlace()
   return new ReadableStream<Uint8Array>(
@@ -175,10 +178,12 @@ function bodyOf(
           controller.enqueue(piece)
         } catch (thrown) {
           done()
-          if (idText === null) controller.error(thrown)
+          // The call goes on at its owner, and its client resumes the stream elsewhere.
+          if (leaves() && (idText === null || place.hasIds)) controller.close()
+          else if (idText === null) controller.error(thrown)
           else {
             const last = eventFrame(rpcErrorText(ownerLostError(), idText), null, null)
-            controller.enqueue(new TextEncoder().encode(place.isBetween ? last : `\n\n${last}`))
+            controller.enqueue(encoder.encode(place.isBetween ? last : `\n\n${last}`))
             controller.close()
           }
         }
@@ -221,17 +226,26 @@ function headersOf(answer: Http1Answer): Headers {
 }
 
 const lineFeed = 0x0a
+/** Of `id:`. */
+const letterI = 0x69
+const letterD = 0x64
+const encoder = new TextEncoder()
 
-/** Whether what has passed so far ends with the end of an event. */
+/** Where in an event stream one is by what has passed so far. */
 class EventPlace {
   #last = lineFeed
   #beforeLast = lineFeed
+  /** True once it was seen to begin with an event id: its client can resume it. */
+  hasIds = false
+  #begun = false
 
   get isBetween(): boolean {
     return this.#last === lineFeed && this.#beforeLast === lineFeed
   }
 
   passed(piece: Uint8Array): void {
+    if (!this.#begun) this.hasIds = piece[0] === letterI && piece[1] === letterD
+    this.#begun = true
     this.#beforeLast = piece.at(-2) ?? this.#last
     this.#last = piece.at(-1) ?? this.#last
   }
