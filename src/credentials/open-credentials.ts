@@ -102,15 +102,19 @@ export class CredentialsOpener {
 
   async #openUserValues(): Promise<UserValues> {
     const [vault, { UserValues }] = await Promise.all([this.vault(), import('./user-values/user-values.ts')])
-    const { servers, settings } = this.#parts
+    const { servers, settings, log } = this.#parts
     vault.onChange((owner, server, name) => {
       const ended = () => vault.list({ owner, server, prefix: name }).every((found) => found.name !== name)
       if (isUserValueName(name)) servers().credentialsChanged(server, owner, ended())
     })
-    this.#values = new UserValues(vault, () => {
-      const { baseUrl } = settings.config
-      return baseUrl === null ? null : `${baseUrl}/me`
-    })
+    this.#values = new UserValues(
+      vault,
+      () => {
+        const { baseUrl } = settings.config
+        return baseUrl === null ? null : `${baseUrl}/me`
+      },
+      log,
+    )
     return this.#values
   }
 

@@ -5,12 +5,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { openAsker } from '../support/askers.ts'
+import { callerWays } from '../support/callers.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { commandOfRawServer } from '../support/raw-fixture.ts'
 
 const admin = { authorization: 'Bearer a1' }
 const userToken = `$\{user.token}`
+/** Servers that repeat all that they were started with. */
+const tellingModes = ['serve', 'refuse', 'crash', 'crash-on-call']
+const telling = (mode: string) => ({
+  name: `telling-${mode}`,
+  transport: 'stdio',
+  command: process.execPath,
+  args: [resolve(import.meta.dir, '../support/telling-server.ts'), mode],
+  env: { KEY: `x ${userToken}` },
+  logEnabled: true,
+})
 let gateway: RunningGateway
 
 beforeAll(async () => {
@@ -22,14 +33,18 @@ beforeAll(async () => {
       mcp_proxy: {
         auth: { admin_tokens: ['a1'] },
         limits: { processes_per_client_max: 2 },
-        timeouts: { lane_idle: '2s' },
+        timeouts: { lane_idle: '1s' },
+        logging: { level: 'debug' },
       },
       mcps: [
         { name: 'pipe', ...pipe },
         { name: 'own', ...pipe, isolation: 'session' },
+        { name: 'named', ...pipe, env: { TOKEN: userToken, NAMED: '1' } },
         { name: 'raw', transport: 'stdio', ...commandOfRawServer(), env: { TOKEN: userToken } },
         { name: 'plain', transport: 'stdio', ...commandOfRawServer() },
+        ...tellingModes.map((mode) => telling(mode)),
         { name: 'team', transport: 'group', members: [{ server: 'pipe' }, { server: 'plain' }] },
+        { name: 'named-team', transport: 'group', members: [{ server: 'named' }, { server: 'plain' }] },
       ],
     },
   })
@@ -140,6 +155,35 @@ describe('what a user has of a server', () => {
   }, 20_000)
 })
 
+describe('lists', () => {
+  test('are each user’s own, by every way and in a group', async () => {
+    const users = await Promise.all(
+      ['oda', 'pia'].map(async (user) => {
+        await store('named', user, `only_${user}`)
+        return { user, key: await makeKey(user, user) }
+      }),
+    )
+    for (let round = 0; round < 2; round++)
+      await Promise.all(
+        users.flatMap(({ user, key }) =>
+          callerWays.flatMap((way) =>
+            ['/mcp-proxy/named', '/mcp-proxy/named-team'].map(async (path) => {
+              await using asker = await openAsker(gateway.url, path, way, key.text)
+              const { result } = await asker.ask('tools/list', {})
+              const names = ((result?.['tools'] ?? []) as { name: string }[]).map(({ name }) => name)
+              const own = names.filter((name) => name.includes('only_'))
+              expect([path, way, ...own]).toEqual([
+                path,
+                way,
+                `${path.endsWith('team') ? 'named__' : ''}only_${user}`,
+              ])
+            }),
+          ),
+        ),
+      )
+  }, 20_000)
+})
+
 describe('through a group', () => {
   test('a member is missing for whoever has stored nothing, and there for them once they have', async () => {
     const [lea, max] = [await makeKey('lea', 'lea'), await makeKey('max', 'max')]
@@ -153,7 +197,7 @@ describe('through a group', () => {
     const without = await listed(one, 1)
     expect(without).not.toContain('pipe__token')
     expect(without).toContain('com.compozy/unavailable')
-    expect(without).toContain('pipe needs your token')
+    expect(without).toContain('pipe needs your token. Set it at /me of the gateway')
     expect(await listed(other, 1)).toContain('pipe__token')
     const heard = other.standing.length
     await store('pipe', 'lea', 'canary-lea')
@@ -200,5 +244,31 @@ describe('a server that moves', () => {
       (await gateway.admin('/mcps', { method: 'POST', body: definition(before.url), headers: admin })).status,
     ).toBe(201)
     expect(await ask()).toContain('CREDENTIAL_MISSING')
+  }, 20_000)
+})
+
+describe('servers that tell what they were started with', () => {
+  test('tell nobody but their own user', async () => {
+    const asked = await Promise.all(
+      tellingModes.map(async (mode) => {
+        const name = `telling-${mode}`
+        const key = await makeKey(`of-${mode}`, `of-${mode}`)
+        await store(name, `of-${mode}`, 'canary-told-7Fq2')
+        for (const way of ['stream', 'modern'] as const) {
+          const asker = await openAsker(gateway.url, `/mcp-proxy/${name}`, way, key.text).catch(() => null)
+          await asker?.ask('tools/call', { name: 'tell', arguments: {} })
+          await asker?.[Symbol.asyncDispose]()
+        }
+        return name
+      }),
+    )
+    const found = /canary-told|Y2FuYXJ5|NhbmFye|jYW5hcn/
+    const own = asked.flatMap((name) => [`/mcps/${name}`, `/mcps/${name}/logs`])
+    for (const path of [...own, '/mcps', '/credentials', '/metrics', '/tools']) {
+      const text = await (await gateway.admin(path, { headers: admin })).text()
+      expect([path, found.exec(text)?.[0]]).toEqual([path, undefined])
+    }
+    expect(gateway.lines().filter((line) => found.test(line))).toEqual([])
+    expect(gateway.lines().join()).toContain('started with')
   }, 20_000)
 })

@@ -1,5 +1,5 @@
 /**
- * A server on stdio whose tool `token` answers after `ms` with what its variable TOKEN held when it was started, and
+ * A server on stdio whose tool `token` (with NAMED in its environment, a tool of what TOKEN holds) answers after `ms` with what its variable TOKEN held when it was started, and
  * which writes that on its standard error: `bun environment-server.ts`.
  */
 import { createInterface } from 'node:readline'
@@ -23,7 +23,7 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
     const serverInfo = { name: 'environment', version: '1' }
     reply(id, { protocolVersion: version, capabilities: { tools: {} }, serverInfo })
   } else if (method === 'tools/list')
-    reply(id, { tools: [{ name: 'token', inputSchema: { type: 'object' } }] })
+    reply(id, { tools: [{ name: process.env['NAMED'] ? token : 'token', inputSchema: { type: 'object' } }] })
   else if (method === 'tools/call') {
     await Bun.sleep(params?.arguments?.ms ?? 0)
     reply(id, { content: [{ type: 'text', text: `${process.pid} ${token}` }] })

@@ -13,11 +13,13 @@ const styles: Readonly<Record<string, Style>> = {
   needs_login: 'yellow',
   error: 'red',
   disabled: 'dim',
+  idle: 'dim',
 }
 
-/** The state in one word: that of the status, or `disabled`. */
+/** The state in one word: that of the status, `disabled`, or `idle` for what each user has started for themselves. */
 export function stateWord(status: Status): string {
-  return typeof status.disabledAt === 'string' ? 'disabled' : cell(status.status)
+  if (typeof status.disabledAt === 'string') return 'disabled'
+  return typeof status.users === 'number' && status.status === 'disconnected' ? 'idle' : cell(status.status)
 }
 
 /** The same as a cell of a table. */

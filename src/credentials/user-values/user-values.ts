@@ -9,6 +9,7 @@ import {
   userNamesOf,
   withUserValues,
 } from '../../registry/secrets/user-values.ts'
+import type { Log } from '../../telemetry/log.ts'
 import type { Vault } from '../vault/vault.ts'
 
 /** One credential that a server takes of each user. */
@@ -21,15 +22,20 @@ export interface WantedCredential {
 /** What a value may be at most; that of a header may be less. */
 const valueBytesMax = 64 * 1024
 const headerBytesMax = 16 * 1024
+/** Each request that needs one asks again. */
+const lockedToldMsMin = 10_000
 
 export class UserValues {
   readonly #vault: Vault
   /** Where users set them, as a URL; null where no URL of the gateway is known. */
   readonly #page: () => string | null
+  readonly #log: Log
+  #lockedToldMs = Number.NEGATIVE_INFINITY
 
-  constructor(vault: Vault, page: () => string | null) {
+  constructor(vault: Vault, page: () => string | null, log: Log) {
     this.#vault = vault
     this.#page = page
+    this.#log = log
   }
 
   /** The definition with what this user has stored. Throws CREDENTIAL_MISSING or SECRETS_LOCKED. */
@@ -37,7 +43,7 @@ export class UserValues {
     const values: Record<string, string> = {}
     const missing: string[] = []
     for (const name of userNamesOf(definition)) {
-      const found = this.#vault.read(owner, definition.name, name, placeOf(definition))
+      const found = this.#unlocked(() => this.#vault.read(owner, definition.name, name, placeOf(definition)))
       if (found === null) missing.push(name)
       else values[name] = found.value
     }
@@ -71,12 +77,30 @@ export class UserValues {
     const inHeader = Object.values(definition.headers).some((text) => userNamesIn(text)?.includes(name))
     const fault = valueFault(value, inHeader)
     if (fault !== null) throw new GatewayError('BAD_REQUEST', `The value ${fault}.`)
-    this.#vault.write(owner, server, name, value, undefined, placeOf(definition))
+    this.#unlocked(() => this.#vault.write(owner, server, name, value, undefined, placeOf(definition)))
   }
 
   /** Takes a value back, also one of a server that is gone. False where there was none. */
   remove(server: string, owner: CredentialOwner, name: string): boolean {
     return isUserValueName(name) && this.#vault.delete(owner, server, name)
+  }
+
+  /** What is wrong with the key is for admins, in the log: it names files of this machine. */
+  #unlocked<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (thrown) {
+      if (!(thrown instanceof GatewayError) || thrown.code !== 'SECRETS_LOCKED') throw thrown
+      const nowMs = performance.now()
+      if (nowMs - this.#lockedToldMs >= lockedToldMsMin) {
+        this.#lockedToldMs = nowMs
+        this.#log.error({ reason: thrown.details }, 'stored credentials cannot be opened')
+      }
+      throw new GatewayError(
+        'SECRETS_LOCKED',
+        'What you have stored cannot be opened now. An admin has to see to the key; the log of the gateway says what is wrong with it.',
+      )
+    }
   }
 
   #missing({ name: server }: ServerDefinition, missing: readonly string[]): GatewayError {
@@ -87,6 +111,9 @@ export class UserValues {
     return new GatewayError(
       'CREDENTIAL_MISSING',
       `${server} needs ${what}. Set it ${where}, or with "compozy credentials set ${server} ${first}", and try again.`,
+      undefined,
+      // Where the client can, its user is asked to open it.
+      page === null ? undefined : { url: page },
     )
   }
 }

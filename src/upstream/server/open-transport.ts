@@ -101,7 +101,10 @@ function forUser(definition: ServerDefinition): Pick<ServerDefinition, 'env' | '
   const { env, headers, name, userValues } = definition
   if (userValues !== undefined) return definition
   if (userNamesOf(definition).length > 0)
-    throw new GatewayError('CREDENTIAL_MISSING', `${name} takes credentials of each user.`)
+    throw new GatewayError(
+      'CREDENTIAL_MISSING',
+      `${name} takes credentials of each user, and is started for each of them alone.`,
+    )
   return { env: withoutUserEscapes(env), headers: withoutUserEscapes(headers) }
 }
 

@@ -11,7 +11,7 @@ import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Log, LogFields } from '../../telemetry/log.ts'
 import { OwnedCallCounters } from './counters.ts'
-import type { ServerOrigin, ServerStatus } from './directory.ts'
+import type { ServerOrigin, ServerState, ServerStatus } from './directory.ts'
 import type { ServerParts, ServerStanding } from './parts.ts'
 import { Server } from './server.ts'
 
@@ -87,28 +87,34 @@ export class PerOwnerServer extends Server {
     }
   }
 
-  /** It fares as well as the best of them: whoever has stored something wrong makes it no ill server. */
+  /**
+   * It fares as well as the best of them: whoever has stored something wrong makes it no ill server. What a server says
+   * of itself to one user may have what they have stored in it, and is not told.
+   */
   override status(): ServerStatus {
     const own = super.status()
     if (this.disabledAt !== null) return own
-    const each = [...this.#byOwner.values()]
-      .filter(({ held }) => held === null)
-      .map(({ server }) => server.status())
-    const ill = each.length > 0 && each.every(({ status }) => status === 'error')
-    const best = each.find(({ status }) => status === 'connected') ?? (ill ? each[0] : undefined)
-    const { counters } = this
+    const used = [...this.#byOwner.values()].filter(({ held }) => held === null)
+    const each = used.map(({ server }) => ({ server, status: server.status() }))
+    const are = (state: ServerState) => each.find(({ status }) => status.status === state)
+    const ill = each.length > 0 && each.every(({ status }) => status.status === 'error') ? each[0] : undefined
+    const best = are('connected') ?? ill ?? are('connecting')
+    const masked = (text: string | null | undefined): string | null =>
+      best === undefined || text === null || text === undefined ? null : best.server.mask(text)
     return {
       ...own,
-      ...best,
-      ...counters.figures(),
-      status:
-        best?.status ?? (each.some(({ status }) => status === 'connecting') ? 'connecting' : 'disconnected'),
-      reason: ill ? (best?.reason ?? null) : null,
-      restarts: each.reduce((sum, { restarts }) => sum + restarts, 0),
+      ...this.counters.figures(),
+      status: best?.status.status ?? 'disconnected',
+      since: best?.status.since ?? own.since,
+      upTime: best?.status.upTime ?? 0,
+      lastConnected: best?.status.lastConnected ?? null,
+      lastError: masked(best?.status.lastError),
+      lastErrorTime: best?.status.lastErrorTime ?? null,
+      reason: ill === undefined ? null : masked(ill.status.reason),
+      protocolVersion: best?.status.protocolVersion ?? null,
+      era: best?.status.era ?? null,
+      restarts: each.reduce((sum, { status }) => sum + status.restarts, 0),
       processes: this.processes,
-      sessions: own.sessions,
-      stderrTail: own.stderrTail,
-      disabledAt: null,
       users: each.length,
     }
   }
