@@ -96,8 +96,7 @@ async function readyMs(gateway: RunningGateway): Promise<number> {
     }
     requestAnimationFrame(seen)`)
   await visitor.page.reload()
-  const handle = await visitor.page.waitForFunction('document.documentElement.dataset.readyMs')
-  return Number(await handle.jsonValue())
+  return Number(await visitor.page.locator('html[data-ready-ms]').getAttribute('data-ready-ms'))
 }
 
 interface PageFigures {

@@ -230,7 +230,6 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await using visitor = await at('tools')
     const { page, look } = visitor
     await go(visitor, '#/calls')
-    await page.getByText('No call has ended yet').waitFor()
     const call = (toolName: string) =>
       gateway.admin('/tools/call', {
         method: 'POST',
@@ -243,10 +242,11 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await rows.nth(1).waitFor()
     await page.getByLabel('Outcome').selectOption({ label: 'Whatever did not end well' })
     await page.getByLabel('Tool or method').fill('fail')
-    await rows.nth(1).waitFor({ state: 'detached' })
+    await rows.filter({ hasText: 'greet' }).waitFor({ state: 'detached' })
+    expect(await rows.count()).toBe(1)
     await press(page, 'Pause')
     await call('fail')
-    await page.getByText('1 wait.').waitFor()
+    await page.getByText('; 1 wait. ').waitFor()
     expect(await rows.count()).toBe(1)
     await rows.first().click()
     await page.getByRole('heading', { name: 'One call' }).waitFor()

@@ -13,6 +13,8 @@ interface VirtualRowsProps<Row> {
 
 /** Drawn above and below what is seen, so that nothing white shows while it is moved. */
 const spareRows = 8
+/** Of its frame, above and below. */
+const bordersPx = 2
 
 export function VirtualRows<Row>({ label, rows, rowHeightPx, keyOf, row }: VirtualRowsProps<Row>) {
   const box = useRef<HTMLDivElement>(null)
@@ -36,7 +38,14 @@ export function VirtualRows<Row>({ label, rows, rowHeightPx, keyOf, row }: Virtu
   }, [rowHeightPx])
   const drawn = rows.slice(seen.first, seen.first + seen.count)
   return (
-    <div class="virtual" ref={box} role="region" aria-label={label} tabIndex={0}>
+    <div
+      class="virtual"
+      ref={box}
+      role="region"
+      aria-label={label}
+      tabIndex={0}
+      style={{ '--rows': `${rows.length * rowHeightPx + bordersPx}px` }}
+    >
       <ul style={{ height: `${rows.length * rowHeightPx}px` }}>
         {drawn.map((each, at) => (
           <li

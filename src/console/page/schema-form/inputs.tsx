@@ -33,7 +33,7 @@ export function TypedView(props: NamedProps<TextFields | NumberField | JsonField
   }
   if (field.kind === 'json') return <AreaField {...common} label={`${label}, as JSON`} rows={3} />
   if (field.kind === 'text' && field.lines === 'many')
-    return <AreaField {...common} label={label} code={false} rows={2} />
+    return <AreaField {...common} label={label} code={false} rows={1} />
   return <TextField {...common} label={label} type={inputType(field)} />
 }
 

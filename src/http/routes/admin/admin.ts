@@ -150,7 +150,9 @@ async function speakMcp(
   const id = admin.role === 'anonymous' ? 'admin:local' : admin.id
   const principal = { ...admin, id, grants: streams.grantsOf(request) }
   const { streamHandler } = await import('../stream.ts')
-  return streamHandler(mcp)(request, { ...context, server, principal }, server)
+  // Another replica knows no admin by what this one has found out, so the session stays here.
+  const { elsewhere: _, ...here } = mcp
+  return streamHandler(here)(request, { ...context, server, principal }, server)
 }
 
 function clusterRoutes(parts: AdminParts, route: Route) {

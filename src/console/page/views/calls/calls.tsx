@@ -64,17 +64,18 @@ export function Calls() {
       }
     >
       <Filters wanted={log.wanted} onChange={change} />
-      <p class="hint" role="status">
-        {log.paused
-          ? `Paused; ${log.waiting} wait.`
-          : live.status === 'live'
-            ? 'Live.'
-            : 'Waiting for the gateway…'}{' '}
-        {log.shown.length} of {log.kept} shown.
+      <p class="hint">
+        {/* The figures are for those who look: read out, they would never end. */}
+        <span role="status">
+          {log.paused ? 'Paused' : live.status === 'live' ? 'Live' : 'Waiting for the gateway'}
+        </span>
+        {log.paused && log.waiting > 0 ? `; ${log.waiting} wait` : ''}. {log.shown.length} of {log.kept}{' '}
+        shown.
       </p>
       {log.missed > 0 ? (
         <Note kind="warn">{`${log.missed} calls were too many at once and are not shown.`}</Note>
       ) : null}
+      {chosen === null ? null : <Chosen logged={chosen} onClose={() => setChosen(null)} />}
       {log.shown.length === 0 ? (
         <Empty title={log.kept === 0 ? 'No call has ended yet' : 'No call fits'}>
           {log.kept === 0 ? 'Calls appear here as clients make them.' : 'Other words above show more.'}
@@ -99,7 +100,6 @@ export function Calls() {
           />
         </div>
       )}
-      {chosen === null ? null : <Chosen logged={chosen} onClose={() => setChosen(null)} />}
       <div class="after-form">
         <Callers onChoose={(caller) => change({ caller })} />
       </div>
