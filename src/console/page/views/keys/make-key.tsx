@@ -1,7 +1,7 @@
 /** Makes a key: for whom, what it opens, until when. */
 import { useState } from 'preact/hooks'
 import type { MadeKeyAnswer } from '../../../../http/api/key-answers.ts'
-import { type ApiFailure, asFailure, call } from '../../api/api.ts'
+import { ApiFailure, asFailure, call } from '../../api/api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Failure, Note } from '../../parts/failure.tsx'
 import { Choice, SelectField, TextField } from '../../parts/field.tsx'
@@ -32,8 +32,10 @@ export function MakeKey() {
   const [made, setMade] = useState<MadeKeyAnswer | null>(null)
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part })
   const make = async () => {
+    const fault = faultOf(draft)
+    setFailure(fault)
+    if (fault !== null) return
     setBusy(true)
-    setFailure(null)
     try {
       setMade(await call('createKey', { body: bodyOf(draft) }))
     } catch (thrown) {
@@ -184,6 +186,26 @@ function begun(query: URLSearchParams): Draft {
     ...(tool === null ? {} : { which: 'some', tools: tool }),
   }
   return { name: '', user: '', kind: 'client', expiry: '90', rules: [rule] }
+}
+
+/** A key that opens nothing is hardly meant, and nobody would find out why it does not work. */
+function faultOf({ kind, rules }: Draft): ApiFailure | null {
+  if (kind !== 'client') return null
+  if (rules.some(({ all, servers }) => !all && servers.length === 0))
+    return new ApiFailure(
+      0,
+      'INCOMPLETE',
+      'It would open nothing',
+      'Choose at least one server in each rule.',
+    )
+  if (rules.some(({ which, tools }) => which === 'some' && tools.trim() === ''))
+    return new ApiFailure(
+      0,
+      'INCOMPLETE',
+      'It would open no tool',
+      'Choose at least one tool, or all of them.',
+    )
+  return null
 }
 
 function bodyOf({ name, user, kind, expiry, rules }: Draft): unknown {
