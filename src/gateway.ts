@@ -129,7 +129,7 @@ export async function startGateway(source: ConfigurationSource, worker?: WorkerL
     ...{ directory, state, log },
     identity: () => access.identity,
     me: { access, settings, signIn, credentials: credentials.forUsers(directory) },
-    connect: credentials.logins.door(access),
+    connect: credentials.logins.door(access, signIn),
     metrics: figureSource({ ...behind, directory, requests, audit, traces, cluster }, worker),
     admin: adminRoutes({
       directory: worker?.wholeServers(directory) ?? directory,

@@ -160,6 +160,8 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     connect: {
       load: () => Promise.reject(new Error('nobody logs in here')),
       wantsLogin: () => false,
+      wantsLogins: () => false,
+      atIssuer: async () => false,
       ownerOf: () => null,
       access: { admits: () => false },
     },

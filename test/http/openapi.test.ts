@@ -27,7 +27,7 @@ describe('the OpenAPI document', () => {
     const served = front.routes
       .filter(
         ({ path }) =>
-          !/^\/(mcp(-proxy)?|\.well-known|oauth|me\/(sign-in|forms)|admin\/mcps\/:name\/stream)(\/|$)|^\/console(\/:file)?$/.test(
+          !/^\/(mcp(-proxy)?|\.well-known|connect|oauth|me\/(sign-in|forms)|admin\/mcps\/:name\/stream)(\/|$)|^\/console(\/:file)?$/.test(
             path,
           ),
       )

@@ -9,12 +9,12 @@ const secured = { auth: { globalTokens: ['g1'], adminTokens: ['a1'] } }
 /** A path that the pattern of a route matches. */
 const examplePath = (pattern: string) => pattern.replace(':name', 'files').replace('*', 'below')
 
-/** One path for each route, but for those by which people find out how to come in (oauth.test.ts, me.test.ts, console.test.ts). */
+/** One path for each route, but for those by which people find out how to come in (oauth.test.ts, me.test.ts, console.test.ts, server-logins.test.ts). */
 function pathsOf({ routes }: Front): ReadonlySet<string> {
   return new Set(
     routes
       .map(({ path }) => examplePath(path))
-      .filter((path) => !/^\/(\.well-known|console|me|oauth)(\/|$)/.test(path)),
+      .filter((path) => !/^\/(\.well-known|connect|console|me|oauth)(\/|$)/.test(path)),
   )
 }
 
@@ -27,6 +27,7 @@ describe('every route', () => {
       'DELETE /admin/credentials/:name/:credential',
       'DELETE /admin/keys/:id',
       'DELETE /admin/mcps/:name',
+      'DELETE /admin/mcps/:name/login',
       'DELETE /admin/mcps/:name/stream',
       'DELETE /console/session',
       'DELETE /mcp',
@@ -53,6 +54,7 @@ describe('every route', () => {
       'GET /admin/metrics',
       'GET /admin/openapi.json',
       'GET /admin/tools',
+      'GET /connect/:name',
       'GET /console',
       'GET /console/:file',
       'GET /console/session',
@@ -69,6 +71,8 @@ describe('every route', () => {
       'GET /me/sign-in',
       'GET /metrics',
       'GET /oauth/callback/:id',
+      'GET /oauth/callback/login',
+      'GET /oauth/clients/:id',
       'GET /readyz',
       'PATCH /admin/keys/:id',
       'POST /admin/approvals/:name',
@@ -77,12 +81,14 @@ describe('every route', () => {
       'POST /admin/mcps',
       'POST /admin/mcps/:name/disable',
       'POST /admin/mcps/:name/enable',
+      'POST /admin/mcps/:name/login',
       'POST /admin/mcps/:name/restart',
       'POST /admin/mcps/:name/stream',
       'POST /admin/reload',
       'POST /admin/secrets/rotate',
       'POST /admin/tools/call',
       'POST /admin/try',
+      'POST /connect/:name',
       'POST /console/session',
       'POST /mcp',
       'POST /mcp-proxy/:name/message',

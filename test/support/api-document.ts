@@ -160,7 +160,14 @@ function documentOfSources(): OpenApiDocument {
       credentials: { directory, log, confirm: nothing, userValues: nothing },
       signIn: nothing,
     },
-    connect: { load: nothing, wantsLogin: nothing, ownerOf: nothing, access: { admits: nothing } },
+    connect: {
+      load: nothing,
+      wantsLogin: nothing,
+      wantsLogins: nothing,
+      atIssuer: nothing,
+      ownerOf: nothing,
+      access: { admits: nothing },
+    },
     metrics: { snapshot: () => createMetrics().snapshot([], 0) },
     admin: adminRoutes({
       directory,

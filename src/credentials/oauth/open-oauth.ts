@@ -77,10 +77,15 @@ export class OAuthOpener {
   }
 
   /** What the pages of logins use of this room. */
-  door<A>(access: A) {
-    const wantsLogin = (name: string): boolean =>
-      this.#parts.servers().get(name)?.definition.oauth !== undefined
-    return { access, load: () => this.load(), wantsLogin, ownerOf }
+  door<A>(access: A, signIn: () => Promise<{ readonly atIssuer: boolean }>) {
+    const { servers } = this.#parts
+    const wantsLogin = (name: string): boolean => servers().get(name)?.definition.oauth !== undefined
+    const wantsLogins = (): boolean =>
+      servers()
+        .list()
+        .some(({ definition }) => definition.oauth !== undefined)
+    const atIssuer = async (): Promise<boolean> => (await signIn()).atIssuer
+    return { access, load: () => this.load(), wantsLogin, wantsLogins, atIssuer, ownerOf }
   }
 
   /** The room, loaded. */

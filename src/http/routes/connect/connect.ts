@@ -24,6 +24,10 @@ export interface ConnectParts {
   load(): Promise<OAuthClients>
   /** Whether a registered server wants logins. */
   wantsLogin(name: string): boolean
+  /** Whether any does. */
+  wantsLogins(): boolean
+  /** Whether there is an issuer to sign in to the gateway at. */
+  atIssuer(): Promise<boolean>
   /** Whose credentials somebody has of their own; null for whoever is nobody in particular. */
   ownerOf(principal: Principal): string | null
   readonly access: {
@@ -101,7 +105,7 @@ async function showConnect(
   }
   const clients = await clientsFor(parts, name)
   const opener = openerOf(parts, clients, request, context, name)
-  if (opener.as === null) return whoAreYou(opener.account, name)
+  if (opener.as === null) return await whoAreYou(parts, opener.account, context.externalBase)
   const { account } = opener
   const host = URL.parse(account.definition.url)?.host ?? ''
   const whose =
@@ -124,8 +128,9 @@ async function beginConnect(
   requireSafeCookie(externalBase)
   const clients = await clientsFor(parts, name)
   const { account, as, ticket } = openerOf(parts, clients, request, context, name)
-  if (as === null) return whoAreYou(account, name)
-  if (as === 'ticket' && !(await clients.logins.useTicket(account, ticket))) return whoAreYou(account, name)
+  if (as === null) return await whoAreYou(parts, account, externalBase)
+  if (as === 'ticket' && !(await clients.logins.useTicket(account, ticket)))
+    return await whoAreYou(parts, account, externalBase)
   const kept = cookieOf(request.headers, 'connect', externalBase) ?? ''
   // One for all logins that a browser has begun.
   const browser = browserForm.test(kept) ? kept : randomBytes(browserBytes).toString('base64url')
@@ -141,7 +146,7 @@ async function finishConnect(
   { externalBase, path }: RequestContext,
 ): Promise<Response> {
   const browser = cookieOf(request.headers, 'connect', externalBase)
-  const clients = await parts.load()
+  const clients = await clientsIfAny(parts)
   const account = await clients.logins.finish(new URL(request.url).searchParams, browser, path)
   return page(
     200,
@@ -151,13 +156,19 @@ async function finishConnect(
 }
 
 async function clientDocument(parts: ConnectParts, id: string): Promise<Response> {
-  const document = (await parts.load()).document(id)
+  const document = (await clientsIfAny(parts)).document(id)
   if (document === null) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
   return replyJson(200, document, { 'cache-control': 'max-age=300' })
 }
 
 async function clientsFor(parts: ConnectParts, name: string): Promise<OAuthClients> {
   if (!parts.wantsLogin(name)) throw new GatewayError('NOT_FOUND', 'Nobody logs in at a server of this name.')
+  return await parts.load()
+}
+
+/** Whoever comes back does not say to which server. */
+async function clientsIfAny(parts: ConnectParts): Promise<OAuthClients> {
+  if (!parts.wantsLogins()) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
   return await parts.load()
 }
 
@@ -182,13 +193,27 @@ function openerOf(
   return { account, as: admitted ? 'user' : null, ticket }
 }
 
-function whoAreYou({ definition }: Account, name: string): Response {
-  const back = `/me/sign-in?return=${encodeURIComponent(`/connect/${name}`)}`
+async function whoAreYou(parts: ConnectParts, { definition }: Account, base: string): Promise<Response> {
+  const { name, oauth } = definition
+  const back = `/connect/${encodeURIComponent(name)}`
   const who =
-    definition.oauth?.account === 'shared'
+    oauth?.account === 'shared'
       ? `The account at ${name} is shared, and an admin logs in: with "compozy servers login ${name}", or here when signed in. A link of that command counts once and for ten minutes.`
       : `At ${name} each user has an account of their own. Sign in to the gateway first.`
-  return page(403, `Log in at ${name}`, `${paragraph(who)}<p><a href="${escaped(back)}">Sign in</a></p>`)
+  const links = await signInLinks(parts, base, back)
+  return page(403, `Log in at ${name}`, `${paragraph(who)}${links}`)
+}
+
+/** Keys are signed in with at `/me`, from where nothing leads back. */
+async function signInLinks(parts: ConnectParts, base: string, back: string): Promise<string> {
+  const atIssuer = (await parts.atIssuer())
+    ? link(`${base}/me/sign-in?return=${encodeURIComponent(back)}`, 'Sign in')
+    : ''
+  return `${atIssuer}${link(`${base}/me`, 'Sign in with a key')}${paragraph('Then open this page again.')}`
+}
+
+function link(url: string, text: string): string {
+  return `<p><a href="${escaped(url)}">${escaped(text)}</a></p>`
 }
 
 /** In clear text a cookie is for this machine alone. */
