@@ -102,7 +102,8 @@ export function commandOf(form: GatewayForm): string[] {
 }
 
 function flagsOf(options: GatewayOptions): string[] {
-  return ['--mcp-port', '0', '--mcp-log-format', 'json', ...(options.args ?? [])]
+  const workers = process.env['WORKERS'] === undefined ? [] : ['--workers', process.env['WORKERS']]
+  return ['--mcp-port', '0', '--mcp-log-format', 'json', ...workers, ...(options.args ?? [])]
 }
 
 function handleOf(process: RunningProcess, url: string, directory: string): RunningGateway {

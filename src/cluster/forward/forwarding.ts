@@ -77,7 +77,8 @@ export class Forwarding implements Elsewhere {
     // An admin who tries a server out is known here alone.
     if (context.area !== 'mcp') return null
     if (endpoint === 'stream' && claimsModern(request.headers)) return this.#stateless(asked)
-    if (inbound?.message?.method === 'initialize') return this.#begun(asked)
+    // Of the older endpoint the session is there before its client says hello.
+    if (endpoint === 'stream' && inbound?.message?.method === 'initialize') return this.#begun(asked)
     if (sessionId === null) return null
     // Nearly always: the session is here, and nothing is in doubt.
     const { sessions, membership, owned } = this.#parts
@@ -100,9 +101,9 @@ export class Forwarding implements Elsewhere {
     const { membership, search } = this.#parts
     const { target } = asked
     // All of its clients share one process, wherever they come to.
-    if (!isGroup(target) && target.definition.isolation === 'shared' && asked.endpoint === 'stream')
+    if (!isGroup(target) && target.definition.isolation === 'shared')
       return this.#atOwner(this.#laneThing(laneKey(target.name, null)), asked)
-    if (membership.state !== 'draining' || asked.endpoint === 'sse') return null
+    if (membership.state !== 'draining') return null
     if (asked.context.forwardedBy !== undefined) return null
     const others = membership.members().filter(({ state }) => state === 'serving')
     return search.any(others, (peer) => this.#send(peer, asked))

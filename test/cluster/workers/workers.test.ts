@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { findEvent, readEvents } from '../../support/event-reader.ts'
 import { commandOf, poll, type RunningGateway, startGatewayProcess } from '../../support/gateway.ts'
 import { startProcess } from '../../support/process.ts'
 import { alive, processesAtHome } from '../../support/process-facts.ts'
@@ -59,6 +60,35 @@ describe('two workers on one port', () => {
     for (let id = 0; id < 24; id++)
       expect(await client.call(id, 'echo', { secret: `s${id}` })).toEqual({ secret: `s${id}` })
     await client[Symbol.asyncDispose]()
+  })
+
+  test('serve the older endpoint: a stream at one of them, what its client sends at any', async () => {
+    for (let round = 0; round < 4; round++) {
+      const leaving = new AbortController()
+      const stream = await fetch(gateway.face('raw', 'sse'), { headers: apart(), signal: leaving.signal })
+      const events = readEvents(stream.body as ReadableStream<Uint8Array>)
+      const { data } = await findEvent(events, ({ type }) => type === 'endpoint')
+      const params = {
+        protocolVersion: '2024-11-05',
+        capabilities: {},
+        clientInfo: { name: 'c', version: '1' },
+      }
+      for (const message of [
+        { id: 1, method: 'initialize', params },
+        { method: 'notifications/initialized' },
+        { id: 2, method: 'tools/call', params: { name: 'echo', arguments: { secret: 'old' } } },
+      ]) {
+        const sent = await fetch(new URL(data, gateway.url), {
+          method: 'POST',
+          headers: apart({ 'content-type': 'application/json' }),
+          body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+        })
+        expect([message.method, sent.status]).toEqual([message.method, 202])
+      }
+      const answer = await findEvent(events, (event) => event.data.includes('"id":2'))
+      expect(answer.data).toContain('"secret":"old"')
+      leaving.abort()
+    }
   })
 
   test('answer 404 for a session id that none of them has issued', async () => {
