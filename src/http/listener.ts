@@ -124,9 +124,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       state.draining = true
       if (handOver === null) return
       state.serving = true
-      await handOver().finally(() => {
+      try {
+        await handOver()
+        await ports.shut()
+      } finally {
         state.serving = false
-      })
+      }
     },
     async stop(deadlineMs) {
       state.draining = true
@@ -207,6 +210,16 @@ class Ports {
         if (tries === reopenTries) throw thrown
         await Bun.sleep(reopenPauseMs)
       }
+    }
+  }
+
+  /** Nobody who has come is lost, and what is under way goes on; others come elsewhere. `close` waits for the rest. */
+  async shut(): Promise<void> {
+    this.#closed = true
+    const { overlookNewcomers } = await import('../runtime/closing-port.ts')
+    for (const server of this.#servers) {
+      await overlookNewcomers(server.port ?? 0)
+      void server.stop(false)
     }
   }
 
