@@ -221,9 +221,10 @@ export class Cluster implements ClusterCore {
 
   /** Leaves. */
   async close(): Promise<void> {
-    await this.#forward?.close()
     this.#limits?.close()
+    // First, so that nobody brings a request that the end would cut.
     await this.membership.close()
+    await this.#forward?.close()
     await this.directory.close()
   }
 

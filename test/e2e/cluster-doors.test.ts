@@ -1,7 +1,7 @@
 /** Who reaches the port at which replicas reach each other, or writes its header elsewhere, becomes nobody by that. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
-import { type Carried, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
+import { type Carried, digestOfBody, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
 import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { clusterSecret } from '../support/cluster.ts'
@@ -72,13 +72,14 @@ function carried(change: Partial<Carried> = {}): Carried {
     client: '127.0.0.1',
     base: 'http://127.0.0.1',
     requestId: 'x-1',
+    digest: digestOfBody(body),
     ...change,
   }
 }
 
 function signed(carries: Carried, secret = clusterSecret): string {
   const seal = createSeal([secret])
-  return writeHeader(carries, { method: 'POST', target, sessionId: null, body }, (text) =>
+  return writeHeader(carries, { method: 'POST', target, sessionId: null }, (text) =>
     seal.macs('forward', text),
   )
 }

@@ -50,6 +50,12 @@ afterAll(async () => {
   directory[Symbol.dispose]()
 })
 
+interface Line {
+  readonly requestId?: string
+  readonly tool?: string
+  readonly pair?: string
+}
+
 /** The process that has answered. */
 function pidIn({ result }: RpcMessage): unknown {
   return (result?.structuredContent as { pid?: number } | undefined)?.pid
@@ -72,6 +78,23 @@ describe.skipIf(redisProgram === null)('a session whose requests all come to oth
     const pids = new Set<number>()
     for (let id = 1; id <= 6; id++) pids.add((await client.call<{ pid: number }>(id, 'pid', {})).pid)
     expect(pids.size).toBe(1)
+  })
+
+  test('has a line at both: the one that passed a request on names it so, the owner says what it was', async () => {
+    await using client = await RawClient.open(cluster.face('raw', 'stream'), asking)
+    await client.call(1, 'pid', {})
+    const lines = () =>
+      cluster.gateways
+        .flatMap((gateway) => gateway.lines())
+        .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []))
+    const isOf = (line: Line) => line.tool === 'pid' && line.pair === 'legacy-legacy'
+    await poll('the line of the owner', async () => lines().some(isOf))
+    const { requestId } = lines().filter(isOf).at(-1) ?? {}
+    await poll('the line of the front', async () =>
+      lines().some(
+        (line) => line.requestId === requestId && line.pair === 'forwarded' && line.tool === undefined,
+      ),
+    )
   })
 
   test('gets progress in the stream of the call, in order', async () => {

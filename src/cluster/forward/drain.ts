@@ -24,6 +24,8 @@ export interface DrainParts {
   readonly forwarder: Forwarder
   readonly log: Log
   livesMs(): number
+  /** When another member has brought a request last, monotonic. */
+  lastAskedMs(): number
   /** Gives the streams of a session to another member, as JSON text; false where it has not taken them. */
   give(peer: Peer, text: string): Promise<boolean>
 }
@@ -31,10 +33,12 @@ export interface DrainParts {
 /** The door stays open for so long at least: whoever keeps connections has been told on each of them by then. */
 const servingMs = 2_000
 const lookMs = 50
+/** Other members know where everything is once they have asked here for nothing for so long. */
+const quietMs = 300
 /** How long nothing more is let in to a session before it goes: what its server has said is on its way. */
 const settlingMs = 50
 /** So many are handed over at a time. */
-const handedAtOnce = 32
+const handedAtOnce = 128
 
 /** Hands over what can be, until `untilMs` (monotonic). Resolves when nothing here is needed any more. */
 export async function drain(parts: DrainParts, untilMs: number): Promise<void> {
@@ -44,7 +48,9 @@ export async function drain(parts: DrainParts, untilMs: number): Promise<void> {
   await lanes.release()
   for (;;) {
     await handOverIdle(parts, untilMs)
-    const isDone = owned.count === 0 && forwarder.callsUnderWay === 0 && performance.now() >= stayMs
+    const isQuiet = performance.now() - parts.lastAskedMs() >= quietMs
+    const isDone =
+      owned.count === 0 && forwarder.callsUnderWay === 0 && isQuiet && performance.now() >= stayMs
     if (isDone || performance.now() >= untilMs) break
     await Bun.sleep(lookMs)
   }

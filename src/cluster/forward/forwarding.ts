@@ -11,11 +11,12 @@
  */
 
 import type { Asked, Elsewhere } from '../../http/routes/elsewhere.ts'
-import { isGroup, requestIdText, sessionKeyOf } from '../../http/routes/mcp.ts'
+import { isGroup, noteMessage, requestIdText, sessionKeyOf } from '../../http/routes/mcp.ts'
 import { claimsModern } from '../../protocol/classify.ts'
 import { isObject } from '../../protocol/json.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Sessions } from '../../session/legacy/sessions.ts'
+import type { Server } from '../../upstream/server/server.ts'
 import type { InstanceId, OwnedKey } from '../directory/directory.ts'
 import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
@@ -136,8 +137,7 @@ export class Forwarding implements Elsewhere {
     const { target, context, inbound } = asked
     const parkedAt = parkingOwner(inbound?.body)
     if (parkedAt !== null) return parkedAt === this.#self ? null : this.#atOnly(parkedAt, asked)
-    // Each request to such a server says whose it is: any member will do.
-    if (!isGroup(target) && target.facts?.era === 'modern') return null
+    if (!isGroup(target) && standsAlone(target)) return null
     const isShared = !isGroup(target) && target.definition.isolation === 'shared'
     const key = laneKey(sessionKeyOf(target), isShared ? null : context.principal.id)
     return this.#atOwner(this.#laneThing(key), asked)
@@ -177,17 +177,22 @@ export class Forwarding implements Elsewhere {
     const target = request.url.slice(request.url.indexOf('/', 'http://'.length))
     const body = inbound?.text ?? null
     const bearer = { principal: toWire(principal), peer: from, client, base, requestId }
-    const signed = signer.sign(peer.instance, { method, target, sessionId, body }, bearer)
+    const signed = signer.sign(peer.instance, { method, target, sessionId }, body, bearer)
     const idText = inbound === null ? null : requestIdText(inbound)
     const { headers } = request
     const outgoing = { method, target, headers, body, idText, client: request }
     const sent = await forwarder.send(peer, outgoing, signed)
     counted(peer.address, sent.kind)
+    // Its owner has the line that says the rest, under the same id.
+    if (sent.kind === 'answered') context.log.pair = 'forwarded'
     if (sent.kind !== 'lost') return sent
     // Opening a stream and ending a session change nothing when they come twice.
     if (method !== 'POST') return { kind: 'unsent' }
-    // What may have run is answered, not refused.
-    if (inbound !== null) inbound.accepted = true
+    // What may have run is answered, not refused, and its owner writes no line any more.
+    if (inbound !== null) {
+      inbound.accepted = true
+      noteMessage(context, inbound)
+    }
     throw ownerLostError()
   }
 }
@@ -195,6 +200,11 @@ export class Forwarding implements Elsewhere {
 /** Refuses what belongs to another member, before anything was done for it. */
 function misdirected(owner: InstanceId | null): Response {
   return new Response(null, { status: 421, headers: { [ownerHeader]: owner ?? '' } })
+}
+
+/** Whether each request to this server says all that it needs, so that any member will do: but a task is where it began. */
+function standsAlone({ facts, definition }: Server): boolean {
+  return facts?.era === 'modern' && !(definition.transport === 'stdio' && 'tasks' in facts.capabilities)
 }
 
 function parkingOwner(body: unknown): InstanceId | null {

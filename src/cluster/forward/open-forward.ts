@@ -112,8 +112,9 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
     ping: (address) => wire.ping(address),
     drain(untilMs) {
       const give = (peer: Peer, text: string) => handOverTo(peer, text, forwarder, signer)
-      const { log } = mcp
-      return drain({ membership, directory, seal, owned, lanes, forwarder, log, livesMs, give }, untilMs)
+      const lastAskedMs = () => listener.lastServedMs
+      const core = { membership, directory, seal, owned, lanes, forwarder }
+      return drain({ ...core, log: mcp.log, livesMs, give, lastAskedMs }, untilMs)
     },
     async close() {
       clearInterval(timer)
@@ -137,14 +138,10 @@ function watchGone(membership: Membership, forwarder: Forwarder): void {
 const handMs = 5_000
 
 async function handOverTo(peer: Peer, text: string, forwarder: Forwarder, signer: Signer): Promise<boolean> {
-  const request = { method: 'POST', target: handedTarget, body: text }
-  const signed = signer.sign(peer.instance, { ...request, sessionId: null }, ownBearer)
-  const outgoing = {
-    ...request,
-    headers: new Headers(),
-    idText: null,
-    client: { signal: AbortSignal.timeout(handMs) },
-  }
+  const request = { method: 'POST', target: handedTarget }
+  const signed = signer.sign(peer.instance, { ...request, sessionId: null }, text, ownBearer)
+  const client = { signal: AbortSignal.timeout(handMs) }
+  const outgoing = { ...request, headers: new Headers(), body: text, idText: null, client }
   const sent = await forwarder.send(peer, outgoing, signed)
   if (sent.kind !== 'answered') return false
   await sent.response.body?.cancel()

@@ -21,7 +21,7 @@ import { isEventStream } from '../../../session/event-stream.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Seal } from '../../seal.ts'
-import { type Carried, forwardedHeader, readHeader } from './forwarded-header.ts'
+import { type Carried, digestOfBody, forwardedHeader, readHeader } from './forwarded-header.ts'
 import { refusedHeader } from './forwarder.ts'
 import { type PeerAddress, pingTarget } from './peer-wire.ts'
 import type { Principals } from './principals.ts'
@@ -57,6 +57,8 @@ export class InternalListener {
   readonly #parts: InternalListenerParts
   readonly #server: Server<undefined>
   readonly #serials = new Serials()
+  /** When a member has brought something last, monotonic. */
+  lastServedMs = Number.NEGATIVE_INFINITY
   #refusals = 0
   #refusalsSinceMs = 0
 
@@ -104,11 +106,13 @@ export class InternalListener {
     const target = path === handedTarget ? handedTarget : readTarget(url)
     if (target === null || (target !== handedTarget && target.area !== 'mcp'))
       return this.#refuse('it is for no endpoint')
+    const carried = this.#carried(request, path)
+    if (typeof carried === 'string') return this.#refuse(carried)
     server.timeout(request, 0)
     const body = await this.#bodyOf(request)
     if (body === undefined) return this.#refuse('its body is too large, or has no length')
-    const carried = this.#carried(request, path, body)
-    if (typeof carried === 'string') return this.#refuse(carried)
+    if (digestOfBody(body) !== carried.digest) return this.#refuse('it came with another body')
+    this.lastServedMs = performance.now()
     if (target === handedTarget) {
       return new Response(null, { status: this.#parts.takeHanded(body ?? '') ? 204 : 400 })
     }
@@ -128,14 +132,14 @@ export class InternalListener {
     return await request.text()
   }
 
-  #carried(request: Request, target: string, body: string | null): Carried | string {
+  #carried(request: Request, target: string): Carried | string {
     const { seal, instance } = this.#parts
     const nowMs = this.#parts.nowMs()
     const { headers, method } = request
     const sessionId = target.includes('/message?')
       ? (new URL(request.url).searchParams.get('sessionId') ?? null)
       : headers.get('mcp-session-id')
-    const signed = { method, target, sessionId, body }
+    const signed = { method, target, sessionId }
     const codes = (text: string) => seal.macs('forward', text)
     const carried = readHeader(headers.get(forwardedHeader), signed, instance, nowMs, codes)
     if (typeof carried === 'string') return carried

@@ -2,7 +2,7 @@
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Membership } from '../../membership.ts'
 import type { Seal } from '../../seal.ts'
-import { type Carried, type SignedRequest, writeHeader } from './forwarded-header.ts'
+import { type Carried, digestOfBody, type SignedRequest, writeHeader } from './forwarded-header.ts'
 
 /** Whose request it is. */
 export type Bearer = Pick<Carried, 'principal' | 'peer' | 'client' | 'base' | 'requestId'>
@@ -21,12 +21,13 @@ export class Signer {
   }
 
   /** The value of the header for a request to this member. */
-  sign(to: InstanceId, request: SignedRequest, bearer: Bearer): string {
+  sign(to: InstanceId, request: SignedRequest, body: string | null, bearer: Bearer): string {
     const carried: Carried = {
       from: this.#membership.self.instance,
       to,
       atMs: Math.round(this.#membership.nowMs()),
       serial: ++this.#serial,
+      digest: digestOfBody(body),
       ...bearer,
     }
     return writeHeader(carried, request, this.codes)
