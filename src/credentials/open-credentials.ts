@@ -131,9 +131,10 @@ export class CredentialsOpener {
     const vault = new Vault(store, keys)
     try {
       // Somebody has changed the key, or was ended while they did.
-      const { resealed } = vault.resealAll()
+      const { resealed, unopened } = vault.resealAll()
       if (resealed > 0)
         log.info({ credentials: resealed }, 'stored credentials are sealed with the newest key')
+      if (unopened > 0) log.warn({ credentials: unopened }, 'the key of some stored credentials is not there')
     } catch (thrown) {
       log.warn({ reason: reasonOf(thrown) }, 'stored credentials cannot be opened')
     }

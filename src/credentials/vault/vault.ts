@@ -170,8 +170,6 @@ export class Vault {
   rotate(newKey: () => SealingKey): Rotation {
     const keys = this.#keys.read()
     const { replace, place } = this.#keys
-    const [row] = this.#rows()
-    if (keys.length === 0 && row !== undefined) throw this.#noKey(row.key)
     if (replace === null) {
       if (keys.length < 2)
         throw new GatewayError(
@@ -189,7 +187,11 @@ export class Vault {
   resealAll(): Pick<Rotation, 'resealed' | 'unopened'> {
     const keys = this.#keys.read()
     const [first] = keys
-    if (first === undefined) return { resealed: 0, unopened: 0 }
+    if (first === undefined) {
+      const [row] = this.#rows()
+      if (row !== undefined) throw this.#noKey(row.key)
+      return { resealed: 0, unopened: 0 }
+    }
     this.#learn(keys)
     const changes = new Map<string, string>()
     let unopened = 0
