@@ -20,7 +20,6 @@ const version = latestLegacyVersion
 
 export class LegacyClient implements McpClient {
   readonly era = 'legacy'
-  open = true
   readonly greeting: Greeting
   readonly #wire: Wire
   readonly #session: Headers
@@ -90,7 +89,6 @@ export class LegacyClient implements McpClient {
       return await this.#answered(id, text, left.signal, watch)
     } catch (thrown) {
       if (left.signal.aborted) throw new CancelledFailure('The call was given up.')
-      if (thrown instanceof ApiFailure && (thrown.status === 404 || thrown.status === 401)) this.open = false
       throw thrown
     } finally {
       watch.signal?.removeEventListener('abort', giveUp)
@@ -98,13 +96,11 @@ export class LegacyClient implements McpClient {
   }
 
   close(): void {
-    this.open = false
     void this.#wire.end(this.#session)
   }
 
   async #answered(id: number, text: string, signal: AbortSignal, watch: Watch): Promise<string> {
     const response = await this.#wire.post(text, this.#session, signal)
-    if (response.status === 404) this.open = false
     let result: string | null = null
     const ended = await this.#wire.read(response, (answer, message) => {
       if (message.method !== undefined) {
@@ -116,7 +112,6 @@ export class LegacyClient implements McpClient {
       return true
     })
     if (ended && result !== null) return result
-    this.open = false
     throw new ApiFailure(0, 'STREAM_ENDED', 'The stream has ended', 'The response ended without an answer.')
   }
 

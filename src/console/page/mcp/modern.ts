@@ -23,7 +23,6 @@ const roundsMax = 32
 
 export class ModernClient implements McpClient {
   readonly era = 'modern'
-  open = true
   greeting: Greeting = greetingOf({}, version)
   readonly #wire: Wire
   readonly #capabilities: string
@@ -69,9 +68,8 @@ export class ModernClient implements McpClient {
     throw new ApiFailure(0, 'ENDLESS', 'The server asks without end', `It has asked ${roundsMax} times.`)
   }
 
-  close(): void {
-    this.open = false
-  }
+  /** Nothing is kept between requests. */
+  close(): void {}
 
   async #once(
     method: string,

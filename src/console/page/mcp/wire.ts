@@ -46,8 +46,6 @@ export interface McpClient {
     watch?: Watch,
     headers?: Headers,
   ): Promise<string>
-  /** Whether it still serves; a session may have ended. */
-  readonly open: boolean
   close(): void
 }
 

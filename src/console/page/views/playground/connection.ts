@@ -94,9 +94,6 @@ function withRoots(client: McpClient, settings: ClientSettings): McpClient {
   return {
     era: client.era,
     greeting: client.greeting,
-    get open() {
-      return client.open
-    },
     close: () => client.close(),
     request: (method, params, watch = {}, headers = {}) =>
       client.request(

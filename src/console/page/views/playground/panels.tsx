@@ -99,7 +99,7 @@ function Hints({ item }: { readonly item: Item }) {
   const words = [
     readOnlyHint === true ? 'changes nothing' : null,
     readOnlyHint !== true && destructiveHint === true ? 'may destroy' : null,
-    idempotentHint === true ? 'twice is as once' : null,
+    idempotentHint === true ? 'may be repeated' : null,
     openWorldHint === true ? 'reaches outside' : null,
   ].filter((word) => word !== null)
   if (words.length === 0) return null

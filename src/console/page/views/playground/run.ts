@@ -36,6 +36,7 @@ export interface Run {
 const idle: Run = { running: false, progress: null, lines: [], asked: [], outcome: null, tookMs: null }
 const linesMax = 200
 const drawMs = 100
+const askedMax = 20
 /** Of one line. */
 const lineCharsMax = 2_000
 
@@ -85,6 +86,7 @@ function watchOf(signal: AbortSignal, update: (change: (now: Run) => Partial<Run
   let progress: Progress | null = null
   let lines: string[] = []
   let timer: ReturnType<typeof setTimeout> | null = null
+  let open = 0
   const draw = (): void => {
     timer = null
     const told = lines
@@ -105,9 +107,16 @@ function watchOf(signal: AbortSignal, update: (change: (now: Run) => Partial<Run
       timer ??= setTimeout(draw, drawMs)
     },
     ask(question) {
+      // A server that asks without end must not fill the page.
+      if (open >= askedMax) return Promise.resolve({ refused: 'Too many questions are open.' })
+      open++
       return new Promise<Reply>((resolve) => {
         const id = ++lastQuestion
+        let replied = false
         const reply = (given: Reply): void => {
+          if (replied) return
+          replied = true
+          open--
           update(({ asked }) => ({ asked: asked.filter((each) => each.id !== id) }))
           resolve(given)
         }

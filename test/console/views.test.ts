@@ -1,0 +1,106 @@
+/** What views of the console decide without drawing anything. */
+import { describe, expect, test } from 'bun:test'
+import { anyCall, CallLog, isWanted, keptMax } from '../../src/console/page/views/calls/call-log.ts'
+import { expanded, variablesOf } from '../../src/console/page/views/playground/templates.ts'
+import type { CallEvent } from '../../src/http/api/answers.ts'
+
+const call = (fields: Partial<CallEvent> = {}): CallEvent => ({
+  time: '2026-11-30T13:02:33.978Z',
+  mcp: 'docs',
+  rpcMethod: 'tools/call',
+  tool: 'search',
+  outcome: 'ok',
+  caller: 'key:abc',
+  client: 'editor/1',
+  durationMs: 1,
+  clientIp: null,
+  requestId: 'r-1',
+  ...fields,
+})
+const tools = (log: CallLog) => log.shown.map(({ call: { tool } }) => tool)
+
+describe('live calls', () => {
+  test.each([
+    { why: 'everything', wanted: {}, of: {}, is: true },
+    { why: 'a part of the caller', wanted: { caller: 'ABC' }, of: {}, is: true },
+    { why: 'a part of the client', wanted: { caller: 'editor' }, of: {}, is: true },
+    { why: 'another caller', wanted: { caller: 'xyz' }, of: {}, is: false },
+    { why: 'the group', wanted: { server: 'team' }, of: { group: 'team' }, is: true },
+    { why: 'another server', wanted: { server: 'files' }, of: {}, is: false },
+    {
+      why: 'the method of what is no tool',
+      wanted: { tool: 'read' },
+      of: { rpcMethod: 'resources/read' },
+      is: true,
+    },
+    { why: 'an outcome', wanted: { outcome: 'failed' }, of: { outcome: 'failed' as const }, is: true },
+    {
+      why: 'whatever did not end well',
+      wanted: { outcome: 'bad' },
+      of: { outcome: 'tool_error' as const },
+      is: true,
+    },
+    { why: 'what ended well is not bad', wanted: { outcome: 'bad' }, of: {}, is: false },
+    {
+      why: 'what asks back is not bad',
+      wanted: { outcome: 'bad' },
+      of: { outcome: 'input_required' as const },
+      is: false,
+    },
+    { why: 'all words must fit', wanted: { caller: 'abc', server: 'files' }, of: {}, is: false },
+  ])('are picked by $why', ({ wanted, of, is }) => {
+    expect(isWanted(call(of), { ...anyCall, ...wanted })).toBe(is)
+  })
+
+  test('the last one stands first, and no more are kept than so many', () => {
+    const log = new CallLog()
+    for (let at = 0; at < keptMax + 10; at += 10)
+      log.add(Array.from({ length: 10 }, (_, more) => call({ tool: `t${at + more}` })))
+    expect([log.kept, log.shown.length, tools(log)[0], tools(log).at(-1)]).toEqual([
+      keptMax,
+      keptMax,
+      `t${keptMax + 9}`,
+      't10',
+    ])
+  })
+
+  test('what is not kept any more is not shown either, where few are wanted', () => {
+    const log = new CallLog()
+    log.want({ ...anyCall, tool: 'rare' })
+    log.add([call({ tool: 'rare' })])
+    log.add(Array.from({ length: keptMax }, () => call()))
+    expect([log.shown.length, log.kept]).toEqual([0, keptMax])
+  })
+
+  test('while it is paused they wait, and come in their order', () => {
+    const log = new CallLog()
+    log.add([call({ tool: 'a' })])
+    log.pause(true)
+    log.add([call({ tool: 'b' }), call({ tool: 'c' })])
+    expect([tools(log), log.waiting]).toEqual([['a'], 2])
+    log.pause(false)
+    expect([tools(log), log.waiting]).toEqual([['c', 'b', 'a'], 0])
+  })
+})
+
+describe('URI templates of resources', () => {
+  test.each([
+    {
+      template: 'show://greeting/{name}',
+      values: { name: 'Ada Lovelace' },
+      uri: 'show://greeting/Ada%20Lovelace',
+    },
+    { template: 'file:///{+path}', values: { path: 'a/b c' }, uri: 'file:///a/b%20c' },
+    { template: 'x://{a}/{b}', values: { a: '1' }, uri: 'x://1/' },
+    { template: 'x://s{?q,limit}', values: { q: 'a&b', limit: '3' }, uri: 'x://s?q=a%26b&limit=3' },
+    { template: 'x://s{?q}', values: {}, uri: 'x://s' },
+    { template: 'x:/{a*}{/b:3}', values: { a: '1', b: '2' }, uri: 'x:/1/2' },
+    { template: 'x:{__proto__}', values: {}, uri: 'x:' },
+  ])('$template becomes $uri', ({ template, values, uri }) => {
+    expect(expanded(template, values)).toBe(uri)
+  })
+
+  test('their variables are told once each', () => {
+    expect(variablesOf('x://{a}/{b,a}{?c*}')).toEqual(['a', 'b', 'c'])
+  })
+})
