@@ -65,6 +65,7 @@ describe.skipIf(!flowsWanted).each(screens)('administration at $name', (screen: 
     await using other = await inside('#/servers')
     const { page, look } = visitor
     await page.getByLabel('to', { exact: true }).fill('500')
+    await page.getByLabel(/^everyMs/).fill('200')
     await page.getByRole('button', { name: 'Call the tool' }).click()
     await page.getByText(/of 500/).waitFor()
     await gateway.admin(`/keys/${made.key.id}`, { method: 'DELETE', headers: bearer })
@@ -116,6 +117,7 @@ describe.skipIf(!flowsWanted).each(screens)('administration at $name', (screen: 
     await page.getByText('auth.admin_tokens').first().waitFor()
     await page.getByText('compozy.yaml').first().waitFor()
     expect(await page.getByText(adminToken).count()).toBe(0)
+    await page.getByLabel('Only those that somebody has set').check()
     await look('config')
   })
 

@@ -68,7 +68,7 @@ export async function visit(
     hasTouch: screen.width < 600,
     colorScheme: 'light',
   })
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(20_000)
   const page = await context.newPage()
   const errors: string[] = []
   page.on('console', (message) => {

@@ -88,6 +88,7 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await using visitor = await at('tools/count')
     const { page, look } = visitor
     await page.getByLabel('to', { exact: true }).fill('400')
+    await page.getByLabel(/^everyMs/).fill('200')
     await callTool(page)
     await page.getByText(/of 400/).waitFor()
     await look('tool-progress')
