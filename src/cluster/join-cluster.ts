@@ -45,12 +45,16 @@ export async function joinCluster({ config, store, version, log }: ClusterOpener
   if (await untilKnown(shared, wasSynced ? joinMs : firstJoinMs)) {
     // The others look twice in that time, and bring back what is missing.
     await shared.book.untilBegun(wasSynced ? 0 : leaseMs / 2)
-    return cluster
+    if (!shared.book.isForeign) return cluster
+    await cluster.close()
+    throw new Error(
+      `cluster.secret is another one than that of the replicas that share this Redis under the name ${name}; give all of them the same, or this one another cluster.name`,
+    )
   }
   if (!wasSynced) {
     await cluster.close()
     throw new Error(
-      `cluster.redis: no answer within ${firstJoinMs / 1_000} s (${reason}), and this replica knows nothing yet of what the others share; look whether the URL is right and Redis runs`,
+      `cluster.redis cannot be used (${reason}); this replica has tried for ${firstJoinMs / 1_000} s, and knows nothing yet of what the others share`,
     )
   }
   log.warn({ reason }, 'beginning with what was shared when this replica ran last')

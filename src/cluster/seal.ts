@@ -23,6 +23,8 @@ export interface Seal {
   seal(purpose: SealPurpose, name: string, text: string): string
   /** Null for what no member has sealed for this purpose and name. */
   open(purpose: SealPurpose, name: string, sealed: string): string | null
+  /** Whether the first secret opens it; what another one does is to be sealed anew before that is taken away. */
+  isCurrent(purpose: SealPurpose, name: string, sealed: string): boolean
   /** A code that only members can make, of 43 characters (base64url). */
   mac(purpose: SealPurpose, text: string): string
   /** By each secret; the first one is that of `mac`. */
@@ -78,6 +80,10 @@ export function createSeal(secrets: readonly string[]): Seal {
         if (text !== null) return text
       }
       return null
+    },
+    isCurrent(purpose, name, sealed) {
+      const bytes = Buffer.from(sealed, 'base64')
+      return bytes.length >= nonceBytes + tagBytes && opened(first(purpose), name, bytes) !== null
     },
     mac: (purpose, text) => macOf(first(purpose), text),
     macs: (purpose, text) => keysOf(purpose).map((keys) => macOf(keys, text)),

@@ -2,13 +2,14 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { MemoryDirectory } from '../../src/cluster/directory/memory-directory.ts'
 import type { ClusterStore } from '../../src/cluster/records/cluster-store.ts'
+import { RecordBook } from '../../src/cluster/records/record-book.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
 import { openSqliteStore } from '../../src/registry/storage/sqlite.ts'
 import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { definitionOf } from '../registry/definitions.ts'
 import { poll } from '../support/gateway.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { joined, secret, type TestMember } from './members.ts'
+import { joined, secret, type TestMember, testLog } from './members.ts'
 
 const members: TestMember[] = []
 afterEach(async () => {
@@ -164,6 +165,39 @@ describe('a directory that was emptied', () => {
     expect(contents(other.store)).toEqual(contents(late.store))
   })
 
+  test('has again what it dropped without a word, though nobody has lost the connection', async () => {
+    const memory = new MemoryDirectory()
+    const inner = memory.open()
+    const restored: string[] = []
+    let isLost = false
+    const book = new RecordBook({
+      directory: {
+        ...inner,
+        async changesSince(from) {
+          const answer = await inner.changesSince(from)
+          return isLost ? { ...answer, records: [] } : answer
+        },
+        async restore(records) {
+          restored.push(...records.map(({ key }) => key))
+        },
+      },
+      seal: createSeal([secret]),
+      log: testLog(),
+      start: { records: new Map(), syncedMs: null },
+      compareMs: 20,
+      nowMs: () => Date.now(),
+      changed() {},
+    })
+    await book.reconcile()
+    await book.write(new Map([['key/k1', 'text']]))
+    const { era, sequence } = await inner.changesSince(0)
+    isLost = true
+    await poll('the record', async () => {
+      book.noticed(era, sequence)
+      return restored.includes('key/k1')
+    })
+  })
+
   test('brings back what only one member knew, and of each record the newest', async () => {
     const memory = new MemoryDirectory()
     const [one, other] = [await join(memory), await join(memory)]
@@ -247,6 +281,29 @@ describe('a replica that begins anew', () => {
   })
 })
 
+test('a secret is replaced while replicas serve, and the old one opens nothing that is needed afterwards', async () => {
+  const memory = new MemoryDirectory()
+  const [old, next] = ['o'.repeat(32), 'n'.repeat(32)]
+  const first = await join(memory, { secret: old })
+  await first.store.confirm(async () => {
+    first.store.put(server('a'))
+    first.store.putRecords('key', keyChange('k1', 'text'))
+  })
+  await first.store.confirm(async () => first.store.putRecords('key', keyChange('k2', 'gone')))
+  await first.store.confirm(async () => first.store.putRecords('key', keyChange('k2', null)))
+  await join(memory, { secret: [old, next] })
+  await join(memory, { secret: [next, old] })
+  const last = await join(memory, { secret: next })
+  expect(last.store.book.isForeign).toBe(false)
+  expect(contents(last.store)).toMatchObject({
+    definitions: ['a http://127.0.0.1:1/mcp'],
+    keys: [['k1', 'text']],
+  })
+  const seal = createSeal([next])
+  for (const { key, version, sealed } of (await memory.open().changesSince(0)).records)
+    expect(seal.isCurrent('record', `${version} ${key}`, sealed)).toBe(true)
+})
+
 describe('somebody who can write to the directory, and has no secret', () => {
   test('makes no key, moves none, removes none and brings no older one back', async () => {
     const memory = new MemoryDirectory()
@@ -283,6 +340,13 @@ describe('somebody who can write to the directory, and has no secret', () => {
       member.log.lines.some((line) => line.includes('a shared record is passed over')),
     )
     expect([...store.records('key')]).toEqual([['k1', 'second']])
+  })
+
+  test('is told apart from replicas by its secret, which is never the same by mistake', async () => {
+    const memory = new MemoryDirectory()
+    await join(memory)
+    const other = await join(memory, { secret: 'another secret, of another cluster.', untilBegunMs: 1_000 })
+    expect(other.store.book.isForeign).toBe(true)
   })
 
   test('reads no credential there', async () => {

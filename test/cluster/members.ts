@@ -85,7 +85,7 @@ export async function joined(
   memory: MemoryDirectory,
   options: {
     local?: DefinitionStore
-    secret?: string
+    secret?: string | readonly string[]
     leaseMs?: number
     instance?: string
     untilBegunMs?: number
@@ -98,7 +98,7 @@ export async function joined(
   const cluster = new Cluster({
     name: 'test',
     directory,
-    seal: createSeal([options.secret ?? secret]),
+    seal: createSeal([options.secret ?? secret].flat()),
     self: { instance, address: `127.0.0.1:${6_000 + made}`, version: '1' },
     leaseMs: options.leaseMs ?? 400,
     log,

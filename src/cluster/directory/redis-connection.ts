@@ -4,6 +4,7 @@
  * sent again.
  */
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { Redis, type RedisOptions } from 'ioredis'
 import { reasonOf } from '../../errors.ts'
 import { DirectoryDown } from './directory.ts'
@@ -53,7 +54,9 @@ export class RedisConnection {
     this.#failed = failed
     const options = optionsOf(place)
     this.#redis = new Redis(options)
-    this.#redis.on('ready', () => this.#setUp(true))
+    this.#redis.on('ready', () => {
+      if (!this.#isWrongDatabase) this.#setUp(true)
+    })
     this.#redis.on('close', () => {
       if (this.#isUp) this.#lost('the connection was closed')
     })
@@ -71,6 +74,11 @@ export class RedisConnection {
     return this.#isUp
   }
 
+  /** The client would go on with the first one. */
+  get #isWrongDatabase(): boolean {
+    return /DB index/.test(this.#lastReason)
+  }
+
   onUp(listener: (isUp: boolean) => void): void {
     this.#upListeners.push(listener)
   }
@@ -78,6 +86,7 @@ export class RedisConnection {
   /** The answer of a script. Rejects with a DirectoryDown. */
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const rest = [...keys, ...args]
+    if (this.#isWrongDatabase) throw new DirectoryDown(this.#lastReason)
     try {
       return await this.#redis.evalsha(script.digest, keys.length, ...rest)
     } catch (thrown) {
@@ -171,10 +180,13 @@ export class RedisConnection {
 function optionsOf({ url, sentinels, masterName, caFile }: RedisPlace): Options {
   const { protocol, username, password, hostname, port, pathname } = new URL(url)
   const ca = caFile === null ? {} : { ca: readFileSync(caFile) }
-  const tls = protocol === 'rediss:' ? { tls: { servername: hostname, ...ca } } : {}
+  const bareHost = hostname.replace(/^\[(.*)\]$/, '$1')
+  // An address is no name that a certificate could be chosen by.
+  const serverName = isIP(bareHost) === 0 ? { servername: bareHost } : {}
+  const tls = protocol === 'rediss:' ? { tls: { ...serverName, ...ca } } : {}
   const place =
     sentinels.length === 0
-      ? { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) || 6379 }
+      ? { host: bareHost, port: Number(port) || 6379 }
       : {
           sentinels: sentinels.map(sentinelOf),
           name: masterName,
@@ -216,6 +228,7 @@ function sentinelOf(text: string): { host: string; port: number } {
 
 /** Some errors repeat the command that they are about, and that may have been AUTH. */
 function withoutSecrets(reason: string): string {
+  if (/^Unknown RESP type|^Protocol error/.test(reason)) return 'what answers there is no Redis'
   return reason
     .replace(/:\/\/[^@\s]*@/g, '://***@')
     .replace(/ Retrying from scratch after [\d.]+ms\./, '')

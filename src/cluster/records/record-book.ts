@@ -30,6 +30,8 @@ export interface RecordBookParts {
   readonly seal: Seal
   readonly log: Log
   readonly start: BookSnapshot
+  /** What is there is compared with what is known so often, whatever is told; every minute when absent. */
+  readonly compareMs?: number
   /** The directory's clock. */
   nowMs(): number
   /** What is known under these keys is another, and is to be kept; `foreign` where this member did not write it. */
@@ -49,6 +51,7 @@ const staleMs = tombstoneMs - 60 * 60_000
 /** Is there as long as a directory is; of no kind that a store knows. */
 const begunKey = 'cluster/begun'
 const lookAgainMs = 100
+const minuteMs = 60_000
 const none: KnownRecord = { version: 0, text: null }
 
 export class RecordBook {
@@ -58,6 +61,8 @@ export class RecordBook {
   #syncedMs: number | null
   #era: string | null = null
   #sequence = 0
+  /** Monotonic: when everything was compared last. */
+  #comparedAtMs = performance.now()
   /** The write that was made last. */
   #tail: Promise<unknown> = Promise.resolve()
   /** The last question about records. */
@@ -84,6 +89,9 @@ export class RecordBook {
   get records(): ReadonlyMap<string, KnownRecord> {
     return this.#known
   }
+
+  /** Whether a cluster has begun there that has other secrets. */
+  isForeign = false
 
   /** When it was up to date last, by the directory's clock; null for never. */
   get syncedMs(): number | null {
@@ -138,11 +146,11 @@ export class RecordBook {
    */
   async untilBegun(waitMs: number): Promise<void> {
     const endsMs = performance.now() + waitMs
-    while (this.get(begunKey) === null && performance.now() < endsMs) {
+    while (this.get(begunKey) === null && !this.isForeign && performance.now() < endsMs) {
       await Bun.sleep(lookAgainMs)
       await this.reconcile().catch(() => {})
     }
-    if (this.get(begunKey) !== null) return
+    if (this.get(begunKey) !== null || this.isForeign) return
     try {
       await this.write(new Map([[begunKey, 'begun']]))
     } catch {
@@ -153,6 +161,11 @@ export class RecordBook {
   /** The directory has come so far, in this era: looks what is new. */
   noticed(era: string, sequence: number): void {
     if (era !== this.#era || sequence > this.#sequence) this.#pullSoon()
+    else if (performance.now() - this.#comparedAtMs > (this.#parts.compareMs ?? minuteMs)) {
+      this.#comparedAtMs = performance.now()
+      // A store that lacks memory may drop some of it without a word.
+      this.reconcile().catch(() => {})
+    }
   }
 
   /**
@@ -190,6 +203,22 @@ export class RecordBook {
     this.#era = era
     this.#sequence = sequence
     this.#syncedMs = nowMs()
+    this.#comparedAtMs = performance.now()
+    await this.#sealAnew(records)
+  }
+
+  /** Once a secret has another one before it, what it has sealed is sealed with that one: it may be taken away then. */
+  async #sealAnew(records: readonly SharedRecord[]): Promise<void> {
+    const { directory, seal } = this.#parts
+    for (const { key, version, sealed } of records) {
+      const known = this.#known.get(key)
+      if (known?.version !== version || this.#pending.has(key)) continue
+      if (seal.isCurrent('record', `${version} ${key}`, sealed)) continue
+      // Another member may be about the same; one of them is enough.
+      await directory.put([
+        { record: sealedRecord(seal, key, { ...known, version: version + 1 }), expected: version },
+      ])
+    }
   }
 
   /** Where the directory stands is asked for once at a time: an older answer must not count after a newer one. */
@@ -236,6 +265,7 @@ export class RecordBook {
       if (version <= known.version) continue
       const text = openedRecord(this.#parts.seal, record)
       if (text === undefined) {
+        if (key === begunKey) this.isForeign = true
         this.#warnOnce(`no replica with this secret has written the record ${key.slice(0, 80)}`)
         continue
       }

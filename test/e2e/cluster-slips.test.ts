@@ -1,0 +1,55 @@
+/** A Redis or a secret that is the wrong one: one line says so, and no gateway serves without what the others share. */
+import { expect, test } from 'bun:test'
+import { runCommand } from '../cli/run-command.ts'
+import { clusterSecret, startReplica } from '../support/cluster.ts'
+import { redisProgram, startRedis } from '../support/redis-server.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+/** Takes seconds: `bun run test:long:cluster`. */
+const wanted = process.env['CLUSTER_FAULTS'] === '1' && redisProgram !== null
+
+test.skipIf(!wanted)(
+  'ends a start that cannot work with one line that says why',
+  async () => {
+    await using redis = await startRedis(['--requirepass', 'right'])
+    const url = (password: string, database = '') => `redis://:${password}@127.0.0.1:${redis.port}${database}`
+    await using http = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('') })
+    await using gateway = await startReplica(redis, {
+      via: 'executable',
+      cluster: { redis: { url: url('right') } },
+    })
+    expect(gateway.lines().join()).toContain('listening')
+    const ended = async (redisUrl: string, secret: string) => {
+      using home = temporaryDirectory()
+      const env = {
+        MCP_PROXY_CLUSTER_REDIS_URL: redisUrl,
+        MCP_PROXY_CLUSTER_SECRET: secret,
+        MCP_PROXY_CLUSTER_ADVERTISE: '127.0.0.1:1',
+      }
+      return await runCommand(['mcp-proxy', '--mcp-port', '0'], { via: 'executable', cwd: home.path, env })
+    }
+    const slips = [
+      { url: url('wrong'), secret: clusterSecret, says: 'WRONGPASS' },
+      { url: `redis://127.0.0.1:${redis.port}`, secret: clusterSecret, says: 'NOAUTH' },
+      { url: url('right', '/99'), secret: clusterSecret, says: 'DB index is out of range' },
+      {
+        url: `redis://127.0.0.1:${http.port}`,
+        secret: clusterSecret,
+        says: 'what answers there is no Redis',
+      },
+      {
+        url: url('right'),
+        secret: 'x'.repeat(32),
+        says: 'cluster.secret is another one than that of the replicas',
+      },
+    ]
+    await Promise.all(
+      slips.map(async ({ url: redisUrl, secret, says }) => {
+        const { exitCode, stderr } = await ended(redisUrl, secret)
+        expect([exitCode, stderr.trim().split('\n').length]).toEqual([1, 1])
+        expect(stderr).toContain(says)
+      }),
+    )
+  },
+  60_000,
+)
