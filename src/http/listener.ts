@@ -2,8 +2,6 @@
  * The socket: accepts connections, refuses what has no clear meaning, lets the hooks decide, hands
  * the rest to the app, and records every answer. It owns the time-outs of connections and the drain.
  */
-import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Server } from 'bun'
@@ -14,6 +12,7 @@ import { isEventStream } from '../session/event-stream.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ListenAddress } from '../upstream/transports/http/client/url-guard.ts'
 import type { App } from './app.ts'
+import { bindFailure, requireResolvable } from './binding.ts'
 import { hasUnreadBody } from './body.ts'
 import { attachContext, type RequestContext } from './context.ts'
 import type { Access } from './hooks/access.ts'
@@ -71,7 +70,7 @@ export interface Listener {
   /**
    * From now on every request but health is answered 503; the port stays open so that probes see it. Where others can
    * go on, `handOver` is waited for before that: until it has resolved requests are served, and every answer says that
-   * its connection is not used any more. Probes are told at once.
+   * its connection is not used any more, and then the port is closed. Probes are told at once.
    */
   drain(handOver?: (() => Promise<void>) | null): Promise<void>
   /** Closes the port, waits for answers under way, and cuts what is left after `deadlineMs`. */
@@ -156,7 +155,8 @@ class Ports {
   readonly #door: FrontDoor
   readonly #hostname: string
   readonly #serve: FrontDoor['serve']
-  readonly #servers = new Set<Server<undefined>>()
+  /** With what each waits for once it was told to stop: asked twice, Bun never ends waiting. */
+  readonly #servers = new Map<Server<undefined>, Promise<void> | null>()
   #current: Server<undefined> | null = null
   #closed = false
   readonly #shared: boolean
@@ -188,7 +188,7 @@ class Ports {
         error: (error) => this.#door.fail(error),
       })
       this.#current = server
-      this.#servers.add(server)
+      this.#servers.set(server, null)
       return server.port ?? port
     } catch (error) {
       throw bindFailure(this.#hostname, port, error)
@@ -201,7 +201,7 @@ class Ports {
    */
   async reopen(port: number, tls: ListenerTls | null): Promise<void> {
     const before = this.#current
-    if (before !== null) void before.stop(false).then(() => this.#servers.delete(before))
+    if (before !== null) void this.#stop(before).then(() => this.#servers.delete(before))
     for (let tries = 1; !this.#closed; tries++) {
       try {
         this.open(port, tls)
@@ -217,9 +217,9 @@ class Ports {
   async shut(): Promise<void> {
     this.#closed = true
     const { overlookNewcomers } = await import('../runtime/closing-port.ts')
-    for (const server of this.#servers) {
+    for (const server of this.#servers.keys()) {
       await overlookNewcomers(server.port ?? 0)
-      void server.stop(false)
+      void this.#stop(server)
     }
   }
 
@@ -227,10 +227,16 @@ class Ports {
     this.#closed = true
     const deadline = Promise.withResolvers<void>()
     const timer = setTimeout(deadline.resolve, deadlineMs)
-    const servers = [...this.#servers]
-    await Promise.race([Promise.all(servers.map((server) => server.stop(false))), deadline.promise])
+    const servers = [...this.#servers.keys()]
+    await Promise.race([Promise.all(servers.map((server) => this.#stop(server))), deadline.promise])
     clearTimeout(timer)
     await Promise.all(servers.map((server) => server.stop(true)))
+  }
+
+  #stop(server: Server<undefined>): Promise<void> {
+    const stopping = this.#servers.get(server) ?? server.stop(false)
+    this.#servers.set(server, stopping)
+    return stopping
   }
 }
 
@@ -239,37 +245,6 @@ function readAsClearText(request: Request): Request {
   const { url } = request
   if (url.startsWith('https://')) Object.defineProperty(request, 'url', { value: `http${url.slice(5)}` })
   return request
-}
-
-/** Rejects with what `startListener` would reject with, and opens nothing for good. Resolves with the port; 0 picks one. */
-export async function tryListening(host: string, port: number): Promise<number> {
-  const hostname = host.replace(/^\[(.*)\]$/, '$1')
-  await requireResolvable(hostname)
-  try {
-    const listener = Bun.listen({ hostname, port, socket: { data() {} } })
-    listener.stop(true)
-    return listener.port
-  } catch (error) {
-    throw bindFailure(hostname, port, error)
-  }
-}
-
-/** Bun reports a name that does not resolve as a port in use. */
-async function requireResolvable(hostname: string): Promise<void> {
-  if (isIP(hostname) !== 0) return
-  try {
-    await lookup(hostname)
-  } catch {
-    const reason = `cannot listen on "${hostname}": the name does not resolve to an address`
-    throw Object.assign(new Error(reason), { code: 'ENOTFOUND' })
-  }
-}
-
-/** Keeps the system's `code`, by which the command line chooses its own words. */
-function bindFailure(host: string, port: number, error: unknown): Error {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const reason = code === 'EADDRINUSE' ? 'the port is already in use' : reasonOf(error)
-  return Object.assign(new Error(`cannot listen on ${host} port ${port}: ${reason}`), { code })
 }
 
 /** One request from accept to answer. */
