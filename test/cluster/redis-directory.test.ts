@@ -1,10 +1,14 @@
 /** The directory in a real Redis, and what becomes of its members' questions when Redis fails. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { Cluster } from '../../src/cluster/cluster.ts'
 import { type Directory, DirectoryDown } from '../../src/cluster/directory/directory.ts'
 import { RedisDirectory } from '../../src/cluster/directory/redis-directory.ts'
+import { createSeal } from '../../src/cluster/seal.ts'
+import { createMemoryStore } from '../../src/registry/storage/store.ts'
 import { poll } from '../support/gateway.ts'
 import { type RedisServer, redisProgram, startRedis } from '../support/redis-server.ts'
 import { directoryContract } from './directory-contract.ts'
+import { secret, testLog } from './members.ts'
 
 if (redisProgram === null) console.log('redis-server is not installed: the directory in Redis is left out')
 
@@ -86,6 +90,24 @@ describe.skipIf(redisProgram === null)('while Redis fails', () => {
     })
     expect(told).toEqual([false, true])
     expect(reasons[0]).toBe('the connection was closed')
+  })
+
+  test('a change is with the others within a second where nobody carries hints', async () => {
+    await using silent = await startRedis(['--rename-command', 'PUBLISH', ''])
+    const member = async (instance: string) => {
+      const cluster = new Cluster({
+        ...{ name: 'test', directory: await open(silent), seal: createSeal([secret]), log: testLog() },
+        self: { instance, address: '127.0.0.1:1', version: '1' },
+        ...{ leaseMs: 4_000, local: createMemoryStore(), secretDirs: [] },
+      })
+      await cluster.membership.start()
+      return cluster
+    }
+    const [one, other] = [await member('aaaa'), await member('bbbb')]
+    const change = new Map([['k1', 'text']])
+    await one.shared?.confirm(async () => one.shared?.putRecords('key', change))
+    await poll('the change', async () => other.shared?.records('key').has('k1') === true, 1_200)
+    await Promise.all([one.close(), other.close()])
   })
 
   test('what somebody else has written there is no answer, and nothing breaks', async () => {

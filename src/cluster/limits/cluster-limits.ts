@@ -176,21 +176,20 @@ export class ClusterLimits {
       const isLong = !lease.asking && wanted < lease.granted - spare
       // What is given back is used no more before others have it.
       if (isLong) lease.granted = wanted
-      this.#bind(name, counters)
+      this.#bind(lease, counters, used)
       const sinceMs = nowMs - lease.askedAtMs
       const isShort = wanted > lease.granted && sinceMs >= askAgainMs
       if (!lease.asking && (isShort || isLong || sinceMs >= tellAgainMs))
-        void this.#ask(`calls ${name}`, lease, wanted, max).then(() => this.#bind(name, counters))
+        void this.#ask(`calls ${name}`, lease, wanted, max).then(() =>
+          this.#bind(lease, counters, this.#parts.servers.callsInFlight().get(name) ?? 0),
+        )
     }
     for (const name of this.#inFlight.keys()) if (!names.has(name)) this.#inFlight.delete(name)
   }
 
-  /** What a server that was replaced has in flight still counts. */
-  #bind(name: string, counters: InFlight): void {
-    const lease = this.#inFlight.get(name)
-    if (lease === undefined) return
-    const elsewhere = (this.#parts.servers.callsInFlight().get(name) ?? 0) - counters.inFlight
-    counters.sharedMax = Math.max(0, this.#allowed(lease) - elsewhere)
+  /** Of `used`, a server that was replaced may have some: they count as well. */
+  #bind(lease: Lease, counters: InFlight, used: number): void {
+    counters.sharedMax = Math.max(0, this.#allowed(lease) - (used - counters.inFlight))
   }
 
   /** What may be used of a lease: while the directory is away, and leases of others end, no more than the share. */
