@@ -81,7 +81,8 @@ export class CredentialsOpener {
   forUsers<D>(directory: D) {
     const { log, store } = this.#parts
     const confirm = <T>(work: () => Promise<T>): Promise<T> => store.confirm?.(work) ?? work()
-    return { directory, log, confirm, userValues: () => this.userValues() }
+    const logins = () => this.logins.load()
+    return { directory, log, confirm, logins, userValues: () => this.userValues() }
   }
 
   /** Another process has written into the store that both have. */

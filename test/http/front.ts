@@ -181,6 +181,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
       credentials: {
         directory: { list: () => [] },
         confirm: (work) => work(),
+        logins: () => Promise.reject(new GatewayError('NOT_FOUND', 'Nobody logs in here.')),
         userValues: () => Promise.reject(new GatewayError('NOT_FOUND', 'Nothing is stored here.')),
         log,
       },

@@ -34,6 +34,7 @@ describe('every route', () => {
       'DELETE /mcp-proxy/:name/stream',
       'DELETE /mcp-proxy/:name/stream/*',
       'DELETE /me/credentials/:name/:credential',
+      'DELETE /me/logins/:name',
       'DELETE /me/session',
       'GET /.well-known/oauth-protected-resource',
       'GET /.well-known/oauth-protected-resource/*',

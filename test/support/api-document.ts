@@ -157,7 +157,7 @@ function documentOfSources(): OpenApiDocument {
           return nothing()
         },
       },
-      credentials: { directory, log, confirm: nothing, userValues: nothing },
+      credentials: { directory, log, confirm: nothing, logins: nothing, userValues: nothing },
       signIn: nothing,
     },
     connect: {

@@ -72,7 +72,7 @@ function defaultEndpoint(path: string): string | null {
 /** The router takes a path with and without its last slash, so the rules do as well. */
 function areaOf(path: string): Area {
   if (path.startsWith('/oauth/callback/') || path.startsWith('/oauth/clients/')) return 'callback'
-  if (path.startsWith('/me/credentials/')) return 'me'
+  if (path.startsWith('/me/credentials/') || path.startsWith('/me/logins/')) return 'me'
   if (path.startsWith('/connect/')) return 'connect'
   if (path.startsWith('/admin') && (path.length === 6 || path[6] === '/')) return 'admin'
   if (path.startsWith('/console') && (path.length === 8 || path[8] === '/')) return 'console'

@@ -83,6 +83,11 @@ export function meRoutes(parts: MeParts) {
       route((_, context, named) => mine.remove(parts, context, named)),
       routeOf('removeMyCredential'),
     )
+    .delete(
+      '/me/logins/:name',
+      route((_, context, named) => mine.logOut(parts, context, named)),
+      routeOf('logOutMine'),
+    )
     .post(
       '/me/forms',
       route((request, context) => takeForm(parts, request, context)),
@@ -263,20 +268,27 @@ const mine = {
     await removeMine({ ...credentials, access }, context, { server, name })
     return replyEmpty(204)
   },
+  async logOut({ credentials, access }: MeParts, context: RequestContext, { name: server = '' }: Named) {
+    const { logOutMine, requireOwnPage } = await import('./credentials/my-credentials.ts')
+    requireOwnPage(context)
+    await logOutMine({ ...credentials, access }, context, server)
+    return replyEmpty(204)
+  },
   async byForm(
     { credentials, access }: MeParts,
     context: RequestContext,
     action: string,
     form: URLSearchParams,
   ) {
-    const { removeMine, setMine } = await import('./credentials/my-credentials.ts')
+    const { logOutMine, removeMine, setMine } = await import('./credentials/my-credentials.ts')
     const [server = '', name = '', value = ''] = ['server', 'name', 'value'].map(
       (field) => form.get(field) ?? '',
     )
     const parts = { ...credentials, access }
     if (action === 'set') await setMine(parts, context, { server, name, value })
     else if (action === 'remove') await removeMine(parts, context, { server, name })
-    else throw new GatewayError('BAD_REQUEST', 'The form says neither set nor remove.')
+    else if (action === 'log-out') await logOutMine(parts, context, server)
+    else throw new GatewayError('BAD_REQUEST', 'The form says nothing to do that there is.')
   },
   async page({ credentials, access, signIn }: MeParts, context: RequestContext) {
     const [{ myServers }, { pageOf }, people] = await Promise.all([

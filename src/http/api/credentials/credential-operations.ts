@@ -1,6 +1,6 @@
 /** The operations about stored credentials, and the shapes of their answers; see operations.ts. No value is in any. */
 import { Type } from '@sinclair/typebox'
-import { nullable, serverName, textOf } from '../answers.ts'
+import { nullable, oneOf, serverName, textOf } from '../answers.ts'
 import type { Operation } from '../operation-form.ts'
 
 /** What rotating answers. */
@@ -25,6 +25,13 @@ const myCredentials = Type.Object(
       Type.Object({
         server: serverName,
         description: textOf('What the server is for.'),
+        login: nullable(
+          Type.Object({
+            state: oneOf(['logged_in', 'needs_login', 'needs_consent'], 'How the login stands.'),
+            url: textOf('Where the user logs in.'),
+          }),
+          'Null where the server wants no login of each user.',
+        ),
         credentials: Type.Array(
           Type.Object({
             name: credentialName,
@@ -110,6 +117,13 @@ export const credentialOperations = {
     access: 'everyone',
     answers: { 204: { description: 'It is gone.', schema: null } },
     errors: [...errorsOfChange, ...errorsOfMine],
+  },
+  logOutMine: {
+    tag: 'credentials',
+    summary: 'Ends the login of whoever asks at a server, here and at its issuer.',
+    access: 'everyone',
+    answers: { 204: { description: 'It is over.', schema: null } },
+    errors: [...errorsOfChange, ...errorsOfMine, 'SECRETS_LOCKED'],
   },
   listCredentials: {
     tag: 'credentials',

@@ -6,10 +6,11 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type CredentialOwner, ownerOf } from '../../../access/owner/credential-owner.ts'
 import type { Principal } from '../../../access/principal.ts'
+import type { LoginView, OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
 import type { UserValues, WantedCredential } from '../../../credentials/user-values/user-values.ts'
 import { GatewayError, serverUnknownError } from '../../../errors.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
-import { userNamesOf } from '../../../registry/secrets/user-values.ts'
+import { isOfEachUser } from '../../../registry/secrets/user-values.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import { readBodyText } from '../../body.ts'
 import type { RequestContext } from '../../context.ts'
@@ -23,6 +24,8 @@ export interface MyCredentialsParts {
   confirm<T>(work: () => Promise<T>): Promise<T>
   /** What users have stored, loaded when somebody comes. */
   userValues(): Promise<UserValues>
+  /** Where users have logged in, loaded when a server wants that. */
+  logins(): Promise<Pick<OAuthClients, 'view' | 'logout'>>
   readonly access: {
     admits(principalId: string, grants: Principal['grants'], server: string, byGroup: boolean): boolean
   }
@@ -34,6 +37,8 @@ export interface WantingServer {
   readonly server: string
   readonly description: string
   readonly credentials: readonly WantedCredential[]
+  /** How the user's login there stands, and where they log in; null where the server wants none of each user. */
+  readonly login: { readonly state: LoginView['state']; readonly url: string } | null
 }
 
 /** Longest body: a value, each character of it escaped. */
@@ -52,10 +57,13 @@ export async function myServers(
 ): Promise<{ owner: CredentialOwner; servers: WantingServer[] }> {
   const owner = ownerFor(context.principal)
   const values = await parts.userValues()
-  const servers = wantingOf(parts, context.principal).map((definition) => ({
+  const wanting = wantingOf(parts, context.principal)
+  const logins = wanting.some(wantsLogin) ? await parts.logins() : null
+  const servers = wanting.map((definition) => ({
     server: definition.name,
     description: definition.description,
     credentials: values.wanted(definition, owner),
+    login: logins === null ? null : loginOf(logins, context, definition, owner),
   }))
   return { owner, servers }
 }
@@ -85,6 +93,35 @@ export async function removeMine(
   if (!(await parts.confirm(async () => values.remove(server, owner, name))))
     throw new GatewayError('NOT_FOUND', 'You have no credential of this name there.')
   tell(parts, context, 'remove credential', `${server} ${name}`)
+}
+
+/** Ends the login of whoever asks at a server, here and at its issuer. */
+export async function logOutMine(
+  parts: MyCredentialsParts,
+  context: RequestContext,
+  server: string,
+): Promise<void> {
+  const owner = ownerFor(context.principal)
+  const definition = wantingOf(parts, context.principal).find((one) => one.name === server)
+  if (definition === undefined || !wantsLogin(definition)) throw serverUnknownError(server)
+  if (!(await (await parts.logins()).logout(owner, server)))
+    throw new GatewayError('NOT_FOUND', 'You are not logged in there.')
+  tell(parts, context, 'log out', `${server} login`)
+}
+
+function wantsLogin({ oauth }: ServerDefinition): boolean {
+  return oauth?.account === 'user'
+}
+
+function loginOf(
+  logins: Pick<OAuthClients, 'view'>,
+  { externalBase }: RequestContext,
+  definition: ServerDefinition,
+  owner: CredentialOwner,
+): WantingServer['login'] {
+  const view = wantsLogin(definition) ? logins.view(definition, owner) : null
+  const url = `${externalBase}/connect/${encodeURIComponent(definition.name)}`
+  return view === null ? null : { state: view.state, url }
 }
 
 /** A change that comes with a cookie comes from a page of the gateway's own. Throws ADMIN_FORBIDDEN. */
@@ -123,9 +160,7 @@ function wantingOf({ directory, access }: MyCredentialsParts, { id, grants }: Pr
   return directory
     .list()
     .map(({ definition }) => definition)
-    .filter(
-      (definition) => userNamesOf(definition).length > 0 && access.admits(id, grants, definition.name, true),
-    )
+    .filter((definition) => isOfEachUser(definition) && access.admits(id, grants, definition.name, true))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 

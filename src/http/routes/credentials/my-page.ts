@@ -57,13 +57,30 @@ function whoPart({ base, who, browser, note }: MyPage): string {
 
 function serversPart(page: MyPage): string {
   if (page.note !== null) return ''
-  if (page.servers.length === 0) return '<p>No server that you may use takes a credential of each user.</p>'
+  if (page.servers.length === 0)
+    return '<p>No server that you may use takes a credential or a login of each user.</p>'
   return `<p>Each is used for you alone, and no page shows it again.</p>${page.servers.map((server) => serverPart(page, server)).join('')}`
 }
 
-function serverPart(page: MyPage, { server, description, credentials }: WantingServer): string {
+function serverPart(page: MyPage, { server, description, credentials, login }: WantingServer): string {
   const about = description === '' ? '' : `<p>${escapeText(description)}</p>`
-  return `<section><h2>${escapeText(server)}</h2>${about}${credentials.map((one) => formOf(page, server, one)).join('')}</section>`
+  return `<section><h2>${escapeText(server)}</h2>${about}${loginPart(page, server, login)}${credentials.map((one) => formOf(page, server, one)).join('')}</section>`
+}
+
+const loginWords = {
+  logged_in: 'You are logged in there.',
+  needs_login: 'You are not logged in there.',
+  needs_consent: 'It asks for more than your login allows.',
+} as const
+
+function loginPart({ base, browser }: MyPage, server: string, login: WantingServer['login']): string {
+  if (login === null) return ''
+  const link = login.state === 'logged_in' ? '' : ` <a href="${escapeText(login.url)}">Log in</a>`
+  const out =
+    login.state !== 'logged_in' || browser === null
+      ? ''
+      : `<form method="post" action="${escapeText(base)}/me/forms">${csrfField(browser)}${hidden('server', server)}<button class="plain" name="action" value="log-out">Log out</button></form>`
+  return `<p>${loginWords[login.state]}${link}</p>${out}`
 }
 
 function formOf(
