@@ -24,8 +24,18 @@ const good: ReadonlySet<CallEvent['outcome']> = new Set(['ok', 'input_required',
 const byName = new Map<string, Counts>()
 const nothing: Rate = { calls: Array(seconds).fill(0), failures: Array(seconds).fill(0), total: 0 }
 
-/** Counts up once a second. */
+/** Parts of a second: with a hundred servers, drawing all of their pictures at once would be one long task. */
+export const phases = 4
+
+/** Counts up with each part of a second. */
 export const tick = createStore(0)
+
+/** Another number once a second, for each name at a time of its own. */
+export function beatOf(name: string, ticks: number): number {
+  let sum = 0
+  for (let at = 0; at < name.length; at++) sum += name.charCodeAt(at)
+  return Math.floor((ticks + (sum % phases)) / phases)
+}
 
 export function rateOf(name: string): Rate {
   const counts = byName.get(name)
@@ -38,7 +48,11 @@ export function countCalls(): () => void {
   const forget = onCalls((calls) => {
     for (const { mcp, outcome } of calls) count(mcp, !good.has(outcome))
   })
-  const timer = setInterval(turn, 1_000)
+  const timer = setInterval(() => {
+    const next = tick.get() + 1
+    if (next % phases === 0) turn()
+    tick.set(next)
+  }, 1_000 / phases)
   return () => {
     forget()
     clearInterval(timer)
@@ -63,5 +77,4 @@ function turn(): void {
     }
     if (counts.calls.every((calls) => calls === 0)) byName.delete(name)
   }
-  tick.set(tick.get() + 1)
 }

@@ -1,12 +1,12 @@
 /** The calls of the last minute as a small picture: how many each second, and in another colour those that failed. */
-import { rateOf, seconds, tick } from '../live/rates.ts'
+import { beatOf, rateOf, seconds, tick } from '../live/rates.ts'
 import { useStore } from '../store.ts'
 
 const widthPx = 120
 const heightPx = 28
 
 export function Sparkline({ name }: { readonly name: string }) {
-  useStore(tick)
+  useStore(tick, (ticks) => beatOf(name, ticks))
   const { calls, failures, total } = rateOf(name)
   const most = Math.max(1, ...calls)
   const failed = failures.reduce((sum, count) => sum + count, 0)

@@ -1,7 +1,7 @@
 /** Who has called most since the page was opened. Keys have their names beside what the log calls them. */
 import { call } from '../../api/api.ts'
 import { type CallerCount, callers, countedSince } from '../../live/callers.ts'
-import { tick } from '../../live/rates.ts'
+import { beatOf, tick } from '../../live/rates.ts'
 import { Section } from '../../parts/page.tsx'
 import { type Column, Table } from '../../parts/table.tsx'
 import { Ago } from '../../parts/time.tsx'
@@ -13,7 +13,7 @@ const shownMax = 8
 /** `onChoose` is told whose calls somebody wants to see. */
 export function Callers({ onChoose }: { readonly onChoose: (caller: string) => void }) {
   // Once a second is often enough to read.
-  useStore(tick)
+  useStore(tick, (ticks) => beatOf('', ticks))
   const keys = useLoad((signal) => call('listKeys', { signal }), []).value?.keys ?? []
   const names = new Map(keys.map(({ principal, name }) => [principal, name]))
   const found = callers()
