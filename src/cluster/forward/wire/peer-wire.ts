@@ -34,7 +34,8 @@ const pingMs = 500
 /** The path of the question for a sign of life; its answer is the instance. */
 export const pingTarget = '/ping'
 
-const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENETUNREACH'])
+/** The host itself has said so: nobody listens there. A network that leads nowhere says nothing of the member. */
+const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 
 export class PeerWire {
   readonly #connections = new Http1Connections({ idleMsMax: keptMs, idleCountMax: keptCountMax })
