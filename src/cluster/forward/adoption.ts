@@ -72,8 +72,7 @@ export class Adoption {
     if (adopted === null || !adopted.mine) return adopted?.owner ?? null
     const session = this.#restored(record, adopted.epoch, asked)
     if (session === null) return null
-    if (given) this.#parts.handed.takenOver++
-    else counts.takeovers++
+    if (!given) counts.takeovers++
     mcp.log.info({ mcp: record.serverName, session: session.shortHash, given }, 'a session was taken over')
     return instance
   }

@@ -26,8 +26,6 @@ const charsMax = 64 * 1024 * 1024
 export class HandedSessions {
   readonly #byId = new Map<string, { streams: HandedStreams; chars: number }>()
   #chars = 0
-  /** How many sessions that were handed over have gone on here. */
-  takenOver = 0
 
   /** Takes them in; false for what is of another form. */
   put(text: string): boolean {

@@ -82,10 +82,6 @@ export class OwnedSessions {
     this.#hold(session, epoch, wishes)
   }
 
-  wishesOf(id: string): SessionWishes | null {
-    return this.#held.get(id)?.wishes ?? null
-  }
-
   /** A client's request, of which some must be asked again by whoever takes its session over. */
   noted(id: string, message: MessageText): void {
     const held = this.#held.get(id)

@@ -60,11 +60,6 @@ export class OwnerSearch {
     this.#moved.set(key, owner)
   }
 
-  /** Who has it by now, where that is known without asking. */
-  lastKnown(key: OwnedKey): InstanceId | undefined {
-    return this.#moved.get(key)
-  }
-
   /** For a request that another member has brought: `here`, or who has it; null where nobody knows. */
   async ownerOf(thing: OwnedThing): Promise<'here' | InstanceId | null> {
     if (await thing.here()) return 'here'

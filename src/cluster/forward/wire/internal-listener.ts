@@ -88,11 +88,6 @@ export class InternalListener {
     }
   }
 
-  /** The port that it is; null for a socket. */
-  get port(): number | null {
-    return this.#server.port ?? null
-  }
-
   /** Cuts whatever is left. */
   async close(): Promise<void> {
     await this.#server.stop(true)

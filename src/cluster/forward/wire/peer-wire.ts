@@ -30,6 +30,8 @@ const connectMs = 1_000
 /** Whoever has not been heard for so long is asked for a sign of life before a request is written to it. */
 const silenceMs = 1_000
 const pingMs = 500
+/** Members come and go; so many addresses are remembered. */
+const addressesMax = 1_024
 
 /** The path of the question for a sign of life; its answer is the instance. */
 export const pingTarget = '/ping'
@@ -100,12 +102,9 @@ export class PeerWire {
 
   /** Notes that a member was heard. */
   heard(address: PeerAddress): void {
+    // Whoever is forgotten is asked for a sign of life first.
+    if (this.#heardAtMs.size >= addressesMax) this.#heardAtMs.clear()
     this.#heardAtMs.set(address, performance.now())
-  }
-
-  /** A member is gone. */
-  forget(address: PeerAddress): void {
-    this.#heardAtMs.delete(address)
   }
 
   close(): void {
