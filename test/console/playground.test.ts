@@ -62,6 +62,7 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await page.getByText('2 fields need another look.').waitFor()
     expect(await page.getByText('This is needed.').count()).toBe(1)
     expect(await page.getByText('Write a number such as 12, -3 or 0.5.').count()).toBe(1)
+    expect(await page.evaluate<string>('document.activeElement.getAttribute("aria-invalid")')).toBe('true')
     await look('tool-faults')
   })
 

@@ -22,6 +22,11 @@ const truths = [
 const truthText = (draft: Draft): string => (draft.kind === 'truth' ? String(draft.value) : '')
 const truthDraft = (value: string): Draft => ({ kind: 'truth', value: value === 'true' })
 
+/** Brings whoever has sent a form that is not complete to the first field that needs another look, once it says so. */
+export function toFirstFault(form: HTMLFormElement): void {
+  requestAnimationFrame(() => form.querySelector<HTMLElement>('[aria-invalid]')?.focus())
+}
+
 /** The fields of a group without a frame around them: the arguments of a tool, or the answers to a question. */
 export function SchemaForm({ field, draft, onDraft, faults }: ViewProps) {
   if (field.kind !== 'group') {

@@ -6,6 +6,7 @@ import { type McpClient, recordOf } from '../../mcp/wire.ts'
 import { Badge } from '../../parts/badge.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Note } from '../../parts/failure.tsx'
+import { toFirstFault } from '../../schema-form/form.tsx'
 import { laidOut } from '../../schema-form/json-text.ts'
 import { ArgumentsView, useArguments } from './arguments.tsx'
 import { Fold, LongText, Uri } from './content.tsx'
@@ -55,6 +56,7 @@ function Frame({
         onSubmit={(event) => {
           event.preventDefault()
           onSubmit()
+          toFirstFault(event.currentTarget)
         }}
       >
         {children}

@@ -6,7 +6,7 @@ import { Note } from '../../parts/failure.tsx'
 import { AreaField, TextField } from '../../parts/field.tsx'
 import { firstDraft, written } from '../../schema-form/drafts.ts'
 import { fieldOf } from '../../schema-form/fields.ts'
-import { SchemaForm } from '../../schema-form/form.tsx'
+import { SchemaForm, toFirstFault } from '../../schema-form/form.tsx'
 import { jsonFault, laidOut } from '../../schema-form/json-text.ts'
 import { Contents, Uri } from './content.tsx'
 import type { Asked } from './run.ts'
@@ -65,6 +65,7 @@ function FormQuestion({ asked: { question, reply } }: { readonly asked: Asked })
       onSubmit={(event) => {
         event.preventDefault()
         accept()
+        toFirstFault(event.currentTarget)
       }}
     >
       <p class="said">{said(params)}</p>
