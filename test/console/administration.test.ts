@@ -121,6 +121,16 @@ describe.skipIf(!flowsWanted).each(screens)('administration at $name', (screen: 
     await look('config')
   })
 
+  test.each(['logins', 'replicas', 'explain', 'tools', 'groups', 'add-group', 'connect', 'nowhere'])(
+    'the view %s has no fault that axe finds',
+    async (view) => {
+      await using visitor = await inside(`#/${view}`)
+      const { page, look } = visitor
+      await page.waitForTimeout(500)
+      await look(view)
+    },
+  )
+
   test('everything is reached with the keyboard alone', async () => {
     await using visitor = await inside('#/servers')
     const { page } = visitor

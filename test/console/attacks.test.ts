@@ -54,6 +54,9 @@ describe.skipIf(!flowsWanted).each(screens.slice(0, 1))('markup of a server at $
     '#/calls',
     '#/approvals',
     '#/connect/hostile',
+    '#/logins',
+    '#/explain',
+    '#/edit-server/hostile',
   ])('does not run in %s', async (hash) => {
     await using visitor = await inside()
     await go(visitor, hash)

@@ -51,7 +51,7 @@ export async function closeBrowser(): Promise<void> {
 export interface Visitor extends AsyncDisposable {
   readonly page: Page
   readonly context: BrowserContext
-  /** Looks at what is shown, light and dark: keeps pictures, and fails for each fault that axe finds. */
+  /** Looks at what is shown, light and dark: keeps pictures, and fails for each fault that axe finds, and for what stands out of the screen. */
   look(name: string): Promise<void>
   /** What the browser's console and the page have said that no page should say. */
   readonly errors: readonly string[]
@@ -88,6 +88,10 @@ export async function visit(
         await checkAccess(page, `${name} at ${screen.name}, ${colorScheme}`)
       }
       await page.emulateMedia({ colorScheme: 'light' })
+      const beyondPx = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      )
+      if (beyondPx > 0) throw new Error(`${name} at ${screen.name} is ${beyondPx} px wider than the screen`)
     },
     async [Symbol.asyncDispose]() {
       await context.close()
