@@ -118,7 +118,8 @@ export async function findConfig(sources: ConfigSources, executes = false): Prom
     if (doubt !== null) warnings.push(doubt)
   }
   if (config !== null) warnings.push(...doubtsAbout(config))
-  const missing = config === null ? null : (oauthFault(config) ?? clusterFault(config.cluster))
+  const missing =
+    config === null ? null : (oauthFault(config) ?? clusterFault(config.cluster, config.workers))
   if (missing !== null) faults.add(missing)
   return {
     settings,

@@ -66,6 +66,14 @@ test('takes what the design shows, from a file, variables and files of secrets a
   })
 })
 
+test('is not for a gateway of several processes', async () => {
+  for (const workers of ['2', 'auto'])
+    await expect(load(whole, { MCP_PROXY_WORKERS: workers })).rejects.toThrow(
+      `mcp_proxy.workers is ${workers}, but a replica of a cluster is one process; leave it at 1, and start more replicas`,
+    )
+  expect((await load(whole, { MCP_PROXY_WORKERS: '1' })).config.workers).toBe(1)
+})
+
 test.each([
   {
     why: 'a secret that can be guessed',

@@ -244,6 +244,11 @@ describe.if(possible)('the chart', () => {
       says: 'secrets.globalTokens does not count beside secrets.existingSecret',
     },
     {
+      why: 'replicas of several processes',
+      values: { secrets, config: { workers: 2 } },
+      says: 'config.workers: a replica of a cluster is one process',
+    },
+    {
       why: 'a setting that the chart makes',
       values: { secrets, config: { shutdown_timeout: '5s' } },
       says: 'config.shutdown_timeout: the chart sets it; use the value shutdownSeconds',

@@ -9,6 +9,9 @@ What values have to do with each other, which their schema cannot say. One line 
 {{- fail (printf "config.%s: the chart sets it; use %s" $key $instead) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $values.cluster.enabled (hasKey $values.config "workers") (ne (toString $values.config.workers) "1") -}}
+{{- fail "config.workers: a replica of a cluster is one process; leave it out, and raise replicaCount" -}}
+{{- end -}}
 {{- with $values.config.auth -}}
 {{- range $key := list "global_tokens" "admin_tokens" -}}
 {{- if hasKey $values.config.auth $key -}}

@@ -110,8 +110,11 @@ export interface ClusterValues {
   readonly advertise: string | null
 }
 
-/** What is missing, one line; null for nothing. */
-export function clusterFault({ redis, secret, advertise }: ClusterValues): string | null {
+/** What is missing, or does not go together, one line; null for nothing. */
+export function clusterFault(
+  { redis, secret, advertise }: ClusterValues,
+  workers: number | 'auto',
+): string | null {
   const place = 'mcp_proxy.cluster'
   if (redis.url === null) {
     const given = [
@@ -124,6 +127,8 @@ export function clusterFault({ redis, secret, advertise }: ClusterValues): strin
       ? null
       : `${place} has ${given} but no redis.url; set it to where Redis or Valkey is, such as redis://valkey:6379`
   }
+  if (workers !== 1)
+    return `mcp_proxy.workers is ${workers}, but a replica of a cluster is one process; leave it at 1, and start more replicas`
   if (secret.length === 0)
     return `${place} needs secret: a text of at least ${secretBytesMin} bytes that all replicas have, such as from "openssl rand -hex 32"`
   if (advertise === null)
