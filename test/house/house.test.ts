@@ -338,6 +338,11 @@ describe('what is loaded', () => {
     ])
   })
 
+  test('a gateway that starts alone loads nothing of a cluster but what opens it', () => {
+    const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
+    expect(loaded.filter((path) => path.startsWith('src/cluster/'))).toEqual(['src/cluster/open-cluster.ts'])
+  })
+
   test('a gateway that starts loads nothing of the console', () => {
     const loaded = loadedWith(sources, ['src/main.ts', 'src/cli/serve/serve.ts'])
     expect(loaded.filter((path) => path.startsWith('src/console/'))).toEqual([])

@@ -6,6 +6,7 @@
  * Of each record the higher version counts. It stands in its seal, so that nobody who can write to the directory brings
  * an older state back to a member that knows a newer one.
  */
+import { randomInt } from 'node:crypto'
 import { reasonOf } from '../../errors.ts'
 import { StoreError } from '../../registry/storage/store.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -52,6 +53,8 @@ const staleMs = tombstoneMs - 60 * 60_000
 const begunKey = 'cluster/begun'
 const lookAgainMs = 100
 const minuteMs = 60_000
+/** Microseconds by which a version may be ahead of the clock. */
+const versionsAside = 1_024
 const none: KnownRecord = { version: 0, text: null }
 
 export class RecordBook {
@@ -108,7 +111,8 @@ export class RecordBook {
     const floor = Math.floor(this.#parts.nowMs() * 1_000)
     const writes = [...changes].map(([key, text]) => {
       const before = this.#known.get(key) ?? none
-      const version = Math.max(before.version + 1, floor)
+      // Two members may make another state of the same one, where a failover has lost the first: no two are the same.
+      const version = Math.max(before.version + 1, floor) + randomInt(versionsAside)
       const pending = this.#pending.get(key) ?? { count: 0, confirmed: before }
       pending.count++
       this.#pending.set(key, pending)
