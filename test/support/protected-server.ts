@@ -8,6 +8,7 @@ export interface SeenRequest {
   readonly httpMethod: string
   readonly method: string
   readonly token: string | null
+  readonly params: Readonly<Record<string, unknown>> | undefined
   readonly headers: Headers
 }
 
@@ -86,7 +87,8 @@ export class ProtectedServer implements AsyncDisposable {
     const token = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? null
     const message: Message =
       request.method === 'POST' ? ((await request.json()) as Message) : { method: request.method }
-    this.seen.push({ httpMethod: request.method, method: message.method, token, headers: request.headers })
+    const { method, params } = message
+    this.seen.push({ httpMethod: request.method, method, params, token, headers: request.headers })
     const chosen = this.answer(message, request)
     if (chosen !== undefined) return chosen
     const holder = token === null ? null : this.#issuer().holder(token)

@@ -42,14 +42,22 @@ export const list = defineCommand({
 
 function myTable(answer: Received<Mine>): string {
   const rows = receivedList<Mine['servers'][number]>(answer.servers).flatMap((one) => {
-    return receivedList<Mine['servers'][number]['credentials'][number]>(one.credentials).map((each) => [
+    const values = receivedList<Mine['servers'][number]['credentials'][number]>(one.credentials)
+    const rows = values.map((each) => [
       cell(one.server),
       cell(each.name),
       each.updatedAt === null ? 'not set' : cell(each.updatedAt),
     ])
+    return one.login ? [...rows, [cell(one.server), 'login', loginCell(received(one.login))]] : rows
   })
-  if (rows.length === 0) return 'no server that you may use takes a credential of each user'
+  if (rows.length === 0) return 'no server that you may use takes a credential or a login of each user'
   return table(['SERVER', 'NAME', 'STORED'], rows)
+}
+
+/** That it is there, or where to log in. */
+function loginCell({ state, url }: Received<NonNullable<Mine['servers'][number]['login']>>): string {
+  if (state === 'logged_in') return 'logged in'
+  return `${state === 'needs_login' ? 'none' : 'allows too little'}: ${cell(url)}`
 }
 
 function tableOf(answer: Received<All>): string {

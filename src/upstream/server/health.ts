@@ -184,9 +184,14 @@ export class ServerHealth {
     })
   }
 
+  /** Whether somebody has to see to a credential before another attempt does any good. */
+  get lacksCredential(): boolean {
+    return this.#missing !== null && this.state === 'error'
+  }
+
   /** Why calls are refused now and when to try again. */
   unavailable(nowMs: number): GatewayError {
-    if (this.#missing !== null && this.state === 'error') return this.#missing
+    if (this.#missing !== null && this.lacksCredential) return this.#missing
     const planned = this.retryAtMs > 0
     const hint = this.#givenUp ? notTriedAgain : ''
     return new GatewayError(

@@ -203,6 +203,8 @@ export class Supervisor {
     const { health } = this
     if (health.retryAtMs === 0 || !this.#hastens || this.#probing) return
     const waitMs = this.#attemptAtMs + attemptGapMs - performance.now()
+    // Nobody waits for what a person has to do first; their doing it is told of.
+    if (health.lacksCredential && waitMs > 0) return
     health.hasten(performance.now() + waitMs)
     if (waitMs <= 0) this.#attempt()
   }
