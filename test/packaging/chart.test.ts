@@ -71,7 +71,7 @@ describe('the chart', () => {
     expect(used.size).toBeGreaterThan(30)
     const missing = [...used].filter((path) => at(values, ...path.slice(1).split('.')) === undefined)
     // Free in form, so that the program judges it.
-    expect(missing).toEqual(['.config.auth', '.config.workers'])
+    expect(missing.toSorted()).toEqual(['.config.auth', '.config.workers'])
   })
 
   test('sets only variables that the gateway knows', () => {
