@@ -29,6 +29,8 @@ export interface KnownMembers {
   addressOf(instance: InstanceId): string | null
   /** Whether it is certain that a member does nothing any more. */
   isDead(instance: InstanceId): Promise<boolean>
+  /** Looks who lives. */
+  refresh(): Promise<unknown>
 }
 
 /** How long a request waits for its owner to be known: longer than a lease. */
@@ -114,6 +116,8 @@ export class OwnerSearch {
   /** The answer of the only member that can give one; null where it is dead, or has nothing to do with it. */
   async only(owner: InstanceId, send: (peer: Peer) => Promise<Forwarded>): Promise<Response | null> {
     const untilMs = performance.now() + heldMs
+    // One that has just come may have begun things before anybody has heard of it.
+    if (this.#members.addressOf(owner) === null) await this.#members.refresh()
     for (;;) {
       const named = await this.#sent(owner, send)
       if (typeof named === 'object' && named !== null) return named

@@ -264,6 +264,7 @@ export class Supervisor {
   #ended(place: Place, { member, startedAtMs }: WorkerProcess, reason: string): void {
     const { worker } = place
     const served = place.ready !== null
+    const wasTold = place.leaving
     place.process = null
     place.ready = null
     place.leaving = false
@@ -273,14 +274,15 @@ export class Supervisor {
     this.#hosts.get(member.instance)?.close()
     this.#hosts.delete(member.instance)
     this.#graveyard.died(member.instance)
-    for (const { process } of this.#serving()) process.channel.tell('hint', memberHint)
     place.first.reject(new Error(`worker ${worker} has ended while it was starting: ${reason}`))
     if (this.#ending !== null) return
     this.#tellMembers()
     if (performance.now() - startedAtMs > healthyMs) place.restartMs = restartMinMs
-    const said = served ? 'a worker has ended; another one takes its place' : 'a worker could not start'
-    const why = place.fault ?? reason
-    this.#parts.log.error({ worker, reason: why, againInMs: place.restartMs }, said)
+    const fields = { worker, reason: place.fault ?? reason, againInMs: place.restartMs }
+    const { log } = this.#parts
+    if (wasTold) log.info(fields, 'a worker has ended as it was told; another one takes its place')
+    else if (served) log.error(fields, 'a worker has ended; another one takes its place')
+    else log.error(fields, 'a worker could not start')
     place.restart = setTimeout(() => this.#begin(place), place.restartMs)
     place.restartMs = Math.min(Math.max(place.restartMs * 2, restartAgainMs), restartMaxMs)
   }
@@ -355,7 +357,10 @@ export class Supervisor {
   #tellMembers(): void {
     const serving = this.#serving()
     const members = serving.map(({ process }) => process.member)
-    for (const { process } of serving) process.channel.tell('members', members)
+    for (const { process } of serving) {
+      process.channel.tell('members', members)
+      process.channel.tell('hint', memberHint)
+    }
   }
 
   async #end(deadlineMs: number): Promise<void> {

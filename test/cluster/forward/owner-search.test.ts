@@ -35,6 +35,7 @@ async function world({ owner, first, dead = [], does, isDown }: Surroundings): P
   const members = {
     self: { instance: 'me' },
     addressOf: (instance: InstanceId) => `${instance}:1`,
+    refresh: async () => true,
     isDead: (instance: InstanceId) => Promise.resolve(dead.includes(instance)),
   }
   const find = isDown ? () => Promise.reject(new DirectoryDown('down')) : directory.find.bind(directory)

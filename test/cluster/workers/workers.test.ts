@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { findEvent, readEvents } from '../../support/event-reader.ts'
+import { readEvents, type ServerSentEvent } from '../../support/event-reader.ts'
 import { commandOf, poll, type RunningGateway, startGatewayProcess } from '../../support/gateway.ts'
 import { startProcess } from '../../support/process.ts'
 import { alive, processesAtHome } from '../../support/process-facts.ts'
@@ -28,6 +28,18 @@ const apart = (headers: Readonly<Record<string, string>> = {}) => ({ ...headers,
 
 const workersOf = ({ directory, pid }: RunningGateway): number[] =>
   processesAtHome(directory).filter((each) => each !== pid && isWorker(each))
+
+/** The next event that the predicate takes; the stream stays open. */
+async function next(
+  events: AsyncGenerator<ServerSentEvent>,
+  wanted: (event: ServerSentEvent) => boolean,
+): Promise<ServerSentEvent> {
+  for (;;) {
+    const { value, done } = await events.next()
+    if (done === true) throw new Error('the stream has ended')
+    if (wanted(value)) return value
+  }
+}
 
 function isWorker(pid: number): boolean {
   try {
@@ -67,7 +79,7 @@ describe('two workers on one port', () => {
       const leaving = new AbortController()
       const stream = await fetch(gateway.face('raw', 'sse'), { headers: apart(), signal: leaving.signal })
       const events = readEvents(stream.body as ReadableStream<Uint8Array>)
-      const { data } = await findEvent(events, ({ type }) => type === 'endpoint')
+      const { data } = await next(events, ({ type }) => type === 'endpoint')
       const params = {
         protocolVersion: '2024-11-05',
         capabilities: {},
@@ -85,7 +97,7 @@ describe('two workers on one port', () => {
         })
         expect([message.method, sent.status]).toEqual([message.method, 202])
       }
-      const answer = await findEvent(events, (event) => event.data.includes('"id":2'))
+      const answer = await next(events, (event) => event.data.includes('"id":2'))
       expect(answer.data).toContain('"secret":"old"')
       leaving.abort()
     }
@@ -139,13 +151,12 @@ describe('two workers on one port', () => {
   })
 
   test('tell admins the sum: processes and sessions of both', async () => {
+    const before = (await statusOf('raw')).sessions
     const clients = await Promise.all(
       Array.from({ length: 12 }, () => RawClient.open(gateway.face('raw', 'stream'), { headers: apart() })),
     )
-    const { status } = (await (await gateway.admin('/mcps/raw', { headers: apart() })).json()) as {
-      status: { sessions: number; processes: number }
-    }
-    expect(status.sessions).toBe(12)
+    const status = await statusOf('raw')
+    expect(status.sessions).toBe(before + 12)
     expect(status.processes).toBe(processesAtHome(gateway.directory).filter(isRawServer).length)
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
   })
@@ -174,8 +185,34 @@ test('a worker that is killed is started again; its processes end, and the gatew
   await client[Symbol.asyncDispose]()
 })
 
-test('TERM lets calls of both finish, ends every process, and gives the state directory back', async () => {
+test('a worker that is told to end hands its sessions over: no call fails', async () => {
+  await using own = await startGatewayProcess({ via, config })
+  const clients = await Promise.all(
+    Array.from({ length: 6 }, () => RawClient.open(own.face('raw', 'stream'), { headers: apart() })),
+  )
+  const [victim = 0] = workersOf(own)
+  let isReplaced = false
+  const calling = clients.map(async (client) => {
+    for (let id = 0; !isReplaced; id++) {
+      expect(await client.call(id, 'echo', { secret: `${id}` })).toEqual({ secret: `${id}` })
+      await Bun.sleep(10)
+    }
+  })
+  process.kill(victim, 'SIGTERM')
+  await own.process.line((line) => /"level":"info".*as it was told/.test(line))
+  await poll('another worker', async () => workersOf(own).length === 2 && !workersOf(own).includes(victim))
+  isReplaced = true
+  await Promise.all(calling)
+})
+
+test('a supervisor that is killed takes its workers and their processes with it', async () => {
   const own = await startGatewayProcess({ via, config })
+  await own.kill()
+  expect(processesAtHome(own.directory)).toEqual([])
+})
+
+test('TERM lets calls of both finish, ends every process, and gives the state directory back', async () => {
+  await using own = await startGatewayProcess({ via, config })
   const clients = await Promise.all(
     Array.from({ length: 8 }, () => RawClient.open(own.face('raw', 'stream'), { headers: apart() })),
   )
@@ -256,6 +293,11 @@ test('the log of all is one file of whole lines, and HUP opens it again where it
 
 function requestsIn(path: string): number {
   return readFileSync(path, 'utf8').split('"msg":"request"').length - 1
+}
+
+async function statusOf(name: string): Promise<{ sessions: number; processes: number }> {
+  const answer = await gateway.admin(`/mcps/${name}`, { headers: apart() })
+  return ((await answer.json()) as { status: { sessions: number; processes: number } }).status
 }
 
 async function callsIn({ url }: RunningGateway): Promise<number> {
