@@ -49,8 +49,9 @@ export async function drain(parts: DrainParts, untilMs: number): Promise<void> {
   for (;;) {
     await handOverIdle(parts, untilMs)
     const isQuiet = performance.now() - parts.lastAskedMs() >= quietMs
-    const isDone =
-      owned.count === 0 && forwarder.callsUnderWay === 0 && isQuiet && performance.now() >= stayMs
+    const isIdle = owned.idle().length === owned.count && forwarder.callsUnderWay === 0
+    const isHandedOver = owned.count === 0 || othersIn(membership).length === 0
+    const isDone = isIdle && isHandedOver && isQuiet && performance.now() >= stayMs
     if (isDone || performance.now() >= untilMs) break
     await Bun.sleep(lookMs)
   }
@@ -72,13 +73,17 @@ async function handOverIdle(parts: DrainParts, untilMs: number): Promise<void> {
   await Promise.all(Array.from({ length: handedAtOnce }, next))
 }
 
-/** The member that goes on with a session: the same for whoever works it out (rendezvous hashing). */
-function successorOf({ id }: Session, membership: Membership): LivingMember | null {
-  const others = membership
+/** Those that go on serving; the last one of all has nobody to hand over to. */
+function othersIn(membership: Membership): LivingMember[] {
+  return membership
     .members()
     .filter(({ instance, state }) => state === 'serving' && instance !== membership.self.instance)
+}
+
+/** The member that goes on with a session: the same for whoever works it out (rendezvous hashing). */
+function successorOf({ id }: Session, membership: Membership): LivingMember | null {
   let best: { weight: bigint; member: LivingMember } | null = null
-  for (const member of others) {
+  for (const member of othersIn(membership)) {
     const weight = BigInt(Bun.hash(`${id} ${member.instance}`))
     if (best === null || weight > best.weight) best = { weight, member }
   }

@@ -51,6 +51,8 @@ export const ownerHeader = 'compozy-owner'
 /** Marks an answer 403 of a member, which no server behind it has given. */
 export const refusedHeader = 'compozy-refused'
 const misdirected = 421
+/** Of the runtime: a client's headers left no room for that of the members. No server behind a member says so. */
+const headersTooLarge = 431
 
 /** An answer of this size comes whole; a larger one is handed on as it comes. */
 const wholeBytesMax = 64 * 1024
@@ -115,7 +117,7 @@ export class Forwarder {
       answer.discard()
       return { kind: 'misdirected', owner: owner === '' ? null : owner }
     }
-    if (answer.header(refusedHeader) !== null) {
+    if (answer.header(refusedHeader) !== null || answer.status === headersTooLarge) {
       answer.discard()
       return { kind: 'refused' }
     }
