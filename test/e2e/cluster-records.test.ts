@@ -56,7 +56,8 @@ describe.skipIf(redisProgram === null)('replicas', () => {
   beforeAll(async () => {
     redis = await startRedis()
     const raw = { name: 'raw', transport: 'stdio', ...commandOfRawServer() }
-    const options = { via: 'executable', settings: { limits }, mcps: [raw] } as const
+    const mcps = [raw, { ...raw, name: 'pinned', pin: true }]
+    const options = { via: 'executable', settings: { limits }, mcps } as const
     gateways = await Promise.all([1, 2, 3].map(() => startReplica(redis, options)))
     const [first, second] = gateways
     if (first === undefined || second === undefined) throw new Error('no gateways')
@@ -155,6 +156,22 @@ describe.skipIf(redisProgram === null)('replicas', () => {
     await poll('the key', async () => (await ask(other, 'GET', `/keys/${idOf(again)}`)).status === 200)
     expect((await ask(other, 'DELETE', `/keys/${idOf(again)}?open=true`)).status).toBe(204)
     await poll('the door to be open', async () => (await statusAt(one)) === 404)
+  })
+
+  test('approve tools for each other, and take that back', async () => {
+    const approvalsAt = async (gateway: RunningGateway) => {
+      const { body } = await ask(gateway, 'GET', '/approvals?name=pinned')
+      const [server] = body['servers'] as { pendingHash: string; pending: unknown[]; approved: unknown[] }[]
+      if (server === undefined) throw new Error('the server is not pinned')
+      return server
+    }
+    const { pendingHash, pending } = await approvalsAt(one)
+    expect(pending.length).toBeGreaterThan(3)
+    expect((await ask(one, 'POST', '/approvals/pinned', { all: pendingHash })).status).toBe(200)
+    await poll('the approval', async () => (await approvalsAt(other)).approved.length === pending.length)
+    expect((await approvalsAt(other)).pending).toEqual([])
+    expect((await ask(other, 'DELETE', '/approvals/pinned?all')).status).toBe(204)
+    await poll('its end', async () => (await approvalsAt(one)).approved.length === 0)
   })
 
   test('let one client have as many sessions and calls with all of them as with one', async () => {
