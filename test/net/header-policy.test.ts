@@ -45,6 +45,7 @@ describe('headers for the upstream', () => {
       goes: false,
     },
     { why: 'nor what a proxy says of its clients', name: 'Forwarded', value: 'for=192.0.2.1', goes: false },
+    { why: 'nor what replicas tell each other', name: 'Compozy-Forwarded', value: 'a.b', goes: false },
     { why: 'Host names this gateway', name: 'Host', value: 'gw.example', goes: false },
     { why: 'the body length is the transport’s', name: 'Content-Length', value: '5', goes: false },
     { why: 'hop by hop', name: 'Transfer-Encoding', value: 'chunked', goes: false },
