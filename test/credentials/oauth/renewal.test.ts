@@ -225,3 +225,24 @@ describe("the client's own credentials", () => {
     expect(issuer.grants('client_credentials').at(-1)?.form.get('scope')).toBe('read write')
   })
 })
+
+describe('a login is for the place that it was got for', () => {
+  test('and a definition that names another one has none, until it names that place again', async () => {
+    const { issuer, definition, one } = await setUp()
+    const token = one.account.current()
+    expect(issuer.holder(String(token))?.subject).toBe('ada')
+    const { oauth } = definition
+    if (oauth === undefined) throw new Error('no oauth')
+    for (const other of [
+      { ...definition, url: 'http://127.0.0.1:9/mcp' },
+      { ...definition, url: definition.url.replace('127.0.0.1', 'localhost') },
+      { ...definition, oauth: { ...oauth, issuer: 'https://elsewhere.example' } },
+      { ...definition, oauth: { ...oauth, client: { id: 'another', secret: null, method: null } } },
+    ] as ServerDefinition[]) {
+      one.account.take(other)
+      expect([one.account.current(), one.account.state]).toEqual([null, 'needs_login'])
+    }
+    one.account.take(definition)
+    expect(one.account.current()).toBe(token)
+  })
+})
