@@ -1,7 +1,6 @@
 /**
  * The hidden command that a supervisor starts its workers with (cluster/workers): the gateway in one of several
- * processes. It reads the configuration as the supervisor has, writes its log to the supervisor, and does what that
- * says; signals are the supervisor's.
+ * processes. It reads the configuration as the supervisor has, and does what that says; signals are the supervisor's.
  */
 import { rmSync } from 'node:fs'
 import { WorkerLink } from '../../cluster/workers/worker-link.ts'
@@ -60,6 +59,8 @@ export async function runWorker(given: readonly string[]): Promise<number> {
 /** The configuration of the gateway as it is for one of its processes. */
 function inWorker(loaded: LoadedConfig, { orders }: WorkerLink): LoadedConfig {
   const { config } = loaded
+  const { logging } = config
+  const { file } = logging
   return {
     ...loaded,
     config: {
@@ -67,7 +68,8 @@ function inWorker(loaded: LoadedConfig, { orders }: WorkerLink): LoadedConfig {
       port: orders.port,
       // The supervisor looks at the files, and tells.
       reload: 'off',
-      logging: { ...config.logging, file: null, format: 'json' },
+      // To the supervisor go lines of JSON, which it writes in the form that is asked for.
+      logging: orders.writesOutput || file !== null ? logging : { ...logging, format: 'json' },
       storage: { type: 'sqlite', path: orders.stateDirectory },
     },
   }

@@ -87,6 +87,8 @@ export interface WorkerOrders {
   readonly stateDirectory: string
   /** What the members of this run know each other by. */
   readonly secret: string
+  /** Whether its standard output is that of the gateway itself, and no pipe to the supervisor. */
+  readonly writesOutput: boolean
 }
 
 /** What a worker listens on, and what it serves. */

@@ -1,5 +1,5 @@
 /** Opens what the workers of a gateway have in common, and starts them. Loaded where there are several. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { fstatSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { version } from '../../../package.json'
@@ -39,6 +39,7 @@ export async function startSupervisor(
       runDirectory,
       lock,
       log,
+      writesOutput: isFile(1),
       command: selfCommand('__worker', ...given),
       environment: process.env,
     })
@@ -83,4 +84,13 @@ function makeRunDirectory(environment: NodeJS.ProcessEnv): string {
   throw new Error(
     'workers need a directory for their sockets, and none can be made in XDG_RUNTIME_DIR, /dev/shm or TMPDIR; mount one, or set mcp_proxy.workers to 1',
   )
+}
+
+/** Whether a descriptor is that of a file on a disk. */
+function isFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile()
+  } catch {
+    return false
+  }
 }

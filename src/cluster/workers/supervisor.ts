@@ -38,6 +38,8 @@ export interface SupervisorParts {
   /** Null where nothing outlives the run. */
   readonly lock: StateLock | null
   readonly log: RelayingLog
+  /** Whether workers write to standard output by themselves: a file takes whole lines of several writers, a pipe does not. */
+  readonly writesOutput: boolean
   /** How this program is started as a worker. */
   readonly command: readonly [string, ...string[]]
   readonly environment: NodeJS.ProcessEnv
@@ -251,6 +253,7 @@ export class Supervisor {
       command,
       environment,
       answers: this.#answersTo(place, member, () => started),
+      writesOutput: this.#parts.writesOutput,
       log: (lines) => log.relay(lines),
       ended: (reason) => this.#ended(place, started, reason),
     })
@@ -295,6 +298,7 @@ export class Supervisor {
       runDirectory: this.#parts.runDirectory,
       stateDirectory: this.#stateDirectory,
       secret: this.#secret,
+      writesOutput: this.#parts.writesOutput,
     })
     return {
       begin: orders,

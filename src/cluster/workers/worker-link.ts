@@ -41,8 +41,6 @@ const leaseMs = 4_000
 const takenMs = 500
 /** How often it is told how many calls are in flight, and seen whether anybody follows what happens. */
 const lookEveryMs = 250
-/** What of a moment ago is still good for an admin who asks again. */
-const figuresMs = 100
 
 /** The running gateway, as its supervisor directs it. */
 export interface DirectedGateway {
@@ -71,8 +69,8 @@ export class WorkerLink {
   #ownFigures: (() => MetricsSnapshot) | null = null
   /** Changes made here that the others have not taken yet. */
   readonly #pending = new Set<Promise<unknown>>()
-  #figures: { readonly atMs: number; readonly of: ReadonlyMap<string, [number, ServerFigures][]> } | null =
-    null
+  /** How the other workers see each server, as of the last refresh. */
+  #figures: ReadonlyMap<string, [number, ServerFigures][]> = new Map()
   #unfollow: (() => void) | null = null
   #followedAtHead = false
   #callsTold = ''
@@ -148,7 +146,7 @@ export class WorkerLink {
   /** Servers as an admin sees them who asks here. */
   wholeServers(own: ServerDirectory): ServerDirectory {
     return new WholeServers(own, {
-      of: (name) => this.#figures?.of.get(name) ?? [],
+      of: (name) => this.#figures.get(name) ?? [],
       lines: this.#lines,
       restart: async (name) => void (await this.#askOthers('restart', name)),
       settled: () => this.settled(othersMs),
@@ -173,13 +171,12 @@ export class WorkerLink {
 
   /** Brings what is told of servers up to date. */
   async refresh(): Promise<void> {
-    if (this.#figures !== null && performance.now() - this.#figures.atMs < figuresMs) return
     const answers = (await this.#askOthers('servers', null)) as { worker: number; servers: ServerFigures[] }[]
     const of = new Map<string, [number, ServerFigures][]>()
     for (const { worker, servers } of answers)
       for (const figures of servers)
         of.set(figures.name, [...(of.get(figures.name) ?? []), [worker, figures]])
-    this.#figures = { atMs: performance.now(), of }
+    this.#figures = of
   }
 
   /** Resolves when the others have taken every change that was made here, or after so long. */

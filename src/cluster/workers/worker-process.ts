@@ -10,6 +10,8 @@ export interface WorkerStart {
   readonly command: readonly [string, ...string[]]
   readonly environment: NodeJS.ProcessEnv
   readonly answers: Answers<OfSupervisor>
+  /** Whether it writes to the standard output of the supervisor by itself. */
+  readonly writesOutput: boolean
   /** Takes whole lines of its log. */
   log(lines: Buffer): void
   /** It is gone, for a reason in a few words. */
@@ -26,13 +28,13 @@ export class WorkerProcess {
   #look: ReturnType<typeof setTimeout> | null = null
   #over = false
 
-  constructor({ member, command, environment, answers, log, ended }: WorkerStart) {
+  constructor({ member, command, environment, answers, writesOutput, log, ended }: WorkerStart) {
     this.member = member
     const [program, ...given] = command
     // In a session of its own: what a terminal sends to all that runs in it reaches the supervisor alone.
     const child = spawn(program, given, {
       detached: true,
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      stdio: ['ignore', writesOutput ? 'inherit' : 'pipe', 'inherit', 'ipc'],
       serialization: 'json',
       env: environment,
     })
