@@ -281,11 +281,17 @@ test('the log of all is one file of whole lines, and HUP opens it again where it
   await poll('the gateway', async () => (await ask().catch(() => 0)) === 404)
   await Promise.all(Array.from({ length: 200 }, ask))
   await poll('its lines', async () => requestsIn(path) >= 200)
+  const before = requestsIn(path)
   renameSync(path, `${path}.1`)
   started.signal('SIGHUP')
   await poll('another file', async () => existsSync(path))
   await Promise.all(Array.from({ length: 50 }, ask))
-  await poll('lines there', async () => requestsIn(path) >= 50)
+  // Each of them opens it for itself: until then its lines go where the file has gone.
+  await poll('lines there', async () => requestsIn(path) + requestsIn(`${path}.1`) >= before + 50)
+  await poll('the file of both', async () => {
+    await ask()
+    return requestsIn(path) > 10
+  })
   for (const file of [path, `${path}.1`])
     for (const line of readFileSync(file, 'utf8').trim().split('\n')) JSON.parse(line)
   await started.stop()
