@@ -230,6 +230,29 @@ test('scopes that a call lacks are asked for with the next login, beside those t
   modern.answer = () => undefined
 })
 
+test('a server that repeats its token in a refusal tells it to nobody', async () => {
+  const link = (await begin('legacy', 'browser')).url
+  await new LoginBrowser(gateway.url).logIn(link, issuer, 'ada')
+  await connected('legacy')
+  legacy.answer = ({ method }, request) =>
+    method === 'tools/call'
+      ? Response.json(
+          {
+            jsonrpc: '2.0',
+            id: null,
+            error: { code: -1, message: `no ${request.headers.get('authorization')}` },
+          },
+          { status: 400 },
+        )
+      : undefined
+  const told = await whoami('legacy', 'stream').catch(String)
+  legacy.answer = () => undefined
+  const token = legacy.seen.findLast(({ method }) => method === 'tools/call')?.token ?? ''
+  expect(token.length).toBeGreaterThan(10)
+  expect(told).toContain('no Bearer')
+  expect(told).not.toContain(token)
+})
+
 test('no token, code or secret of a client stands in the log', () => {
   const lines = gateway.lines().join('\n')
   expect(lines).toContain('logged in at a server')

@@ -23,6 +23,7 @@ import {
 import { answererOf, type HttpAnswer, readBody } from './client/answer/answer.ts'
 import { Cancellation, wait } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
+import { maskOfSent } from './client/token-source.ts'
 import { messagesOf, ReadGate, readEvents, type StreamReading } from './event-body.ts'
 import { HttpStatusError, readFailure, tellFailure } from './failure.ts'
 import { credentialHeaders, refusalRemedy } from './refusal.ts'
@@ -71,7 +72,7 @@ class SseTransport implements UpstreamTransport {
 
   constructor(options: HttpOptions) {
     this.#options = options
-    this.#mask = createMask(options.secrets ?? [])
+    this.#mask = maskOfSent(createMask(options.secrets ?? []), options.tokens ?? null)
     this.#credentials = credentialHeaders(options.headers, options.url)
   }
 

@@ -24,6 +24,7 @@ import { answererOf, type HttpAnswer, NotAnAnswer, notAnAnswer } from './client/
 import { Cancellation } from './client/answer/cancellation.ts'
 import { asGatewayError, HttpClient, type HttpOptions } from './client/http-client.ts'
 import type { HttpSession } from './client/request-headers.ts'
+import { maskOfSent } from './client/token-source.ts'
 import { ReadGate, type StreamReading } from './event-body.ts'
 import { type HttpFailure, readFailure, tellFailure } from './failure.ts'
 import { deliverJson } from './json-answer.ts'
@@ -71,7 +72,7 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   constructor(options: HttpOptions) {
     this.#options = options
-    this.#mask = createMask(options.secrets ?? [])
+    this.#mask = maskOfSent(createMask(options.secrets ?? []), options.tokens ?? null)
     this.#credentials = credentialHeaders(options.headers, options.url)
   }
 

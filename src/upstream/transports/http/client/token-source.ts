@@ -5,6 +5,7 @@
  * did not run: it is an HTTP refusal, and no JSON-RPC answer that somebody who has read the request has written.
  */
 import { GatewayError } from '../../../../errors.ts'
+import { createMask, type Mask } from '../../../../telemetry/redaction.ts'
 import { type HttpAnswer, readBody } from './answer/answer.ts'
 
 /** How a server refused a request. */
@@ -34,6 +35,15 @@ export interface TokenSource {
 const triesMax = 3
 const refusalBytesMax = 64 * 1024
 
+/** The token that was sent last, and a mask of it. */
+const sent = new WeakMap<TokenSource, { readonly token: string; readonly mask: Mask }>()
+
+/** This mask, which takes out as well what a server repeats of the token that it was shown last. */
+export function maskOfSent(mask: Mask, tokens: TokenSource | null): Mask {
+  if (tokens === null) return mask
+  return (text) => mask(sent.get(tokens)?.mask(text) ?? text)
+}
+
 /** Sends with a token of this source. `origin` is where tokens go; an answer from elsewhere says nothing of them. */
 export async function requestWithToken(
   tokens: TokenSource,
@@ -43,6 +53,8 @@ export async function requestWithToken(
   for (let tried = 1; ; tried++) {
     const current = tokens.current()
     const token = typeof current === 'string' || current === null ? current : await current
+    if (token !== null && sent.get(tokens)?.token !== token)
+      sent.set(tokens, { token, mask: createMask([token]) })
     const answer = await send(token)
     const refusal = refusalIn(answer, origin, tried > 1)
     if (refusal === null || tried >= triesMax) return answer
