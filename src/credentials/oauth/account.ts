@@ -237,10 +237,11 @@ export class Account implements TokenSource {
     )
   }
 
+  /** One that came while the definition changed is none here, however it came. */
   #adopt(login: StoredLogin | null): void {
     this.#hasRead = true
-    this.#login = login
-    this.#renewAtMs = login === null ? Number.POSITIVE_INFINITY : renewalOf(login)
+    this.#login = login !== null && this.#isForHere(login) ? login : null
+    this.#renewAtMs = this.#login === null ? Number.POSITIVE_INFINITY : renewalOf(this.#login)
   }
 
   #canRenew(login: StoredLogin | null): boolean {

@@ -128,7 +128,7 @@ export class Logins {
     if (pending === null || account === null || Date.now() >= pending.untilMs) throw notBegun()
     if (pending.origin !== originOf(account.definition)) throw notBegun()
     if (path !== null && !pending.redirectUrl.endsWith(path)) throw notBegun()
-    if (!isSameBrowser(pending, browser)) throw notBegun(pending.browser === null)
+    if (!isSameBrowser(pending, browser, path === null)) throw notBegun(pending.browser === null)
     // Whoever takes it away is the one who goes on.
     const isOurs = await this.#parts
       .confirm(async () => vault.delete(account.owner, account.server, name))
@@ -138,7 +138,7 @@ export class Logins {
       const { authority, clientId, endpoint } = await this.#parts.reopen(account, pending)
       const { verifier, redirectUrl, scopes } = pending
       const given = await endpoint.withCode(parameters, { state, verifier, redirectUrl })
-      await account.keep(loginOf(account, authority, clientId, scopes, given), 'a person')
+      await account.keep(loginOf(pending.origin, authority, clientId, scopes, given), 'a person')
       log.info(
         { mcp: account.server, owner: account.owner, issuer: authority.issuer },
         'logged in at a server',
@@ -158,6 +158,7 @@ export class Logins {
 
   /** Begins one at another device, and waits for it in the background. */
   async beginAtDevice(account: Account): Promise<BegunLogin> {
+    const origin = originOf(account.definition)
     const opened = await this.#parts.open(account)
     const { authority, endpoint } = opened
     if (authority.metadata.device_authorization_endpoint === undefined)
@@ -174,7 +175,7 @@ export class Logins {
     if (before !== undefined) before.cancelled = true
     const watch = { cancelled: false }
     this.#devices.set(account, watch)
-    void this.#waitForDevice(account, opened, scopes, start, watch).finally(() => {
+    void this.#waitForDevice(account, { ...opened, origin }, scopes, start, watch).finally(() => {
       if (this.#devices.get(account) === watch) this.#devices.delete(account)
     })
     const { verificationUrl, userCode } = start
@@ -216,7 +217,7 @@ export class Logins {
 
   async #waitForDevice(
     account: Account,
-    { authority, clientId, endpoint }: OpenedAuthority,
+    { authority, clientId, endpoint, origin }: OpenedAuthority & { readonly origin: string },
     scopes: readonly string[],
     { deviceCode, lifetimeS, intervalS }: DeviceStart,
     watch: { readonly cancelled: boolean },
@@ -229,7 +230,7 @@ export class Logins {
       try {
         const given = await endpoint.withDevice(deviceCode)
         if (watch.cancelled) return
-        await account.keep(loginOf(account, authority, clientId, scopes, given), 'a person')
+        await account.keep(loginOf(origin, authority, clientId, scopes, given), 'a person')
         this.#parts.log.info({ mcp: account.server, issuer: authority.issuer }, 'logged in at a server')
         return
       } catch (thrown) {
@@ -269,9 +270,9 @@ export class Logins {
   }
 }
 
-/** As a login is kept that an authorization server has just given tokens for. */
+/** As a login is kept for this origin that an authorization server has just given tokens for. */
 export function loginOf(
-  { definition }: Account,
+  origin: string,
   { issuer, resource }: Authority,
   clientId: string,
   scopes: readonly string[],
@@ -281,7 +282,7 @@ export function loginOf(
   return {
     issuer,
     clientId,
-    origin: originOf(definition),
+    origin,
     resource,
     accessToken: given.accessToken,
     refreshToken: given.refreshToken,
@@ -326,8 +327,10 @@ export function randomText(): string {
   return randomBytes(randomLength).toString('base64url')
 }
 
-function isSameBrowser(pending: PendingLogin, browser: string | null): boolean {
-  if (pending.browser === null || browser === null) return pending.browser === browser
+/** What is to be brought is brought: a browser that a link has led to ends no login of whoever has sent the link. */
+function isSameBrowser(pending: PendingLogin, browser: string | null, isBrought: boolean): boolean {
+  if (pending.browser === null || isBrought) return pending.browser === null && isBrought
+  if (browser === null) return false
   const [one, other] = [Buffer.from(pending.browser), Buffer.from(digestOf(browser))]
   return one.length === other.length && timingSafeEqual(one, other)
 }

@@ -14,7 +14,7 @@ import type { TokenSource } from '../../upstream/transports/http/client/token-so
 import { Account, type LoginState } from './account.ts'
 import { type BearerChallenge, bearerChallenge } from './challenge.ts'
 import { authorityOf, discover } from './discovery.ts'
-import { type BegunLogin, Logins, loginOf, type OpenedAuthority, wantedScopes } from './logins.ts'
+import { type BegunLogin, Logins, loginOf, type OpenedAuthority, originOf, wantedScopes } from './logins.ts'
 import {
   type ClientMemory,
   type ClientPlaces,
@@ -111,7 +111,7 @@ export class OAuthClients {
         log,
         processId: this.#processId,
         endpointOf: (now, login) => this.#endpointOf(now, login),
-        obtain: (now, challenge, scopes) => this.#obtain(now, owner, challenge, scopes),
+        obtain: (now, challenge, scopes) => this.#obtain(now, challenge, scopes),
         remedy: (now) => this.#remedy(now),
         loggedIn: (account) => this.#parts.loggedIn(account),
         loggedOut: (account) => this.#parts.loggedOut(account),
@@ -128,12 +128,28 @@ export class OAuthClients {
    * tried or replaced. A login is for the place that is registered, and for no other under its name.
    */
   source(definition: ServerDefinition, owner: string): TokenSource {
-    const registered = this.#parts.definition(definition.name)
+    let registered = this.#parts.definition(definition.name)
     const isIt =
       registered !== undefined &&
       registered.url === definition.url &&
       Bun.deepEquals(registered.oauth, definition.oauth)
-    return isIt ? this.accountFor(registered, owner) : noTokens
+    if (!isIt || registered === undefined) return noTokens
+    const account = this.accountFor(registered, owner)
+    // A connection may outlive its definition: a login for another place is none of its business.
+    const isStill = (): boolean => {
+      const { definition: now } = account
+      if (now !== registered && originOf(now) !== originOf(definition)) return false
+      registered = now
+      return true
+    }
+    const still = (token: string | null): string | null => (isStill() ? token : null)
+    return {
+      current: () => {
+        const token = isStill() ? account.current() : null
+        return token instanceof Promise ? token.then(still) : token
+      },
+      refused: (token, refusal) => (isStill() ? account : noTokens).refused(token, refusal),
+    }
   }
 
   /** The same for a server that is registered now, and wants logins; null for any other. */
@@ -284,15 +300,14 @@ export class OAuthClients {
   /** A token for the client itself. */
   async #obtain(
     definition: ServerDefinition,
-    owner: string,
     challenge: BearerChallenge | null,
     scopesBefore: readonly string[],
   ): Promise<StoredLogin> {
     const { authority, clientId, endpoint } = await this.#opened(definition, challenge)
-    const account = this.accountFor(definition, owner)
     const scopes = wantedScopes({ definition, challenge, scopesBefore }, authority, false)
     try {
-      return loginOf(account, authority, clientId, scopes, await endpoint.withOwnCredentials(scopes))
+      const given = await endpoint.withOwnCredentials(scopes)
+      return loginOf(originOf(definition), authority, clientId, scopes, given)
     } catch (thrown) {
       if (!(thrown instanceof TokenRefused)) throw outage(authority.issuer, thrown)
       throw new GatewayError(

@@ -85,8 +85,10 @@ export function clientOfLogin(
   settings: OAuthSettings,
   memory: ClientMemory,
 ): KnownClient | null {
-  const { client } = settings
-  if (client?.id === clientId) return registeredClient(client, metadata)
+  const { client, issuer } = settings
+  // A login that began under another definition may have come from whoever the server named then.
+  if (client?.id === clientId)
+    return issuer === null || issuer === metadata.issuer ? registeredClient(client, metadata) : null
   const kept = memory.read()
   if (kept?.id === clientId && kept.issuer === metadata.issuer)
     return { id: clientId, auth: authOf(kept.method, kept.secret ?? ''), isOwn: true }

@@ -25,9 +25,16 @@ afterEach(async () => {
 function setUp(options: TokenIssuerOptions = {}, serverOptions: ProtectedOptions = {}) {
   const issuer = open.use(new TokenIssuer(options))
   const server = open.use(new ProtectedServer(issuer, serverOptions))
-  const parsed = parseDefinition(server.definition('docs'), { now: '' })
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
-  const { definition } = parsed
+  const defined = (oauth: Readonly<Record<string, unknown>>, url = server.url) => {
+    const parsed = parseDefinition({ ...server.definition('docs', oauth), url }, { now: '' })
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
+    return parsed.definition
+  }
+  let definition = defined({})
+  const define = (...to: Parameters<typeof defined>) => {
+    definition = defined(...to)
+    return definition
+  }
   const clients = new OAuthClients({
     vault: new Vault(createMemoryStore(), passingKeys()),
     confirm: (work) => work(),
@@ -44,7 +51,7 @@ function setUp(options: TokenIssuerOptions = {}, serverOptions: ProtectedOptions
   const finish = async (url: string): Promise<unknown> =>
     await clients.logins.finish(issuer.approve(url, 'ada').searchParams, null, null)
   const account = clients.accountFor(definition, 'shared')
-  return { issuer, server, clients, account, begin, finish }
+  return { issuer, server, clients, account, define, begin, finish }
 }
 
 /** The code that it fails with, and within the time that such a request has. */
@@ -99,6 +106,53 @@ test('what is posted to a token endpoint goes nowhere else', async () => {
     expect(await codeOf(begin().then(finish))).toBe('SIGN_IN_FAILED')
   }
   expect(seen).toEqual([])
+})
+
+test('an address that is to be pasted ends no login in a browser that it leads to', async () => {
+  const { issuer, clients, account, begin } = setUp()
+  const back = issuer.approve(await begin(), 'somebody who was sent the link')
+  for (const browser of [null, 'x'.repeat(43)])
+    expect(await codeOf(clients.logins.finish(back.searchParams, browser, back.pathname))).toBe(
+      'SIGN_IN_FAILED',
+    )
+  expect(issuer.asks('/token')).toEqual([])
+  expect(account.state).toBe('needs_login')
+})
+
+test("a login that began before the definition named an issuer shows that one's secret to nobody else", async () => {
+  const { issuer, define, begin, finish } = setUp()
+  // The server's own authorization server calls the gateway what the other one does.
+  issuer.answer = ({ path }) =>
+    path.endsWith('/register') ? Response.json({ client_id: 'gateway' }, { status: 201 }) : undefined
+  const url = await begin()
+  define({ issuer: 'https://id.example.com', client: { id: 'gateway', secret: 'of-the-other-one' } })
+  expect(await codeOf(finish(url))).toBe('SIGN_IN_FAILED')
+  expect(issuer.asks('/token')).toEqual([])
+})
+
+test('a connection that outlives the move of its server to another place is shown no token for that one', async () => {
+  const { issuer, clients, define, begin, finish } = setUp()
+  const next = open.use(new ProtectedServer(issuer))
+  const before = clients.source(define({}), 'shared')
+  await finish(await begin())
+  expect(await before.current()).toBeString()
+  const after = clients.source(define({}, next.url), 'shared')
+  expect(await after.current()).toBeNull()
+  await finish(await begin())
+  expect(await after.current()).toBeString()
+  expect(await before.current()).toBeNull()
+})
+
+test('a token that comes while its server moves to another place is not shown there', async () => {
+  const { issuer, clients, define, begin, finish } = setUp()
+  const next = open.use(new ProtectedServer(issuer))
+  const url = await begin()
+  issuer.answer = ({ path }) => {
+    if (path.endsWith('/token')) clients.source(define({}, next.url), 'shared')
+    return undefined
+  }
+  await finish(url)
+  expect(await clients.source(define({}, next.url), 'shared').current()).toBeNull()
 })
 
 /** Never ends, a byte at a time. */
