@@ -12,6 +12,7 @@ export interface ReplicasOptions {
   /** Settings of the cluster, beside those that it needs. */
   readonly cluster?: Readonly<Record<string, unknown>>
   readonly mcps?: readonly Readonly<Record<string, unknown>>[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface RunningReplicas extends AsyncDisposable {
@@ -28,7 +29,7 @@ export interface RunningReplicas extends AsyncDisposable {
 
 /** Starts them, and resolves once all of them know each other. */
 export async function startReplicas(options: ReplicasOptions = {}): Promise<RunningReplicas> {
-  const { count = 3, settings = {}, cluster = {}, mcps = [] } = options
+  const { count = 3, settings = {}, cluster = {}, mcps = [], env = {} } = options
   const redis = await startRedis()
   const started: RunningGateway[] = []
   const advertised: string[] = []
@@ -40,6 +41,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
       settings: { storage: { type: 'memory' }, ...settings },
       cluster: { advertise, ...cluster },
       mcps,
+      env,
     })
     started.push(gateway)
     return gateway
