@@ -57,6 +57,9 @@ async function servesOn(): Promise<void> {
   expect(gateway.lines().filter((line) => line.includes('"level":"error"'))).toEqual([])
 }
 
+/** What reads a body before it knows who asks. */
+const signIns = ['POST /me/session', 'POST /console/session'] as const
+
 describe('without credentials', () => {
   test('every route refuses every method before one byte of a chunked gibibyte was sent, but health, discovery and sign-in', async () => {
     // The executable is made of the same routes; it has no way to name them.
@@ -68,29 +71,30 @@ describe('without credentials', () => {
     const headed = (text: string) => text.includes('\r\n\r\n')
     for (const path of [...paths, '/admin', '/mcp-proxy', '/admin/nothing', '/mcp-proxy/nobody/stream']) {
       // Signing in reads a token, and no more than that has room in: see below.
-      const asked = methods.filter((method) => `${method} ${path}` !== 'POST /me/session')
+      const asked = methods.filter((method) => !signIns.some((signIn) => signIn === `${method} ${path}`))
       const refusals = asked.map(async (method) => {
         const lines = ['Host: localhost', 'Transfer-Encoding: chunked']
         const request = rawRequest(`${method} ${path}`, lines, `${gibibyteHex}\r\n`)
         const { status } = await sendRaw(port, request, headed)
         // A body on a method that takes none is refused for that where nobody asks for credentials.
-        // Health is for anyone, and signing in begins without credentials.
-        const open = /^\/(?:livez|healthz|readyz|me|oauth|\.well-known)(?:\/|$)/.test(path)
+        // Health is for anyone, and signing in, also at the console and on the way to a login, begins without credentials.
+        const open = /^\/(?:livez|healthz|readyz|me|oauth|console|connect|\.well-known)(?:\/|$)/.test(path)
         if (open) expect([400, 401, 403, 404, 405]).toContain(status)
         else expect(`${method} ${path} ${status}`).toBe(`${method} ${path} 401`)
       })
       await Promise.all(refusals)
     }
     const tooLong = ['Host: localhost', 'Content-Length: 1073741824']
-    expect((await sendRaw(port, rawRequest('POST /me/session', tooLong), headed)).status).toBe(413)
+    for (const signIn of signIns)
+      expect((await sendRaw(port, rawRequest(signIn, tooLong), headed)).status).toBe(413)
     for (const path of ['/.well-known/oauth-protected-resource', '/mcp-proxy/files/stream/.well-known/x'])
       expect((await sendRaw(port, rawRequest(`GET ${path}`))).status).toBe(404)
     await servesOn()
   })
 
-  test('a sign-in of no stated length is refused after a few kilobytes', async () => {
+  test.each(signIns)('%s of no stated length is refused after a few kilobytes', async (signIn) => {
     const before = await residentBytes(gateway.pid)
-    const head = rawRequest('POST /me/session', ['Host: localhost', 'Transfer-Encoding: chunked'])
+    const head = rawRequest(signIn, ['Host: localhost', 'Transfer-Encoding: chunked'])
     expect(await pushBody(port, head, 256 * mebibyte)).toBe(413)
     expect((await residentBytes(gateway.pid)) - before).toBeLessThan(128 * mebibyte)
     await servesOn()

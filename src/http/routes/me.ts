@@ -252,8 +252,8 @@ const mine = {
     context: RequestContext,
     { name: server = '', credential: name = '' }: Named,
   ) {
-    const { readValue, requireOwnPage, setMine } = await import('./credentials/my-credentials.ts')
-    requireOwnPage(context)
+    const { readValue, requirePerson, setMine } = await import('./credentials/my-credentials.ts')
+    requirePerson(context)
     const { value } = await readValue(request)
     await setMine({ ...credentials, access }, context, { server, name, value })
     return replyEmpty(204)
@@ -263,14 +263,14 @@ const mine = {
     context: RequestContext,
     { name: server = '', credential: name = '' }: Named,
   ) {
-    const { removeMine, requireOwnPage } = await import('./credentials/my-credentials.ts')
-    requireOwnPage(context)
+    const { removeMine, requirePerson } = await import('./credentials/my-credentials.ts')
+    requirePerson(context)
     await removeMine({ ...credentials, access }, context, { server, name })
     return replyEmpty(204)
   },
   async logOut({ credentials, access }: MeParts, context: RequestContext, { name: server = '' }: Named) {
-    const { logOutMine, requireOwnPage } = await import('./credentials/my-credentials.ts')
-    requireOwnPage(context)
+    const { logOutMine, requirePerson } = await import('./credentials/my-credentials.ts')
+    requirePerson(context)
     await logOutMine({ ...credentials, access }, context, server)
     return replyEmpty(204)
   },

@@ -124,8 +124,12 @@ function loginOf(
   return view === null ? null : { state: view.state, url }
 }
 
-/** A change that comes with a cookie comes from a page of the gateway's own. Throws ADMIN_FORBIDDEN. */
-export function requireOwnPage({ browser, externalBase, request }: RequestContext): void {
+/**
+ * Before anything of a change is read: somebody makes it, and where it comes with a cookie, a page of the gateway's
+ * own. Throws UNAUTHENTICATED or ADMIN_FORBIDDEN.
+ */
+export function requirePerson({ principal, browser, externalBase, request }: RequestContext): void {
+  ownerFor(principal)
   const refusal = browser === undefined ? null : checkPage(request, browser, externalBase)
   if (refusal !== null) throw refusal
 }
