@@ -5,6 +5,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Provider from 'oidc-provider'
+import type { IssuedToken } from './token-issuer.ts'
+
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
 export interface AuthorizationServerOptions {
   /** Public clients that are known from the start, by id, with where they come back to. */
@@ -19,6 +22,8 @@ export interface AuthorizationServerOptions {
   readonly lifetimeS?: number
   /** Claims of everybody's tokens beside the usual ones. */
   readonly claims?: (login: string) => Readonly<Record<string, unknown>>
+  /** Clients that get tokens of their own, with their secrets. */
+  readonly services?: Readonly<Record<string, string>>
   /** PEM of whoever signs for the places of client metadata documents. */
   readonly ca?: string
 }
@@ -32,6 +37,10 @@ export interface AuthorizationServer extends AsyncDisposable {
    * the browser is sent in the end.
    */
   signIn(authorizationUrl: URL, login: string): Promise<URL>
+  /** What a person does at the page for a device, whose address has the code: signs in and agrees. */
+  agreeAtDevice(page: URL, login: string): Promise<void>
+  /** Whose token it is; null for one that does not count. */
+  holder(token: string): Promise<IssuedToken | null>
 }
 
 /** Starts it on a free port. */
@@ -46,15 +55,37 @@ export async function startAuthorizationServer(
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  answer = quietly(() => new Provider(issuer, configurationOf(options))).callback()
+  const provider = quietly(() => new Provider(issuer, configurationOf(options)))
+  answer = provider.callback()
   return {
     issuer,
     asked,
-    signIn: (url, login) => signIn(url, login, issuer),
+    async signIn(url, login) {
+      const end = await visit(url, login, issuer)
+      if (end instanceof URL) return end
+      throw new Error(`no form: ${end.slice(0, 500)}`)
+    },
+    async agreeAtDevice(page, login) {
+      const end = await visit(page, login, issuer)
+      if (end instanceof URL || !end.includes('Sign-in Success')) throw new Error(`not agreed: ${end}`)
+    },
+    holder: (token) => holderIn(provider, token),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
+  }
+}
+
+async function holderIn(provider: Provider, token: string): Promise<IssuedToken | null> {
+  const found = (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token))
+  if (found === undefined) return null
+  return {
+    subject: found.accountId ?? found.clientId,
+    scopes: [...found.scopes],
+    resource: [found.aud ?? []].flat()[0] ?? null,
+    clientId: found.clientId,
+    expiresAtMs: found.exp * 1_000,
   }
 }
 
@@ -76,9 +107,13 @@ function configurationOf(options: AuthorizationServerOptions): Record<string, un
     tokens = 'jwt',
     lifetimeS = 300,
     claims = () => ({}),
+    services = {},
     ca,
   } = options
-  const common = { grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] }
+  const common = {
+    grant_types: ['authorization_code', 'refresh_token', deviceGrant],
+    response_types: ['code'],
+  }
   return {
     clients: [
       ...Object.entries(clients).map(([id, redirects]) => ({
@@ -95,6 +130,13 @@ function configurationOf(options: AuthorizationServerOptions): Record<string, un
         redirect_uris: redirects,
         ...(redirects[0]?.startsWith('http:') === true ? { application_type: 'native' } : {}),
       })),
+      ...Object.entries(services).map(([id, secret]) => ({
+        client_id: id,
+        client_secret: secret,
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+      })),
     ],
     scopes: ['openid', 'offline_access', 'mcp'],
     claims: { openid: ['sub', 'groups'] },
@@ -105,13 +147,26 @@ function configurationOf(options: AuthorizationServerOptions): Record<string, un
     }),
     extraTokenClaims: (_context: unknown, token: { accountId?: string }) => claims(token.accountId ?? ''),
     clientBasedCORS: () => true,
-    ttl: { AccessToken: lifetimeS, Grant: 3_600, Interaction: 600, RefreshToken: 3_600, Session: 3_600 },
+    // Whoever uses one twice loses the login.
+    rotateRefreshToken: true,
+    ttl: {
+      AccessToken: lifetimeS,
+      ClientCredentials: lifetimeS,
+      DeviceCode: 600,
+      Grant: 3_600,
+      Interaction: 600,
+      RefreshToken: 3_600,
+      Session: 3_600,
+    },
     fetch: (url: string, init: RequestInit) =>
       fetch(url, { ...init, ...(ca === undefined ? {} : { tls: { ca } }) } as RequestInit),
     features: {
       devInteractions: { enabled: true },
       registration: { enabled: true },
       introspection: { enabled: true },
+      revocation: { enabled: true },
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       resourceIndicators: {
         enabled: true,
@@ -130,7 +185,8 @@ function configurationOf(options: AuthorizationServerOptions): Record<string, un
 /** As many pages and redirects as a sign-in has, and some more. */
 const stepsMax = 16
 
-async function signIn(start: URL, login: string, issuer: string): Promise<URL> {
+/** Where it ends outside the issuer, or the last page without a form. */
+async function visit(start: URL, login: string, issuer: string): Promise<URL | string> {
   const cookies = new Map<string, string>()
   let url = start
   let body: URLSearchParams | null = null
@@ -154,11 +210,19 @@ async function signIn(start: URL, login: string, issuer: string): Promise<URL> {
       continue
     }
     const action = /<form[^>]* action="([^"]*)"/.exec(page)?.[1]
-    if (action === undefined)
-      throw new Error(`no form at ${url.pathname} (${answer.status}): ${page.slice(0, 500)}`)
-    const prompt = /name="prompt" value="([^"]*)"/.exec(page)?.[1] ?? ''
-    body = new URLSearchParams({ prompt, ...(prompt === 'login' ? { login, password: 'x' } : {}) })
+    if (action === undefined) return page
+    body = new URLSearchParams(hiddenFields(page))
+    if (body.get('prompt') === 'login') {
+      body.set('login', login)
+      body.set('password', 'x')
+    }
     url = new URL(action, url)
   }
   throw new Error(`the sign-in has more than ${stepsMax} steps`)
+}
+
+function hiddenFields(page: string): [string, string][] {
+  return [...page.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
+    ([, name = '', value = '']) => [name, value],
+  )
 }

@@ -1,8 +1,14 @@
 /**
- * An MCP server that asks for tokens of a `TokenIssuer`, in either era, in the process of the test: its tool `whoami`
+ * An MCP server that asks for tokens of an authorization server, in either era, in the process of the test: its tool `whoami`
  * says whose token a call came with. It notes every request, with the token that it brought.
  */
-import type { IssuedToken, TokenIssuer } from './token-issuer.ts'
+import type { IssuedToken } from './token-issuer.ts'
+
+/** Whoever knows which tokens count: a `TokenIssuer`, or a real authorization server. */
+export interface TokenJudge {
+  readonly issuer: string
+  holder(token: string): IssuedToken | null | Promise<IssuedToken | null>
+}
 
 export interface SeenRequest {
   readonly httpMethod: string
@@ -31,6 +37,7 @@ interface Message {
 
 export class ProtectedServer implements AsyncDisposable {
   readonly seen: SeenRequest[] = []
+  readonly #letIn = new WeakSet<SeenRequest>()
   /** Paths of its metadata in the order in which they were asked for. */
   readonly metadataAsked: string[] = []
   /** Scopes that a tool takes. */
@@ -39,11 +46,11 @@ export class ProtectedServer implements AsyncDisposable {
   delayMs = 0
   /** Answers before anything else; undefined leaves it to the usual answers. */
   answer: (message: Message, request: Request) => Response | undefined = () => undefined
-  readonly #issuer: () => TokenIssuer
+  readonly #issuer: () => TokenJudge
   readonly #options: ProtectedOptions
   readonly #http: ReturnType<typeof Bun.serve>
 
-  constructor(issuer: TokenIssuer | (() => TokenIssuer), options: ProtectedOptions = {}) {
+  constructor(issuer: TokenJudge | (() => TokenJudge), options: ProtectedOptions = {}) {
     this.#issuer = typeof issuer === 'function' ? issuer : () => issuer
     this.#options = options
     this.#http = Bun.serve({
@@ -72,9 +79,7 @@ export class ProtectedServer implements AsyncDisposable {
 
   /** Calls of a tool that were answered. */
   calls(): SeenRequest[] {
-    return this.seen.filter(
-      ({ method, token }) => method === 'tools/call' && this.#issuer().holder(token ?? '') !== null,
-    )
+    return this.seen.filter((request) => request.method === 'tools/call' && this.#letIn.has(request))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -88,11 +93,13 @@ export class ProtectedServer implements AsyncDisposable {
     const message: Message =
       request.method === 'POST' ? ((await request.json()) as Message) : { method: request.method }
     const { method, params } = message
-    this.seen.push({ httpMethod: request.method, method, params, token, headers: request.headers })
+    const seen = { httpMethod: request.method, method, params, token, headers: request.headers }
+    this.seen.push(seen)
     const chosen = this.answer(message, request)
     if (chosen !== undefined) return chosen
-    const holder = token === null ? null : this.#issuer().holder(token)
+    const holder = token === null ? null : await this.#issuer().holder(token)
     if (holder === null) return this.#challenge(401, token === null ? null : 'invalid_token')
+    this.#letIn.add(seen)
     return await this.#serve(request, message, holder)
   }
 
@@ -145,7 +152,11 @@ export class ProtectedServer implements AsyncDisposable {
 
 const info = { name: 'protected', version: '1.0.0' }
 
-function resultOf({ method }: Message, { subject, scopes }: IssuedToken, modern: boolean): object | null {
+function resultOf(
+  { method }: Message,
+  { subject, scopes, resource }: IssuedToken,
+  modern: boolean,
+): object | null {
   const listHints = modern ? { ttlMs: 0, cacheScope: 'private' } : {}
   switch (method) {
     case 'initialize':
@@ -160,7 +171,7 @@ function resultOf({ method }: Message, { subject, scopes }: IssuedToken, modern:
         ...listHints,
       }
     case 'tools/call':
-      return { content: [{ type: 'text', text: JSON.stringify({ subject, scopes }) }] }
+      return { content: [{ type: 'text', text: JSON.stringify({ subject, scopes, resource }) }] }
     default:
       return null
   }

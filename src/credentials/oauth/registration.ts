@@ -172,7 +172,7 @@ async function register(
   { grant }: OAuthSettings,
   ask: Ask,
 ): Promise<StoredClient> {
-  const { registration_endpoint: endpoint } = metadata
+  const { registration_endpoint: endpoint, device_authorization_endpoint: deviceEndpoint } = metadata
   if (endpoint === undefined) {
     throw new GatewayError(
       'UPSTREAM_UNAUTHORIZED',
@@ -181,7 +181,9 @@ async function register(
   }
   const wish = clientMetadata(redirectUrl, preferred(metadata))
   const device = 'urn:ietf:params:oauth:grant-type:device_code'
-  const grantTypes = grant === 'device' ? [...wish.grant_types, device] : wish.grant_types
+  // Somebody may log in at a device whatever the definition says, and the client is registered once.
+  const knowsDevices = grant === 'device' || deviceEndpoint !== undefined
+  const grantTypes = knowsDevices ? [...wish.grant_types, device] : wish.grant_types
   const { status, text } = await ask({
     url: endpoint,
     learnedFrom: issuer,
