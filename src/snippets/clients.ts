@@ -23,6 +23,8 @@ export interface Snippet {
   readonly text: string
   /** A command that does the same, where the client has one. */
   readonly command: string | null
+  /** What is to be known before it is pasted: that a token stands in a file that is usually committed. */
+  readonly warning: string | null
   /** What else is to be done. */
   readonly notes: readonly string[]
 }
@@ -35,6 +37,7 @@ const variable = 'COMPOZY_TOKEN'
 const placeholder = 'YOUR_TOKEN'
 
 const setVariable = `Set ${variable} in the environment that the client is started from.`
+const fromVariable = `it takes the token from ${variable}`
 const replacePlaceholder = `Replace ${placeholder} by a token of the gateway.`
 
 /** By the name of `--client`. */
@@ -62,6 +65,7 @@ export const clients = {
         mcpServers: { [parts.name]: { type: 'http', url: parts.url, ...headers(parts, `\${${variable}}`) } },
       }),
       command: `claude mcp add --transport http ${parts.name} ${parts.url}${header}`,
+      warning: committed(parts, '.mcp.json', fromVariable),
       notes: noteOf(parts, setVariable),
     }
   },
@@ -69,6 +73,7 @@ export const clients = {
     title: 'Cursor',
     places: ['~/.cursor/mcp.json for all projects', '.cursor/mcp.json in the folder of a project'],
     ...json({ mcpServers: { [parts.name]: { url: parts.url, ...headers(parts, `\${env:${variable}}`) } } }),
+    warning: committed(parts, '.cursor/mcp.json', fromVariable),
     notes: noteOf(parts, setVariable),
   }),
   vscode: (parts) => ({
@@ -87,6 +92,7 @@ export const clients = {
         [parts.name]: { type: 'http', url: parts.url, ...headers(parts, '${input:compozy-token}') },
       },
     }),
+    warning: committed(parts, '.vscode/mcp.json', 'it asks for it'),
     notes: noteOf(parts, 'It asks for the token when it first starts the server.'),
   }),
   codex: (parts) => ({
@@ -105,6 +111,7 @@ export const clients = {
       parts.token === 'asked' || parts.token === null
         ? `codex mcp add ${parts.name} --url ${parts.url}${parts.token === null ? '' : ` --bearer-token-env-var ${variable}`}`
         : null,
+    warning: null,
     notes: noteOf(parts, setVariable),
   }),
   gemini: (parts) => ({
@@ -114,6 +121,7 @@ export const clients = {
     command: `gemini mcp add --transport http${
       parts.token === null ? '' : ` --header "Authorization: ${bearer(parts, `$${variable}`)}"`
     } ${parts.name} ${parts.url}`,
+    warning: committed(parts, '.gemini/settings.json', fromVariable),
     notes: noteOf(parts, setVariable),
   }),
   windsurf: (parts) => ({
@@ -177,6 +185,7 @@ export const clients = {
     format: 'python',
     text: pythonProgram(parts),
     command: null,
+    warning: null,
     notes: noteOf(parts, setVariable),
   }),
 } as const satisfies Readonly<Record<string, Maker>>
@@ -188,12 +197,18 @@ export function nameInClients(name: string): string {
   return name.replaceAll(/[^\w-]/g, '-')
 }
 
-function json(value: unknown): Pick<Snippet, 'format' | 'text' | 'command'> {
-  return { format: 'json', text: JSON.stringify(value, null, 2), command: null }
+function json(value: unknown): Pick<Snippet, 'format' | 'text' | 'command' | 'warning'> {
+  return { format: 'json', text: JSON.stringify(value, null, 2), command: null, warning: null }
 }
 
 function noteOf({ token }: SnippetParts, whenAsked: string): string[] {
   return token === 'asked' ? [whenAsked] : []
+}
+
+/** `without` is what the client does where the token is left out of the text. */
+function committed({ token }: SnippetParts, file: string, without: string): string | null {
+  if (token === 'asked' || token === null) return null
+  return `${file} of a project is usually committed, and this text holds the token. Put it where only you read it, or leave the token out: then ${without}.`
 }
 
 /** `reference` is how the client writes a token that it looks up. */

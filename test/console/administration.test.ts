@@ -116,6 +116,28 @@ describe.skipIf(!flowsWanted).each(screens)('administration at $name', (screen: 
     await look('connect')
   })
 
+  test('a key for a client ends in the finished text of that client, and back keeps what was chosen', async () => {
+    const body = { name: `first-${screen.name}`, access: [{ servers: ['docs'] }] }
+    await gateway.admin('/keys', { method: 'POST', body, headers: bearer })
+    await using visitor = await inside('#/connect/docs')
+    const { page, look } = visitor
+    await page.getByLabel('Which client?').selectOption({ label: 'VS Code' })
+    await page.getByRole('link', { name: 'Make a key for this client' }).click()
+    await page.getByLabel('Name', { exact: true }).fill(`vscode-${screen.name}`)
+    await page.getByRole('button', { name: 'Make the key' }).click()
+    const text = page.getByRole('region', { name: 'the json for VS Code' })
+    expect(await text.textContent()).toContain('Bearer cpz_')
+    await page.getByText('.vscode/mcp.json of a project is usually committed').waitFor()
+    await look('key-for-a-client')
+    await page.getByLabel('Leave the key out of this text').check()
+    expect(await text.textContent()).toContain('promptString')
+    await page.getByRole('button', { name: 'I have copied it' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Connect a client' }).waitFor()
+    expect(await page.getByLabel('Which client?').inputValue()).toBe('vscode')
+    await go(visitor, '#/connect')
+    await page.waitForURL(/#\/connect\/docs\?client=vscode$/)
+  })
+
   test('the configuration is shown with where each value came from, and how the last reload ended', async () => {
     await using visitor = await inside('#/config')
     const { page, look } = visitor

@@ -118,11 +118,12 @@ async function askedForToken(
 }
 
 /** The snippet alone on standard output, so that it can be written to a file; where it belongs beside it. */
-function printSnippet({ title, places, text, command, notes }: Snippet): void {
+function printSnippet({ title, places, text, command, warning, notes }: Snippet): void {
   complain(`${title}: ${places[0] ?? ''}`)
   for (const place of places.slice(1)) complain(`${' '.repeat(title.length)}  ${place}`)
   complain('')
   print(text)
   if (command !== null) complain(`\nor: ${command}`)
+  if (warning !== null) complain(`\n${warning}`)
   if (notes.length > 0) complain(`\n${notes.join('\n')}`)
 }

@@ -24,6 +24,12 @@ export function navigate(...parts: readonly string[]): void {
   location.hash = hrefTo(...parts)
 }
 
+/** Puts what somebody has chosen into the address without a step of its own for "back". */
+export function keepInAddress(href: string): void {
+  history.replaceState(null, '', href)
+  route.set(routeIn(location.hash))
+}
+
 function routeIn(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2)
   const parts = path.split('/').filter((part) => part !== '')

@@ -54,8 +54,8 @@ const views: readonly View[] = [
   { path: 'logins', component: Logins },
   { path: 'config', component: Configuration },
   { path: 'replicas', component: Replicas },
-  { path: 'connect', component: Connect },
-  { path: 'connect', below: '*', component: Connect },
+  { path: 'connect', keeps: true, component: Connect },
+  { path: 'connect', below: '*', keeps: true, component: Connect },
 ]
 
 interface NavigationRow {

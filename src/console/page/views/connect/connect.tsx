@@ -1,34 +1,48 @@
 /** What a client needs in its settings to reach a server: to be copied. The texts are those of `compozy servers snippet`. */
-import { useState } from 'preact/hooks'
-import { type ClientName, clients, nameInClients, type Snippet } from '../../../../snippets/clients.ts'
-import { gatewayUrl } from '../../api/api.ts'
+import { useEffect, useState } from 'preact/hooks'
+import type { ClientName } from '../../../../snippets/clients.ts'
 import { may, session } from '../../api/session.ts'
 import { servers } from '../../live/servers.ts'
-import { CodeBlock } from '../../parts/copy.tsx'
 import { Note } from '../../parts/failure.tsx'
 import { SelectField, TextField } from '../../parts/field.tsx'
 import { Page, Section } from '../../parts/page.tsx'
-import { hrefTo, useRoute } from '../../router.ts'
+import { hrefTo, keepInAddress, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
+import {
+  type Choices,
+  ClientText,
+  clientNamed,
+  clientNames,
+  connectHref,
+  textFor,
+  titleOf,
+  urlOf,
+} from './client-text.tsx'
 
-/** What clients call the gateway where they reach all servers at once, and the choice of that. */
-const nameOfAll = 'compozy'
 const all = ''
 
-const clientNames = Object.keys(clients) as ClientName[]
+/** What was chosen last, for whoever comes back by the menu. */
+let chosenLast: Choices = { client: 'claude-code', server: all }
 
 export function Connect() {
-  const given = useRoute().parts[1] ?? all
-  const [server, setServer] = useState(given)
-  const [client, setClient] = useState<ClientName>('claude-code')
+  const { parts, query } = useRoute()
+  const client = clientNamed(query.get('client'))
+  // The bare address is that of the menu; a link to a server goes on with the client that was chosen last.
+  const choices: Choices = {
+    client: client ?? chosenLast.client,
+    server: parts[1] ?? (client === null ? chosenLast.server : all),
+  }
+  const { server } = choices
+  const choose = (part: Partial<Choices>) => keepInAddress(connectHref({ ...choices, ...part }))
   const [token, setToken] = useState('')
   const list = useStore(servers).list ?? []
+  useEffect(() => {
+    chosenLast = choices
+    if (client === null) keepInAddress(connectHref(choices))
+  }, [choices.client, server, client])
   const asks = asksForToken(list.find(({ definition }) => definition.name === server)?.definition)
-  const base = gatewayUrl()
-  const url = server === all ? `${base}/mcp` : `${base}/mcp-proxy/${encodeURIComponent(server)}/stream`
-  const name = nameInClients(server === all ? nameOfAll : server)
   const typed = token.trim()
-  const made: Snippet = clients[client]({ name, url, token: typed !== '' ? typed : asks ? 'asked' : null })
+  const made = textFor(choices, typed !== '' ? typed : asks ? 'asked' : null)
   return (
     <Page
       title="Connect a client"
@@ -39,7 +53,7 @@ export function Connect() {
           <SelectField
             label="What should it reach?"
             value={server}
-            onChange={setServer}
+            onChange={(next) => choose({ server: next })}
             options={[
               { value: all, text: 'All servers, at one URL' },
               ...list.map(({ definition }) => ({
@@ -48,17 +62,22 @@ export function Connect() {
               })),
             ]}
           />
-          <SelectField
+          <SelectField<ClientName>
             label="Which client?"
-            value={client}
-            onChange={setClient}
+            value={choices.client}
+            onChange={(next) => choose({ client: next })}
             options={clientNames.map((value) => ({ value, text: titleOf(value) }))}
           />
         </div>
-        <TokenField asks={asks} server={server} token={token} setToken={setToken} />
+        <TokenField asks={asks} choices={choices} token={token} setToken={setToken} />
       </div>
       <div class="after-form">
-        <SnippetSection made={made} url={url} />
+        <Section title={made.title}>
+          <ClientText made={made} />
+          <p class="hint">
+            Any other client: Streamable HTTP at <code>{urlOf(server)}</code>
+          </p>
+        </Section>
       </div>
     </Page>
   )
@@ -66,17 +85,17 @@ export function Connect() {
 
 function TokenField({
   asks,
-  server,
+  choices: { client, server },
   token,
   setToken,
 }: {
   readonly asks: boolean
-  readonly server: string
+  readonly choices: Choices
   readonly token: string
   readonly setToken: (token: string) => void
 }) {
   if (!asks) return <Note kind="ok">No token is needed: this gateway asks its clients for none.</Note>
-  const make = `${hrefTo('make-key')}${server === all ? '' : `?server=${encodeURIComponent(server)}`}`
+  const make = `${hrefTo('make-key')}?${new URLSearchParams({ client, ...(server === all ? {} : { server }) })}`
   return (
     <TextField
       label="Key or token (optional)"
@@ -96,45 +115,6 @@ function TokenField({
       }
     />
   )
-}
-
-function SnippetSection({ made, url }: { readonly made: Snippet; readonly url: string }) {
-  const { title, places, text, command, notes, format } = made
-  return (
-    <Section title={title}>
-      <div class="stack">
-        <div>
-          <h3>Where it belongs</h3>
-          <ul>
-            {places.map((place) => (
-              <li key={place}>{place}</li>
-            ))}
-          </ul>
-        </div>
-        <CodeBlock text={text} what={`the ${format} for ${title}`} />
-        {command === null ? null : (
-          <div class="stack">
-            <h3>Or, in a terminal</h3>
-            <CodeBlock text={command} what={`the command for ${title}`} />
-          </div>
-        )}
-        {notes.length === 0 ? null : (
-          <ul class="hint">
-            {notes.map((note) => (
-              <li key={note}>{note}</li>
-            ))}
-          </ul>
-        )}
-        <p class="hint">
-          Any other client: Streamable HTTP at <code>{url}</code>
-        </p>
-      </div>
-    </Section>
-  )
-}
-
-function titleOf(name: ClientName): string {
-  return clients[name]({ name: 'x', url: 'http://127.0.0.1/', token: null }).title
 }
 
 interface Asking {

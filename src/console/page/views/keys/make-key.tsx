@@ -7,7 +7,8 @@ import { Failure, Note } from '../../parts/failure.tsx'
 import { Choice, SelectField, TextField } from '../../parts/field.tsx'
 import { Glyph } from '../../parts/glyph.tsx'
 import { Page } from '../../parts/page.tsx'
-import { hrefTo, navigate, useRoute } from '../../router.ts'
+import { hrefTo, useRoute } from '../../router.ts'
+import { type Choices, clientNamed, connectHref } from '../connect/client-text.tsx'
 import { emptyRule, type RuleDraft, RuleFields, ruleOf } from './rule-fields.tsx'
 import { ShownOnce } from './shown-once.tsx'
 
@@ -30,7 +31,14 @@ export function MakeKey() {
   const [failure, setFailure] = useState<ApiFailure | null>(null)
   const [busy, setBusy] = useState(false)
   const [made, setMade] = useState<MadeKeyAnswer | null>(null)
-  const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part })
+  const connecting = choicesIn(query)
+  // Whoever comes from connecting a client goes back there, with what was chosen.
+  const from = connecting === null ? hrefTo('keys') : connectHref(connecting)
+  const change = (part: Partial<Draft>) => {
+    setDraft({ ...draft, ...part })
+    // What it was about may be mended now; whether it is comes out at the next try.
+    setFailure(null)
+  }
   const make = async () => {
     const fault = faultOf(draft)
     setFailure(fault)
@@ -45,7 +53,7 @@ export function MakeKey() {
     }
   }
   return (
-    <Page title="Make a key" back={{ href: hrefTo('keys'), text: 'Keys' }}>
+    <Page title="Make a key" back={{ href: from, text: connecting === null ? 'Keys' : 'Connect a client' }}>
       <form
         class="form"
         onSubmit={(event) => {
@@ -84,12 +92,20 @@ export function MakeKey() {
           <Button kind="main" type="submit" busy={busy}>
             Make the key
           </Button>
-          <a class="button quiet" href={hrefTo('keys')}>
+          <a class="button quiet" href={from}>
             Cancel
           </a>
         </div>
       </form>
-      {made === null ? null : <ShownOnce made={made} onClose={() => navigate('keys')} />}
+      {made === null ? null : (
+        <ShownOnce
+          made={made}
+          connecting={connecting}
+          onClose={() => {
+            location.hash = from
+          }}
+        />
+      )}
     </Page>
   )
 }
@@ -176,13 +192,19 @@ function Rules({
   )
 }
 
+/** For which client it is made, where one came from connecting it. */
+function choicesIn(query: URLSearchParams): Choices | null {
+  const client = clientNamed(query.get('client'))
+  return client === null ? null : { client, server: query.get('server') ?? '' }
+}
+
 /** A link may say for which server, and which tool of it. */
 function begun(query: URLSearchParams): Draft {
   const server = query.get('server')
   const tool = query.get('tool')
   const rule: RuleDraft = {
     ...emptyRule,
-    ...(server === null ? {} : { servers: [server] }),
+    ...(server === null ? { all: choicesIn(query) !== null } : { servers: [server] }),
     ...(tool === null ? {} : { which: 'some', tools: tool }),
   }
   return { name: '', user: '', kind: 'client', expiry: '90', rules: [rule] }
