@@ -77,6 +77,7 @@ describe('registering', () => {
       stderrTail: [],
       closed: null,
       disabledAt: null,
+      login: null,
     })
   }, 20_000)
 
