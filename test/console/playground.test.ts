@@ -255,5 +255,8 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await look('calls')
     await press(page, 'Go on')
     await rows.nth(1).waitFor()
+    await page.getByText(/most to showing/).waitFor()
+    await press(page, 'Clear')
+    await page.getByText(/most to showing/).waitFor({ state: 'detached' })
   })
 })

@@ -1,6 +1,7 @@
 /** What views of the console decide without drawing anything. */
 import { describe, expect, test } from 'bun:test'
 import { anyCall, CallLog, isWanted, keptMax } from '../../src/console/page/views/calls/call-log.ts'
+import { countWords } from '../../src/console/page/views/calls/call-words.ts'
 import { expanded, variablesOf } from '../../src/console/page/views/playground/templates.ts'
 import type { CallEvent } from '../../src/http/api/answers.ts'
 
@@ -24,6 +25,7 @@ describe('live calls', () => {
     { why: 'everything', wanted: {}, of: {}, is: true },
     { why: 'a part of the caller', wanted: { caller: 'ABC' }, of: {}, is: true },
     { why: 'a part of the client', wanted: { caller: 'editor' }, of: {}, is: true },
+    { why: 'the name of a key', wanted: { caller: 'nightly' }, of: {}, is: true },
     { why: 'another caller', wanted: { caller: 'xyz' }, of: {}, is: false },
     { why: 'the group', wanted: { server: 'team' }, of: { group: 'team' }, is: true },
     { why: 'another server', wanted: { server: 'files' }, of: {}, is: false },
@@ -49,7 +51,7 @@ describe('live calls', () => {
     },
     { why: 'all words must fit', wanted: { caller: 'abc', server: 'files' }, of: {}, is: false },
   ])('are picked by $why', ({ wanted, of, is }) => {
-    expect(isWanted(call(of), { ...anyCall, ...wanted })).toBe(is)
+    expect(isWanted(call(of), { ...anyCall, ...wanted }, new Map([['key:abc', 'nightly-sync']]))).toBe(is)
   })
 
   test('the last one stands first, and no more are kept than so many', () => {
@@ -70,6 +72,17 @@ describe('live calls', () => {
     log.add([call({ tool: 'rare' })])
     log.add(Array.from({ length: keptMax }, () => call()))
     expect([log.shown.length, log.kept]).toEqual([0, keptMax])
+  })
+
+  test('what was let go is said, and forgotten once the list is cleared', () => {
+    const log = new CallLog()
+    log.add([call()], 0, 7)
+    log.add(Array.from({ length: keptMax }, () => call()))
+    expect(countWords(log.shown.length, log.kept, log.letGo)).toBe(
+      '5,000 of 5,000 shown. The last 5,000 are kept here, 8 older ones were let go.',
+    )
+    log.clear()
+    expect(countWords(log.shown.length, log.kept, log.letGo)).toBe('0 of 0 shown.')
   })
 
   test('while it is paused they wait, and come in their order', () => {

@@ -1,4 +1,4 @@
-/** How often each caller has called since the page was opened. */
+/** How often each caller has called since the page was opened, or since somebody began anew. */
 import type { CallEvent } from '../../../http/api/answers.ts'
 import { onCalls } from './live.ts'
 
@@ -10,18 +10,40 @@ export interface CallerCount {
   readonly calls: number
   /** Those that did not end well. */
   readonly failures: number
+  /** The server that most of them went to. */
+  readonly server: string
+}
+
+interface Counted extends Omit<CallerCount, 'server'> {
+  readonly servers: Map<string, number>
 }
 
 const callersMax = 2_000
+/** Of one caller; calls to more are counted and not told apart. */
+const serversMax = 50
 const good: ReadonlySet<CallEvent['outcome']> = new Set(['ok', 'input_required', 'cancelled'])
-const counts = new Map<string, CallerCount>()
+const counts = new Map<string, Counted>()
+let since = new Date().toISOString()
 
 /** When counting began, ISO 8601. */
-export const countedSince = new Date().toISOString()
+export function countedSince(): string {
+  return since
+}
 
 /** Who called most first. */
 export function callers(): readonly CallerCount[] {
-  return [...counts.values()].sort((a, b) => b.calls - a.calls)
+  return [...counts.values()]
+    .sort((a, b) => b.calls - a.calls)
+    .map(({ servers, ...count }) => ({
+      ...count,
+      server: [...servers].reduce((most, each) => (each[1] > most[1] ? each : most), ['', 0])[0],
+    }))
+}
+
+/** Begins anew. */
+export function clearCallers(): void {
+  counts.clear()
+  since = new Date().toISOString()
 }
 
 /** Counts from now on, until the function that is returned is called. */
@@ -31,14 +53,17 @@ export function countCallers(): () => void {
   })
 }
 
-function count({ caller = 'anonymous', client = '', outcome }: CallEvent): void {
+/** Takes one call. */
+export function count({ caller = 'anonymous', client = '', outcome, mcp }: CallEvent): void {
   const known = counts.get(caller)
   if (known === undefined && counts.size >= callersMax) return
-  const { calls = 0, failures = 0, client: before = '' } = known ?? {}
+  const { calls = 0, failures = 0, client: before = '', servers = new Map<string, number>() } = known ?? {}
+  if (servers.has(mcp) || servers.size < serversMax) servers.set(mcp, (servers.get(mcp) ?? 0) + 1)
   counts.set(caller, {
     caller,
     client: client === '' ? before : client,
     calls: calls + 1,
     failures: failures + (good.has(outcome) ? 0 : 1),
+    servers,
   })
 }

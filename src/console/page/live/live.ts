@@ -21,7 +21,7 @@ type StatesListener = (states: readonly StateEvent[]) => void
 /** What waits for the next frame; more is not shown, and said so. */
 const waitingMax = 2_000
 /** What a view is told of the time before it was opened. */
-const recentMax = 500
+const recentMax = 5_000
 const pauseMsMin = 1_000
 const pauseMsMax = 15_000
 /** A page that nobody sees gets no frames. */
@@ -33,6 +33,7 @@ let calls: CallEvent[] = []
 let recent: CallEvent[] = []
 let states: StateEvent[] = []
 let missed = 0
+let forgotten = 0
 let scheduled = false
 
 /** Calls as they end, some at a time; `missed` of them were not told. Until the function that is returned is called. */
@@ -44,6 +45,17 @@ export function onCalls(listener: CallsListener): () => void {
 /** The last calls before now, oldest first. */
 export function recentCalls(): readonly CallEvent[] {
   return recent
+}
+
+/** How many calls since the page was opened are no longer among the last ones. */
+export function forgottenCalls(): number {
+  return forgotten
+}
+
+/** Lets the last calls go. */
+export function forgetCalls(): void {
+  recent = []
+  forgotten = 0
 }
 
 /** States of servers as they change; all of them whenever the stream begins. */
@@ -103,7 +115,10 @@ function giveOn(): void {
   missed = 0
   scheduled = false
   if (newStates.length > 0) for (const listener of stateListeners) listener(newStates)
-  recent = [...recent, ...newCalls].slice(-recentMax)
+  if (newCalls.length > 0) {
+    forgotten += Math.max(0, recent.length + newCalls.length - recentMax)
+    recent = [...recent, ...newCalls].slice(-recentMax)
+  }
   if (newCalls.length > 0 || newMissed > 0)
     for (const listener of callListeners) listener(newCalls, newMissed)
 }

@@ -1,6 +1,9 @@
 /** The last calls, kept within bounds, and those of them that somebody wants to see. */
 import type { CallEvent } from '../../../../http/api/answers.ts'
 
+/** Names of keys by principal. */
+type KeyNames = ReadonlyMap<string, string>
+
 export interface Wanted {
   /** A part of each; empty for any. */
   readonly caller: string
@@ -26,6 +29,8 @@ export class CallLog {
   #shown: Logged[] = []
   #wanted: Wanted = anyCall
   #missed = 0
+  #letGo = 0
+  #names: KeyNames = new Map()
   /** How many came while it was paused, and wait. */
   #waiting: Logged[] = []
   #paused = false
@@ -44,6 +49,11 @@ export class CallLog {
     return this.#missed
   }
 
+  /** How many older ones are no longer kept. */
+  get letGo(): number {
+    return this.#letGo
+  }
+
   get waiting(): number {
     return this.#waiting.length
   }
@@ -56,16 +66,25 @@ export class CallLog {
     return this.#wanted
   }
 
-  add(calls: readonly CallEvent[], missed = 0): void {
+  /** `missed` were not told, `letGo` came before these and are kept by nobody. */
+  add(calls: readonly CallEvent[], missed = 0, letGo = 0): void {
     this.#missed += missed
+    this.#letGo += letGo
     const logged = calls.map((call) => ({ id: ++this.#lastId, call })).reverse()
-    if (this.#paused) this.#waiting = [...logged, ...this.#waiting].slice(0, keptMax)
+    if (this.#paused) this.#waiting = this.#bounded([...logged, ...this.#waiting])
     else this.#take(logged)
   }
 
   want(wanted: Wanted): void {
     this.#wanted = wanted
-    this.#shown = this.#kept.filter(({ call }) => isWanted(call, wanted))
+    this.#shown = this.#kept.filter(({ call }) => isWanted(call, wanted, this.#names))
+  }
+
+  /** Callers are found by these names as well. */
+  name(names: KeyNames): void {
+    if (names === this.#names) return
+    this.#names = names
+    this.want(this.#wanted)
   }
 
   /** What comes from here on waits, so that what is read stays where it is. */
@@ -81,13 +100,19 @@ export class CallLog {
     this.#shown = []
     this.#waiting = []
     this.#missed = 0
+    this.#letGo = 0
+  }
+
+  #bounded(calls: Logged[]): Logged[] {
+    this.#letGo += Math.max(0, calls.length - keptMax)
+    return calls.slice(0, keptMax)
   }
 
   #take(newest: readonly Logged[]): void {
     if (newest.length === 0) return
-    this.#kept = [...newest, ...this.#kept].slice(0, keptMax)
+    this.#kept = this.#bounded([...newest, ...this.#kept])
     const oldest = this.#kept.at(-1)?.id ?? 0
-    const wanted = newest.filter(({ call }) => isWanted(call, this.#wanted))
+    const wanted = newest.filter(({ call }) => isWanted(call, this.#wanted, this.#names))
     const shown = wanted.length === 0 ? this.#shown : [...wanted, ...this.#shown]
     // What is no longer kept is no longer shown.
     const end = shown.findLastIndex(({ id }) => id >= oldest) + 1
@@ -98,11 +123,16 @@ export class CallLog {
 /** Outcomes of calls that ended as they should. */
 const good: ReadonlySet<string> = new Set(['ok', 'input_required'])
 
-export function isWanted(call: CallEvent, { caller, server, tool, outcome }: Wanted): boolean {
+/** Whether somebody wants to see it; `names` are those of callers. */
+export function isWanted(
+  call: CallEvent,
+  { caller, server, tool, outcome }: Wanted,
+  names: KeyNames = new Map(),
+): boolean {
   if (outcome === 'bad' ? good.has(call.outcome ?? 'ok') : outcome !== '' && call.outcome !== outcome)
     return false
   return (
-    holds(`${call.caller ?? ''} ${call.client ?? ''}`, caller) &&
+    holds(`${names.get(call.caller ?? '') ?? ''} ${call.caller ?? ''} ${call.client ?? ''}`, caller) &&
     holds(`${call.mcp ?? ''} ${call.group ?? ''}`, server) &&
     holds(`${call.tool ?? ''} ${call.rpcMethod ?? ''}`, tool)
   )

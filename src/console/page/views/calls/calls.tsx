@@ -1,31 +1,25 @@
 /** Calls as they end, and the last ones since the page was opened. */
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { liveState, onCalls, recentCalls } from '../../live/live.ts'
+import { clearCallers } from '../../live/callers.ts'
+import { type KeyNames, useKeyNames } from '../../live/key-names.ts'
+import { forgetCalls, forgottenCalls, liveState, onCalls, recentCalls } from '../../live/live.ts'
 import { Badge, type BadgeKind } from '../../parts/badge.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Empty, Note } from '../../parts/failure.tsx'
 import { SelectField, TextField } from '../../parts/field.tsx'
-import { Facts, Page } from '../../parts/page.tsx'
+import { Page } from '../../parts/page.tsx'
 import { clockOf } from '../../parts/time.tsx'
 import { VirtualRows } from '../../parts/virtual-rows.tsx'
 import { useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
 import { anyCall, CallLog, type Logged, type Wanted } from './call-log.ts'
+import { countWords, durationWords, outcomeWords } from './call-words.ts'
 import { Callers } from './callers.tsx'
+import { OneCall } from './one-call.tsx'
 
 /** Calls are drawn so often; more often nobody reads them. */
 const drawMs = 200
 const rowHeightPx = 56
-
-const outcomeWords: Readonly<Record<string, string>> = {
-  ok: 'Answered',
-  tool_error: 'Tool failed',
-  rpc_error: 'Error answer',
-  refused: 'Refused',
-  failed: 'Broken',
-  cancelled: 'Cancelled',
-  input_required: 'Asks back',
-}
 
 export function Calls() {
   const { query } = useRoute()
@@ -36,6 +30,8 @@ export function Calls() {
   })
   const [chosen, setChosen] = useState<Logged | null>(null)
   const live = useStore(liveState)
+  const names = useKeyNames()
+  log.name(names)
   const change = (part: Partial<Wanted>): void => {
     log.want({ ...log.wanted, ...part })
     draw()
@@ -54,6 +50,8 @@ export function Calls() {
           <Button
             onClick={() => {
               log.clear()
+              forgetCalls()
+              clearCallers()
               setChosen(null)
               draw()
             }}
@@ -63,19 +61,20 @@ export function Calls() {
         </>
       }
     >
+      <Callers names={names} onChoose={(caller) => change({ caller })} />
       <Filters wanted={log.wanted} onChange={change} />
       <p class="hint">
         {/* The figures are for those who look: read out, they would never end. */}
         <span role="status">
           {log.paused ? 'Paused' : live.status === 'live' ? 'Live' : 'Waiting for the gateway'}
         </span>
-        {log.paused && log.waiting > 0 ? `; ${log.waiting} wait` : ''}. {log.shown.length} of {log.kept}{' '}
-        shown.
+        {log.paused && log.waiting > 0 ? `; ${log.waiting} wait` : ''}.{' '}
+        {countWords(log.shown.length, log.kept, log.letGo)}
       </p>
       {log.missed > 0 ? (
         <Note kind="warn">{`${log.missed} calls were too many at once and are not shown.`}</Note>
       ) : null}
-      {chosen === null ? null : <Chosen logged={chosen} onClose={() => setChosen(null)} />}
+      {chosen === null ? null : <OneCall call={chosen.call} names={names} onClose={() => setChosen(null)} />}
       {log.shown.length === 0 ? (
         <Empty title={log.kept === 0 ? 'No call has ended yet' : 'No call fits'}>
           {log.kept === 0 ? 'Calls appear here as clients make them.' : 'Other words above show more.'}
@@ -90,6 +89,7 @@ export function Calls() {
             row={(logged) => (
               <Row
                 logged={logged}
+                names={names}
                 chosen={logged.id === chosen?.id}
                 onChoose={() => {
                   pause(true)
@@ -100,9 +100,6 @@ export function Calls() {
           />
         </div>
       )}
-      <div class="after-form">
-        <Callers onChoose={(caller) => change({ caller })} />
-      </div>
     </Page>
   )
 }
@@ -111,7 +108,7 @@ function useCallLog(wanted: Wanted): { readonly log: CallLog; draw(): void } {
   const [log] = useState(() => {
     const made = new CallLog()
     made.want(wanted)
-    made.add(recentCalls())
+    made.add(recentCalls(), 0, forgottenCalls())
     return made
   })
   const [, setTimes] = useState(0)
@@ -177,10 +174,12 @@ function Filters({
 
 function Row({
   logged: { call },
+  names,
   chosen,
   onChoose,
 }: {
   readonly logged: Logged
+  readonly names: KeyNames
   readonly chosen: boolean
   readonly onChoose: () => void
 }) {
@@ -191,7 +190,7 @@ function Row({
       <span class="what">
         <strong>{call.mcp}</strong> {call.tool ?? call.rpcMethod}
       </span>
-      <span class="who">{call.caller}</span>
+      <span class="who">{names.get(call.caller ?? '') ?? call.caller}</span>
       <span class="long">{durationWords(call.durationMs)}</span>
     </button>
   )
@@ -211,27 +210,4 @@ function OutcomeBadge({ outcome }: { readonly outcome: string | undefined }) {
       {outcomeWords[outcome ?? ''] ?? outcome ?? ''}
     </Badge>
   )
-}
-
-function Chosen({ logged: { call }, onClose }: { readonly logged: Logged; readonly onClose: () => void }) {
-  const facts = Object.entries(call).map(([name, value]) => [name, String(value)] as const)
-  return (
-    <section class="section" aria-label="One call">
-      <header>
-        <h2>One call</h2>
-        <div class="actions">
-          <Button onClick={onClose}>Close</Button>
-        </div>
-      </header>
-      <Facts facts={facts} />
-    </section>
-  )
-}
-
-function durationWords(ms: number): string {
-  return ms < 10
-    ? `${ms.toFixed(1)} ms`
-    : ms < 1_000
-      ? `${Math.round(ms)} ms`
-      : `${(ms / 1_000).toFixed(1)} s`
 }

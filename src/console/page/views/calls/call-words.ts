@@ -1,0 +1,29 @@
+/** Calls in words: how they ended, and how long they took. Pure. */
+
+/** By outcome. */
+export const outcomeWords: Readonly<Record<string, string>> = {
+  ok: 'Answered',
+  tool_error: 'Tool failed',
+  rpc_error: 'Error answer',
+  refused: 'Refused',
+  failed: 'Broken',
+  cancelled: 'Cancelled',
+  input_required: 'Asks back',
+}
+
+/** A length of time, as short as it can be read. */
+export function durationWords(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}
+
+/** How many of the calls are shown, and that older ones were let go where they were. */
+export function countWords(shown: number, kept: number, letGo: number): string {
+  const words = `${number(shown)} of ${number(kept)} shown.`
+  if (letGo === 0) return words
+  return `${words} The last ${number(kept)} are kept here, ${number(letGo)} older ones were let go.`
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en')
+}
