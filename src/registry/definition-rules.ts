@@ -150,10 +150,15 @@ function headerProblems(headers: Readonly<Record<string, string>>, add: Add): vo
 
 /** `${user.…}` stands in values of `env` and `headers`, and what it makes of a server is each user's own. */
 function userValueProblems(
-  { command, args, url, cwd, env, headers, isolation }: DefinitionWire,
+  { command, args, url, cwd, env, headers, isolation, oauth }: DefinitionWire,
   add: Add,
 ): void {
   const elsewhere: [string, string | undefined][] = [
+    ...Object.entries(oauth?.client ?? {}).map(([name, text]): [string, string] => [
+      `oauth.client.${name}`,
+      text,
+    ]),
+    ...Object.keys(env ?? {}).map((name): [string, string] => [`env.${name}`, name]),
     ['command', command],
     ...(args ?? []).map((arg, index): [string, string] => [`args[${index}]`, arg]),
     ['url', url],

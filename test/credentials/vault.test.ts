@@ -191,6 +191,16 @@ describe('the key file', () => {
     expect(readFileSync(join(place.path, 'definitions.sqlite'), 'latin1')).not.toContain(secret)
   })
 
+  test('is looked at without waiting for a writer where a pipe lies in its place', () => {
+    using place = temporaryDirectory()
+    const path = join(place.path, 'secrets.key')
+    Bun.spawnSync(['mkfifo', '-m', '600', path])
+    const room = join(import.meta.dir, '../../src/credentials/vault/key-file.ts')
+    const script = `const { keyFile } = await import(${JSON.stringify(room)}); keyFile(${JSON.stringify(path)}).read()`
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, '-e', script], { timeout: 5_000 })
+    expect([exitCode, String(stderr).includes('is no file')]).toEqual([1, true])
+  })
+
   test.each([
     { why: 'others can read it', spoil: (path: string) => chmodSync(path, 0o640), says: 'chmod 600' },
     { why: 'it holds no key', spoil: (path: string) => writeFileSync(path, 'hunter2'), says: 'openssl rand' },

@@ -45,6 +45,19 @@ describe('a reference', () => {
     { why: 'in an argument', wire: { ...stdio, args: ['--token', '${user.token}'] }, fields: ['args[1]'] },
     { why: 'in the command', wire: { ...stdio, command: '${user.bin}' }, fields: ['command'] },
     { why: 'in the URL', wire: { ...http, url: 'https://a.example/${user.id}' }, fields: ['url'] },
+    {
+      why: 'as the name of a variable',
+      wire: { ...stdio, env: { '${user.a}': '1' } },
+      fields: ['env.${user.a}'],
+    },
+    {
+      why: 'in a client of OAuth, which all share',
+      wire: {
+        ...http,
+        oauth: { issuer: 'https://id.example', client: { id: 'gateway', secret: '${user.token}' } },
+      },
+      fields: ['oauth.client.secret'],
+    },
     { why: 'with a slip in it', wire: { ...stdio, env: { T: '${user.my token}' } }, fields: ['env.T'] },
     {
       why: 'where all share a connection',

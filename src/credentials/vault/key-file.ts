@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -60,7 +61,8 @@ export function keyFile(path: string): SealingKeys {
 function textOf(path: string, place: string): string | null {
   let file: number
   try {
-    file = openSync(path, 'r')
+    // A pipe without a writer would hold up whatever this process does.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (thrown) {
     if (errorCode(thrown) === 'ENOENT') return null
     throw locked(`${place} cannot be read: ${systemReason(thrown)}`)
