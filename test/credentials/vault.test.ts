@@ -341,3 +341,44 @@ function bound(store: DefinitionStore): DefinitionStore {
     close: () => store.close(),
   }
 }
+
+test('what is written while another process changes the key opens with the new one', () => {
+  using place = temporaryDirectory()
+  const { vault, store, key } = opened(place.path)
+  vault.write(ann, 'jira', 'token', 'before')
+  const keys = keyFile(key)
+  let changes = true
+  const late = {
+    ...keys,
+    read: () => {
+      const found = keys.read()
+      if (changes) {
+        changes = false
+        vault.rotate(makeSealingKey)
+      }
+      return found
+    },
+  }
+  new Vault(store, late).write('user:bob', 'jira', 'token', secret)
+  expect(new Vault(store, keyFile(key)).read('user:bob', 'jira', 'token')?.value).toBe(secret)
+  expect(new Vault(store, keyFile(key)).read(ann, 'jira', 'token')?.value).toBe('before')
+})
+
+test('what another process writes with the old key while that goes is sealed with the new one', () => {
+  using place = temporaryDirectory()
+  const { store, vault: other, key } = opened(place.path)
+  other.write(ann, 'jira', 'token', 'before')
+  const keys = keyFile(key)
+  const replace = keys.replace
+  const late = {
+    ...keys,
+    replace: (next: Parameters<NonNullable<typeof replace>>[0]) => {
+      // Just before the old one goes: this one still seals with it, and finds it where it looks afterwards.
+      if (next.length === 1) new Vault(store, givenKeys(oldKey)).write('user:bob', 'jira', 'token', secret)
+      replace?.(next)
+    },
+  }
+  const oldKey = keys.read()[0]?.text ?? ''
+  new Vault(store, late).rotate(makeSealingKey)
+  expect(new Vault(store, keyFile(key)).read('user:bob', 'jira', 'token')?.value).toBe(secret)
+})

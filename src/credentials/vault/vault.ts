@@ -114,6 +114,11 @@ export class Vault {
     const id = rowId(owner, server, name)
     this.#checkRoom(id, owner, record)
     this.#store.putRecords('credential', new Map([[id, record]]))
+    // Another process may have taken the key away meanwhile, and has not seen what is sealed with it.
+    const current = this.#keys.read()
+    const [now] = current
+    if (now !== undefined && !current.some((one) => one.id === key.id))
+      this.#store.putRecords('credential', new Map([[id, JSON.stringify(sealedRow(facts, value, now))]]))
     this.#tell(owner, server, name)
     return true
   }
@@ -193,6 +198,20 @@ export class Vault {
       return { resealed: 0, unopened: 0 }
     }
     this.#learn(keys)
+    const { resealed, unopened } = this.#resealRows(first)
+    const needed = new Set(this.#rows().map(({ key }) => key))
+    const left = keys.filter((key) => key === first || needed.has(key.id))
+    if (left.length < keys.length && this.#keys.replace !== null) {
+      this.#keys.replace(left)
+      // Another process may have sealed with an old one until now; from here on it finds that gone (`write`).
+      this.#store.putRecords('credential', new Map())
+      this.#resealRows(first)
+    }
+    this.#learn(left)
+    return { resealed, unopened }
+  }
+
+  #resealRows(first: SealingKey): Pick<Rotation, 'resealed' | 'unopened'> {
     const changes = new Map<string, string>()
     let unopened = 0
     for (const row of this.#rows()) {
@@ -207,10 +226,6 @@ export class Vault {
       changes.set(rowId(row.owner, row.server, row.name), JSON.stringify(sealedRow(facts, value, first)))
     }
     if (changes.size > 0) this.#store.putRecords('credential', changes)
-    const needed = new Set(this.#rows().map(({ key }) => key))
-    const left = keys.filter((key) => key === first || needed.has(key.id))
-    if (left.length < keys.length) this.#keys.replace?.(left)
-    this.#learn(left)
     return { resealed: changes.size, unopened }
   }
 
