@@ -1,5 +1,5 @@
 /** What the kernel knows about a process, for tests that look for what was left behind. Linux only. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Resident memory in MiB, pages of files included; NaN once the process is gone. */
 export function rssMib(pid: number): number {
@@ -29,6 +29,24 @@ export function descriptorCount(pid: number): number {
     return readdirSync(`/proc/${pid}/fd`).length
   } catch {
     return Number.NaN
+  }
+}
+
+/** Whether this process has a connection over IPv4 that comes from this port of the machine. */
+export function hasConnectionFrom(pid: number, port: number): boolean {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const inodes = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([, from, , , , , , , , inode]) => (from?.endsWith(local) === true ? [`socket:[${inode}]`] : []))
+  return readdirSync(`/proc/${pid}/fd`).some((fd) => inodes.includes(linkOf(`/proc/${pid}/fd/${fd}`)))
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
   }
 }
 

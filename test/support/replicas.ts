@@ -4,11 +4,13 @@ import type { RunningGateway } from './gateway.ts'
 import { freePort, type RedisServer, startRedis } from './redis-server.ts'
 import { type Splitter, startSplitter } from './splitter.ts'
 
+type Settings = Readonly<Record<string, unknown>>
+
 export interface ReplicasOptions {
   /** 3 unless said otherwise. */
   readonly count?: number
-  /** Settings under `mcp_proxy`, beside those of the cluster. */
-  readonly settings?: Readonly<Record<string, unknown>>
+  /** Settings under `mcp_proxy`, beside those of the cluster; they may say where the splitter is. */
+  readonly settings?: Settings | ((url: string) => Settings)
   /** Settings of the cluster, beside those that it needs. */
   readonly cluster?: Readonly<Record<string, unknown>>
   readonly mcps?: readonly Readonly<Record<string, unknown>>[]
@@ -31,6 +33,8 @@ export interface RunningReplicas extends AsyncDisposable {
 export async function startReplicas(options: ReplicasOptions = {}): Promise<RunningReplicas> {
   const { count = 3, settings = {}, cluster = {}, mcps = [], env = {} } = options
   const redis = await startRedis()
+  const splitter = startSplitter([])
+  const own = typeof settings === 'function' ? settings(splitter.url) : settings
   const started: RunningGateway[] = []
   const advertised: string[] = []
   const start = async (): Promise<RunningGateway> => {
@@ -38,7 +42,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
     advertised.push(advertise)
     const gateway = await startReplica(redis, {
       via: 'executable',
-      settings: { storage: { type: 'memory' }, ...settings },
+      settings: { storage: { type: 'memory' }, ...own },
       cluster: { advertise, ...cluster },
       mcps,
       env,
@@ -48,7 +52,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
   }
   const gateways: RunningGateway[] = []
   for (let at = 0; at < count; at++) gateways.push(await start())
-  const splitter = startSplitter(gateways.map(({ url }) => url))
+  splitter.targets = gateways.map(({ url }) => url)
   return {
     redis,
     gateways,

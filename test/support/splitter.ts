@@ -1,7 +1,8 @@
 /**
  * A load balancer that is as unkind as it can be: each request goes to another gateway than the one before, and those
  * of a session never to the gateway that has begun it. Streams both ways; where a gateway takes no connection the
- * request goes to the next one, as every balancer does it.
+ * request goes to the next one, as every balancer does it. Browsers are kept at the first gateway, as docs/CONSOLE.md
+ * asks of a balancer: each gateway knows the sign-ins that were made at it.
  */
 
 export interface Splitter extends AsyncDisposable {
@@ -26,6 +27,7 @@ export function startSplitter(targets: readonly string[]): Splitter {
   const state = { targets }
 
   const order = (request: Request): string[] => {
+    if (request.headers.has('sec-fetch-site')) return [...state.targets]
     const at = next++ % state.targets.length
     const turned = [...state.targets.slice(at), ...state.targets.slice(0, at)]
     const owner = begunAt.get(request.headers.get(sessionHeader) ?? '')

@@ -10,6 +10,8 @@ export interface AskedForm {
   readonly form: URLSearchParams
   readonly authorization: string | null
   readonly body: string
+  /** The port from which it came. */
+  readonly port: number
 }
 
 /** Whose an access token is. */
@@ -76,7 +78,7 @@ export class TokenIssuer implements AsyncDisposable {
       port: 0,
       hostname: '127.0.0.1',
       idleTimeout: 0,
-      fetch: (request) => this.#take(request),
+      fetch: (request, server) => this.#take(request, server.requestIP(request)?.port ?? 0),
     })
     this.issuer = `http://127.0.0.1:${this.#http.port}${options.path ?? '/as'}`
   }
@@ -132,7 +134,7 @@ export class TokenIssuer implements AsyncDisposable {
     void this.#http.stop(true)
   }
 
-  async #take(request: Request): Promise<Response> {
+  async #take(request: Request, port: number): Promise<Response> {
     const { pathname } = new URL(request.url)
     const body = request.method === 'POST' ? await request.text() : ''
     const asked: AskedForm = {
@@ -140,6 +142,7 @@ export class TokenIssuer implements AsyncDisposable {
       form: new URLSearchParams(body),
       authorization: request.headers.get('authorization'),
       body,
+      port,
     }
     this.asked.push(asked)
     return (await this.answer(asked, request)) ?? this.usual(asked)
