@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmodSync, cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { keyFile } from '../../src/credentials/vault/key-file.ts'
+import { rowId, sealedRow } from '../../src/credentials/vault/row.ts'
 import { makeSealingKey, seal, sealingKeyIn, unseal } from '../../src/credentials/vault/sealing.ts'
 import { givenKeys, passingKeys } from '../../src/credentials/vault/sealing-keys.ts'
 import { Vault } from '../../src/credentials/vault/vault.ts'
@@ -381,4 +382,26 @@ test('what another process writes with the old key while that goes is sealed wit
   const oldKey = keys.read()[0]?.text ?? ''
   new Vault(store, late).rotate(makeSealingKey)
   expect(new Vault(store, keyFile(key)).read('user:bob', 'jira', 'token')?.value).toBe(secret)
+})
+
+test('a name that nobody has is looked for without reading all that is stored, and odd ones are found', () => {
+  const store = createMemoryStore()
+  const key = makeSealingKey()
+  const records = new Map<string, string>()
+  const put = (owner: string, name: string) => {
+    const facts = { owner, server: 'jira', name, issuer: '', version: 1, updatedAt: '' }
+    records.set(rowId(owner, 'jira', name), JSON.stringify(sealedRow(facts, secret, key)))
+  }
+  for (let index = 0; index < 5_000; index++) put(`user:${index}`, `token_${index}`)
+  put('user:"b\\ob\u2028', 'a"b')
+  store.putRecords('credential', records)
+  const vault = new Vault(store, passingKeys())
+  const tookMs = (prefix: string): number => {
+    const fromMs = performance.now()
+    vault.list({ prefix })
+    return performance.now() - fromMs
+  }
+  const best = (prefix: string): number => Math.min(...Array.from({ length: 5 }, () => tookMs(prefix)))
+  expect(best('oauth:pending:x')).toBeLessThan(best('') / 4)
+  expect(vault.list({ owner: 'user:"b\\ob\u2028', server: 'jira', prefix: 'a"' })).toHaveLength(1)
 })

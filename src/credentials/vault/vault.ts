@@ -134,7 +134,13 @@ export class Vault {
 
   /** Those that fit, by owner, server and name, without their values. It works without the key. */
   list({ owner, server, prefix = '' }: VaultFilter = {}): VaultEntryInfo[] {
-    return this.#rows()
+    // Most records are told apart by their text: strangers may ask for what is not there, and reading all takes long.
+    const parts = [
+      ...(owner === undefined ? [] : [`"owner":${JSON.stringify(owner)}`]),
+      ...(server === undefined ? [] : [`"server":${JSON.stringify(server)}`]),
+      ...(prefix === '' ? [] : [`"name":${JSON.stringify(prefix).slice(0, -1)}`]),
+    ]
+    return this.#rows((record) => parts.every((part) => record.includes(part)))
       .filter(
         (row) =>
           (owner === undefined || row.owner === owner) &&
@@ -235,13 +241,14 @@ export class Vault {
     return record === undefined ? null : rowOf(id, record)
   }
 
-  #rows(): Row[] {
-    return [...this.#rowsById().values()]
+  #rows(mayFit?: (record: string) => boolean): Row[] {
+    return [...this.#rowsById(mayFit).values()]
   }
 
-  #rowsById(): Map<string, Row> {
+  #rowsById(mayFit: (record: string) => boolean = () => true): Map<string, Row> {
     const rows = new Map<string, Row>()
     for (const [id, record] of this.#store.records('credential')) {
+      if (!mayFit(record)) continue
       const row = rowOf(id, record)
       if (row !== null) rows.set(id, row)
     }
