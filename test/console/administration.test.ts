@@ -62,6 +62,10 @@ describe.skipIf(!flowsWanted).each(screens)('administration at $name', (screen: 
     await page.getByRole('button', { name: 'I have copied it' }).click()
     await page.getByText(`ci-${screen.name}`).first().waitFor()
     expect(await page.getByText(/^cpz_\w{40}/).count()).toBe(0)
+    await go(visitor, `#/explain?principal=ci-${screen.name}&server=docs`)
+    await page.getByRole('button', { name: 'Explain', exact: true }).click()
+    await page.getByRole('heading', { name: 'may use the server docs: only the tool greet' }).waitFor()
+    expect(await page.getByText('access[').count()).toBe(0)
   })
 
   test('a key is revoked while its stream is open: its page says so, that of another goes on', async () => {

@@ -228,6 +228,18 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await look('template')
   })
 
+  test('what is chosen far down the list is in view, with the focus on it', async () => {
+    await using visitor = await at('tools')
+    const { page } = visitor
+    await page.locator('.items a').last().click()
+    const heading = page.locator('.detail h2')
+    await heading.waitFor()
+    const box = await heading.boundingBox()
+    expect(box?.y).toBeGreaterThan(55)
+    expect(box?.y).toBeLessThan(screen.height / 2)
+    expect(await heading.evaluate('document.activeElement.tagName')).toBe('H2')
+  })
+
   test('calls appear as they end, are filtered, and stay where they are while paused', async () => {
     await using visitor = await at('tools')
     const { page, look } = visitor

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { anyCall, CallLog, isWanted, keptMax } from '../../src/console/page/views/calls/call-log.ts'
 import { countWords } from '../../src/console/page/views/calls/call-words.ts'
+import { type KeyRule, openedOf, reasonWords } from '../../src/console/page/views/keys/rule-words.ts'
 import { expanded, variablesOf } from '../../src/console/page/views/playground/templates.ts'
 import type { CallEvent } from '../../src/http/api/answers.ts'
 
@@ -93,6 +94,36 @@ describe('live calls', () => {
     expect([tools(log), log.waiting]).toEqual([['a'], 2])
     log.pause(false)
     expect([tools(log), log.waiting]).toEqual([['c', 'b', 'a'], 0])
+  })
+})
+
+describe('what a key opens of a server', () => {
+  const echo = { servers: ['demo'], tools: ['echo'] }
+  test.each<{ readonly why: string; readonly rules: readonly KeyRule[]; readonly words: string | null }>([
+    { why: 'no rule reaches it', rules: [{ servers: ['other'] }], words: null },
+    { why: 'a rule opens all of it', rules: [{ servers: ['*'] }], words: 'everything' },
+    {
+      why: 'a rule names one tool and nothing else',
+      rules: [{ ...echo, prompts: [], resources: [] }],
+      words: 'only the tool echo',
+    },
+    {
+      why: 'a rule about tools leaves the others open',
+      rules: [echo],
+      words: 'only the tool echo, all prompts, all resources',
+    },
+    {
+      why: 'only what reads',
+      rules: [{ servers: ['de*'], readOnly: true, prompts: [], resources: [] }],
+      words: 'only tools that say they only read',
+    },
+  ])('is told where $why', ({ rules, words }) => {
+    expect(openedOf(rules, 'demo')).toBe(words)
+  })
+
+  test('a reason has the place of its rule and the name of its key in words', () => {
+    expect(reasonWords('access[0] of key ci', new Map())).toBe('rule 1 of key ci')
+    expect(reasonWords('a token of key:a1', new Map([['key:a1', 'ci']]))).toBe('a token of ci')
   })
 })
 

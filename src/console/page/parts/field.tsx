@@ -6,19 +6,21 @@ interface FieldProps {
   readonly label: string
   readonly hint?: ComponentChildren
   readonly error?: string | null
+  /** Said beside the label. */
+  readonly required?: boolean
   readonly children: (ids: {
     readonly id: string
     readonly describedBy: string | undefined
   }) => ComponentChildren
 }
 
-export function Field({ label, hint, error = null, children }: FieldProps) {
+export function Field({ label, hint, error = null, required = false, children }: FieldProps) {
   const id = useId()
   const hintId = `${id}-hint`
   const errorId = `${id}-error`
   const describedBy = [hint === undefined ? '' : hintId, error === null ? '' : errorId].join(' ').trim()
   return (
-    <div class={`field ${error === null ? '' : 'wrong'}`}>
+    <div class={`field ${error === null ? '' : 'wrong'} ${required ? 'needed' : ''}`}>
       <label for={id}>{label}</label>
       {children({ id, describedBy: describedBy === '' ? undefined : describedBy })}
       {hint === undefined ? null : (
@@ -68,7 +70,12 @@ export function TextField({
     type: 'text'
   }
   return (
-    <Field label={label} error={error} {...(hint === undefined ? {} : { hint })}>
+    <Field
+      label={label}
+      error={error}
+      required={more.required ?? false}
+      {...(hint === undefined ? {} : { hint })}
+    >
       {({ id, describedBy }) => (
         <>
           <input
@@ -100,7 +107,10 @@ export function TextField({
 }
 
 interface AreaProps
-  extends Pick<TextProps, 'label' | 'value' | 'onChange' | 'hint' | 'error' | 'placeholder' | 'code'> {
+  extends Pick<
+    TextProps,
+    'label' | 'value' | 'onChange' | 'hint' | 'error' | 'placeholder' | 'code' | 'required'
+  > {
   readonly rows?: number
 }
 
@@ -113,9 +123,10 @@ export function AreaField({
   rows = 4,
   code = true,
   placeholder,
+  required = false,
 }: AreaProps) {
   return (
-    <Field label={label} error={error} {...(hint === undefined ? {} : { hint })}>
+    <Field label={label} error={error} required={required} {...(hint === undefined ? {} : { hint })}>
       {({ id, describedBy }) => (
         <textarea
           id={id}
@@ -123,6 +134,7 @@ export function AreaField({
           rows={rows}
           value={value}
           spellcheck={!code}
+          aria-required={required}
           aria-describedby={describedBy}
           aria-invalid={error === null ? undefined : true}
           {...(placeholder === undefined ? {} : { placeholder })}

@@ -27,6 +27,7 @@ export function TypedView(props: NamedProps<TextFields | NumberField | JsonField
   const label = shownLabel(props)
   const common = {
     error: ownFault(faults),
+    required: props.required,
     value: draft.kind === 'typed' ? draft.text : '',
     onChange: (text: string) => onDraft(text === '' ? unset : { kind: 'typed', text }),
     ...hintProps(hintOf(field)),
@@ -54,7 +55,12 @@ export function PickView({
 }) {
   const error = ownFault(faults)
   return (
-    <LabelledField label={shownLabel({ label, required })} error={error} {...hintProps(field.description)}>
+    <LabelledField
+      label={shownLabel({ label, required })}
+      error={error}
+      required={required}
+      {...hintProps(field.description)}
+    >
       {({ id, describedBy }) => (
         <select
           id={id}
@@ -130,7 +136,7 @@ function hintProps(text: string | null): { readonly hint?: string } {
 }
 
 function hintOf(field: TextFields | NumberField | JsonField): string {
-  const parts = [field.description]
+  const parts = [sentence(field.description)]
   if (field.kind === 'json') parts.push(field.why)
   if (field.kind === 'text' && field.format !== null) parts.push(`Format: ${field.format}.`)
   if (field.kind === 'text' && field.pattern !== null) parts.push(`Pattern: ${field.pattern}`)
@@ -141,6 +147,11 @@ function hintOf(field: TextFields | NumberField | JsonField): string {
   }
   if (field.initial !== null) parts.push(`Default: ${field.initial}.`)
   return parts.filter((part) => part !== null).join(' ')
+}
+
+/** What stands before other sentences ends like one. */
+function sentence(text: string | null): string | null {
+  return text === null || text === '' || /[.!?:;…]$/.test(text.trim()) ? text : `${text}.`
 }
 
 function limitWord({ value, inclusive }: Limit, atMost: string, less: string): string {

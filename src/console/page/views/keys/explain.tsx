@@ -1,6 +1,7 @@
 /** Why somebody may use something, or may not: every door that a request meets, in its order. */
 import { useState } from 'preact/hooks'
 import type { AccessExplanation } from '../../../../http/api/access-answer.ts'
+import type { KeyList } from '../../../../http/api/key-answers.ts'
 import { type ApiFailure, asFailure, call } from '../../api/api.ts'
 import { servers } from '../../live/servers.ts'
 import { Badge } from '../../parts/badge.tsx'
@@ -11,6 +12,7 @@ import { Page, Section } from '../../parts/page.tsx'
 import { useLoad } from '../../parts/use-load.ts'
 import { hrefTo, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
+import { openedOf, reasonWords } from './rule-words.ts'
 
 export function Explain() {
   const { query } = useRoute()
@@ -76,19 +78,26 @@ export function Explain() {
       </form>
       <div class="after-form" aria-live="polite">
         {failure === null ? null : <Failure failure={failure} />}
-        {found === null ? null : <Verdict found={found} />}
+        {found === null ? null : <Verdict found={found} keys={keys} />}
       </div>
     </Page>
   )
 }
 
-function Verdict({ found }: { readonly found: AccessExplanation }) {
+function Verdict({ found, keys }: { readonly found: AccessExplanation; readonly keys: KeyList['keys'] }) {
   const { principal, server, item, allowed, rule, nearest, unsure, steps } = found
-  const what = item === null ? server : `${item} of ${server}`
+  const names = new Map(keys.map((key) => [key.principal, key.name]))
+  const key = keys.find((each) => each.principal === principal.id)
+  // To come in at a server is not to use all of it.
+  const opened = allowed && item === null && key !== undefined ? openedOf(key.access, server) : null
+  const part = opened === null || opened === 'everything' ? '' : `: ${opened}`
+  const what = item === null ? `the server ${server}${part}` : `${item} of ${server}`
   return (
-    <Section title={`${principal.name ?? principal.id} ${allowed ? 'may use' : 'may not use'} ${what}`}>
+    <Section
+      title={`${principal.name ?? names.get(principal.id) ?? principal.id} ${allowed ? 'may use' : 'may not use'} ${what}`}
+    >
       <Note kind={allowed ? 'ok' : 'warn'}>
-        {rule}
+        {reasonWords(rule, names)}
         {nearest === null ? null : <p>Did you mean {nearest}?</p>}
         {unsure === null ? null : <p>{unsure}</p>}
       </Note>
@@ -101,7 +110,7 @@ function Verdict({ found }: { readonly found: AccessExplanation }) {
             <span>
               <strong>{step.asked}</strong>
               <br />
-              {step.rule}
+              {reasonWords(step.rule, names)}
             </span>
           </li>
         ))}

@@ -13,16 +13,19 @@ export interface RuleDraft {
   readonly which: 'all' | 'some' | 'reading'
   /** One a line. */
   readonly tools: string
+  /** Whether prompts and resources are open too where only some tools are. */
+  readonly others: boolean
 }
 
-export const emptyRule: RuleDraft = { all: false, servers: [], which: 'all', tools: '' }
+export const emptyRule: RuleDraft = { all: false, servers: [], which: 'all', tools: '', others: false }
 
-export function ruleOf({ all, servers: named, which, tools: lines }: RuleDraft): KeyRule {
+export function ruleOf({ all, servers: named, which, tools: lines, others }: RuleDraft): KeyRule {
   const names = lines.split(/[\n,]/).map((line) => line.trim())
   return {
     servers: all ? ['*'] : [...named],
     ...(which === 'some' ? { tools: names.filter((line) => line !== '') } : {}),
     ...(which === 'reading' ? { readOnly: true } : {}),
+    ...(which === 'all' || others ? {} : { prompts: [], resources: [] }),
   }
 }
 
@@ -52,6 +55,14 @@ export function RuleFields({ at, rule, onChange, onRemove }: RuleProps) {
         ]}
       />
       {rule.which === 'some' ? <Tools rule={rule} change={change} /> : null}
+      {rule.which === 'all' ? null : (
+        <Check
+          label="Prompts and resources too"
+          checked={rule.others}
+          onChange={(others) => change({ others })}
+          hint="Without this the key opens none of them."
+        />
+      )}
       {onRemove === undefined ? null : (
         <div>
           <Button kind="quiet" label={`Remove rule ${at + 1}`} onClick={onRemove}>
@@ -137,7 +148,7 @@ function Tools({ rule, change }: PartProps) {
         value={rule.tools}
         onChange={(text) => change({ tools: text })}
         rows={3}
-        hint="One a line; * stands for any text, as in search_*."
+        hint="One a line; * stands for any text, as in search_*. A server may offer more tools to clients that can be asked (elicitation, sampling, roots): write their names here."
       />
     </>
   )

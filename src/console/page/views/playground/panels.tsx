@@ -1,9 +1,10 @@
 /** One tool, prompt or resource: what it says of itself, what it takes, and what it answers. */
 import type { ComponentChildren } from 'preact'
-import { useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { paramHeaders, paramMarks } from '../../../../protocol/headers.ts'
 import { type McpClient, recordOf } from '../../mcp/wire.ts'
 import { Badge } from '../../parts/badge.tsx'
+import { bringTo } from '../../parts/bring-to.ts'
 import { Button } from '../../parts/button.tsx'
 import { Note } from '../../parts/failure.tsx'
 import { toFirstFault } from '../../schema-form/form.tsx'
@@ -39,11 +40,16 @@ function Frame({
   readonly deed: string
 }) {
   const { run } = runner
+  const heading = useRef<HTMLHeadingElement>(null)
+  // It may stand far from where it was chosen.
+  useEffect(() => bringTo(heading.current), [])
   const description = textIn(item, 'description')
   const name = textIn(item, 'name')
   return (
     <div class="stack">
-      <h2>{titleOf(item)}</h2>
+      <h2 tabIndex={-1} ref={heading}>
+        {titleOf(item)}
+      </h2>
       {name === null || name === titleOf(item) ? null : (
         <p>
           <code>{name}</code>

@@ -1,6 +1,7 @@
 /** What a server asks in the middle of a call: answered here, by the person who made the call. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { recordOf } from '../../mcp/wire.ts'
+import { bringTo } from '../../parts/bring-to.ts'
 import { Button } from '../../parts/button.tsx'
 import { Note } from '../../parts/failure.tsx'
 import { AreaField, TextField } from '../../parts/field.tsx'
@@ -14,7 +15,7 @@ import type { Asked } from './run.ts'
 export function QuestionCard({ asked }: { readonly asked: Asked }) {
   const heading = useRef<HTMLHeadingElement>(null)
   // The call waits for this, so whoever has made it is brought here.
-  useEffect(() => heading.current?.focus(), [])
+  useEffect(() => bringTo(heading.current), [])
   const { method, params } = asked.question
   const kind =
     method === 'elicitation/create'

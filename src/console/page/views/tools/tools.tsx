@@ -44,7 +44,7 @@ export function Tools() {
   return (
     <Page
       title="Tools"
-      lead="What all servers offer. Prompts and resources are in the playground of each server."
+      lead="What all servers offer to a client that cannot be asked anything. Some offer more to clients that can be (elicitation, sampling, roots): the playground of a server shows those, and prompts and resources."
     >
       <div class="filters">
         <TextField type="search" label="Find a tool" value={words} onChange={setWords} />
