@@ -239,6 +239,20 @@ describe('each call is made as whoever makes it', () => {
     expect(await whoami('cleo', '/mcp-proxy/modern', 'whoami', 'modern')).toContain('isError')
   })
 
+  // Or a key that was given to somebody else meanwhile would bring them the account of whoever had it.
+  test('a login whose beginner is signed out by now is not finished', async () => {
+    const browser = await browserOf('cleo')
+    const back = issuer.approve(await browser.begin(linkTo('modern')), 'mallory')
+    const me = (await (await browser.open(`${gateway.url}/me`)).json()) as { csrf: string }
+    const from = { origin: gateway.url, 'x-csrf-token': me.csrf }
+    const out = await browser.open(`${gateway.url}/me/session`, { method: 'DELETE' }, from)
+    expect(out.status).toBe(204)
+    const before = issuer.asks('/token').length
+    expect((await browser.comeBack(back)).status).toBe(400)
+    expect(issuer.asks('/token').length).toBe(before)
+    expect(await whoami('cleo', '/mcp-proxy/modern', 'whoami', 'modern')).toContain('isError')
+  })
+
   test('a link without a sign-in begins nothing', async () => {
     const answer = await new LoginBrowser(gateway.url).open(linkTo('modern'))
     expect(answer.status).toBe(403)

@@ -161,7 +161,7 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
       load: () => Promise.reject(new Error('nobody logs in here')),
       wantsLogin: () => false,
       wantsLogins: () => false,
-      atIssuer: async () => false,
+      signIn: () => Promise.reject(new Error('nobody logs in here')),
       ownerOf: () => null,
       access: { admits: () => false },
     },

@@ -164,7 +164,7 @@ function documentOfSources(): OpenApiDocument {
       load: nothing,
       wantsLogin: nothing,
       wantsLogins: nothing,
-      atIssuer: nothing,
+      signIn: nothing,
       ownerOf: nothing,
       access: { admits: nothing },
     },

@@ -68,9 +68,10 @@ export class Logins {
 
   /**
    * The address at the authorization server. `browser` is what the browser alone has that will come back, null where
-   * whoever began brings the answer. Rejects with a GatewayError that says why none can begin.
+   * whoever began brings the answer; `session` that in which its person is signed in. Rejects with a GatewayError that
+   * says why none can begin.
    */
-  async begin(account: Account, browser: string | null): Promise<BegunLogin> {
+  async begin(account: Account, browser: string | null, session: string | null = null): Promise<BegunLogin> {
     const { authority, clientId } = await this.#parts.open(account)
     const { metadata, issuer, resource } = authority
     const endpoint = URL.parse(metadata.authorization_endpoint ?? '')
@@ -89,6 +90,7 @@ export class Logins {
       redirectUrl,
       scopes: [...scopes],
       browser: browser === null ? null : digestOf(browser),
+      session,
       untilMs: Date.now() + pendingMs,
     }
     this.#makeRoom(account)
@@ -114,9 +116,15 @@ export class Logins {
 
   /**
    * Finishes one with what the browser came back with. `path` is the one that it came to, null where somebody brings it.
+   * `mayStill` says whether whoever began it in a session may do so now: their key may have been given to somebody else.
    * Rejects with SIGN_IN_FAILED for what was not begun here, and with ISSUER_UNAVAILABLE.
    */
-  async finish(parameters: URLSearchParams, browser: string | null, path: string | null): Promise<Account> {
+  async finish(
+    parameters: URLSearchParams,
+    browser: string | null,
+    path: string | null,
+    mayStill: (account: Account, session: string) => boolean = () => false,
+  ): Promise<Account> {
     const states = parameters.getAll('state')
     const state = states.length === 1 ? (states[0] ?? '') : ''
     const name = entryNames.pending + digestOf(state)
@@ -129,6 +137,7 @@ export class Logins {
     if (pending.origin !== originOf(account.definition)) throw notBegun()
     if (path !== null && !pending.redirectUrl.endsWith(path)) throw notBegun()
     if (!isSameBrowser(pending, browser, path === null)) throw notBegun(pending.browser === null)
+    if (pending.session !== null && !mayStill(account, pending.session)) throw notBegun()
     // Whoever takes it away is the one who goes on.
     const isOurs = await this.#parts
       .confirm(async () => vault.delete(account.owner, account.server, name))

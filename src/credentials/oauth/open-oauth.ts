@@ -77,15 +77,14 @@ export class OAuthOpener {
   }
 
   /** What the pages of logins use of this room. */
-  door<A>(access: A, signIn: () => Promise<{ readonly atIssuer: boolean }>) {
+  door<A, S>(access: A, signIn: S) {
     const { servers } = this.#parts
     const wantsLogin = (name: string): boolean => servers().get(name)?.definition.oauth !== undefined
     const wantsLogins = (): boolean =>
       servers()
         .list()
         .some(({ definition }) => definition.oauth !== undefined)
-    const atIssuer = async (): Promise<boolean> => (await signIn()).atIssuer
-    return { access, load: () => this.load(), wantsLogin, wantsLogins, atIssuer, ownerOf }
+    return { access, load: () => this.load(), wantsLogin, wantsLogins, signIn, ownerOf }
   }
 
   /** The room, loaded. */

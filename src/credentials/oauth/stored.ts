@@ -92,6 +92,8 @@ const pendingSchema = Type.Object({
   scopes: Type.Array(Type.String()),
   /** Digest of what the browser alone has that began; null where the answer is brought by who began. */
   browser: nullable(Type.String()),
+  /** The session in which its person was signed in here; null where a ticket or a command of an admin's began it. */
+  session: nullable(Type.String()),
   /** Wall clock. */
   untilMs: Type.Number(),
 })

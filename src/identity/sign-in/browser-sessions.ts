@@ -70,6 +70,11 @@ export class BrowserSessions {
     return null
   }
 
+  /** Who the session of this key belongs to now; null where there is none any more. */
+  principalIn(key: string): Principal | null {
+    return this.#sessions.get(key)?.principal ?? null
+  }
+
   end(session: BrowserSession): void {
     this.#sessions.delete(session.key)
   }

@@ -123,6 +123,11 @@ export class SignIn {
     return this.#sessions.find(cookie)
   }
 
+  /** Who is signed in in the session of this key now; null where there is none any more. */
+  principalIn(key: string): Principal | null {
+    return this.#sessions.principalIn(key)
+  }
+
   end(session: BrowserSession): void {
     this.#sessions.end(session)
   }

@@ -12,6 +12,7 @@ import type { Principal } from '../../../access/principal.ts'
 import type { Account } from '../../../credentials/oauth/account.ts'
 import type { OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
 import { GatewayError, shownError } from '../../../errors.ts'
+import type { SignIn } from '../../../identity/sign-in/sign-in.ts'
 import { isLoopbackHost } from '../../../net/host.ts'
 import type { Area, RequestContext } from '../../context.ts'
 import { contextOf } from '../../context.ts'
@@ -26,8 +27,8 @@ export interface ConnectParts {
   wantsLogin(name: string): boolean
   /** Whether any does. */
   wantsLogins(): boolean
-  /** Whether there is an issuer to sign in to the gateway at. */
-  atIssuer(): Promise<boolean>
+  /** People in browsers. */
+  signIn(): Promise<Pick<SignIn, 'atIssuer' | 'principalIn'>>
   /** Whose credentials somebody has of their own; null for whoever is nobody in particular. */
   ownerOf(principal: Principal): string | null
   readonly access: {
@@ -129,12 +130,13 @@ async function beginConnect(
   const clients = await clientsFor(parts, name)
   const { account, as, ticket } = openerOf(parts, clients, request, context, name)
   if (as === null) return await whoAreYou(parts, account, externalBase)
+  const session = as === 'ticket' ? null : (context.browser?.key ?? null)
   if (as === 'ticket' && !(await clients.logins.useTicket(account, ticket)))
     return await whoAreYou(parts, account, externalBase)
   const kept = cookieOf(request.headers, 'connect', externalBase) ?? ''
   // One for all logins that a browser has begun.
   const browser = browserForm.test(kept) ? kept : randomBytes(browserBytes).toString('base64url')
-  const { url } = await clients.logins.begin(account, browser)
+  const { url } = await clients.logins.begin(account, browser, session)
   const response = onwards(`On to ${new URL(url).host}`, url)
   response.headers.append('set-cookie', setCookie('connect', externalBase, browser, cookieSeconds))
   return response
@@ -147,12 +149,27 @@ async function finishConnect(
 ): Promise<Response> {
   const browser = cookieOf(request.headers, 'connect', externalBase)
   const clients = await clientsIfAny(parts)
-  const account = await clients.logins.finish(new URL(request.url).searchParams, browser, path)
+  const people = await parts.signIn()
+  const mayStill = (account: Account, session: string): boolean => {
+    const principal = people.principalIn(session)
+    return principal !== null && mayLogIn(parts, account, principal)
+  }
+  const account = await clients.logins.finish(new URL(request.url).searchParams, browser, path, mayStill)
   return page(
     200,
     `Logged in at ${account.server}`,
     paragraph('This page can be closed. What waited for the login can be done again.'),
   )
+}
+
+/** Whether a login becomes this account's when this person has begun it. */
+function mayLogIn(
+  { ownerOf, access }: ConnectParts,
+  { definition, owner }: Account,
+  principal: Principal,
+): boolean {
+  if (definition.oauth?.account !== 'user') return principal.role === 'admin'
+  return ownerOf(principal) === owner && access.admits(principal.id, principal.grants, definition.name, true)
 }
 
 async function clientDocument(parts: ConnectParts, id: string): Promise<Response> {
@@ -206,7 +223,7 @@ async function whoAreYou(parts: ConnectParts, { definition }: Account, base: str
 
 /** Keys are signed in with at `/me`, from where nothing leads back. */
 async function signInLinks(parts: ConnectParts, base: string, back: string): Promise<string> {
-  const atIssuer = (await parts.atIssuer())
+  const atIssuer = (await parts.signIn()).atIssuer
     ? link(`${base}/me/sign-in?return=${encodeURIComponent(back)}`, 'Sign in')
     : ''
   return `${atIssuer}${link(`${base}/me`, 'Sign in with a key')}${paragraph('Then open this page again.')}`
