@@ -4,6 +4,7 @@ import { anyCall, CallLog, isWanted, keptMax } from '../../src/console/page/view
 import { countWords } from '../../src/console/page/views/calls/call-words.ts'
 import { type KeyRule, openedOf, reasonWords } from '../../src/console/page/views/keys/rule-words.ts'
 import { expanded, variablesOf } from '../../src/console/page/views/playground/templates.ts'
+import { agoWords, retryWords, withoutMiddle } from '../../src/console/page/words.ts'
 import type { CallEvent } from '../../src/http/api/answers.ts'
 
 const call = (fields: Partial<CallEvent> = {}): CallEvent => ({
@@ -146,5 +147,31 @@ describe('URI templates of resources', () => {
 
   test('their variables are told once each', () => {
     expect(variablesOf('x://{a}/{b,a}{?c*}')).toEqual(['a', 'b', 'c'])
+  })
+})
+
+describe('words', () => {
+  test.each([
+    { seconds: 90 * 86_400 - 2, words: 'in 90 days' },
+    { seconds: 30, words: 'in a moment' },
+    { seconds: 0, words: 'just now' },
+    { seconds: -119, words: '1 minute ago' },
+    { seconds: -2 * 86_400, words: '2 days ago' },
+  ])('$seconds seconds from now is $words', ({ seconds, words }) => {
+    expect(agoWords(seconds)).toBe(words)
+  })
+
+  test('of a long command the end is kept', () => {
+    expect(withoutMiddle('/usr/bin/node /srv/servers/one/index.js', 20)).toBe('/usr/b…/one/index.js')
+    expect(withoutMiddle('short', 20)).toBe('short')
+  })
+
+  test.each([
+    { why: 'pauses double', attempts: 3, has: '20 s after the last try' },
+    { why: 'no pause is longer than a minute', attempts: 9, has: '60 s after the last try' },
+    { why: 'all tries are used', attempts: 9, max: 9, has: 'by a restart only' },
+  ])('a failing server says when it is tried again: $why', ({ attempts, max = 0, has }) => {
+    const definition = { autoReconnect: true, maxReconnects: max, reconnectDelay: '5s' }
+    expect(retryWords(definition, attempts)).toContain(has)
   })
 })

@@ -1,34 +1,25 @@
 /** Moments and lengths of time in words. */
 import { createStore, useStore } from '../store.ts'
+import { agoWords } from '../words.ts'
 
 /** Words like "3 minutes ago" grow old. */
 const minute = createStore(Date.now())
 setInterval(() => minute.set(Date.now()), 20_000)
 
-const words = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
-const units = [
-  ['day', 86_400],
-  ['hour', 3_600],
-  ['minute', 60],
-] as const
-
-/** How long ago, or how soon; the exact moment when one points at it. */
-export function Ago({ at }: { readonly at: string }) {
-  const nowMs = useStore(minute)
+/**
+ * How long ago, or with `ahead` how soon; the exact moment when one points at it. What has happened is never told as
+ * something to come, also where the clock of the gateway goes before that of the browser.
+ */
+export function Ago({ at, ahead = false }: { readonly at: string; readonly ahead?: boolean }) {
+  useStore(minute)
   const ms = Date.parse(at)
   if (Number.isNaN(ms)) return <span>{at}</span>
   return (
     <time dateTime={at} title={exact.format(ms)}>
-      {agoWords((ms - nowMs) / 1_000)}
+      {agoWords(ahead ? (ms - Date.now()) / 1_000 : Math.min(0, (ms - Date.now()) / 1_000))}
     </time>
   )
-}
-
-export function agoWords(seconds: number): string {
-  for (const [unit, length] of units)
-    if (Math.abs(seconds) >= length) return words.format(Math.trunc(seconds / length), unit)
-  return seconds > 5 ? 'in a moment' : 'just now'
 }
 
 /** A length of time, from nanoseconds. */

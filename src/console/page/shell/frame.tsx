@@ -111,7 +111,7 @@ function Who() {
   return (
     <div class="who">
       <span class="name" title={me.principal}>
-        {me.name ?? (me.principal === 'anonymous' ? 'this machine' : me.principal)}
+        <span>{me.name ?? (me.principal === 'anonymous' ? 'this machine' : me.principal)}</span>
         <small>{me.role}</small>
       </span>
       {known?.asks === true ? (

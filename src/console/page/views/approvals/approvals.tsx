@@ -29,7 +29,7 @@ export function Approvals() {
       {...(name === undefined ? {} : { back: { href: hrefTo('approvals'), text: 'All approvals' } })}
       actions={
         <Button busy={busy} onClick={reload}>
-          Ask again
+          Refresh
         </Button>
       }
     >

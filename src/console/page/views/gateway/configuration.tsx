@@ -124,7 +124,7 @@ function Changes({ report }: { readonly report: NonNullable<Reload['report']> })
 
 function Settings({ settings }: { readonly settings: readonly Setting[] }) {
   const [wanted, setWanted] = useState('')
-  const [chosen, setChosen] = useState(false)
+  const [chosen, setChosen] = useState(true)
   const word = wanted.trim().toLowerCase()
   const shown = settings.filter(
     ({ key, description, layer }) =>
@@ -137,7 +137,14 @@ function Settings({ settings }: { readonly settings: readonly Setting[] }) {
         <Check label="Only those that somebody has set" checked={chosen} onChange={setChosen} />
       </div>
       {shown.length === 0 ? (
-        <p class="hint">No setting fits.</p>
+        <p class="hint">
+          No setting fits.{' '}
+          {chosen ? (
+            <button type="button" class="link" onClick={() => setChosen(false)}>
+              Look in the defaults too
+            </button>
+          ) : null}
+        </p>
       ) : (
         <Table caption="Settings" columns={columns} rows={shown} keyOf={({ key }) => key} />
       )}
@@ -156,7 +163,15 @@ const columns: readonly Column<Setting>[] = [
       </>
     ),
   },
-  { title: 'Value', cell: ({ value }) => <code>{valueWords(value)}</code> },
+  {
+    title: 'Value',
+    cell: ({ key, value }) =>
+      key === 'default_group' && value === null ? (
+        'every server that the caller may use'
+      ) : (
+        <code>{valueWords(value)}</code>
+      ),
+  },
   {
     title: 'From',
     cell: ({ layer, origin }) => (layer === 'default' ? <span class="hint">default</span> : origin),

@@ -23,7 +23,7 @@ export function Replicas() {
       }
       actions={
         <Button busy={busy} onClick={reload}>
-          Look again
+          Refresh
         </Button>
       }
     >

@@ -79,6 +79,9 @@ function Report({ report }: { readonly report: GroupReport }) {
   )
 }
 
+/** The page of the server has all of it. */
+const reasonCharsMax = 90
+
 const memberColumns: readonly Column<Member>[] = [
   { title: 'Server', main: true, cell: ({ server }) => <a href={hrefTo('servers', server)}>{server}</a> },
   {
@@ -88,7 +91,15 @@ const memberColumns: readonly Column<Member>[] = [
   {
     title: 'In the lists',
     wide: true,
-    cell: ({ reason, status }) => reason ?? (status === 'connected' ? 'yes' : status),
+    cell: ({ reason, status }) =>
+      reason === null && status === 'connected' ? (
+        'yes'
+      ) : (
+        <span title={reason ?? undefined}>
+          no: {(reason ?? status).slice(0, reasonCharsMax)}
+          {(reason ?? '').length > reasonCharsMax ? '…' : ''}
+        </span>
+      ),
   },
 ]
 

@@ -113,10 +113,10 @@ function Ends({ of: { expires, expired, previousEnds } }: { readonly of: Key }) 
   if (expired) return <Badge kind="bad">has ended</Badge>
   return (
     <>
-      {expires === null ? 'never' : <Ago at={expires} />}
+      {expires === null ? 'never' : <Ago at={expires} ahead />}
       {previousEnds === null ? null : (
         <small>
-          its old text <Ago at={previousEnds} />
+          its old text <Ago at={previousEnds} ahead />
         </small>
       )}
     </>

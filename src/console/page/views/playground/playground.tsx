@@ -298,7 +298,7 @@ function ItemList({ items, server, kind, name, onReload }: ItemListProps) {
       ) : null}
       <div>
         <Button kind="quiet" onClick={onReload}>
-          List again
+          Refresh
         </Button>
       </div>
     </>

@@ -14,10 +14,13 @@ import { Sparkline } from '../../parts/sparkline.tsx'
 import { Ago } from '../../parts/time.tsx'
 import { hrefTo } from '../../router.ts'
 import { useStore } from '../../store.ts'
+import { withoutMiddle } from '../../words.ts'
 import { ServerDeeds } from './server-deeds.tsx'
 
 /** With fewer than that one sees at a glance what is there. */
 const searchedFrom = 8
+/** As much of a command as its two lines hold. */
+const whereCharsMax = 40
 
 export function ServerList() {
   const { list, failure } = useStore(servers)
@@ -151,7 +154,11 @@ function DrawnRow({ server }: { readonly server: ServerView }) {
       <th role="rowheader" scope="row" class="main">
         <a href={hrefTo('servers', name)}>{name}</a>
         <small>
-          {description == null || description === '' ? whereOf(definition) : description}
+          {description == null || description === '' ? (
+            <span title={whereOf(definition)}>{withoutMiddle(whereOf(definition), whereCharsMax)}</span>
+          ) : (
+            description
+          )}
           {origin === 'file' ? ' · file' : ''}
         </small>
       </th>

@@ -12,8 +12,10 @@ import { Empty, Failure, Note, Waiting } from '../../parts/failure.tsx'
 import { Facts, Page, Section } from '../../parts/page.tsx'
 import { Sparkline } from '../../parts/sparkline.tsx'
 import { Ago, lengthWords } from '../../parts/time.tsx'
+import { useLoad } from '../../parts/use-load.ts'
 import { hrefTo, navigate, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
+import { retryWords } from '../../words.ts'
 import { ServerDeeds } from './server-deeds.tsx'
 import { whereOf } from './server-list.tsx'
 import { ServerOutput } from './server-output.tsx'
@@ -56,7 +58,7 @@ function Known({ server }: { readonly server: ServerView }) {
         </span>
         <Sparkline name={name} />
       </div>
-      <Trouble status={status} />
+      <Trouble server={server} />
       <Section title="Connect">
         <Endpoints name={name} />
       </Section>
@@ -106,14 +108,16 @@ function Deeds({ server }: { readonly server: ServerView }) {
 }
 
 /** What is wrong, in one place, with what the server said last. */
-function Trouble({ status }: { readonly status: ServerView['status'] }) {
+function Trouble({ server: { definition, origin, status } }: { readonly server: ServerView }) {
   const { reason, disabledAt, closed, lastExit } = status
+  const fails = reason !== null && disabledAt === null
+  const retry = fails && status.status === 'error' ? retryWords(definition, status.reconnectAttempts) : null
   return (
     <>
       {disabledAt === null ? null : (
         <Note>An admin has switched it off. Turn it on to let clients use it again.</Note>
       )}
-      {reason === null || disabledAt !== null ? null : (
+      {!fails ? null : (
         <Failure
           failure={{
             title: status.status === 'connecting' ? 'It is not there yet' : 'It does not work',
@@ -121,6 +125,8 @@ function Trouble({ status }: { readonly status: ServerView['status'] }) {
           }}
         />
       )}
+      {retry === null ? null : <p class="hint">{retry}</p>}
+      {fails && origin === 'file' ? <FilePlace name={definition.name} /> : null}
       {closed === null ? null : <Note kind="warn">Nobody can come in: {closed}.</Note>}
       {lastExit === null || status.status === 'connected' ? null : (
         <p class="hint">
@@ -130,6 +136,18 @@ function Trouble({ status }: { readonly status: ServerView['status'] }) {
         </p>
       )}
     </>
+  )
+}
+
+/** Where a server of the configuration stands, for whoever has to change it. */
+function FilePlace({ name }: { readonly name: string }) {
+  const { value } = useLoad((signal) => call('getConfig', { signal }), [])
+  const place = value?.servers.find((each) => each.name === name)?.origin
+  return (
+    <p class="hint">
+      It stands in {place === undefined ? 'the configuration file' : <code>{place}</code>}. Change it there,
+      and have the file read again in <a href={hrefTo('config')}>Configuration</a>.
+    </p>
   )
 }
 
@@ -176,11 +194,7 @@ function DefinitionSection({ server }: { readonly server: ServerView }) {
   const said = Object.fromEntries(Object.entries(definition).filter(([, value]) => !isEmpty(value)))
   return (
     <Section title="Definition">
-      {origin === 'file' ? (
-        <p class="hint">
-          It stands in the configuration file: change it there, and have the file read again.
-        </p>
-      ) : null}
+      {origin === 'file' ? <FilePlace name={definition.name} /> : null}
       <CodeBlock text={JSON.stringify(said, null, 2)} what="the definition" />
     </Section>
   )

@@ -36,7 +36,7 @@ export function ServerTools({
       actions={
         up ? (
           <Button kind="quiet" onClick={() => refreshTools(name, since)}>
-            Ask again
+            Refresh
           </Button>
         ) : null
       }
