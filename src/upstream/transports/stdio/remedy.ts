@@ -113,11 +113,11 @@ const remedies: readonly (readonly [form: RegExp, remedy: Remedy])[] = [
   [/KeyError: '([A-Z][A-Z0-9_]{2,63})'/, ([, name]) => `Set ${name} in env of this server`],
   [
     /\b([A-Z][A-Z0-9]*_[A-Z0-9_]{1,60})\b.*\b(?:not (?:set|found|defined|provided|configured)|required|missing|must be (?:set|provided)|undefined|empty)\b/,
-    ([, name]) => `Set ${name} in env of this server`,
+    setVariable,
   ],
   [
     /\b(?:not set|required|missing|must (?:be )?set|[Pp]lease (?:set|provide))\b.*?\b([A-Z][A-Z0-9]*_[A-Z0-9_]{1,60})\b/,
-    ([, name]) => `Set ${name} in env of this server`,
+    setVariable,
   ],
   [
     /unrecognized|unexpected argument|bad option|[Nn]o such (?:option|command)|unknown (?:shorthand )?(?:flag|option|command|argument)|invalid (?:option|choice)|not defined: -|arguments? (?:\S+ )?(?:is|are) required/i,
@@ -249,4 +249,12 @@ export function silenceOf({ stdout, stderr }: { stdout: string; stderr: string }
   return fetches === ''
     ? 'it has written nothing: check in args that it is to speak MCP on stdin and stdout'
     : `it has written nothing: ${fetches} (${patience})`
+}
+
+/** A variable that is missing, and the flag that does as well where the same line names one: "set X or pass --x". */
+function setVariable({ 1: name, input }: RegExpMatchArray): string {
+  const [, after, before] =
+    /\bor\b[^.]*?\s(--[a-z][\w-]{0,60})|\s(--[a-z][\w-]{0,60})\b[^.]*?\bor\b/.exec(input ?? '') ?? []
+  const flag = after ?? before
+  return `Set ${name} in env of this server${flag === undefined ? '' : `, or ${flag} in args`}`
 }

@@ -95,6 +95,10 @@ describe('a server that ended with these words', () => {
       said: 'the input device is not a TTY',
       cure: 'Take -t out of args and keep -i: there is no terminal',
     },
+    {
+      said: 'DATABASE_URL is not set: set it, or pass --database-url',
+      cure: 'Set DATABASE_URL in env of this server, or --database-url in args',
+    },
     { said: "KeyError: 'API_KEY'", cure: 'Set API_KEY in env of this server' },
     {
       said: 'Error: GITHUB_TOKEN environment variable is not set',
