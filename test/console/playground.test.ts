@@ -244,6 +244,8 @@ describe.skipIf(!flowsWanted).each(screens)('the playground at $name', (screen: 
     await using visitor = await at('tools')
     const { page, look } = visitor
     await go(visitor, '#/calls')
+    // Calls that end before the page follows them are not told to it.
+    await page.locator('.live.live').waitFor()
     const call = (toolName: string) =>
       gateway.admin('/tools/call', {
         method: 'POST',
