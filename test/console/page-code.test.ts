@@ -97,11 +97,20 @@ describe('a definition in fields', () => {
 
 test.each([
   { rule: { servers: ['*'] }, words: 'everything of all servers' },
-  { rule: { servers: ['docs'], tools: ['search_*'] }, words: 'the tool search_* of docs' },
   {
-    rule: { servers: ['a', 'b', 'c', 'd', 'e'], tools: [], readOnly: true },
-    words: 'no tools of a, b, c, d and 1 more, only tools that say they only read',
+    rule: { servers: ['docs'], tools: ['search_*'], prompts: [], resources: [] },
+    words: 'only the tool search_* of docs',
   },
+  // A kind that a rule does not name is open.
+  {
+    rule: { servers: ['docs'], tools: ['search_*'] },
+    words: 'only the tool search_*, all prompts, all resources of docs',
+  },
+  {
+    rule: { servers: ['a', 'b', 'c', 'd', 'e'], prompts: [], resources: [], readOnly: true },
+    words: 'only tools that say they only read of a, b, c, d and 1 more',
+  },
+  { rule: { servers: ['docs'], tools: [], prompts: [], resources: [] }, words: 'nothing of docs' },
 ])('a rule in words: $words', ({ rule, words }) => {
   expect(ruleWords(rule as never)).toBe(words)
 })
