@@ -1,4 +1,7 @@
-/** Clients that vanish without a word, by the thousand: nothing of them stays, and nobody else notices. */
+/**
+ * Clients that vanish without a word, by the thousand: nothing of them stays, and nobody else notices. What is measured
+ * waits until the process has come to rest, so that other tests may run beside it.
+ */
 import { expect, test } from 'bun:test'
 import { callerWays, openCaller } from '../support/callers.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
