@@ -34,7 +34,14 @@ interface Row {
 const rows: readonly Row[] = [
   { kind: 'list_changed', place: 'pipe', sessions: 300, why: 'each was sent to three hundred clients' },
   { kind: 'logged', place: 'pipe', sessions: 300, why: 'each is, and none may be left out', long: true },
-  { kind: 'updated', place: 'pipe', sessions: 1, uris: 10_000, why: 'each was compared with 10,000 URIs' },
+  {
+    kind: 'updated',
+    place: 'pipe',
+    sessions: 1,
+    uris: 10_000,
+    why: 'each was compared with 10,000 URIs',
+    long: true,
+  },
   {
     kind: 'objects',
     place: 'pipe',
@@ -52,7 +59,7 @@ const rows: readonly Row[] = [
     why: 'it holds 22 million messages, and no answer',
     long: true,
   },
-  { kind: 'comments', place: 'standing', sessions: 300, why: 'no event comes of them' },
+  { kind: 'comments', place: 'standing', sessions: 300, why: 'no event comes of them', long: true },
   { kind: 'blank events', place: 'standing', sessions: 300, why: 'no event comes of them', long: true },
   { kind: 'other events', place: 'standing', sessions: 300, why: 'nobody asks for their type', long: true },
   { kind: 'no JSON', place: 'standing', sessions: 300, why: 'no message comes of them', long: true },

@@ -1,7 +1,4 @@
-/**
- * Clients that vanish without a word, by the thousand: nothing of them stays, and nobody else notices. What is measured
- * waits until the process has come to rest, so that other tests may run beside it.
- */
+/** Clients that vanish without a word, by the thousand: nothing of them stays, and nobody else notices. */
 import { expect, test } from 'bun:test'
 import { callerWays, openCaller } from '../support/callers.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
