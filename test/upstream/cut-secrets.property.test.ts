@@ -143,13 +143,16 @@ for (const [kind, secret] of Object.entries(secrets)) {
   })
 }
 
-/** How the two parts of a secret that a line break or a cut has parted are printed. */
+/**
+ * How the two parts of a secret that a line break or a cut has parted are printed. A comma stands behind a part, which is
+ * in none of the secrets: a blank there would be one character more of a secret that has seven of the same in front of one.
+ */
 const parted: Readonly<Record<string, (first: string, second: string) => string>> = {
-  'by a line break': (first, second) => `KEY=${first}\n${second} is no key`,
+  'by a line break': (first, second) => `KEY=${first}\n${second}, is no key`,
   'by a line break and an indent': (first, second) => `KEY=${first}  \r\n\t${second}, that was the key`,
   'by a cut, the second part is lost': (first) => `KEY=${first}`,
-  'by a cut, the first part is lost': (_first, second) => `${second} is no key`,
-  'by a cut in a character': (first, second) => `\ufffd${second} and KEY=${first}\ufffd`,
+  'by a cut, the first part is lost': (_first, second) => `${second}, is no key`,
+  'by a cut in a character': (first, second) => `\ufffd${second}, and KEY=${first}\ufffd`,
 }
 
 for (const [kind, secret] of Object.entries(secrets)) {
