@@ -75,10 +75,7 @@ function FormQuestion({ asked: { question, reply } }: { readonly asked: Asked })
         <Button kind="main" type="submit">
           Accept
         </Button>
-        <Button onClick={() => reply({ result: '{"action":"decline"}' })}>Decline</Button>
-        <Button kind="quiet" onClick={() => reply({ result: '{"action":"cancel"}' })}>
-          Dismiss
-        </Button>
+        <NotThis reply={reply} />
       </div>
     </form>
   )
@@ -98,10 +95,7 @@ function UrlQuestion({ asked: { question, reply } }: { readonly asked: Asked }) 
         <Button kind="main" onClick={() => reply({ result: '{"action":"accept"}' })}>
           I have agreed to open it
         </Button>
-        <Button onClick={() => reply({ result: '{"action":"decline"}' })}>Decline</Button>
-        <Button kind="quiet" onClick={() => reply({ result: '{"action":"cancel"}' })}>
-          Dismiss
-        </Button>
+        <NotThis reply={reply} />
       </div>
     </div>
   )
@@ -144,12 +138,7 @@ function SamplingQuestion({ asked: { question, reply } }: { readonly asked: Aske
         onChange={setModel}
         hint="What the server is told has answered."
       />
-      <div class="actions">
-        <Button kind="main" type="submit">
-          Send the answer
-        </Button>
-        <Button onClick={() => reply({ refused: 'The user has refused the request.' })}>Refuse</Button>
-      </div>
+      <SendOrRefuse reply={reply} />
     </form>
   )
 }
@@ -176,12 +165,31 @@ function OtherQuestion({ asked: { question, reply } }: { readonly asked: Asked }
         error={fault}
         hint={laidOut(JSON.stringify(question.params)).slice(0, 2_000)}
       />
-      <div class="actions">
-        <Button kind="main" type="submit">
-          Send the answer
-        </Button>
-        <Button onClick={() => reply({ refused: 'The user has refused the request.' })}>Refuse</Button>
-      </div>
+      <SendOrRefuse reply={reply} />
     </form>
+  )
+}
+
+/** How somebody says no to what is asked of them: that they will not, or nothing at all. */
+function NotThis({ reply }: Pick<Asked, 'reply'>) {
+  return (
+    <>
+      <Button onClick={() => reply({ result: '{"action":"decline"}' })}>Decline</Button>
+      <Button kind="quiet" onClick={() => reply({ result: '{"action":"cancel"}' })}>
+        Dismiss
+      </Button>
+    </>
+  )
+}
+
+/** Of what a client answers, not the person by themselves. */
+function SendOrRefuse({ reply }: Pick<Asked, 'reply'>) {
+  return (
+    <div class="actions">
+      <Button kind="main" type="submit">
+        Send the answer
+      </Button>
+      <Button onClick={() => reply({ refused: 'The user has refused the request.' })}>Refuse</Button>
+    </div>
   )
 }
