@@ -3,17 +3,11 @@
  * purpose (HKDF with SHA-256), so that what was sealed for one opens nothing else. The first secret seals; all of
  * them open, so that a secret is replaced without a moment in which members do not understand each other.
  *
- * Sealed texts are AES-256-GCM under a random nonce. A purpose may hold a name, such as that of a record, which is
- * bound as well: a text moved to another place does not open.
+ * A purpose may hold a name, such as that of a record, which is bound as well: a text moved to another place does not
+ * open.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  hkdfSync,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { sealKeyBytes, sealText, unsealText } from '../runtime/sealed-text.ts'
 
 /** What texts and codes are for. */
 export type SealPurpose = 'member' | 'owned' | 'record' | 'session id' | 'forward' | 'client' | 'hint'
@@ -35,10 +29,6 @@ export interface Seal {
 
 /** Bytes of a secret that is none that somebody guesses. */
 export const secretBytesMin = 32
-
-const nonceBytes = 12
-const tagBytes = 16
-const cipher = 'aes-256-gcm'
 
 interface Keys {
   readonly cipher: Buffer
@@ -66,25 +56,15 @@ export function createSeal(secrets: readonly string[]): Seal {
   const macOf = ({ mac }: Keys, text: string): string =>
     createHmac('sha256', mac).update(text).digest('base64url')
   return {
-    seal(purpose, name, text) {
-      const nonce = randomBytes(nonceBytes)
-      const encipher = createCipheriv(cipher, first(purpose).cipher, nonce).setAAD(Buffer.from(name))
-      const body = Buffer.concat([encipher.update(text, 'utf8'), encipher.final()])
-      return Buffer.concat([nonce, encipher.getAuthTag(), body]).toString('base64')
-    },
+    seal: (purpose, name, text) => sealText(first(purpose).cipher, text, name),
     open(purpose, name, sealed) {
-      const bytes = Buffer.from(sealed, 'base64')
-      if (bytes.length < nonceBytes + tagBytes) return null
-      for (const keys of keysOf(purpose)) {
-        const text = opened(keys, name, bytes)
+      for (const { cipher } of keysOf(purpose)) {
+        const text = unsealText(cipher, sealed, name)
         if (text !== null) return text
       }
       return null
     },
-    isCurrent(purpose, name, sealed) {
-      const bytes = Buffer.from(sealed, 'base64')
-      return bytes.length >= nonceBytes + tagBytes && opened(first(purpose), name, bytes) !== null
-    },
+    isCurrent: (purpose, name, sealed) => unsealText(first(purpose).cipher, sealed, name) !== null,
     mac: (purpose, text) => macOf(first(purpose), text),
     macs: (purpose, text) => keysOf(purpose).map((keys) => macOf(keys, text)),
     verifies(purpose, text, code) {
@@ -98,16 +78,5 @@ export function createSeal(secrets: readonly string[]): Seal {
 }
 
 function derived(secret: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32))
-}
-
-function opened(keys: Keys, name: string, bytes: Buffer): string | null {
-  const tagAt = nonceBytes + tagBytes
-  try {
-    const decipher = createDecipheriv(cipher, keys.cipher, bytes.subarray(0, nonceBytes))
-    decipher.setAAD(Buffer.from(name)).setAuthTag(bytes.subarray(nonceBytes, tagAt))
-    return Buffer.concat([decipher.update(bytes.subarray(tagAt)), decipher.final()]).toString('utf8')
-  } catch {
-    return null
-  }
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, sealKeyBytes))
 }

@@ -92,7 +92,7 @@ export class CredentialsOpener {
 
   /** Seals everything with a new key. */
   async rotate(): Promise<Rotation> {
-    const [vault, { makeSealingKey }] = await Promise.all([this.vault(), import('./vault/sealing.ts')])
+    const [vault, { makeSealingKey }] = await Promise.all([this.vault(), import('./vault/sealing-key.ts')])
     return vault.rotate(makeSealingKey)
   }
 

@@ -4,12 +4,13 @@ import { chmodSync, cpSync, existsSync, readFileSync, rmSync, statSync, writeFil
 import { join } from 'node:path'
 import { keyFile } from '../../src/credentials/vault/key-file.ts'
 import { rowId, sealedRow } from '../../src/credentials/vault/row.ts'
-import { makeSealingKey, seal, sealingKeyIn, unseal } from '../../src/credentials/vault/sealing.ts'
+import { makeSealingKey, sealingKeyIn } from '../../src/credentials/vault/sealing-key.ts'
 import { givenKeys, passingKeys } from '../../src/credentials/vault/sealing-keys.ts'
 import { Vault } from '../../src/credentials/vault/vault.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { openSqliteStore } from '../../src/registry/storage/sqlite.ts'
 import { createMemoryStore, type DefinitionStore, StoreError } from '../../src/registry/storage/store.ts'
+import { sealText, unsealText } from '../../src/runtime/sealed-text.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const secret = 'canary-5f1c-value'
@@ -34,22 +35,22 @@ describe('a text that is sealed', () => {
   const key = makeSealingKey()
 
   test('opens with its key and what it was bound to', () => {
-    expect(unseal(key, seal(key, secret, 'bound'), 'bound')).toBe(secret)
-    expect(unseal(key, seal(key, '', 'bound'), 'bound')).toBe('')
+    expect(unsealText(key.bytes, sealText(key.bytes, secret, 'bound'), 'bound')).toBe(secret)
+    expect(unsealText(key.bytes, sealText(key.bytes, '', 'bound'), 'bound')).toBe('')
   })
 
   test.each([
-    { why: 'another key', open: (sealed: string) => unseal(makeSealingKey(), sealed, 'bound') },
-    { why: 'bound to something else', open: (sealed: string) => unseal(key, sealed, 'other') },
-    { why: 'one bit is another', open: (sealed: string) => unseal(key, flipped(sealed), 'bound') },
-    { why: 'its end is cut', open: (sealed: string) => unseal(key, sealed.slice(0, -8), 'bound') },
-    { why: 'it is no sealed text', open: () => unseal(key, 'aGVsbG8=', 'bound') },
+    { why: 'another key', open: (sealed: string) => unsealText(makeSealingKey().bytes, sealed, 'bound') },
+    { why: 'bound to something else', open: (sealed: string) => unsealText(key.bytes, sealed, 'other') },
+    { why: 'one bit is another', open: (sealed: string) => unsealText(key.bytes, flipped(sealed), 'bound') },
+    { why: 'its end is cut', open: (sealed: string) => unsealText(key.bytes, sealed.slice(0, -8), 'bound') },
+    { why: 'it is no sealed text', open: () => unsealText(key.bytes, 'aGVsbG8=', 'bound') },
   ])('opens not when $why', ({ open }) => {
-    expect(open(seal(key, secret, 'bound'))).toBeNull()
+    expect(open(sealText(key.bytes, secret, 'bound'))).toBeNull()
   })
 
   test('is another each time', () => {
-    expect(seal(key, secret, '')).not.toBe(seal(key, secret, ''))
+    expect(sealText(key.bytes, secret, '')).not.toBe(sealText(key.bytes, secret, ''))
   })
 
   test.each([

@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { errorCode, systemReason } from '../../errors.ts'
-import { makeSealingKey, type SealingKey } from './sealing.ts'
+import { makeSealingKey, type SealingKey } from './sealing-key.ts'
 import { keysIn, locked, type SealingKeys } from './sealing-keys.ts'
 
 const fileBytesMax = 4 * 1024

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { type SealingKey, seal, unseal } from './sealing.ts'
+import { sealText, unsealText } from '../../runtime/sealed-text.ts'
+import type { SealingKey } from './sealing-key.ts'
 
 const text = (maxLength: number) => Type.String({ maxLength })
 
@@ -44,12 +45,12 @@ export function rowOf(id: string, record: string): Row | null {
 /** The row with this value in it. */
 export function sealedRow(facts: Omit<Row, 'key' | 'sealed'>, value: string, key: SealingKey): Row {
   const row = { ...facts, key: key.id }
-  return { ...row, sealed: seal(key, value, boundOf(row)) }
+  return { ...row, sealed: sealText(key.bytes, value, boundOf(row)) }
 }
 
 /** Its value; null where it was sealed with another key, or anything of the row was changed since. */
 export function openedRow(row: Row, key: SealingKey): string | null {
-  return unseal(key, row.sealed, boundOf(row))
+  return unsealText(key.bytes, row.sealed, boundOf(row))
 }
 
 /** All that is said of it in clear: a row cannot be made another's, another server's or an older one's. */

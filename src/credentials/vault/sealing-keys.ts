@@ -3,7 +3,7 @@
  * was sealed before, until that is sealed anew.
  */
 import { GatewayError } from '../../errors.ts'
-import { makeSealingKey, type SealingKey, sealingKeyIn } from './sealing.ts'
+import { makeSealingKey, type SealingKey, sealingKeyIn } from './sealing-key.ts'
 
 export interface SealingKeys {
   /** In words, for people: `secrets.key_file (/var/lib/…)`. */

@@ -5,7 +5,7 @@
 import { GatewayError } from '../../errors.ts'
 import type { DefinitionStore } from '../../registry/storage/store.ts'
 import { openedRow, type Row, rowId, rowOf, sealedRow } from './row.ts'
-import type { SealingKey } from './sealing.ts'
+import type { SealingKey } from './sealing-key.ts'
 import { locked, type SealingKeys } from './sealing-keys.ts'
 
 /** A credential, opened. */
