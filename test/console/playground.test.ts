@@ -1,4 +1,4 @@
-/** Trying a server by hand in the console: what a client sees, in a real browser. `bun run test:long:console:playground`. */
+/** Trying a server by hand in the console: what a client sees, in a real browser. `bun run test:long:console`. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Page } from 'playwright-core'
 import type { RunningGateway } from '../support/gateway.ts'
