@@ -93,7 +93,7 @@ export async function startGateway(source: ConfigurationSource, worker?: WorkerL
   const { rules, exposure } = rulesOf(config, log)
   const { store, lock, cluster, abandon, ...place } = await openStoreOrCluster(config, version, log, worker)
   // What clients have open: sessions, and the requests that stand alone.
-  const ledger = new ByteLedger(bounds, () => Bun.gc(true))
+  const ledger = new ByteLedger(bounds)
   const sessions = new Sessions(bounds, ledger)
   const requests = new ModernRequests<ModernCallDriver>(bounds, ledger)
   // The servers behind the gateway.

@@ -6,6 +6,7 @@
  * leaves lying, an answer of which it has read nothing for seconds, gives way to what comes after it: the client's
  * own first, then those of the clients that hold most. Everything else stays, and what finds no room is refused.
  */
+import { largeGarbage } from './large-garbage.ts'
 
 /** A text or an answer of less than this is not entered for as long as a call takes: small calls pay nothing. */
 export const heldBytesMin = 64 * 1024
@@ -20,10 +21,6 @@ export interface LedgerBounds {
 /** So long an answer may stand still before it is given up: whoever reads, however slowly, keeps its own. */
 const stalledMs = 5_000
 
-/** What is worth a collection, and how often one may be asked for. */
-const collectBytesMin = 16 * 1024 * 1024
-const collectEveryMs = 100
-
 /** What one client holds. */
 interface Account {
   bytes: number
@@ -34,17 +31,18 @@ interface Account {
 export class ByteLedger {
   readonly #bounds: LedgerBounds
   readonly #accounts = new Map<string, Account>()
-  readonly #collect: () => void
+  readonly #discarded: (bytes: number) => void
   readonly #nowMs: () => number
-  #collectedAtMs = Number.NEGATIVE_INFINITY
-  /** Since then. */
-  #refusedBytes = 0
   #bytes = 0
 
-  /** `collect` is a full collection; `nowMs` is monotonic. */
-  constructor(bounds: LedgerBounds, collect = (): void => {}, nowMs = (): number => performance.now()) {
+  /** `discarded` hears of the bytes that were refused or given up; `nowMs` is monotonic. */
+  constructor(
+    bounds: LedgerBounds,
+    discarded = (bytes: number): void => largeGarbage.discarded(bytes),
+    nowMs = (): number => performance.now(),
+  ) {
     this.#bounds = bounds
-    this.#collect = collect
+    this.#discarded = discarded
     this.#nowMs = nowMs
   }
 
@@ -79,8 +77,8 @@ export class ByteLedger {
     if (more > 0) {
       const going = this.#wouldGoFor(account, more, nowMs)
       // What was refused more is thrown away whole.
-      if (going === null) this.#collectSoon(entry.bytes + more, nowMs)
-      else if (going.length > 0) this.#collectSoon(more, nowMs)
+      if (going === null) this.#discarded(entry.bytes + more)
+      else if (going.length > 0) this.#discarded(more)
       if (going === null) return false
       for (const given of going) {
         given.close()
@@ -100,18 +98,6 @@ export class ByteLedger {
     if (account.bytes > 0) this.#accounts.set(entry.client, account)
     else this.#accounts.delete(entry.client)
     return true
-  }
-
-  /**
-   * What was refused or given up is garbage of many megabytes, and the collector does not see how large it is
-   * (measured: 388 MiB resident where 306 are enough). A full collection stops everything for 10 to 30 ms.
-   */
-  #collectSoon(bytes: number, nowMs: number): void {
-    this.#refusedBytes += bytes
-    if (this.#refusedBytes < collectBytesMin || nowMs - this.#collectedAtMs < collectEveryMs) return
-    this.#refusedBytes = 0
-    this.#collectedAtMs = nowMs
-    setImmediate(this.#collect)
   }
 
   /** What would be given up so that an account may have so many bytes more; null when that would not do. */

@@ -129,21 +129,12 @@ describe('an answer', () => {
   })
 })
 
-test('a collection is asked for when many megabytes were refused, and not again at once', async () => {
-  let collections = 0
-  let nowMs = 0
-  const ledger = new ByteLedger(
-    bounds,
-    () => collections++,
-    () => nowMs,
-  )
-  for (const bytes of [1_000, 16 << 20, 16 << 20, 32 << 20]) ledger.hold('a', bytes)
-  await new Promise(setImmediate)
-  expect(collections).toBe(1)
-  nowMs = 250
-  ledger.hold('a', 32 << 20)
-  await new Promise(setImmediate)
-  expect(collections).toBe(2)
+test('what was refused or given up is told by its size, to be collected', () => {
+  const discarded: number[] = []
+  const ledger = new ByteLedger(bounds, (bytes) => discarded.push(bytes))
+  ledger.hold('a', 10)
+  ledger.hold('a', bounds.heldBytesPerClientMax + 1)
+  expect(discarded).toEqual([bounds.heldBytesPerClientMax + 1])
 })
 
 test.each([

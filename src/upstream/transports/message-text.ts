@@ -19,6 +19,11 @@ export function looksLikeObject(text: string): boolean {
   return objectStart.test(text) && text.trimEnd().endsWith('}')
 }
 
+/** True when a text of which the end is missing can only be meant as a JSON object. */
+export function beginsObject(head: string): boolean {
+  return objectStart.test(head)
+}
+
 /**
  * The messages of a text: one object, or the elements of a batch (2025-03-26 lets a server send several
  * responses and notifications in one array), cut out so that digits stay as they came. null when it is neither,

@@ -2,6 +2,7 @@
 import { noRoomError } from '../../../errors.ts'
 import { createSseParser, type SseParser, type SseSink } from '../../../protocol/sse-frames.ts'
 import { heldBytesMin, type LedgerEntry } from '../../../runtime/byte-ledger.ts'
+import { largeGarbage } from '../../../runtime/large-garbage.ts'
 import { costs, type ServerBudget } from '../flood-guard.ts'
 import { messagesIn } from '../message-text.ts'
 import type { HttpAnswer } from './client/answer/answer.ts'
@@ -89,7 +90,10 @@ class EventBody {
       retry(delayMs) {
         cursor.retryMs = Math.min(delayMs, retryMsMax)
       },
-      oversized: (head, tail) => sink.oversized(head, tail),
+      oversized(head, tail) {
+        largeGarbage.discarded(reading.eventBytesMax)
+        sink.oversized(head, tail)
+      },
     })
   }
 

@@ -2,8 +2,9 @@
 import type { Readable } from 'node:stream'
 import { type MessagePieces, requestIdOfAnswer } from '../../../protocol/large-answer.ts'
 import { createLineSplitter } from '../../../protocol/line-frames.ts'
+import { largeGarbage } from '../../../runtime/large-garbage.ts'
 import { FloodGuard, type Pausable, ServerBudget } from '../flood-guard.ts'
-import { looksLikeObject } from '../message-text.ts'
+import { beginsObject } from '../message-text.ts'
 
 /** What is kept of a line that is no message. */
 const noiseLineBytesMax = 64 * 1024
@@ -41,9 +42,10 @@ export function readChildOutput(stream: Readable, lineBytesMax: number, sink: Ou
       overflow: (head) => {
         skippedHead = head
         skipping = true
-        if (looksLikeObject(head))
+        if (beginsObject(head)) {
+          largeGarbage.discarded(lineBytesMax)
           sink.noise('', `(a line of more than ${lineBytesMax} bytes on stdout was skipped)`)
-        else sink.noise(head, '… (the rest of a very long line was skipped)')
+        } else sink.noise(head, '… (the rest of a very long line was skipped)')
       },
       skipped: (tail) => {
         skipping = false

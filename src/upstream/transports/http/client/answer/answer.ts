@@ -2,6 +2,7 @@
 import { errorCode, GatewayError, noRoomError } from '../../../../../errors.ts'
 import { type MessagePieces, textOf } from '../../../../../protocol/large-answer.ts'
 import { heldBytesMin, type LedgerEntry } from '../../../../../runtime/byte-ledger.ts'
+import { largeGarbage } from '../../../../../runtime/large-garbage.ts'
 import { meansUnsent, reachRemedy } from './remedy.ts'
 
 /**
@@ -72,6 +73,7 @@ export class ArrivingBytes {
     for (let piece = await answer.next(); piece !== null; piece = await answer.next()) {
       bytes += piece.length
       if (bytes > bytesMax) {
+        largeGarbage.discarded(bytes)
         answer.discard()
         return null
       }
