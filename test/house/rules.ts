@@ -94,7 +94,7 @@ const mayUse: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   'upstream/transports/stdio': { ...upstream, 'upstream/transports': 'values' },
   'upstream/transports/http': { ...upstream, 'upstream/transports': 'values' },
   config: { protocol: 'values', net: 'values', errors: 'values', registry: 'values' },
-  registry: { protocol: 'values', net: 'values', errors: 'values', config: 'types' },
+  registry: { runtime: 'values', protocol: 'values', net: 'values', errors: 'values', config: 'types' },
   identity: {
     ...everywhere,
     config: 'types',

@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { errorCode, systemReason } from '../../errors.ts'
+import { syncDirectory } from '../../runtime/sync-directory.ts'
 import { makeSealingKey, type SealingKey } from './sealing-key.ts'
 import { keysIn, locked, type SealingKeys } from './sealing-keys.ts'
 
@@ -105,19 +106,5 @@ function write(
   } catch (thrown) {
     rmSync(next, { force: true })
     throw locked(`${place} cannot be written: ${systemReason(thrown)}`)
-  }
-}
-
-/** A new name outlives a lost power only once its directory is on disk. */
-function syncDirectory(directory: string): void {
-  try {
-    const descriptor = openSync(directory, 'r')
-    try {
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch {
-    // Some systems do not sync directories.
   }
 }

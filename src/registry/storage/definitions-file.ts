@@ -24,6 +24,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, reasonOf } from '../../errors.ts'
+import { syncDirectory } from '../../runtime/sync-directory.ts'
 import type { ServerDefinition } from '../definition.ts'
 import { parseDefinition } from '../definition-schema.ts'
 import { sentenceOf } from '../problems.ts'
@@ -226,20 +227,6 @@ function writeRecords(database: Database, recorded: readonly [string, string, st
     for (const row of recorded) insert.run(...row)
   })()
   insert.finalize()
-}
-
-/** A new name in a directory outlives a lost power only once the directory is on disk too. */
-function syncDirectory(directory: string): void {
-  try {
-    const descriptor = openSync(directory, 'r')
-    try {
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch {
-    // Some systems do not sync directories. The change itself is made.
-  }
 }
 
 export function definitionOf(row: Row, path: string): ServerDefinition {
