@@ -172,12 +172,15 @@ export class Cluster implements ClusterCore {
   async begin(gateway: LiveGateway & LimitedParts): Promise<void> {
     this.#gateway = gateway
     for (const changes of this.#changes.splice(0)) this.#stored(changes)
-    await this.membership.start()
     const { directory, membership, seal } = this
     const { sessions, servers, bounds, access } = gateway
     const core = { directory, membership, seal, leaseMs: this.#leaseMs }
-    this.#limits = new ClusterLimits({ ...core, sessions, servers, bounds })
-    access.sharedRates = this.#limits
+    // Calls that come before this process is a member wait, so that they count as well.
+    const limits = new ClusterLimits({ ...core, sessions, servers, bounds })
+    this.#limits = limits
+    access.sharedRates = limits
+    await membership.start()
+    await limits.begin()
     this.#begun(gateway)
   }
 

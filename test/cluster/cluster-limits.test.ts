@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { MemoryDirectory } from '../../src/cluster/directory/memory-directory.ts'
 import { ClusterLimits } from '../../src/cluster/limits/cluster-limits.ts'
 import { GatewayError } from '../../src/errors.ts'
+import { CallCounters } from '../../src/upstream/server/counters.ts'
 import { poll } from '../support/gateway.ts'
 import { joined, type TestMember } from './members.ts'
 
@@ -27,7 +28,7 @@ class Replica {
     countOfClient: (client: string): number => this.sessions.open.filter((one) => one === client).length,
     room: null as ((client: string) => Promise<() => void>) | null,
   }
-  readonly counters = { inFlight: 0, sharedMax: Number.POSITIVE_INFINITY }
+  readonly counters = new CallCounters('a', 1_000, { requestStarted() {}, requestEnded() {} })
   readonly member: TestMember
   readonly limits: ClusterLimits
 
@@ -46,6 +47,11 @@ class Replica {
     opened.push({ member, limits: this.limits })
   }
 
+  async begin(): Promise<this> {
+    await this.limits.begin()
+    return this
+  }
+
   async openSession(client: string): Promise<boolean> {
     try {
       const leave = await this.sessions.room?.(client)
@@ -60,9 +66,23 @@ class Replica {
 
   /** Begins a call where that is allowed. */
   call(): boolean {
-    if (this.counters.inFlight >= this.counters.sharedMax) return false
-    this.counters.inFlight++
-    return true
+    try {
+      this.counters.started()
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Begins one as requests do: where there is no room, when there may be some. */
+  async patientCall(): Promise<boolean> {
+    const { room } = this.counters
+    if (room !== null) await room
+    return this.call()
+  }
+
+  end(calls = 1): void {
+    for (let ended = 0; ended < calls; ended++) this.counters.ended(1, 'ok')
   }
 }
 
@@ -70,7 +90,9 @@ async function three(): Promise<[Replica, Replica, Replica]> {
   const memory = new MemoryDirectory()
   const members = [await joined(memory), await joined(memory), await joined(memory)] as const
   await Promise.all(members.map(({ cluster }) => cluster.membership.refresh()))
-  return [new Replica(members[0]), new Replica(members[1]), new Replica(members[2])]
+  const [one, two, three] = members.map((member) => new Replica(member).begin())
+  if (one === undefined || two === undefined || three === undefined) throw new Error('unreachable')
+  return await Promise.all([one, two, three])
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
@@ -116,7 +138,7 @@ describe('calls in flight', () => {
       }
       expect(sum(replicas.map(({ counters }) => counters.inFlight))).toBeLessThanOrEqual(12)
       await Bun.sleep(20)
-      for (const { counters } of replicas) counters.inFlight = Math.max(0, counters.inFlight - (round % 2))
+      for (const replica of replicas) replica.end(Math.min(replica.counters.inFlight, round % 2))
     }
   })
 
@@ -128,6 +150,94 @@ describe('calls in flight', () => {
       }
       return one.counters.inFlight >= 12 - others.length * 2
     })
+  })
+
+  test('wait where others keep room in hand, and all of the bound may be at one replica', async () => {
+    const [one, two] = await three()
+    const begun = await Promise.all(Array.from({ length: 12 }, () => one.patientCall()))
+    expect(begun.filter(Boolean)).toHaveLength(12)
+    // Nothing is left: whoever waits is refused after a while, and takes none that is somebody's.
+    const startedMs = performance.now()
+    expect(await two.patientCall()).toBe(false)
+    expect(performance.now() - startedMs).toBeWithin(400, 5_000)
+    expect(one.counters.inFlight + two.counters.inFlight).toBe(12)
+  })
+
+  test('wait for one of another replica to end', async () => {
+    const [one, two] = await three()
+    await Promise.all(Array.from({ length: 12 }, () => one.patientCall()))
+    const waiting = two.patientCall()
+    await Bun.sleep(50)
+    one.end()
+    expect(await waiting).toBe(true)
+    expect(two.counters.inFlight).toBe(1)
+  })
+
+  test('are never more than their bound while replicas rush and wait at the same time', async () => {
+    const replicas = await three()
+    let over = false
+    let most = 0
+    const look = setInterval(() => {
+      most = Math.max(most, sum(replicas.map(({ counters }) => counters.inFlight)))
+    }, 1)
+    let refused = 0
+    let ran = 0
+    // Fewer clients than the bound, all of them at one replica for a while, then at the next one.
+    const clients = Array.from({ length: 10 }, async () => {
+      for (let at = 0; !over; at++) {
+        const replica = replicas[Math.floor(at / 10) % 3]
+        if (replica === undefined || !(await replica.patientCall())) {
+          refused++
+          continue
+        }
+        await Bun.sleep(2)
+        replica.end()
+        ran++
+      }
+    })
+    await Bun.sleep(1_500)
+    over = true
+    await Promise.all(clients)
+    clearInterval(look)
+    expect(most).toBeLessThanOrEqual(12)
+    expect(refused).toBe(0)
+    expect(ran).toBeGreaterThan(200)
+  })
+
+  test('are refused at once where nobody answers who could give room', async () => {
+    const [one] = await three()
+    while (one.call()) {
+      // As many as it may.
+    }
+    one.member.directory.cut(true)
+    const startedMs = performance.now()
+    expect(await one.patientCall()).toBe(false)
+    expect(performance.now() - startedMs).toBeLessThan(100)
+  })
+
+  test('come after those that wait already', async () => {
+    const [one] = await three()
+    await Promise.all(Array.from({ length: 12 }, () => one.patientCall()))
+    const order: number[] = []
+    const waiting = [1, 2, 3].map((at) => one.patientCall().then((began) => began && order.push(at)))
+    one.end(3)
+    // There is room again, and it is theirs.
+    const late = one.patientCall().then((began) => began && order.push(4))
+    await Promise.all(waiting)
+    expect(order).toEqual([1, 2, 3])
+    one.end(1)
+    await late
+    expect(order).toEqual([1, 2, 3, 4])
+  })
+
+  test('have their share before the first one comes', async () => {
+    const memory = new MemoryDirectory()
+    const member = await joined(memory)
+    const replica = new Replica(member)
+    // Not a member yet: nobody knows of what would run.
+    expect(replica.call()).toBe(false)
+    await replica.begin()
+    expect(replica.call()).toBe(true)
   })
 
   test('keep to a share once the leases of all have ended without a directory', async () => {

@@ -6,7 +6,8 @@
 import type { Readmission } from '../../http/context.ts'
 import type { Access } from '../../http/hooks/access.ts'
 import type { AccessRecorder } from '../../http/hooks/access-log.ts'
-import type { McpParts } from '../../http/routes/mcp.ts'
+import type { Asked, Elsewhere } from '../../http/routes/elsewhere.ts'
+import { isGroup, type McpParts } from '../../http/routes/mcp.ts'
 import { messageHandler, sseHandler } from '../../http/routes/sse.ts'
 import { streamHandler } from '../../http/routes/stream.ts'
 import type { Directory } from '../directory/directory.ts'
@@ -85,7 +86,7 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   mcp.sessions.isAlone = false
   mcp.sessions.newId = (init) => elsewhere.newId(init)
   mcp.requests.statePrefix = statePrefixOf(instance)
-  mcp.elsewhere = elsewhere
+  mcp.elsewhere = awaitingRoom(elsewhere)
   const listener = new InternalListener({
     address: membership.self.address,
     ...{ instance, seal },
@@ -146,4 +147,32 @@ async function handOverTo(peer: Peer, text: string, forwarder: Forwarder, signer
   if (sent.kind !== 'answered') return false
   await sent.response.body?.cancel()
   return sent.response.status === 204
+}
+
+/**
+ * The same as `inner`, which decides where a request is served; what is served here waits while all members together
+ * have room for it and this one has not yet.
+ */
+function awaitingRoom(inner: Elsewhere): Elsewhere {
+  return {
+    opened: (session) => inner.opened(session),
+    answer(asked) {
+      const answering = inner.answer(asked)
+      return answering === null ? roomFor(asked) : answered(answering, asked)
+    },
+  }
+}
+
+async function answered(answering: Promise<Response | null>, asked: Asked): Promise<Response | null> {
+  const answer = await answering
+  if (answer !== null) return answer
+  const room = roomFor(asked)
+  return room === null ? null : await room
+}
+
+/** Null, nearly always. Which member of a group is asked is not known here: its session waits by itself. */
+function roomFor({ inbound, target }: Asked): Promise<null> | null {
+  if (inbound?.message?.kind !== 'request' || isGroup(target)) return null
+  const { room } = target.counters
+  return room === null ? null : room.then(() => null)
 }

@@ -7,10 +7,11 @@ import type { ServersListener } from '../../upstream/server/servers.ts'
 import type { Directory, SharedRate } from '../directory/directory.ts'
 import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
+import { CallSlots, type CountedServers } from './call-slots.ts'
 
 export interface ClusterLimitsParts {
   readonly directory: Directory
-  readonly membership: Pick<Membership, 'members' | 'self'>
+  readonly membership: Pick<Membership, 'members' | 'self' | 'state'>
   readonly seal: Seal
   readonly leaseMs: number
   /** Those in force. */
@@ -25,20 +26,10 @@ export interface ClusterLimitsParts {
     countOfClient(clientKey: string): number
     room: ((clientKey: string) => Promise<() => void>) | null
   }
-  /** What is in flight here, and who holds it to a bound. */
-  readonly servers: {
-    list(): readonly { readonly name: string; readonly counters: InFlight }[]
-    callsInFlight(): ReadonlyMap<string, number>
+  readonly servers: CountedServers & {
     /** A server that has come, or is in the place of another, asks at once for what it may do. */
     subscribe(listener: ServersListener): void
   }
-}
-
-/** The calls of one server. */
-export interface InFlight {
-  readonly inFlight: number
-  /** How many all replicas together leave to this one; infinity where it is alone. */
-  sharedMax: number
 }
 
 /** What is leased of one bound. */
@@ -52,40 +43,47 @@ interface Lease {
 
 /** Slots that are not used are told again so often, well within the time for which they are known. */
 const tellAgainMs = 15_000
-/** A bound that a replica meets is asked for again after this long. */
-const askAgainMs = 200
 const clientsMax = 10_000
 const sweepMs = 250
 
 export class ClusterLimits {
   readonly #parts: ClusterLimitsParts
-  readonly #inFlight = new Map<string, Lease>()
+  readonly #calls: CallSlots
   /** By client; what is leased for each. */
   readonly #clients = new Map<string, Lease>()
   readonly #sessions: Lease = newLease()
   /** Sessions that are being opened. */
   #opening = 0
   readonly #openingOf = new Map<string, number>()
-  /** Monotonic: when the directory was last seen to answer. */
-  #upAtMs = Number.NEGATIVE_INFINITY
   readonly #timer: ReturnType<typeof setInterval>
 
   constructor(parts: ClusterLimitsParts) {
     this.#parts = parts
+    const { directory, membership, leaseMs, servers } = parts
+    const bound = () => {
+      const max = parts.bounds.inFlightPerServerMax
+      return { max, share: this.shareOf(max) }
+    }
+    this.#calls = new CallSlots({ directory, membership, leaseMs, servers, bound })
     this.#timer = setInterval(() => this.#sweep(performance.now()), sweepMs)
     this.#timer.unref()
     parts.sessions.room = (clientKey) => this.sessionRoom(clientKey)
-    const asked = (): void => this.#sweepServers(performance.now())
+    const asked = (): void => this.#calls.sweep(performance.now())
     parts.servers.subscribe({
       ...{ added: asked, replaced: asked, stateChanged: asked },
       removed() {},
       leaving() {},
     })
-    this.#sweepServers(performance.now())
+  }
+
+  /** From here on this replica is a member. Resolves when it knows what it may do. */
+  begin(): Promise<void> {
+    return this.#calls.begin()
   }
 
   close(): void {
     clearInterval(this.#timer)
+    this.#calls.close()
   }
 
   /** The part of a bound, or of a rate, that each replica keeps to while the directory is away. */
@@ -146,58 +144,13 @@ export class ClusterLimits {
 
   #sweep(nowMs: number): void {
     const { bounds, sessions } = this.#parts
-    this.#sweepServers(nowMs)
+    this.#calls.sweep(nowMs)
     this.#giveBack('sessions', this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
     for (const [clientKey, lease] of this.#clients) {
       const used = sessions.countOfClient(clientKey) + (this.#openingOf.get(clientKey) ?? 0)
       this.#giveBack(`sessions ${this.#nameOf(clientKey)}`, lease, used, bounds.sessionsPerClientMax, nowMs)
       if (used === 0 && !lease.asking && lease.wanted === 0) this.#clients.delete(clientKey)
     }
-  }
-
-  #sweepServers(nowMs: number): void {
-    if (this.#parts.directory.isUp) this.#upAtMs = nowMs
-    const { bounds, servers } = this.#parts
-    const max = bounds.inFlightPerServerMax
-    const inFlight = servers.callsInFlight()
-    const names = new Set<string>()
-    for (const { name, counters } of servers.list()) {
-      names.add(name)
-      let lease = this.#inFlight.get(name)
-      if (lease === undefined) {
-        // Nothing, for the moment until that is known: others may have all of it.
-        lease = newLease()
-        this.#inFlight.set(name, lease)
-      }
-      const used = inFlight.get(name) ?? 0
-      // As much as is used, and room for a rush: half of the bound lies ready at all replicas together.
-      const spare = Math.max(1, Math.ceil(this.shareOf(max) / 2))
-      const wanted = Math.min(max, used + spare)
-      const isLong = !lease.asking && wanted < lease.granted - spare
-      // What is given back is used no more before others have it.
-      if (isLong) lease.granted = wanted
-      this.#bind(lease, counters, used)
-      const sinceMs = nowMs - lease.askedAtMs
-      const isShort = wanted > lease.granted && sinceMs >= askAgainMs
-      if (!lease.asking && (isShort || isLong || sinceMs >= tellAgainMs))
-        void this.#ask(`calls ${name}`, lease, wanted, max).then(() =>
-          this.#bind(lease, counters, this.#parts.servers.callsInFlight().get(name) ?? 0),
-        )
-    }
-    for (const name of this.#inFlight.keys()) if (!names.has(name)) this.#inFlight.delete(name)
-  }
-
-  /** Of `used`, a server that was replaced may have some: they count as well. */
-  #bind(lease: Lease, counters: InFlight, used: number): void {
-    counters.sharedMax = Math.max(0, this.#allowed(lease) - (used - counters.inFlight))
-  }
-
-  /** What may be used of a lease: while the directory is away, and leases of others end, no more than the share. */
-  #allowed(lease: Lease): number {
-    const { directory, leaseMs, bounds } = this.#parts
-    if (directory.isUp) return lease.granted
-    const share = this.shareOf(bounds.inFlightPerServerMax)
-    return performance.now() - this.#upAtMs < leaseMs ? Math.min(lease.granted, share) : share
   }
 
   #giveBack(name: string, lease: Lease, used: number, max: number, nowMs: number): void {

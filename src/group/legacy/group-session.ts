@@ -88,8 +88,17 @@ export class GroupSession extends SessionMembers {
     return '{}'
   }
 
-  /** Sends it to this member, in these words. */
+  /** Sends it to this member, in these words; where others have the member's room, when there may be some. */
   #direct(exchange: Exchange, server: Server, message: MessageText, ways: GroupWays): void {
+    const { room } = server.counters
+    if (room === null) this.#directNow(exchange, server, message, ways)
+    else
+      void room.then(() => {
+        if (!exchange.done) this.#directNow(exchange, server, message, ways)
+      })
+  }
+
+  #directNow(exchange: Exchange, server: Server, message: MessageText, ways: GroupWays): void {
     const { session } = this.part(server)
     ways.log.group = this.group.name
     ways.log.mcp = server.name

@@ -53,8 +53,25 @@ function send(group: Group, client: GroupRequest, routed: Outcome): Promise<Mode
   return direct(group, client, routed.server, routed)
 }
 
-/** Sends it to this member: the words of `routed`, or where nothing of it is the member's, those of its client. */
+/**
+ * Sends it to this member: the words of `routed`, or where nothing of it is the member's, those of its client. Where
+ * other replicas have the member's room, when there may be some.
+ */
 function direct(
+  group: Group,
+  client: GroupRequest,
+  server: Server,
+  routed: Routed | null,
+): Promise<ModernReply> | RelayedCall {
+  const { room } = server.counters
+  if (room === null) return directNow(group, client, server, routed)
+  return room.then(() => {
+    const answer = directNow(group, client, server, routed)
+    return answer instanceof RelayedCall ? answer.reply : answer
+  })
+}
+
+function directNow(
   group: Group,
   client: GroupRequest,
   server: Server,

@@ -10,6 +10,10 @@ export class CallCounters {
   inFlightMax: number
   /** How many of these other replicas leave to this one; all of them where there are no others. */
   sharedMax = Number.POSITIVE_INFINITY
+  /** Where there are others: resolves when there may be room for a call that finds none. */
+  waitForRoom: (() => Promise<void>) | null = null
+  /** Whether calls wait for that. */
+  isQueued = false
   readonly #metrics: Pick<Metrics, 'requestStarted' | 'requestEnded'>
   #inFlight = 0
   #total = 0
@@ -26,6 +30,12 @@ export class CallCounters {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** Null where a call can be counted in now, or is refused now; otherwise it may wait for this first. */
+  get room(): Promise<void> | null {
+    if (this.waitForRoom === null || this.#inFlight >= this.inFlightMax) return null
+    return this.isQueued || this.#inFlight >= this.sharedMax ? this.waitForRoom() : null
   }
 
   /** Counts a call in; throws IN_FLIGHT_EXHAUSTED at the bound. */
@@ -84,6 +94,10 @@ export class OwnedCallCounters extends CallCounters {
   constructor(name: string, whole: CallCounters) {
     super(name, Number.POSITIVE_INFINITY, { requestStarted() {}, requestEnded() {} })
     this.#whole = whole
+  }
+
+  override get room(): Promise<void> | null {
+    return this.#whole.room
   }
 
   override started(): void {
