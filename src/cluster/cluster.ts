@@ -2,6 +2,7 @@
 import { reasonOf } from '../errors.ts'
 import type { SharedRates } from '../http/hooks/limits.ts'
 import type { OpenedStore } from '../registry/storage/open-store.ts'
+import type { Sharers } from '../registry/storage/sharers.ts'
 import type { StoredChanges } from '../registry/storage/sqlite.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -89,6 +90,7 @@ export interface LiveGateway extends StoredParts {
 
 /** What is kept, and with whom it is shared. */
 export interface OpenedCluster extends OpenedStore {
+  readonly sharers: Sharers
   /** Null where this gateway is alone. */
   readonly cluster: Cluster | null
   /** Gives everything back where the start has failed, and throws what it has failed with. */
@@ -182,6 +184,17 @@ export class Cluster implements ClusterCore {
     await membership.start()
     await limits.begin()
     this.#begun(gateway)
+  }
+
+  /** This member and the others, as processes that share what is stored. */
+  get sharers(): Sharers {
+    const { membership } = this
+    return {
+      self: membership.self.instance,
+      nowMs: () => membership.nowMs(),
+      // Versions before this one have named processes that are no members by UUIDs: of these nothing is known.
+      isGone: (process) => (process.includes('-') ? Promise.resolve(false) : membership.isDead(process)),
+    }
   }
 
   get figures(): ClusterFigures {

@@ -1,6 +1,7 @@
 /** The one door of the cluster: nothing of it is loaded where this gateway is alone. */
 import type { Config } from '../config/schema.ts'
 import { openStore } from '../registry/storage/open-store.ts'
+import { noSharers } from '../registry/storage/sharers.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Cluster, OpenedCluster } from './cluster.ts'
@@ -34,11 +35,12 @@ export async function openStoreOrCluster(
     opened.lock?.release()
     throw thrown
   }
-  if (config.cluster.redis.url === null) return { ...opened, cluster, abandon }
+  if (config.cluster.redis.url === null) return { ...opened, cluster, sharers: noSharers(), abandon }
   try {
     const { joinCluster } = await import('./join-cluster.ts')
     cluster = await joinCluster({ config, store: opened.store, version, log })
-    return { ...opened, store: cluster.shared ?? opened.store, cluster, abandon }
+    const { sharers, shared } = cluster
+    return { ...opened, store: shared ?? opened.store, cluster, sharers, abandon }
   } catch (thrown) {
     return await abandon(thrown)
   }

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts'
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { isUserValueName } from '../registry/secrets/user-values.ts'
+import type { Sharers } from '../registry/storage/sharers.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ListenAddress, UrlPolicy } from '../upstream/transports/http/client/url-guard.ts'
@@ -17,6 +18,8 @@ export interface CredentialsParts {
   readonly log: Log
   /** Those in force. */
   readonly settings: { readonly config: Pick<Config, 'secrets' | 'baseUrl' | 'tls'> }
+  /** The processes that share the store. */
+  readonly sharers: Sharers
   /** The state directory; null where nothing outlives the process. */
   readonly directory: string | null
   readonly servers: () => WaitingServers & {

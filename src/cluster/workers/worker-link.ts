@@ -129,6 +129,7 @@ export class WorkerLink {
     return {
       ...opened,
       cluster,
+      sharers: cluster.sharers,
       async abandon(thrown) {
         await cluster.close()
         opened.store.close()

@@ -8,12 +8,13 @@
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
+import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import { type BearerChallenge, bearerChallenge, unionOf } from './challenge.ts'
 import { type Confirm, entryNames, type LoginVault, loginIn, type StoredLogin } from './stored.ts'
 import { LoginEnded, type TokenEndpoint, TokenRefused } from './token-endpoint.ts'
-import { hasEnded, isFinal, nextLogin, renewalOf } from './token-life.ts'
+import { ClaimWatch, claimOf, hasEnded, isFinal, nextLogin, renewalOf } from './token-life.ts'
 
 /** How a login stands. */
 export type LoginState = 'logged_in' | 'needs_login' | 'needs_consent'
@@ -23,8 +24,8 @@ export interface AccountParts {
   readonly vault: LoginVault
   readonly confirm: Confirm
   readonly log: Log
-  /** Of this process, among those that share the vault. */
-  readonly processId: string
+  /** Those that share the vault. */
+  readonly sharers: Sharers
   /** The token endpoint that a login came from; null where its client is not known any more. */
   endpointOf(definition: ServerDefinition, login: StoredLogin): Promise<TokenEndpoint | null>
   /** A login with the client's own credentials. */
@@ -45,8 +46,6 @@ export interface AccountParts {
 const pausesMs: readonly number[] = [0, 250, 1_000]
 /** After one that has failed, the next is begun no sooner. */
 const failurePauseMs = 2_000
-/** For so long others leave a renewal to the process that has claimed it. */
-const claimMs = 20_000
 const claimPollMs = 50
 /** For so long it is tried to claim one that nobody else has claimed. */
 const claimTriesMs = 2_000
@@ -124,7 +123,7 @@ export class Account implements TokenSource {
   current(): string | null | Promise<string | null> {
     const login = this.#known()
     if (login === null) return null
-    const nowMs = Date.now()
+    const nowMs = this.#parts.sharers.nowMs()
     if (nowMs < this.#renewAtMs || !this.#canRenew(login)) return login.accessToken
     if (!hasEnded(login, nowMs)) {
       // The token counts for a while: nobody waits, and what fails is tried again.
@@ -283,7 +282,7 @@ export class Account implements TokenSource {
   /** Nothing is lost: calls go on as long as the token counts, and the next renewal may fare better. */
   #notRenewed(known: StoredLogin, failure: unknown): GatewayError {
     if (failure instanceof GatewayError && failure.code === 'CREDENTIAL_MISSING') return failure
-    this.#pausedUntilMs = Date.now() + failurePauseMs
+    this.#pausedUntilMs = this.#parts.sharers.nowMs() + failurePauseMs
     const reason = reasonOf(failure)
     this.#parts.log.warn({ mcp: this.server, reason }, 'a token could not be renewed; the login is kept')
     if (failure instanceof TokenRefused) {
@@ -300,7 +299,7 @@ export class Account implements TokenSource {
 
   /** False where somebody else has changed the login meanwhile, and it is to be looked at again. */
   async #refreshOnce(known: StoredLogin): Promise<boolean> {
-    const { processId } = this.#parts
+    const { sharers } = this.#parts
     const claim = await this.#claim(known)
     if (claim === 'done') return true
     const { login: claimed, version } = claim
@@ -308,7 +307,7 @@ export class Account implements TokenSource {
       const endpoint = await this.#parts.endpointOf(this.#definition, claimed)
       if (endpoint === null || claimed.refreshToken === null) throw this.missingError()
       const given = await endpoint.refreshed(claimed.refreshToken)
-      const next = nextLogin(claimed, given)
+      const next = nextLogin(claimed, given, sharers.nowMs())
       try {
         // Somebody has logged out meanwhile, or in anew: that counts.
         const isKept = await this.#parts.confirm(async () => this.#write(next, version))
@@ -330,7 +329,7 @@ export class Account implements TokenSource {
         throw this.missingError()
       }
       const entry = this.#stored()
-      if (entry?.login.refreshing?.by === processId)
+      if (entry?.login.refreshing?.by === sharers.self)
         await this.#parts
           .confirm(async () => this.#write({ ...entry.login, refreshing: null }, entry.version))
           .catch(() => {})
@@ -342,7 +341,8 @@ export class Account implements TokenSource {
   async #claim(
     known: StoredLogin,
   ): Promise<{ readonly login: StoredLogin; readonly version: number } | 'done'> {
-    const { processId } = this.#parts
+    const { sharers } = this.#parts
+    const watch = new ClaimWatch(sharers)
     const untilMs = performance.now() + claimTriesMs
     for (;;) {
       const entry = this.#stored()
@@ -355,12 +355,11 @@ export class Account implements TokenSource {
         this.#adopt(login)
         return 'done'
       }
-      const { refreshing } = login
-      if (refreshing === null || Date.now() >= refreshing.untilMs || refreshing.by === processId) {
-        const claim = { ...login, refreshing: { by: processId, untilMs: Date.now() + claimMs } }
+      if (watch.isFree(login)) {
+        const claim = { ...login, refreshing: claimOf(sharers) }
         const isMine = await this.#parts.confirm(async () => this.#write(claim, version)).catch(() => false)
         const claimed = isMine ? this.#stored() : null
-        if (claimed?.login.refreshing?.by === processId) return claimed
+        if (claimed?.login.refreshing?.by === sharers.self) return claimed
         if (performance.now() >= untilMs)
           throw new GatewayError('STORE_UNAVAILABLE', 'The login cannot be claimed for its renewal.')
       }

@@ -34,6 +34,8 @@ export interface LoginParts {
   readonly vault: LoginVault
   readonly confirm: Confirm
   readonly log: Log
+  /** The wall clock of all that share the vault. */
+  nowMs(): number
   /** For a login that begins now: everything is asked for anew. */
   open(account: Account): Promise<OpenedAuthority>
   /** For one that has begun. */
@@ -91,7 +93,7 @@ export class Logins {
       scopes: [...scopes],
       browser: browser === null ? null : digestOf(browser),
       session,
-      untilMs: Date.now() + pendingMs,
+      untilMs: this.#parts.nowMs() + pendingMs,
     }
     this.#makeRoom(account)
     const { vault, confirm } = this.#parts
@@ -133,7 +135,7 @@ export class Logins {
     const entry = found === undefined ? null : vault.read(found.owner, found.server, name)
     const pending = entry === null ? null : pendingIn(entry.value)
     const account = found === undefined ? null : this.#parts.account(found.owner, found.server)
-    if (pending === null || account === null || Date.now() >= pending.untilMs) throw notBegun()
+    if (pending === null || account === null || this.#parts.nowMs() >= pending.untilMs) throw notBegun()
     if (pending.origin !== originOf(account.definition)) throw notBegun()
     if (path !== null && !pending.redirectUrl.endsWith(path)) throw notBegun()
     if (!isSameBrowser(pending, browser, path === null)) throw notBegun(pending.browser === null)
@@ -147,7 +149,10 @@ export class Logins {
       const { authority, clientId, endpoint } = await this.#parts.reopen(account, pending)
       const { verifier, redirectUrl, scopes } = pending
       const given = await endpoint.withCode(parameters, { state, verifier, redirectUrl })
-      await account.keep(loginOf(pending.origin, authority, clientId, scopes, given), 'a person')
+      await account.keep(
+        loginOf(pending.origin, authority, clientId, scopes, given, this.#parts.nowMs()),
+        'a person',
+      )
       log.info(
         { mcp: account.server, owner: account.owner, issuer: authority.issuer },
         'logged in at a server',
@@ -195,7 +200,7 @@ export class Logins {
   async makeTicket(account: Account): Promise<string> {
     const ticket = randomText()
     this.#makeRoom(account)
-    const text = JSON.stringify({ untilMs: Date.now() + pendingMs })
+    const text = JSON.stringify({ untilMs: this.#parts.nowMs() + pendingMs })
     const { vault, confirm } = this.#parts
     const name = entryNames.ticket + digestOf(ticket)
     await confirm(async () => vault.write(account.owner, account.server, name, text, null))
@@ -208,7 +213,7 @@ export class Logins {
     const name = entryNames.ticket + digestOf(ticket)
     const entry = vault.read(account.owner, account.server, name)
     const known = entry === null ? null : ticketIn(entry.value)
-    return known !== null && Date.now() < known.untilMs
+    return known !== null && this.#parts.nowMs() < known.untilMs
   }
 
   /** The same, and takes it away: true for one of those who ask. */
@@ -239,7 +244,10 @@ export class Logins {
       try {
         const given = await endpoint.withDevice(deviceCode)
         if (watch.cancelled) return
-        await account.keep(loginOf(origin, authority, clientId, scopes, given), 'a person')
+        await account.keep(
+          loginOf(origin, authority, clientId, scopes, given, this.#parts.nowMs()),
+          'a person',
+        )
         this.#parts.log.info({ mcp: account.server, issuer: authority.issuer }, 'logged in at a server')
         return
       } catch (thrown) {
@@ -270,7 +278,7 @@ export class Logins {
       for (const { name } of vault.list({ owner, server, prefix })) {
         const text = vault.read(owner, server, name)?.value ?? ''
         const untilMs = (pendingIn(text) ?? ticketIn(text))?.untilMs ?? 0
-        if (Date.now() >= untilMs) vault.delete(owner, server, name)
+        if (this.#parts.nowMs() >= untilMs) vault.delete(owner, server, name)
         else kept.push({ name, untilMs })
       }
     const surplus = kept.length + 1 - pendingPerAccountMax
@@ -286,8 +294,8 @@ export function loginOf(
   clientId: string,
   scopes: readonly string[],
   given: GivenTokens,
+  nowMs: number,
 ): StoredLogin {
-  const nowMs = Date.now()
   return {
     issuer,
     clientId,

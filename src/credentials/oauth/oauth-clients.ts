@@ -2,12 +2,13 @@
  * The gateway as an OAuth client of its servers: the one door of this room. It has an account for each owner at each
  * server, gives their tokens to connections, and begins and ends logins.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { sharedOwner } from '../../access/owner/credential-owner.ts'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
+import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
@@ -35,6 +36,8 @@ import { TokenEndpoint, TokenRefused } from './token-endpoint.ts'
 export interface OAuthParts {
   readonly vault: LoginVault
   readonly confirm: Confirm
+  /** Those that share the vault. */
+  readonly sharers: Sharers
   readonly ask: Ask
   readonly log: Log
   /** The URL of the gateway as browsers know it, no trailing slash. */
@@ -67,7 +70,6 @@ const callbackIdLength = 22
 
 export class OAuthClients {
   readonly #parts: OAuthParts
-  readonly #processId = randomUUID()
   /** By owner and server. */
   readonly #accounts = new Map<string, Account>()
   readonly #unsubscribe: () => void
@@ -79,6 +81,7 @@ export class OAuthClients {
       vault: parts.vault,
       confirm: parts.confirm,
       log: parts.log,
+      nowMs: parts.sharers.nowMs,
       open: (account) => this.#open(account),
       reopen: (account, pending) => this.#reopen(account, pending),
       account: (owner, server) => this.account(owner, server),
@@ -103,13 +106,13 @@ export class OAuthClients {
       return known
     }
     this.#makeRoom()
-    const { vault, confirm, log } = this.#parts
+    const { vault, confirm, log, sharers } = this.#parts
     const account = new Account(
       {
         vault,
         confirm,
         log,
-        processId: this.#processId,
+        sharers,
         endpointOf: (now, login) => this.#endpointOf(now, login),
         obtain: (now, challenge, scopes) => this.#obtain(now, challenge, scopes),
         remedy: (now) => this.#remedy(now),
@@ -307,7 +310,7 @@ export class OAuthClients {
     const scopes = wantedScopes({ definition, challenge, scopesBefore }, authority, false)
     try {
       const given = await endpoint.withOwnCredentials(scopes)
-      return loginOf(originOf(definition), authority, clientId, scopes, given)
+      return loginOf(originOf(definition), authority, clientId, scopes, given, this.#parts.sharers.nowMs())
     } catch (thrown) {
       if (!(thrown instanceof TokenRefused)) throw outage(authority.issuer, thrown)
       throw new GatewayError(

@@ -4,6 +4,7 @@ import type { Config } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { ServerState } from '../../upstream/server/directory.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
@@ -21,6 +22,8 @@ export interface OAuthOpenerParts {
   /** Where logins are kept, loaded. */
   vault(): Promise<LoginVault>
   readonly confirm: Confirm
+  /** Those that share the vault. */
+  readonly sharers: Sharers
   /** The registered servers. */
   servers(): WaitingServers
 }
@@ -98,7 +101,7 @@ export class OAuthOpener {
   }
 
   async #load(): Promise<OAuthClients> {
-    const { log, urlPolicy, vault, confirm, servers } = this.#parts
+    const { log, urlPolicy, vault, confirm, sharers, servers } = this.#parts
     const [{ OAuthClients }, { smallRequests }, opened] = await Promise.all([
       import('./oauth-clients.ts'),
       import('../../upstream/transports/http/client/small-requests.ts'),
@@ -107,6 +110,7 @@ export class OAuthOpener {
     this.#clients = new OAuthClients({
       vault: opened,
       confirm,
+      sharers,
       ask: smallRequests(urlPolicy, outgoingProxies(process.env)),
       log,
       base: () => this.#base(),

@@ -1,5 +1,11 @@
-/** How long a token lives, and what becomes of a login when it gets another one. Pure, but for the wall clock. */
+/**
+ * How long a token lives, what becomes of a login when it gets another one, and who renews it, of the processes that
+ * share it: the one that has claimed that. A claim ends with the renewal, after a time that no renewal takes, or with the
+ * process that has it. What a process that is gone has asked for nobody can read any more, whether or not it was given;
+ * the next one asks with what is stored.
+ */
 import { GatewayError } from '../../errors.ts'
+import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { StoredLogin } from './stored.ts'
 import type { GivenTokens } from './token-endpoint.ts'
 
@@ -9,8 +15,7 @@ const renewJitter = 0.1
 /** A token is not sent any more so long before its end, or in the last tenth of a short life. */
 const endMarginMs = 10_000
 /** A login that has begun anew with what an authorization server gave. */
-export function nextLogin(before: StoredLogin, given: GivenTokens): StoredLogin {
-  const nowMs = Date.now()
+export function nextLogin(before: StoredLogin, given: GivenTokens, nowMs: number): StoredLogin {
   return {
     ...before,
     accessToken: given.accessToken,
@@ -36,4 +41,44 @@ export function hasEnded({ obtainedAtMs, expiresAtMs }: StoredLogin, nowMs: numb
 /** Whether another try would fare no better. */
 export function isFinal(thrown: unknown): boolean {
   return thrown instanceof GatewayError && thrown.code !== 'ISSUER_UNAVAILABLE' && !thrown.retryable
+}
+
+/** Longer than a renewal takes with all that it asks. */
+const claimMs = 20_000
+/** Whether the claimant is gone is asked once in so many looks at its claim: it is a question to another machine. */
+const looksPerQuestion = 8
+
+/** The claim of this process, from now on. */
+export function claimOf(sharers: Sharers): NonNullable<StoredLogin['refreshing']> {
+  return { by: sharers.self, untilMs: sharers.nowMs() + claimMs }
+}
+
+/** Looks at the claim of another process until it is over. */
+export class ClaimWatch {
+  readonly #sharers: Sharers
+  #looks = 0
+  #goneClaimant: string | null = null
+
+  constructor(sharers: Sharers) {
+    this.#sharers = sharers
+  }
+
+  /** Whether this process may claim now. */
+  isFree({ refreshing }: StoredLogin): boolean {
+    const { self, nowMs } = this.#sharers
+    if (refreshing === null || refreshing.by === self || refreshing.by === this.#goneClaimant) return true
+    if (nowMs() >= refreshing.untilMs) return true
+    if (++this.#looks % looksPerQuestion === 1) this.#ask(refreshing.by)
+    return false
+  }
+
+  #ask(claimant: string): void {
+    this.#sharers.isGone(claimant).then(
+      (isGone) => {
+        if (isGone) this.#goneClaimant = claimant
+      },
+      // Not known is not gone.
+      () => {},
+    )
+  }
 }

@@ -6,6 +6,7 @@ import { Vault } from '../../../src/credentials/vault/vault.ts'
 import { GatewayError } from '../../../src/errors.ts'
 import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'
 import { parseDefinition } from '../../../src/registry/definition-schema.ts'
+import { noSharers } from '../../../src/registry/storage/sharers.ts'
 import { createMemoryStore } from '../../../src/registry/storage/store.ts'
 import { smallRequests } from '../../../src/upstream/transports/http/client/small-requests.ts'
 import { type ProtectedOptions, ProtectedServer } from '../../support/protected-server.ts'
@@ -38,6 +39,7 @@ function setUp(options: TokenIssuerOptions = {}, serverOptions: ProtectedOptions
   const clients = new OAuthClients({
     vault: new Vault(createMemoryStore(), passingKeys()),
     confirm: (work) => work(),
+    sharers: noSharers(),
     ask: smallRequests({ privateUpstreams: 'allowed' }, outgoingProxies({}), answerMs),
     log: silentLog,
     base: () => 'http://127.0.0.1:6001',

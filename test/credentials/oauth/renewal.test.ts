@@ -7,6 +7,7 @@ import { Vault } from '../../../src/credentials/vault/vault.ts'
 import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../../src/registry/definition.ts'
 import { parseDefinition } from '../../../src/registry/definition-schema.ts'
+import { noSharers, type Sharers } from '../../../src/registry/storage/sharers.ts'
 import { createMemoryStore } from '../../../src/registry/storage/store.ts'
 import { readBody } from '../../../src/upstream/transports/http/client/answer/answer.ts'
 import { Cancellation } from '../../../src/upstream/transports/http/client/answer/cancellation.ts'
@@ -39,12 +40,16 @@ async function setUp(options: TokenIssuerOptions = {}, oauth: object = {}) {
 
 const memoryVault = (): LoginVault => new Vault(createMemoryStore(), passingKeys())
 
+/** A process of which all others live. */
+const among = (): Sharers => ({ ...noSharers(), isGone: () => Promise.resolve(false) })
+
 /** One process: its clients and a connection. */
-function processOf(vault: LoginVault, definition: ServerDefinition) {
+function processOf(vault: LoginVault, definition: ServerDefinition, sharers: Sharers = among()) {
   const ask = smallRequests({ privateUpstreams: 'allowed' }, outgoingProxies({}), 2_000)
   const clients = new OAuthClients({
     vault,
     confirm: (work) => work(),
+    sharers,
     ask,
     log: silentLog,
     base: () => 'http://127.0.0.1:6001',
@@ -77,6 +82,13 @@ function age(vault: LoginVault, sinceMs: number, leftMs: number): void {
   const { value } = vault.read('shared', 'docs', 'oauth:login') ?? { value: '{}' }
   const times = { obtainedAtMs: Date.now() - sinceMs, expiresAtMs: Date.now() + leftMs, refreshing: null }
   vault.write('shared', 'docs', 'oauth:login', JSON.stringify({ ...JSON.parse(value), ...times }))
+}
+
+/** As if another process were at the token endpoint with it, until then. */
+function claim(vault: LoginVault, by: string, untilMs: number): void {
+  const { value } = vault.read('shared', 'docs', 'oauth:login') ?? { value: '{}' }
+  const claimed = { ...JSON.parse(value), refreshing: { by, untilMs } }
+  vault.write('shared', 'docs', 'oauth:login', JSON.stringify(claimed))
 }
 
 const isRefresh = ({ form }: AskedForm): boolean => form.get('grant_type') === 'refresh_token'
@@ -141,6 +153,68 @@ describe('a token that the server does not take any more', () => {
     await expect(one.call(7)).rejects.toMatchObject({ code: 'UPSTREAM_UNAUTHORIZED' })
     expect(server.seen.filter(({ method }) => method === 'tools/call')).toHaveLength(1)
     expect(issuer.grants('refresh_token')).toHaveLength(1)
+  })
+})
+
+describe('a renewal that another process has claimed', () => {
+  test('is taken over as soon as that process is gone', async () => {
+    const { issuer, vault, definition } = await setUp()
+    const gone = Promise.withResolvers<boolean>()
+    const asked: string[] = []
+    const two = processOf(vault, definition, {
+      ...noSharers(),
+      isGone: (by) => {
+        asked.push(by)
+        return asked.length === 1 ? gone.promise : Promise.resolve(false)
+      },
+    })
+    claim(vault, 'the one that was killed', Date.now() + 20_000)
+    issuer.expireAll()
+    const call = two.call(1)
+    await poll('the question', async () => asked.length > 0)
+    expect(issuer.grants('refresh_token')).toHaveLength(0)
+    gone.resolve(true)
+    const fromMs = performance.now()
+    expect(await call).toContain('ada')
+    expect(performance.now() - fromMs).toBeLessThan(5_000)
+    expect([issuer.grants('refresh_token').length, asked[0]]).toEqual([1, 'the one that was killed'])
+  })
+
+  test('is left to it while it lives, and what it gets counts here', async () => {
+    const { issuer, vault, definition, one } = await setUp()
+    const two = processOf(vault, definition)
+    const { promise: held, resolve: hold } = Promise.withResolvers<void>()
+    const { promise: goOn, resolve: letGoOn } = Promise.withResolvers<void>()
+    issuer.answer = async (asked) => {
+      if (!isRefresh(asked)) return undefined
+      hold()
+      await goOn
+      return issuer.usual(asked)
+    }
+    issuer.expireAll()
+    const calls = [one.call(1)]
+    await held
+    calls.push(two.call(2))
+    // Long enough for several questions after the claimant.
+    await Bun.sleep(600)
+    letGoOn()
+    expect(await Promise.all(calls)).toEqual([expect.stringContaining('ada'), expect.stringContaining('ada')])
+    expect(issuer.grants('refresh_token')).toHaveLength(1)
+  })
+
+  test('is told by the clock that all agree on, whatever the machine says', async () => {
+    const { issuer, vault, definition } = await setUp()
+    const minutes = 5 * 60_000
+    // This machine's clock is five minutes ahead of the others'.
+    const nowMs = () => Date.now() - minutes
+    const two = processOf(vault, definition, { ...among(), nowMs })
+    claim(vault, 'another', nowMs() + 700)
+    issuer.expireAll()
+    const fromMs = performance.now()
+    expect(await two.call(1)).toContain('ada')
+    expect(performance.now() - fromMs).toBeGreaterThan(400)
+    const { value } = vault.read('shared', 'docs', 'oauth:login') ?? { value: '{}' }
+    expect(Math.abs(JSON.parse(value).obtainedAtMs - nowMs())).toBeLessThan(5_000)
   })
 })
 
