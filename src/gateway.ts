@@ -130,7 +130,7 @@ export async function startGateway(source: ConfigurationSource, worker?: WorkerL
     identity: () => access.identity,
     me: { access, settings, signIn, credentials: credentials.forUsers(directory) },
     connect: credentials.logins.door(access, signIn),
-    metrics: figureSource({ ...behind, directory, requests, audit, traces, cluster }, worker),
+    metrics: figureSource({ ...behind, directory, requests, audit, traces, cluster, credentials }, worker),
     admin: adminRoutes({
       directory: worker?.wholeServers(directory) ?? directory,
       ...{ store, log, streams, order, approvals, credentials, recorder, settings, mcp },

@@ -5,10 +5,13 @@ import {
   type ClusterFigures,
   directoryBuckets,
   durationBuckets,
+  type LoginFigures,
   lagBuckets,
+  loginAttempts,
   type MetricRow,
   type MetricsSnapshot,
   metricTable,
+  renewalOutcomes,
   type ServerFigures,
 } from './metrics.ts'
 
@@ -58,6 +61,7 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   single(lines, metricTable.spansExported, snapshot.spans.exported)
   single(lines, metricTable.spansDropped, snapshot.spans.dropped)
   if (snapshot.cluster !== null) clusterLines(lines, snapshot.cluster)
+  if (snapshot.logins.length > 0) loginLines(lines, snapshot.logins)
   heading(lines, metricTable.loopLag)
   histogram(lines, metricTable.loopLag, {}, lagBuckets, snapshot.loopLag.counts, snapshot.loopLag.sumSeconds)
   heading(lines, metricTable.build)
@@ -80,6 +84,30 @@ function clusterLines(lines: string[], cluster: ClusterFigures): void {
   heading(lines, metricTable.clusterForwards)
   for (const { count, ...labels } of cluster.forwards)
     lines.push(sample(metricTable.clusterForwards.name, labels, count))
+}
+
+function loginLines(lines: string[], logins: readonly LoginFigures[]): void {
+  heading(lines, metricTable.logins)
+  for (const { server, account, ...login } of logins) {
+    const states = {
+      logged_in: Math.max(0, login.stored - login.insufficient),
+      needs_login: login.needsLogin,
+      needs_consent: login.needsConsent,
+    }
+    for (const [state, count] of Object.entries(states))
+      lines.push(sample(metricTable.logins.name, { server, account, state }, count))
+  }
+  heading(lines, metricTable.loginEnd)
+  for (const { server, account, endsAtS } of logins)
+    if (endsAtS !== null) lines.push(sample(metricTable.loginEnd.name, { server, account }, endsAtS))
+  heading(lines, metricTable.loginAttempts)
+  for (const { server, attempts } of logins)
+    for (const outcome of loginAttempts)
+      lines.push(sample(metricTable.loginAttempts.name, { server, outcome }, attempts[outcome]))
+  heading(lines, metricTable.loginRenewals)
+  for (const { server, renewals } of logins)
+    for (const outcome of renewalOutcomes)
+      lines.push(sample(metricTable.loginRenewals.name, { server, outcome }, renewals[outcome]))
 }
 
 /** The JSON form: the same figures, durations in milliseconds, quantiles estimated from the buckets. */

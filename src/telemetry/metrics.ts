@@ -107,6 +107,26 @@ export const metricTable = {
     'compozy_cluster_forwards_total',
     'Requests sent to the replica that owns them, by its address and by what became of them.',
   ),
+  logins: metric(
+    'gauge',
+    'compozy_logins',
+    'Logins at servers with OAuth, by whose they are and how they stand.',
+  ),
+  loginEnd: metric(
+    'gauge',
+    'compozy_login_end_timestamp_seconds',
+    'When the first login of a server ends that cannot be renewed, in Unix time.',
+  ),
+  loginAttempts: metric(
+    'counter',
+    'compozy_login_attempts_total',
+    'Logins at servers that people have completed, and those that have failed.',
+  ),
+  loginRenewals: metric(
+    'counter',
+    'compozy_login_renewals_total',
+    'Renewals of tokens for servers, by what became of them.',
+  ),
   loopLag: metric(
     'histogram',
     'compozy_event_loop_lag_seconds',
@@ -174,6 +194,33 @@ export interface ClusterFigures {
   readonly forwards: readonly { readonly peer: string; readonly outcome: string; readonly count: number }[]
 }
 
+/** How a login of somebody who has finished it has gone. */
+export const loginAttempts = ['completed', 'failed'] as const
+/**
+ * What becomes of a renewal: `ended` is a login that the authorization server has ended, `refused` a request that it
+ * does not take, `failed` one that it could not answer, which is tried again.
+ */
+export const renewalOutcomes = ['renewed', 'ended', 'refused', 'failed'] as const
+
+/** The logins at one server. */
+export interface LoginFigures {
+  readonly server: string
+  /** Whose they are: everybody's, or each user's. */
+  readonly account: 'shared' | 'user'
+  /** Logins that are there. */
+  readonly stored: number
+  /** Those of them with which the server does not let in, or not as far as calls want. */
+  readonly insufficient: number
+  /** Accounts that were asked for and have no login that counts. */
+  readonly needsLogin: number
+  /** Accounts whose calls lack scopes that nobody has agreed to. */
+  readonly needsConsent: number
+  /** When the first one ends that cannot be renewed, in Unix time; null where none does. */
+  readonly endsAtS: number | null
+  readonly attempts: Readonly<Record<(typeof loginAttempts)[number], number>>
+  readonly renewals: Readonly<Record<(typeof renewalOutcomes)[number], number>>
+}
+
 /** Everything at one moment; the renderers in `metrics-page.ts` turn it into text or JSON. */
 export interface MetricsSnapshot {
   readonly servers: readonly ServerFigures[]
@@ -186,6 +233,8 @@ export interface MetricsSnapshot {
   readonly spans: SpanFigures
   /** Null where this gateway is alone. */
   readonly cluster: ClusterFigures | null
+  /** Of servers that want a login, as soon as one of them was asked for. */
+  readonly logins: readonly LoginFigures[]
   readonly uptimeSeconds: number
   readonly memoryBytes: number
   readonly cpuSeconds: number
@@ -202,11 +251,12 @@ export interface ProcessMetrics extends Metrics {
   snapshot(
     servers: readonly ServerGauges[],
     linesDropped: number,
-    auditLinesDropped?: number,
-    spans?: SpanFigures,
-    cluster?: ClusterFigures | null,
+    ofOthers?: Partial<FiguresOfOthers>,
   ): MetricsSnapshot
 }
+
+/** What is counted where it happens. */
+type FiguresOfOthers = Pick<MetricsSnapshot, 'auditLinesDropped' | 'spans' | 'cluster' | 'logins'>
 
 interface ServerCounters {
   /** The server is gone; its counters go with its last call. */
@@ -228,7 +278,12 @@ const build: Readonly<Record<string, string>> = {
   bun: Bun.version,
 }
 
-const noSpans: SpanFigures = { exported: 0, dropped: 0 }
+const nothingOfOthers: FiguresOfOthers = {
+  auditLinesDropped: 0,
+  spans: { exported: 0, dropped: 0 },
+  cluster: null,
+  logins: [],
+}
 
 /** Opens the process's metrics. */
 export function createMetrics(): ProcessMetrics {
@@ -294,7 +349,7 @@ export function createMetrics(): ProcessMetrics {
       if (byStatus.length === 0) http.set(area, byStatus)
       byStatus[status] = (byStatus[status] ?? 0) + 1
     },
-    snapshot(servers, linesDropped, auditLinesDropped = 0, spans = noSpans, cluster = null) {
+    snapshot(servers, linesDropped, ofOthers) {
       const { user, system } = process.cpuUsage()
       return {
         servers: servers.map((gauge) => figuresOf(gauge, counters.get(gauge.name))),
@@ -305,9 +360,8 @@ export function createMetrics(): ProcessMetrics {
           Object.entries(byStatus).map(([status, count]) => ({ area, status: Number(status), count })),
         ),
         linesDropped,
-        auditLinesDropped,
-        spans,
-        cluster,
+        ...nothingOfOthers,
+        ...ofOthers,
         uptimeSeconds: (performance.now() - startedAtMs) / 1000,
         memoryBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,
@@ -324,7 +378,7 @@ function newCounters(): ServerCounters {
     errors: 0,
     outcomes: noOutcomes(),
     durationSumMs: 0,
-    durationCounts: newCounts(),
+    durationCounts: new Array<number>(durationBuckets.length + 1).fill(0),
   }
 }
 
@@ -332,18 +386,14 @@ function noOutcomes(): Record<CallOutcome, number> {
   return Object.fromEntries(callOutcomes.map((outcome) => [outcome, 0])) as Record<CallOutcome, number>
 }
 
-function newCounts(): number[] {
-  return new Array<number>(durationBuckets.length + 1).fill(0)
-}
-
-function figuresOf(gauge: ServerGauges, counter: ServerCounters | undefined): ServerFigures {
+function figuresOf(gauge: ServerGauges, counter = newCounters()): ServerFigures {
   return {
     ...gauge,
-    requests: counter?.started ?? 0,
-    errors: counter?.errors ?? 0,
-    outcomes: counter === undefined ? noOutcomes() : { ...counter.outcomes },
-    inFlight: counter === undefined ? 0 : counter.started - counter.ended,
-    durationSumMs: counter?.durationSumMs ?? 0,
-    durationCounts: counter === undefined ? newCounts() : [...counter.durationCounts],
+    requests: counter.started,
+    errors: counter.errors,
+    outcomes: { ...counter.outcomes },
+    inFlight: counter.started - counter.ended,
+    durationSumMs: counter.durationSumMs,
+    durationCounts: [...counter.durationCounts],
   }
 }

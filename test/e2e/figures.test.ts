@@ -8,7 +8,9 @@ import { programPath } from '../packaging/repository.ts'
 import { type FaultHttp, jsonAnswer, startFaultHttp } from '../support/fault-http.ts'
 import { type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { prometheusProgram, startPrometheus } from '../support/prometheus.ts'
+import { ProtectedServer } from '../support/protected-server.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { TokenIssuer } from '../support/token-issuer.ts'
 
 const calls = Number(process.env['FIGURES_CALLS'] ?? 600)
 const long = calls >= 10_000
@@ -19,6 +21,8 @@ setDefaultTimeout(long ? 240_000 : 30_000)
 
 let server: FaultHttp
 let gateway: RunningGateway
+let issuer: TokenIssuer
+let locked: ProtectedServer
 
 beforeAll(async () => {
   server = startFaultHttp((request) => {
@@ -35,12 +39,15 @@ beforeAll(async () => {
     if (name === 'break') return new Response('broken', { status: 500 })
     return jsonAnswer(request, { content: [], ...(name === 'fail' && { isError: true }) })
   })
+  issuer = new TokenIssuer()
+  locked = new ProtectedServer(issuer)
   gateway = await startGatewayProcess({
     via: 'executable',
     config: {
       mcps: [
         { name: 'files', transport: 'streamable-http', url: server.url },
         { name: 'team', transport: 'group', members: [{ server: 'files' }] },
+        locked.definition('docs'),
       ],
     },
   })
@@ -48,7 +55,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
+  await Promise.all([server, locked, issuer].map((each) => each[Symbol.asyncDispose]()))
 })
 
 async function page(): Promise<string> {
@@ -122,6 +129,23 @@ describe('the figures', () => {
     expect(text).not.toContain('invented')
     // One more histogram, of methods that nobody knows.
     expect(text.split('\n').length - before).toBeLessThan(30)
+  })
+
+  test('say of a server with OAuth whether somebody is logged in', async () => {
+    const states = async () =>
+      Object.fromEntries(
+        [
+          ...(await page()).matchAll(
+            /^compozy_logins\{server="docs",account="shared",state="(\w+)"\} (\d+)$/gm,
+          ),
+        ].map(([, state, count]) => [state, Number(count)]),
+      )
+    expect(await states()).toEqual({ logged_in: 0, needs_login: 1, needs_consent: 0 })
+    const login = (body: object) => gateway.admin('/mcps/docs/login', { method: 'POST', body })
+    const { url } = (await (await login({ how: 'paste' })).json()) as { url: string }
+    await login({ answer: issuer.approve(url, 'ada').href })
+    expect(await states()).toEqual({ logged_in: 1, needs_login: 0, needs_consent: 0 })
+    expect(await page()).toContain('\ncompozy_login_attempts_total{server="docs",outcome="completed"} 1\n')
   })
 
   test.if(promtool !== null)('are a page that promtool finds nothing wrong with', async () => {

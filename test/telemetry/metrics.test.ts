@@ -13,6 +13,7 @@ import {
   createMetrics,
   directoryBuckets,
   durationBuckets,
+  type LoginFigures,
   metricTable,
   type ServerGauges,
 } from '../../src/telemetry/metrics.ts'
@@ -52,6 +53,18 @@ const cluster: ClusterFigures = {
   forwards: [{ peer: '10.0.0.8:6002', outcome: 'ok', count: 7 }],
 }
 
+const logins: LoginFigures = {
+  server: 'mail',
+  account: 'user',
+  stored: 9,
+  insufficient: 2,
+  needsLogin: 3,
+  needsConsent: 1,
+  endsAtS: 1_800_000_000,
+  attempts: { completed: 9, failed: 2 },
+  renewals: { renewed: 40, ended: 5, refused: 0, failed: 1 },
+}
+
 /** The value of one sample on the page. */
 function sample(page: string, name: string): string | undefined {
   return page
@@ -87,6 +100,10 @@ describe('metric names', () => {
       'counter compozy_cluster_lapses_total',
       'counter compozy_cluster_takeovers_total',
       'counter compozy_cluster_forwards_total',
+      'gauge compozy_logins',
+      'gauge compozy_login_end_timestamp_seconds',
+      'counter compozy_login_attempts_total',
+      'counter compozy_login_renewals_total',
       'histogram compozy_event_loop_lag_seconds',
       'gauge compozy_build_info',
       'gauge compozy_uptime_seconds',
@@ -98,10 +115,17 @@ describe('metric names', () => {
     ])
   })
 
-  test('all stand on the page with HELP and TYPE, once; those of a cluster where there is one', () => {
+  test('all stand on the page with HELP and TYPE, once; those of a cluster and of logins where there are any', () => {
     const alone = prometheusText(metricsOf('files').snapshot())
     expect(alone).not.toContain('compozy_cluster')
-    const page = prometheusText({ ...metricsOf('files').snapshot(), cluster })
+    expect(alone).not.toContain('compozy_login')
+    const page = prometheusText({ ...metricsOf('files').snapshot(), cluster, logins: [logins] })
+    const ofMail = 'server="mail",account="user"'
+    expect(sample(page, `compozy_logins{${ofMail},state="logged_in"}`)).toBe('7')
+    expect(sample(page, `compozy_logins{${ofMail},state="needs_login"}`)).toBe('3')
+    expect(sample(page, `compozy_logins{${ofMail},state="needs_consent"}`)).toBe('1')
+    expect(sample(page, `compozy_login_end_timestamp_seconds{${ofMail}}`)).toBe('1800000000')
+    expect(sample(page, 'compozy_login_renewals_total{server="mail",outcome="ended"}')).toBe('5')
     expect(sample(page, 'compozy_cluster_forwards_total{peer="10.0.0.8:6002",outcome="ok"}')).toBe('7')
     expect(sample(page, 'compozy_cluster_directory_duration_seconds_bucket{le="+Inf"}')).toBe('12')
     for (const { kind, name } of Object.values(metricTable)) {

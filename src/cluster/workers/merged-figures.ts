@@ -1,7 +1,6 @@
 /** The figures of all workers as those of one gateway. */
 import type { CallSeries } from '../../telemetry/call-durations.ts'
-import type { CallOutcome } from '../../telemetry/call-ending.ts'
-import type { ClusterFigures, MetricsSnapshot, ServerFigures } from '../../telemetry/metrics.ts'
+import type { ClusterFigures, LoginFigures, MetricsSnapshot, ServerFigures } from '../../telemetry/metrics.ts'
 import type { InstanceId } from '../directory/directory.ts'
 
 /**
@@ -35,6 +34,10 @@ export function mergedSnapshot(first: MetricsSnapshot, others: readonly MetricsS
       exported: total(({ spans }) => spans.exported),
       dropped: total(({ spans }) => spans.dropped),
     },
+    logins: grouped(
+      all.flatMap(({ logins }) => logins),
+      ({ server }) => server,
+    ).map(mergedLogins),
     cluster: mergedCluster(all.flatMap(({ cluster }) => cluster ?? [])),
     uptimeSeconds: Math.max(...all.map(({ uptimeSeconds }) => uptimeSeconds)),
     memoryBytes: total(({ memoryBytes }) => memoryBytes),
@@ -57,9 +60,6 @@ function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Some<T>[] 
 
 function mergedServer(figures: Some<ServerFigures>): ServerFigures {
   const total = (value: (server: ServerFigures) => number) => sum(figures.map(value))
-  const outcomes = { ...figures[0].outcomes }
-  for (const outcome of Object.keys(outcomes) as CallOutcome[])
-    outcomes[outcome] = total((server) => server.outcomes[outcome])
   return {
     name: figures[0].name,
     connected: figures.some(({ connected }) => connected),
@@ -70,7 +70,7 @@ function mergedServer(figures: Some<ServerFigures>): ServerFigures {
     restarts: total(({ restarts }) => restarts),
     requests: total(({ requests }) => requests),
     errors: total(({ errors }) => errors),
-    outcomes,
+    outcomes: addedBy(figures[0].outcomes, (outcome) => total((server) => server.outcomes[outcome])),
     inFlight: total(({ inFlight }) => inFlight),
     durationSumMs: total(({ durationSumMs }) => durationSumMs),
     durationCounts: added(figures.map(({ durationCounts }) => durationCounts)),
@@ -83,6 +83,39 @@ function mergedCalls(series: Some<CallSeries>): CallSeries {
     counts: added(series.map(({ counts }) => counts)),
     sumMs: sum(series.map(({ sumMs }) => sumMs)),
   }
+}
+
+/**
+ * All workers see the same logins. What one lacks that all share is known to each of them in the end; what a user lacks,
+ * to the one that serves them.
+ */
+function mergedLogins(figures: Some<LoginFigures>): LoginFigures {
+  const { server, account, attempts, renewals } = figures[0]
+  const most = (value: (logins: LoginFigures) => number) => Math.max(...figures.map(value))
+  const total = (value: (logins: LoginFigures) => number) => sum(figures.map(value))
+  const lacking = account === 'shared' ? most : total
+  const ends = figures.flatMap(({ endsAtS }) => endsAtS ?? [])
+  return {
+    server,
+    account,
+    stored: most(({ stored }) => stored),
+    insufficient: lacking(({ insufficient }) => insufficient),
+    needsLogin: lacking(({ needsLogin }) => needsLogin),
+    needsConsent: lacking(({ needsConsent }) => needsConsent),
+    endsAtS: ends.length === 0 ? null : Math.min(...ends),
+    attempts: addedBy(attempts, (outcome) => total((logins) => logins.attempts[outcome])),
+    renewals: addedBy(renewals, (outcome) => total((logins) => logins.renewals[outcome])),
+  }
+}
+
+function addedBy<K extends string>(
+  names: Readonly<Record<K, number>>,
+  total: (name: K) => number,
+): Record<K, number> {
+  return Object.fromEntries((Object.keys(names) as K[]).map((name) => [name, total(name)])) as Record<
+    K,
+    number
+  >
 }
 
 /** Workers come and go under names of one run, so that requests between them are told together. */
@@ -133,6 +166,10 @@ export function buried(snapshot: MetricsSnapshot): MetricsSnapshot {
       lanes: 0,
       parkedCalls: 0,
       inFlight: 0,
+    })),
+    logins: snapshot.logins.map((logins) => ({
+      ...logins,
+      ...{ stored: 0, insufficient: 0, needsLogin: 0, needsConsent: 0, endsAtS: null },
     })),
     uptimeSeconds: 0,
     memoryBytes: 0,

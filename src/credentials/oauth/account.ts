@@ -12,9 +12,10 @@ import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import { type BearerChallenge, bearerChallenge, unionOf } from './challenge.ts'
+import type { LoginCounts } from './login-figures.ts'
 import { type Confirm, entryNames, type LoginVault, loginIn, type StoredLogin } from './stored.ts'
 import { LoginEnded, type TokenEndpoint, TokenRefused } from './token-endpoint.ts'
-import { ClaimWatch, claimOf, hasEnded, isFinal, nextLogin, renewalOf } from './token-life.ts'
+import { ClaimWatch, claimOf, hasEnded, isFinal, isLoginAt, nextLogin, renewalOf } from './token-life.ts'
 
 /** How a login stands. */
 export type LoginState = 'logged_in' | 'needs_login' | 'needs_consent'
@@ -26,6 +27,7 @@ export interface AccountParts {
   readonly log: Log
   /** Those that share the vault. */
   readonly sharers: Sharers
+  readonly counts: LoginCounts
   /** The token endpoint that a login came from; null where its client is not known any more. */
   endpointOf(definition: ServerDefinition, login: StoredLogin): Promise<TokenEndpoint | null>
   /** A login with the client's own credentials. */
@@ -115,6 +117,11 @@ export class Account implements TokenSource {
     }
   }
 
+  /** Whether a login that is there can be renewed without a person. */
+  get isRenewed(): boolean {
+    return this.#canRenew(this.login)
+  }
+
   /** The scopes that a new login asks for beside those that the server names: none that was given is lost. */
   get scopesBefore(): readonly string[] {
     return unionOf(this.login?.scopes ?? [], this.#missing)
@@ -168,7 +175,9 @@ export class Account implements TokenSource {
     await this.#parts.confirm(async () => this.#write(login))
     this.#adopt(login)
     this.#missing = []
-    if (by === 'a person') this.#parts.loggedIn(this)
+    if (by !== 'a person') return
+    this.#parts.counts.attempted(this.server, 'completed')
+    this.#parts.loggedIn(this)
   }
 
   /** Takes it away; resolves with what it was. */
@@ -211,7 +220,7 @@ export class Account implements TokenSource {
   #stored(): { readonly login: StoredLogin; readonly version: number } | null {
     const entry = this.#parts.vault.read(this.owner, this.server, entryNames.login)
     const login = entry === null ? null : loginIn(entry.value)
-    if (entry === null || login === null || !this.#isForHere(login)) return null
+    if (entry === null || login === null || !isLoginAt(this.#definition, login)) return null
     return { login, version: entry.version }
   }
 
@@ -227,19 +236,10 @@ export class Account implements TokenSource {
     }
   }
 
-  #isForHere({ origin, issuer, clientId }: StoredLogin): boolean {
-    const { issuer: named, client } = this.#settings
-    return (
-      origin === URL.parse(this.#definition.url)?.origin &&
-      (named === null || named === issuer) &&
-      (client === null || client.id === clientId)
-    )
-  }
-
   /** One that came while the definition changed is none here, however it came. */
   #adopt(login: StoredLogin | null): void {
     this.#hasRead = true
-    this.#login = login !== null && this.#isForHere(login) ? login : null
+    this.#login = login !== null && isLoginAt(this.#definition, login) ? login : null
     this.#renewAtMs = this.#login === null ? Number.POSITIVE_INFINITY : renewalOf(this.#login)
   }
 
@@ -260,8 +260,11 @@ export class Account implements TokenSource {
   }
 
   async #obtain(more: readonly string[]): Promise<void> {
-    const login = await this.#parts.obtain(this.#definition, this.challenge, unionOf(this.scopesBefore, more))
-    await this.keep(login, 'the client itself')
+    const { obtain, counts } = this.#parts
+    const scopes = unionOf(this.scopesBefore, more)
+    await counts.renewing(this.server, async () => {
+      await this.keep(await obtain(this.#definition, this.challenge, scopes), 'the client itself')
+    })
   }
 
   async #refresh(known: StoredLogin): Promise<void> {
@@ -285,6 +288,7 @@ export class Account implements TokenSource {
     this.#pausedUntilMs = this.#parts.sharers.nowMs() + failurePauseMs
     const reason = reasonOf(failure)
     this.#parts.log.warn({ mcp: this.server, reason }, 'a token could not be renewed; the login is kept')
+    this.#parts.counts.renewed(this.server, failure instanceof TokenRefused ? 'refused' : 'failed')
     if (failure instanceof TokenRefused) {
       this.clientRefused ||= failure.code === 'invalid_client'
       this.#refusedToken = known.accessToken
@@ -320,11 +324,13 @@ export class Account implements TokenSource {
         )
       }
       this.#adopt(next)
+      this.#parts.counts.renewed(this.server, 'renewed')
       return true
     } catch (thrown) {
       if (thrown instanceof LoginEnded && this.#stored()?.version !== version) return false
       if (thrown instanceof LoginEnded) {
         this.#parts.log.warn({ mcp: this.server }, 'the authorization server has ended a login')
+        this.#parts.counts.renewed(this.server, 'ended')
         await this.forget()
         throw this.missingError()
       }

@@ -12,6 +12,7 @@ import type { Log } from '../../telemetry/log.ts'
 import type { Account } from './account.ts'
 import { unionOf } from './challenge.ts'
 import type { Authority } from './discovery.ts'
+import type { LoginCounts } from './login-figures.ts'
 import {
   type Confirm,
   entryNames,
@@ -36,6 +37,7 @@ export interface LoginParts {
   readonly log: Log
   /** The wall clock of all that share the vault. */
   nowMs(): number
+  readonly counts: LoginCounts
   /** For a login that begins now: everything is asked for anew. */
   open(account: Account): Promise<OpenedAuthority>
   /** For one that has begun. */
@@ -130,7 +132,7 @@ export class Logins {
     const states = parameters.getAll('state')
     const state = states.length === 1 ? (states[0] ?? '') : ''
     const name = entryNames.pending + digestOf(state)
-    const { vault, log } = this.#parts
+    const { vault, log, counts } = this.#parts
     const [found] = state === '' ? [] : vault.list({ prefix: name })
     const entry = found === undefined ? null : vault.read(found.owner, found.server, name)
     const pending = entry === null ? null : pendingIn(entry.value)
@@ -160,6 +162,7 @@ export class Logins {
       return account
     } catch (thrown) {
       log.warn({ mcp: account.server, owner: account.owner, reason: reasonOf(thrown) }, 'a login has failed')
+      counts.attempted(account.server, 'failed')
       if (thrown instanceof GatewayError) throw thrown
       const why = thrown instanceof TokenRefused ? ` (${thrown.code})` : ''
       if (thrown instanceof TokenRefused && thrown.code === 'invalid_client') account.clientRefused = true
@@ -255,6 +258,7 @@ export class Logins {
         if (code === 'slow_down') pauseS += 5
         else if (code !== '' && code !== 'authorization_pending') {
           this.#parts.log.warn({ mcp: account.server, reason: code }, 'a login has failed')
+          this.#parts.counts.attempted(account.server, 'failed')
           return
         }
       }

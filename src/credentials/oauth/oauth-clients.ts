@@ -4,17 +4,19 @@
  */
 import { createHash } from 'node:crypto'
 import { sharedOwner } from '../../access/owner/credential-owner.ts'
-import { GatewayError, reasonOf } from '../../errors.ts'
+import { GatewayError } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { LoginFigures } from '../../telemetry/metrics.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import { Account, type LoginState } from './account.ts'
 import { type BearerChallenge, bearerChallenge } from './challenge.ts'
 import { authorityOf, discover } from './discovery.ts'
+import { LoginCounts, loginFigures } from './login-figures.ts'
 import { type BegunLogin, Logins, loginOf, type OpenedAuthority, originOf, wantedScopes } from './logins.ts'
 import {
   type ClientMemory,
@@ -31,7 +33,7 @@ import {
   type PendingLogin,
   type StoredLogin,
 } from './stored.ts'
-import { TokenEndpoint, TokenRefused } from './token-endpoint.ts'
+import { outage, TokenEndpoint, TokenRefused } from './token-endpoint.ts'
 
 export interface OAuthParts {
   readonly vault: LoginVault
@@ -73,14 +75,15 @@ export class OAuthClients {
   /** By owner and server. */
   readonly #accounts = new Map<string, Account>()
   readonly #unsubscribe: () => void
+  readonly #counts: LoginCounts
   readonly logins: Logins
 
   constructor(parts: OAuthParts) {
     this.#parts = parts
+    const { vault, confirm, log } = parts
+    this.#counts = new LoginCounts(vault, (name) => parts.definition(name) !== undefined)
     this.logins = new Logins({
-      vault: parts.vault,
-      confirm: parts.confirm,
-      log: parts.log,
+      ...{ vault, confirm, log, counts: this.#counts },
       nowMs: parts.sharers.nowMs,
       open: (account) => this.#open(account),
       reopen: (account, pending) => this.#reopen(account, pending),
@@ -88,7 +91,9 @@ export class OAuthClients {
       redirectUrl: (definition) => this.redirectUrl(definition),
     })
     this.#unsubscribe = parts.vault.onChange((owner, server, name) => {
-      if (name === entryNames.login) this.#accounts.get(keyOf(owner, server))?.reread()
+      if (name !== entryNames.login) return
+      this.#counts.changed()
+      this.#accounts.get(keyOf(owner, server))?.reread()
     })
   }
 
@@ -109,10 +114,7 @@ export class OAuthClients {
     const { vault, confirm, log, sharers } = this.#parts
     const account = new Account(
       {
-        vault,
-        confirm,
-        log,
-        sharers,
+        ...{ vault, confirm, log, sharers, counts: this.#counts },
         endpointOf: (now, login) => this.#endpointOf(now, login),
         obtain: (now, challenge, scopes) => this.#obtain(now, challenge, scopes),
         remedy: (now) => this.#remedy(now),
@@ -177,6 +179,12 @@ export class OAuthClients {
       since: login === null ? null : new Date(login.obtainedAtMs).toISOString(),
       expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
     }
+  }
+
+  /** How the logins at all servers fare that want one. */
+  figures(): LoginFigures[] {
+    const ofShared = (name: string) => this.sharedAccount(name)
+    return loginFigures(this.#parts.definitions(), this.#accounts.values(), ofShared, this.#counts)
   }
 
   /** Begins a login of the account that all share, as an admin asks for it. Rejects with a GatewayError. */
@@ -386,13 +394,4 @@ function callbackId({ name }: ServerDefinition): string {
 
 function keyOf(owner: string, server: string): string {
   return `${server} ${owner}`
-}
-
-function outage(issuer: string, thrown: unknown): GatewayError {
-  if (thrown instanceof GatewayError && thrown.code === 'ISSUER_UNAVAILABLE') return thrown
-  return new GatewayError(
-    'ISSUER_UNAVAILABLE',
-    `${issuer} cannot be asked for a token now (${reasonOf(thrown)}). Try again.`,
-    5,
-  )
 }

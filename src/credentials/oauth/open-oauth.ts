@@ -6,6 +6,7 @@ import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { LoginFigures } from '../../telemetry/metrics.ts'
 import type { ServerState } from '../../upstream/server/directory.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import type { ListenAddress, UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
@@ -77,6 +78,11 @@ export class OAuthOpener {
   /** How the login of this owner stands, where that is known by now. */
   view(definition: ServerDefinition, owner: string = sharedOwner): LoginView | null {
     return this.#clients?.view(definition, owner) ?? null
+  }
+
+  /** How all logins fare; nothing as long as none was asked for. */
+  get figures(): readonly LoginFigures[] {
+    return this.#clients?.figures() ?? []
   }
 
   /** What the pages of logins use of this room. */

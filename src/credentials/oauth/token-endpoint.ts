@@ -229,3 +229,13 @@ function refusalOf(thrown: unknown): unknown {
   if (thrown instanceof GatewayError || thrown instanceof TokenRefused) return thrown
   return new Error(reasonOf(thrown))
 }
+
+/** An authorization server that cannot be asked now, whatever was thrown. */
+export function outage(issuer: string, thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError && thrown.code === 'ISSUER_UNAVAILABLE') return thrown
+  return new GatewayError(
+    'ISSUER_UNAVAILABLE',
+    `${issuer} cannot be asked for a token now (${reasonOf(thrown)}). Try again.`,
+    5,
+  )
+}

@@ -5,6 +5,7 @@
  * the next one asks with what is stored.
  */
 import { GatewayError } from '../../errors.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { StoredLogin } from './stored.ts'
 import type { GivenTokens } from './token-endpoint.ts'
@@ -36,6 +37,19 @@ export function renewalOf({ obtainedAtMs, expiresAtMs }: StoredLogin): number {
 export function hasEnded({ obtainedAtMs, expiresAtMs }: StoredLogin, nowMs: number): boolean {
   if (expiresAtMs === null) return false
   return nowMs >= expiresAtMs - Math.min(endMarginMs, (expiresAtMs - obtainedAtMs) / 10)
+}
+
+/** Whether a login was got for this place, and as the client that is configured. */
+export function isLoginAt(
+  { url, oauth }: ServerDefinition,
+  { origin, issuer, clientId }: StoredLogin,
+): boolean {
+  const { issuer: named = null, client = null } = oauth ?? {}
+  return (
+    origin === URL.parse(url)?.origin &&
+    (named === null || named === issuer) &&
+    (client === null || client.id === clientId)
+  )
 }
 
 /** Whether another try would fare no better. */

@@ -4,6 +4,7 @@ import type { Directory } from '../../group/directory.ts'
 import type { ModernRequests } from '../../session/modern/requests.ts'
 import type {
   ClusterFigures,
+  LoginFigures,
   MetricsSnapshot,
   ProcessMetrics,
   ServerGauges,
@@ -42,6 +43,7 @@ export interface FigureParts {
   readonly traces: { readonly figures: SpanFigures }
   /** Null where this gateway is alone. */
   readonly cluster: { readonly figures: ClusterFigures } | null
+  readonly credentials: { readonly logins: { readonly figures: readonly LoginFigures[] } }
 }
 
 /** Who gathers the figures of all processes of a gateway that has several. */
@@ -56,10 +58,13 @@ export function figureSource(parts: FigureParts, gatherer?: FigureGatherer): Met
 }
 
 function snapshotOf(parts: FigureParts): MetricsSnapshot {
-  const { metrics, directory, servers, requests, log, audit, traces, cluster } = parts
-  const lost = [log.linesDropped, audit.linesDropped] as const
-  const gauges = serverGauges(directory, servers, requests)
-  return metrics.snapshot(gauges, ...lost, traces.figures, cluster?.figures ?? null)
+  const { metrics, directory, servers, requests, log, audit, traces, cluster, credentials } = parts
+  return metrics.snapshot(serverGauges(directory, servers, requests), log.linesDropped, {
+    auditLinesDropped: audit.linesDropped,
+    spans: traces.figures,
+    cluster: cluster?.figures ?? null,
+    logins: credentials.logins.figures,
+  })
 }
 
 /** What servers and groups have open when somebody scrapes. */

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { buried, mergedSnapshot } from '../../../src/cluster/workers/merged-figures.ts'
-import { createMetrics, type MetricsSnapshot, type ServerGauges } from '../../../src/telemetry/metrics.ts'
+import {
+  createMetrics,
+  type LoginFigures,
+  type MetricsSnapshot,
+  type ServerGauges,
+} from '../../../src/telemetry/metrics.ts'
 import { prometheusText } from '../../../src/telemetry/metrics-page.ts'
 
 const gauges: ServerGauges = {
@@ -30,6 +35,21 @@ function figuresOf(calls: number, change: Partial<ServerGauges> = {}): MetricsSn
   return metrics.snapshot([{ ...gauges, ...change }], 1)
 }
 
+type LoginStates = Partial<LoginFigures>
+
+function loginsOf(account: LoginFigures['account'], states: LoginStates): LoginFigures {
+  return {
+    ...{ server: 'docs', account, stored: 0, insufficient: 0, needsLogin: 0, needsConsent: 0, endsAtS: null },
+    attempts: { completed: 1, failed: 0 },
+    renewals: { renewed: 2, ended: 0, refused: 0, failed: 1 },
+    ...states,
+  }
+}
+
+function withLogins(account: LoginFigures['account'], states: LoginStates): MetricsSnapshot {
+  return createMetrics().snapshot([], 0, { logins: [loginsOf(account, states)] })
+}
+
 describe('the figures of several workers', () => {
   test('are those that one process would show', () => {
     const merged = mergedSnapshot(figuresOf(3), [figuresOf(4, { connected: false }), figuresOf(5)])
@@ -52,6 +72,45 @@ describe('the figures of several workers', () => {
   test('keep what a worker that has ended had counted, and nothing of its moment', () => {
     const merged = mergedSnapshot(figuresOf(1), [buried(figuresOf(4))])
     expect(merged.servers[0]).toMatchObject({ requests: 5, sessions: 2, processes: 1, inFlight: 0 })
+  })
+
+  test.each<[why: string, account: LoginFigures['account'], of: LoginStates[], merged: LoginStates]>([
+    [
+      'what all share is one login, whoever has seen that it does not count',
+      'shared',
+      [
+        { stored: 1, insufficient: 1, needsLogin: 1 },
+        { stored: 1 },
+        { stored: 1, insufficient: 1, needsLogin: 1 },
+      ],
+      { stored: 1, insufficient: 1, needsLogin: 1 },
+    ],
+    [
+      'users who lack a login are known to one worker each, logins to all',
+      'user',
+      [{ stored: 9, needsLogin: 2 }, { stored: 9, needsLogin: 1, needsConsent: 1, insufficient: 1 }, {}],
+      { stored: 9, needsLogin: 3, needsConsent: 1, insufficient: 1 },
+    ],
+    [
+      'the first that ends is the first of all',
+      'user',
+      [{ endsAtS: null }, { endsAtS: 30 }, { endsAtS: 20 }],
+      { endsAtS: 20 },
+    ],
+  ])('tell of logins: %s', (_, account, of, expected) => {
+    const [first, ...others] = of.map((states) => withLogins(account, states))
+    if (first === undefined) throw new Error('there is no worker')
+    const merged = mergedSnapshot(first, [
+      ...others,
+      buried(withLogins(account, { stored: 50, needsLogin: 50 })),
+    ])
+    expect(merged.logins).toEqual([
+      {
+        ...loginsOf(account, expected),
+        attempts: { completed: 4, failed: 0 },
+        renewals: { renewed: 8, ended: 0, refused: 0, failed: 4 },
+      },
+    ])
   })
 
   test('alone are what they were', () => {

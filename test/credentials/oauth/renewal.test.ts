@@ -271,6 +271,87 @@ describe('a token whose life is nearly over', () => {
   })
 })
 
+describe('the figures of logins', () => {
+  /** Of all that has happened, what is not 0. */
+  const figuresOf = ({ clients }: ReturnType<typeof processOf>) => {
+    const [{ attempts, renewals, server, account, ...states } = never()] = clients.figures()
+    expect([server, account]).toEqual(['docs', 'shared'])
+    const all = Object.entries({ ...states, ...attempts, ...Object.fromEntries(renamed(renewals)) })
+    return Object.fromEntries(all.filter(([, count]) => count !== 0 && count !== null))
+  }
+  const never = (): never => {
+    throw new Error('there are no figures')
+  }
+  const renamed = (renewals: Readonly<Record<string, number>>) =>
+    Object.entries(renewals).map(([outcome, count]) => [`renewal ${outcome}`, count])
+
+  test('say that one is needed, that somebody has tried, and that it is there', async () => {
+    const { issuer, vault, definition } = await setUp()
+    vault.delete('shared', 'docs', 'oauth:login')
+    const two = processOf(vault, definition)
+    expect(figuresOf(two)).toEqual({ needsLogin: 1 })
+    const { url } = await two.clients.beginShared('docs', 'paste')
+    const denied = new URL(issuer.approve(url, 'ada'))
+    denied.searchParams.delete('code')
+    denied.searchParams.set('error', 'access_denied')
+    await expect(two.clients.logins.finish(denied.searchParams, null, null)).rejects.toThrow()
+    expect(figuresOf(two)).toEqual({ needsLogin: 1, failed: 1 })
+    const again = await two.clients.beginShared('docs', 'paste')
+    await two.clients.logins.finish(issuer.approve(again.url, 'ada').searchParams, null, null)
+    expect(figuresOf(two)).toEqual({ stored: 1, failed: 1, completed: 1 })
+  })
+
+  test('count a renewal once, wherever it was waited for', async () => {
+    const { issuer, vault, definition, one } = await setUp()
+    const two = processOf(vault, definition)
+    await Promise.all([one.call(1), two.call(2)])
+    issuer.expireAll()
+    await Promise.all([many(20, one.call), many(20, two.call)])
+    const renewed = [one, two].map((each) => figuresOf(each)['renewal renewed'] ?? 0)
+    expect(renewed.toSorted()).toEqual([0, 1])
+  })
+
+  test.each([
+    ['invalid_grant', { needsLogin: 1, completed: 1, 'renewal ended': 1 }],
+    ['invalid_client', { stored: 1, insufficient: 1, needsLogin: 1, completed: 1, 'renewal refused': 1 }],
+    ['server_error', { stored: 1, completed: 1, 'renewal failed': 1 }],
+  ])('tell a renewal that was answered with %s from others', async (error, expected) => {
+    const { issuer, one } = await setUp()
+    const status = error === 'server_error' ? 503 : 400
+    issuer.answer = (asked) => (isRefresh(asked) ? Response.json({ error }, { status }) : undefined)
+    issuer.expireAll()
+    await expect(one.call(1)).rejects.toThrow()
+    expect(figuresOf(one)).toEqual(expected)
+  })
+
+  test('say when a login ends that nothing renews', async () => {
+    const { one } = await setUp({ refreshes: false })
+    const { endsAtS, ...others } = figuresOf(one)
+    expect(others).toEqual({ stored: 1, completed: 1 })
+    expect(Math.abs(Number(endsAtS) - Date.now() / 1_000 - 300)).toBeLessThan(30)
+  })
+
+  test('count the logins of users whether they have come or not, and whoever came without one', async () => {
+    const { vault, definition } = await setUp()
+    const oauth =
+      definition.oauth === undefined ? undefined : { ...definition.oauth, account: 'user' as const }
+    const { clients } = processOf(vault, { ...definition, ...(oauth !== undefined && { oauth }) })
+    const login = vault.read('shared', 'docs', 'oauth:login')?.value ?? ''
+    for (const user of ['user:ada', 'user:bob']) vault.write(user, 'docs', 'oauth:login', login)
+    const states = () => {
+      const [{ account, stored, needsLogin } = never()] = clients.figures()
+      return { account, stored, needsLogin }
+    }
+    expect(states()).toEqual({ account: 'user', stored: 2, needsLogin: 0 })
+    await clients.account('user:eve', 'docs')?.current()
+    // A connection of the gateway's own is nobody's.
+    await clients.account('', 'docs')?.current()
+    expect(states()).toEqual({ account: 'user', stored: 2, needsLogin: 1 })
+    vault.delete('user:bob', 'docs', 'oauth:login')
+    expect(states()).toEqual({ account: 'user', stored: 1, needsLogin: 1 })
+  })
+})
+
 describe("the client's own credentials", () => {
   const oauth = (issuer: string) => ({
     grant: 'client_credentials',
