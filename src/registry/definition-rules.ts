@@ -42,6 +42,8 @@ export function ruleProblems(
   if (wire.transport === 'stdio') stdioProblems(wire, add)
   else if (wire.transport !== 'group') httpProblems(wire, add)
   oauthProblems(wire, add)
+  if (wire.affinity === 'none' && wire.isolation === 'shared')
+    add('affinity', 'cannot be none with isolation: shared, by which all clients share one process')
   for (const [index, arg] of (wire.args ?? []).entries()) add(`args[${index}]`, startedReason(arg))
   for (const [name, value] of Object.entries(wire.env ?? {})) add(`env.${name}`, startedReason(value))
   headerProblems(wire.headers ?? {}, add)

@@ -89,6 +89,14 @@ export const definitionWireSchema = Type.Object(
       'Whether clients share a connection to the server.',
       oneOf(['auto', 'session', 'shared']),
     ),
+    affinity: optional(
+      'Where several replicas or workers are one gateway: whether all calls of a client without sessions are served by one of them, so that they find what earlier ones have left behind at a server with sessions.',
+      oneOf(['auto', 'none']),
+    ),
+    onOwnerLoss: optional(
+      'What becomes of a session when its replica or worker is gone: restart goes on with it elsewhere, on a new connection; end answers 404.',
+      oneOf(['restart', 'end']),
+    ),
     startTimeout: optional('Longest start.', duration),
     forwardHeaders: optional(
       'Headers of a client that go on to the server.',
@@ -178,6 +186,8 @@ function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefini
     toolFilter: (wire.toolFilter as ToolFilter | undefined) ?? null,
     tags: wire.tags ?? {},
     isolation: wire.isolation ?? 'auto',
+    affinity: wire.affinity ?? 'auto',
+    onOwnerLoss: wire.onOwnerLoss ?? 'restart',
     startTimeoutMs: durationMs(wire.startTimeout) ?? 120_000,
     forwardHeaders: [...new Set((wire.forwardHeaders ?? []).map((name) => name.toLowerCase()))],
     authTokens: wire.authTokens ?? [],

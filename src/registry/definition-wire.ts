@@ -29,6 +29,7 @@ function groupToStored(definition: ServerDefinition, group: GroupSettings): Defi
     ...groupToWire(group),
     ...storedFilter(definition),
     tags: { ...tags },
+    ...storedOwning(definition),
     ...storedDoor(definition),
     createdAt,
     updatedAt,
@@ -37,6 +38,14 @@ function groupToStored(definition: ServerDefinition, group: GroupSettings): Defi
 
 function storedFilter({ toolFilter }: ServerDefinition): Pick<DefinitionWire, 'toolFilter'> {
   return toolFilter === null ? {} : { toolFilter: { mode: toolFilter.mode, list: [...toolFilter.list] } }
+}
+
+/** What several replicas or workers make of it; the usual is left out, as below. */
+function storedOwning({ affinity, onOwnerLoss }: ServerDefinition) {
+  return {
+    ...(affinity === 'auto' ? {} : { affinity }),
+    ...(onOwnerLoss === 'restart' ? {} : { onOwnerLoss }),
+  }
 }
 
 /** Who may come in. What says nothing is left out, so that an earlier version can read what is stored. */
@@ -75,6 +84,7 @@ function serverToStored(definition: ServerDefinition): DefinitionWire {
     ...(definition.pin === null ? {} : { pin: definition.pin }),
     tags: { ...definition.tags },
     isolation: definition.isolation,
+    ...storedOwning(definition),
     startTimeout: wireDuration(definition.startTimeoutMs),
     forwardHeaders: [...definition.forwardHeaders],
     ...storedDoor(definition),

@@ -6,6 +6,10 @@ import type { OAuthSettings } from './oauth/oauth-settings.ts'
 /** `group` is no server of its own: it shows those of others as one (`group` of the definition). */
 export type TransportKind = 'stdio' | 'sse' | 'streamable-http' | 'group'
 export type Isolation = 'auto' | 'session' | 'shared'
+/** Where several replicas or workers are one gateway: `none` serves a client without sessions wherever it comes to. */
+export type Affinity = 'auto' | 'none'
+/** What becomes of a session whose replica or worker is gone: another one goes on with it, or it is over. */
+export type OwnerLoss = 'restart' | 'end'
 
 export interface ToolFilter {
   readonly mode: 'allow' | 'block'
@@ -84,6 +88,8 @@ export interface ServerDefinition {
   readonly toolFilter: ToolFilter | null
   readonly tags: Readonly<Record<string, string>>
   readonly isolation: Isolation
+  readonly affinity: Affinity
+  readonly onOwnerLoss: OwnerLoss
   readonly startTimeoutMs: number
   /** Client headers that may go upstream, lower case. */
   readonly forwardHeaders: readonly string[]

@@ -41,7 +41,15 @@ beforeAll(async () => {
         args: [rawServer, '--transport', 'stdio'],
         authTokens: ['token-of-ada', 'token-of-bob'],
       },
+      {
+        name: 'spread',
+        transport: 'stdio',
+        command: process.execPath,
+        args: [rawServer, '--transport', 'stdio'],
+        affinity: 'none',
+      },
       { name: 'both', transport: 'group', members: [{ server: 'raw' }] },
+      { name: 'wide', transport: 'group', members: [{ server: 'raw' }], affinity: 'none' },
     ],
   })
 }, 60_000)
@@ -196,13 +204,22 @@ describe.skipIf(redisProgram === null)('a session whose requests all come to oth
 })
 
 describe.skipIf(redisProgram === null)('a stateless client at a server with sessions', () => {
-  test('finds what its tools have left, at whichever gateway it calls', async () => {
+  test.each([
+    { why: 'a server with affinity: none', name: 'spread', tool: 'pid', replicas: 3 },
+    { why: 'a group with affinity: none', name: 'wide', tool: 'raw__pid', replicas: 3 },
+    {
+      why: 'a server without, where they find what earlier ones have left,',
+      name: 'raw',
+      tool: 'pid',
+      replicas: 1,
+    },
+  ])('at $why runs its calls at so many gateways: $replicas', async ({ name, tool, replicas }) => {
     const pids = new Set<unknown>()
     for (let id = 1; id <= 6; id++) {
-      const { answer } = await callModern(cluster.face('raw', 'stream'), 'pid', {}, { id })
+      const { answer } = await callModern(cluster.face(name, 'stream'), tool, {}, { id })
       pids.add(pidIn(answer))
     }
-    expect(pids.size).toBe(1)
+    expect(pids.size).toBe(replicas)
   })
 
   test('comes back to a call that waits for its answer, wherever that waits', async () => {

@@ -37,6 +37,8 @@ test('fills in every default', () => {
       toolFilter: null,
       tags: {},
       isolation: 'auto',
+      affinity: 'auto',
+      onOwnerLoss: 'restart',
       startTimeoutMs: 120_000,
       forwardHeaders: [],
       authTokens: [],
@@ -303,6 +305,32 @@ describe('what does not fit is refused by the name of its field', () => {
       why: 'an unknown isolation',
       input: { ...stdio, isolation: 'none' },
       says: 'isolation: must be one of auto, session, shared',
+    },
+    {
+      why: 'an unknown affinity',
+      input: { ...stdio, affinity: 'sticky' },
+      says: 'affinity: must be one of auto, none',
+    },
+    {
+      why: 'one process for all, and calls served wherever they come to',
+      input: { ...stdio, affinity: 'none', isolation: 'shared' },
+      says: 'affinity: cannot be none with isolation: shared, by which all clients share one process',
+    },
+    {
+      why: 'another word for what becomes of a session',
+      input: { ...stdio, onOwnerLoss: 'stop' },
+      says: 'onOwnerLoss: must be one of restart, end',
+    },
+    {
+      why: 'a group has owners as a server has',
+      input: {
+        name: 'g',
+        transport: 'group',
+        members: [{ all: true }],
+        affinity: 'none',
+        onOwnerLoss: 'end',
+      },
+      says: '',
     },
     {
       why: 'a negative count',

@@ -134,13 +134,21 @@ function requestsOf(status: Status): string {
   return parts.join(', ')
 }
 
+const plainSettings = [
+  ['isolation', 'isolation'],
+  ['affinity', 'affinity'],
+  ['onOwnerLoss', 'on owner loss'],
+  ['timeout', 'timeout'],
+  ['startTimeout', 'start within'],
+] as const
+
 /** What the definition says beyond the usual. */
 function settingsOf(definition: Definition): Row[] {
   const filter = received<{ mode: string; list: string[] }>(definition.toolFilter)
   const usual: Readonly<Record<string, unknown>> = { isolation: 'auto', startTimeout: '120s' }
-  const plain = (['isolation', 'timeout', 'startTimeout'] as const).map((field): Row => {
+  const plain = plainSettings.map(([field, label]): Row => {
     const value = cell(definition[field])
-    return [field.replace('T', ' t'), value === usual[field] ? '' : value]
+    return [label, value === usual[field] ? '' : value]
   })
   return [
     ['variables', pairsOf(definition.env)],
@@ -151,7 +159,7 @@ function settingsOf(definition: Definition): Row[] {
       isObject(definition.toolFilter) ? `${cell(filter.mode)} ${receivedTexts(filter.list).join(', ')}` : '',
     ],
     ['own tokens', receivedTexts(definition.authTokens).length === 0 ? '' : 'yes'],
-    ...plain.map(([label, value]): Row => [label === 'start timeout' ? 'start within' : label, value]),
+    ...plain,
   ]
 }
 

@@ -7,6 +7,7 @@ import { reasonOf, shownError } from '../../errors.ts'
 import type { Asked } from '../../http/routes/elsewhere.ts'
 import {
   answererOf,
+  definitionOf,
   isGroup,
   type McpParts,
   ownerAt,
@@ -67,6 +68,11 @@ export class Adoption {
     if (record === null || record.principalId !== principal.id) return null
     if (record.serverName !== sessionKeyOf(asked.target)) return null
     const given = found.owner === instance
+    if (!given && definitionOf(asked.target).onOwnerLoss === 'end') {
+      // What its server held in memory is lost, and its client is to know that.
+      await directory.release(key, found)
+      return null
+    }
     const claim = { instance, record: found.record, livesMs: livesMs() }
     const adopted = given ? { ...found, mine: true } : await directory.adopt(key, found, claim, true)
     if (adopted === null || !adopted.mine) return adopted?.owner ?? null

@@ -26,6 +26,8 @@ export interface DrainParts {
   livesMs(): number
   /** When another member has brought a request last, monotonic. */
   lastAskedMs(): number
+  /** Whether nobody goes on with a session that this member leaves (`onOwnerLoss: end`): it stays to the last. */
+  endsHere(session: Session): boolean
   /** Gives the streams of a session to another member, as JSON text; false where it has not taken them. */
   give(peer: Peer, text: string): Promise<boolean>
 }
@@ -42,27 +44,29 @@ const handedAtOnce = 128
 
 /** Hands over what can be, until `untilMs` (monotonic). Resolves when nothing here is needed any more. */
 export async function drain(parts: DrainParts, untilMs: number): Promise<void> {
-  const { membership, owned, lanes, forwarder, log } = parts
+  const { membership, owned, lanes, forwarder, log, endsHere } = parts
   const stayMs = Math.min(untilMs, performance.now() + servingMs)
   await membership.drain().catch(() => {})
   await lanes.release()
   for (;;) {
     await handOverIdle(parts, untilMs)
     const isQuiet = performance.now() - parts.lastAskedMs() >= quietMs
-    const isIdle = owned.idle().length === owned.count && forwarder.callsUnderWay === 0
-    const isHandedOver = owned.count === 0 || othersIn(membership).length === 0
+    const idle = owned.idle()
+    const isIdle = idle.length === owned.count && forwarder.callsUnderWay === 0
+    const isHandedOver = idle.every(endsHere) || othersIn(membership).length === 0
     const isDone = isIdle && isHandedOver && isQuiet && performance.now() >= stayMs
     if (isDone || performance.now() >= untilMs) break
     await Bun.sleep(lookMs)
   }
   owned.leaves = true
   forwarder.leave()
-  const left = { sessions: owned.count, forwarded: forwarder.callsUnderWay }
-  if (owned.count > 0 || forwarder.callsUnderWay > 0) log.info(left, 'the time to hand over is up')
+  const unmoved = owned.count - owned.idle().filter(endsHere).length
+  const left = { sessions: unmoved, forwarded: forwarder.callsUnderWay }
+  if (unmoved > 0 || forwarder.callsUnderWay > 0) log.info(left, 'the time to hand over is up')
 }
 
 async function handOverIdle(parts: DrainParts, untilMs: number): Promise<void> {
-  const waiting = [...parts.owned.idle()]
+  const waiting = parts.owned.idle().filter((session) => !parts.endsHere(session))
   const next = async (): Promise<void> => {
     for (let session = waiting.pop(); session !== undefined; session = waiting.pop()) {
       const peer = successorOf(session, parts.membership)

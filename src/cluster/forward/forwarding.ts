@@ -6,12 +6,12 @@
  * | of a session | whoever its id names, or has it by the directory |
  * | `/message` of an older session | whoever its id names: it ends with that member |
  * | that comes back to a parked call | whoever its `requestState` names |
- * | of a stateless client, at a server with sessions | the member that has the lane of its principal there |
+ * | of a stateless client, at a server with sessions | the member that has the lane of its principal there, unless the definition says `affinity: none` |
  * | anything else | this member |
  */
 
 import type { Asked, Elsewhere } from '../../http/routes/elsewhere.ts'
-import { isGroup, noteMessage, requestIdText, sessionKeyOf } from '../../http/routes/mcp.ts'
+import { definitionOf, isGroup, noteMessage, requestIdText, sessionKeyOf } from '../../http/routes/mcp.ts'
 import { claimsModern } from '../../protocol/classify.ts'
 import { isObject } from '../../protocol/json.ts'
 import type { Session } from '../../session/legacy/session.ts'
@@ -137,7 +137,7 @@ export class Forwarding implements Elsewhere {
     const { target, context, inbound } = asked
     const parkedAt = parkingOwner(inbound?.body)
     if (parkedAt !== null) return parkedAt === this.#self ? null : this.#atOnly(parkedAt, asked)
-    if (!isGroup(target) && standsAlone(target)) return null
+    if (definitionOf(target).affinity === 'none' || (!isGroup(target) && standsAlone(target))) return null
     const isShared = !isGroup(target) && target.definition.isolation === 'shared'
     const key = laneKey(sessionKeyOf(target), isShared ? null : context.principal.id)
     return this.#atOwner(this.#laneThing(key), asked)

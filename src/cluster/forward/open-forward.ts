@@ -10,6 +10,7 @@ import type { Asked, Elsewhere } from '../../http/routes/elsewhere.ts'
 import { isGroup, type McpParts } from '../../http/routes/mcp.ts'
 import { messageHandler, sseHandler } from '../../http/routes/sse.ts'
 import { streamHandler } from '../../http/routes/stream.ts'
+import type { Session } from '../../session/legacy/session.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Membership, PingAnswer } from '../membership.ts'
 import type { Seal } from '../seal.ts'
@@ -115,7 +116,9 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
       const give = (peer: Peer, text: string) => handOverTo(peer, text, forwarder, signer)
       const lastAskedMs = () => listener.lastServedMs
       const core = { membership, directory, seal, owned, lanes, forwarder }
-      return drain({ ...core, log: mcp.log, livesMs, give, lastAskedMs }, untilMs)
+      const endsHere = ({ serverName }: Session): boolean =>
+        (mcp.servers.get(serverName) ?? mcp.groups.group(serverName))?.definition.onOwnerLoss === 'end'
+      return drain({ ...core, log: mcp.log, livesMs, endsHere, give, lastAskedMs }, untilMs)
     },
     async close() {
       clearInterval(timer)

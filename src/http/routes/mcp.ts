@@ -11,6 +11,7 @@ import { isObject } from '../../protocol/json.ts'
 import { idTextOf, type MessageText, memberSpan, onOneLine, scanMessage } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import { incomingContext } from '../../protocol/traces/trace-context.ts'
+import type { ServerDefinition } from '../../registry/definition.ts'
 import type { ByteLedger } from '../../runtime/byte-ledger.ts'
 import type { AnsweringServer, Exchange } from '../../session/legacy/exchange.ts'
 import { initializeSession } from '../../session/legacy/initialize.ts'
@@ -99,6 +100,10 @@ export function targetOf(
 
 export function isGroup(target: McpTarget): target is GroupFace {
   return 'isGroup' in target
+}
+
+export function definitionOf(target: McpTarget): ServerDefinition {
+  return isGroup(target) ? target.group.definition : target.definition
 }
 
 /** What the sessions of a target are filed under. */

@@ -25,6 +25,8 @@ export interface Draft {
   readonly startTimeout: string
   readonly timeout: string
   readonly isolation: 'auto' | 'session' | 'shared'
+  readonly affinity: 'auto' | 'none'
+  readonly onOwnerLoss: 'restart' | 'end'
   readonly pin: 'default' | 'on' | 'off'
   readonly filterMode: 'all' | 'allow' | 'block'
   /** One a line. */
@@ -46,6 +48,8 @@ export const emptyDraft: Draft = {
   startTimeout: '',
   timeout: '',
   isolation: 'auto',
+  affinity: 'auto',
+  onOwnerLoss: 'restart',
   pin: 'default',
   filterMode: 'all',
   filterTools: '',
@@ -69,6 +73,8 @@ export function draftOf(definition: Definition): Draft {
     startTimeout: textOf(definition.startTimeout),
     timeout: textOf(definition.timeout),
     isolation: definition.isolation ?? 'auto',
+    affinity: definition.affinity ?? 'auto',
+    onOwnerLoss: definition.onOwnerLoss ?? 'restart',
     pin: pin == null ? 'default' : pin ? 'on' : 'off',
     filterMode: toolFilter == null ? 'all' : toolFilter.mode,
     filterTools: (toolFilter?.list ?? []).join('\n'),
@@ -98,6 +104,8 @@ export function definitionOf(
     startTimeout: durationOf(draft.startTimeout),
     timeout: durationOf(draft.timeout),
     isolation: draft.isolation,
+    affinity: draft.affinity,
+    onOwnerLoss: draft.onOwnerLoss,
     pin: draft.pin === 'default' ? undefined : draft.pin === 'on',
     toolFilter: draft.filterMode === 'all' ? undefined : { mode: draft.filterMode, list: filter },
     tags: recordOf(draft.tags),

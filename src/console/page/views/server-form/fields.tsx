@@ -163,6 +163,24 @@ export function MoreFields({ draft, change, faults }: FieldsProps) {
           { value: 'shared', text: 'One for all' },
         ]}
       />
+      <SelectField
+        label="Clients without sessions, with several replicas or workers"
+        value={draft.affinity}
+        onChange={(affinity) => change({ affinity })}
+        options={[
+          { value: 'auto', text: 'Each at one of them, so that calls find what earlier ones left behind' },
+          { value: 'none', text: 'Each call wherever it comes to' },
+        ]}
+      />
+      <SelectField
+        label="Sessions of a replica or worker that is gone"
+        value={draft.onOwnerLoss}
+        onChange={(onOwnerLoss) => change({ onOwnerLoss })}
+        options={[
+          { value: 'restart', text: 'Go on elsewhere, on a new connection' },
+          { value: 'end', text: 'End: clients begin anew' },
+        ]}
+      />
       <div class="fields-two">
         <TextField
           label="Longest start"
