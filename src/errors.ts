@@ -186,6 +186,14 @@ export function drainingError(): GatewayError {
   return new GatewayError('DRAINING', 'The gateway is shutting down; try again when it has started anew.')
 }
 
+/** The same failure for a call that was sent on: nobody who asks again should think that it has not run. */
+export function sentOnError(error: GatewayError): GatewayError {
+  if (error.code !== 'DRAINING') return error
+  const details =
+    'The gateway is shutting down and could not wait for the answer. The call was sent to its server and may have run; look before you send it again.'
+  return new GatewayError('DRAINING', details)
+}
+
 /** What is said of a server that is not there, also to those for whom it is not. */
 export function serverUnknownError(name: string): GatewayError {
   const shown = JSON.stringify(name.slice(0, 64))

@@ -81,6 +81,8 @@ test.concurrent('calls longer than the time-out get an error each, and it exits 
   const lastDrainingMs = lastDraining(gateway.url, startedAtMs)
   const ended = (await outcomes).map(({ answer }) => [answer.id, answer.error?.data])
   expect(ended).toEqual(ended.map((_, n) => [n, { code: 'DRAINING', retryAfterMs: 1000 }]))
+  // Each was sent to its server: nobody is told that all it takes is another try.
+  for (const { answer } of await outcomes) expect(answer.error?.message).toContain('may have run')
   expect(await gateway.process.exited).toBe(0)
   expect(performance.now() - startedAtMs).toBeLessThan(2_000)
   // A platform that ends what is unhealthy for longer than the time-out never sees this one for so long.

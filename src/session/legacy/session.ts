@@ -12,7 +12,7 @@
 import { mayHear } from '../../access/items.ts'
 import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { type Grants, reachOf } from '../../access/reach.ts'
-import { GatewayError, noRoomError } from '../../errors.ts'
+import { GatewayError, noRoomError, sentOnError } from '../../errors.ts'
 import { legacyVersionHas, serverRequests } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramSpan } from '../../protocol/jsonrpc.ts'
@@ -395,6 +395,6 @@ function abandon(exchange: Exchange, error: GatewayError): void {
   const { connection, canceller } = exchange
   connection?.cancel(exchange, null)
   connection?.forget(exchange)
-  if (!exchange.done) exchange.failed(error)
+  if (!exchange.done) exchange.failed((connection ?? canceller) === null ? error : sentOnError(error))
   canceller?.()
 }

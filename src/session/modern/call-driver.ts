@@ -8,7 +8,7 @@
 import { filteredAnswer, mayHear } from '../../access/items.ts'
 import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { type Grants, reachOf } from '../../access/reach.ts'
-import { GatewayError, gatewayErrorOf, rpcErrorText } from '../../errors.ts'
+import { GatewayError, gatewayErrorOf, rpcErrorText, sentOnError } from '../../errors.ts'
 import { stamped } from '../../protocol/bridge/listen.ts'
 import { inputRequiredResult } from '../../protocol/bridge/questions.ts'
 import type { CallEffect, RpcFailure, Step } from '../../protocol/bridge/types.ts'
@@ -161,7 +161,12 @@ export class ModernCallDriver<State = unknown>
     if (this.endless && endsWell.has(error.code)) {
       const result = stamped('{"resultType":"complete"}', idText)
       this.#finish(rpcResult(idText, result), 200, plainEndings.ok)
-    } else this.#finish(rpcErrorText(error, idText), modernErrorStatus(error.rpcCode), endingOfError(error))
+    } else
+      this.#finish(
+        rpcErrorText(sentOnError(error), idText),
+        modernErrorStatus(error.rpcCode),
+        endingOfError(error),
+      )
     this.handle({ kind: 'cancelled' })
   }
 

@@ -4,7 +4,7 @@
  */
 import { filteredAnswer, isFiltered, mayHear } from '../../access/items.ts'
 import { type Grants, type Reach, reachOf } from '../../access/reach.ts'
-import { type GatewayError, rpcErrorText } from '../../errors.ts'
+import { type GatewayError, rpcErrorText, sentOnError } from '../../errors.ts'
 import type { ModernRequestRoute } from '../../protocol/classify.ts'
 import { modernErrorStatus, rpcCodes } from '../../protocol/eras.ts'
 import { idTextOf, type MessageText, memberSpan, rpcResult } from '../../protocol/jsonrpc.ts'
@@ -124,7 +124,7 @@ export class RelayedCall extends UpstreamCall implements OpenRequest, ResponseOw
   }
 
   abort(error: GatewayError): void {
-    this.failed(error)
+    this.failed(sentOnError(error))
     this.#connection.cancel(this, null)
   }
 
