@@ -15,8 +15,11 @@ export interface Asker extends AsyncDisposable {
 
 /** The server was not there, or not for this token. */
 export class NotLetIn extends Error {
-  constructor(readonly status: number) {
-    super(`answered ${status}`)
+  constructor(
+    readonly status: number,
+    said = '',
+  ) {
+    super(`answered ${status} ${said}`.trimEnd())
   }
 }
 
@@ -61,30 +64,42 @@ async function sseAsker(url: URL, token: string | null): Promise<Asker> {
     await response.arrayBuffer()
     throw new NotLetIn(response.status)
   }
-  const waiting = new Map<unknown, (answer: RpcMessage) => void>()
+  const waiting = new Map<unknown, { resolve(answer: RpcMessage): void; reject(reason: Error): void }>()
   const events = readEvents(response.body)
   const endpoint = new URL((await events.next()).value?.data ?? '', url)
   const read = async (): Promise<void> => {
     for await (const { data } of events) {
       const message = JSON.parse(data) as RpcMessage
-      if (message.method === undefined) waiting.get(message.id)?.(message)
+      if (message.method === undefined) waiting.get(message.id)?.resolve(message)
     }
   }
-  read().catch(() => {})
+  const ended = (): void => {
+    for (const { reject } of waiting.values()) reject(new Error(`${url.pathname} has ended its event stream`))
+  }
+  read().then(ended, ended)
   const post = async (message: object): Promise<void> => {
     const posted = await fetch(endpoint, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify({ jsonrpc: '2.0', ...message }),
     })
-    await posted.arrayBuffer()
+    const said = await posted.text()
+    // No answer of a refused message comes on the stream.
+    if (!posted.ok) throw new NotLetIn(posted.status, said)
   }
   let id = 0
   const ask: Asker['ask'] = async (method, params) => {
     const own = ++id
-    const answered = new Promise<RpcMessage>((resolve) => waiting.set(own, resolve))
-    await post({ id: own, method, params })
-    return await answered
+    const { promise: answered, resolve, reject } = Promise.withResolvers<RpcMessage>()
+    waiting.set(own, { resolve, reject })
+    // The stream may end before the POST is answered.
+    answered.catch(() => {})
+    try {
+      await post({ id: own, method, params })
+      return await answered
+    } finally {
+      waiting.delete(own)
+    }
   }
   const clientInfo = { name: 'asker', version: '1.0.0' }
   await ask('initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo })
