@@ -81,12 +81,14 @@ export class ServerDoor {
   /** Who holds the token with this digest, where it is one of those that are configured. */
   holderOf(digest: Digest, global: TokenTable, guests: () => readonly ServerDoor[]): Principal | null {
     const others = this.ownOnly ? noTokens : global
-    const doors = this.own.size > 0 ? [] : guests()
     const byGlobal = others.find(digest)
     const byOwn = this.own.find(digest)
+    const found = byGlobal ?? byOwn
+    // Who is known by now learns nothing from the time, and looking for the servers of a group costs more than the token.
+    if (found !== null || this.own.size > 0) return found
     let byGuest: Principal | null = null
-    for (const door of doors) byGuest = door.own.find(digest) ?? byGuest
-    return byGlobal ?? byOwn ?? byGuest
+    for (const door of guests()) byGuest = door.own.find(digest) ?? byGuest
+    return byGuest
   }
 
   /** Whether this principal could still be let in; else what it has open must end. */
