@@ -67,7 +67,6 @@ const paramSpans: number[] = []
  */
 export function scanMessage(text: string): MessageText | null {
   const spans = topSpans.fill(-1)
-  resultSpans.fill(-1)
   const end = scanObject(text, 0, topKeys, spans)
   if (end < 0 || skipSpace(text, end) !== text.length) return null
   const idStart = spans[0] as number
@@ -99,8 +98,9 @@ export function scanMessage(text: string): MessageText | null {
     resultStart,
     resultEnd: spans[7] as number,
     failed: errorStart >= 0,
-    toolError: isAt(text, resultSpans[0] as number, 'true'),
-    asksForInput: isAt(text, resultSpans[2] as number, '"input_required"'),
+    // Where there is no result, they are those of another message.
+    toolError: resultStart >= 0 && isAt(text, resultSpans[0] as number, 'true'),
+    asksForInput: resultStart >= 0 && isAt(text, resultSpans[2] as number, '"input_required"'),
   }
 }
 
@@ -272,7 +272,7 @@ function scanObject(text: string, from: number, wanted: readonly string[], spans
 
 /** The same as `skipValue`; what the result says of itself is noted on the way, so that it is not walked through twice. */
 function skipResult(text: string, start: number): number {
-  const end = scanObject(text, start, resultKeys, resultSpans)
+  const end = scanObject(text, start, resultKeys, resultSpans.fill(-1))
   if (end >= 0) return end
   // No object, or one that says something twice, which is for others to judge.
   resultSpans.fill(-1)
