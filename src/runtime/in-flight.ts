@@ -57,6 +57,8 @@ const nobody: readonly never[] = Object.freeze([])
 
 const free = -1
 const slotsMin = 16
+/** A table that was as large as this stays so: a busy one would grow and shrink with every turn of the loop. */
+const slotsKept = 256
 
 /** Things by a whole number, zero or more. */
 export class ByNumber<T> {
@@ -103,7 +105,7 @@ export class ByNumber<T> {
     keys[gap] = free
     values[gap] = undefined
     // One burst must not make every later walk through the table as long as it was.
-    if (keys.length > slotsMin && this.#size * 8 < keys.length) this.#resize(keys.length / 2)
+    if (keys.length > slotsKept && this.#size * 8 < keys.length) this.#resize(keys.length / 2)
   }
 
   clear(): void {
