@@ -344,17 +344,18 @@ export function noteMessage(context: RequestContext, inbound: Inbound): void {
   if (message?.method == null) return
   const { method } = message
   const { log } = context
-  log.rpcMethod = shownText(method, nameCharsMax)
+  const calls = method === 'tools/call'
+  log.rpcMethod = calls ? method : shownText(method, nameCharsMax)
   const params = isObject(body) ? body['params'] : null
   if (!isObject(params)) return
   const traceparent = isObject(params['_meta']) ? params['_meta']['traceparent'] : undefined
   if (typeof traceparent === 'string' && traceparent.length <= nameCharsMax) log.traceparent = traceparent
-  if (method === 'initialize') {
+  if (calls) {
+    if (typeof params['name'] === 'string') log.tool = shownText(params['name'], nameCharsMax)
+  } else if (method === 'initialize') {
     const { name, version } = isObject(params['clientInfo']) ? params['clientInfo'] : {}
     const client = clientOf(name, version)
     if (client !== undefined) log.client = client
-  } else if (method === 'tools/call') {
-    if (typeof params['name'] === 'string') log.tool = shownText(params['name'], nameCharsMax)
   } else {
     const item = itemIn(message)
     if (item !== null) log.item = item

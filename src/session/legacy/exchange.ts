@@ -218,9 +218,9 @@ export abstract class Exchange extends UpstreamCall implements LiveCall {
 
   #end(ending: CallEnding): void {
     this.#endWith(ending)
-    const durationMs = performance.now() - this.#begunMs
-    this.server.counters.ended(durationMs, ending.outcome)
-    this.client.ended(this)
+    const nowMs = performance.now()
+    this.server.counters.ended(nowMs - this.#begunMs, ending.outcome)
+    this.client.ended(this, nowMs)
   }
 
   #endWith(ending: CallEnding): void {

@@ -246,9 +246,9 @@ export class Session implements LaneClient, StreamOwner {
     this.#exchanges.add(exchange)
   }
 
-  ended(exchange: Exchange): void {
+  ended(exchange: Exchange, nowMs: number): void {
     this.#exchanges.delete(exchange)
-    this.#whole.lastSeenMs = performance.now()
+    this.#whole.lastSeenMs = nowMs
   }
 
   /** The client's `notifications/cancelled`: only its own call is found here, so nobody else's can be hit. */

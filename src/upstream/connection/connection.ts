@@ -160,10 +160,7 @@ export class Connection implements TransportReceiver {
         headers,
         trace: carried.context,
       })
-    else {
-      const outgoing = { text, requestId: upstreamId, method, repeatable }
-      this.transport.send(headers ? { ...outgoing, headers } : outgoing)
-    }
+    else this.transport.send({ text, requestId: upstreamId, method, repeatable, headers })
   }
 
   /** Sends a notification or a response as it is. */
@@ -241,8 +238,8 @@ export class Connection implements TransportReceiver {
   message(text: string, requestId: number | null): void {
     const message = scanMessage(text)
     if (message !== null && this.#messages.on) this.#messages.received(message)
-    const several = message === null ? objectsIn(text) : []
-    if (several.length > 1) for (const one of several) this.message(one, requestId)
+    const several = message === null ? objectsIn(text) : null
+    if (several !== null && several.length > 1) for (const one of several) this.message(one, requestId)
     else if (message?.kind !== 'response' || !this.#settle(message, requestId)) {
       this.unasked(text.length + (message?.kind === 'request' ? costs.question : costs.message))
       if (message?.kind !== 'response') this.#unasked(text, message, requestId)

@@ -110,8 +110,8 @@ export class HttpClient {
     const url = request.url ?? this.url
     const trusted = url === this.url || url.origin === this.#origin
     // An address that the server has named is judged as its redirects are, each time its name is looked up.
-    const hop = { url, trusted, from: trusted ? null : this.url, redirects: 0 }
-    if (this.#tokens === null || !trusted) return this.#go({ ...hop, request })
+    const hop = { request, url, trusted, from: trusted ? null : this.url, redirects: 0 }
+    if (this.#tokens === null || !trusted) return this.#go(hop)
     const send = (token: string | null) => this.#go({ ...hop, request: { ...request, token } })
     return requestWithToken(this.#tokens, this.#origin, send)
   }
