@@ -145,7 +145,7 @@ export async function startGateway(source: ConfigurationSource, worker?: WorkerL
     }),
     mcp: { stream: streamHandler(mcp), sse: sseHandler(mcp), message: messageHandler(mcp) },
   })
-  await cluster?.openForward({ mcp, access, recorder, identities, bounds })
+  await cluster?.openForward({ mcp, access, recorder, identities, credentials, bounds })
   const door = { ...config, relay: worker?.relay, access, app, state, ...recorder }
   const listener = await startListener(door).catch(abandon)
   lock?.announce(listener.url)

@@ -2,7 +2,7 @@
 import { reasonOf } from '../errors.ts'
 import type { SharedRates } from '../http/hooks/limits.ts'
 import type { OpenedStore } from '../registry/storage/open-store.ts'
-import type { Sharers } from '../registry/storage/sharers.ts'
+import type { HeldKeys, Sharers } from '../registry/storage/sharers.ts'
 import type { StoredChanges } from '../registry/storage/sqlite.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -14,6 +14,7 @@ import type { Directory } from './directory/directory.ts'
 import type { Forward, ForwardParts } from './forward/open-forward.ts'
 import { ClusterLimits, type ClusterLimitsParts } from './limits/cluster-limits.ts'
 import { Membership, type MembershipParts } from './membership.ts'
+import { AgreedKey, type KeyStanding } from './records/agreed-key.ts'
 import { ClusterStore } from './records/cluster-store.ts'
 import type { Seal } from './seal.ts'
 import { applyStored, type StoredParts } from './stored-changes.ts'
@@ -39,12 +40,18 @@ export interface ClusterStatus {
     readonly missed: number
   }
   readonly lapses: number
+  /** Id of the key that stored credentials are sealed with; null where there is none. */
+  readonly credentialsKey: string | null
+  /** What is wrong with the one that answers, a sentence each. */
+  readonly problems: readonly string[]
   readonly members: readonly {
     readonly instance: string
     readonly address: string
     readonly state: 'serving' | 'draining' | 'gone'
     readonly version: string
     readonly leaseMs: number
+    /** Whether it has the key of stored credentials. */
+    readonly key: KeyStanding
     readonly self: boolean
   }[]
 }
@@ -119,6 +126,7 @@ export class Cluster implements ClusterCore {
   readonly #leaseMs: number
   readonly #begun: (gateway: LiveGateway) => void
   #limits: ClusterLimits | null = null
+  readonly #agreedKey: AgreedKey | null
 
   constructor({ name, directory, seal, self, leaseMs, log, local, secretDirs, begun }: ClusterParts) {
     this.name = name
@@ -134,6 +142,8 @@ export class Cluster implements ClusterCore {
     this.membership = membership
     const nowMs = () => membership.nowMs()
     this.shared = local === null ? null : new ClusterStore({ local, directory, seal, log, secretDirs, nowMs })
+    const { shared } = this
+    this.#agreedKey = shared && new AgreedKey({ book: shared.book, directory, membership, log })
     this.shared?.listen((changes) => this.#stored(changes))
     membership.listen({
       forgotten: async () => this.shared?.book.reconcile(),
@@ -150,7 +160,10 @@ export class Cluster implements ClusterCore {
   }
 
   /** Opens the port at which other members bring requests, and has requests passed on to them. Rejects when it cannot be had. */
-  async openForward(gateway: ForwardParts): Promise<void> {
+  async openForward(
+    gateway: ForwardParts & { readonly credentials: { readonly heldKeys: HeldKeys } },
+  ): Promise<void> {
+    await this.#agreedKey?.begin(gateway.credentials.heldKeys)
     const { openForward } = await import('./forward/open-forward.ts')
     const forward = openForward(this, gateway)
     this.#forward = forward
@@ -193,6 +206,7 @@ export class Cluster implements ClusterCore {
       self: membership.self.instance,
       nowMs: () => membership.nowMs(),
       // Versions before this one have named processes that are no members by UUIDs: of these nothing is known.
+      agreement: this.#agreedKey,
       isGone: (process) => (process.includes('-') ? Promise.resolve(false) : membership.isDead(process)),
     }
   }
@@ -215,6 +229,7 @@ export class Cluster implements ClusterCore {
 
   status(): ClusterStatus {
     const { membership, directory, name } = this
+    const key = this.#agreedKey
     const { p50Ms, maxMs } = membership.roundTrip
     return {
       name,
@@ -226,10 +241,13 @@ export class Cluster implements ClusterCore {
         missed: membership.missedBeats,
       },
       lapses: membership.lapses,
-      members: membership.known().map(({ leaseMs, state, ...member }) => ({
+      credentialsKey: key?.agreed ?? null,
+      problems: key?.fault == null ? [] : [key.fault],
+      members: membership.known().map(({ leaseMs, state, keys, ...member }) => ({
         ...member,
         state: leaseMs > 0 ? state : 'gone',
         leaseMs: Math.round(leaseMs),
+        key: key?.standingOf({ keys }) ?? 'unknown',
         self: member.instance === membership.self.instance,
       })),
     }

@@ -24,6 +24,8 @@ export interface LivingMember {
   readonly version: string
   /** How long its lease went on when it was asked last; zero or less when it was over. */
   readonly leaseMs: number
+  /** Ids of the keys that it has for stored credentials, the one that is to seal first; null where it does not say. */
+  readonly keys: readonly string[] | null
 }
 
 /** Who answers at the address of a member: an instance; null when nobody does in time; or it takes no connections. */
@@ -103,6 +105,9 @@ export class Membership {
     })
   }
 
+  /** What this member tells of its keys with the next beat. */
+  keys: readonly string[] = []
+
   get self(): MembershipParts['self'] {
     return this.#parts.self
   }
@@ -137,6 +142,14 @@ export class Membership {
 
   listen(listener: MembershipListener): void {
     this.#listeners.push(listener)
+  }
+
+  /** Who lives, without joining: asked in a name that no member takes for one. Rejects with a DirectoryDown. */
+  async look(): Promise<LivingMember[]> {
+    const { directory } = this.#parts
+    const instance = crypto.randomUUID()
+    const members = this.#membersIn(await directory.beat({ instance, record: '' }, 1))
+    return members.filter(({ leaseMs }) => leaseMs > 0)
   }
 
   /** Joins. True when the directory has answered; otherwise it is asked again and again. */
@@ -252,7 +265,8 @@ export class Membership {
   async #ask(): Promise<boolean> {
     const { directory, seal, self, leaseMs, log } = this.#parts
     const startedMs = performance.now()
-    const told = JSON.stringify({ address: self.address, state: this.#state, version: self.version })
+    const { address, version } = self
+    const told = JSON.stringify({ address, state: this.#state, version, keys: this.keys })
     const record = seal.seal('member', self.instance, told)
     try {
       const answer = await directory.beat({ instance: self.instance, record }, leaseMs)
@@ -275,12 +289,7 @@ export class Membership {
     this.#era = answer.era
     // Half the way is the best guess of when the directory looked at its clock.
     this.#clockOffsetMs = answer.nowMs - (startedMs + performance.now()) / 2
-    this.#members = new Map(
-      answer.members.flatMap((member) => {
-        const known = this.#memberOf(member)
-        return known === null ? [] : [[known.instance, known]]
-      }),
-    )
+    this.#members = new Map(this.#membersIn(answer).map((member) => [member.instance, member]))
     this.#remember()
     if (lapsed) {
       this.lapses++
@@ -308,13 +317,19 @@ export class Membership {
     if (this.#roundTripsMs.length > roundTripsKept) this.#roundTripsMs.shift()
   }
 
+  #membersIn({ members }: Answer): LivingMember[] {
+    return members.flatMap((member) => this.#memberOf(member) ?? [])
+  }
+
   /** Null for one that no member has written. */
   #memberOf({ instance, record, leaseMs }: Member): LivingMember | null {
     const text = this.#parts.seal.open('member', instance, record)
     if (text === null) return null
     // Sealed by a member: its form is that of `#ask`.
-    const told = JSON.parse(text) as { address: string; state: MemberState; version: string }
-    return { ...told, instance, leaseMs }
+    const told = JSON.parse(text) as Pick<LivingMember, 'address' | 'state' | 'version'> & {
+      readonly keys?: readonly string[]
+    }
+    return { ...told, keys: told.keys ?? null, instance, leaseMs }
   }
 
   #remember(): void {

@@ -5,12 +5,13 @@ import type { Config } from '../config/schema.ts'
 import { GatewayError, reasonOf } from '../errors.ts'
 import type { ServerDefinition } from '../registry/definition.ts'
 import { isUserValueName } from '../registry/secrets/user-values.ts'
-import type { Sharers } from '../registry/storage/sharers.ts'
+import type { HeldKeys, KeyAgreement, Sharers } from '../registry/storage/sharers.ts'
 import type { DefinitionStore } from '../registry/storage/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ListenAddress, UrlPolicy } from '../upstream/transports/http/client/url-guard.ts'
 import { OAuthOpener, type WaitingServers } from './oauth/open-oauth.ts'
 import type { UserValues } from './user-values/user-values.ts'
+import type { SealingKeys } from './vault/sealing-keys.ts'
 import type { Rotation, Vault } from './vault/vault.ts'
 
 export interface CredentialsParts {
@@ -32,6 +33,7 @@ export interface CredentialsParts {
 
 export class CredentialsOpener {
   readonly #parts: CredentialsParts
+  #keys: Promise<SealingKeys> | null = null
   #vault: Promise<Vault> | null = null
   #loading: Promise<UserValues> | null = null
   #values: UserValues | null = null
@@ -40,11 +42,10 @@ export class CredentialsOpener {
 
   constructor(parts: CredentialsParts) {
     this.#parts = parts
-    const { store } = parts
     this.logins = new OAuthOpener({
       ...parts,
       vault: () => this.vault(),
-      confirm: (work) => store.confirm?.(work) ?? work(),
+      confirm: (work) => this.#confirm(work),
     })
   }
 
@@ -82,8 +83,8 @@ export class CredentialsOpener {
 
   /** What the pages and paths of users take of it. */
   forUsers<D>(directory: D) {
-    const { log, store } = this.#parts
-    const confirm = <T>(work: () => Promise<T>): Promise<T> => store.confirm?.(work) ?? work()
+    const { log } = this.#parts
+    const confirm = <T>(work: () => Promise<T>): Promise<T> => this.#confirm(work)
     const logins = () => this.logins.load()
     return { directory, log, confirm, logins, userValues: () => this.userValues() }
   }
@@ -93,10 +94,42 @@ export class CredentialsOpener {
     if (this.#vault !== null) (await this.#vault).takeStored()
   }
 
-  /** Seals everything with a new key. */
+  /** What the other replicas ask of the keys here. */
+  readonly heldKeys: HeldKeys = {
+    ids: async () => (await this.#ownKeys()).read().map(({ id }) => id),
+    openSomething: (ids) => !this.#isUsed || ids.some((id) => this.#isNeeded(id)),
+    sealAnew: async () => {
+      const vault = await this.vault()
+      await this.#confirm(async () => vault.resealAll())
+    },
+  }
+
+  /** Seals everything with a new key; of several replicas, once all of them have it. */
   async rotate(): Promise<Rotation> {
     const [vault, { makeSealingKey }] = await Promise.all([this.vault(), import('./vault/sealing-key.ts')])
-    return vault.rotate(makeSealingKey)
+    const { agreement } = this.#parts.sharers
+    if (agreement === null) return vault.rotate(makeSealingKey)
+    await this.#dropUnneeded(agreement)
+    const begun = vault.rotate(makeSealingKey)
+    const lacking = await agreement.changeOver()
+    if (lacking.length > 0)
+      throw new GatewayError(
+        'BAD_REQUEST',
+        `The new key is in ${begun.place}, and seals nothing before all replicas have it as their first one; these do not: ${lacking.join(', ')}. Give them the same keys in the same order; the change is then made by itself.`,
+      )
+    const { resealed, unopened } = await this.#confirm(async () => vault.resealAll())
+    await this.#dropUnneeded(agreement)
+    return { ...begun, resealed: begun.resealed + resealed, unopened }
+  }
+
+  /** Takes keys out of the file that seal nothing any more. */
+  async #dropUnneeded({ agreed }: KeyAgreement): Promise<void> {
+    const keys = await this.#ownKeys()
+    const all = keys.read()
+    const [first] = all
+    if (keys.replace === null || first === undefined || first.id !== agreed) return
+    const left = all.filter(({ id }) => id === agreed || this.#isNeeded(id))
+    if (left.length < all.length) keys.replace(left)
   }
 
   /** A server was removed by an admin: nobody's credentials are for another one of that name. */
@@ -122,16 +155,48 @@ export class CredentialsOpener {
     return this.#values
   }
 
-  async #openVault(): Promise<Vault> {
-    const [{ Vault }, { givenKeys, passingKeys }, { keyFile }] = await Promise.all([
-      import('./vault/vault.ts'),
+  /** Resolves when what `work` has changed is there for all who share the store. */
+  #confirm<T>(work: () => Promise<T>): Promise<T> {
+    return this.#parts.store.confirm?.(work) ?? work()
+  }
+
+  get #isUsed(): boolean {
+    return this.#parts.store.records('credential').size > 0
+  }
+
+  #isNeeded(id: string): boolean {
+    const mark = `"key":${JSON.stringify(id)}`
+    return [...this.#parts.store.records('credential').values()].some((record) => record.includes(mark))
+  }
+
+  /** The keys of this process, whatever others have. */
+  #ownKeys(): Promise<SealingKeys> {
+    this.#keys ??= this.#openKeys()
+    return this.#keys
+  }
+
+  async #openKeys(): Promise<SealingKeys> {
+    const [{ givenKeys, passingKeys }, { keyFile }] = await Promise.all([
       import('./vault/sealing-keys.ts'),
       import('./vault/key-file.ts'),
     ])
-    const { store, log, directory } = this.#parts
-    const { key, keyFile: path } = this.#parts.settings.config.secrets
+    const { settings, directory } = this.#parts
+    const { key, keyFile: path } = settings.config.secrets
     const file = path ?? (directory === null ? null : join(directory, 'secrets.key'))
-    const keys = key !== null ? givenKeys(key) : file === null ? passingKeys() : keyFile(resolve(file))
+    return key !== null ? givenKeys(key) : file === null ? passingKeys() : keyFile(resolve(file))
+  }
+
+  async #openVault(): Promise<Vault> {
+    const [{ Vault }, { agreedKeys }, own] = await Promise.all([
+      import('./vault/vault.ts'),
+      import('./vault/sealing-keys.ts'),
+      this.#ownKeys(),
+    ])
+    const { store, log, sharers, settings } = this.#parts
+    const { agreement } = sharers
+    const mayMake = settings.config.secrets.keyFile !== null
+    const isNeeded = (id: string): boolean => this.#isNeeded(id)
+    const keys = agreement === null ? own : agreedKeys(own, { agreement, mayMake, isNeeded })
     const vault = new Vault(store, keys)
     try {
       // Somebody has changed the key, or was ended while they did.

@@ -1,5 +1,6 @@
 /** A Redis or a secret that is the wrong one: one line says so, and no gateway serves without what the others share. */
 import { expect, test } from 'bun:test'
+import { randomBytes } from 'node:crypto'
 import { runCommand } from '../cli/run-command.ts'
 import { clusterSecret, startReplica } from '../support/cluster.ts'
 import { redisProgram, startRedis } from '../support/redis-server.ts'
@@ -14,17 +15,20 @@ test.skipIf(!wanted)(
     await using redis = await startRedis(['--requirepass', 'right'])
     const url = (password: string, database = '') => `redis://:${password}@127.0.0.1:${redis.port}${database}`
     await using http = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('') })
+    const [key, another] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')]
     await using gateway = await startReplica(redis, {
       via: 'executable',
       cluster: { redis: { url: url('right') } },
+      env: { COMPOZY_SECRETS_KEY: key },
     })
     expect(gateway.lines().join()).toContain('listening')
-    const ended = async (redisUrl: string, secret: string) => {
+    const ended = async (redisUrl: string, secret: string, secretsKey: string) => {
       using home = temporaryDirectory()
       const env = {
         MCP_PROXY_CLUSTER_REDIS_URL: redisUrl,
         MCP_PROXY_CLUSTER_SECRET: secret,
         MCP_PROXY_CLUSTER_ADVERTISE: '127.0.0.1:1',
+        COMPOZY_SECRETS_KEY: secretsKey,
       }
       return await runCommand(['mcp-proxy', '--mcp-port', '0'], { via: 'executable', cwd: home.path, env })
     }
@@ -42,10 +46,16 @@ test.skipIf(!wanted)(
         secret: 'x'.repeat(32),
         says: 'cluster.secret is another one than that of the replicas',
       },
+      {
+        url: url('right'),
+        secret: clusterSecret,
+        secretsKey: another,
+        says: 'secrets.key is another one than that of the replicas',
+      },
     ]
     await Promise.all(
-      slips.map(async ({ url: redisUrl, secret, says }) => {
-        const { exitCode, stderr } = await ended(redisUrl, secret)
+      slips.map(async ({ url: redisUrl, secret, secretsKey = key, says }) => {
+        const { exitCode, stderr } = await ended(redisUrl, secret, secretsKey)
         expect([exitCode, stderr.trim().split('\n').length]).toEqual([1, 1])
         expect(stderr).toContain(says)
       }),

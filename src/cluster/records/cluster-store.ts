@@ -64,7 +64,7 @@ export class ClusterStore implements DefinitionStore {
     return this.#book.syncedMs !== null
   }
 
-  get book(): Pick<RecordBook, 'noticed' | 'reconcile' | 'untilBegun' | 'isForeign'> {
+  get book(): Pick<RecordBook, 'noticed' | 'reconcile' | 'untilBegun' | 'isForeign' | 'get' | 'write'> {
     return this.#book
   }
 

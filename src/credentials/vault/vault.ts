@@ -180,6 +180,7 @@ export class Vault {
    */
   rotate(newKey: () => SealingKey): Rotation {
     const keys = this.#keys.read()
+    this.#keys.checkSealing?.(keys)
     const { replace, place } = this.#keys
     if (replace === null) {
       if (keys.length < 2)
@@ -204,6 +205,7 @@ export class Vault {
       return { resealed: 0, unopened: 0 }
     }
     this.#learn(keys)
+    this.#keys.checkSealing?.(keys)
     const { resealed, unopened } = this.#resealRows(first)
     const needed = new Set(this.#rows().map(({ key }) => key))
     const left = keys.filter((key) => key === first || needed.has(key.id))
@@ -279,6 +281,7 @@ export class Vault {
       keys = this.#keys.make()
     }
     this.#learn(keys)
+    this.#keys.checkSealing?.(keys)
     const [first] = keys
     if (first === undefined) throw locked(`${this.#keys.place} holds no key`)
     return first

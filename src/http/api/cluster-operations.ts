@@ -13,6 +13,10 @@ const member = Type.Object(
     ),
     version: textOf('Its version of the program.'),
     leaseMs: Type.Integer({ description: 'How long its lease goes on; zero or less when it is over.' }),
+    key: oneOf(
+      ['shared', 'other', 'none', 'unknown'],
+      'Whether it has the key that stored credentials are sealed with; `unknown` for versions that do not say.',
+    ),
     self: Type.Boolean({ description: 'Whether it is the one that answers.' }),
   },
   { $id: 'ClusterMember' },
@@ -32,6 +36,13 @@ const cluster = Type.Object(
       { description: 'Redis, as this replica sees it.' },
     ),
     lapses: Type.Integer({ description: 'How often the lease of this replica was over while it ran.' }),
+    credentialsKey: nullable(
+      textOf('Names the key that stored credentials are sealed with.'),
+      'Null where no replica has one.',
+    ),
+    problems: Type.Array(textOf('One sentence.'), {
+      description: 'What is wrong with the one that answers, and what to do.',
+    }),
     members: Type.Array(member, { description: 'The one that answers first.' }),
   },
   { $id: 'Cluster' },

@@ -43,7 +43,7 @@ export function Replicas() {
 }
 
 function Members({ cluster }: { readonly cluster: Cluster }) {
-  const { members, directory, lapses } = cluster
+  const { members, directory, lapses, problems, credentialsKey } = cluster
   return (
     <>
       {directory.up ? null : (
@@ -52,6 +52,11 @@ function Members({ cluster }: { readonly cluster: Cluster }) {
           replicas until it is back.
         </Note>
       )}
+      {problems.map((problem) => (
+        <Note key={problem} kind="warn">
+          Something is wrong with the replica that answers: {problem}.
+        </Note>
+      ))}
       <Table caption="Replicas" columns={columns} rows={members} keyOf={({ instance }) => instance} />
       <Section title="Directory">
         <Facts
@@ -61,6 +66,7 @@ function Members({ cluster }: { readonly cluster: Cluster }) {
               'Answers in',
               `${directory.roundTripMs.toFixed(1)} ms, the slowest in ${directory.slowestMs.toFixed(1)} ms`,
             ],
+            ['Key of stored credentials', credentialsKey ?? 'none'],
             ['Renewals that were not answered', String(directory.missed)],
             ['Times that the lease of this replica was over', String(lapses)],
           ]}
@@ -84,12 +90,20 @@ const columns: readonly Column<Member>[] = [
   { title: 'State', cell: ({ state }) => <StateOf state={state} /> },
   { title: 'Address', cell: ({ address }) => <code>{address}</code> },
   { title: 'Version', cell: ({ version }) => version },
+  { title: 'Key of credentials', cell: ({ key }) => keyWords[key] },
   {
     title: 'Lease',
     number: true,
     cell: ({ leaseMs }) => (leaseMs > 0 ? `${(leaseMs / 1_000).toFixed(0)} s more` : 'over'),
   },
 ]
+
+const keyWords: Readonly<Record<Member['key'], string>> = {
+  shared: 'the shared one',
+  other: 'another one: it opens and stores none',
+  none: 'none',
+  unknown: 'not known',
+}
 
 function StateOf({ state }: { readonly state: Member['state'] }) {
   if (state === 'serving')
