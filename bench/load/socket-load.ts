@@ -132,34 +132,48 @@ async function streamCaller(
 ): Promise<Caller> {
   const socket = await openHttpSocket(targetOf(endpoint.url))
   sockets.push(socket)
-  return callerOn(socket, endpoint, era, sessionId)
+  return callerOn(socket, endpoint, era, sessionId, sockets)
 }
 
 /** Shakes hands on its own connection. */
 async function apartCaller({ endpoint, era }: LoadOptions, sockets: HttpSocket[]): Promise<Caller> {
   const socket = await openHttpSocket(targetOf(endpoint.url))
   sockets.push(socket)
-  if (era === 'modern') return callerOn(socket, endpoint, era, null)
+  if (era === 'modern') return callerOn(socket, endpoint, era, null, sockets)
   const greeted = await socket.request(post(postHead(endpoint.url, baseHeaders(endpoint)), INITIALIZE))
   const [, sessionId = null] = /\r\nmcp-session-id: *(\S+)/i.exec(greeted.head) ?? []
   if (greeted.status !== 200 || sessionId === null)
     throw new Error(`initialize: ${greeted.status} ${greeted.body.slice(0, 300)}`)
   await socket.request(post(postHead(endpoint.url, callHeaders(endpoint, era, sessionId)), INITIALIZED))
-  return callerOn(socket, endpoint, era, sessionId)
+  return callerOn(socket, endpoint, era, sessionId, sockets)
 }
 
+/** As clients do, it opens another connection when the gateway ends one. */
 function callerOn(
-  socket: HttpSocket,
+  first: HttpSocket,
   endpoint: Endpoint,
   era: LoadOptions['era'],
   sessionId: string | null,
+  sockets: HttpSocket[],
 ): Caller {
   const head = postHead(endpoint.url, callHeaders(endpoint, era, sessionId))
+  let socket: HttpSocket | null = first
   return async (id, body) => {
+    if (socket === null) {
+      socket = await openHttpSocket(targetOf(endpoint.url))
+      sockets.push(socket)
+    }
     const answer = await socket.request(post(head, body))
+    if (endsConnection.test(answer.head)) {
+      socket.close()
+      sockets.splice(sockets.indexOf(socket), 1)
+      socket = null
+    }
     return answer.status === 200 && answer.body.includes(`"id":${id}`) && answer.body.includes('"content"')
   }
 }
+
+const endsConnection = /\r\nconnection: *close/i
 
 /** A session of its own: opens the stream, is told where to post, shakes hands. */
 async function sseCaller(endpoint: Endpoint, sockets: HttpSocket[]): Promise<Caller> {

@@ -51,6 +51,8 @@ export interface RequestContext extends Listed {
   /** What follows that name, such as `stream`; empty elsewhere. */
   readonly endpoint: string
   readonly peer: PeerAddress | null
+  /** Of the other end of the connection; absent where nobody asks for it, which is where there are no workers. */
+  peerPort?: number
   readonly client: ClientAddress | null
   /** Scheme, host and prefix as the client sees them (`https://gw.example/tools`), no trailing slash. */
   readonly externalBase: string

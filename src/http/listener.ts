@@ -267,13 +267,14 @@ class FrontDoor implements RelayDoor {
     const target = readTarget(request.url)
     if (target === null) return this.#refuseMalformed(request)
     // Asked before the first await: Bun forgets the peer once the handler has yielded.
-    const socketAddress = server.requestIP(request)?.address ?? null
+    const socket = server.requestIP(request)
+    const socketAddress = socket?.address ?? null
     const { relay } = this.#options
     if (relay?.takes(target.area) === true) {
       const here = () => this.#serve(request, server, target, socketAddress)
       return relay.serve(request, target.area, socketAddress, here)
     }
-    return this.#serve(request, server, target, socketAddress)
+    return this.#serve(request, server, target, socketAddress, relay && socket?.port)
   }
 
   serveHere(
@@ -293,9 +294,11 @@ class FrontDoor implements RelayDoor {
     server: Server<undefined>,
     target: Target,
     socketAddress: string | null,
+    peerPort?: number,
   ): Response | Promise<Response> {
     const { context, refusal } = this.#options.access.admit(request, target, socketAddress)
     context.idleTimer = server
+    if (peerPort !== undefined) context.peerPort = peerPort
     attachContext(request, context)
     return refusal instanceof Promise
       ? refusal.then((late) => this.#admitted(request, context, late))

@@ -57,6 +57,11 @@ export interface Claim {
   readonly record: Sealed
   /** It is forgotten when nobody has refreshed it for so long. */
   readonly livesMs: number
+  /**
+   * Whether another member may be given it, where nobody has it and the other has fewer: a directory that knows who
+   * serves deals such things out evenly. One that does not gives it to whoever asks.
+   */
+  readonly spread?: boolean
 }
 
 /** What is compared before anything changes. */

@@ -99,6 +99,19 @@ export class MemoryDirectory {
       this.#members.set(instance, { ...member, leaseEndsMs: this.#clock() })
   }
 
+  /** Which of these has the fewest things of a kind, by how their keys begin; the first of those that have as few. */
+  fewest(kind: string, members: readonly InstanceId[]): InstanceId | null {
+    const counts = new Map(members.map((instance) => [instance, 0]))
+    for (const [key, { owner, endsMs }] of this.#owned) {
+      const count = counts.get(owner)
+      if (count !== undefined && key.startsWith(kind) && endsMs > this.#clock()) counts.set(owner, count + 1)
+    }
+    let best: InstanceId | null = null
+    for (const [instance, count] of counts)
+      if (best === null || count < (counts.get(best) ?? 0)) best = instance
+    return best
+  }
+
   /** Forgets everything, as a store does that keeps nothing on disk. */
   clear(): void {
     for (const table of [this.#members, this.#owned, this.#records, this.#slots, this.#rates]) table.clear()

@@ -21,6 +21,7 @@ import type { InstanceId, OwnedKey } from '../directory/directory.ts'
 import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
 import type { Adoption } from './adoption.ts'
+import type { MisplacedConnections } from './misplaced-connections.ts'
 import { laneKey, type OwnedLanes } from './owned-lanes.ts'
 import { type OwnedSessions, sessionKey } from './owned-sessions.ts'
 import type { OwnedThing, OwnerSearch } from './owner-search.ts'
@@ -39,6 +40,8 @@ export interface ForwardingParts {
   readonly search: OwnerSearch
   readonly forwarder: Forwarder
   readonly signer: Signer
+  /** Null where others than the kernel deal connections out, who would not do it better the next time. */
+  readonly misplaced: MisplacedConnections | null
   /** Notes what became of a request that was passed on. */
   counted(address: string, outcome: ForwardOutcome): void
 }
@@ -89,6 +92,7 @@ export class Forwarding implements Elsewhere {
       !owned.isMoving(sessionId)
     ) {
       if (inbound?.message != null) owned.noted(sessionId, inbound.message)
+      this.#parts.misplaced?.served(context)
       return null
     }
     const owner = instanceIn(sessionId)
@@ -147,20 +151,26 @@ export class Forwarding implements Elsewhere {
     const { lanes } = this.#parts
     return {
       key,
-      first: lanes.preferred(key),
+      first: lanes.first(key),
       here: () => lanes.mayServe(key),
       takeOver: (found) => (found === null ? lanes.claim(key) : lanes.adopt(key, found)),
     }
   }
 
   async #atOwner(thing: OwnedThing, asked: Asked): Promise<Response | null> {
-    const { search } = this.#parts
+    const { search, misplaced } = this.#parts
     if (asked.context.forwardedBy !== undefined) {
       const owner = await search.ownerOf(thing)
       return owner === 'here' ? null : misdirected(owner)
     }
     const found = await search.find(thing, (peer) => this.#send(peer, asked))
-    return found instanceof Response ? found : null
+    if (!(found instanceof Response)) {
+      misplaced?.served(asked.context)
+      return null
+    }
+    if (asked.inbound !== null && misplaced?.passedOn(asked.context, thing.key) === true)
+      found.headers.set('connection', 'close')
+    return found
   }
 
   /** What only one member can serve; where that is gone, the refusal is this member's. */

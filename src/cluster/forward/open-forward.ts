@@ -18,6 +18,7 @@ import { Adoption } from './adoption.ts'
 import { drain } from './drain.ts'
 import { Forwarding, statePrefixOf } from './forwarding.ts'
 import { HandedSessions } from './handed-sessions.ts'
+import { MisplacedConnections } from './misplaced-connections.ts'
 import { OwnedLanes } from './owned-lanes.ts'
 import { OwnedSessions } from './owned-sessions.ts'
 import { OwnerSearch } from './owner-search.ts'
@@ -74,7 +75,10 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
     log: mcp.log,
     moved: (key, owner) => search.moved(key, owner),
   })
-  const lanes = new OwnedLanes({ membership, directory, seal, idleMs: () => bounds.laneIdleMs })
+  // Workers: one machine, one port.
+  const areWorkers = membership.self.address.startsWith('unix:')
+  const idleMs = (): number => bounds.laneIdleMs
+  const lanes = new OwnedLanes({ membership, directory, seal, spreads: areWorkers, idleMs })
   const handed = new HandedSessions()
   const adoption = new Adoption({ instance, directory, seal, owned, handed, mcp, livesMs, counts })
   const forwarder = new Forwarder(wire)
@@ -82,6 +86,7 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const elsewhere = new Forwarding({
     ...{ membership, seal, owned, lanes, adoption, search, forwarder, signer },
     sessions: mcp.sessions,
+    misplaced: areWorkers ? new MisplacedConnections() : null,
     counted: (peer, outcome) => counts.forwarded(peer, outcome),
   })
   mcp.sessions.isAlone = false

@@ -1,7 +1,7 @@
 /**
  * Lanes of stateless clients at servers with sessions: what a tool has left behind must be there for the next call, so
  * that all calls of one principal at one server run at one member. Which one that is everybody works out alike from
- * who lives; who comes first has it then for as long as it is used.
+ * who lives, or the directory says it; whoever has it keeps it for as long as it is used.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -18,6 +18,8 @@ export interface OwnedLanesParts {
   readonly membership: Pick<Membership, 'unsettled' | 'members' | 'self' | 'state'>
   readonly directory: Directory
   readonly seal: Seal
+  /** Whether the directory deals lanes out: it is asked first then. */
+  readonly spreads: boolean
   /** A lane that nobody uses for so long is anybody's again. */
   idleMs(): number
 }
@@ -49,6 +51,11 @@ export class OwnedLanes {
     return best?.instance ?? membership.self.instance
   }
 
+  /** Who is asked for it first by whoever does not know who has it. */
+  first(key: OwnedKey): InstanceId {
+    return this.#parts.spreads ? this.#parts.membership.self.instance : this.preferred(key)
+  }
+
   /** Whether it is this member's; it takes it where it is nobody's. */
   async mayServe(key: OwnedKey): Promise<boolean> {
     await this.#parts.membership.unsettled
@@ -58,7 +65,7 @@ export class OwnedLanes {
       return true
     }
     try {
-      return (await this.claim(key)) === this.#parts.membership.self.instance
+      return (await this.claim(key, this.#parts.spreads)) === this.#parts.membership.self.instance
     } catch (thrown) {
       // Without the directory all of them work out the same one.
       if (thrown instanceof DirectoryDown) return true
@@ -66,14 +73,17 @@ export class OwnedLanes {
     }
   }
 
-  /** Takes it where it is nobody's; answers whose it is. On its way out this member takes nothing that others can have. */
-  async claim(key: OwnedKey): Promise<InstanceId> {
+  /**
+   * Takes it where it is nobody's, or has it dealt out (`spread`); answers whose it is. On its way out this member
+   * takes nothing that others can have.
+   */
+  async claim(key: OwnedKey, spread = false): Promise<InstanceId> {
     const { directory, membership } = this.#parts
     if (membership.state === 'draining') {
       const other = this.preferred(key)
       if (other !== membership.self.instance) return other
     }
-    const claimed = await directory.claim(key, this.#claimOf(key))
+    const claimed = await directory.claim(key, { ...this.#claimOf(key), spread })
     if (claimed.mine) this.#note(key, claimed.epoch)
     return claimed.owner
   }

@@ -258,10 +258,9 @@ export class Supervisor {
       ended: (reason) => this.#ended(place, started, reason),
     })
     place.process = started
-    this.#hosts.set(
-      instance,
-      hostDirectory(this.#directory, (text) => started.channel.tell('hint', text)),
-    )
+    const tell = (text: string): void => started.channel.tell('hint', text)
+    const serving = () => this.#serving().map((one) => one.process.member.instance)
+    this.#hosts.set(instance, hostDirectory(this.#directory, tell, serving))
   }
 
   #ended(place: Place, { member, startedAtMs }: WorkerProcess, reason: string): void {

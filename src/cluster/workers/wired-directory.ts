@@ -1,5 +1,12 @@
 /** The directory of a supervisor, and how a worker asks it over the wire between the two. */
-import { type Directory, DirectoryDown } from '../directory/directory.ts'
+import {
+  type Claim,
+  type ClaimOutcome,
+  type Directory,
+  DirectoryDown,
+  type InstanceId,
+  type OwnedKey,
+} from '../directory/directory.ts'
 import type { MemoryDirectory } from '../directory/memory-directory.ts'
 import { type Channel, ChannelClosed } from './channel.ts'
 import type { DirectoryQuestion, OfSupervisor } from './questions.ts'
@@ -28,12 +35,28 @@ export const askedMethods = [
   'take',
 ] as const satisfies readonly (keyof Directory)[]
 
-/** `tell` hands on the hints of others. */
-export function hostDirectory(memory: MemoryDirectory, tell: (text: string) => void): DirectoryHost {
+/** `tell` hands on the hints of others; `serving` are those that something new may be given to. */
+export function hostDirectory(
+  memory: MemoryDirectory,
+  tell: (text: string) => void,
+  serving: () => readonly InstanceId[],
+): DirectoryHost {
   const directory = memory.open()
   directory.onHint(tell)
+  /** Where several have as few, whoever asks gets it. */
+  const dealt = async (key: OwnedKey, claim: Claim): Promise<ClaimOutcome> => {
+    const { instance } = claim
+    const others = serving().filter((other) => other !== instance)
+    const chosen = memory.fewest(key.slice(0, kindChars), [instance, ...others]) ?? instance
+    const outcome = await directory.claim(key, { ...claim, instance: chosen })
+    return { ...outcome, mine: outcome.owner === instance }
+  }
   return {
     async answer({ method, given }) {
+      if (method === 'claim') {
+        const [key, claim] = given as Parameters<Directory['claim']>
+        if (claim.spread === true) return await dealt(key, claim)
+      }
       const asked = askedMethods.find((known) => known === method)
       if (asked === undefined) throw new Error(`the directory does not know ${method}`)
       const ask = directory[asked] as (...given: readonly unknown[]) => Promise<unknown>
@@ -43,6 +66,9 @@ export function hostDirectory(memory: MemoryDirectory, tell: (text: string) => v
     close: () => void directory.close(),
   }
 }
+
+/** Of a key: `s:` sessions, `l:` lanes. */
+const kindChars = 2
 
 /** A supervisor answers within a millisecond, unless the machine stands still. */
 const answerMs = 2_000

@@ -1,11 +1,12 @@
 /**
- * What the definition of a server says of being one gateway of several processes: whether calls of a client without
- * sessions keep to one of them (`affinity`), and what becomes of sessions whose process is gone (`onOwnerLoss`).
+ * Which worker runs a call: that of its session or lane, or whichever it comes to (`affinity`); connections come to be
+ * at the right one; and what becomes of sessions whose worker is gone (`onOwnerLoss`).
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { type HttpSocket, openHttpSocket } from '../../../bench/load/http-socket.ts'
 import { type RunningGateway, startGatewayProcess } from '../../support/gateway.ts'
-import { callModern } from '../../support/modern-client.ts'
+import { callModern, modernHeaders, modernText } from '../../support/modern-client.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { commandOfRawServer } from '../../support/raw-fixture.ts'
 
@@ -68,6 +69,74 @@ test.each([
       seen.add(workerOf(pid))
     }
     expect(seen.size).toBe(workers)
+  },
+)
+
+/** One client that keeps its connection until the gateway ends it. */
+class KeepingClient {
+  readonly #text: string
+  #socket: HttpSocket | null = null
+  /** Answers since the connection was begun. */
+  answers = 0
+
+  constructor(path: string, headers: Readonly<Record<string, string>>, body: string) {
+    const all = { ...headers, 'content-length': String(body.length), host: new URL(gateway.url).host }
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
+    this.#text = [`POST ${path} HTTP/1.1`, ...lines, '', body].join('\r\n')
+  }
+
+  async call(): Promise<void> {
+    const { hostname: host, port } = new URL(gateway.url)
+    this.#socket ??= await openHttpSocket({ host, port: Number(port) })
+    const { status, head } = await this.#socket.request(this.#text)
+    expect(status).toBe(200)
+    this.answers++
+    if (!/\r\nconnection: *close/i.test(head)) return
+    this.close()
+    this.answers = 0
+  }
+
+  close(): void {
+    this.#socket?.close()
+    this.#socket = null
+  }
+}
+
+async function passedOn(): Promise<number> {
+  const page = await (await fetch(`${gateway.url}/metrics`)).text()
+  const counts = page.matchAll(/^compozy_cluster_forwards_total\{[^}]*\} (\d+)/gm)
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+test.each([
+  { whose: 'a session', name: 'goes-on' },
+  { whose: 'a client without sessions', name: 'goes-on' },
+])(
+  'connections of $whose are ended until they come to its worker; then nothing is passed on',
+  async ({ whose, name }) => {
+    const path = `/mcp-proxy/${name}/stream`
+    const session = await RawClient.open(gateway.face(name, 'stream'), { headers })
+    const post = { params: { name: 'pid', arguments: {} } }
+    const clients = Array.from({ length: 12 }, () =>
+      whose === 'a session'
+        ? new KeepingClient(
+            path,
+            {
+              'content-type': 'application/json',
+              accept: 'application/json, text/event-stream',
+              'mcp-session-id': session.sessionId,
+            },
+            pingText(1),
+          )
+        : new KeepingClient(path, modernHeaders('tools/call', post), modernText('tools/call', post)),
+    )
+    // One that is at the wrong worker is ended before so many answers.
+    for (const client of clients) while (client.answers < 8) await client.call()
+    const settled = await passedOn()
+    for (const client of clients) for (let n = 0; n < 8; n++) await client.call()
+    expect(await passedOn()).toBe(settled)
+    for (const client of clients) client.close()
+    await session[Symbol.asyncDispose]()
   },
 )
 
