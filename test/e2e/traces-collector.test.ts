@@ -33,7 +33,7 @@ interface Span {
   readonly resource: Readonly<Record<string, unknown>>
 }
 
-describe.if(possible)('the collector', () => {
+describe.if(possible).each(['http/json', 'http/protobuf'])('the collector, over %s,', (protocol) => {
   let collector: RunningProcess
   let gateway: RunningGateway
   let collectorUrl: string
@@ -71,7 +71,11 @@ describe.if(possible)('the collector', () => {
     const stdio = { transport: 'stdio', command: process.execPath, env: { OTLP_URL: collectorUrl } }
     gateway = await startGatewayProcess({
       via: 'executable',
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl, OTEL_BSP_SCHEDULE_DELAY: '50' },
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl,
+        OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+        OTEL_BSP_SCHEDULE_DELAY: '50',
+      },
       config: {
         mcps: [
           { name: 'old-stdio', ...stdio, args: [server] },

@@ -1,5 +1,6 @@
-/** A real receiver of OTLP/HTTP in JSON, which refuses what the protocol does not allow and keeps every span. */
+/** A real receiver of OTLP/HTTP, in JSON and in protobuf, which refuses what the protocol does not allow and keeps every span. */
 import { poll } from './gateway.ts'
+import { traceRequestIn } from './otlp-protobuf.ts'
 
 export interface ReceivedSpan {
   readonly traceId: string
@@ -23,7 +24,7 @@ export interface OtlpReceiver extends AsyncDisposable {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string
   readonly spans: ReceivedSpan[]
-  /** Texts of the bodies, as they came. */
+  /** Texts of the bodies, in JSON whatever they came in. */
   readonly bodies: string[]
   readonly headers: Headers[]
   /** What is wrong with what came. */
@@ -75,21 +76,23 @@ export function startOtlpReceiver(): OtlpReceiver {
     hostname: '127.0.0.1',
     async fetch(request) {
       const { pathname } = new URL(request.url)
-      const text = await request.text()
+      const type = request.headers.get('content-type')
+      const isProtobuf = type === 'application/x-protobuf'
+      const text = isProtobuf ? JSON.stringify(traceRequestIn(await request.bytes())) : await request.text()
       const own = await receiver.answer?.()
       if (own) return own
       receiver.headers.push(request.headers)
       receiver.bodies.push(text)
       if (pathname !== '/v1/traces' || request.method !== 'POST')
         receiver.faults.push(`${request.method} ${pathname}`)
-      if (request.headers.get('content-type') !== 'application/json') receiver.faults.push('content type')
+      if (!isProtobuf && type !== 'application/json') receiver.faults.push('content type')
       for (const { resource, scopeSpans } of (JSON.parse(text) as Body).resourceSpans)
         for (const { spans } of scopeSpans)
           for (const span of spans) {
             receiver.faults.push(...faultsOf(span))
             receiver.spans.push(received(span, valuesOf(resource.attributes)))
           }
-      return Response.json({ partialSuccess: {} })
+      return isProtobuf ? new Response(new Uint8Array()) : Response.json({ partialSuccess: {} })
     },
   })
   return Object.assign(receiver, {

@@ -36,7 +36,10 @@ export async function openTraces(
     import('./span-exporter.ts'),
     import('./sampling-tracer.ts'),
   ])
-  const exporter = new SpanExporter(settings, log)
+  const exporter =
+    settings.protocol === 'http/protobuf'
+      ? new SpanExporter(settings, log, (await import('./otlp-protobuf.ts')).protobufEncoding)
+      : new SpanExporter(settings, log, (await import('./otlp-span.ts')).jsonEncoding)
   log.info({ endpoint: new URL(settings.endpoint).origin, sampler: settings.sampler.name }, 'traces are on')
   return {
     tracer: new SamplingTracer(settings.sampler, exporter, urlOf),

@@ -1,4 +1,4 @@
-/** A span as OTLP has it in JSON (opentelemetry-proto, trace/v1): ids in hexadecimal digits, times as texts of nanoseconds. */
+/** A span as OTLP has it (opentelemetry-proto, trace/v1), in the form that its JSON has. */
 import type { RemoteSpan } from './trace.ts'
 
 export const spanKinds = { server: 2, client: 3 } as const
@@ -33,11 +33,33 @@ const flagsRemote = 0x200
 const flagSampled = 1
 const statusError = 2
 
-/** The JSON text of a span. */
-export function spanText(span: EndedSpan): string {
+/** A span in the form of OTLP: ids in hexadecimal digits, times as texts of nanoseconds. */
+export interface OtlpSpan {
+  readonly traceId: string
+  readonly spanId: string
+  readonly traceState?: string
+  readonly parentSpanId?: string
+  readonly flags: number
+  readonly name: string
+  readonly kind: number
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly attributes: readonly OtlpAttribute[]
+  readonly links?: readonly Pick<RemoteSpan, 'traceId' | 'spanId'>[]
+  readonly status: { readonly code?: number }
+}
+
+/** An attribute in the form of OTLP. */
+export interface OtlpAttribute {
+  readonly key: string
+  readonly value: { readonly intValue: string } | { readonly stringValue: string }
+}
+
+/** What a span says, cut to its bounds. */
+export function otlpSpan(span: EndedSpan): OtlpSpan {
   const { parentId, tracestate, link, failed } = span
   const startNs = nanoseconds(span.startedAtMs)
-  return JSON.stringify({
+  return {
     traceId: span.traceId,
     spanId: span.spanId,
     ...(tracestate !== null && { traceState: tracestate }),
@@ -50,17 +72,54 @@ export function spanText(span: EndedSpan): string {
     attributes: attributesOf(span.attributes),
     ...(link !== null && { links: [{ traceId: link.traceId, spanId: link.spanId }] }),
     status: failed ? { code: statusError } : {},
-  })
+  }
 }
 
 /** Attributes in the form of OTLP. */
-export function attributesOf(attributes: SpanAttributes): { key: string; value: unknown }[] {
+export function attributesOf(attributes: SpanAttributes): OtlpAttribute[] {
   return Object.entries(attributes).flatMap(([key, value]) => {
     if (value === undefined) return []
-    return [
-      { key, value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: cut(value) } },
-    ]
+    // One number that is none of its integers, and a collector takes nothing of a batch.
+    const isInteger = Number.isSafeInteger(value)
+    return [{ key, value: isInteger ? { intValue: String(value) } : { stringValue: cut(String(value)) } }]
   })
+}
+
+/** Who sends spans: the attributes of the program, and what has made them. */
+export interface SpanSender {
+  readonly attributes: readonly OtlpAttribute[]
+  readonly scope: { readonly name: string; readonly version: string }
+}
+
+/** How spans are written for a collector. */
+export interface SpanEncoding<Written extends string | Uint8Array<ArrayBuffer>> {
+  readonly contentType: string
+  span(span: EndedSpan): Written
+  /** A request with all of these. */
+  request(spans: readonly Written[]): Written
+  /** How many spans an answer says were not taken (OTLP, partial success). */
+  rejectedIn(answer: Uint8Array): number
+}
+
+/** As JSON. */
+export function jsonEncoding({ attributes, scope }: SpanSender): SpanEncoding<string> {
+  const head = `{"resourceSpans":[{"resource":${JSON.stringify({ attributes })},"scopeSpans":[{"scope":${JSON.stringify(scope)},"spans":[`
+  return {
+    contentType: 'application/json',
+    span: (span) => JSON.stringify(otlpSpan(span)),
+    request: (spans) => `${head}${spans.join(',')}]}]}]}`,
+    rejectedIn(answer) {
+      try {
+        const { partialSuccess } = JSON.parse(new TextDecoder().decode(answer)) as {
+          partialSuccess?: { rejectedSpans?: unknown }
+        }
+        const rejected = Number(partialSuccess?.rejectedSpans ?? 0)
+        return Number.isFinite(rejected) ? rejected : 0
+      } catch {
+        return 0
+      }
+    },
+  }
 }
 
 function nanoseconds(ms: number): bigint {

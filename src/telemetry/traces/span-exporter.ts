@@ -1,5 +1,5 @@
 /**
- * Sends spans to a collector over OTLP/HTTP as JSON, many at once and never on the path of a call.
+ * Sends spans to a collector over OTLP/HTTP, many at once and never on the path of a call.
  *
  * What waits is bounded in number and bytes. What finds no room, and what the collector does not take, is dropped and
  * counted: traces must never stop the service.
@@ -8,12 +8,12 @@
 import { version } from '../../../package.json'
 import { reasonOf } from '../../errors.ts'
 import type { Log } from '../log.ts'
-import { attributesOf, type EndedSpan, spanText } from './otlp-span.ts'
+import { attributesOf, type EndedSpan, type SpanEncoding, type SpanSender } from './otlp-span.ts'
 import type { SpanFigures } from './trace.ts'
 import type { TraceSettings } from './trace-settings.ts'
 
-/** Characters of the spans that wait. */
-const queueCharsMax = 4 * 1024 * 1024
+/** Characters, or bytes, of the spans that wait. */
+const queueLengthMax = 4 * 1024 * 1024
 /** A batch that the collector could not take is sent so often in all. */
 const triesMax = 4
 const retryMs = 1_000
@@ -21,40 +21,40 @@ const retryMsMax = 30_000
 /** OTLP/HTTP: these may be tried again, all others may not. */
 const passing: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
-type Settings = Omit<TraceSettings, 'sampler'>
+type Settings = Omit<TraceSettings, 'sampler' | 'protocol'>
 
-export class SpanExporter implements SpanFigures {
+export class SpanExporter<Written extends string | Uint8Array<ArrayBuffer>> implements SpanFigures {
   exported = 0
   dropped = 0
   readonly #settings: Settings
   readonly #log: Log
-  readonly #head: string
-  #waiting: string[] = []
-  #waitingChars = 0
+  readonly #encoding: SpanEncoding<Written>
+  #waiting: Written[] = []
+  #waitingLength = 0
   #timer: ReturnType<typeof setTimeout> | null = null
   /** The sending that is under way. */
   #sending: Promise<void> | null = null
   #failing = false
   readonly #closing = new AbortController()
 
-  constructor(settings: Settings, log: Log) {
+  /** `encode` says how they are written. */
+  constructor(settings: Settings, log: Log, encode: (sender: SpanSender) => SpanEncoding<Written>) {
     this.#settings = settings
     this.#log = log
-    const resource = { attributes: attributesOf(resourceOf(settings.resource)) }
-    const scope = { name: 'compozy', version }
-    this.#head = `{"resourceSpans":[{"resource":${JSON.stringify(resource)},"scopeSpans":[{"scope":${JSON.stringify(scope)},"spans":[`
+    const attributes = attributesOf(resourceOf(settings.resource))
+    this.#encoding = encode({ attributes, scope: { name: 'compozy', version } })
   }
 
   /** Takes a span that has ended; drops it when there is no room. */
   take(span: EndedSpan): void {
     const { queueSpansMax, batchSpansMax, delayMs } = this.#settings
-    if (this.#waiting.length >= queueSpansMax || this.#waitingChars >= queueCharsMax) {
+    if (this.#waiting.length >= queueSpansMax || this.#waitingLength >= queueLengthMax) {
       this.dropped++
       return
     }
-    const text = spanText(span)
-    this.#waiting.push(text)
-    this.#waitingChars += text.length
+    const written = this.#encoding.span(span)
+    this.#waiting.push(written)
+    this.#waitingLength += written.length
     if (this.#sending !== null) return
     if (this.#waiting.length >= batchSpansMax) this.#send()
     else if (this.#timer === null) {
@@ -95,7 +95,7 @@ export class SpanExporter implements SpanFigures {
       this.dropped += batch.length - sent
       // Only now: until then they count as waiting.
       this.#waiting.splice(0, batch.length)
-      this.#waitingChars = this.#waiting.reduce((sum, { length }) => sum + length, 0)
+      this.#waitingLength = this.#waiting.reduce((sum, { length }) => sum + length, 0)
     } while (this.#waiting.length >= batchSpansMax && !this.#closing.signal.aborted)
     if (this.#waiting.length > 0 && !this.#closing.signal.aborted) {
       this.#timer = setTimeout(() => this.#send(), this.#settings.delayMs)
@@ -104,8 +104,8 @@ export class SpanExporter implements SpanFigures {
   }
 
   /** How many of them the collector has taken. */
-  async #sendBatch(batch: readonly string[]): Promise<number> {
-    const body = `${this.#head}${batch.join(',')}]}]}]}`
+  async #sendBatch(batch: readonly Written[]): Promise<number> {
+    const body = this.#encoding.request(batch)
     for (let tries = 1; ; tries++) {
       const outcome = await this.#post(body, batch.length)
       if (typeof outcome === 'number') return outcome
@@ -118,20 +118,20 @@ export class SpanExporter implements SpanFigures {
     }
   }
 
-  async #post(body: string, count: number): Promise<number | { reason: string; waitMs: number | null }> {
+  async #post(body: Written, count: number): Promise<number | { reason: string; waitMs: number | null }> {
     const { endpoint, headers, timeoutMs } = this.#settings
     try {
       const answer = await fetch(endpoint, {
         method: 'POST',
-        headers: { ...headers, 'content-type': 'application/json' },
+        headers: { ...headers, 'content-type': this.#encoding.contentType },
         body,
         // What is secret in the headers is for this address alone.
         redirect: 'manual',
         signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]),
       })
-      const text = await answer.text()
+      const said = await answer.bytes()
       if (answer.status >= 200 && answer.status < 300) {
-        const rejected = rejectedIn(text)
+        const rejected = this.#encoding.rejectedIn(said)
         if (rejected > 0) this.#failed(`it refused ${rejected} of ${count} spans`)
         else this.#works()
         return Math.max(0, count - rejected)
@@ -181,15 +181,4 @@ function resourceOf(named: ReadonlyMap<string, string>): Readonly<Record<string,
     'telemetry.sdk.version': version,
   }
   return { ...own, ...Object.fromEntries(named) }
-}
-
-/** How many spans an answer says were not taken (OTLP, partial success). */
-function rejectedIn(text: string): number {
-  try {
-    const { partialSuccess } = JSON.parse(text) as { partialSuccess?: { rejectedSpans?: unknown } }
-    const rejected = Number(partialSuccess?.rejectedSpans ?? 0)
-    return Number.isFinite(rejected) ? rejected : 0
-  } catch {
-    return 0
-  }
 }

@@ -11,7 +11,11 @@ export interface Sampler {
   readonly parentBased: boolean
 }
 
+/** How spans are written. */
+const protocols = ['http/json', 'http/protobuf'] as const
+
 export interface TraceSettings {
+  readonly protocol: (typeof protocols)[number]
   /** Where spans are posted to. */
   readonly endpoint: string
   readonly headers: Readonly<Record<string, string>>
@@ -39,10 +43,13 @@ export function traceSettings(environment: Environment, doubt: Doubt): TraceSett
   const protocol = ofTraces('PROTOCOL')
   if (protocol === 'grpc') {
     doubt(
-      'Spans are sent over OTLP/HTTP and not over gRPC, so there are no traces: set OTEL_EXPORTER_OTLP_PROTOCOL=http/json and the HTTP port of the collector (4318).',
+      'Spans are sent over OTLP/HTTP and not over gRPC, so there are no traces: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf and the HTTP port of the collector (4318).',
     )
     return null
   }
+  const known = protocols.find((each) => each === protocol)
+  if (known === undefined && protocol !== '')
+    doubt(`OTEL_EXPORTER_OTLP_PROTOCOL must be one of ${protocols.join(', ')}; ${protocols[0]} is used.`)
   const endpoint = endpointOf(of('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'), of('OTEL_EXPORTER_OTLP_ENDPOINT'))
   if (endpoint === null) {
     doubt('OTEL_EXPORTER_OTLP_ENDPOINT is no http or https URL, so there are no traces.')
@@ -57,6 +64,7 @@ export function traceSettings(environment: Environment, doubt: Doubt): TraceSett
   }
   const queueSpansMax = Math.ceil(number('OTEL_BSP_MAX_QUEUE_SIZE', 2_048, 65_536))
   return {
+    protocol: known ?? protocols[0],
     endpoint,
     headers: headersOf(pairsOf('OTEL_EXPORTER_OTLP_HEADERS', ofTraces('HEADERS'), doubt), doubt),
     timeoutMs: number(

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import type { EndedSpan } from '../../../src/telemetry/traces/otlp-span.ts'
+import { protobufEncoding } from '../../../src/telemetry/traces/otlp-protobuf.ts'
+import { type EndedSpan, jsonEncoding } from '../../../src/telemetry/traces/otlp-span.ts'
 import { SpanExporter } from '../../../src/telemetry/traces/span-exporter.ts'
 import { poll } from '../../support/gateway.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../../support/otlp-receiver.ts'
@@ -19,20 +20,30 @@ afterEach(async () => {
 const note = (_fields: unknown, message: string) => lines.push(message)
 const log = { debug: note, info: note, warn: note, error: note }
 
-function exporter(others: Partial<ConstructorParameters<typeof SpanExporter>[0]> = {}): SpanExporter {
-  return new SpanExporter(
-    {
-      endpoint: `${receiver.url}/v1/traces`,
-      headers: {},
-      timeoutMs: 500,
-      resource: new Map([['service.name', 'test']]),
-      queueSpansMax: 100,
-      batchSpansMax: 10,
-      delayMs: 10,
-      ...others,
-    },
-    log,
-  )
+type Exporter = Pick<SpanExporter<string>, 'take' | 'close' | 'dropped' | 'exported'>
+type Settings = ConstructorParameters<typeof SpanExporter>[0]
+
+function exporterAs(encoding: 'JSON' | 'protobuf', others: Partial<Settings> = {}): Exporter {
+  const settings = {
+    endpoint: `${receiver.url}/v1/traces`,
+    headers: {},
+    timeoutMs: 500,
+    resource: new Map([['service.name', 'test']]),
+    queueSpansMax: 100,
+    batchSpansMax: 10,
+    delayMs: 10,
+    ...others,
+  }
+  return encoding === 'JSON'
+    ? new SpanExporter(settings, log, jsonEncoding)
+    : new SpanExporter(settings, log, protobufEncoding)
+}
+
+/** The answer of a collector that has refused two spans. */
+const twoRefused = {
+  JSON: () => Response.json({ partialSuccess: { rejectedSpans: '2' } }),
+  // ExportTraceServiceResponse { partial_success { rejected_spans: 2, error_message: "no" } }
+  protobuf: () => new Response(Uint8Array.from([0x0a, 6, 0x08, 2, 0x12, 2, 0x6e, 0x6f])),
 }
 
 const span = (attributes: EndedSpan['attributes'] = {}): EndedSpan => ({
@@ -46,11 +57,13 @@ const span = (attributes: EndedSpan['attributes'] = {}): EndedSpan => ({
   ...{ name: 'n', kind: 2, startedAtMs: Date.now(), durationMs: 1.5, attributes, failed: false, link: null },
 })
 
-const takeMany = (to: SpanExporter, count: number) => {
+const takeMany = (to: Exporter, count: number) => {
   for (let at = 0; at < count; at++) to.take(span())
 }
 
-describe('spans', () => {
+describe.each(['JSON', 'protobuf'] as const)('spans in %s', (encoding) => {
+  const exporter = (others: Partial<Settings> = {}) => exporterAs(encoding, others)
+
   test('are sent many at once, and those that wait when it closes as well', async () => {
     const to = exporter({ delayMs: 60_000 })
     takeMany(to, 25)
@@ -110,7 +123,7 @@ describe('spans', () => {
   })
 
   test('that the collector refuses are told of once, and that it takes them again', async () => {
-    receiver.answer = () => Response.json({ partialSuccess: { rejectedSpans: '2' } })
+    receiver.answer = twoRefused[encoding]
     const to = exporter()
     takeMany(to, 5)
     await poll('two are dropped', async () => to.dropped === 2, 5_000)
@@ -131,5 +144,58 @@ describe('spans', () => {
     await to.close(200)
     expect(performance.now() - begunMs).toBeLessThan(1_500)
     expect(to.dropped).toBe(30)
+  })
+})
+
+describe('a span', () => {
+  const full: EndedSpan = {
+    ...span({
+      'http.response.status_code': 200,
+      'mcp.method.name': 'tools/call',
+      'compozy.outcome': undefined,
+    }),
+    ...{ parentId: 'c'.repeat(16), remoteParent: true, tracestate: 'a=1,b=2', failed: true },
+    link: { traceId: 'd'.repeat(32), spanId: 'e'.repeat(16), sampled: true },
+  }
+  test.each<[why: string, spans: readonly EndedSpan[]]>([
+    ['everything that one may have', [full]],
+    ['nothing that it may lack', [span()]],
+    [
+      'texts of several bytes a character, and none',
+      [{ ...full, name: 'größe 測試 🎉' }, span({ empty: '' })],
+    ],
+    ['a text that is cut', [span({ long: 'x'.repeat(5_000), 'long bytes': '測'.repeat(5_000) })]],
+    [
+      'integers of all sizes',
+      [
+        span({
+          zero: 0,
+          small: 127,
+          next: 128,
+          big: 2 ** 31,
+          max: Number.MAX_SAFE_INTEGER,
+          negative: -32_602,
+        }),
+      ],
+    ],
+    ['numbers that are no integers, as texts', [span({ part: 1.5, much: 1e300, none: Number.NaN })]],
+    [
+      'lengths at the edges of their bytes',
+      [126, 127, 128, 129, 200].map((length) => span({ k: 'x'.repeat(length) })),
+    ],
+    ['more than a buffer', Array.from({ length: 400 }, (_, at) => span({ at, text: 'y'.repeat(at % 260) }))],
+  ])('says the same in both: %s', async (_, spans) => {
+    const read: unknown[] = []
+    for (const encoding of ['JSON', 'protobuf'] as const) {
+      receiver.bodies.length = 0
+      const to = exporterAs(encoding, { queueSpansMax: 1_000, batchSpansMax: 1_000, delayMs: 60_000 })
+      for (const each of spans) to.take(each)
+      await to.close(5_000)
+      const body = JSON.parse(receiver.bodies[0] ?? '{}') as { resourceSpans: { resource: unknown }[] }
+      // Each exporter is another instance of the service.
+      read.push(body.resourceSpans.map((of) => ({ ...of, resource: null })))
+    }
+    expect(read[1]).toEqual(read[0])
+    expect(receiver.faults).toEqual([])
   })
 })

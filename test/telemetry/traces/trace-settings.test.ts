@@ -13,6 +13,7 @@ describe('the variables of OpenTelemetry', () => {
   test('have these defaults', () => {
     expect(read(endpoint)).toEqual({
       settings: {
+        protocol: 'http/json',
         endpoint: 'http://collector:4318/v1/traces',
         headers: {},
         timeoutMs: 10_000,
@@ -40,6 +41,19 @@ describe('the variables of OpenTelemetry', () => {
     [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://t:1' }, 'http://t:1/', 'their own alone'],
   ])('%p send spans to %s: %s', (environment, expected) => {
     expect(read(environment as Record<string, string>).settings?.endpoint).toBe(expected)
+  })
+
+  test.each([
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }, 'http/protobuf', 'of all signals'],
+    [{ OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf' }, 'http/protobuf', 'of traces alone'],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' },
+      'http/json',
+      'that of traces counts',
+    ],
+  ] as const)('%p have spans written as %s: %s', (environment, expected) => {
+    const { settings, doubts } = read({ ...endpoint, ...environment })
+    expect([settings?.protocol, doubts]).toEqual([expected, []])
   })
 
   test.each([
@@ -88,6 +102,7 @@ describe('the variables of OpenTelemetry', () => {
   })
 
   test.each([
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/xml' }, 'OTEL_EXPORTER_OTLP_PROTOCOL must be one of http/json'],
     [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, 'OTEL_TRACES_SAMPLER must be one of always_on'],
     [
       { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '1%' },
