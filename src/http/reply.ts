@@ -104,7 +104,14 @@ export function replyRpcText(text: string, headers?: ReplyHeaders): Response {
  * pieces first costs a third more. `body` is that of http/unread-answer.ts.
  */
 export function replyRpcBytes(status: number, body: ReadableStream<Uint8Array> | null): Response {
-  return new Response(body, { status, headers: jsonHeaders })
+  return Object.assign(new Response(body, { status, headers: jsonHeaders }), { [streamed]: true })
+}
+
+const streamed = Symbol('streamed')
+
+/** Whether a response was made by `replyRpcBytes`. Asking for its body would make a stream of a text. */
+export function isStreamed(response: Response): boolean {
+  return streamed in response
 }
 
 /** A ready JSON text with any status. */

@@ -1,7 +1,14 @@
 /** Who reaches the port at which replicas reach each other, or writes its header elsewhere, becomes nobody by that. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
-import { type Carried, digestOfBody, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
+import { frameText, readFrames } from '../../src/cluster/forward/wire/channel/frames.ts'
+import {
+  type Brought,
+  type Carried,
+  digestOfBody,
+  writeBrought,
+  writeHeader,
+} from '../../src/cluster/forward/wire/forwarded-header.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
 import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { clusterSecret } from '../support/cluster.ts'
@@ -129,6 +136,91 @@ describe.skipIf(redisProgram === null)('the internal port', () => {
     expect((await bring(signed(carried()), { body: body.replace('"x"', '"y"') })).status).toBe(403)
     expect((await bring(signed(carried()), { path: '/admin/mcps' })).status).toBe(403)
     expect((await bring(signed(carried()), { path: '/handed-over' })).status).toBe(403)
+  })
+})
+
+/** Opens a channel as a member does; null where it is not opened. */
+function openChannel(header: string | null): Promise<WebSocket | null> {
+  const headers = header === null ? {} : { 'compozy-forwarded': header }
+  const socket = new WebSocket(`${internal.replace('http', 'ws')}/channel`, { headers })
+  return new Promise((resolve) => {
+    socket.onopen = () => resolve(socket)
+    socket.onclose = () => resolve(null)
+  })
+}
+
+function signedOpening(change: Partial<Carried> = {}, method = 'GET'): string {
+  const seal = createSeal([clusterSecret])
+  const carries = carried({ principal: null, digest: null, ...change })
+  return writeHeader(carries, { method, target: '/channel', sessionId: null }, (text) =>
+    seal.macs('forward', text),
+  )
+}
+
+function frameHead(change: Partial<Brought> = {}, secret = clusterSecret): string {
+  const { digest: _, ...carries } = carried()
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const seal = createSeal([secret])
+  return writeBrought({ ...carries, target, headers, ...change }, body, (text) => seal.macs('forward', text))
+}
+
+describe.skipIf(redisProgram === null)('a channel to the internal port', () => {
+  let socket: WebSocket
+  beforeAll(async () => {
+    const opened = await openChannel(signedOpening())
+    if (opened === null) throw new Error('no channel')
+    socket = opened
+  })
+  afterAll(() => socket.close())
+
+  /** The status of the answer to a request. */
+  function ask(head: string, message = body): Promise<number> {
+    return new Promise((resolve) => {
+      socket.onmessage = ({ data }) => resolve(readFrames(String(data))?.[0]?.value ?? 0)
+      socket.send(frameText('R', 1, 0, head, message))
+    })
+  }
+
+  test.each([
+    { why: 'without the header', header: () => null },
+    { why: 'with that of another request', header: () => signedOpening({}, 'POST') },
+    { why: 'for another member', header: () => signedOpening({ to: 'e'.repeat(16) }) },
+  ])('is not opened $why', async ({ header }) => {
+    expect(await openChannel(header())).toBeNull()
+  })
+
+  test('is opened once for each header', async () => {
+    const header = signedOpening()
+    const opened = await openChannel(header)
+    expect(opened).not.toBeNull()
+    opened?.close()
+    expect(await openChannel(header)).toBeNull()
+  })
+
+  test('serves what a member brings, once', async () => {
+    const head = frameHead()
+    expect(await ask(head)).toBe(200)
+    expect(await ask(head)).toBe(403)
+  })
+
+  test.each([
+    { why: 'that another secret has signed', head: () => frameHead({}, 'x'.repeat(32)) },
+    { why: 'for another member', head: () => frameHead({ to: 'e'.repeat(16) }) },
+    { why: 'of two minutes ago', head: () => frameHead({ atMs: Date.now() - 120_000 }) },
+    {
+      why: 'of an admin',
+      head: () => frameHead({ principal: { id: 'admin:x', shown: 'admin:x', role: 'admin' as 'client' } }),
+    },
+    { why: 'of nobody', head: () => frameHead({ principal: null }) },
+    { why: 'to another place', head: () => frameHead({ target: '/admin/mcps' }) },
+    { why: 'with another header under its code', head: () => frameHead().replace('json', 'text') },
+    { why: 'with noise', head: () => 'noise' },
+  ])('refuses a request $why', async ({ head }) => {
+    expect(await ask(head())).toBe(403)
+  })
+
+  test('refuses a request with another message', async () => {
+    expect(await ask(frameHead(), body.replace('"x"', '"y"'))).toBe(403)
   })
 })
 

@@ -26,9 +26,9 @@ import { laneKey, type OwnedLanes } from './owned-lanes.ts'
 import { type OwnedSessions, sessionKey } from './owned-sessions.ts'
 import type { OwnedThing, OwnerSearch } from './owner-search.ts'
 import { instanceIn, isGenuine, mintSessionId, type SessionBinding } from './session-ids.ts'
-import { type Forwarded, type Forwarder, ownerHeader, ownerLostError, type Peer } from './wire/forwarder.ts'
+import { ownerHeader } from './wire/forwarded-header.ts'
+import { type Forwarded, type Forwarder, ownerLostError, type Peer } from './wire/forwarder.ts'
 import { toWire } from './wire/principals.ts'
-import type { Signer } from './wire/signer.ts'
 
 export interface ForwardingParts {
   readonly membership: Membership
@@ -39,7 +39,6 @@ export interface ForwardingParts {
   readonly adoption: Adoption
   readonly search: OwnerSearch
   readonly forwarder: Forwarder
-  readonly signer: Signer
   /** Null where others than the kernel deal connections out, who would not do it better the next time. */
   readonly misplaced: MisplacedConnections | null
   /** Notes what became of a request that was passed on. */
@@ -180,18 +179,17 @@ export class Forwarding implements Elsewhere {
   }
 
   async #send(peer: Peer, asked: Asked): Promise<Forwarded> {
-    const { signer, forwarder, counted } = this.#parts
+    const { forwarder, counted } = this.#parts
     const { request, context, sessionId, inbound } = asked
     const { principal, peer: from, client, externalBase: base, requestId } = context
     const { method } = request
     const target = request.url.slice(request.url.indexOf('/', 'http://'.length))
     const body = inbound?.text ?? null
     const bearer = { principal: toWire(principal), peer: from, client, base, requestId }
-    const signed = signer.sign(peer.instance, { method, target, sessionId }, body, bearer)
     const idText = inbound === null ? null : requestIdText(inbound)
     const { headers } = request
-    const outgoing = { method, target, headers, body, idText, client: request }
-    const sent = await forwarder.send(peer, outgoing, signed)
+    const outgoing = { method, target, sessionId, headers, body, idText, client: request, bearer }
+    const sent = await forwarder.send(peer, outgoing)
     counted(peer.address, sent.kind)
     // Its owner has the line that says the rest, under the same id.
     if (sent.kind === 'answered') context.log.pair = 'forwarded'

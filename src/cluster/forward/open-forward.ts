@@ -81,10 +81,9 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const lanes = new OwnedLanes({ membership, directory, seal, spreads: areWorkers, idleMs })
   const handed = new HandedSessions()
   const adoption = new Adoption({ instance, directory, seal, owned, handed, mcp, livesMs, counts })
-  const forwarder = new Forwarder(wire)
-  const signer = new Signer(membership, seal)
+  const forwarder = new Forwarder(wire, new Signer(membership, seal))
   const elsewhere = new Forwarding({
-    ...{ membership, seal, owned, lanes, adoption, search, forwarder, signer },
+    ...{ membership, seal, owned, lanes, adoption, search, forwarder },
     sessions: mcp.sessions,
     misplaced: areWorkers ? new MisplacedConnections() : null,
     counted: (peer, outcome) => counts.forwarded(peer, outcome),
@@ -118,7 +117,7 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   return {
     ping: (address) => wire.ping(address),
     drain(untilMs) {
-      const give = (peer: Peer, text: string) => handOverTo(peer, text, forwarder, signer)
+      const give = (peer: Peer, text: string) => handOverTo(peer, text, forwarder)
       const lastAskedMs = () => listener.lastServedMs
       const core = { membership, directory, seal, owned, lanes, forwarder }
       const endsHere = ({ serverName }: Session): boolean =>
@@ -146,12 +145,11 @@ function watchGone(membership: Membership, forwarder: Forwarder): void {
 
 const handMs = 5_000
 
-async function handOverTo(peer: Peer, text: string, forwarder: Forwarder, signer: Signer): Promise<boolean> {
-  const request = { method: 'POST', target: handedTarget }
-  const signed = signer.sign(peer.instance, { ...request, sessionId: null }, text, ownBearer)
+async function handOverTo(peer: Peer, text: string, forwarder: Forwarder): Promise<boolean> {
+  const request = { method: 'POST', target: handedTarget, sessionId: null, headers: new Headers() }
   const client = { signal: AbortSignal.timeout(handMs) }
-  const outgoing = { ...request, headers: new Headers(), body: text, idText: null, client }
-  const sent = await forwarder.send(peer, outgoing, signed)
+  const outgoing = { ...request, body: text, idText: null, client, bearer: ownBearer }
+  const sent = await forwarder.send(peer, outgoing)
   if (sent.kind !== 'answered') return false
   await sent.response.body?.cancel()
   return sent.response.status === 204

@@ -13,6 +13,10 @@ import type { Codes } from '../session-ids.ts'
 
 /** Its name. What a client sends under it is not read, and goes nowhere. */
 export const forwardedHeader = 'compozy-forwarded'
+/** Names the owner in an answer 421. */
+export const ownerHeader = 'compozy-owner'
+/** Marks an answer 403 of a member, which no server behind it has given. */
+export const refusedHeader = 'compozy-refused'
 
 const text = Type.String({ maxLength: 4_096 })
 const claims = Type.Record(Type.String(), Type.Array(Type.String()))
@@ -35,7 +39,7 @@ const wirePrincipal = Type.Object({
 })
 export type WirePrincipal = Static<typeof wirePrincipal>
 
-const carried = Type.Object({
+const borne = {
   from: text,
   to: text,
   /** Wall clock of the directory. */
@@ -50,12 +54,26 @@ const carried = Type.Object({
   /** The gateway's URL as the client sees it. */
   base: text,
   requestId: text,
+}
+
+const carried = Type.Object({
+  ...borne,
   /** Of the body; null for none. So the code can be looked at before a byte of the body is read. */
   digest: Type.Union([text, Type.Null()]),
 })
 
 /** What a forwarded request comes with. */
 export type Carried = Static<typeof carried>
+
+const brought = Type.Object({
+  ...borne,
+  /** Path and query. */
+  target: Type.String(),
+  headers: Type.Record(Type.String(), Type.String()),
+})
+
+/** The same of a request on a channel, whose code stands over its message and all of its headers. */
+export type Brought = Static<typeof brought>
 
 /** The part of a request that the code stands over beside the header itself. */
 export interface SignedRequest {
@@ -95,16 +113,52 @@ export function readHeader(
   if (at < 0) return 'it has no code'
   const said = header.slice(0, at)
   if (!isSigned(header.slice(at + 1), codes(signedText(said, request)))) return 'its code is wrong'
-  let value: unknown
-  try {
-    value = JSON.parse(Buffer.from(said, 'base64url').toString())
-  } catch {
-    return 'it cannot be read'
-  }
+  const value = parsed(Buffer.from(said, 'base64url').toString())
   if (!Value.Check(carried, value)) return 'it is of another form'
-  if (value.to !== self) return 'it is for another member'
-  if (Math.abs(nowMs - value.atMs) > headerLivesMs) return 'it is too old'
-  return value
+  return refusalOf(value, self, nowMs) ?? value
+}
+
+/** Undefined, which is of no form, for what cannot be read. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function refusalOf({ to, atMs }: Carried | Brought, self: InstanceId, nowMs: number): string | null {
+  if (to !== self) return 'it is for another member'
+  return Math.abs(nowMs - atMs) > headerLivesMs ? 'it is too old' : null
+}
+
+/** A code has as many characters. */
+const codeChars = 43
+
+/** What a request on a channel comes with, behind its code. */
+export function writeBrought(brings: Brought, body: string, codes: Codes): string {
+  const said = JSON.stringify(brings)
+  return `${codes(broughtText(said, body))[0] ?? ''}${said}`
+}
+
+/** What it says, or in a few words why it counts for nothing. */
+export function readBrought(
+  head: string,
+  body: string,
+  self: InstanceId,
+  nowMs: number,
+  codes: Codes,
+): Brought | string {
+  const said = head.slice(codeChars)
+  if (!isSigned(head.slice(0, codeChars), codes(broughtText(said, body)))) return 'its code is wrong'
+  const value = parsed(said)
+  if (!Value.Check(brought, value)) return 'it is of another form'
+  return refusalOf(value, self, nowMs) ?? value
+}
+
+/** Two readings have no text in common, and none with that of a header: JSON has no line breaks, that begins another way. */
+function broughtText(said: string, body: string): string {
+  return `channel\n${said}\n${body}`
 }
 
 function isSigned(given: string, codes: readonly string[]): boolean {

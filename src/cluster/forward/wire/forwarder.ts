@@ -11,9 +11,13 @@ import { eventFrame, markEventStream } from '../../../session/event-stream.ts'
 import type { Cancellation } from '../../../upstream/transports/http/client/answer/cancellation.ts'
 import type { Http1Answer } from '../../../upstream/transports/http/client/http1/answer.ts'
 import type { InstanceId } from '../../directory/directory.ts'
+import { AnswerHeads, type ChannelSent } from './channel/exchange.ts'
+import { bodyCharsMax, headCharsMax } from './channel/frames.ts'
+import { channelTarget } from './channel/front-channel.ts'
 import { Flight, Flights, type WaitingClient } from './flights.ts'
-import { forwardedHeader } from './forwarded-header.ts'
+import { forwardedHeader, ownerHeader, refusedHeader } from './forwarded-header.ts'
 import type { PeerAddress, PeerWire } from './peer-wire.ts'
+import { type Bearer, ownBearer, type Signer } from './signer.ts'
 
 /** Another member, as far as a request to it needs to know. */
 export interface Peer {
@@ -26,12 +30,16 @@ export interface Outgoing {
   readonly method: string
   /** Path and query. */
   readonly target: string
+  /** The session that it names; null for none. */
+  readonly sessionId: string | null
   /** As they came from the client. */
   readonly headers: Headers
   readonly body: string | null
   /** JSON text of the id under which a failure is told; null where it is told in another way. */
   readonly idText: string | null
   readonly client: WaitingClient
+  /** Whose it is. */
+  readonly bearer: Bearer
 }
 
 /** What came of it. */
@@ -46,10 +54,6 @@ export type Forwarded =
   /** It may have run. */
   | { readonly kind: 'lost' }
 
-/** Names the owner in an answer 421. */
-export const ownerHeader = 'compozy-owner'
-/** Marks an answer 403 of a member, which no server behind it has given. */
-export const refusedHeader = 'compozy-refused'
 const misdirected = 421
 /** Of the runtime: a client's headers left no room for that of the members. No server behind a member says so. */
 const headersTooLarge = 431
@@ -62,32 +66,95 @@ const ascii = /^[\x00-\x7f]*$/
 
 export class Forwarder {
   readonly #wire: PeerWire
+  readonly #signer: Signer
   readonly #flights = new Flights()
+  readonly #heads = new AnswerHeads()
   #leaves = false
 
-  constructor(wire: PeerWire) {
+  constructor(wire: PeerWire, signer: Signer) {
     this.#wire = wire
+    this.#signer = signer
   }
 
-  /** Sends it to a member; `signed` is the value of the header that says whose it is, null for none. */
-  async send(peer: Peer, outgoing: Outgoing, signed: string | null): Promise<Forwarded> {
+  /** Sends it to a member, once. */
+  async send(peer: Peer, outgoing: Outgoing): Promise<Forwarded> {
     const flight = new Flight(peer.instance, outgoing.method === 'POST', outgoing.client)
     this.#flights.add(flight)
-    const text = headOf(outgoing, signed)
-    const head = { text, isAscii: ascii.test(text) }
-    const { address, instance } = peer
-    const sent = await this.#wire.send(address, instance, head, outgoing.body, flight.cancellation)
-    const forwarded =
-      sent.kind === 'answered' ? this.#answered(peer, sent.answer, outgoing.idText, flight) : sent
-    // A body that is handed on as it comes ends its flight itself.
-    if (forwarded instanceof Promise) return await forwarded.finally(() => this.#flights.delete(flight))
-    if (forwarded.kind !== 'answered') this.#flights.delete(flight)
-    return forwarded
+    const small = this.#small(outgoing)
+    if (small !== null) {
+      const opening = this.#wire.channel(peer.address, peer.instance, () => this.#signedOpening(peer))
+      const channel = opening instanceof Promise ? await opening : opening
+      if (channel !== null) {
+        const { target, bearer } = outgoing
+        const { body, headers } = small
+        const head = this.#signer.signFrame(peer.instance, target, headers, body, bearer)
+        // One that is too large is left to the other way, with a number of its own.
+        if (head.length <= headCharsMax)
+          return this.#onChannel(
+            peer,
+            await channel.send(head, body, flight.cancellation),
+            outgoing.idText,
+            flight,
+          )
+      }
+    }
+    return await this.#onConnection(peer, outgoing, flight)
   }
 
   /** A member is dead: what waits for it ends. */
   gone(instance: InstanceId): void {
     this.#flights.cancel(instance)
+    this.#wire.gone(instance)
+  }
+
+  /** What goes over a channel of a request that does; null for others. */
+  #small({ method, body, bearer, headers }: Outgoing): Small | null {
+    if (method !== 'POST' || body === null || body.length > bodyCharsMax || bearer.principal === null)
+      return null
+    const sent: Record<string, string> = {}
+    const all: Readonly<Record<string, string>> = headers.toJSON()
+    for (const name in all) if (isPassedOn(name)) sent[name] = all[name] ?? ''
+    return { body, headers: sent }
+  }
+
+  #signedOpening({ instance }: Peer): string {
+    const request = { method: 'GET', target: channelTarget, sessionId: null }
+    return this.#signer.sign(instance, request, null, ownBearer)
+  }
+
+  #onChannel(peer: Peer, sent: ChannelSent, idText: string | null, flight: Flight): Forwarded {
+    if (sent.kind === 'unsent' || sent.kind === 'lost') {
+      this.#flights.delete(flight)
+      return sent
+    }
+    const { status } = sent
+    const { headers, owner, isRefusal, mediaType } = this.#heads.read(sent.head)
+    if (sent.kind === 'pieces') {
+      const body = this.#passing(peer, sent.pieces, mediaType, idText, flight)
+      return { kind: 'answered', response: responseOf(body, { status, headers }, mediaType) }
+    }
+    this.#flights.delete(flight)
+    if (status === misdirected && owner !== null)
+      return { kind: 'misdirected', owner: owner === '' ? null : owner }
+    if (isRefusal) return { kind: 'refused' }
+    return {
+      kind: 'answered',
+      response: new Response(sent.text === '' ? null : sent.text, { status, headers }),
+    }
+  }
+
+  /** On a connection of its own meanwhile: whatever is no small message. */
+  async #onConnection(peer: Peer, outgoing: Outgoing, flight: Flight): Promise<Forwarded> {
+    const { address, instance } = peer
+    const { body, bearer, idText } = outgoing
+    const text = headOf(outgoing, this.#signer.sign(instance, outgoing, body, bearer))
+    const head = { text, isAscii: ascii.test(text) }
+    const sent = await this.#wire.send(address, instance, head, body, flight.cancellation)
+    const forwarded = sent.kind === 'answered' ? this.#answered(peer, sent.answer, idText, flight) : sent
+    // A body that is handed on as it comes ends its flight itself.
+    if (forwarded instanceof Promise) return await forwarded.finally(() => this.#flights.delete(flight))
+    if (forwarded.kind !== 'answered') this.#flights.delete(flight)
+    return forwarded
   }
 
   /** This member goes: streams that it passes on end in good order, and their clients come back elsewhere. */
@@ -107,7 +174,7 @@ export class Forwarder {
   }
 
   #answered(
-    { address }: Peer,
+    peer: Peer,
     answer: Http1Answer,
     idText: string | null,
     flight: Flight,
@@ -124,17 +191,45 @@ export class Forwarder {
     const init = { status: answer.status, headers: headersOf(answer) }
     const bytes = Number(answer.header('content-length') ?? Number.NaN)
     if (bytes <= wholeBytesMax || answer.status === 204) return whole(answer, init)
-    const isStream = answer.mediaType === 'text/event-stream'
-    const body = bodyOf(answer, {
+    const body = this.#passing(peer, answer, answer.mediaType, idText, flight)
+    return { kind: 'answered', response: responseOf(body, init, answer.mediaType) }
+  }
+
+  #passing(
+    { address }: Peer,
+    pieces: Pieces,
+    mediaType: string,
+    idText: string | null,
+    flight: Flight,
+  ): ReadableStream<Uint8Array> {
+    const isStream = mediaType === eventStream
+    return bodyOf(pieces, {
       idText: isStream ? idText : null,
       cancellation: flight.cancellation,
       heard: () => this.#wire.heard(address),
       done: () => this.#flights.delete(flight),
       leaves: () => isStream && this.#leaves,
     })
-    const response = new Response(body, init)
-    return { kind: 'answered', response: isStream ? markEventStream(response) : response }
   }
+}
+
+/** What of a request goes over a channel. */
+interface Small {
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** A body that comes piece by piece. */
+interface Pieces {
+  /** Null behind the last one. Rejects where it broke off. */
+  next(): Uint8Array | null | Promise<Uint8Array | null>
+}
+
+const eventStream = 'text/event-stream'
+
+function responseOf(body: ReadableStream<Uint8Array>, init: ResponseInit, mediaType: string): Response {
+  const response = new Response(body, init)
+  return mediaType === eventStream ? markEventStream(response) : response
 }
 
 async function whole(answer: Http1Answer, init: ResponseInit): Promise<Forwarded> {
@@ -161,7 +256,7 @@ interface Passing {
 
 /** The body as it comes. One that breaks off is cut; on an event stream the request is answered first. */
 function bodyOf(
-  answer: Http1Answer,
+  answer: Pieces,
   { idText, cancellation, heard, done, leaves }: Passing,
 ): ReadableStream<Uint8Array> {
   const place = new EventPlace()
@@ -208,14 +303,18 @@ export function ownerLostError(): GatewayError {
 }
 
 /** The head of the request for another member: what the client has sent, and whose it is. */
-function headOf({ method, target, headers, body }: Outgoing, signed: string | null): string {
+function headOf({ method, target, headers, body }: Outgoing, signed: string): string {
   const lines = [`${method} ${target} HTTP/1.1`, `host: ${headers.get('host') ?? 'gateway'}`]
   headers.forEach((value, name) => {
-    if (!framingHeaders.has(name) && name !== forwardedHeader) lines.push(`${name}: ${value}`)
+    if (isPassedOn(name)) lines.push(`${name}: ${value}`)
   })
-  if (signed !== null) lines.push(`${forwardedHeader}: ${signed}`)
-  lines.push(body === null ? '\r\n' : '')
+  lines.push(`${forwardedHeader}: ${signed}`, body === null ? '\r\n' : '')
   return lines.join('\r\n')
+}
+
+/** Nobody but a member says whose a request is. */
+function isPassedOn(name: string): boolean {
+  return !framingHeaders.has(name) && name !== forwardedHeader
 }
 
 /** The headers of an answer, without those that belong to its connection. */

@@ -21,8 +21,18 @@ import { isEventStream } from '../../../session/event-stream.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Seal } from '../../seal.ts'
-import { type Carried, digestOfBody, forwardedHeader, readHeader } from './forwarded-header.ts'
-import { refusedHeader } from './forwarder.ts'
+import { BroughtRequest, broughtOrigin } from './channel/brought-request.ts'
+import { channelTarget } from './channel/front-channel.ts'
+import { type BroughtCall, type ChannelData, channelHandler } from './channel/owner-channels.ts'
+import {
+  type Brought,
+  type Carried,
+  digestOfBody,
+  forwardedHeader,
+  readBrought,
+  readHeader,
+  refusedHeader,
+} from './forwarded-header.ts'
 import { type PeerAddress, pingTarget } from './peer-wire.ts'
 import type { Principals } from './principals.ts'
 import { Serials } from './serials.ts'
@@ -55,7 +65,7 @@ const refusalsLoggedMax = 10
 
 export class InternalListener {
   readonly #parts: InternalListenerParts
-  readonly #server: Server<undefined>
+  readonly #server: Server<ChannelData>
   readonly #serials = new Serials()
   /** When a member has brought something last, monotonic. */
   lastServedMs = Number.NEGATIVE_INFINITY
@@ -68,11 +78,9 @@ export class InternalListener {
     const common = {
       development: false,
       maxRequestBodySize: 2 ** 40,
-      fetch: (request: Request, server: Server<undefined>) => this.#serve(request, server),
-      error: (error: unknown) => {
-        parts.log.error({ reason: reasonOf(error) }, 'a forwarded request failed outside its route')
-        return new Response(null, { status: 500 })
-      },
+      fetch: (request: Request, server: Server<ChannelData>) => this.#serve(request, server),
+      websocket: channelHandler({ brought: (head, body) => this.#brought(head, body) }),
+      error: (error: unknown) => this.#failed(error),
     }
     const { address } = parts
     if (address.startsWith('unix:')) {
@@ -93,11 +101,12 @@ export class InternalListener {
     await this.#server.stop(true)
   }
 
-  async #serve(request: Request, server: Server<undefined>): Promise<Response> {
+  async #serve(request: Request, server: Server<ChannelData>): Promise<Response | undefined> {
     const { url, method } = request
     const start = url.indexOf('/', 'http://'.length)
     const path = start < 0 ? '/' : url.slice(start)
     if (path === pingTarget && method === 'GET') return new Response(this.#parts.instance)
+    if (path === channelTarget && method === 'GET') return this.#channel(request, server)
     const target = path === handedTarget ? handedTarget : readTarget(url)
     if (target === null || (target !== handedTarget && target.area !== 'mcp'))
       return this.#refuse('it is for no endpoint')
@@ -115,6 +124,30 @@ export class InternalListener {
     // A limit that was lifted would otherwise stay off while the connection idles.
     server.timeout(request, idleSeconds)
     return response
+  }
+
+  /** Nothing where it has become a channel. */
+  #channel(request: Request, server: Server<ChannelData>): Response | undefined {
+    const carried = this.#carried(request, channelTarget)
+    if (typeof carried === 'string') return this.#refuse(carried)
+    return server.upgrade(request, { data: { end: null } }) ? undefined : this.#refuse('it opens no channel')
+  }
+
+  /** A request on a channel. */
+  #brought(head: string, body: string): BroughtCall | Response {
+    const { seal, instance } = this.#parts
+    const nowMs = this.#parts.nowMs()
+    const brought = readBrought(head, body, instance, nowMs, (text) => seal.macs('forward', text))
+    if (typeof brought === 'string') return this.#refuse(brought)
+    if (!this.#serials.take(brought.from, brought.serial, nowMs)) return this.#refuse('it has come before')
+    const target = readTarget(broughtOrigin + brought.target)
+    if (target?.area !== 'mcp') return this.#refuse('it is for no endpoint')
+    this.lastServedMs = performance.now()
+    const request = new BroughtRequest(brought.target, brought.headers, body)
+    return {
+      request,
+      answer: () => this.#answer(request, target, brought, null).catch((error) => this.#failed(error)),
+    }
   }
 
   /** Null for a request that has none; undefined for one that is not taken. */
@@ -141,7 +174,12 @@ export class InternalListener {
     return this.#serials.take(carried.from, carried.serial, nowMs) ? carried : 'it has come before'
   }
 
-  async #answer(request: Request, target: Target, carried: Carried, body: string | null): Promise<Response> {
+  async #answer(
+    request: Request,
+    target: Target,
+    carried: Carried | Brought,
+    body: string | null,
+  ): Promise<Response> {
     const { principals, access, recorder, handlers } = this.#parts
     const startedAtMs = performance.now()
     const principal = carried.principal && (await principals.of(carried.principal))
@@ -172,6 +210,11 @@ export class InternalListener {
     const response = await handlerOf(handlers, target)(request, context, target.server)
     recordAnswer(recorder, request, response, context, isEventStream(response))
     return response
+  }
+
+  #failed(error: unknown): Response {
+    this.#parts.log.error({ reason: reasonOf(error) }, 'a forwarded request failed outside its route')
+    return new Response(null, { status: 500 })
   }
 
   #refuse(why: string): Response {

@@ -11,6 +11,8 @@ import type {
 import { Http1Connections } from '../../../upstream/transports/http/client/http1/connections.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import type { PingAnswer } from '../../membership.ts'
+import type { ChannelAddress, FrontChannel } from './channel/front-channel.ts'
+import { FrontChannels } from './channel/front-channels.ts'
 
 /** `host:port` with IPv6 in brackets, or `unix:` and the path of a socket. */
 export type PeerAddress = string
@@ -40,6 +42,7 @@ export const pingTarget = '/ping'
 const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 
 export class PeerWire {
+  readonly #channels = new FrontChannels()
   readonly #connections = new Http1Connections({ idleMsMax: keptMs, idleCountMax: keptCountMax })
   /** When each address was heard last, monotonic. */
   readonly #heardAtMs = new Map<PeerAddress, number>()
@@ -57,10 +60,7 @@ export class PeerWire {
     body: string | null,
     cancellation: Cancellation,
   ): Promise<Sent> {
-    if (performance.now() - (this.#heardAtMs.get(address) ?? Number.NEGATIVE_INFINITY) > silenceMs) {
-      const there = await this.ping(address)
-      if (there !== instance) return { kind: 'unsent' }
-    }
+    if (this.#isSilent(address) && (await this.ping(address)) !== instance) return { kind: 'unsent' }
     const href = hrefOf(address)
     const idle = this.#connections.take(href)
     if (idle !== null) {
@@ -71,6 +71,32 @@ export class PeerWire {
     const opened = await this.#open(href, cancellation)
     if (opened === null || opened === 'refused') return { kind: 'unsent' }
     return await this.#exchange(opened, address, head, body, cancellation)
+  }
+
+  /**
+   * The channel to a member, for small requests; null where there is none and they go the way of all others. `signed`
+   * is asked for the header of a request to open one. A silent address is asked first, as above.
+   */
+  channel(
+    address: PeerAddress,
+    instance: InstanceId,
+    signed: () => string,
+  ): FrontChannel | null | Promise<FrontChannel | null> {
+    const opening = { signed, heard: () => this.heard(address) }
+    if (!this.#isSilent(address)) return this.#channels.to(instance, addressOf(address), opening)
+    return this.ping(address).then((there) =>
+      there === instance ? this.#channels.to(instance, addressOf(address), opening) : null,
+    )
+  }
+
+  /** A member is dead: nothing is sent to it any more. */
+  gone(instance: InstanceId): void {
+    this.#channels.gone(instance)
+  }
+
+  #isSilent(address: PeerAddress): boolean {
+    const heardAtMs = this.#heardAtMs.get(address)
+    return heardAtMs === undefined || performance.now() - heardAtMs > silenceMs
   }
 
   /** Who listens at an address; `refused` where nobody does, null where nothing is answered in time. */
@@ -108,6 +134,7 @@ export class PeerWire {
   }
 
   close(): void {
+    this.#channels.close()
     this.#connections.close()
     this.#heardAtMs.clear()
   }
@@ -154,6 +181,15 @@ const peerUrl = new URL('http://peer/')
 
 function hrefOf(address: PeerAddress): string {
   return address.startsWith('unix:') ? address : `http://${address}`
+}
+
+function addressOf(address: PeerAddress): ChannelAddress {
+  if (address.startsWith('unix:')) return { unix: address.slice('unix:'.length) }
+  const at = address.lastIndexOf(':')
+  return {
+    hostname: address.slice(0, at).replace(/^\[(.*)\]$/, '$1'),
+    port: Number(address.slice(at + 1)),
+  }
 }
 
 function codeOf(thrown: unknown): string {

@@ -2,7 +2,13 @@
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Membership } from '../../membership.ts'
 import type { Seal } from '../../seal.ts'
-import { type Carried, digestOfBody, type SignedRequest, writeHeader } from './forwarded-header.ts'
+import {
+  type Carried,
+  digestOfBody,
+  type SignedRequest,
+  writeBrought,
+  writeHeader,
+} from './forwarded-header.ts'
 
 /** Whose request it is. */
 export type Bearer = Pick<Carried, 'principal' | 'peer' | 'client' | 'base' | 'requestId'>
@@ -22,15 +28,24 @@ export class Signer {
 
   /** The value of the header for a request to this member. */
   sign(to: InstanceId, request: SignedRequest, body: string | null, bearer: Bearer): string {
-    const carried: Carried = {
-      from: this.#membership.self.instance,
-      to,
-      atMs: Math.round(this.#membership.nowMs()),
-      serial: ++this.#serial,
-      digest: digestOfBody(body),
-      ...bearer,
-    }
+    const carried = { ...this.#next(to), digest: digestOfBody(body), ...bearer }
     return writeHeader(carried, request, this.codes)
+  }
+
+  /** What a request on a channel to this member comes with. */
+  signFrame(
+    to: InstanceId,
+    target: string,
+    headers: Readonly<Record<string, string>>,
+    body: string,
+    bearer: Bearer,
+  ): string {
+    return writeBrought({ ...this.#next(to), ...bearer, target, headers }, body, this.codes)
+  }
+
+  #next(to: InstanceId): Pick<Carried, 'from' | 'to' | 'atMs' | 'serial'> {
+    const { self } = this.#membership
+    return { from: self.instance, to, atMs: Math.round(this.#membership.nowMs()), serial: ++this.#serial }
   }
 
   readonly codes = (text: string): readonly string[] => this.#seal.macs('forward', text)

@@ -1,0 +1,85 @@
+/**
+ * What two members tell each other on a channel: small requests and their answers, many in one text.
+ *
+ * | from | kind | value | head | body |
+ * | --- | --- | --- | --- | --- |
+ * | front | `R` a request | | its code, then what it comes with | the message |
+ * | front | `C` it is given up | | | |
+ * | front | `W` its reader has taken so much more | bytes | | |
+ * | owner | `A` the whole answer | status | headers | text |
+ * | owner | `H` its head; pieces follow | status | headers | |
+ * | owner | `E` the last piece has come | | | |
+ * | owner | `X` it broke off | | | |
+ *
+ * Between them an owner sends pieces of answers as bytes: the number of the request, and what has come. Each front
+ * counts its requests itself. Both ends count characters as JavaScript does, so that nothing is escaped.
+ *
+ * Pure.
+ */
+
+export type FrameKind = 'R' | 'C' | 'W' | 'A' | 'H' | 'E' | 'X'
+
+export interface Frame {
+  readonly kind: FrameKind
+  /** The request that it is about. */
+  readonly id: number
+  readonly value: number
+  readonly head: string
+  readonly body: string
+}
+
+export function frameText(kind: FrameKind, id: number, value = 0, head = '', body = ''): string {
+  return `${kind}${id} ${value} ${head.length} ${body.length}\n${head}${body}`
+}
+
+const firstLine = /^([RCWAHEX])(\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15})$/
+/** Four numbers of fifteen digits. */
+const firstLineCharsMax = 70
+
+/** The frames of a text in their order; null where it is none. */
+export function readFrames(text: string): readonly Frame[] | null {
+  const frames: Frame[] = []
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf('\n', at)
+    if (end < 0 || end - at > firstLineCharsMax) return null
+    const [, kind, id, value, headChars, bodyChars] = firstLine.exec(text.slice(at, end)) ?? []
+    if (kind === undefined) return null
+    const body = end + 1 + Number(headChars)
+    const next = body + Number(bodyChars)
+    if (next > text.length) return null
+    frames.push({
+      kind: kind as FrameKind,
+      id: Number(id),
+      value: Number(value),
+      head: text.slice(end + 1, body),
+      body: text.slice(body, next),
+    })
+    at = next
+  }
+  return frames
+}
+
+/** In front of the bytes of a piece: the number of its request. */
+export const pieceHeadBytes = 6
+
+export function pieceBytes(id: number, piece: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(pieceHeadBytes + piece.length)
+  bytes.writeUIntBE(id, 0, pieceHeadBytes)
+  bytes.set(piece, pieceHeadBytes)
+  return bytes
+}
+
+/** The piece in these bytes; null where there is none. */
+export function readPiece(bytes: Buffer): { readonly id: number; readonly piece: Buffer } | null {
+  if (bytes.length <= pieceHeadBytes) return null
+  return { id: bytes.readUIntBE(0, pieceHeadBytes), piece: bytes.subarray(pieceHeadBytes) }
+}
+
+/** So much of an answer may be on its way before its reader has taken something. */
+export const windowBytes = 128 * 1024
+/** A message, and what it comes with, in a frame at most; what is larger goes another way. */
+export const bodyCharsMax = 64 * 1024
+export const headCharsMax = 32 * 1024
+/** A text is sent once it is so long. With the longest frame, in bytes, it stays below `textBytesMax`. */
+export const textCharsMax = 128 * 1024
+export const textBytesMax = 1024 * 1024

@@ -1,0 +1,264 @@
+/**
+ * The front's end of a channel: one connection to a member that carries many small requests at a time. All that is
+ * asked in one turn of the event loop is one write, and so are the answers to it.
+ */
+import { randomBytes } from 'node:crypto'
+import { ByNumber } from '../../../../runtime/in-flight.ts'
+import type { Cancellation } from '../../../../upstream/transports/http/client/answer/cancellation.ts'
+import { forwardedHeader } from '../forwarded-header.ts'
+import { ChannelExchange, type ChannelSent, type ExchangeChannel } from './exchange.ts'
+import { type Frame, frameText, readFrames, readPiece, textCharsMax } from './frames.ts'
+import { pongMessage, textMessage, WebSocketReader } from './websocket-bytes.ts'
+
+/** Where it leads. */
+export type ChannelAddress =
+  | { readonly hostname: string; readonly port: number }
+  /** The path of a socket of this machine. */
+  | { readonly unix: string }
+
+/** The path at which a channel is asked for. */
+export const channelTarget = '/channel'
+
+/** Who is told of a channel. */
+export interface ChannelOwner {
+  /** Something has come from the other end. */
+  heard(): void
+  /** It is closed. */
+  gone(channel: FrontChannel): void
+}
+
+/** While more than this waits for the other end, requests go another way. */
+const waitingBytesMax = 1024 * 1024
+/** Of what an owner sends: a text that it has put together is smaller. */
+const messageBytesMax = 16 * 1024 * 1024
+const answerHeadBytesMax = 16 * 1024
+
+type Socket = Bun.Socket<FrontChannel>
+
+export class FrontChannel implements ExchangeChannel {
+  readonly #owner: ChannelOwner
+  readonly #exchanges = new ByNumber<ChannelExchange>()
+  readonly #reader = new WebSocketReader(messageBytesMax)
+  #socket: Socket | null = null
+  /** Until the other end has agreed: what it has said so far. */
+  #greeting: { text: string; agreed(yes: boolean): void } | null = null
+  #lastId = 0
+  /** What is written at the end of this turn, and by which request. */
+  #texts: { readonly text: string; readonly exchange: ChannelExchange | null }[] = []
+  #textChars = 0
+  #due = false
+  /** What the system has not taken yet. */
+  #unsent: Uint8Array | null = null
+  #closed = false
+  /** When something was asked or answered last, monotonic. */
+  usedAtMs = performance.now()
+
+  private constructor(owner: ChannelOwner) {
+    this.#owner = owner
+  }
+
+  /**
+   * Opens one; `signed` is the header by which the other end knows this one. Null where the other end has none.
+   * Rejects with the error of the system.
+   */
+  static async open(
+    address: ChannelAddress,
+    signed: string,
+    owner: ChannelOwner,
+  ): Promise<FrontChannel | null> {
+    const channel = new FrontChannel(owner)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    channel.#greeting = { text: '', agreed: resolve }
+    const common = { data: channel, socket: handlers }
+    if ('unix' in address) await Bun.connect<FrontChannel>({ ...address, ...common })
+    else await Bun.connect<FrontChannel>({ ...address, ...common })
+    channel.#socket?.write(upgradeText(signed))
+    if (await promise) return channel
+    channel.close()
+    return null
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** How many requests wait for their answers. */
+  get busy(): number {
+    return this.#exchanges.size
+  }
+
+  /** Whether the other end does not take what it is sent. */
+  get full(): boolean {
+    return this.#closed || (this.#unsent?.length ?? 0) + this.#textChars > waitingBytesMax
+  }
+
+  /** Sends a request, once. */
+  send(head: string, body: string, cancellation: Cancellation): Promise<ChannelSent> {
+    return new Promise((resolve) => {
+      if (this.#closed || cancellation.happened) {
+        resolve({ kind: 'unsent' })
+        return
+      }
+      const exchange = new ChannelExchange(++this.#lastId, this, cancellation, resolve)
+      this.#exchanges.set(exchange.id, exchange)
+      this.usedAtMs = performance.now()
+      this.#write(frameText('R', exchange.id, 0, head, body), exchange)
+    })
+  }
+
+  givenUp(exchange: ChannelExchange): void {
+    this.#exchanges.delete(exchange.id)
+    if (exchange.written) this.#write(frameText('C', exchange.id), null)
+  }
+
+  taken(exchange: ChannelExchange, bytes: number): void {
+    this.#write(frameText('W', exchange.id, bytes), null)
+  }
+
+  #write(text: string, exchange: ChannelExchange | null): void {
+    if (this.#closed) return
+    this.#texts.push({ text, exchange })
+    this.#textChars += text.length
+    if (this.#due || this.#unsent !== null) return
+    this.#due = true
+    setImmediate(this.#writeAll)
+  }
+
+  readonly #writeAll = (): void => {
+    this.#due = false
+    const socket = this.#socket
+    if (this.#closed || socket === null) return
+    const texts = this.#texts
+    this.#texts = []
+    this.#textChars = 0
+    let all = ''
+    for (const { text, exchange } of texts) {
+      // Given up before it was written: it has never been asked.
+      if (exchange?.over === true) continue
+      if (exchange !== null) exchange.written = true
+      all += text
+      if (all.length < textCharsMax) continue
+      this.#writeBytes(socket, textMessage(all))
+      all = ''
+    }
+    if (all !== '') this.#writeBytes(socket, textMessage(all))
+  }
+
+  #writeBytes(socket: Socket, bytes: Uint8Array): void {
+    if (this.#closed) return
+    if (this.#unsent !== null) {
+      this.#unsent = Buffer.concat([this.#unsent, bytes])
+      return
+    }
+    const written = socket.write(bytes)
+    if (written < 0) this.close()
+    else if (written < bytes.length) this.#unsent = bytes.subarray(written)
+  }
+
+  drained(socket: Socket): void {
+    const unsent = this.#unsent
+    if (unsent === null) return
+    this.#unsent = null
+    this.#writeBytes(socket, unsent)
+    if (this.#unsent === null && this.#texts.length > 0) this.#writeAll()
+  }
+
+  opened(socket: Socket): void {
+    this.#socket = socket
+    socket.setNoDelay(true)
+  }
+
+  received(chunk: Buffer): void {
+    const rest = this.#greeting === null ? chunk : this.#greeted(chunk)
+    if (rest === null || rest.length === 0) return
+    this.usedAtMs = performance.now()
+    this.#owner.heard()
+    const messages = this.#reader.push(rest)
+    if (messages === null) {
+      this.close()
+      return
+    }
+    for (const message of messages) {
+      if (this.#closed) return
+      if (message.kind === 'text') this.#frames(message.text)
+      else if (message.kind === 'binary') this.#piece(message.bytes)
+      else if (message.kind === 'close') this.close()
+      else if (this.#socket !== null) this.#writeBytes(this.#socket, pongMessage(message.bytes))
+    }
+  }
+
+  /** What has come behind the answer to the question for a channel; null while there is no answer. */
+  #greeted(chunk: Buffer): Buffer | null {
+    const greeting = this.#greeting
+    if (greeting === null) return chunk
+    greeting.text += chunk.toString('latin1')
+    const end = greeting.text.indexOf('\r\n\r\n')
+    if (end < 0 && greeting.text.length < answerHeadBytesMax) return null
+    this.#greeting = null
+    greeting.agreed(end >= 0 && greeting.text.startsWith('HTTP/1.1 101 '))
+    return Buffer.from(greeting.text.slice(end + 4), 'latin1')
+  }
+
+  #frames(text: string): void {
+    const frames = readFrames(text)
+    if (frames === null) this.close()
+    else for (const frame of frames) this.#frame(frame)
+  }
+
+  #frame({ kind, id, value, head, body }: Frame): void {
+    const exchange = this.#exchanges.get(id)
+    // Whoever has asked is gone.
+    if (exchange === undefined) return
+    if (kind === 'H') {
+      exchange.begun(value, head)
+      return
+    }
+    this.#exchanges.delete(id)
+    if (kind === 'A') exchange.whole(value, head, body)
+    else if (kind === 'E') exchange.ended()
+    else exchange.broke()
+  }
+
+  #piece(bytes: Buffer): void {
+    const read = readPiece(bytes)
+    if (read === null) this.close()
+    else this.#exchanges.get(read.id)?.piece(read.piece)
+  }
+
+  /** Closes it; what was asked may have run, and what was not written has not. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#greeting?.agreed(false)
+    this.#socket?.terminate()
+    this.#texts = []
+    this.#unsent = null
+    const exchanges = this.#exchanges.list()
+    this.#exchanges.clear()
+    for (const exchange of exchanges) exchange.broke()
+    this.#owner.gone(this)
+  }
+}
+
+function upgradeText(signed: string): string {
+  return [
+    `GET ${channelTarget} HTTP/1.1`,
+    'host: peer',
+    'connection: Upgrade',
+    'upgrade: websocket',
+    'sec-websocket-version: 13',
+    `sec-websocket-key: ${randomBytes(16).toString('base64')}`,
+    `${forwardedHeader}: ${signed}`,
+    '\r\n',
+  ].join('\r\n')
+}
+
+const handlers: Bun.SocketHandler<FrontChannel> = {
+  open: (socket) => socket.data.opened(socket),
+  data: (socket, chunk) => socket.data.received(chunk),
+  drain: (socket) => socket.data.drained(socket),
+  close: (socket) => socket.data.close(),
+  error: (socket) => socket.data.close(),
+  // Without it the failure would be reported twice; the promise of the connection rejects.
+  connectError() {},
+}
