@@ -1,9 +1,11 @@
 /**
- * `bun run bench:workers [--executable PATH] [--workers 2] [--seconds 5] [--rounds 7]`: what several workers bring. In
- * each round a gateway of one process and one of several are driven, one after the other, by 64 clients that have
- * nothing in common; printed are calls a second, the processor time of a call in all processes of the gateway, how the
- * 64 connections are spread, and x, the part of all processor time that the gateway has with one worker. What more
- * processors would bring is computed from that, and marked as computed.
+ * `bun run bench:workers [--executable PATH] [--workers 2] [--seconds 3] [--rounds 9] [--case 1]`: what several workers
+ * bring. A gateway of one process, one of several, and as many gateways of one process that know nothing of each other
+ * are driven in turn, by 64 clients that have nothing in common. Printed are calls a second, the processor time of a
+ * call in all processes of the gateways, how many calls were passed on, how the 64 connections are spread, and x, the
+ * part of all processor time that the gateway has with one worker. What the gateways apart cost more than one is the
+ * machine's: each has half of the clients, and handles fewer of their calls in one go. What workers cost more than
+ * those is theirs. What more processors would bring is computed from that, and marked as computed.
  */
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
@@ -11,6 +13,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from '../scripts/build.ts'
 import { cpuTimes, cpuUsBetween, rssMib, treeOf } from './child-process.ts'
+import type { LoadResult } from './load/load.ts'
 import type { Era } from './load/mcp-request.ts'
 import { driveApart } from './load/socket-load.ts'
 import { median } from './report/results.ts'
@@ -19,6 +22,8 @@ import type { Upstream } from './subjects/subject.ts'
 
 interface Case {
   readonly title: string
+  /** Of the definition of the server. */
+  readonly definition?: Readonly<Record<string, unknown>>
   readonly upstream: Upstream
   readonly era: Era
 }
@@ -27,21 +32,36 @@ const cases: readonly Case[] = [
   { title: 'sessions, stdio server', upstream: 'stdio', era: 'legacy' },
   { title: 'bridged: legacy sessions, 2026-07-28 server', upstream: 'stdio-modern', era: 'legacy' },
   { title: 'bridged: 2026-07-28 clients, legacy server', upstream: 'stdio-legacy', era: 'modern' },
+  {
+    title: 'bridged: 2026-07-28 clients, legacy server, affinity: none',
+    definition: { affinity: 'none' },
+    upstream: 'stdio-legacy',
+    era: 'modern',
+  },
 ]
+
+/** One or more gateways, driven together. */
+interface Driven {
+  readonly gateways: readonly RunningGateway[]
+  readonly pids: readonly number[]
+}
 
 interface Measured {
   readonly callsPerSecond: number
   readonly cpuUsPerCall: number
   /** The gateway's part of all processor time of the machine that was used. */
   readonly share: number
-  /** Connections of each worker, as a part of all. */
+  /** Connections of each process, as a part of all. */
   readonly spread: readonly number[]
+  /** Of each call, how often it was passed on. */
+  readonly passedOn: number
   readonly rssMib: number
   readonly errors: number
 }
 
 const connections = 64
-const warmUpSeconds = 2
+/** The runtime compiles what runs often; with several processes each sees fewer calls. */
+const warmUpSeconds = 8
 
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -49,8 +69,9 @@ async function main(args: readonly string[]): Promise<void> {
     options: {
       executable: { type: 'string' },
       workers: { type: 'string', default: '2' },
-      seconds: { type: 'string', default: '5' },
-      rounds: { type: 'string', default: '7' },
+      seconds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '9' },
+      case: { type: 'string' },
     },
   })
   const [workers, seconds, rounds] = [values.workers, values.seconds, values.rounds].map(Number)
@@ -60,76 +81,113 @@ async function main(args: readonly string[]): Promise<void> {
   const executable = resolve(values.executable ?? join(directory, 'bin/compozy'))
   if (values.executable === undefined) await build({ outfile: executable })
   console.log(`${cpus()[0]?.model}, ${availableParallelism()} processors, ${rounds} rounds of ${seconds} s\n`)
-  for (const each of cases) {
-    const [one, several]: [Measured[], Measured[]] = [[], []]
-    for (let round = 0; round < rounds; round++)
-      for (const [count, into] of round % 2 === 0
-        ? ([
-            [1, one],
-            [workers, several],
-          ] as const)
-        : ([
-            [workers, several],
-            [1, one],
-          ] as const))
-        into.push(
-          await measureOnce(
-            each,
-            count,
-            seconds,
-            executable,
-            join(directory, `${into === one ? 1 : 2}-${round}-${each.upstream}-${each.era}`),
-          ),
-        )
-    report(each, workers, one, several)
+  for (const [at, each] of cases.entries()) {
+    if (values.case !== undefined && Number(values.case) !== at + 1) continue
+    const place = join(directory, String(at))
+    const begin = (name: string, count: number, ofEach: number) =>
+      startAll(each, count, ofEach, executable, join(place, name))
+    const all = [
+      await begin('one', 1, 1),
+      await begin('workers', 1, workers),
+      await begin('apart', workers, 1),
+    ]
+    const measured: Measured[][] = all.map(() => [])
+    try {
+      for (const driven of all) await measureOnce(each, driven, warmUpSeconds)
+      for (let round = 0; round < rounds; round++)
+        for (const which of round % 2 === 0 ? [0, 1, 2] : [2, 1, 0]) {
+          const driven = all[which]
+          if (driven) measured[which]?.push(await measureOnce(each, driven, seconds))
+        }
+    } finally {
+      await Promise.all(all.flatMap(({ gateways }) => gateways.map((gateway) => gateway.process.stop())))
+    }
+    const [one = [], several = [], apart = []] = measured
+    report(each, workers, one, several, apart)
   }
 }
 
-async function measureOnce(
-  { upstream, era }: Case,
+async function startAll(
+  { upstream, definition }: Case,
+  count: number,
   workers: number,
-  seconds: number,
   executable: string,
   directory: string,
-): Promise<Measured> {
+): Promise<Driven> {
   const eras = upstream === 'stdio' ? 'both' : upstream === 'stdio-legacy' ? 'legacy' : 'modern'
-  const gateway = await startGateway({
-    executable,
-    directory,
-    servers: [stdioServer(upstream, eras)],
-    settings: {
-      ...(workers > 1 && { workers }),
-      limits: { processes_max: 512, processes_per_client_max: 256 },
-    },
-  })
-  try {
-    const endpoint = gateway.place(upstream, 'stream')
-    const load = { endpoint, era, argumentsText: '{"text":"hello"}', connections, ratePerSecond: null }
-    await driveApart({ ...load, seconds: warmUpSeconds }, tokens, async () => {})
-    const own = processesOf(gateway)
-    let before = own.map(cpuTimes)
-    let machine = machineUs()
-    let spread: number[] = []
-    const result = await driveApart({ ...load, seconds }, tokens, async () => {
-      spread = spreadOver(own, Number(new URL(gateway.url).port))
-      before = own.map(cpuTimes)
-      machine = machineUs()
-    })
-    const us = own.reduce((sum, pid, at) => {
-      const [from, to] = [before[at], cpuTimes(pid)]
-      return from && to ? sum + cpuUsBetween(from, to) : sum
-    }, 0)
-    return {
-      callsPerSecond: result.requestsPerSecond,
-      cpuUsPerCall: us / result.requests,
-      share: us / (machineUs() - machine),
-      spread,
-      rssMib: own.reduce((sum, pid) => sum + (rssMib(pid) ?? 0), 0),
-      errors: result.errors,
-    }
-  } finally {
-    await gateway.process.stop()
+  const gateways: RunningGateway[] = []
+  for (let at = 0; at < count; at++)
+    gateways.push(
+      await startGateway({
+        executable,
+        directory: join(directory, String(at)),
+        servers: [{ ...stdioServer(upstream, eras), ...definition }],
+        settings: {
+          ...(workers > 1 && { workers }),
+          limits: { processes_max: 512, processes_per_client_max: 256 },
+        },
+      }),
+    )
+  return { gateways, pids: gateways.flatMap(processesOf) }
+}
+
+async function measureOnce({ upstream, era }: Case, driven: Driven, seconds: number): Promise<Measured> {
+  const { gateways, pids } = driven
+  const ports = gateways.map(({ url }) => Number(new URL(url).port))
+  let before = pids.map(cpuTimes)
+  let machine = machineUs()
+  let passedOn = 0
+  let spread: number[] = []
+  let waiting = gateways.length
+  const allOpened = Promise.withResolvers<void>()
+  const opened = async (): Promise<void> => {
+    waiting--
+    if (waiting > 0) return allOpened.promise
+    passedOn = await passedOnBy(gateways)
+    before = pids.map(cpuTimes)
+    machine = machineUs()
+    // Connections that were at the wrong worker have found the right one by then.
+    setTimeout(() => {
+      spread = spreadOver(pids, ports)
+    }, seconds * 750)
+    allOpened.resolve()
   }
+  const share = connections / gateways.length
+  const results = await Promise.all(
+    gateways.map((gateway) => {
+      const endpoint = gateway.place(upstream, 'stream')
+      const load = { endpoint, era, argumentsText: '{"text":"hello"}', connections: share }
+      return driveApart({ ...load, ratePerSecond: null, seconds }, tokens, opened)
+    }),
+  )
+  const us = pids.reduce((sum, pid, at) => {
+    const [from, to] = [before[at], cpuTimes(pid)]
+    return from && to ? sum + cpuUsBetween(from, to) : sum
+  }, 0)
+  machine = machineUs() - machine
+  const sum = (figure: (result: LoadResult) => number): number =>
+    results.reduce((all, result) => all + figure(result), 0)
+  const calls = sum(({ requests }) => requests)
+  return {
+    callsPerSecond: sum(({ requestsPerSecond }) => requestsPerSecond),
+    cpuUsPerCall: us / calls,
+    share: us / machine,
+    spread,
+    passedOn: ((await passedOnBy(gateways)) - passedOn) / calls,
+    rssMib: pids.reduce((all, pid) => all + (rssMib(pid) ?? 0), 0),
+    errors: sum(({ errors }) => errors),
+  }
+}
+
+/** How many requests these have passed on from one of their processes to another. */
+async function passedOnBy(gateways: readonly RunningGateway[]): Promise<number> {
+  let count = 0
+  for (const { url } of gateways) {
+    const page = await (await fetch(`${url}/metrics`)).text()
+    for (const [, value] of page.matchAll(/^compozy_cluster_forwards_total\{[^}]*\} (\d+)/gm))
+      count += Number(value)
+  }
+  return count
 }
 
 /** The processes of the gateway itself: not those of MCP servers, nor what watches over them. */
@@ -145,11 +203,14 @@ function machineUs(): number {
   return cpus().reduce((sum, { times }) => sum + (times.user + times.nice + times.sys + times.irq) * 1_000, 0)
 }
 
-/** Which part of the connections at this port each of the processes has; those without any are left out. */
-function spreadOver(pids: readonly number[], port: number): number[] {
-  const hexPort = port.toString(16).toUpperCase().padStart(4, '0')
+/** Which part of the connections at these ports each of the processes has; those without any are left out. */
+function spreadOver(pids: readonly number[], ports: readonly number[]): number[] {
+  const hexPorts = ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0'))
   const rows = readFileSync('/proc/net/tcp', 'utf8').matchAll(
-    new RegExp(`^\\s*\\d+: [0-9A-F]+:${hexPort} [0-9A-F]+:[0-9A-F]+ 01 (?:\\S+\\s+){5}(\\d+)`, 'gm'),
+    new RegExp(
+      `^\\s*\\d+: [0-9A-F]+:(?:${hexPorts.join('|')}) [0-9A-F]+:[0-9A-F]+ 01 (?:\\S+\\s+){5}(\\d+)`,
+      'gm',
+    ),
   )
   const sockets = new Set([...rows].map(([, inode]) => `socket:[${inode}]`))
   const counts = pids.map(
@@ -172,26 +233,42 @@ function report(
   workers: number,
   one: readonly Measured[],
   several: readonly Measured[],
+  apart: readonly Measured[],
 ): void {
   const of = (some: readonly Measured[], figure: (measured: Measured) => number): number =>
     median(some.map(figure))
+  const us = ({ cpuUsPerCall }: Measured): number => cpuUsPerCall
+  const calls = ({ callsPerSecond }: Measured): number => callsPerSecond
   const x = of(one, ({ share }) => share)
-  const cpuRatio = median(
-    several.map(({ cpuUsPerCall }, at) => cpuUsPerCall / (one[at]?.cpuUsPerCall ?? Number.NaN)),
-  )
-  const rateRatio = median(
-    several.map(({ callsPerSecond }, at) => callsPerSecond / (one[at]?.callsPerSecond ?? Number.NaN)),
-  )
   const target = 0.9 * Math.min(2, 2 * x)
+  const [rateRatio, cpuRatio] = [ratioOf(several, one, calls), ratioOf(several, one, us)]
+  const [apartRatio, ownRatio] = [ratioOf(apart, one, us), ratioOf(several, apart, us)]
+  const shown = (value: number): string => value.toFixed(2)
   console.log(`${title}
-  calls/s        ${of(one, ({ callsPerSecond }) => callsPerSecond).toFixed(0)} with one, ${of(several, ({ callsPerSecond }) => callsPerSecond).toFixed(0)} with ${workers}: ${rateRatio.toFixed(2)} times (at least ${target.toFixed(2)}: ${rateRatio >= target ? 'met' : 'not met'})
-  CPU of a call  ${of(one, ({ cpuUsPerCall }) => cpuUsPerCall).toFixed(1)} µs with one, ${of(several, ({ cpuUsPerCall }) => cpuUsPerCall).toFixed(1)} µs with ${workers}: ${cpuRatio.toFixed(2)} times (at most 1.10: ${cpuRatio <= 1.1 ? 'met' : 'not met'})
-  x              ${x.toFixed(2)}
+  calls/s        ${of(one, calls).toFixed(0)} with one, ${of(several, calls).toFixed(0)} with ${workers}: ${shown(rateRatio.median)} times ${rateRatio.range} (at least ${shown(target)}: ${rateRatio.median >= target ? 'met' : 'not met'}); ${of(apart, calls).toFixed(0)} with ${workers} apart
+  CPU of a call  ${of(one, us).toFixed(1)} µs with one, ${of(several, us).toFixed(1)} µs with ${workers}: ${shown(cpuRatio.median)} times ${cpuRatio.range} (at most 1.10: ${cpuRatio.median <= 1.1 ? 'met' : 'not met'})
+                 ${of(apart, us).toFixed(1)} µs with ${workers} apart: ${shown(apartRatio.median)} times ${apartRatio.range}, which is the machine's part; workers cost ${shown(ownRatio.median)} times ${ownRatio.range} that
+  passed on      ${shown(of(several, ({ passedOn }) => passedOn))} of each call
+  x              ${shown(x)}
   connections    ${several.map(({ spread }) => spread.map((part) => Math.round(part * 100)).join('/')).join('  ')} (at most 65 in ${several.filter(({ spread }) => Math.max(...spread) <= 0.65).length} of ${several.length})
   memory         ${of(one, ({ rssMib: mib }) => mib).toFixed(0)} MiB with one, ${of(several, ({ rssMib: mib }) => mib).toFixed(0)} MiB with ${workers}
-  errors         ${[...one, ...several].reduce((sum, { errors }) => sum + errors, 0)}
+  errors         ${[...one, ...several, ...apart].reduce((sum, { errors }) => sum + errors, 0)}
   computed       ${computed(one, several)}
 `)
+}
+
+/** Of the rounds of two that were driven in turn: the median of the ratios, and the lowest and highest. */
+function ratioOf(
+  some: readonly Measured[],
+  base: readonly Measured[],
+  figure: (measured: Measured) => number,
+): { median: number; range: string } {
+  const ratios = some.map((each, at) => {
+    const other = base[at]
+    return other === undefined ? Number.NaN : figure(each) / figure(other)
+  })
+  const [low, high] = [Math.min(...ratios), Math.max(...ratios)]
+  return { median: median(ratios), range: `(${low.toFixed(2)} to ${high.toFixed(2)})` }
 }
 
 /** One worker fills one processor: so many calls a second when the MCP servers and clients have processors of their own. */

@@ -50,12 +50,18 @@ export async function driveApart(
     const endpoint = { ...options.endpoint, token: tokens[n % tokens.length] ?? null }
     callers.push(await apartCaller({ ...options, endpoint }, sockets))
   }
-  // A connection counts as somebody's once it has been accepted.
+  // Of several workers the right one may be found with the fourth, eighth … call; that is over after so many.
   const { before, after } = callText(options.era, options.argumentsText, options.endpoint.tool)
-  await Promise.all(callers.map((caller, n) => caller(n, `${before}${n}${after}`)))
+  await Promise.all(
+    callers.map(async (caller, n) => {
+      for (let call = 0; call < settlingCalls; call++) await caller(n, `${before}${n}${after}`)
+    }),
+  )
   await opened()
   return await drive(options, callers, sockets)
 }
+
+const settlingCalls = 32
 
 async function drive(
   options: LoadOptions,

@@ -22,7 +22,7 @@ import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
 import type { Adoption } from './adoption.ts'
 import type { MisplacedConnections } from './misplaced-connections.ts'
-import { laneKey, type OwnedLanes } from './owned-lanes.ts'
+import type { OwnedLanes } from './owned-lanes.ts'
 import { type OwnedSessions, sessionKey } from './owned-sessions.ts'
 import type { OwnedThing, OwnerSearch } from './owner-search.ts'
 import { instanceIn, isGenuine, mintSessionId, type SessionBinding } from './session-ids.ts'
@@ -102,11 +102,11 @@ export class Forwarding implements Elsewhere {
 
   /** A new session: here, unless its server has one process for everybody, or this member is on its way out. */
   #begun(asked: Asked): Promise<Response | null> | null {
-    const { membership, search } = this.#parts
+    const { membership, search, lanes } = this.#parts
     const { target } = asked
     // All of its clients share one process, wherever they come to.
     if (!isGroup(target) && target.definition.isolation === 'shared')
-      return this.#atOwner(this.#laneThing(laneKey(target.name, null)), asked)
+      return this.#atOwner(this.#laneThing(lanes.keyOf(target.name, null)), asked)
     if (membership.state !== 'draining') return null
     if (asked.context.forwardedBy !== undefined) return null
     const others = membership.members().filter(({ state }) => state === 'serving')
@@ -142,7 +142,12 @@ export class Forwarding implements Elsewhere {
     if (parkedAt !== null) return parkedAt === this.#self ? null : this.#atOnly(parkedAt, asked)
     if (definitionOf(target).affinity === 'none' || (!isGroup(target) && standsAlone(target))) return null
     const isShared = !isGroup(target) && target.definition.isolation === 'shared'
-    const key = laneKey(sessionKeyOf(target), isShared ? null : context.principal.id)
+    const { lanes, misplaced } = this.#parts
+    const key = lanes.keyOf(sessionKeyOf(target), isShared ? null : context.principal.id)
+    if (lanes.has(key)) {
+      misplaced?.served(context)
+      return null
+    }
     return this.#atOwner(this.#laneThing(key), asked)
   }
 

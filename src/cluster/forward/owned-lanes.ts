@@ -24,8 +24,10 @@ export interface OwnedLanesParts {
   idleMs(): number
 }
 
-/** The key of a principal's lane at a server; one of all principals where they share the server's only process. */
-export function laneKey(serverName: string, principalId: string | null): OwnedKey {
+/** Keys that are remembered: each costs a digest. */
+const keysMax = 10_000
+
+function laneKey(serverName: string, principalId: string | null): OwnedKey {
   const text = JSON.stringify([serverName, principalId])
   return `l:${createHash('sha256').update(text).digest('base64url')}`
 }
@@ -35,8 +37,35 @@ export class OwnedLanes {
   /** When each was used last, monotonic, and its epoch. */
   readonly #held = new Map<OwnedKey, { usedAtMs: number; epoch: number }>()
 
+  /** By server and principal. */
+  readonly #keys = new Map<string, Map<string | null, OwnedKey>>()
+  #keyCount = 0
+
   constructor(parts: OwnedLanesParts) {
     this.#parts = parts
+  }
+
+  /** The key of a principal's lane at a server; null for that of all who share the server's only process. */
+  keyOf(serverName: string, principalId: string | null): OwnedKey {
+    const known = this.#keys.get(serverName)?.get(principalId)
+    if (known !== undefined) return known
+    if (this.#keyCount >= keysMax) {
+      this.#keys.clear()
+      this.#keyCount = 0
+    }
+    const key = laneKey(serverName, principalId)
+    const ofServer = this.#keys.get(serverName) ?? new Map<string | null, OwnedKey>()
+    this.#keys.set(serverName, ofServer.set(principalId, key))
+    this.#keyCount++
+    return key
+  }
+
+  /** Whether it is here for certain: nearly always, for a call that has come to the right member. */
+  has(key: OwnedKey): boolean {
+    const held = this.#held.get(key)
+    if (held === undefined || this.#parts.membership.unsettled !== null) return false
+    held.usedAtMs = performance.now()
+    return true
   }
 
   /** Who should have it where nobody has: the same for all members that know of the same ones (rendezvous hashing). */
