@@ -1,4 +1,5 @@
 /** Several gateways that are one to their clients: real processes, a real Redis, and a splitter in front of them. */
+import { sessionKey } from '../../src/cluster/forward/owned-sessions.ts'
 import { startReplica } from './cluster.ts'
 import type { RunningGateway } from './gateway.ts'
 import { freePort, type RedisServer, startRedis } from './redis-server.ts'
@@ -23,6 +24,8 @@ export interface RunningReplicas extends AsyncDisposable {
   /** `host:port` of the internal ports, in the same order. */
   readonly advertised: readonly string[]
   readonly splitter: Splitter
+  /** The gateway that has a session by the directory. */
+  ownerOf(sessionId: string): Promise<RunningGateway>
   /** The endpoint of a server, through the splitter. */
   face(name: string, face: 'stream' | 'sse'): URL
   /** One more gateway of the same kind, which the splitter does not know yet. */
@@ -34,6 +37,8 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
   const { count = 3, settings = {}, cluster = {}, mcps = [], env = {} } = options
   const redis = await startRedis()
   const splitter = startSplitter([])
+  /** By the name that each gave itself. */
+  const byInstance = new Map<string, RunningGateway>()
   const own = typeof settings === 'function' ? settings(splitter.url) : settings
   const started: RunningGateway[] = []
   const advertised: string[] = []
@@ -48,6 +53,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
       env,
     })
     started.push(gateway)
+    byInstance.set(await (await fetch(`http://${advertise}/ping`)).text(), gateway)
     return gateway
   }
   const gateways: RunningGateway[] = []
@@ -59,6 +65,12 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
     advertised,
     splitter,
     start,
+    async ownerOf(sessionId) {
+      const answer = await redis.command('HGET', `{cz:default}:${sessionKey(sessionId)}`, 'o')
+      const owner = byInstance.get(answer.split('\r\n')[1] ?? '')
+      if (owner === undefined) throw new Error(`nobody owns the session: ${answer}`)
+      return owner
+    },
     face: (name, face) => new URL(`${splitter.url}${name === '' ? '/mcp' : `/mcp-proxy/${name}/${face}`}`),
     async [Symbol.asyncDispose]() {
       await splitter[Symbol.asyncDispose]()

@@ -17,6 +17,8 @@ export interface Splitter extends AsyncDisposable {
 }
 
 const sessionHeader = 'mcp-session-id'
+/** Of an answer: the gateway that the request was sent to, also where it gave none. */
+export const sentToHeader = 'splitter-sent-to'
 const refusals = new Set(['ConnectionRefused', 'ECONNREFUSED', 'FailedToOpenSocket'])
 
 export function startSplitter(targets: readonly string[]): Splitter {
@@ -52,11 +54,13 @@ export function startSplitter(targets: readonly string[]): Splitter {
         if (id !== null && !begunAt.has(id)) begunAt.set(id, target)
         const headers = new Headers(response.headers)
         headers.delete('connection')
+        headers.set(sentToHeader, target)
         return new Response(response.body, { status: response.status, headers })
       } catch (thrown) {
         const code = (thrown as { code?: string }).code ?? ''
         if (refusals.has(code)) continue
-        return new Response(`the splitter: ${code} ${String(thrown)}`, { status: 599 })
+        const headers = { [sentToHeader]: target }
+        return new Response(`the splitter: ${code} ${String(thrown)}`, { status: 599, headers })
       }
     }
     return new Response('the splitter: no gateway takes connections', { status: 598 })
