@@ -48,11 +48,23 @@ export interface EndedCall {
   readonly method: string
   readonly outcome: CallOutcome
   readonly durationMs: number
+  /** Of its trace, where that is recorded. */
+  readonly traceId?: string | undefined
+}
+
+/** One call of those that a bucket counts, for people to look at. */
+export interface Exemplar {
+  readonly traceId: string
+  readonly durationMs: number
+  /** When it ended, by the wall clock. */
+  readonly atMs: number
 }
 
 interface Histogram {
   readonly counts: number[]
   sumMs: number
+  /** The last call of each bucket whose trace is recorded; absent without any. */
+  exemplars?: (Exemplar | null)[]
 }
 
 /** One histogram with its labels; those of what found no room of its own are empty. */
@@ -64,6 +76,8 @@ export interface CallSeries {
   /** Not cumulated; the last entry is +Inf. */
   readonly counts: readonly number[]
   readonly sumMs: number
+  /** By bucket; absent where no trace is recorded. */
+  readonly exemplars?: readonly (Exemplar | null)[]
 }
 
 type ByOutcome = Record<CallOutcome, Histogram | null>
@@ -83,12 +97,15 @@ export class CallDurations {
     readonly row: ByOutcome
   } | null = null
 
-  noted({ server, group = '', method, outcome, durationMs }: EndedCall): void {
+  noted({ server, group = '', method, outcome, durationMs, traceId }: EndedCall): void {
     const histogram =
       this.#rowOf(server, group, method)?.[outcome] ?? this.#begun(server, group, method, outcome)
     const at = bucketOf(durationMs / 1000, callBuckets)
     histogram.counts[at] = (histogram.counts[at] ?? 0) + 1
     histogram.sumMs += durationMs
+    if (traceId === undefined) return
+    histogram.exemplars ??= new Array<Exemplar | null>(callBuckets.length + 1).fill(null)
+    histogram.exemplars[at] = { traceId, durationMs, atMs: Date.now() }
   }
 
   #rowOf(server: string, group: string, method: string): ByOutcome | undefined {

@@ -1,5 +1,5 @@
-/** Renders a metrics snapshot: Prometheus text (exposition format 0.0.4) and the JSON of `/admin/metrics`. */
-import { callBuckets } from './call-durations.ts'
+/** Renders a metrics snapshot: Prometheus text (exposition format 0.0.4), OpenMetrics, and the JSON of `/admin/metrics`. */
+import { callBuckets, type Exemplar } from './call-durations.ts'
 import { type CallOutcome, callOutcomes } from './call-ending.ts'
 import {
   type ClusterFigures,
@@ -18,8 +18,29 @@ import {
 /** The content type that Prometheus expects with the text. */
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
 
+/** The same of OpenMetrics, which has exemplars. */
+export const openMetricsContentType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+
+/** Whether there are exemplars to show, which is so while traces are recorded. */
+export function hasExemplars({ calls }: MetricsSnapshot): boolean {
+  return calls.some(({ exemplars }) => exemplars !== undefined)
+}
+
 /** The page for Prometheus. Series of one metric stand together under its HELP and TYPE. */
 export function prometheusText(snapshot: MetricsSnapshot): string {
+  const calls = snapshot.calls.map(({ exemplars: _, ...series }) => series)
+  return `${pageLines({ ...snapshot, calls }).join('\n')}\n`
+}
+
+/** The same page as OpenMetrics 1.0: buckets have an exemplar each, and a family of counters no `_total` in its name. */
+export function openMetricsText(snapshot: MetricsSnapshot): string {
+  const lines = pageLines(snapshot).map((line) =>
+    line.startsWith('# ') ? line.replace(/^(# \w+ \w+?)_total /, '$1 ') : line,
+  )
+  return `${lines.join('\n')}\n# EOF\n`
+}
+
+function pageLines(snapshot: MetricsSnapshot): string[] {
   const lines: string[] = []
   const byServer = (row: MetricRow, value: (server: ServerFigures) => number): void => {
     heading(lines, row)
@@ -43,8 +64,8 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
       durationSumMs / 1000,
     )
   heading(lines, metricTable.callDuration)
-  for (const { counts, sumMs, ...labels } of snapshot.calls)
-    histogram(lines, metricTable.callDuration, labels, callBuckets, counts, sumMs / 1000)
+  for (const { counts, sumMs, exemplars, ...labels } of snapshot.calls)
+    histogram(lines, metricTable.callDuration, labels, callBuckets, counts, sumMs / 1000, exemplars)
   byServer(metricTable.inFlight, (server) => server.inFlight)
   byServer(metricTable.sessions, (server) => server.sessions)
   byServer(metricTable.processes, (server) => server.processes)
@@ -69,7 +90,7 @@ export function prometheusText(snapshot: MetricsSnapshot): string {
   single(lines, metricTable.uptime, snapshot.uptimeSeconds)
   single(lines, metricTable.memory, snapshot.memoryBytes)
   single(lines, metricTable.cpu, snapshot.cpuSeconds)
-  return `${lines.join('\n')}\n`
+  return lines
 }
 
 function clusterLines(lines: string[], cluster: ClusterFigures): void {
@@ -176,15 +197,27 @@ function histogram(
   bounds: readonly number[],
   counts: readonly number[],
   sumSeconds: number,
+  exemplars: readonly (Exemplar | null)[] = [],
 ): void {
   let cumulated = 0
   for (const [at, count] of counts.entries()) {
     cumulated += count
     const le = bounds[at]
-    lines.push(sample(`${name}_bucket`, { ...labels, le: le === undefined ? '+Inf' : String(le) }, cumulated))
+    const bucket = sample(
+      `${name}_bucket`,
+      { ...labels, le: le === undefined ? '+Inf' : String(le) },
+      cumulated,
+    )
+    lines.push(bucket + exemplarText(exemplars[at] ?? null))
   }
   lines.push(sample(`${name}_sum`, labels, sumSeconds))
   lines.push(sample(`${name}_count`, labels, cumulated))
+}
+
+function exemplarText(exemplar: Exemplar | null): string {
+  if (exemplar === null) return ''
+  const { traceId, durationMs, atMs } = exemplar
+  return ` # {trace_id="${traceId}"} ${durationMs / 1000} ${atMs / 1000}`
 }
 
 type Labels = Readonly<Record<string, string>>

@@ -1,6 +1,7 @@
 /** One trace from a client through the gateway to an instrumented server, against a receiver of OTLP. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { resolve } from 'node:path'
+import { documentedFetch } from '../support/api-document.ts'
 import { openCaller } from '../support/callers.ts'
 import { type FaultHttp, jsonAnswer, type SeenRequest, startFaultHttp } from '../support/fault-http.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
@@ -433,6 +434,25 @@ describe('one trace', () => {
     await call('new', 'new-http', 'work', { meta: { traceparent: later.traceparent } })
     await spansOf(later.traceId, 2)
     expect(receiver.spans.filter(({ traceId }) => traceId === own.traceId)).toEqual([])
+  })
+
+  test.each([
+    ['application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2', true],
+    ['application/openmetrics-text', true],
+    ['text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0;q=0.3', false],
+    ['application/openmetrics-text;version=1.0.0;q=0', false],
+    ['application/openmetrics-text;version=0.0.1', false],
+    ['*/*', false],
+  ])('is an exemplar of the figures for whoever asks with %s: %p', async (accept, expected) => {
+    const own = clientSpan()
+    const unrecorded = clientSpan('00')
+    for (const { traceparent } of [own, unrecorded])
+      await call('new', 'new-http', 'work', { meta: { traceparent } })
+    const answer = await documentedFetch(`${gateway.url}/metrics`, { headers: { accept } })
+    const page = await answer.text()
+    const exemplars = page.split('\n').filter((line) => line.includes(`# {trace_id="${own.traceId}"}`))
+    expect(page).not.toContain(unrecorded.traceId)
+    expect([exemplars.length, page.endsWith('\n# EOF\n')]).toEqual(expected ? [1, true] : [0, false])
   })
 
   test('stands in the lines of the log', async () => {

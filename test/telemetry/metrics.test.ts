@@ -17,7 +17,12 @@ import {
   metricTable,
   type ServerGauges,
 } from '../../src/telemetry/metrics.ts'
-import { metricsJson, prometheusText } from '../../src/telemetry/metrics-page.ts'
+import {
+  hasExemplars,
+  metricsJson,
+  openMetricsText,
+  prometheusText,
+} from '../../src/telemetry/metrics-page.ts'
 
 const gauges = (name: string): ServerGauges => ({
   name,
@@ -267,6 +272,45 @@ describe('the histogram of calls', () => {
     expect(sample(page, `${call}_count{${direct}}`)).toBe('4')
     expect(sample(page, `${call}_count{${labels('files', 'team', 'tools/call', 'tool_error')}}`)).toBe('1')
     expect(sample(page, `${call}_count{${labels('team', 'team', 'tools/list', 'ok')}}`)).toBe('1')
+  })
+
+  test('shows the last recorded trace of each bucket as an exemplar, in OpenMetrics alone', () => {
+    const metrics = metricsOf('files')
+    metrics.serverAdded('files')
+    const [first, second, slow] = ['a', 'b', 'c'].map((digit) => digit.repeat(32))
+    expect(hasExemplars(metrics.snapshot())).toBe(false)
+    metrics.callEnded(callAt('files', { durationMs: 5, traceId: first }))
+    metrics.callEnded(callAt('files', { durationMs: 6, traceId: second }))
+    metrics.callEnded(callAt('files', { durationMs: 7 }))
+    metrics.callEnded(callAt('files', { durationMs: 400_000, traceId: slow }))
+    metrics.callEnded(callAt('files', { outcome: 'failed' }))
+    const snapshot = metrics.snapshot()
+    expect(hasExemplars(snapshot)).toBe(true)
+    const page = openMetricsText(snapshot)
+    const exemplars = page.split('\n').filter((line) => line.includes(' # '))
+    const at = `${call}_bucket{${labels('files', '', 'tools/call', 'ok')}`
+    expect(exemplars.map((line) => line.replace(/[\d.]+$/, 'TIME'))).toEqual([
+      `${at},le="0.01"} 3 # {trace_id="${second}"} 0.006 TIME`,
+      `${at},le="+Inf"} 4 # {trace_id="${slow}"} 400 TIME`,
+    ])
+    expect(prometheusText(snapshot)).not.toContain(' # {')
+  })
+
+  test('is otherwise the same page in OpenMetrics, with the families of counters under their own names', () => {
+    const metrics = metricsOf('files')
+    metrics.serverAdded('files')
+    metrics.callEnded(callAt('files'))
+    const snapshot = { ...metrics.snapshot(), cluster, logins: [logins] }
+    const lines = openMetricsText(snapshot).split('\n')
+    expect(lines.slice(-2)).toEqual(['# EOF', ''])
+    const samples = (text: readonly string[]) => text.filter((line) => line !== '' && !line.startsWith('#'))
+    expect(samples(lines)).toEqual(samples(prometheusText(snapshot).split('\n')))
+    expect(lines).toContain('# TYPE compozy_mcp_requests counter')
+    expect(lines).toContain('# TYPE process_cpu_seconds counter')
+    expect(lines).toContain('# TYPE compozy_uptime_seconds gauge')
+    const families = lines.filter((line) => line.startsWith('# TYPE'))
+    expect(families.filter((line) => line.endsWith(' counter') && line.includes('_total'))).toEqual([])
+    expect(families).toHaveLength(Object.keys(metricTable).length)
   })
 
   test('knows every request of the protocol by its name', () => {

@@ -1,5 +1,5 @@
 /** The figures of all workers as those of one gateway. */
-import type { CallSeries } from '../../telemetry/call-durations.ts'
+import type { CallSeries, Exemplar } from '../../telemetry/call-durations.ts'
 import type { ClusterFigures, LoginFigures, MetricsSnapshot, ServerFigures } from '../../telemetry/metrics.ts'
 import type { InstanceId } from '../directory/directory.ts'
 
@@ -82,7 +82,19 @@ function mergedCalls(series: Some<CallSeries>): CallSeries {
     ...series[0],
     counts: added(series.map(({ counts }) => counts)),
     sumMs: sum(series.map(({ sumMs }) => sumMs)),
+    ...latestExemplars(series.flatMap(({ exemplars }) => (exemplars === undefined ? [] : [exemplars]))),
   }
+}
+
+function latestExemplars(all: readonly (readonly (Exemplar | null)[])[]): Pick<CallSeries, 'exemplars'> {
+  const [first] = all
+  if (first === undefined) return {}
+  const latest = (at: number): Exemplar | null =>
+    all.reduce<Exemplar | null>((found, exemplars) => {
+      const other = exemplars[at] ?? null
+      return other !== null && other.atMs > (found?.atMs ?? 0) ? other : found
+    }, null)
+  return { exemplars: first.map((_, at) => latest(at)) }
 }
 
 /**

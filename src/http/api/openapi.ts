@@ -153,12 +153,15 @@ function responsesOf({ answers, access, errors = [] }: Operation): Record<string
       'x-codes': group,
     }
   }
-  for (const [status, { description, schema, contentType, events }] of Object.entries(answers)) {
+  for (const [status, { description, schema, contentType, otherContentType, events }] of Object.entries(
+    answers,
+  )) {
     const stream =
       events === undefined ? {} : contentOf(Type.String({ description: events }), eventStreamType)
+    const other = schema && otherContentType !== undefined ? contentOf(schema, otherContentType) : {}
     responses[status] = {
       description,
-      ...(schema && { content: { ...contentOf(schema, contentType), ...stream } }),
+      ...(schema && { content: { ...contentOf(schema, contentType), ...other, ...stream } }),
     }
   }
   return responses

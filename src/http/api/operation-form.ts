@@ -35,6 +35,8 @@ export interface AnswerForm {
   readonly schema: TSchema | null
   /** `application/json` unless given. */
   readonly contentType?: string
+  /** Another one in which it is given to whoever asks for that. */
+  readonly otherContentType?: string
   /** Where the answer may also be a stream: which events there are, and when it is one. */
   readonly events?: string
 }

@@ -7,7 +7,7 @@
 import { Type } from '@sinclair/typebox'
 import { keyChangeSchema, newKeySchema } from '../../registry/access/key-schema.ts'
 import { definitionWireSchema } from '../../registry/definition-schema.ts'
-import { prometheusContentType } from '../../telemetry/metrics-page.ts'
+import { openMetricsContentType, prometheusContentType } from '../../telemetry/metrics-page.ts'
 import { accessExplanation } from './access-answer.ts'
 import * as answers from './answers.ts'
 import { approvalOperations } from './approval-operations.ts'
@@ -105,6 +105,7 @@ export const operations = {
         description: 'The page.',
         schema: Type.String(),
         contentType: prometheusContentType,
+        otherContentType: openMetricsContentType,
       },
     },
   },

@@ -6,6 +6,7 @@ import type { EndedCall } from '../../telemetry/call-durations.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../telemetry/call-ending.ts'
 import type { Events } from '../../telemetry/events.ts'
 import type { Traces } from '../../telemetry/traces/open-traces.ts'
+import type { RequestTrace } from '../../telemetry/traces/trace.ts'
 import type { RequestContext } from '../context.ts'
 
 /** What the outgoing hook writes to. */
@@ -62,7 +63,7 @@ export function recordAnswer(
   recorder.metrics.httpAnswered(area, status)
   recorder.log.access(entry)
   recorder.audit?.trail?.answered(context, entry)
-  ended(recorder, entry)
+  ended(recorder, entry, log.trace)
   if (log.trace !== undefined && ending !== undefined) log.trace.ended(entry)
 }
 
@@ -89,7 +90,7 @@ export function recordEnding(recorder: AccessRecorder, context: RequestContext, 
   recorder.log.call(entry)
   // Whoever was asked something and stays away has a line already: that of the request.
   if (log.ending?.outcome !== 'input_required') recorder.audit?.trail?.ended(context, entry)
-  ended(recorder, entry)
+  ended(recorder, entry, log.trace)
   log.trace?.ended({ ...entry, method: 'POST', path: context.path })
 }
 
@@ -113,11 +114,12 @@ export function recordMalformed(recorder: AccessRecorder, request: Request, resp
  * Counts requests of clients at a server that there is, and tells whoever follows. What has no method is an answer of
  * a client, or opens and ends a session.
  */
-function ended({ metrics, events }: AccessRecorder, entry: CallEntry): void {
+function ended({ metrics, events }: AccessRecorder, entry: CallEntry, trace: RequestTrace | undefined): void {
   const { mcp, group, rpcMethod, outcome, durationMs } = entry
   if (outcome === undefined || mcp === undefined || rpcMethod === undefined) return
   if (rpcMethod.startsWith('notifications/')) return
-  metrics.callEnded({ server: mcp, group, method: rpcMethod, outcome, durationMs })
+  const recorded = trace?.recorded === true ? entry.traceId : undefined
+  metrics.callEnded({ server: mcp, group, method: rpcMethod, outcome, durationMs, traceId: recorded })
   if (events.followed) events.tell('call', callOf(entry))
 }
 

@@ -9,7 +9,14 @@ import type {
   ProcessMetrics,
   ServerGauges,
 } from '../../telemetry/metrics.ts'
-import { metricsJson, prometheusContentType, prometheusText } from '../../telemetry/metrics-page.ts'
+import {
+  hasExemplars,
+  metricsJson,
+  openMetricsContentType,
+  openMetricsText,
+  prometheusContentType,
+  prometheusText,
+} from '../../telemetry/metrics-page.ts'
 import type { SpanFigures } from '../../telemetry/traces/trace.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { answer, routeOf } from '../api/operation.ts'
@@ -22,7 +29,12 @@ export interface MetricsSource {
 
 /** Who may read them is settled by the hooks. */
 export function metricsRoutes(metrics: MetricsSource) {
-  const page = async () => replyText(200, prometheusText(await metrics.snapshot()), prometheusContentType)
+  const page = async ({ request }: { readonly request: Request }) => {
+    const snapshot = await metrics.snapshot()
+    return hasExemplars(snapshot) && prefersOpenMetrics(request.headers.get('accept') ?? '')
+      ? replyText(200, openMetricsText(snapshot), openMetricsContentType)
+      : replyText(200, prometheusText(snapshot), prometheusContentType)
+  }
   return new Elysia()
     .get('/metrics', page, routeOf('getPrometheusPage'))
     .get(
@@ -30,6 +42,21 @@ export function metricsRoutes(metrics: MetricsSource) {
       async () => answer('getFigures', 200, metricsJson(await metrics.snapshot())),
       routeOf('getFigures'),
     )
+}
+
+/** Whether whoever asks takes OpenMetrics 1.0 at least as gladly as plain text. */
+function prefersOpenMetrics(accept: string): boolean {
+  const weights = (type: string) =>
+    accept
+      .split(',')
+      .map((range) => range.split(';').map((part) => part.trim().toLowerCase()))
+      .filter(([name, ...parameters]) => name === type && !parameters.includes('version=0.0.1'))
+      .map(([, ...parameters]) => Number(parameters.find((part) => part.startsWith('q='))?.slice(2) ?? 1))
+  const [open, plain] = [
+    Math.max(0, ...weights('application/openmetrics-text')),
+    Math.max(0, ...weights('text/plain')),
+  ]
+  return open > 0 && open >= plain
 }
 
 /** What figures are taken from. */

@@ -113,6 +113,17 @@ describe('the figures of several workers', () => {
     ])
   })
 
+  test('have the latest exemplar of each bucket', () => {
+    const of = (...atMs: (number | null)[]): MetricsSnapshot => {
+      const figures = figuresOf(1)
+      const exemplars = atMs.map((at) => (at === null ? null : { traceId: `${at}`, durationMs: 1, atMs: at }))
+      return { ...figures, calls: figures.calls.map((series) => ({ ...series, exemplars })) }
+    }
+    const merged = mergedSnapshot(figuresOf(1), [of(3, null, 1), of(2, null, 4)])
+    expect(merged.calls[0]?.exemplars?.map((each) => each?.traceId)).toEqual(['3', undefined, '4'])
+    expect(mergedSnapshot(figuresOf(1), [figuresOf(1)]).calls[0]).not.toHaveProperty('exemplars')
+  })
+
   test('alone are what they were', () => {
     const figures = figuresOf(2)
     expect(mergedSnapshot(figures, [])).toEqual(figures)
