@@ -24,19 +24,29 @@ export interface Member {
 
 /** Longer texts are not remembered: a memory must not hold on to megabytes. */
 const rememberedCharsMax = 4096
-let lastText = ''
-let lastMembers: readonly Member[] | null = null
+
+interface Scanned {
+  readonly text: string
+  readonly members: readonly Member[] | null
+}
+
+let last: Scanned = { text: '', members: null }
+let before = last
 
 /**
- * The members of the object that `text` is, in order; null when it is no object. A bridge asks several
- * things about one text in a row, so the last answer is remembered.
+ * The members of the object that `text` is, in order; null when it is no object. A bridge asks several things about
+ * one text and about an object within it in turn, so the last two answers are remembered.
  */
 export function membersOf(text: string): readonly Member[] | null {
-  if (text === lastText) return lastMembers
+  if (text === last.text) return last.members
+  if (text === before.text) {
+    ;[last, before] = [before, last]
+    return last.members
+  }
   const members = scanMembers(text)
   if (text.length <= rememberedCharsMax) {
-    lastText = text
-    lastMembers = members
+    before = last
+    last = { text, members }
   }
   return members
 }
@@ -102,32 +112,40 @@ export interface Edit {
 export function editObject(text: string, edit: Edit): string | null {
   const members = membersOf(text)
   if (members === null) return null
-  const set = edit.set ?? {}
-  const parts: string[] = []
-  const placed = new Set<string>()
+  const { drop, set = nothing } = edit
+  let edited = ''
+  /** Those of `set` that stand in the text. */
+  const placed: string[] = []
   // Neighbours that stay are copied in one piece: an object may have hundreds of thousands of members.
   let keptFrom = -1
   let keptTo = -1
-  const flush = () => {
-    if (keptFrom >= 0) parts.push(text.slice(keptFrom, keptTo))
-    keptFrom = -1
-  }
   for (const { key, start, valueStart, valueEnd } of members) {
-    if (Object.hasOwn(set, key)) {
-      flush()
-      if (!placed.has(key)) parts.push(`${text.slice(start, valueStart)}${set[key]}`)
-      placed.add(key)
-    } else if (edit.drop?.(key) === true) flush()
-    else {
+    const isSet = set !== nothing && Object.hasOwn(set, key)
+    if (!isSet && drop?.(key) !== true) {
       if (keptFrom < 0) keptFrom = start
       keptTo = valueEnd
+      continue
     }
+    if (keptFrom >= 0) edited = joined(edited, text.slice(keptFrom, keptTo))
+    keptFrom = -1
+    if (!isSet || placed.includes(key)) continue
+    placed.push(key)
+    edited = joined(edited, `${text.slice(start, valueStart)}${set[key]}`)
   }
-  flush()
-  for (const [key, value] of Object.entries(set)) {
-    if (!placed.has(key)) parts.push(`${JSON.stringify(key)}:${value}`)
-  }
-  return `{${parts.join(',')}}`
+  if (keptFrom >= 0) edited = joined(edited, text.slice(keptFrom, keptTo))
+  for (const key in set) if (!placed.includes(key)) edited = joined(edited, `${quoted(key)}:${set[key]}`)
+  return `{${edited}}`
+}
+
+const nothing: Readonly<Record<string, string>> = {}
+const plainKey = /^[\w./-]*$/
+
+function joined(members: string, member: string): string {
+  return members === '' ? member : `${members},${member}`
+}
+
+function quoted(key: string): string {
+  return plainKey.test(key) ? `"${key}"` : JSON.stringify(key)
 }
 
 /** The JSON texts of an array's elements; null when the text is no array. */
