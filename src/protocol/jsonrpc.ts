@@ -345,7 +345,15 @@ export function skipValue(text: string, at: number): number {
   return -1
 }
 
+/** So far a string is looked at here: most are shorter, and the native search is a call. */
+const nearChars = 24
+
 function skipString(text: string, quote: number): number {
+  for (let near = quote + 1; near <= quote + nearChars; near++) {
+    const code = text.charCodeAt(near)
+    if (code === doubleQuote) return near + 1
+    if (code === backslash) break
+  }
   let at = quote
   for (;;) {
     // The native search makes megabyte strings cheap.
