@@ -25,8 +25,24 @@ const ambiguousEscape =
   /%(?![0-9a-f]{2})|%(?:[01][0-9a-f]|2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])/i
 const dotSegment = /\/\.{1,2}(?:\/|$)/
 
+/** URLs that are asked for again and again; longer ones, and those with a query, are not kept. */
+const known = new Map<string, Target>()
+const knownMax = 256
+const knownCharsMax = 256
+
 /** The target, or null for one that must be refused with 400 before anything else looks at it. */
 export function readTarget(url: string): Target | null {
+  const before = known.get(url)
+  if (before !== undefined) return before
+  const target = read(url)
+  if (target !== null && url.length <= knownCharsMax && !url.includes('?')) {
+    if (known.size >= knownMax) known.clear()
+    known.set(url, target)
+  }
+  return target
+}
+
+function read(url: string): Target | null {
   if (!url.startsWith('http://')) return null
   const start = url.indexOf('/', 7)
   if (start < 0 || url.includes('#', start)) return null
