@@ -14,6 +14,7 @@ import type { Directory } from './directory/directory.ts'
 import type { Forward, ForwardParts } from './forward/open-forward.ts'
 import { ClusterLimits, type ClusterLimitsParts } from './limits/cluster-limits.ts'
 import { Membership, type MembershipParts } from './membership.ts'
+import { Reach } from './reach.ts'
 import { AgreedKey, type KeyStanding } from './records/agreed-key.ts'
 import { ClusterStore } from './records/cluster-store.ts'
 import type { Seal } from './seal.ts'
@@ -127,6 +128,8 @@ export class Cluster implements ClusterCore {
   readonly #begun: (gateway: LiveGateway) => void
   #limits: ClusterLimits | null = null
   readonly #agreedKey: AgreedKey | null
+  /** Null among the workers of one machine. */
+  readonly #reach: Reach | null
 
   constructor({ name, directory, seal, self, leaseMs, log, local, secretDirs, begun }: ClusterParts) {
     this.name = name
@@ -143,6 +146,7 @@ export class Cluster implements ClusterCore {
     const nowMs = () => membership.nowMs()
     this.shared = local === null ? null : new ClusterStore({ local, directory, seal, log, secretDirs, nowMs })
     const { shared } = this
+    this.#reach = shared && new Reach({ membership, leaseMs, log })
     this.#agreedKey = shared && new AgreedKey({ book: shared.book, directory, membership, log })
     this.shared?.listen((changes) => this.#stored(changes))
     membership.listen({
@@ -168,6 +172,7 @@ export class Cluster implements ClusterCore {
     const forward = openForward(this, gateway)
     this.#forward = forward
     this.pingBy((address) => forward.ping(address))
+    await this.#reach?.checkOwn()
   }
 
   /** Goes on serving while what is held here is handed over, until `untilMs` (monotonic) at most. */
@@ -242,7 +247,7 @@ export class Cluster implements ClusterCore {
       },
       lapses: membership.lapses,
       credentialsKey: key?.agreed ?? null,
-      problems: key?.fault == null ? [] : [key.fault],
+      problems: [...(key?.fault == null ? [] : [key.fault]), ...(this.#reach?.problems ?? [])],
       members: membership.known().map(({ leaseMs, state, keys, ...member }) => ({
         ...member,
         state: leaseMs > 0 ? state : 'gone',

@@ -67,6 +67,8 @@ export class Membership {
   readonly #listeners: MembershipListener[] = []
   readonly #addresses = new Map<InstanceId, string>()
   readonly #looks = new Map<InstanceId, Promise<boolean>>()
+  /** Those that were seen to be where they say. */
+  readonly #reached = new Set<InstanceId>()
   #members: ReadonlyMap<InstanceId, LivingMember> = new Map()
   #state: MemberState = 'serving'
   #era: string | null = null
@@ -156,6 +158,7 @@ export class Membership {
   async start(): Promise<boolean> {
     this.#started = true
     const joined = await this.#beat()
+    if (joined) this.#parts.directory.hint(memberHint)
     this.#seenAtMs = performance.now()
     this.#schedule()
     return joined
@@ -186,9 +189,17 @@ export class Membership {
     return this.#beat()
   }
 
+  /** Who answers at an address. */
+  async ping(address: string): Promise<PingAnswer> {
+    const answer = await this.#parts.ping(address)
+    if (answer !== null && answer !== 'refused' && this.#addresses.get(answer) === address)
+      this.#reached.add(answer)
+    return answer
+  }
+
   /**
-   * Whether a member is dead for certain: nothing answers and its lease is over, its address refuses twice, or another
-   * one is there. What is not known is not dead.
+   * Whether a member is dead for certain: nothing answers and its lease is over; or it was seen at its address, which
+   * refuses twice, or where another one is now. What is not known is not dead.
    */
   isDead(instance: InstanceId): Promise<boolean> {
     if (instance === this.self.instance) return Promise.resolve(false)
@@ -340,11 +351,16 @@ export class Membership {
     for (const instance of this.#addresses.keys()) {
       if (this.#addresses.size <= addressesMax) break
       this.#addresses.delete(instance)
+      this.#reached.delete(instance)
     }
   }
 
+  #isWhereItSays(instance: InstanceId, address: string): boolean {
+    return this.#reached.has(instance) || address.startsWith('unix:')
+  }
+
   async #look(instance: InstanceId): Promise<boolean> {
-    const { leaseMs, ping } = this.#parts
+    const { leaseMs, self } = this.#parts
     const address = this.addressOf(instance)
     // Nobody has been told of it for longer than any lease, by a directory that has lost nothing meanwhile.
     if (address === null)
@@ -353,13 +369,14 @@ export class Membership {
         this.member(instance) === null &&
         performance.now() - this.#eraSinceMs > 2 * leaseMs
       )
-    let answer = await ping(address)
+    let answer = await this.ping(address)
     if (answer === 'refused') {
       await Bun.sleep(secondLookMs)
-      answer = await ping(address)
-      if (answer === 'refused') return true
+      answer = await this.ping(address)
     }
-    if (answer !== null) return answer !== instance
+    if (answer === instance) return false
+    // An address that has never led there proves nothing: it may be that of this machine at each of them.
+    if (answer !== null && answer !== self.instance && this.#isWhereItSays(instance, address)) return true
     if (!(await this.#beat())) return false
     const member = this.member(instance)
     return member === null ? performance.now() - this.#eraSinceMs > leaseMs : member.leaseMs <= 0

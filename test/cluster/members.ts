@@ -89,6 +89,7 @@ export async function joined(
     leaseMs?: number
     instance?: string
     untilBegunMs?: number
+    address?: string
   } = {},
 ): Promise<TestMember> {
   const directory = cuttable(memory)
@@ -99,7 +100,7 @@ export async function joined(
     name: 'test',
     directory,
     seal: createSeal([options.secret ?? secret].flat()),
-    self: { instance, address: `127.0.0.1:${6_000 + made}`, version: '1' },
+    self: { instance, address: options.address ?? `127.0.0.1:${6_000 + made}`, version: '1' },
     leaseMs: options.leaseMs ?? 400,
     log,
     local,

@@ -3,6 +3,7 @@
  * member has owned is taken over. Loaded only where there is more than one process.
  */
 
+import { errorCode, systemReason } from '../../errors.ts'
 import type { Readmission } from '../../http/context.ts'
 import type { Access } from '../../http/hooks/access.ts'
 import type { AccessRecorder } from '../../http/hooks/access-log.ts'
@@ -23,7 +24,7 @@ import { OwnedLanes } from './owned-lanes.ts'
 import { OwnedSessions } from './owned-sessions.ts'
 import { OwnerSearch } from './owner-search.ts'
 import { Forwarder, type Peer } from './wire/forwarder.ts'
-import { handedTarget, InternalListener } from './wire/internal-listener.ts'
+import { handedTarget, InternalListener, type InternalListenerParts } from './wire/internal-listener.ts'
 import { PeerWire } from './wire/peer-wire.ts'
 import { type Identities, Principals } from './wire/principals.ts'
 
@@ -61,7 +62,7 @@ const rememberedMs = 60_000
 /** How often what is owned is told to the directory. */
 const refreshMs = 10_000
 
-/** Throws the error of the system when the address of this member cannot be listened at. */
+/** Throws an Error of one clear sentence when the address of this member cannot be listened at. */
 export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const { membership, directory, seal, counts } = core
   const { mcp, bounds } = parts
@@ -92,8 +93,9 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   mcp.sessions.newId = (init) => elsewhere.newId(init)
   mcp.requests.statePrefix = statePrefixOf(instance)
   mcp.elsewhere = awaitingRoom(elsewhere)
-  const listener = new InternalListener({
-    address: membership.self.address,
+  const { address } = membership.self
+  const listener = listening({
+    address,
     ...{ instance, seal },
     nowMs: () => membership.nowMs(),
     principals: new Principals(parts.identities),
@@ -131,6 +133,28 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
     },
   }
 }
+
+function listening(parts: InternalListenerParts): InternalListener {
+  try {
+    return new InternalListener(parts)
+  } catch (thrown) {
+    const { address } = parts
+    if (address.startsWith('unix:')) throw thrown
+    throw new Error(
+      `cluster.advertise is ${address}, ${faults.get(errorCode(thrown)) ?? `where this replica cannot listen (${systemReason(thrown)}): it must be a name or an address of this machine`}`,
+    )
+  }
+}
+
+/** What a person can do, by the code of the system. */
+const faults: ReadonlyMap<string | undefined, string> = new Map([
+  ['EADDRINUSE', 'and its port is taken there: by another gateway, or another program; choose another port'],
+  [
+    'EADDRNOTAVAIL',
+    'which is no address of this machine; it must be that of this replica, such as ${POD_IP}:6002',
+  ],
+  ['EACCES', 'where it is not allowed to listen: ports below 1024 need a privilege'],
+])
 
 /** What waits for a member that is dead does not wait any longer. */
 function watchGone(membership: Membership, forwarder: Forwarder): void {

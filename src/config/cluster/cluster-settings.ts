@@ -1,4 +1,5 @@
 /** The settings of several gateways that are one to their clients, and what they need of each other. Pure, like `values.ts`. */
+import { isIPv6 } from 'node:net'
 import { placeholderReason } from '../../registry/secret-looking.ts'
 import { duration, list, minuteMs, optionalText, secondMs, setting, text } from '../values.ts'
 
@@ -57,7 +58,7 @@ export const clusterSettings = {
     doc: 'Tells apart clusters that share a Redis.',
   }),
   advertise: setting({
-    kind: optionalText('an address with port, such as 10.0.0.7:6002', advertiseFault),
+    kind: advertisedKind(),
     initial: null,
     restart: true,
     doc: 'Address and port at which the other replicas reach this one; it listens on that port for them alone.',
@@ -85,11 +86,32 @@ function hostAndPortFault(value: string): string | null {
   return port >= 1 && port <= 65_535 ? null : 'is no host or address with a port'
 }
 
+/** An address with port; whatever brackets an address of IPv6 lacks are put around it. */
+function advertisedKind(): ReturnType<typeof optionalText> {
+  const kind = optionalText('an address with port, such as 10.0.0.7:6002', (value) =>
+    advertiseFault(advertised(value)),
+  )
+  return {
+    ...kind,
+    read(input) {
+      const reading = kind.read(input)
+      return 'fault' in reading || reading.value === null ? reading : { value: advertised(reading.value) }
+    },
+  }
+}
+
 function advertiseFault(value: string): string | null {
   if (anyAddress.test(value)) return 'must be the address of this replica alone, such as ${POD_IP}:6002'
-  return hostAndPortFault(value) === null
+  return hostAndPortFault(advertised(value)) === null
     ? null
-    : 'must be a host or an address with a port, such as 10.0.0.7:6002'
+    : 'must be a host or an address with a port, such as 10.0.0.7:6002 or [fd00::7]:6002'
+}
+
+/** `${POD_IP}:6002` leaves the brackets out around an address of IPv6; a port is always there. */
+function advertised(value: string): string {
+  const at = value.lastIndexOf(':')
+  const host = value.slice(0, at)
+  return isIPv6(host) ? `[${host}]${value.slice(at)}` : value
 }
 
 function secretFault(value: string): string | null {
