@@ -184,8 +184,9 @@ describe.skipIf(redisProgram === null)('replicas', () => {
     expect(clients).toHaveLength(5)
     for (const attempt of attempts)
       if (attempt.status === 'rejected') expect(String(attempt.reason)).toContain('SESSIONS_EXHAUSTED')
+    // Longer than a call waits for room, so that no room comes free while they do.
     const calls = await Promise.all(
-      Array.from({ length: 30 }, (_, at) => clients[at % 5]?.callTool(`${at}`, 'slow', { ms: 400 })),
+      Array.from({ length: 30 }, (_, at) => clients[at % 5]?.callTool(`${at}`, 'slow', { ms: 1_500 })),
     )
     const answered = calls.filter((call) => call?.answer.result !== undefined).length
     expect(answered).toBeWithin(1, 9)
