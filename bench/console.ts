@@ -127,6 +127,8 @@ async function readyTimes(gateway: RunningGateway): Promise<number[]> {
 /** One view, over all rounds. */
 interface ViewFigures {
   readonly longestTaskMs: number
+  /** How many were over 50 ms. */
+  readonly longTasks: number
   /** The median of those of the rounds. */
   readonly framesPerSecond: number
   /** What the gateway takes more of a core than unseen. */
@@ -281,6 +283,7 @@ function figuresOf(view: string, measured: readonly Round[]): ViewFigures {
   })
   return {
     longestTaskMs: Math.max(0, ...of.flatMap(({ longTasksMs }) => longTasksMs)),
+    longTasks: of.flatMap(({ longTasksMs }) => longTasksMs).length,
     framesPerSecond: median(of.map(({ framesPerSecondMedian }) => framesPerSecondMedian)),
     coreShareMore: spreadOf(of.map(({ more }) => more)),
     openingMs: spreadOf(of.map(({ openingMs }) => openingMs)),

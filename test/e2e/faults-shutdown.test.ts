@@ -75,6 +75,11 @@ test.concurrent('calls longer than the time-out get an error each, and it exits 
   const stubborn = faultStdio('stubborn', 'stubborn-tree')
   await using slow = await startSlowCalls(upstream, tally, 60_000, '1s', [stubborn])
   const { gateway, outcomes } = slow
+  const byAdmin = gateway.admin('/tools/call', {
+    method: 'POST',
+    body: { mcpName: 'pipe', toolName: 'slow', arguments: { ms: 60_000, secret: 'of an admin' } },
+  })
+  await poll('the call of an admin', async () => tally.secrets().includes('of an admin'))
   const processes = descendants(gateway.pid)
   const startedAtMs = performance.now()
   gateway.process.signal('SIGTERM')
@@ -83,6 +88,9 @@ test.concurrent('calls longer than the time-out get an error each, and it exits 
   expect(ended).toEqual(ended.map((_, n) => [n, { code: 'DRAINING', retryAfterMs: 1000 }]))
   // Each was sent to its server: nobody is told that all it takes is another try.
   for (const { answer } of await outcomes) expect(answer.error?.message).toContain('may have run')
+  const ofAdmin = await byAdmin
+  const { code, details } = (await ofAdmin.json()) as { code: string; details: string }
+  expect([ofAdmin.status, code, details]).toEqual([503, 'DRAINING', expect.stringContaining('may have run')])
   expect(await gateway.process.exited).toBe(0)
   expect(performance.now() - startedAtMs).toBeLessThan(2_000)
   // A platform that ends what is unhealthy for longer than the time-out never sees this one for so long.

@@ -5,7 +5,7 @@
  * back, type and digits kept, when the answer or its progress comes. SDKs count both from 0, so without the
  * map one client would get another's answer. Nothing else in a message is changed.
  */
-import { type ErrorCode, GatewayError, resultTooLargeError } from '../../errors.ts'
+import { type ErrorCode, GatewayError, resultTooLargeError, sentOnError } from '../../errors.ts'
 import { foreignErrors } from '../../protocol/eras.ts'
 import {
   type MessageText,
@@ -332,7 +332,7 @@ export class Connection implements TransportReceiver {
     this.#lingering.clear()
     for (const call of calls) {
       if (call.cancelledAtMs > 0) call.dropped()
-      else call.failed(error)
+      else call.failed(sentOnError(error))
     }
   }
 

@@ -1,6 +1,6 @@
 /** The lanes of one server: which one serves a role, which one waits for its last calls, which one may go. */
 import { describe, expect, test } from 'bun:test'
-import { GatewayError } from '../../../src/errors.ts'
+import { GatewayError, sentOnError } from '../../../src/errors.ts'
 import type { Connection } from '../../../src/upstream/connection/connection.ts'
 import type { Lane } from '../../../src/upstream/lane/lane.ts'
 import { LanePool } from '../../../src/upstream/lane/pool.ts'
@@ -228,7 +228,8 @@ describe('the end of all lanes', () => {
     pool.retireAll()
     const next = await callOn(pool.get(plain('a')))
     await pool.closeAll(goodbye)
-    for (const { call } of [old, next]) expect(call.ends).toEqual(['DRAINING: the gateway stops'])
+    for (const { call } of [old, next])
+      expect(call.ends).toEqual([`DRAINING: ${sentOnError(goodbye).details}`])
     expect([closed, pool.count]).toEqual([['a: DRAINING', 'a: DRAINING'], 0])
     expect(transports.map(({ closeCount }) => closeCount)).toEqual([1, 1])
   })
