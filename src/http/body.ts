@@ -8,12 +8,15 @@
 import { GatewayError, reasonOf } from '../errors.ts'
 import { noteBodyRead } from './context.ts'
 
+/** A request; one that another member of a cluster has brought says itself how long its body is. */
+type WithBody = Request & { readonly bodyBytes?: number }
+
 /**
  * The body as text (UTF-8; invalid bytes become U+FFFD, a leading byte order mark is dropped).
  * Rejects with PAYLOAD_TOO_LARGE past `bodyBytesMax` bytes, with BAD_REQUEST when it cannot be read.
  */
-export async function readBodyText(request: Request, bodyBytesMax: number): Promise<string> {
-  const announced = request.headers.get('content-length')
+export async function readBodyText(request: WithBody, bodyBytesMax: number): Promise<string> {
+  const announced = request.bodyBytes ?? request.headers.get('content-length')
   let text = ''
   if (announced === null) {
     const { body } = request

@@ -1,14 +1,9 @@
 /** Who reaches the port at which replicas reach each other, or writes its header elsewhere, becomes nobody by that. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
+import { type Common, writeBrought } from '../../src/cluster/forward/wire/channel/brought.ts'
 import { frameText, readFrames } from '../../src/cluster/forward/wire/channel/frames.ts'
-import {
-  type Brought,
-  type Carried,
-  digestOfBody,
-  writeBrought,
-  writeHeader,
-} from '../../src/cluster/forward/wire/forwarded-header.ts'
+import { type Carried, digestOfBody, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
 import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { clusterSecret } from '../support/cluster.ts'
@@ -142,7 +137,7 @@ describe.skipIf(redisProgram === null)('the internal port', () => {
 /** Opens a channel as a member does; null where it is not opened. */
 function openChannel(header: string | null): Promise<WebSocket | null> {
   const headers = header === null ? {} : { 'compozy-forwarded': header }
-  const socket = new WebSocket(`${internal.replace('http', 'ws')}/channel`, { headers })
+  const socket = new WebSocket(`${internal.replace('http', 'ws')}/channel/2`, { headers })
   return new Promise((resolve) => {
     socket.onopen = () => resolve(socket)
     socket.onclose = () => resolve(null)
@@ -152,16 +147,20 @@ function openChannel(header: string | null): Promise<WebSocket | null> {
 function signedOpening(change: Partial<Carried> = {}, method = 'GET'): string {
   const seal = createSeal([clusterSecret])
   const carries = carried({ principal: null, digest: null, ...change })
-  return writeHeader(carries, { method, target: '/channel', sessionId: null }, (text) =>
+  return writeHeader(carries, { method, target: '/channel/2', sessionId: null }, (text) =>
     seal.macs('forward', text),
   )
 }
 
-function frameHead(change: Partial<Brought> = {}, secret = clusterSecret): string {
-  const { digest: _, ...carries } = carried()
-  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+function frameHead(change: Partial<Carried & Pick<Common, 'target'>> = {}, secret = clusterSecret): string {
+  const all = { ...carried(), target, ...change }
+  const headers = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
+  const { peer, client, base } = all
+  const principal = all.principal as Common['principal']
   const seal = createSeal([secret])
-  return writeBrought({ ...carries, target, headers, ...change }, body, (text) => seal.macs('forward', text))
+  return writeBrought(all, { principal, peer, client, base, target: all.target, headers }, body, (text) =>
+    seal.macs('forward', text),
+  )
 }
 
 describe.skipIf(redisProgram === null)('a channel to the internal port', () => {
@@ -214,6 +213,8 @@ describe.skipIf(redisProgram === null)('a channel to the internal port', () => {
     { why: 'of nobody', head: () => frameHead({ principal: null }) },
     { why: 'to another place', head: () => frameHead({ target: '/admin/mcps' }) },
     { why: 'with another header under its code', head: () => frameHead().replace('json', 'text') },
+    { why: 'with another sender under its code', head: () => frameHead().replace('ffff', 'eeee') },
+    { why: 'that ends within its first line', head: () => frameHead().split('\n')[0] ?? '' },
     { why: 'with noise', head: () => 'noise' },
   ])('refuses a request $why', async ({ head }) => {
     expect(await ask(head())).toBe(403)

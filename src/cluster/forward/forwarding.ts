@@ -52,6 +52,9 @@ export type ForwardOutcome = Forwarded['kind']
 const statePrefix = 'c1.'
 const stateForm = /^c1\.([A-Za-z0-9_-]{1,64})\./
 
+/** Of the ids of others, so many are remembered. */
+const genuineMax = 10_000
+
 /** What stands before the states of calls that are parked here. */
 export function statePrefixOf(instance: InstanceId): string {
   return `${statePrefix}${instance}.`
@@ -60,6 +63,8 @@ export function statePrefixOf(instance: InstanceId): string {
 export class Forwarding implements Elsewhere {
   readonly #parts: ForwardingParts
   readonly #self: InstanceId
+  /** Ids whose codes were looked at, with what they are good for. */
+  readonly #genuine = new Map<string, SessionBinding & { readonly key: OwnedKey }>()
 
   constructor(parts: ForwardingParts) {
     this.#parts = parts
@@ -115,8 +120,15 @@ export class Forwarding implements Elsewhere {
 
   #isGenuine(id: string, { context, target, endpoint }: Asked): boolean {
     if (this.#parts.sessions.get(id) !== undefined) return true
-    const binding = { principalId: context.principal.id, serverName: sessionKeyOf(target), endpoint }
-    return isGenuine(id, binding, this.#idCodes)
+    const [principalId, serverName] = [context.principal.id, sessionKeyOf(target)]
+    const known = this.#genuine.get(id)
+    if (known?.principalId === principalId && known.serverName === serverName && known.endpoint === endpoint)
+      return true
+    const binding = { principalId, serverName, endpoint }
+    if (!isGenuine(id, binding, this.#idCodes)) return false
+    if (this.#genuine.size >= genuineMax) this.#genuine.clear()
+    this.#genuine.set(id, { ...binding, key: sessionKey(id) })
+    return true
   }
 
   readonly #idCodes = (text: string): readonly string[] => this.#parts.seal.macs('session id', text)
@@ -124,7 +136,7 @@ export class Forwarding implements Elsewhere {
   #sessionThing(id: string, first: InstanceId, asked: Asked): OwnedThing {
     const { owned, adoption } = this.#parts
     return {
-      key: sessionKey(id),
+      key: this.#genuine.get(id)?.key ?? sessionKey(id),
       first,
       async here() {
         const isHere = await owned.mayServe(id)

@@ -22,7 +22,7 @@ const text = Type.String({ maxLength: 4_096 })
 const claims = Type.Record(Type.String(), Type.Array(Type.String()))
 
 /** Who asks, as the member that has let them in knows them. */
-const wirePrincipal = Type.Object({
+export const wirePrincipal = Type.Object({
   id: text,
   shown: text,
   role: Type.Union([Type.Literal('anonymous'), Type.Literal('client')]),
@@ -39,7 +39,7 @@ const wirePrincipal = Type.Object({
 })
 export type WirePrincipal = Static<typeof wirePrincipal>
 
-const borne = {
+const carried = Type.Object({
   from: text,
   to: text,
   /** Wall clock of the directory. */
@@ -54,26 +54,12 @@ const borne = {
   /** The gateway's URL as the client sees it. */
   base: text,
   requestId: text,
-}
-
-const carried = Type.Object({
-  ...borne,
   /** Of the body; null for none. So the code can be looked at before a byte of the body is read. */
   digest: Type.Union([text, Type.Null()]),
 })
 
 /** What a forwarded request comes with. */
 export type Carried = Static<typeof carried>
-
-const brought = Type.Object({
-  ...borne,
-  /** Path and query. */
-  target: Type.String(),
-  headers: Type.Record(Type.String(), Type.String()),
-})
-
-/** The same of a request on a channel, whose code stands over its message and all of its headers. */
-export type Brought = Static<typeof brought>
 
 /** The part of a request that the code stands over beside the header itself. */
 export interface SignedRequest {
@@ -119,7 +105,7 @@ export function readHeader(
 }
 
 /** Undefined, which is of no form, for what cannot be read. */
-function parsed(text: string): unknown {
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -127,41 +113,18 @@ function parsed(text: string): unknown {
   }
 }
 
-function refusalOf({ to, atMs }: Carried | Brought, self: InstanceId, nowMs: number): string | null {
-  if (to !== self) return 'it is for another member'
-  return Math.abs(nowMs - atMs) > headerLivesMs ? 'it is too old' : null
-}
-
-/** A code has as many characters. */
-const codeChars = 43
-
-/** What a request on a channel comes with, behind its code. */
-export function writeBrought(brings: Brought, body: string, codes: Codes): string {
-  const said = JSON.stringify(brings)
-  return `${codes(broughtText(said, body))[0] ?? ''}${said}`
-}
-
-/** What it says, or in a few words why it counts for nothing. */
-export function readBrought(
-  head: string,
-  body: string,
+/** Why what a member has said does not count here and now; null where it does. */
+export function refusalOf(
+  { to, atMs }: Pick<Carried, 'to' | 'atMs'>,
   self: InstanceId,
   nowMs: number,
-  codes: Codes,
-): Brought | string {
-  const said = head.slice(codeChars)
-  if (!isSigned(head.slice(0, codeChars), codes(broughtText(said, body)))) return 'its code is wrong'
-  const value = parsed(said)
-  if (!Value.Check(brought, value)) return 'it is of another form'
-  return refusalOf(value, self, nowMs) ?? value
+): string | null {
+  if (to !== self) return 'it is for another member'
+  return Math.abs(nowMs - atMs) <= headerLivesMs ? null : 'it is too old'
 }
 
-/** Two readings have no text in common, and none with that of a header: JSON has no line breaks, that begins another way. */
-function broughtText(said: string, body: string): string {
-  return `channel\n${said}\n${body}`
-}
-
-function isSigned(given: string, codes: readonly string[]): boolean {
+/** Whether one of the codes is the one that was given. */
+export function isSigned(given: string, codes: readonly string[]): boolean {
   const bytes = Buffer.from(given)
   let signed = false
   for (const code of codes) {

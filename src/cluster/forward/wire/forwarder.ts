@@ -11,6 +11,7 @@ import { eventFrame, markEventStream } from '../../../session/event-stream.ts'
 import type { Cancellation } from '../../../upstream/transports/http/client/answer/cancellation.ts'
 import type { Http1Answer } from '../../../upstream/transports/http/client/http1/answer.ts'
 import type { InstanceId } from '../../directory/directory.ts'
+import type { Common } from './channel/brought.ts'
 import { AnswerHeads, type ChannelSent } from './channel/exchange.ts'
 import { bodyCharsMax, headCharsMax } from './channel/frames.ts'
 import { channelTarget } from './channel/front-channel.ts'
@@ -85,9 +86,8 @@ export class Forwarder {
       const opening = this.#wire.channel(peer.address, peer.instance, () => this.#signedOpening(peer))
       const channel = opening instanceof Promise ? await opening : opening
       if (channel !== null) {
-        const { target, bearer } = outgoing
-        const { body, headers } = small
-        const head = this.#signer.signFrame(peer.instance, target, headers, body, bearer)
+        const { body, common } = small
+        const head = this.#signer.signFrame(peer.instance, common, outgoing.bearer.requestId, body)
         // One that is too large is left to the other way, with a number of its own.
         if (head.length <= headCharsMax)
           return this.#onChannel(
@@ -108,13 +108,14 @@ export class Forwarder {
   }
 
   /** What goes over a channel of a request that does; null for others. */
-  #small({ method, body, bearer, headers }: Outgoing): Small | null {
-    if (method !== 'POST' || body === null || body.length > bodyCharsMax || bearer.principal === null)
-      return null
-    const sent: Record<string, string> = {}
-    const all: Readonly<Record<string, string>> = headers.toJSON()
-    for (const name in all) if (isPassedOn(name)) sent[name] = all[name] ?? ''
-    return { body, headers: sent }
+  #small({ method, target, body, bearer, headers }: Outgoing): Small | null {
+    const { principal, peer, client, base } = bearer
+    if (method !== 'POST' || body === null || body.length > bodyCharsMax || principal === null) return null
+    const passed: string[] = []
+    headers.forEach((value, name) => {
+      if (isPassedOn(name)) passed.push(name, value)
+    })
+    return { body, common: { principal, peer, client, base, target, headers: passed } }
   }
 
   #signedOpening({ instance }: Peer): string {
@@ -216,7 +217,7 @@ export class Forwarder {
 /** What of a request goes over a channel. */
 interface Small {
   readonly body: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly common: Common
 }
 
 /** A body that comes piece by piece. */

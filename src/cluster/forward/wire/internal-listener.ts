@@ -21,18 +21,11 @@ import { isEventStream } from '../../../session/event-stream.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Seal } from '../../seal.ts'
-import { BroughtRequest, broughtOrigin } from './channel/brought-request.ts'
+import { BroughtReader } from './channel/brought.ts'
+import { BroughtRequest } from './channel/brought-request.ts'
 import { channelTarget } from './channel/front-channel.ts'
 import { type BroughtCall, type ChannelData, channelHandler } from './channel/owner-channels.ts'
-import {
-  type Brought,
-  type Carried,
-  digestOfBody,
-  forwardedHeader,
-  readBrought,
-  readHeader,
-  refusedHeader,
-} from './forwarded-header.ts'
+import { type Carried, digestOfBody, forwardedHeader, readHeader, refusedHeader } from './forwarded-header.ts'
 import { type PeerAddress, pingTarget } from './peer-wire.ts'
 import type { Principals } from './principals.ts'
 import { Serials } from './serials.ts'
@@ -54,6 +47,9 @@ export interface InternalListenerParts {
   takeHanded(text: string): boolean
 }
 
+/** What is said of a request and counts here. */
+type Bearing = Pick<Carried, 'from' | 'requestId' | 'principal' | 'peer' | 'client' | 'base'>
+
 /** Where members hand over sessions. */
 export const handedTarget = '/handed-over'
 const handedBytesMax = 256 * 1024 * 1024
@@ -67,6 +63,7 @@ export class InternalListener {
   readonly #parts: InternalListenerParts
   readonly #server: Server<ChannelData>
   readonly #serials = new Serials()
+  readonly #reader: BroughtReader
   /** When a member has brought something last, monotonic. */
   lastServedMs = Number.NEGATIVE_INFINITY
   #refusals = 0
@@ -75,6 +72,7 @@ export class InternalListener {
   /** Throws the error of the system when the address cannot be had. */
   constructor(parts: InternalListenerParts) {
     this.#parts = parts
+    this.#reader = new BroughtReader(parts.instance, (text) => parts.seal.macs('forward', text))
     const common = {
       development: false,
       maxRequestBodySize: 2 ** 40,
@@ -135,18 +133,18 @@ export class InternalListener {
 
   /** A request on a channel. */
   #brought(head: string, body: string): BroughtCall | Response {
-    const { seal, instance } = this.#parts
     const nowMs = this.#parts.nowMs()
-    const brought = readBrought(head, body, instance, nowMs, (text) => seal.macs('forward', text))
+    const brought = this.#reader.read(head, body, nowMs)
     if (typeof brought === 'string') return this.#refuse(brought)
-    if (!this.#serials.take(brought.from, brought.serial, nowMs)) return this.#refuse('it has come before')
-    const target = readTarget(broughtOrigin + brought.target)
-    if (target?.area !== 'mcp') return this.#refuse('it is for no endpoint')
+    const { from, serial, requestId, common } = brought
+    if (!this.#serials.take(from, serial, nowMs)) return this.#refuse('it has come before')
     this.lastServedMs = performance.now()
-    const request = new BroughtRequest(brought.target, brought.headers, body)
+    const request = new BroughtRequest(common.url, common.headers, body)
+    const { principal, peer, client, base, target } = common
+    const carried = { from, requestId, principal, peer, client, base }
     return {
       request,
-      answer: () => this.#answer(request, target, brought, null).catch((error) => this.#failed(error)),
+      answer: () => this.#answer(request, target, carried, null).catch((error) => this.#failed(error)),
     }
   }
 
@@ -174,15 +172,11 @@ export class InternalListener {
     return this.#serials.take(carried.from, carried.serial, nowMs) ? carried : 'it has come before'
   }
 
-  async #answer(
-    request: Request,
-    target: Target,
-    carried: Carried | Brought,
-    body: string | null,
-  ): Promise<Response> {
+  async #answer(request: Request, target: Target, carried: Bearing, body: string | null): Promise<Response> {
     const { principals, access, recorder, handlers } = this.#parts
     const startedAtMs = performance.now()
-    const principal = carried.principal && (await principals.of(carried.principal))
+    const known = carried.principal && principals.of(carried.principal)
+    const principal = known instanceof Promise ? await known : known
     if (principal === null) return this.#refuse('nobody here knows who asks')
     const context: RequestContext = {
       request,

@@ -22,6 +22,8 @@ export interface Identities {
 /** Of principals that were made of a text, so many are kept: whoever asks again is the same one. */
 const keptMax = 1_000
 
+const keyPrefix = 'key:'
+
 export function toWire(principal: Principal): WirePrincipal | null {
   const { id, shown, role } = principal
   if (role !== 'anonymous' && role !== 'client') return null
@@ -39,23 +41,29 @@ function copied(claims: Person['claims']): Record<string, string[]> {
 export class Principals {
   readonly #known: Identities
   readonly #made = new Map<string, Principal>()
+  /** The same by what says who it is, where that is one object for many requests. */
+  readonly #madeOf = new WeakMap<WirePrincipal, Principal>()
 
   constructor(known: Identities) {
     this.#known = known
   }
 
   /** The principal that another member speaks of; null where nobody here knows it. */
-  async of(wire: WirePrincipal): Promise<Principal | null> {
+  of(wire: WirePrincipal): Principal | null | Promise<Principal | null> {
     if (wire.id === anonymous.id) return anonymous
-    const key = /^key:(.+)$/s.exec(wire.id)?.[1]
-    if (key !== undefined) return this.#known.keys?.principalOf(key) ?? null
+    // What it may do can be another thing at each request.
+    if (wire.id.startsWith(keyPrefix))
+      return this.#known.keys?.principalOf(wire.id.slice(keyPrefix.length)) ?? null
+    return this.#madeOf.get(wire) ?? this.#madeBefore(wire)
+  }
+
+  async #madeBefore(wire: WirePrincipal): Promise<Principal | null> {
     const text = JSON.stringify(wire)
-    const made = this.#made.get(text)
-    if (made !== undefined) return made
-    const principal = await this.#make(wire)
+    const principal = this.#made.get(text) ?? (await this.#make(wire))
     if (principal === null || principal.id !== wire.id) return null
     if (this.#made.size >= keptMax) this.#made.clear()
     this.#made.set(text, principal)
+    this.#madeOf.set(wire, principal)
     return principal
   }
 

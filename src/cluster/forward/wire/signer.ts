@@ -2,13 +2,8 @@
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Membership } from '../../membership.ts'
 import type { Seal } from '../../seal.ts'
-import {
-  type Carried,
-  digestOfBody,
-  type SignedRequest,
-  writeBrought,
-  writeHeader,
-} from './forwarded-header.ts'
+import { type Common, writeBrought } from './channel/brought.ts'
+import { type Carried, digestOfBody, type SignedRequest, writeHeader } from './forwarded-header.ts'
 
 /** Whose request it is. */
 export type Bearer = Pick<Carried, 'principal' | 'peer' | 'client' | 'base' | 'requestId'>
@@ -33,14 +28,8 @@ export class Signer {
   }
 
   /** What a request on a channel to this member comes with. */
-  signFrame(
-    to: InstanceId,
-    target: string,
-    headers: Readonly<Record<string, string>>,
-    body: string,
-    bearer: Bearer,
-  ): string {
-    return writeBrought({ ...this.#next(to), ...bearer, target, headers }, body, this.codes)
+  signFrame(to: InstanceId, common: Common, requestId: string, body: string): string {
+    return writeBrought({ ...this.#next(to), requestId }, common, body, this.codes)
   }
 
   #next(to: InstanceId): Pick<Carried, 'from' | 'to' | 'atMs' | 'serial'> {

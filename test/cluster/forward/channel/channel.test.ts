@@ -26,7 +26,7 @@ beforeEach(async () => {
     fetch: (request, self) => (self.upgrade(request, { data: { end: null } }) ? undefined : new Response()),
     websocket: channelHandler({
       brought(head, body) {
-        const request = new BroughtRequest('/mcp-proxy/x/stream', { 'x-head': head }, body)
+        const request = new BroughtRequest('http://x/', new Headers({ 'x-head': head }), body)
         return { request, answer: () => answer(request, body) }
       },
     }),

@@ -1,8 +1,5 @@
 /** A request that came on a channel, as the routes know requests. */
 
-/** Before the path of a request that came on no address of its own. */
-export const broughtOrigin = 'http://gateway'
-
 const post = { method: 'POST' } as const
 
 export class BroughtRequest extends Request {
@@ -11,13 +8,16 @@ export class BroughtRequest extends Request {
   #givenUp: AbortController | null = null
   #isGivenUp = false
 
-  /** A POST to this path and query. */
-  constructor(target: string, headers: Readonly<Record<string, string>>, text: string) {
-    super(broughtOrigin + target, post)
-    this.#headers = new Headers(headers)
-    // By which the routes hold it to their bound.
-    this.#headers.set('content-length', String(Buffer.byteLength(text)))
+  /** A POST to this URL. The headers may be those of others as well. */
+  constructor(url: string, headers: Headers, text: string) {
+    super(url, post)
+    this.#headers = headers
     this.#text = text
+  }
+
+  /** Says what `content-length` does, which is not among the headers. */
+  get bodyBytes(): number {
+    return Buffer.byteLength(this.#text)
   }
 
   // Properties of the class above, whose types let no accessor take their place.

@@ -32,31 +32,61 @@ export function frameText(kind: FrameKind, id: number, value = 0, head = '', bod
   return `${kind}${id} ${value} ${head.length} ${body.length}\n${head}${body}`
 }
 
-const firstLine = /^([RCWAHEX])(\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15})$/
-/** Four numbers of fifteen digits. */
-const firstLineCharsMax = 70
+/** By the character that it begins with. */
+const kinds: ReadonlyMap<string, FrameKind> = new Map(
+  (['R', 'C', 'W', 'A', 'H', 'E', 'X'] as const).map((kind) => [kind, kind]),
+)
+const digitsMax = 15
+const zero = 0x30
+const space = 0x20
+const lineFeed = 0x0a
 
 /** The frames of a text in their order; null where it is none. */
 export function readFrames(text: string): readonly Frame[] | null {
   const frames: Frame[] = []
+  const numbers = new Numbers(text)
   for (let at = 0; at < text.length; ) {
-    const end = text.indexOf('\n', at)
-    if (end < 0 || end - at > firstLineCharsMax) return null
-    const [, kind, id, value, headChars, bodyChars] = firstLine.exec(text.slice(at, end)) ?? []
-    if (kind === undefined) return null
-    const body = end + 1 + Number(headChars)
-    const next = body + Number(bodyChars)
-    if (next > text.length) return null
-    frames.push({
-      kind: kind as FrameKind,
-      id: Number(id),
-      value: Number(value),
-      head: text.slice(end + 1, body),
-      body: text.slice(body, next),
-    })
-    at = next
+    const kind = kinds.get(text.charAt(at))
+    const id = numbers.read(at + 1, space)
+    const value = numbers.read(numbers.next, space)
+    const headChars = numbers.read(numbers.next, space)
+    const bodyChars = numbers.read(numbers.next, lineFeed)
+    const body = numbers.next + headChars
+    if (kind === undefined || numbers.failed || body + bodyChars > text.length) return null
+    const head = text.slice(numbers.next, body)
+    frames.push({ kind, id, value, head, body: text.slice(body, body + bodyChars) })
+    at = body + bodyChars
   }
   return frames
+}
+
+/** Reads numbers out of a text, each up to the character behind it. */
+class Numbers {
+  readonly #text: string
+  /** Behind the last one and its end. */
+  next = 0
+  failed = false
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  /** Zero where there is none. */
+  read(from: number, end: number): number {
+    let number = 0
+    for (let at = from; at <= from + digitsMax; at++) {
+      const unit = this.#text.charCodeAt(at)
+      if (unit === end && at > from) {
+        this.next = at + 1
+        return number
+      }
+      // NaN, behind the end of the text, is none either.
+      if (!(unit >= zero && unit <= zero + 9)) break
+      number = number * 10 + unit - zero
+    }
+    this.failed = true
+    return 0
+  }
 }
 
 /** In front of the bytes of a piece: the number of its request. */

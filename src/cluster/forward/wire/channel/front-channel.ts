@@ -16,8 +16,8 @@ export type ChannelAddress =
   /** The path of a socket of this machine. */
   | { readonly unix: string }
 
-/** The path at which a channel is asked for. */
-export const channelTarget = '/channel'
+/** The path at which a channel is asked for; its last part is the version of what is said there. */
+export const channelTarget = '/channel/2'
 
 /** Who is told of a channel. */
 export interface ChannelOwner {
