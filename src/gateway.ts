@@ -110,7 +110,9 @@ export async function startGateway(source: ConfigurationSource, worker?: WorkerL
   const clients = { sessions, requests, ledger }
   const behind = { settings, store, servers, metrics, log }
   const directory = new Directory({ ...behind, ...clients, access: () => access })
-  const identities = new IdentityOpener(log, urlPolicy, () => settings.config, { ...place, store })
+  const identities = new IdentityOpener(log, urlPolicy, () => settings.config, {
+    ...{ ...place, store, callers: credentials.logins.callers },
+  })
   const [identity] = await Promise.all([identities.open(config), approvals.open(config.servers)])
   const whoIs = [() => identities.signIn, () => identities.keys] as const
   const access = createAccess(rules, directory, identity, ...whoIs)

@@ -64,7 +64,10 @@ export class CredentialsOpener {
   /** What servers ask for. */
   readonly forServers = {
     filled: (definition: ServerDefinition, owner: CredentialOwner) => this.#filled(definition, owner),
-    ownersExpected: () => this.#expect(),
+    ownersExpected: (definition: ServerDefinition) => {
+      this.logins.expect(definition)
+      this.#expect()
+    },
   }
 
   /** A server is there that takes credentials of each user: they will be asked for. */

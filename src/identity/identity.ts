@@ -25,6 +25,8 @@ export interface Identity {
     place: Place,
     mayAsk: () => GatewayError | null,
   ): Principal | GatewayError | Promise<Principal | GatewayError>
+  /** True while servers take tokens of callers in exchange, so that whoever serves a request has to see its token. */
+  readonly keepsTokens: boolean
   /** The refusal of a request without a token. */
   askForToken(place: Place): GatewayError
   /** The refusal of a token that lacks scopes, which another token could have. */

@@ -1,5 +1,6 @@
 /** Opens what the configuration asks for, at the start and when it is read again. Nothing is loaded for nothing. */
 import type { GivenClaims, NamedPerson } from '../access/find-principal.ts'
+import type { CallerTokenPlace } from '../access/owner/caller-token.ts'
 import type { Principal } from '../access/principal.ts'
 import type { Grants } from '../access/reach.ts'
 import type { RuleBook } from '../access/rules.ts'
@@ -12,6 +13,8 @@ import type { UrlPolicy } from '../upstream/transports/http/client/url-guard.ts'
 import type { Identity } from './identity.ts'
 import type { KeyAdmin } from './keys/key-admin.ts'
 import type { KeyRing } from './keys/key-ring.ts'
+import type { CallerTokens } from './oauth/caller-tokens.ts'
+import type { OAuthParts } from './oauth/front.ts'
 import type { SignIn } from './sign-in/sign-in.ts'
 
 /** Where keys are kept that were made over the admin API. */
@@ -19,6 +22,8 @@ export interface KeyPlace {
   readonly store: Pick<DefinitionStore, 'records' | 'putRecords'>
   /** The state directory; null where nothing outlives the process. */
   readonly directory: string | null
+  /** Where tokens are kept that servers take in exchange; absent where none does. */
+  readonly callers?: CallerTokenPlace
 }
 
 export class IdentityOpener {
@@ -26,6 +31,7 @@ export class IdentityOpener {
   readonly #place: KeyPlace
   readonly #urlPolicy: UrlPolicy
   readonly #settings: () => Pick<Config, 'baseUrl' | 'auth'>
+  #callers: CallerTokens | null = null
   /** One for good: what is open asks it for the rules that count now. */
   #book: RuleBook | null = null
   #signIn: SignIn | null = null
@@ -112,7 +118,25 @@ export class IdentityOpener {
     ])
     book.take(access, issuersIn(auth))
     const principalOf = (user: Parameters<typeof personPrincipal>[0]) => personPrincipal(user, book)
-    return new OAuthFront({ baseUrl, scopes, issuers, ask, log, principalOf })
+    const callers = await this.#callersOf(this.#place.callers)
+    return new OAuthFront({ baseUrl, scopes, issuers, ask, log, principalOf, ...callers })
+  }
+
+  /** What is told of tokens that servers take in exchange; one for good, which outlives a reload. */
+  async #callersOf(place: CallerTokenPlace | undefined): Promise<Pick<OAuthParts, 'callers'>> {
+    if (place === undefined) return {}
+    const { CallerTokens } = await import('./oauth/caller-tokens.ts')
+    this.#callers ??= new CallerTokens((owner) => place.renewed(owner))
+    const tokens = this.#callers
+    place.tokens = tokens
+    return {
+      callers: {
+        tokens,
+        get wanted() {
+          return place.wanted
+        },
+      },
+    }
   }
 
   /** Somebody as a token that says this would make them, for admins who ask; null where no such issuer is configured. */

@@ -9,7 +9,7 @@ import type { DefinitionWire, ParseOptions } from './definition-schema.ts'
 import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
 import { groupProblems, notGroupProblems } from './group/group-rules.ts'
 import { isMasked } from './mask.ts'
-import { oauthProblems } from './oauth/oauth-schema.ts'
+import { oauthProblems } from './oauth/oauth-rules.ts'
 import type { Problem } from './problems.ts'
 import { placeholderReason } from './secret-looking.ts'
 import { hasReference } from './secrets/references.ts'
@@ -156,10 +156,9 @@ function userValueProblems(
   add: Add,
 ): void {
   const elsewhere: [string, string | undefined][] = [
-    ...Object.entries(oauth?.client ?? {}).map(([name, text]): [string, string] => [
-      `oauth.client.${name}`,
-      text,
-    ]),
+    ...textsOf('oauth.client', oauth?.client),
+    ['oauth.assertion', oauth?.assertion],
+    ...textsOf('oauth.identityProvider.client', oauth?.identityProvider?.client),
     ...Object.keys(env ?? {}).map((name): [string, string] => [`env.${name}`, name]),
     ['command', command],
     ...(args ?? []).map((arg, index): [string, string] => [`args[${index}]`, arg]),
@@ -185,4 +184,8 @@ const userNameReason = `holds \${user.…} without a name in it: \${user.NAME} t
 
 function forwardReason(name: string): string | null {
   return isForwardable(name) ? null : 'is never forwarded: it belongs to the connection with the gateway'
+}
+
+function textsOf(place: string, fields: Readonly<Record<string, string>> = {}): [string, string][] {
+  return Object.entries(fields).map(([name, text]) => [`${place}.${name}`, text])
 }

@@ -6,6 +6,7 @@ import { wireDuration } from './duration.ts'
 import { groupToWire } from './group/group-schema.ts'
 import { maskArgs, maskText, maskUrl, maskValue, secretMask, splitUrl } from './mask.ts'
 import { maskedOAuth, oauthToWire } from './oauth/oauth-schema.ts'
+import { oauthSecretsOf } from './oauth/oauth-settings.ts'
 import { isSecretName, isWorthHiding } from './secret-looking.ts'
 import { asWritten, maskedAround, placesOf, valuesIn } from './secrets/references.ts'
 import { tlsToWire } from './secrets/tls-files.ts'
@@ -131,7 +132,7 @@ function collectSecrets(definition: ServerDefinition): string[] {
     )
   const announced = [
     ...definition.authTokens,
-    ...clientSecrets(definition),
+    ...(definition.oauth === undefined ? [] : oauthSecretsOf(definition.oauth).map(([, text]) => text)),
     ...hiddenIn(definition.command, maskText(definition.command)),
     ...definition.args.flatMap((arg, index) => hiddenIn(arg, maskedArgs[index] ?? arg)),
   ]
@@ -145,12 +146,6 @@ function collectSecrets(definition: ServerDefinition): string[] {
     ...urlSecrets(definition.url),
   ]
   return [...new Set(candidates.filter((value) => maskValue(value) === secretMask))]
-}
-
-/** With which the gateway proves at an authorization server who it is. */
-function clientSecrets({ oauth }: ServerDefinition): string[] {
-  const { secret = '', key = '' } = oauth?.client ?? {}
-  return [secret, key].filter((value) => value !== '')
 }
 
 /** Whatever has come from elsewhere is a secret, also where it does not look like one. */

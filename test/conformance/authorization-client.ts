@@ -12,6 +12,10 @@ interface Context {
   readonly client_secret?: string
   readonly private_key_pem?: string
   readonly issuer?: string
+  readonly valid_jwt?: string
+  readonly idp_client_id?: string
+  readonly idp_id_token?: string
+  readonly idp_issuer?: string
 }
 
 interface Status {
@@ -69,6 +73,17 @@ async function oauthFor(mock: string, scenario: string): Promise<Record<string, 
       return { grant: 'client_credentials', issuer: await issuerOf(mock), client: { id, secret } }
     case 'auth/client-credentials-jwt':
       return { grant: 'client_credentials', issuer: await issuerOf(mock), client: { id, key } }
+    case 'auth/wif-jwt-bearer':
+      return {
+        ...{ grant: 'jwt_bearer', issuer: await issuerOf(mock), client: { id } },
+        assertion: context.valid_jwt,
+      }
+    case 'auth/enterprise-managed-authorization':
+      return {
+        ...{ grant: 'jwt_bearer', issuer: await issuerOf(mock), client: { id, secret } },
+        identityProvider: { issuer: context.idp_issuer, client: { id: context.idp_client_id } },
+        assertion: context.idp_id_token,
+      }
     default:
       return {}
   }

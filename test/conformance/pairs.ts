@@ -72,11 +72,11 @@ const newerAuthorization: readonly string[] = [
   ...['iss-supported', 'iss-not-advertised', 'iss-supported-missing', 'iss-wrong-issuer', 'iss-unexpected'],
   ...['iss-normalized', 'metadata-issuer-mismatch'],
 ]
-/**
- * Extensions that a gateway has a use for. Not those for a person of one's own company (enterprise-managed-authorization),
- * for workloads that bring an assertion (wif-jwt-bearer), and for tokens that are bound to a key (dpop, dpop-nonce).
- */
-const authorizationExtensions: readonly string[] = ['client-credentials-basic', 'client-credentials-jwt']
+/** Extensions that a gateway has a use for. Not those for tokens that are bound to a key (dpop, dpop-nonce). */
+const authorizationExtensions: readonly string[] = [
+  ...['client-credentials-basic', 'client-credentials-jwt'],
+  ...['enterprise-managed-authorization', 'wif-jwt-bearer'],
+]
 
 /** All of them, cheapest first. */
 export const pairs: readonly Pair[] = [

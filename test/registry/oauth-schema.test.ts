@@ -28,6 +28,10 @@ test('nothing said is an account that all share, by a login in a browser, as a c
     scopes: null,
     resource: 'auto',
     pkce: 'advertised',
+    assertion: '',
+    assertionType: null,
+    audience: null,
+    identityProvider: null,
   })
 })
 
@@ -133,6 +137,66 @@ describe('is refused', () => {
       says: 'without spaces',
     },
     {
+      why: 'an exchange at whoever a server names',
+      oauth: { account: 'user', grant: 'token_exchange', client: { id: 'a' } },
+      field: 'oauth.issuer',
+      says: 'shown nothing that is exchanged',
+    },
+    {
+      why: 'an exchange without a client that may',
+      oauth: { account: 'user', grant: 'token_exchange', issuer },
+      field: 'oauth.client',
+      says: 'the client that may exchange',
+    },
+    {
+      why: 'nothing to exchange',
+      oauth: { grant: 'jwt_bearer', issuer },
+      field: 'oauth.assertion',
+      says: 'set account to user',
+    },
+    {
+      why: 'an assertion in the place of each caller',
+      oauth: { account: 'user', grant: 'jwt_bearer', issuer, assertion: 'x' },
+      field: 'oauth.assertion',
+      says: 'left out',
+    },
+    {
+      why: 'an assertion that nobody asks for',
+      oauth: { assertion: 'x' },
+      field: 'oauth.assertion',
+      says: 'set oauth.grant',
+    },
+    {
+      why: 'an audience of a login',
+      oauth: { audience: 'x' },
+      field: 'oauth.audience',
+      says: 'token_exchange',
+    },
+    {
+      why: 'an identity provider of an exchange',
+      oauth: {
+        ...{ account: 'user', grant: 'token_exchange', issuer, client: { id: 'a' } },
+        identityProvider: { issuer, client: { id: 'a' } },
+      },
+      field: 'oauth.identityProvider',
+      says: 'jwt_bearer',
+    },
+    {
+      why: 'an identity provider that is no URL',
+      oauth: {
+        ...{ account: 'user', grant: 'jwt_bearer', issuer },
+        identityProvider: { issuer: 'id', client: { id: 'a', secret: '***' } },
+      },
+      field: 'oauth.identityProvider.client.secret',
+      says: 'send the value',
+    },
+    {
+      why: 'a word of RFC 8693 with a dash',
+      oauth: { grant: 'token-exchange' },
+      field: 'oauth.grant',
+      says: 'token_exchange',
+    },
+    {
       why: 'a mask that stands for nothing',
       oauth: { issuer, client: { id: 'a', secret: '***' } },
       field: 'oauth.client.secret',
@@ -158,6 +222,30 @@ describe('secrets of a client', () => {
       scopes: ['read'],
     })
     expect(secretValuesOf(whole)).toContain(secret.secret)
+  })
+
+  test('of an exchange are stored, not shown, and go back to the same places alone', () => {
+    const provider = { issuer: 'https://corp.example', client: { id: 'gw', secret: 'pr0vider-s3cret' } }
+    const oauth = {
+      grant: 'jwt_bearer',
+      issuer,
+      assertion: 'ass3rtion-of-the-robot',
+      identityProvider: provider,
+    }
+    const robot = parsed(oauth)
+    expect(definitionToStored(robot).oauth).toEqual(oauth as never)
+    const shown = definitionToWire(robot)
+    expect(JSON.stringify(shown)).not.toContain('s3cret')
+    expect(JSON.stringify(shown)).not.toContain('ass3rtion')
+    expect(secretValuesOf(robot)).toEqual(
+      expect.arrayContaining(['ass3rtion-of-the-robot', 'pr0vider-s3cret']),
+    )
+    expect(JSON.stringify(mergeMasked(shown, robot))).toContain('ass3rtion')
+    const moved = {
+      ...shown,
+      oauth: { ...shown.oauth, identityProvider: { ...provider, issuer: 'https://evil.example' } },
+    }
+    expect(JSON.stringify(mergeMasked(moved, robot))).not.toContain('ass3rtion')
   })
 
   test('of files stay references', () => {

@@ -42,7 +42,7 @@ export interface ForwardCore {
 /** What forwarding takes of the gateway. */
 export interface ForwardParts {
   readonly mcp: McpParts
-  readonly access: Pick<Access, 'version'> & Readmission
+  readonly access: Pick<Access, 'version' | 'identity'> & Readmission
   readonly recorder: AccessRecorder
   readonly identities: Identities
   /** Those in force. */

@@ -1,6 +1,7 @@
 /** Figures of logins: what has become of them, and how those that there are stand when somebody scrapes. */
 import { sharedOwner } from '../../access/owner/credential-owner.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { isExchanged } from '../../registry/oauth/oauth-settings.ts'
 import type { LoginFigures, loginAttempts, renewalOutcomes } from '../../telemetry/metrics.ts'
 import type { Account } from './account.ts'
 import { entryNames, type LoginVault } from './stored.ts'
@@ -90,7 +91,8 @@ export function loginFigures(
     else others.push(account)
   }
   return definitions.flatMap(({ name: server, oauth }) => {
-    if (oauth === undefined) return []
+    // Where a token is given for something else nobody logs in.
+    if (oauth === undefined || isExchanged(oauth)) return []
     const shared = oauth.account === 'shared' ? sharedAccount(server) : null
     const known = shared === null ? (ofUsers.get(server) ?? []) : [shared]
     const stored = shared === null ? counts.storedOfUsers(server) : shared.login === null ? 0 : 1

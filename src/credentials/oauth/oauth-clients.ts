@@ -2,38 +2,26 @@
  * The gateway as an OAuth client of its servers: the one door of this room. It has an account for each owner at each
  * server, gives their tokens to connections, and begins and ends logins.
  */
-import { createHash } from 'node:crypto'
+
+import type { CallerTokenPlace } from '../../access/owner/caller-token.ts'
 import { sharedOwner } from '../../access/owner/credential-owner.ts'
 import { GatewayError } from '../../errors.ts'
-import { isLoopbackHost } from '../../net/host.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
+import { isExchanged } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { LoginFigures } from '../../telemetry/metrics.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
-import { Account, type LoginState } from './account.ts'
-import { type BearerChallenge, bearerChallenge } from './challenge.ts'
-import { authorityOf, discover } from './discovery.ts'
+import { Account } from './account.ts'
+import { Authorities, settingsOf } from './authorities.ts'
+import type { ExchangedAccount } from './exchange/exchanged-account.ts'
+import { Exchanges } from './exchange/exchanges.ts'
 import { LoginCounts, loginFigures } from './login-figures.ts'
-import { type BegunLogin, Logins, loginOf, type OpenedAuthority, originOf, wantedScopes } from './logins.ts'
-import {
-  type ClientMemory,
-  type ClientPlaces,
-  clientDocument,
-  clientFor,
-  clientOfLogin,
-} from './registration.ts'
-import {
-  type Confirm,
-  clientIn,
-  entryNames,
-  type LoginVault,
-  type PendingLogin,
-  type StoredLogin,
-} from './stored.ts'
-import { outage, TokenEndpoint, TokenRefused } from './token-endpoint.ts'
+import type { LoginView } from './login-view.ts'
+import { type BegunLogin, Logins, type OpenedAuthority, originOf } from './logins.ts'
+import type { clientDocument } from './registration.ts'
+import { type Confirm, entryNames, type LoginVault } from './stored.ts'
 
 export interface OAuthParts {
   readonly vault: LoginVault
@@ -52,23 +40,13 @@ export interface OAuthParts {
   loggedIn(account: Account): void
   /** A login is gone. */
   loggedOut(account: Account): void
-}
-
-/** How a login stands, for people. */
-export interface LoginView {
-  readonly account: OAuthSettings['account']
-  readonly state: LoginState
-  /** Where a person logs in; null where nobody has to. */
-  readonly url: string | null
-  readonly issuer: string | null
-  readonly scopes: string[]
-  /** When the token came and when it ends, in ISO 8601; null where that is not known. */
-  readonly since: string | null
-  readonly expiresAt: string | null
+  /** Somebody has come with another token than before: what waited for that may go on. */
+  credentialsChanged(server: string, owner: string): void
+  /** The tokens that callers have come in with. */
+  readonly callers: CallerTokenPlace
 }
 
 const accountsMax = 20_000
-const callbackIdLength = 22
 
 export class OAuthClients {
   readonly #parts: OAuthParts
@@ -76,19 +54,27 @@ export class OAuthClients {
   readonly #accounts = new Map<string, Account>()
   readonly #unsubscribe: () => void
   readonly #counts: LoginCounts
+  readonly #authorities: Authorities
+  readonly #exchanges: Exchanges
   readonly logins: Logins
 
   constructor(parts: OAuthParts) {
     this.#parts = parts
     const { vault, confirm, log } = parts
     this.#counts = new LoginCounts(vault, (name) => parts.definition(name) !== undefined)
+    this.#authorities = new Authorities(parts)
+    this.#exchanges = new Exchanges({
+      ...{ log, callers: parts.callers, authorities: this.#authorities },
+      definition: (name) => parts.definition(name),
+      changed: (server, owner) => parts.credentialsChanged(server, owner),
+    })
     this.logins = new Logins({
       ...{ vault, confirm, log, counts: this.#counts },
       nowMs: parts.sharers.nowMs,
       open: (account) => this.#open(account),
-      reopen: (account, pending) => this.#reopen(account, pending),
+      reopen: ({ definition }, pending) => this.#authorities.reopened(definition, pending),
       account: (owner, server) => this.account(owner, server),
-      redirectUrl: (definition) => this.redirectUrl(definition),
+      redirectUrl: (definition) => this.#authorities.redirectUrl(definition),
     })
     this.#unsubscribe = parts.vault.onChange((owner, server, name) => {
       if (name !== entryNames.login) return
@@ -115,8 +101,8 @@ export class OAuthClients {
     const account = new Account(
       {
         ...{ vault, confirm, log, sharers, counts: this.#counts },
-        endpointOf: (now, login) => this.#endpointOf(now, login),
-        obtain: (now, challenge, scopes) => this.#obtain(now, challenge, scopes),
+        endpointOf: (now, login) => this.#authorities.endpointOf(now, login),
+        obtain: (now, challenge, scopes) => this.#authorities.obtained(now, challenge, scopes),
         remedy: (now) => this.#remedy(now),
         loggedIn: (account) => this.#parts.loggedIn(account),
         loggedOut: (account) => this.#parts.loggedOut(account),
@@ -139,7 +125,7 @@ export class OAuthClients {
       registered.url === definition.url &&
       Bun.deepEquals(registered.oauth, definition.oauth)
     if (!isIt || registered === undefined) return noTokens
-    const account = this.accountFor(registered, owner)
+    const account = this.#tokensFor(registered, owner)
     // A connection may outlive its definition: a login for another place is none of its business.
     const isStill = (): boolean => {
       const { definition: now } = account
@@ -157,10 +143,16 @@ export class OAuthClients {
     }
   }
 
+  #tokensFor(definition: ServerDefinition, owner: string): Account | ExchangedAccount {
+    return isExchanged(settingsOf(definition))
+      ? this.#exchanges.accountFor(definition, owner)
+      : this.accountFor(definition, owner)
+  }
+
   /** The same for a server that is registered now, and wants logins; null for any other. */
   account(owner: string, server: string): Account | null {
     const definition = this.#parts.definition(server)
-    if (definition?.oauth === undefined) return null
+    if (definition?.oauth === undefined || isExchanged(definition.oauth)) return null
     return this.accountFor(definition, owner)
   }
 
@@ -168,6 +160,7 @@ export class OAuthClients {
   view(definition: ServerDefinition, owner: string): LoginView | null {
     const { oauth } = definition
     if (oauth === undefined) return null
+    if (isExchanged(oauth)) return this.#exchanges.view(definition, oauth, owner)
     const { state, login } = this.accountFor(definition, owner)
     const expiresAtMs = login?.expiresAtMs ?? null
     return {
@@ -219,7 +212,7 @@ export class OAuthClients {
     const account = this.account(owner, server)
     const login = (await account?.forget()) ?? null
     if (account === null || login === null) return false
-    const endpoint = await this.#endpointOf(account.definition, login).catch(() => null)
+    const endpoint = await this.#authorities.endpointOf(account.definition, login).catch(() => null)
     await endpoint?.revoke(login.refreshToken ?? login.accessToken)
     this.#parts.log.info({ mcp: server, owner }, 'logged out at a server')
     return true
@@ -230,128 +223,36 @@ export class OAuthClients {
     return `${this.#parts.base()}/connect/${encodeURIComponent(name)}`
   }
 
-  /** Where authorization servers send people back to: another place for each server, so that none can be mixed up. */
-  redirectUrl(definition: ServerDefinition): string {
-    return `${this.#parts.base()}/oauth/callback/${callbackId(definition)}`
-  }
-
-  /** The metadata document at `/oauth/clients/ID`; null for what is none. */
-  document(id: string): ReturnType<typeof clientDocument> | null {
-    const found = this.#parts.definitions().find((definition) => {
-      return definition.oauth !== undefined && callbackId(definition) === id
-    })
-    const url = found === undefined ? null : this.#places(found).documentUrl
-    return found === undefined || url === null ? null : clientDocument(url, this.redirectUrl(found))
-  }
-
   #requireShared(name: string): Account {
     const account = this.sharedAccount(name)
     if (account !== null) return account
-    const isOfUsers = this.#parts.definition(name)?.oauth !== undefined
+    const oauth = this.#parts.definition(name)?.oauth
+    if (oauth !== undefined && isExchanged(oauth))
+      throw new GatewayError(
+        'BAD_REQUEST',
+        `${name} takes a token in exchange (oauth.grant ${oauth.grant}), so nobody logs in there.`,
+      )
     throw new GatewayError(
       'BAD_REQUEST',
-      isOfUsers
+      oauth !== undefined
         ? `At ${name} each user logs in on their own, at ${this.connectUrl(name)}.`
         : `${name} has no oauth in its definition, so nobody logs in there.`,
     )
   }
 
-  #places(definition: ServerDefinition): ClientPlaces {
-    const base = this.#parts.base()
-    const { protocol, hostname } = new URL(base)
-    const isPublic = protocol === 'https:' && !isLoopbackHost(hostname)
-    return {
-      redirectUrl: this.redirectUrl(definition),
-      documentUrl: isPublic ? `${base}/oauth/clients/${callbackId(definition)}` : null,
-    }
+  /** The metadata document at `/oauth/clients/ID`; null for what is none. */
+  document(id: string): ReturnType<typeof clientDocument> | null {
+    return this.#authorities.document(id)
   }
 
   async #open(account: Account): Promise<OpenedAuthority> {
     const { definition } = account
     if (account.clientRefused) {
       account.clientRefused = false
-      this.#parts.vault.delete(sharedOwner, definition.name, entryNames.client)
+      this.#authorities.forgetClient(definition)
     }
-    return await this.#opened(definition, account.challenge ?? (await this.#challengeOf(definition)))
-  }
-
-  async #opened(definition: ServerDefinition, challenge: BearerChallenge | null): Promise<OpenedAuthority> {
-    const { ask } = this.#parts
-    const settings = settingsOf(definition)
-    const authority = await discover(ask, definition.url, settings, challenge)
-    const memory = this.#memoryOf(definition.name)
-    const client = await clientFor(authority, settings, this.#places(definition), memory, ask)
-    return { authority, clientId: client.id, endpoint: new TokenEndpoint(authority, client, ask) }
-  }
-
-  async #reopen({ definition }: Account, pending: PendingLogin): Promise<OpenedAuthority> {
-    const { ask } = this.#parts
-    const settings = settingsOf(definition)
-    const authority = await authorityOf(ask, definition.url, settings, pending)
-    const { clientId } = pending
-    const client = clientOfLogin(clientId, authority.metadata, settings, this.#memoryOf(definition.name))
-    if (client === null)
-      throw new GatewayError('SIGN_IN_FAILED', 'The gateway is another client there by now. Begin again.')
-    return { authority, clientId, endpoint: new TokenEndpoint(authority, client, ask) }
-  }
-
-  async #endpointOf(definition: ServerDefinition, login: StoredLogin): Promise<TokenEndpoint | null> {
-    const { ask } = this.#parts
-    const settings = settingsOf(definition)
-    const authority = await authorityOf(ask, definition.url, settings, login)
-    const client = clientOfLogin(
-      login.clientId,
-      authority.metadata,
-      settings,
-      this.#memoryOf(definition.name),
-    )
-    return client === null ? null : new TokenEndpoint(authority, client, ask)
-  }
-
-  /** A token for the client itself. */
-  async #obtain(
-    definition: ServerDefinition,
-    challenge: BearerChallenge | null,
-    scopesBefore: readonly string[],
-  ): Promise<StoredLogin> {
-    const { authority, clientId, endpoint } = await this.#opened(definition, challenge)
-    const scopes = wantedScopes({ definition, challenge, scopesBefore }, authority, false)
-    try {
-      const given = await endpoint.withOwnCredentials(scopes)
-      return loginOf(originOf(definition), authority, clientId, scopes, given, this.#parts.sharers.nowMs())
-    } catch (thrown) {
-      if (!(thrown instanceof TokenRefused)) throw outage(authority.issuer, thrown)
-      throw new GatewayError(
-        'UPSTREAM_UNAUTHORIZED',
-        `${authority.issuer} gives the gateway no token for ${definition.name} (${thrown.code}): check oauth.client and oauth.scopes of the server.`,
-      )
-    }
-  }
-
-  /** What the server says to somebody without a token; null where it says nothing of one. */
-  async #challengeOf({ url }: ServerDefinition): Promise<BearerChallenge | null> {
-    const headers = { accept: 'text/event-stream' }
-    const answer = await this.#parts.ask({ url, learnedFrom: null, headers }).catch(() => null)
-    return answer?.status === 401 ? bearerChallenge(answer.challenge) : null
-  }
-
-  #memoryOf(server: string): ClientMemory {
-    const { vault } = this.#parts
-    return {
-      read: () => {
-        const entry = vault.read(sharedOwner, server, entryNames.client)
-        return entry === null ? null : clientIn(entry.value)
-      },
-      write: (client) =>
-        void vault.write(
-          sharedOwner,
-          server,
-          entryNames.client,
-          JSON.stringify(client),
-          undefined,
-          client.issuer,
-        ),
-    }
+    const challenge = account.challenge ?? (await this.#authorities.challengeOf(definition))
+    return await this.#authorities.opened(definition, challenge)
   }
 
   #remedy({ name, oauth }: ServerDefinition): { readonly text: string; readonly url: string } {
@@ -381,15 +282,6 @@ const noTokens: TokenSource = {
       'It wants a login, which takes a server that is registered: register it, then log in.',
     )
   },
-}
-
-function settingsOf({ name, oauth }: ServerDefinition): OAuthSettings {
-  if (oauth === undefined) throw new GatewayError('INTERNAL', `${name} has no oauth.`)
-  return oauth
-}
-
-function callbackId({ name }: ServerDefinition): string {
-  return createHash('sha256').update(`callback ${name}`).digest('base64url').slice(0, callbackIdLength)
 }
 
 function keyOf(owner: string, server: string): string {

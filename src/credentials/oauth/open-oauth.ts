@@ -1,16 +1,20 @@
 /** Opens the room of OAuth towards servers where a definition has `oauth`. Nothing is loaded for nothing. */
+
+import type { CallerTokenPlace } from '../../access/owner/caller-token.ts'
 import { ownerOf, sharedOwner } from '../../access/owner/credential-owner.ts'
 import type { Config } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { isExchanged, takesCallersToken } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { LoginFigures } from '../../telemetry/metrics.ts'
 import type { ServerState } from '../../upstream/server/directory.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import type { ListenAddress, UrlPolicy } from '../../upstream/transports/http/client/url-guard.ts'
-import type { LoginView, OAuthClients } from './oauth-clients.ts'
+import type { LoginView } from './login-view.ts'
+import type { OAuthClients } from './oauth-clients.ts'
 import type { Confirm, LoginVault } from './stored.ts'
 
 export interface OAuthOpenerParts {
@@ -50,6 +54,8 @@ export class OAuthOpener {
   readonly #parts: OAuthOpenerParts
   #loading: Promise<OAuthClients> | null = null
   #clients: OAuthClients | null = null
+  /** The tokens of callers, for servers that take them in exchange. */
+  readonly callers: CallerTokenPlace = { wanted: false, tokens: null, renewed: () => {} }
 
   constructor(parts: OAuthOpenerParts) {
     this.#parts = parts
@@ -85,14 +91,23 @@ export class OAuthOpener {
     return this.#clients?.figures() ?? []
   }
 
+  /** A server is there with this definition: callers come with what it takes from their first request on. */
+  expect({ oauth }: ServerDefinition): void {
+    if (oauth !== undefined && takesCallersToken(oauth)) this.callers.wanted = true
+  }
+
   /** What the pages of logins use of this room. */
   door<A, S>(access: A, signIn: S) {
     const { servers } = this.#parts
-    const wantsLogin = (name: string): boolean => servers().get(name)?.definition.oauth !== undefined
+    const takesLogins = ({ oauth }: ServerDefinition): boolean => oauth !== undefined && !isExchanged(oauth)
+    const wantsLogin = (name: string): boolean => {
+      const server = servers().get(name)
+      return server !== undefined && takesLogins(server.definition)
+    }
     const wantsLogins = (): boolean =>
       servers()
         .list()
-        .some(({ definition }) => definition.oauth !== undefined)
+        .some(({ definition }) => takesLogins(definition))
     return { access, load: () => this.load(), wantsLogin, wantsLogins, signIn, ownerOf }
   }
 
@@ -127,6 +142,8 @@ export class OAuthOpener {
           .map(({ definition }) => definition),
       loggedIn: ({ owner, server }) => this.#loggedIn(owner, server),
       loggedOut: ({ owner, server }) => servers().credentialsChanged(server, owner, true),
+      credentialsChanged: (server, owner) => servers().credentialsChanged(server, owner, false),
+      callers: this.callers,
     })
     return this.#clients
   }

@@ -8,7 +8,7 @@ import * as oauth from 'oauth4webapi'
 import { GatewayError } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
 import { isObject } from '../../protocol/json.ts'
-import type { ClientMethod, OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
+import { type ClientMethod, isExchanged, type OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { Authority } from './discovery.ts'
 import type { StoredClient } from './stored.ts'
@@ -67,6 +67,7 @@ export async function clientFor(
 ): Promise<KnownClient> {
   const { metadata, issuer } = authority
   if (settings.client !== null) return registeredClient(settings.client, metadata)
+  if (isExchanged(settings)) return noClient
   const { documentUrl, redirectUrl } = places
   if (metadata['client_id_metadata_document_supported'] === true && documentUrl !== null)
     return { id: documentUrl, auth: oauth.None(), isOwn: false }
@@ -77,6 +78,9 @@ export async function clientFor(
   memory.write(made)
   return { id: made.id, auth: authOf(made.method, made.secret ?? ''), isOwn: true }
 }
+
+/** An assertion says who it is for by itself (RFC 7521, 4.1): nothing is said of a client. */
+const noClient: KnownClient = { id: 'none', auth: () => {}, isOwn: false }
 
 /** The client of a login that is there: no other can refresh it. Null where it is not known any more. */
 export function clientOfLogin(
@@ -95,7 +99,8 @@ export function clientOfLogin(
   return clientId.startsWith('https://') ? { id: clientId, auth: oauth.None(), isOwn: false } : null
 }
 
-function registeredClient(
+/** The client of a definition, as an authorization server with this metadata takes it. */
+export function registeredClient(
   { id, secret, key, method }: NonNullable<OAuthSettings['client']>,
   metadata: oauth.AuthorizationServer,
 ): KnownClient {

@@ -41,6 +41,13 @@ export class TokenRefused extends Error {
 }
 
 const tokenForm = /^[\x21-\x7e]{1,16384}$/
+const tokenTypes = 'urn:ietf:params:oauth:token-type:'
+/** As what an access token comes; many an authorization server does not say it. */
+const usableTypes: ReadonlySet<unknown> = new Set([
+  undefined,
+  `${tokenTypes}access_token`,
+  `${tokenTypes}jwt`,
+])
 const lifetimeSMax = 10 * 365 * 86_400
 
 export class TokenEndpoint {
@@ -113,6 +120,60 @@ export class TokenEndpoint {
       this.#options,
     )
     return await this.#given(oauth.processClientCredentialsResponse(metadata, client, response))
+  }
+
+  /**
+   * What is given for a token of somebody (RFC 8693, 2). Rejects with TokenRefused, also for something else than what
+   * was asked for.
+   */
+  async exchanged(
+    { token, type }: { readonly token: string; readonly type: string },
+    wanted: { readonly type: string; readonly audience: string | null; readonly scopes: readonly string[] },
+  ): Promise<GivenTokens> {
+    const { audience, scopes } = wanted
+    const parameters = {
+      subject_token: token,
+      subject_token_type: `${tokenTypes}${type}`,
+      requested_token_type: `${tokenTypes}${wanted.type}`,
+      ...(audience === null ? {} : { audience }),
+      ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+    }
+    return await this.#generic('token-exchange', parameters, wanted.type)
+  }
+
+  /** For an assertion that stands for somebody (RFC 7523, 2.1). */
+  async withAssertion(
+    assertion: string,
+    scopes: readonly string[],
+    more: Readonly<Record<string, string>>,
+  ): Promise<GivenTokens> {
+    const scope = scopes.length === 0 ? {} : { scope: scopes.join(' ') }
+    return await this.#generic('jwt-bearer', { assertion, ...scope, ...more }, 'access_token')
+  }
+
+  async #generic(grant: string, parameters: Record<string, string>, type: string): Promise<GivenTokens> {
+    const { metadata } = this.#authority
+    const client = this.#clientMetadata
+    const response = await oauth.genericTokenEndpointRequest(
+      metadata,
+      client,
+      this.#client.auth,
+      `urn:ietf:params:oauth:grant-type:${grant}`,
+      { ...parameters, ...this.#resource },
+      this.#options,
+    )
+    // What is no access token says so, and nothing else may.
+    const answer = oauth.processGenericTokenEndpointResponse(metadata, client, response, {
+      recognizedTokenTypes: { n_a: () => {} },
+    })
+    const given = await this.#given(answer)
+    const { issued_token_type: issued, token_type: scheme } = await answer
+    const isIt =
+      type === 'access_token'
+        ? scheme === 'bearer' && usableTypes.has(issued)
+        : issued === `${tokenTypes}${type}`
+    if (!isIt) throw new TokenRefused('another kind of token')
+    return given
   }
 
   async beginAtDevice(scopes: readonly string[]): Promise<DeviceStart> {

@@ -10,6 +10,9 @@ import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { StoredLogin } from './stored.ts'
 import type { GivenTokens } from './token-endpoint.ts'
 
+/** When a token came, and when it ends. */
+type TokenTimes = Pick<StoredLogin, 'obtainedAtMs' | 'expiresAtMs'>
+
 /** Renewed when this part of the life of a token is over, and up to a tenth earlier. */
 const renewAt = 0.8
 const renewJitter = 0.1
@@ -28,13 +31,13 @@ export function nextLogin(before: StoredLogin, given: GivenTokens, nowMs: number
 }
 
 /** When a token is to be renewed; jitter keeps those apart that came together. */
-export function renewalOf({ obtainedAtMs, expiresAtMs }: StoredLogin): number {
+export function renewalOf({ obtainedAtMs, expiresAtMs }: TokenTimes): number {
   if (expiresAtMs === null) return Number.POSITIVE_INFINITY
   return obtainedAtMs + (expiresAtMs - obtainedAtMs) * (renewAt - Math.random() * renewJitter)
 }
 
 /** Whether a token is not to be sent any more. */
-export function hasEnded({ obtainedAtMs, expiresAtMs }: StoredLogin, nowMs: number): boolean {
+export function hasEnded({ obtainedAtMs, expiresAtMs }: TokenTimes, nowMs: number): boolean {
   if (expiresAtMs === null) return false
   return nowMs >= expiresAtMs - Math.min(endMarginMs, (expiresAtMs - obtainedAtMs) / 10)
 }

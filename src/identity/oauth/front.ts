@@ -9,6 +9,7 @@ import { ChallengeError, GatewayError, internalError, reasonOf } from '../../err
 import type { Log } from '../../telemetry/log.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { Identity, Place } from '../identity.ts'
+import type { CallerTokens } from './caller-tokens.ts'
 import { Issuer } from './issuer.ts'
 import { type Audience, everyServer, type ResourceMetadata, Resources } from './resources.ts'
 import { TokenCache } from './token-cache.ts'
@@ -21,6 +22,8 @@ export interface OAuthParts {
   readonly ask: Ask
   readonly log: Log
   principalOf(user: Omit<Person, 'id'>): Principal
+  /** Where tokens are kept that servers take in exchange; absent where none is. */
+  readonly callers?: { readonly wanted: boolean; readonly tokens: CallerTokens }
   /** Monotonic; `performance.now` when absent. */
   readonly nowMs?: () => number
 }
@@ -68,8 +71,12 @@ export class OAuthFront implements Identity {
     mayAsk: () => GatewayError | null,
   ): Principal | GatewayError | Promise<Principal | GatewayError> {
     const known = this.#cache.get(digest, Date.now())
-    if (known !== undefined) return this.#at(place, known)
-    return this.#look(token, digest, mayAsk).then((found) => this.#at(place, found))
+    if (known !== undefined) return this.#at(place, known, token)
+    return this.#look(token, digest, mayAsk).then((found) => this.#at(place, found, token))
+  }
+
+  get keepsTokens(): boolean {
+    return this.#parts.callers?.wanted === true
   }
 
   askForToken({ path }: Place): GatewayError {
@@ -90,13 +97,18 @@ export class OAuthFront implements Identity {
     return this.resources.metadataAt(path)
   }
 
-  #at(place: Place, found: Known | Refused | GatewayError): Principal | GatewayError {
+  #at(place: Place, found: Known | Refused | GatewayError, token: string): Principal | GatewayError {
     if (found instanceof GatewayError) return found
-    if ('refused' in found) return this.#refusal(place, found.refused)
-    const { everywhere, places } = found.audience
-    return everywhere || places.has(placeOf(place))
-      ? found.principal
-      : this.#refusal(place, 'is not for this URL')
+    const { callers } = this.#parts
+    if ('refused' in found) {
+      if (callers?.wanted) callers.tokens.refused(token)
+      return this.#refusal(place, found.refused)
+    }
+    const { principal, audience } = found
+    if (!audience.everywhere && !audience.places.has(placeOf(place)))
+      return this.#refusal(place, 'is not for this URL')
+    if (callers?.wanted) callers.tokens.came(token, principal, found.issuer.settings.issuer, audience)
+    return principal
   }
 
   #refusal({ path }: Place, why: string): GatewayError {

@@ -5,6 +5,18 @@ export const clientMethods = ['client_secret_basic', 'client_secret_post', 'priv
 
 export type ClientMethod = (typeof clientMethods)[number]
 
+/** How tokens are got. */
+export const grants = [
+  'authorization_code',
+  'client_credentials',
+  'device',
+  'token_exchange',
+  'jwt_bearer',
+] as const
+
+/** What is given in exchange, by the names of RFC 8693, 3. */
+export const assertionTypes = ['access_token', 'id_token', 'jwt'] as const
+
 /** A client that was registered beforehand. */
 export interface OAuthClientSettings {
   readonly id: string
@@ -16,10 +28,16 @@ export interface OAuthClientSettings {
   readonly method: ClientMethod | null
 }
 
+/** Where a company says of its people who they are, and as which client the gateway asks it for that. */
+export interface IdentityProviderSettings {
+  readonly issuer: string
+  readonly client: OAuthClientSettings
+}
+
 export interface OAuthSettings {
   /** `shared`: one login for everybody. `user`: each user has their own. */
   readonly account: 'shared' | 'user'
-  readonly grant: 'authorization_code' | 'client_credentials' | 'device'
+  readonly grant: (typeof grants)[number]
   /** The authorization server, whatever the server names; null for the one that it names. */
   readonly issuer: string | null
   /** Null for a client that the gateway makes itself known as. */
@@ -30,4 +48,56 @@ export interface OAuthSettings {
   readonly resource: string
   /** `assumed` where an authorization server takes S256 and does not say so. */
   readonly pkce: 'advertised' | 'assumed'
+  /** What stands for the account that all share, with the grants that take something in exchange; empty for none. */
+  readonly assertion: string
+  /** What the assertion, or the token of a caller, is; null for what it usually is. */
+  readonly assertionType: (typeof assertionTypes)[number] | null
+  /** For whom a token is asked, as the authorization server calls it; null for nobody but the resource. */
+  readonly audience: string | null
+  /** Null where the assertion is shown to `issuer` itself. */
+  readonly identityProvider: IdentityProviderSettings | null
+}
+
+/** Whether tokens come of something that is given for them, so that nobody logs in. */
+export function isExchanged({ grant }: Pick<OAuthSettings, 'grant'>): boolean {
+  return grant === 'token_exchange' || grant === 'jwt_bearer'
+}
+
+/** Whether it is the token of each caller that is given. */
+export function takesCallersToken({ grant, account }: Pick<OAuthSettings, 'grant' | 'account'>): boolean {
+  return account === 'user' && isExchanged({ grant })
+}
+
+/** The secrets in it, by their places; those that are not there are left out. */
+export function oauthSecretsOf({ client, assertion, identityProvider }: OAuthSettings): [string, string][] {
+  const places: [string, string][] = [
+    ['oauth.client.secret', client?.secret ?? ''],
+    ['oauth.client.key', client?.key ?? ''],
+    ['oauth.assertion', assertion],
+    ['oauth.identityProvider.client.secret', identityProvider?.client.secret ?? ''],
+    ['oauth.identityProvider.client.key', identityProvider?.client.key ?? ''],
+  ]
+  return places.filter(([, text]) => text !== '')
+}
+
+/** With what `at` makes of the text at each of these places. */
+export function withOAuthSecrets(
+  settings: OAuthSettings,
+  at: (place: string, text: string) => string,
+): OAuthSettings {
+  const { client, assertion, identityProvider: provider } = settings
+  const changed = (place: string, known: OAuthClientSettings): OAuthClientSettings => ({
+    ...known,
+    secret: at(`${place}.secret`, known.secret),
+    key: at(`${place}.key`, known.key),
+  })
+  return {
+    ...settings,
+    client: client === null ? null : changed('oauth.client', client),
+    assertion: at('oauth.assertion', assertion),
+    identityProvider:
+      provider === null
+        ? null
+        : { ...provider, client: changed('oauth.identityProvider.client', provider.client) },
+  }
 }

@@ -6,6 +6,7 @@
  * their places stands beside them (`written`), and is what is stored and shown.
  */
 import type { ServerDefinition } from '../definition.ts'
+import { oauthSecretsOf, withOAuthSecrets } from '../oauth/oauth-settings.ts'
 
 export interface Reference {
   readonly kind: 'file' | 'exec'
@@ -76,7 +77,6 @@ export function maskedAround(
 /** Where a definition may hold references, by name of the place, with the texts that stand there. */
 export function placesOf(definition: ServerDefinition): [place: string, text: string][] {
   const { env, headers, args, authTokens, url, tls, oauth } = definition
-  const { secret = '', key = '' } = oauth?.client ?? {}
   return [
     ...Object.entries(env).map(([name, text]): [string, string] => [`env.${name}`, text]),
     ...Object.entries(headers).map(([name, text]): [string, string] => [`headers.${name}`, text]),
@@ -84,9 +84,7 @@ export function placesOf(definition: ServerDefinition): [place: string, text: st
     ...authTokens.map((text, at): [string, string] => [`authTokens[${at}]`, text]),
     ['url', url],
     ...Object.entries(tls ?? {}).map(([name, text]): [string, string] => [`tls.${name}`, text]),
-    ...Object.entries({ secret, key }).flatMap(([name, text]): [string, string][] =>
-      text === '' ? [] : [[`oauth.client.${name}`, text]],
-    ),
+    ...(oauth === undefined ? [] : oauthSecretsOf(oauth)),
   ]
 }
 
@@ -96,7 +94,6 @@ export function withTexts(
   texts: Readonly<Record<string, string>>,
 ): ServerDefinition {
   const { tls, oauth } = definition
-  const client = oauth?.client ?? null
   const at = (place: string, text: string): string =>
     Object.hasOwn(texts, place) ? (texts[place] ?? text) : text
   const map = (field: string, values: Readonly<Record<string, string>>) =>
@@ -113,18 +110,7 @@ export function withTexts(
     ...(tls === undefined
       ? {}
       : { tls: { ca: at('tls.ca', tls.ca), cert: at('tls.cert', tls.cert), key: at('tls.key', tls.key) } }),
-    ...(oauth === undefined || client === null
-      ? {}
-      : {
-          oauth: {
-            ...oauth,
-            client: {
-              ...client,
-              secret: at('oauth.client.secret', client.secret),
-              key: at('oauth.client.key', client.key),
-            },
-          },
-        }),
+    ...(oauth === undefined ? {} : { oauth: withOAuthSecrets(oauth, at) }),
   }
 }
 

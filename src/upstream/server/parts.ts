@@ -86,7 +86,7 @@ export interface ServerParts extends ServerSettings {
   /** A definition with what is stored of this user in it. Throws CREDENTIAL_MISSING or SECRETS_LOCKED. */
   filled(definition: ServerDefinition, owner: CredentialOwner): ServerDefinition
   /** A server that each user has of their own is there. */
-  ownersExpected(): void
+  ownersExpected(definition: ServerDefinition): void
   /** What one user has of a server is connected, or another than before. */
   ownerChanged(server: { readonly name: string }, owner: CredentialOwner, what: OwnerChange): void
   /** Puts this definition in the place of the server's own; false when the server is not registered any more. */

@@ -9,6 +9,7 @@ import type { CredentialOwner } from '../../access/owner/credential-owner.ts'
 import { pinAs } from '../../access/pins.ts'
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { takesCallersToken } from '../../registry/oauth/oauth-settings.ts'
 import type { Log, LogFields } from '../../telemetry/log.ts'
 import { OwnedCallCounters } from './counters.ts'
 import type { ServerOrigin, ServerState, ServerStatus } from './directory.ts'
@@ -39,9 +40,9 @@ export class PerOwnerServer extends Server {
     parts: ServerParts,
     standing: ServerStanding,
   ) {
-    super(definition, origin, parts, { ...standing, ofUser: nobodys(definition.name) })
+    super(definition, origin, parts, { ...standing, ofUser: nobodys(definition) })
     this.#parts = parts
-    parts.ownersExpected()
+    parts.ownersExpected(definition)
   }
 
   override as(owner: CredentialOwner | null): Server {
@@ -217,10 +218,12 @@ export class PerOwnerServer extends Server {
 }
 
 /** What stands under the name, for whoever is nobody in particular. */
-function nobodys(name: string): NonNullable<ServerStanding['ofUser']> {
+function nobodys({ name, oauth }: ServerDefinition): NonNullable<ServerStanding['ofUser']> {
   const held = new GatewayError(
     'CREDENTIAL_MISSING',
-    `Each user has credentials of their own for ${name}, and a token of the configuration, or none, is nobody in particular: come with a key, or sign in.`,
+    oauth !== undefined && takesCallersToken(oauth)
+      ? `${name} is called as whoever comes with an access token of ${oauth.identityProvider?.issuer ?? oauth.issuer}, and a token of the configuration, or none, is nobody in particular: come with one.`
+      : `Each user has credentials of their own for ${name}, and a token of the configuration, or none, is nobody in particular: come with a key, or sign in.`,
   )
   return { owner: null, held, counters: null }
 }

@@ -47,6 +47,8 @@ function setUp(options: TokenIssuerOptions = {}, serverOptions: ProtectedOptions
     definitions: () => [definition],
     loggedIn: () => {},
     loggedOut: () => {},
+    credentialsChanged: () => {},
+    callers: { wanted: false, tokens: null, renewed: () => {} },
   })
   open.defer(() => clients.close())
   const begin = async (): Promise<string> => (await clients.beginShared('docs', 'paste')).url

@@ -57,6 +57,8 @@ function processOf(vault: LoginVault, definition: ServerDefinition, sharers: Sha
     definitions: () => [definition],
     loggedIn: () => {},
     loggedOut: () => {},
+    credentialsChanged: () => {},
+    callers: { wanted: false, tokens: null, renewed: () => {} },
   })
   const account = clients.accountFor(definition, 'shared')
   const client = new HttpClient({ url: definition.url, headers: {}, tokens: account, lineBytesMax: 1 << 20 })

@@ -5,6 +5,7 @@
  */
 import { rmSync } from 'node:fs'
 import type { Server } from 'bun'
+import { bearerOf, digestOfAsked } from '../../../access/tokens.ts'
 import { reasonOf } from '../../../errors.ts'
 import {
   attachContext,
@@ -39,7 +40,7 @@ export interface InternalListenerParts {
   nowMs(): number
   readonly principals: Principals
   readonly handlers: McpHandlers
-  readonly access: Pick<Access, 'version'> & Readmission
+  readonly access: Pick<Access, 'version' | 'identity'> & Readmission
   readonly recorder: AccessRecorder
   readonly log: Log
   bodyBytesMax(): number
@@ -178,6 +179,10 @@ export class InternalListener {
     const known = carried.principal && principals.of(carried.principal)
     const principal = known instanceof Promise ? await known : known
     if (principal === null) return this.#refuse('nobody here knows who asks')
+    // A server may take the caller's token in exchange: it is judged here, on nobody's word.
+    const { identity } = access
+    const token = identity?.keepsTokens ? bearerOf(request.headers.get('authorization')) : null
+    if (identity && token !== null) await identity.identify(token, digestOfAsked(token), target, () => null)
     const context: RequestContext = {
       request,
       place: 0,

@@ -1,6 +1,6 @@
 /** The registry over HTTP: `/admin/mcps` and `/admin/mcps/{name}` (CONTRACT.md, "Admin API"). */
 
-import type { LoginView } from '../../../credentials/oauth/oauth-clients.ts'
+import type { LoginView } from '../../../credentials/oauth/login-view.ts'
 import { GatewayError } from '../../../errors.ts'
 import { isObject } from '../../../protocol/json.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'

@@ -6,11 +6,13 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type CredentialOwner, ownerOf } from '../../../access/owner/credential-owner.ts'
 import type { Principal } from '../../../access/principal.ts'
-import type { LoginView, OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
+import type { LoginView } from '../../../credentials/oauth/login-view.ts'
+import type { OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
 import type { UserValues, WantedCredential } from '../../../credentials/user-values/user-values.ts'
 import { GatewayError, serverUnknownError } from '../../../errors.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
-import { isOfEachUser } from '../../../registry/secrets/user-values.ts'
+import { isExchanged } from '../../../registry/oauth/oauth-settings.ts'
+import { userNamesOf } from '../../../registry/secrets/user-values.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import { readBodyText } from '../../body.ts'
 import type { RequestContext } from '../../context.ts'
@@ -110,7 +112,7 @@ export async function logOutMine(
 }
 
 function wantsLogin({ oauth }: ServerDefinition): boolean {
-  return oauth?.account === 'user'
+  return oauth?.account === 'user' && !isExchanged(oauth)
 }
 
 function loginOf(
@@ -164,7 +166,8 @@ function wantingOf({ directory, access }: MyCredentialsParts, { id, grants }: Pr
   return directory
     .list()
     .map(({ definition }) => definition)
-    .filter((definition) => isOfEachUser(definition) && access.admits(id, grants, definition.name, true))
+    .filter((definition) => wantsLogin(definition) || userNamesOf(definition).length > 0)
+    .filter(({ name }) => access.admits(id, grants, name, true))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
