@@ -48,6 +48,13 @@ beforeAll(async () => {
         args: [rawServer, '--transport', 'stdio'],
         affinity: 'none',
       },
+      {
+        name: 'ends',
+        transport: 'stdio',
+        command: process.execPath,
+        args: [rawServer, '--transport', 'stdio'],
+        onOwnerLoss: 'end',
+      },
       { name: 'both', transport: 'group', members: [{ server: 'raw' }] },
       { name: 'wide', transport: 'group', members: [{ server: 'raw' }], affinity: 'none' },
     ],
@@ -285,4 +292,28 @@ describe.skipIf(redisProgram === null)('a client of the oldest revision', () => 
     }
     expect(pids.size).toBe(1)
   })
+})
+
+// The last one: it leaves two gateways.
+describe.skipIf(redisProgram === null)('a session whose gateway is killed', () => {
+  test('goes on at another one, or is over where its server says so', async () => {
+    const ending = await RawClient.open(cluster.face('ends', 'stream'), asking)
+    const at = cluster.splitter.begunAt(ending.sessionId)
+    const owner = cluster.gateways.find(({ url }) => url === at)
+    let going = await RawClient.open(cluster.face('raw', 'stream'), asking)
+    while (cluster.splitter.begunAt(going.sessionId) !== at)
+      going = await RawClient.open(cluster.face('raw', 'stream'), asking)
+    await owner?.kill()
+    for (const id of [1, 2]) {
+      const refused = await ending.post(JSON.stringify({ jsonrpc: '2.0', id, method: 'ping' }))
+      expect([refused.status, await refused.text()]).toEqual([
+        404,
+        expect.stringContaining('SESSION_UNKNOWN'),
+      ])
+    }
+    expect((await going.call<{ pid: number }>(1, 'pid', {})).pid).toBeNumber()
+    await using again = await RawClient.open(cluster.face('ends', 'stream'), asking)
+    expect((await again.call<{ pid: number }>(1, 'pid', {})).pid).toBeNumber()
+    await going[Symbol.asyncDispose]()
+  }, 20_000)
 })

@@ -184,15 +184,22 @@ export class Forwarding implements Elsewhere {
       misplaced?.served(asked.context)
       return null
     }
-    if (asked.inbound !== null && misplaced?.passedOn(asked.context, thing.key) === true)
-      found.headers.set('connection', 'close')
-    return found
+    return this.#passedOn(asked, thing.key, found)
   }
 
   /** What only one member can serve; where that is gone, the refusal is this member's. */
   async #atOnly(owner: InstanceId, asked: Asked): Promise<Response | null> {
     if (owner === this.#self || asked.context.forwardedBy !== undefined) return null
-    return await this.#parts.search.only(owner, (peer) => this.#send(peer, asked))
+    const answer = await this.#parts.search.only(owner, (peer) => this.#send(peer, asked))
+    const { sessionId } = asked
+    return answer === null || sessionId === null ? answer : this.#passedOn(asked, sessionId, answer)
+  }
+
+  /** Has the client come by another connection the next time, where this one is at the wrong worker for good. */
+  #passedOn({ inbound, context }: Asked, owned: string, answer: Response): Response {
+    if (inbound !== null && this.#parts.misplaced?.passedOn(context, owned) === true)
+      answer.headers.set('connection', 'close')
+    return answer
   }
 
   async #send(peer: Peer, asked: Asked): Promise<Forwarded> {

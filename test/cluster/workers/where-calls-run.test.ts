@@ -117,7 +117,7 @@ test.each([
     const path = `/mcp-proxy/${name}/stream`
     const session = await RawClient.open(gateway.face(name, 'stream'), { headers })
     const post = { params: { name: 'pid', arguments: {} } }
-    const clients = Array.from({ length: 12 }, () =>
+    const clients = Array.from({ length: 8 }, () =>
       whose === 'a session'
         ? new KeepingClient(
             path,
