@@ -1,12 +1,9 @@
 /** Redis with a replica and a Sentinel: the master dies, and the directory goes on with what the replica has. */
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { RedisDirectory } from '../../src/cluster/directory/redis-directory.ts'
 import { poll } from '../support/gateway.ts'
-import { startProcess } from '../support/process.ts'
-import { freePort, redisProgram, startRedis } from '../support/redis-server.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { redisProgram } from '../support/redis-server.ts'
+import { startFailover } from '../support/sentinel.ts'
 
 /** Takes seconds: `bun run test:long:cluster`. */
 const wanted = process.env['CLUSTER_FAULTS'] === '1' && redisProgram !== null
@@ -14,30 +11,9 @@ const wanted = process.env['CLUSTER_FAULTS'] === '1' && redisProgram !== null
 test.skipIf(!wanted)(
   'the directory follows a failover, and says when it was away',
   async () => {
-    await using master = await startRedis()
-    await using replica = await startRedis(['--replicaof', '127.0.0.1', String(master.port)])
-    using files = temporaryDirectory()
-    const port = await freePort()
-    const config = join(files.path, 'sentinel.conf')
-    writeFileSync(
-      config,
-      [
-        `port ${port}`,
-        `dir ${files.path}`,
-        `sentinel monitor tools 127.0.0.1 ${master.port} 1`,
-        'sentinel down-after-milliseconds tools 500',
-        'sentinel failover-timeout tools 3000',
-      ].join('\n'),
-    )
-    await using sentinel = startProcess({ command: [redisProgram ?? '', config, '--sentinel'] })
-    await sentinel.line((line) => line.includes('+monitor'))
-    await sentinel.line((line) => line.includes('+slave'))
-    const place = {
-      url: 'redis://ignored',
-      sentinels: [`127.0.0.1:${port}`],
-      masterName: 'tools',
-      caFile: null,
-    }
+    await using failover = await startFailover()
+    const { master, replica, sentinel, masterName } = failover
+    const place = { url: 'redis://ignored', sentinels: [sentinel], masterName, caFile: null }
     const reasons: string[] = []
     const directory = new RedisDirectory(place, 'test', (r) => reasons.push(r))
     const told: boolean[] = []

@@ -12,6 +12,8 @@ export interface ReplicasOptions {
   readonly count?: number
   /** Settings under `mcp_proxy`, beside those of the cluster; they may say where the splitter is. */
   readonly settings?: Settings | ((url: string) => Settings)
+  /** A Redis of its own unless said otherwise. */
+  readonly redis?: RedisServer
   /** Settings of the cluster, beside those that it needs. */
   readonly cluster?: Readonly<Record<string, unknown>>
   readonly mcps?: readonly Readonly<Record<string, unknown>>[]
@@ -35,7 +37,7 @@ export interface RunningReplicas extends AsyncDisposable {
 /** Starts them, and resolves once all of them know each other. */
 export async function startReplicas(options: ReplicasOptions = {}): Promise<RunningReplicas> {
   const { count = 3, settings = {}, cluster = {}, mcps = [], env = {} } = options
-  const redis = await startRedis()
+  const redis = options.redis ?? (await startRedis())
   const splitter = startSplitter([])
   /** By the name that each gave itself. */
   const byInstance = new Map<string, RunningGateway>()
@@ -75,7 +77,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
     async [Symbol.asyncDispose]() {
       await splitter[Symbol.asyncDispose]()
       await Promise.all(started.map((gateway) => gateway.kill()))
-      await redis[Symbol.asyncDispose]()
+      if (options.redis === undefined) await redis[Symbol.asyncDispose]()
     },
   }
 }
