@@ -129,6 +129,8 @@ interface ViewFigures {
   readonly longestTaskMs: number
   /** How many were over 50 ms. */
   readonly longTasks: number
+  /** What the main thread of the page takes of a core. */
+  readonly mainThreadShare: Spread
   /** The median of those of the rounds. */
   readonly framesPerSecond: number
   /** What the gateway takes more of a core than unseen. */
@@ -242,12 +244,16 @@ async function coreShare<T>(
   return { share: cpuUsBetween(before, after) / ((performance.now() - startedMs) * 1_000), got }
 }
 
+interface ViewOfRound extends PageFigures {
+  readonly share: number
+  readonly mainThreadShare: number
+  readonly openingMs: number
+}
+
 interface Round {
   /** Shares of a core. */
   readonly unseen: number
-  readonly views: Readonly<
-    Record<string, PageFigures & { readonly share: number; readonly openingMs: number }>
-  >
+  readonly views: Readonly<Record<string, ViewOfRound>>
 }
 
 /** Unseen, then each view; or the other way round, so that what changes with time is nobody's. */
@@ -261,11 +267,25 @@ async function measureRound(gateway: RunningGateway, page: Page, backwards: bool
     if (step === 'unseen') unseen = (await coreShare(gateway, Bun.sleep(seconds * 1_000))).share
     else {
       const opening = await coreShare(gateway, openView(gateway, page, step))
+      const beganS = await mainThreadS(page)
       const { share, got } = await coreShare(gateway, watchPage(page, seconds * 1_000))
-      views[step] = { ...got, share, openingMs: (opening.share - share) * opening.got }
+      const mainThreadShare = ((await mainThreadS(page)) - beganS) / seconds
+      views[step] = { ...got, mainThreadShare, share, openingMs: (opening.share - share) * opening.got }
     }
   }
   return { unseen, views }
+}
+
+/** Processor time that the main thread of the page has taken for its tasks, whatever else the machine does. */
+async function mainThreadS(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page)
+  try {
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+    const { metrics } = await session.send('Performance.getMetrics')
+    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN
+  } finally {
+    await session.detach()
+  }
 }
 
 /** Resolves when everything is shown, with how long that took. */
@@ -284,6 +304,7 @@ function figuresOf(view: string, measured: readonly Round[]): ViewFigures {
   return {
     longestTaskMs: Math.max(0, ...of.flatMap(({ longTasksMs }) => longTasksMs)),
     longTasks: of.flatMap(({ longTasksMs }) => longTasksMs).length,
+    mainThreadShare: spreadOf(of.map(({ mainThreadShare }) => mainThreadShare)),
     framesPerSecond: median(of.map(({ framesPerSecondMedian }) => framesPerSecondMedian)),
     coreShareMore: spreadOf(of.map(({ more }) => more)),
     openingMs: spreadOf(of.map(({ openingMs }) => openingMs)),
