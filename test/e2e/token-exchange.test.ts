@@ -87,6 +87,15 @@ async function whoami(token: string, name: string, tool: string, way: CallerWay)
   return subjectIn(await asker.ask('tools/call', { name: tool, arguments: {} }))
 }
 
+/** What the figures say of exchanges for this server, by outcome. */
+async function renewals(name: string): Promise<Record<string, number>> {
+  const answer = await fetch(`${gateway.url}/metrics`, { headers: { authorization: 'Bearer a1' } })
+  const lines = (await answer.text()).matchAll(
+    new RegExp(`^compozy_login_renewals_total\\{server="${name}",outcome="(\\w+)"\\} (\\d+)$`, 'gm'),
+  )
+  return Object.fromEntries([...lines].map(([, outcome, count]) => [outcome, Number(count)]))
+}
+
 function subjectIn(answer: RpcMessage): string {
   const [content] = (answer.result?.['content'] ?? []) as { text: string }[]
   if (content === undefined || answer.result?.['isError'] === true) return JSON.stringify(answer)
@@ -166,30 +175,34 @@ describe('who has no token to give is told whose', () => {
 })
 
 describe('an issuer that gives nothing', () => {
-  test.each<{ why: string; answer: () => Response; says: string; asks: number }>([
+  test.each<{ why: string; answer: () => Response; says: string; asks: number; counts: string }>([
     {
       why: 'invalid_grant: the caller is told',
       answer: () => refusal('invalid_grant'),
       says: 'CREDENTIAL_MISSING',
       asks: 1,
+      counts: 'ended',
     },
     {
       why: 'invalid_target: the place to look at is told',
       answer: () => refusal('invalid_target'),
       says: 'oauth.resource and oauth.audience',
       asks: 1,
+      counts: 'refused',
     },
     {
       why: 'a client that may not',
       answer: () => refusal('unauthorized_client'),
       says: 'check oauth.client',
       asks: 1,
+      counts: 'refused',
     },
     {
       why: 'an outage is tried more than once, and may be tried again',
       answer: () => new Response('down', { status: 503 }),
       says: 'retryAfterMs',
       asks: 3,
+      counts: 'failed',
     },
     {
       why: 'a refresh token in the place of an access token',
@@ -201,6 +214,7 @@ describe('an issuer that gives nothing', () => {
         }),
       says: 'another kind of token',
       asks: 1,
+      counts: 'refused',
     },
     {
       why: 'an ID token that calls itself a bearer token',
@@ -212,12 +226,16 @@ describe('an issuer that gives nothing', () => {
         }),
       says: 'another kind of token',
       asks: 1,
+      counts: 'refused',
     },
-  ])('$why', async ({ answer, says, asks }) => {
+  ])('$why', async ({ answer, says, asks, counts }) => {
     const token = await tokenFor(`lost ${says}`, 'once', 'modern')
+    const before = await renewals('once')
     issuer.answer = answer
     const told = await whoami(token, 'once', 'whoami', 'modern')
     expect(told).toContain(says)
+    const now = await renewals('once')
+    expect(Object.keys(now).filter((outcome) => now[outcome] !== before[outcome])).toEqual([counts])
     expect(issuer.asked.filter(({ form }) => form.get('subject_token') === token)).toHaveLength(asks)
     expect(server('modern').seen.some(({ token }) => token === 'rt-1' || token === 'id-1')).toBe(false)
   })

@@ -91,18 +91,16 @@ export function loginFigures(
     else others.push(account)
   }
   return definitions.flatMap(({ name: server, oauth }) => {
+    if (oauth === undefined) return []
+    const { attempts, renewals } = counts.of(server)
+    const counted = { attempts: { ...attempts }, renewals: { ...renewals } }
     // Where a token is given for something else nobody logs in.
-    if (oauth === undefined || isExchanged(oauth)) return []
+    if (isExchanged(oauth))
+      return [{ server, account: oauth.account, stored: 0, ...statesOf([]), ...counted }]
     const shared = oauth.account === 'shared' ? sharedAccount(server) : null
     const known = shared === null ? (ofUsers.get(server) ?? []) : [shared]
     const stored = shared === null ? counts.storedOfUsers(server) : shared.login === null ? 0 : 1
-    const { attempts, renewals } = counts.of(server)
-    return [
-      {
-        ...{ server, account: oauth.account, stored, ...statesOf(known) },
-        ...{ attempts: { ...attempts }, renewals: { ...renewals } },
-      },
-    ]
+    return [{ server, account: oauth.account, stored, ...statesOf(known), ...counted }]
   })
 }
 

@@ -64,7 +64,7 @@ export class OAuthClients {
     this.#counts = new LoginCounts(vault, (name) => parts.definition(name) !== undefined)
     this.#authorities = new Authorities(parts)
     this.#exchanges = new Exchanges({
-      ...{ log, callers: parts.callers, authorities: this.#authorities },
+      ...{ log, callers: parts.callers, authorities: this.#authorities, counts: this.#counts },
       definition: (name) => parts.definition(name),
       changed: (server, owner) => parts.credentialsChanged(server, owner),
     })

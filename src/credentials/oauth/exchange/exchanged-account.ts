@@ -11,6 +11,7 @@ import type { Log } from '../../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../../upstream/transports/http/client/token-source.ts'
 import { settingsOf } from '../authorities.ts'
 import { type BearerChallenge, bearerChallenge, unionOf } from '../challenge.ts'
+import type { LoginCounts } from '../login-figures.ts'
 import { hasEnded, isFinal, renewalOf } from '../token-life.ts'
 
 /** What a token is given for. */
@@ -28,6 +29,7 @@ export interface ExchangedToken {
 
 export interface ExchangeParts {
   readonly log: Log
+  readonly counts: LoginCounts
   /** The definition of a registered server. */
   definition(name: string): ServerDefinition | undefined
   /** What there is to give for a token of this owner. Throws a GatewayError that says what is missing. */
@@ -203,22 +205,25 @@ export class ExchangedAccount implements TokenSource {
     scopes: readonly string[],
   ): Promise<ExchangedToken> {
     const { log, exchange } = this.#parts
+    const { name } = definition
     let failure: unknown = null
     for (const pauseMs of pausesMs) {
       if (pauseMs > 0) await Bun.sleep(pauseMs)
       if (!given.counts) break
       try {
-        return await exchange(definition, given, this.#challenge, scopes)
+        const token = await exchange(definition, given, this.#challenge, scopes)
+        this.#parts.counts.renewed(name, 'renewed')
+        return token
       } catch (thrown) {
         failure = thrown
         if (isFinal(thrown)) break
       }
     }
     const error = failure instanceof GatewayError ? failure : this.#ended()
-    log.warn(
-      { mcp: definition.name, owner: this.owner, reason: reasonOf(error) },
-      'a token could not be exchanged',
-    )
+    log.warn({ mcp: name, owner: this.owner, reason: reasonOf(error) }, 'a token could not be exchanged')
+    // What was given counts no more: that is its owner's affair, and no fault of what is configured.
+    const isOfOwner = error.code === 'CREDENTIAL_MISSING'
+    this.#parts.counts.renewed(name, isOfOwner ? 'ended' : isFinal(error) ? 'refused' : 'failed')
     this.#parts.failed(this)
     if (isFinal(error)) this.#refusal = { of: given.token, error, untilMs: performance.now() + refusalMs }
     throw error

@@ -14,6 +14,7 @@ import { type OAuthSettings, takesCallersToken } from '../../../registry/oauth/o
 import type { Log } from '../../../telemetry/log.ts'
 import { type Authorities, settingsOf } from '../authorities.ts'
 import type { BearerChallenge } from '../challenge.ts'
+import type { LoginCounts } from '../login-figures.ts'
 import type { LoginView } from '../login-view.ts'
 import { type OpenedAuthority, wantedScopes } from '../logins.ts'
 import { type GivenTokens, outage, TokenRefused } from '../token-endpoint.ts'
@@ -21,6 +22,7 @@ import { ExchangedAccount, type ExchangedToken, type Given } from './exchanged-a
 
 export interface ExchangesParts {
   readonly log: Log
+  readonly counts: LoginCounts
   readonly authorities: Authorities
   readonly callers: CallerTokenPlace
   /** The definition of a registered server. */
@@ -59,10 +61,10 @@ export class Exchanges {
       return known
     }
     this.#makeRoom()
-    const { log } = this.#parts
+    const { log, counts } = this.#parts
     const account = new ExchangedAccount(
       {
-        log,
+        ...{ log, counts },
         definition: (name) => this.#parts.definition(name),
         failed: (account) => this.#failed.add(account),
         givenFor: (now, whose) => this.#givenFor(now, whose),
