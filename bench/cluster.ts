@@ -43,7 +43,7 @@ const cases: readonly Case[] = [
 
 /** Threads of a new process compile what is hot, for tens of thousands of calls: no call costs that again. */
 const firstCalls = 40_000
-const firstSecondsMax = 30
+const firstSecondsMax = 10
 /** The others have had the caches of the processor meanwhile. */
 const warmUpSeconds = 0.05
 /** A quiet gateway gives memory back after some seconds. */

@@ -1,8 +1,9 @@
 /** Who reaches the port at which replicas reach each other, or writes its header elsewhere, becomes nobody by that. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
-import { type Common, writeBrought } from '../../src/cluster/forward/wire/channel/brought.ts'
+import { type Common, writeBrought, writeMessage } from '../../src/cluster/forward/wire/channel/brought.ts'
 import { frameText, readFrames } from '../../src/cluster/forward/wire/channel/frames.ts'
+import { channelTarget } from '../../src/cluster/forward/wire/channel/front-channel.ts'
 import { type Carried, digestOfBody, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
 import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
@@ -137,7 +138,7 @@ describe.skipIf(redisProgram === null)('the internal port', () => {
 /** Opens a channel as a member does; null where it is not opened. */
 function openChannel(header: string | null): Promise<WebSocket | null> {
   const headers = header === null ? {} : { 'compozy-forwarded': header }
-  const socket = new WebSocket(`${internal.replace('http', 'ws')}/channel/2`, { headers })
+  const socket = new WebSocket(`${internal.replace('http', 'ws')}${channelTarget}`, { headers })
   return new Promise((resolve) => {
     socket.onopen = () => resolve(socket)
     socket.onclose = () => resolve(null)
@@ -147,20 +148,20 @@ function openChannel(header: string | null): Promise<WebSocket | null> {
 function signedOpening(change: Partial<Carried> = {}, method = 'GET'): string {
   const seal = createSeal([clusterSecret])
   const carries = carried({ principal: null, digest: null, ...change })
-  return writeHeader(carries, { method, target: '/channel/2', sessionId: null }, (text) =>
+  return writeHeader(carries, { method, target: channelTarget, sessionId: null }, (text) =>
     seal.macs('forward', text),
   )
 }
 
-function frameHead(change: Partial<Carried & Pick<Common, 'target'>> = {}, secret = clusterSecret): string {
+/** One request, as a member writes it. */
+function message(change: Partial<Carried & Pick<Common, 'target'>> = {}, secret = clusterSecret): string {
   const all = { ...carried(), target, ...change }
   const headers = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
-  const { peer, client, base } = all
+  const { peer, client, base, requestId } = all
   const principal = all.principal as Common['principal']
+  const head = writeBrought(requestId, { principal, peer, client, base, target: all.target, headers })
   const seal = createSeal([secret])
-  return writeBrought(all, { principal, peer, client, base, target: all.target, headers }, body, (text) =>
-    seal.macs('forward', text),
-  )
+  return writeMessage(all, frameText('R', 1, 0, head, body), (text) => seal.macs('forward', text))
 }
 
 describe.skipIf(redisProgram === null)('a channel to the internal port', () => {
@@ -172,11 +173,11 @@ describe.skipIf(redisProgram === null)('a channel to the internal port', () => {
   })
   afterAll(() => socket.close())
 
-  /** The status of the answer to a request. */
-  function ask(head: string, message = body): Promise<number> {
+  /** The status of the answer to the request in it. */
+  function ask(text: string): Promise<number> {
     return new Promise((resolve) => {
       socket.onmessage = ({ data }) => resolve(readFrames(String(data))?.[0]?.value ?? 0)
-      socket.send(frameText('R', 1, 0, head, message))
+      socket.send(text)
     })
   }
 
@@ -197,31 +198,41 @@ describe.skipIf(redisProgram === null)('a channel to the internal port', () => {
   })
 
   test('serves what a member brings, once', async () => {
-    const head = frameHead()
-    expect(await ask(head)).toBe(200)
-    expect(await ask(head)).toBe(403)
+    const text = message()
+    expect(await ask(text)).toBe(200)
+    expect(await ask(text)).toBe(403)
   })
 
   test.each([
-    { why: 'that another secret has signed', head: () => frameHead({}, 'x'.repeat(32)) },
-    { why: 'for another member', head: () => frameHead({ to: 'e'.repeat(16) }) },
-    { why: 'of two minutes ago', head: () => frameHead({ atMs: Date.now() - 120_000 }) },
+    { why: 'that another secret has signed', text: () => message({}, 'x'.repeat(32)) },
+    { why: 'for another member', text: () => message({ to: 'e'.repeat(16) }) },
+    { why: 'of two minutes ago', text: () => message({ atMs: Date.now() - 120_000 }) },
     {
       why: 'of an admin',
-      head: () => frameHead({ principal: { id: 'admin:x', shown: 'admin:x', role: 'admin' as 'client' } }),
+      text: () => message({ principal: { id: 'admin:x', shown: 'admin:x', role: 'admin' as 'client' } }),
     },
-    { why: 'of nobody', head: () => frameHead({ principal: null }) },
-    { why: 'to another place', head: () => frameHead({ target: '/admin/mcps' }) },
-    { why: 'with another header under its code', head: () => frameHead().replace('json', 'text') },
-    { why: 'with another sender under its code', head: () => frameHead().replace('ffff', 'eeee') },
-    { why: 'that ends within its first line', head: () => frameHead().split('\n')[0] ?? '' },
-    { why: 'with noise', head: () => 'noise' },
-  ])('refuses a request $why', async ({ head }) => {
-    expect(await ask(head())).toBe(403)
+    { why: 'of nobody', text: () => message({ principal: null }) },
+    { why: 'to another place', text: () => message({ target: '/admin/mcps' }) },
+    { why: 'with another header under its code', text: () => message().replace('json', 'text') },
+    { why: 'of another principal under its code', text: () => message().replaceAll('ada', 'bob') },
+    { why: 'of another sender under its code', text: () => message().replace('ffff', 'eeee') },
+    { why: 'with another body under its code', text: () => message().replace('"x"', '"y"') },
+    { why: 'with another number under its code', text: () => message().replace(/ \d+\n/, ' 999\n') },
+    { why: 'without its code', text: () => message().replace(/^.{43}/, 'A'.repeat(43)) },
+  ])('refuses a request $why', async ({ text }) => {
+    expect(await ask(text())).toBe(403)
   })
 
-  test('refuses a request with another message', async () => {
-    expect(await ask(frameHead(), body.replace('"x"', '"y"'))).toBe(403)
+  test.each([
+    { why: 'noise', text: () => 'noise' },
+    { why: 'bytes', text: () => new Uint8Array([1, 2, 3]) },
+    { why: 'a message that ends within its first line', text: () => message().split('\n')[0] ?? '' },
+    { why: 'a message that ends within a request', text: () => message().slice(0, -1) },
+  ])('ends with $why', async ({ text }) => {
+    const opened = await openChannel(signedOpening())
+    const closed = new Promise((resolve) => opened?.addEventListener('close', resolve))
+    opened?.send(text())
+    await closed
   })
 })
 

@@ -11,10 +11,10 @@ import { eventFrame, markEventStream } from '../../../session/event-stream.ts'
 import type { Cancellation } from '../../../upstream/transports/http/client/answer/cancellation.ts'
 import type { Http1Answer } from '../../../upstream/transports/http/client/http1/answer.ts'
 import type { InstanceId } from '../../directory/directory.ts'
-import type { Common } from './channel/brought.ts'
+import { writeBrought } from './channel/brought.ts'
 import { AnswerHeads, type ChannelSent } from './channel/exchange.ts'
 import { bodyCharsMax, headCharsMax } from './channel/frames.ts'
-import { channelTarget } from './channel/front-channel.ts'
+import { type ChannelSigning, channelTarget } from './channel/front-channel.ts'
 import { Flight, Flights, type WaitingClient } from './flights.ts'
 import { forwardedHeader, ownerHeader, refusedHeader } from './forwarded-header.ts'
 import type { PeerAddress, PeerWire } from './peer-wire.ts'
@@ -83,19 +83,11 @@ export class Forwarder {
     this.#flights.add(flight)
     const small = this.#small(outgoing)
     if (small !== null) {
-      const opening = this.#wire.channel(peer.address, peer.instance, () => this.#signedOpening(peer))
+      const opening = this.#wire.channel(peer.address, peer.instance, this.#signing)
       const channel = opening instanceof Promise ? await opening : opening
       if (channel !== null) {
-        const { body, common } = small
-        const head = this.#signer.signFrame(peer.instance, common, outgoing.bearer.requestId, body)
-        // One that is too large is left to the other way, with a number of its own.
-        if (head.length <= headCharsMax)
-          return this.#onChannel(
-            peer,
-            await channel.send(head, body, flight.cancellation),
-            outgoing.idText,
-            flight,
-          )
+        const sent = await channel.send(small.head, small.body, flight.cancellation)
+        return this.#onChannel(peer, sent, outgoing.idText, flight)
       }
     }
     return await this.#onConnection(peer, outgoing, flight)
@@ -115,12 +107,15 @@ export class Forwarder {
     headers.forEach((value, name) => {
       if (isPassedOn(name)) passed.push(name, value)
     })
-    return { body, common: { principal, peer, client, base, target, headers: passed } }
+    const head = writeBrought(bearer.requestId, { principal, peer, client, base, target, headers: passed })
+    return head.length <= headCharsMax ? { head, body } : null
   }
 
-  #signedOpening({ instance }: Peer): string {
-    const request = { method: 'GET', target: channelTarget, sessionId: null }
-    return this.#signer.sign(instance, request, null, ownBearer)
+  /** How this member is known at the other end of a channel. */
+  readonly #signing: ChannelSigning = {
+    opening: (instance) =>
+      this.#signer.sign(instance, { method: 'GET', target: channelTarget, sessionId: null }, null, ownBearer),
+    message: (instance, frames) => this.#signer.signMessage(instance, frames),
   }
 
   #onChannel(peer: Peer, sent: ChannelSent, idText: string | null, flight: Flight): Forwarded {
@@ -216,8 +211,8 @@ export class Forwarder {
 
 /** What of a request goes over a channel. */
 interface Small {
+  readonly head: string
   readonly body: string
-  readonly common: Common
 }
 
 /** A body that comes piece by piece. */

@@ -22,10 +22,15 @@ import { isEventStream } from '../../../session/event-stream.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Seal } from '../../seal.ts'
-import { BroughtReader } from './channel/brought.ts'
+import { BroughtReader, readMessage } from './channel/brought.ts'
 import { BroughtRequest } from './channel/brought-request.ts'
 import { channelTarget } from './channel/front-channel.ts'
-import { type BroughtCall, type ChannelData, channelHandler } from './channel/owner-channels.ts'
+import {
+  type BroughtCall,
+  type ChannelData,
+  channelHandler,
+  type OpenedMessage,
+} from './channel/owner-channels.ts'
 import { type Carried, digestOfBody, forwardedHeader, readHeader, refusedHeader } from './forwarded-header.ts'
 import { type PeerAddress, pingTarget } from './peer-wire.ts'
 import type { Principals } from './principals.ts'
@@ -64,7 +69,8 @@ export class InternalListener {
   readonly #parts: InternalListenerParts
   readonly #server: Server<ChannelData>
   readonly #serials = new Serials()
-  readonly #reader: BroughtReader
+  readonly #reader = new BroughtReader()
+  readonly #codes = (text: string): readonly string[] => this.#parts.seal.macs('forward', text)
   /** When a member has brought something last, monotonic. */
   lastServedMs = Number.NEGATIVE_INFINITY
   #refusals = 0
@@ -73,12 +79,11 @@ export class InternalListener {
   /** Throws the error of the system when the address cannot be had. */
   constructor(parts: InternalListenerParts) {
     this.#parts = parts
-    this.#reader = new BroughtReader(parts.instance, (text) => parts.seal.macs('forward', text))
     const common = {
       development: false,
       maxRequestBodySize: 2 ** 40,
       fetch: (request: Request, server: Server<ChannelData>) => this.#serve(request, server),
-      websocket: channelHandler({ brought: (head, body) => this.#brought(head, body) }),
+      websocket: channelHandler({ opened: (text) => this.#opened(text) }),
       error: (error: unknown) => this.#failed(error),
     }
     const { address } = parts
@@ -132,14 +137,26 @@ export class InternalListener {
     return server.upgrade(request, { data: { end: null } }) ? undefined : this.#refuse('it opens no channel')
   }
 
-  /** A request on a channel. */
-  #brought(head: string, body: string): BroughtCall | Response {
+  /** A message on a channel. What it says of requests that were made before counts in any case. */
+  #opened(text: string): OpenedMessage | null {
+    const { instance } = this.#parts
     const nowMs = this.#parts.nowMs()
-    const brought = this.#reader.read(head, body, nowMs)
-    if (typeof brought === 'string') return this.#refuse(brought)
-    const { from, serial, requestId, common } = brought
-    if (!this.#serials.take(from, serial, nowMs)) return this.#refuse('it has come before')
-    this.lastServedMs = performance.now()
+    const message = readMessage(text, instance, nowMs, this.#codes)
+    if (message === null) return null
+    const { from, serial, frames } = message
+    const isNew = message.refusal === null && this.#serials.take(from, serial, nowMs)
+    const refusal = message.refusal ?? (isNew ? null : 'it has come before')
+    if (refusal === null) this.lastServedMs = performance.now()
+    return {
+      frames,
+      brought: (head, body) => (refusal === null ? this.#brought(from, head, body) : this.#refuse(refusal)),
+    }
+  }
+
+  #brought(from: InstanceId, head: string, body: string): BroughtCall | Response {
+    const brought = this.#reader.read(head)
+    if (brought === null) return this.#refuse('it is of another form, or for no endpoint')
+    const { requestId, common } = brought
     const request = new BroughtRequest(common.url, common.headers, body)
     const { principal, peer, client, base, target } = common
     const carried = { from, requestId, principal, peer, client, base }
@@ -160,15 +177,14 @@ export class InternalListener {
   }
 
   #carried(request: Request, target: string): Carried | string {
-    const { seal, instance } = this.#parts
+    const { instance } = this.#parts
     const nowMs = this.#parts.nowMs()
     const { headers, method } = request
     const sessionId = target.includes('/message?')
       ? (new URL(request.url).searchParams.get('sessionId') ?? null)
       : headers.get('mcp-session-id')
     const signed = { method, target, sessionId }
-    const codes = (text: string) => seal.macs('forward', text)
-    const carried = readHeader(headers.get(forwardedHeader), signed, instance, nowMs, codes)
+    const carried = readHeader(headers.get(forwardedHeader), signed, instance, nowMs, this.#codes)
     if (typeof carried === 'string') return carried
     return this.#serials.take(carried.from, carried.serial, nowMs) ? carried : 'it has come before'
   }

@@ -11,7 +11,7 @@ import type {
 import { Http1Connections } from '../../../upstream/transports/http/client/http1/connections.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import type { PingAnswer } from '../../membership.ts'
-import type { ChannelAddress, FrontChannel } from './channel/front-channel.ts'
+import type { ChannelAddress, ChannelSigning, FrontChannel } from './channel/front-channel.ts'
 import { FrontChannels } from './channel/front-channels.ts'
 
 /** `host:port` with IPv6 in brackets, or `unix:` and the path of a socket. */
@@ -74,15 +74,15 @@ export class PeerWire {
   }
 
   /**
-   * The channel to a member, for small requests; null where there is none and they go the way of all others. `signed`
-   * is asked for the header of a request to open one. A silent address is asked first, as above.
+   * The channel to a member, for small requests; null where there is none and they go the way of all others. A
+   * silent address is asked first, as above.
    */
   channel(
     address: PeerAddress,
     instance: InstanceId,
-    signed: () => string,
+    signing: ChannelSigning,
   ): FrontChannel | null | Promise<FrontChannel | null> {
-    const opening = { signed, heard: () => this.heard(address) }
+    const opening = { signing, heard: () => this.heard(address) }
     if (!this.#isSilent(address)) return this.#channels.to(instance, addressOf(address), opening)
     return this.ping(address).then((there) =>
       there === instance ? this.#channels.to(instance, addressOf(address), opening) : null,

@@ -2,7 +2,7 @@
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Membership } from '../../membership.ts'
 import type { Seal } from '../../seal.ts'
-import { type Common, writeBrought } from './channel/brought.ts'
+import { writeMessage } from './channel/brought.ts'
 import { type Carried, digestOfBody, type SignedRequest, writeHeader } from './forwarded-header.ts'
 
 /** Whose request it is. */
@@ -27,9 +27,9 @@ export class Signer {
     return writeHeader(carried, request, this.codes)
   }
 
-  /** What a request on a channel to this member comes with. */
-  signFrame(to: InstanceId, common: Common, requestId: string, body: string): string {
-    return writeBrought({ ...this.#next(to), requestId }, common, body, this.codes)
+  /** The message with these frames on a channel to this member. */
+  signMessage(to: InstanceId, frames: string): string {
+    return writeMessage(this.#next(to), frames, this.codes)
   }
 
   #next(to: InstanceId): Pick<Carried, 'from' | 'to' | 'atMs' | 'serial'> {

@@ -19,19 +19,22 @@ let server: Bun.Server<ChannelData>
 let channel: FrontChannel
 const nobody = { heard() {}, gone() {} }
 
+const signing = { opening: () => 'signed', message: (_to: string, frames: string) => `signed ${frames}` }
+const brought = (head: string, body: string) => {
+  const request = new BroughtRequest('http://x/', new Headers({ 'x-head': head }), body)
+  return { request, answer: () => answer(request, body) }
+}
+
 beforeEach(async () => {
   server = Bun.serve<ChannelData>({
     port: 0,
     hostname: '127.0.0.1',
     fetch: (request, self) => (self.upgrade(request, { data: { end: null } }) ? undefined : new Response()),
     websocket: channelHandler({
-      brought(head, body) {
-        const request = new BroughtRequest('http://x/', new Headers({ 'x-head': head }), body)
-        return { request, answer: () => answer(request, body) }
-      },
+      opened: (text) => (text.startsWith('signed ') ? { frames: text.slice(7), brought } : null),
     }),
   })
-  const opened = await FrontChannel.open(address(), 'signed', nobody)
+  const opened = await FrontChannel.open('m', address(), signing, nobody)
   if (opened === null) throw new Error('no channel')
   channel = opened
 })
@@ -206,7 +209,7 @@ describe('a channel', () => {
         },
       },
     })
-    const stuck = await FrontChannel.open({ hostname: '127.0.0.1', port: silent.port }, 'signed', nobody)
+    const stuck = await FrontChannel.open('m', { hostname: '127.0.0.1', port: silent.port }, signing, nobody)
     const cancellation = new Cancellation()
     const body = 'x'.repeat(64 * 1024)
     const sent: Promise<ChannelSent>[] = []
@@ -221,7 +224,8 @@ describe('a channel', () => {
   })
 
   test.each([
-    { why: 'a text that is no frame', text: 'noise' },
+    { why: 'a text that is no message', text: 'noise' },
+    { why: 'a message without frames', text: 'signed noise' },
     { why: 'a message that is too long', text: 'x'.repeat(2 * 1024 * 1024) },
   ])('is closed by an owner to whom comes $why', async ({ text }) => {
     const socket = new WebSocket(`ws://127.0.0.1:${server.port}/channel`)
@@ -236,7 +240,7 @@ describe('a channel', () => {
 })
 
 describe('the channels of a member', () => {
-  const opening = { signed: () => 'signed', heard() {} }
+  const opening = { signing, heard() {} }
 
   test('are one for each other member, however many ask for it at once', async () => {
     const channels = new FrontChannels()

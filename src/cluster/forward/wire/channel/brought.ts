@@ -1,6 +1,7 @@
 /**
- * What a request on a channel comes with: a line of its own, and behind it what is the same for all requests that a
- * client makes in a row, so that it is read once for all of them. A code stands over both and over the message.
+ * What a front says on a channel. A code stands over all that it sends in one write, with a line that says from whom it
+ * is, for whom, and when; each request in it comes with who asks. That is the same for all requests that a client
+ * makes in a row, so that it is read once for all of them.
  */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -24,9 +25,6 @@ const common = Type.Object({
 /** What a request has in common with others of its client. */
 export type Common = Static<typeof common>
 
-/** The part of it that no other request has. */
-export type Alone = Pick<Carried, 'from' | 'to' | 'atMs' | 'serial' | 'requestId'>
-
 /** The common part as it was read; one for many requests, to be read alone. */
 export interface ReadCommon extends Pick<Common, 'principal' | 'peer' | 'client' | 'base'> {
   readonly url: string
@@ -34,62 +32,79 @@ export interface ReadCommon extends Pick<Common, 'principal' | 'peer' | 'client'
   readonly headers: Headers
 }
 
-export interface Brought extends Pick<Alone, 'from' | 'serial' | 'requestId'> {
-  readonly common: ReadCommon
-}
+/** From whom a message is, for whom, and when. */
+export type MessageLine = Pick<Carried, 'from' | 'to' | 'atMs' | 'serial'>
 
 /** A code has as many characters. */
 const codeChars = 43
 
+/** Frames as one message. */
+export function writeMessage({ from, to, atMs, serial }: MessageLine, frames: string, codes: Codes): string {
+  const said = `${from} ${to} ${atMs} ${serial}\n${frames}`
+  return `${codes(signedText(said))[0] ?? ''}${said}`
+}
+
+/** What the code of a header stands over begins in another way. */
+function signedText(said: string): string {
+  return `channel\n${said}`
+}
+
+const lineForm = /^(\S{1,64}) (\S{1,64}) (\d{1,15}) ([1-9]\d{0,14})$/
+const lineCharsMax = 200
+
+/** A message as it was read; `refusal` says in a few words why the requests in it count for nothing. */
+export interface ReadMessage {
+  readonly from: InstanceId
+  readonly serial: number
+  readonly frames: string
+  readonly refusal: string | null
+}
+
+/** Null for what is none. */
+export function readMessage(text: string, self: InstanceId, nowMs: number, codes: Codes): ReadMessage | null {
+  const end = text.indexOf('\n')
+  if (end < 0 || end > lineCharsMax) return null
+  const [, from, to = '', atMs, serial] = lineForm.exec(text.slice(codeChars, end)) ?? []
+  if (from === undefined) return null
+  const refusal = isSigned(text.slice(0, codeChars), codes(signedText(text.slice(codeChars))))
+    ? refusalOf({ to, atMs: Number(atMs) }, self, nowMs)
+    : 'its code is wrong'
+  return { from, serial: Number(serial), frames: text.slice(end + 1), refusal }
+}
+
 /** What stands before the path of a request that came on no address of its own. */
 const origin = 'http://gateway'
 
-/** What a request on a channel comes with, behind its code. */
-export function writeBrought(alone: Alone, shared: Common, body: string, codes: Codes): string {
-  const { from, to, atMs, serial, requestId } = alone
-  const said = `${from} ${to} ${atMs} ${serial} ${requestId}\n${JSON.stringify(shared)}`
-  return `${codes(signedText(said, body))[0] ?? ''}${said}`
+/** What a request comes with. */
+export function writeBrought(requestId: string, shared: Common): string {
+  return `${requestId}\n${JSON.stringify(shared)}`
 }
 
-/** Neither part has a line break, and what the code of a header stands over begins in another way. */
-function signedText(said: string, body: string): string {
-  return `channel\n${said}\n${body}`
+/** The same as it was read. */
+export interface Brought {
+  readonly requestId: string
+  readonly common: ReadCommon
 }
-
-const aloneForm = /^(\S+) (\S+) (\d{1,15}) ([1-9]\d{0,14}) (.*)$/
 
 /** Of common parts that were read, so many are kept, and no longer ones. */
 const keptMax = 2_048
 const keptCharsMax = 2_048
 
 export class BroughtReader {
-  readonly #self: InstanceId
-  readonly #codes: Codes
   readonly #kept = new Map<string, ReadCommon>()
 
-  constructor(self: InstanceId, codes: Codes) {
-    this.#self = self
-    this.#codes = codes
+  /** Null where it cannot be, or is for no endpoint. */
+  read(head: string): Brought | null {
+    const end = head.indexOf('\n')
+    const read = end < 0 ? null : this.#common(head.slice(end + 1))
+    return read && { requestId: head.slice(0, end), common: read }
   }
 
-  /** What a request comes with, or in a few words why it counts for nothing. */
-  read(head: string, body: string, nowMs: number): Brought | string {
-    const said = head.slice(codeChars)
-    if (!isSigned(head.slice(0, codeChars), this.#codes(signedText(said, body)))) return 'its code is wrong'
-    const end = said.indexOf('\n')
-    const [, from = '', to = '', atMs, serial, requestId = ''] = aloneForm.exec(said.slice(0, end)) ?? []
-    if (from === '') return 'it is of another form'
-    const refusal = refusalOf({ to, atMs: Number(atMs) }, this.#self, nowMs)
-    if (refusal !== null) return refusal
-    const read = this.#common(said.slice(end + 1))
-    return typeof read === 'string' ? read : { from, serial: Number(serial), requestId, common: read }
-  }
-
-  #common(text: string): ReadCommon | string {
+  #common(text: string): ReadCommon | null {
     const kept = this.#kept.get(text)
     if (kept !== undefined) return kept
     const read = readCommon(text)
-    if (typeof read === 'string' || text.length > keptCharsMax) return read
+    if (read === null || text.length > keptCharsMax) return read
     if (this.#kept.size >= keptMax)
       for (const oldest of this.#kept.keys()) {
         this.#kept.delete(oldest)
@@ -100,12 +115,12 @@ export class BroughtReader {
   }
 }
 
-function readCommon(text: string): ReadCommon | string {
+function readCommon(text: string): ReadCommon | null {
   const value = parsed(text)
-  if (!Value.Check(common, value)) return 'it is of another form'
+  if (!Value.Check(common, value)) return null
   const url = origin + value.target
   const target = readTarget(url)
-  if (target?.area !== 'mcp') return 'it is for no endpoint'
+  if (target?.area !== 'mcp') return null
   const headers = new Headers()
   for (let at = 0; at + 1 < value.headers.length; at += 2)
     headers.append(value.headers[at] ?? '', value.headers[at + 1] ?? '')

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { ByNumber } from '../../../../runtime/in-flight.ts'
 import type { Cancellation } from '../../../../upstream/transports/http/client/answer/cancellation.ts'
+import type { InstanceId } from '../../../directory/directory.ts'
 import { forwardedHeader } from '../forwarded-header.ts'
 import { ChannelExchange, type ChannelSent, type ExchangeChannel } from './exchange.ts'
 import { type Frame, frameText, readFrames, readPiece, textCharsMax } from './frames.ts'
@@ -17,7 +18,15 @@ export type ChannelAddress =
   | { readonly unix: string }
 
 /** The path at which a channel is asked for; its last part is the version of what is said there. */
-export const channelTarget = '/channel/2'
+export const channelTarget = '/channel/3'
+
+/** How a member is known at the other end. */
+export interface ChannelSigning {
+  /** The header of a request to open one. */
+  opening(to: InstanceId): string
+  /** A message with these frames. */
+  message(to: InstanceId, frames: string): string
+}
 
 /** Who is told of a channel. */
 export interface ChannelOwner {
@@ -36,6 +45,8 @@ const answerHeadBytesMax = 16 * 1024
 type Socket = Bun.Socket<FrontChannel>
 
 export class FrontChannel implements ExchangeChannel {
+  readonly #instance: InstanceId
+  readonly #signing: ChannelSigning
   readonly #owner: ChannelOwner
   readonly #exchanges = new ByNumber<ChannelExchange>()
   readonly #reader = new WebSocketReader(messageBytesMax)
@@ -53,26 +64,29 @@ export class FrontChannel implements ExchangeChannel {
   /** When something was asked or answered last, monotonic. */
   usedAtMs = performance.now()
 
-  private constructor(owner: ChannelOwner) {
+  private constructor(instance: InstanceId, signing: ChannelSigning, owner: ChannelOwner) {
+    this.#instance = instance
+    this.#signing = signing
     this.#owner = owner
   }
 
   /**
-   * Opens one; `signed` is the header by which the other end knows this one. Null where the other end has none.
-   * Rejects with the error of the system.
+   * Opens one to a member. Null where the other end has none, or does not believe this one. Rejects with the error of
+   * the system.
    */
   static async open(
+    instance: InstanceId,
     address: ChannelAddress,
-    signed: string,
+    signing: ChannelSigning,
     owner: ChannelOwner,
   ): Promise<FrontChannel | null> {
-    const channel = new FrontChannel(owner)
+    const channel = new FrontChannel(instance, signing, owner)
     const { promise, resolve } = Promise.withResolvers<boolean>()
     channel.#greeting = { text: '', agreed: resolve }
     const common = { data: channel, socket: handlers }
     if ('unix' in address) await Bun.connect<FrontChannel>({ ...address, ...common })
     else await Bun.connect<FrontChannel>({ ...address, ...common })
-    channel.#socket?.write(upgradeText(signed))
+    channel.#socket?.write(upgradeText(signing.opening(instance)))
     if (await promise) return channel
     channel.close()
     return null
@@ -138,10 +152,14 @@ export class FrontChannel implements ExchangeChannel {
       if (exchange !== null) exchange.written = true
       all += text
       if (all.length < textCharsMax) continue
-      this.#writeBytes(socket, textMessage(all))
+      this.#writeMessage(socket, all)
       all = ''
     }
-    if (all !== '') this.#writeBytes(socket, textMessage(all))
+    if (all !== '') this.#writeMessage(socket, all)
+  }
+
+  #writeMessage(socket: Socket, frames: string): void {
+    this.#writeBytes(socket, textMessage(this.#signing.message(this.#instance, frames)))
   }
 
   #writeBytes(socket: Socket, bytes: Uint8Array): void {

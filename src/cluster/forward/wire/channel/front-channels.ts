@@ -1,11 +1,10 @@
 /** The channels of this member to others: opened when they are needed, and closed when nobody has used them for a while. */
 import type { InstanceId } from '../../../directory/directory.ts'
-import { type ChannelAddress, FrontChannel } from './front-channel.ts'
+import { type ChannelAddress, type ChannelSigning, FrontChannel } from './front-channel.ts'
 
 /** What opening one takes. */
 export interface ChannelOpening {
-  /** The header by which the member at the other end knows this one. */
-  signed(): string
+  readonly signing: ChannelSigning
   heard(): void
 }
 
@@ -43,7 +42,7 @@ export class FrontChannels {
     if (channel !== null) return channel.full ? null : channel
     if (known.opening === null) {
       if (performance.now() < known.withoutUntilMs) return null
-      known.opening = this.#open(known, address, opening).finally(() => {
+      known.opening = this.#open(known, instance, address, opening).finally(() => {
         known.opening = null
       })
     }
@@ -73,12 +72,17 @@ export class FrontChannels {
     return known
   }
 
-  async #open(known: Known, address: ChannelAddress, { signed, heard }: ChannelOpening): Promise<boolean> {
+  async #open(
+    known: Known,
+    instance: InstanceId,
+    address: ChannelAddress,
+    { signing, heard }: ChannelOpening,
+  ): Promise<boolean> {
     let isLate = false
     const gone = (channel: FrontChannel): void => {
       if (known.channel === channel) known.channel = null
     }
-    const opened = FrontChannel.open(address, signed(), { heard, gone }).then(
+    const opened = FrontChannel.open(instance, address, signing, { heard, gone }).then(
       (channel) => {
         if (!isLate && !this.#closed) return channel
         channel?.close()

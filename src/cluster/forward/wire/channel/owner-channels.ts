@@ -31,9 +31,16 @@ export interface BroughtCall {
   answer(): Promise<Response>
 }
 
-export interface OwnerChannelParts {
-  /** The request in a frame; the answer where it counts for nothing. Never throws. */
+/** A message of a front. */
+export interface OpenedMessage {
+  readonly frames: string
+  /** A request in it; the answer where it counts for nothing. Never throws. */
   brought(head: string, body: string): BroughtCall | Response
+}
+
+export interface OwnerChannelParts {
+  /** Null for what is no message. */
+  opened(text: string): OpenedMessage | null
 }
 
 /** Silent for so long, the other end is asked for a sign of life, and given up where none comes. */
@@ -49,12 +56,13 @@ export function channelHandler(parts: OwnerChannelParts): WebSocketHandler<Chann
     closeOnBackpressureLimit: true,
     perMessageDeflate: false,
     open(socket) {
-      socket.data.end = new OwnerChannel(socket, parts)
+      socket.data.end = new OwnerChannel(socket)
     },
     message(socket, message) {
-      const frames = typeof message === 'string' ? readFrames(message) : null
-      if (frames === null) socket.terminate()
-      else for (const frame of frames) socket.data.end?.take(frame)
+      const opened = typeof message === 'string' ? parts.opened(message) : null
+      const frames = opened && readFrames(opened.frames)
+      if (opened === null || frames === null) socket.terminate()
+      else for (const frame of frames) socket.data.end?.take(frame, opened)
     },
     close: (socket) => socket.data.end?.closed(),
   }
@@ -73,19 +81,17 @@ interface Running {
 
 class OwnerChannel {
   readonly #socket: ServerWebSocket<ChannelData>
-  readonly #parts: OwnerChannelParts
   readonly #running = new ByNumber<Running>()
   #texts = ''
   #due = false
   #closed = false
 
-  constructor(socket: ServerWebSocket<ChannelData>, parts: OwnerChannelParts) {
+  constructor(socket: ServerWebSocket<ChannelData>) {
     this.#socket = socket
-    this.#parts = parts
   }
 
-  take({ kind, id, value, head, body }: Frame): void {
-    if (kind === 'R') this.#begin(id, head, body)
+  take({ kind, id, value, head, body }: Frame, message: OpenedMessage): void {
+    if (kind === 'R') this.#begin(id, message.brought(head, body))
     else {
       const running = this.#running.get(id)
       if (running === undefined) return
@@ -104,8 +110,7 @@ class OwnerChannel {
     this.#running.clear()
   }
 
-  #begin(id: number, head: string, body: string): void {
-    const brought = this.#parts.brought(head, body)
+  #begin(id: number, brought: BroughtCall | Response): void {
     if (brought instanceof Response) {
       void this.#whole(id, brought).catch(() => this.#send('X', id))
       return
