@@ -18,7 +18,7 @@ import { attachContext, type RequestContext } from './context.ts'
 import type { Access } from './hooks/access.ts'
 import { type AccessRecorder, recordAnswer, recordMalformed } from './hooks/access-log.ts'
 import { allowOrigin } from './hooks/origin.ts'
-import { readTarget, type Target } from './hooks/target.ts'
+import { type Target, TargetMemory } from './hooks/target.ts'
 import type { ListenerTls } from './listener-tls.ts'
 import { LongWaits } from './long-waits.ts'
 import type { Relay, RelayDoor } from './relay.ts'
@@ -253,6 +253,7 @@ class FrontDoor implements RelayDoor {
   requestCount = 0
   readonly #options: ListenerOptions
   readonly #longWaits: LongWaits
+  readonly #targets = new TargetMemory()
   /** On a single processor looking would only keep the others from answering. */
   readonly #busyPoll = availableParallelism() > 1 ? new BusyPoll() : null
 
@@ -264,7 +265,7 @@ class FrontDoor implements RelayDoor {
 
   serve(request: Request, server: Server<undefined>): Response | Promise<Response> {
     this.requestCount++
-    const target = readTarget(request.url)
+    const target = this.#targets.of(request.url)
     if (target === null) return this.#refuseMalformed(request)
     // Asked before the first await: Bun forgets the peer once the handler has yielded.
     const socket = server.requestIP(request)
@@ -283,7 +284,7 @@ class FrontDoor implements RelayDoor {
     socketAddress: string | null,
   ): Response | Promise<Response> {
     this.requestCount++
-    const target = readTarget(request.url)
+    const target = this.#targets.of(request.url)
     return target === null
       ? this.#refuseMalformed(request)
       : this.#serve(request, server, target, socketAddress)

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { readTarget } from '../../src/http/hooks/target.ts'
+import { readTarget, TargetMemory } from '../../src/http/hooks/target.ts'
 import { type Front, rawRequest, sendRaw, startFront } from './front.ts'
 import {
   adminWords,
@@ -83,6 +83,19 @@ test('3,000 fuzzed request lines never reach an admin handler, with a client tok
   expect((await front.send('/healthz')).status).toBe(200)
   expect(front.lines.filter(({ level }) => level === 'error')).toEqual([])
 }, 60_000)
+
+test('a target that was read before reads as it did the first time, however many others came meanwhile', () => {
+  const memory = new TargetMemory()
+  fc.assert(
+    fc.property(fc.array(target, { minLength: 1, maxLength: 20 }), (texts) => {
+      for (const text of [...texts, ...texts]) {
+        const url = `http://localhost${text}`
+        expect(memory.of(url)).toEqual(readTarget(url))
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
 
 test('the target is read exactly as the router reads it', () => {
   fc.assert(

@@ -25,24 +25,28 @@ const ambiguousEscape =
   /%(?![0-9a-f]{2})|%(?:[01][0-9a-f]|2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])/i
 const dotSegment = /\/\.{1,2}(?:\/|$)/
 
-/** URLs that are asked for again and again; longer ones, and those with a query, are not kept. */
-const known = new Map<string, Target>()
-const knownMax = 256
+/** Longer URLs, and those with a query, are hardly ever asked for again. */
 const knownCharsMax = 256
+const knownMax = 256
+
+/** Knows how those URLs read that are asked for again and again. */
+export class TargetMemory {
+  readonly #known = new Map<string, Target>()
+
+  /** What `readTarget` says. */
+  of(url: string): Target | null {
+    const known = this.#known.get(url)
+    if (known !== undefined) return known
+    const target = readTarget(url)
+    if (target === null || url.length > knownCharsMax || url.includes('?')) return target
+    if (this.#known.size >= knownMax) this.#known.clear()
+    this.#known.set(url, target)
+    return target
+  }
+}
 
 /** The target, or null for one that must be refused with 400 before anything else looks at it. */
 export function readTarget(url: string): Target | null {
-  const before = known.get(url)
-  if (before !== undefined) return before
-  const target = read(url)
-  if (target !== null && url.length <= knownCharsMax && !url.includes('?')) {
-    if (known.size >= knownMax) known.clear()
-    known.set(url, target)
-  }
-  return target
-}
-
-function read(url: string): Target | null {
   if (!url.startsWith('http://')) return null
   const start = url.indexOf('/', 7)
   if (start < 0 || url.includes('#', start)) return null
