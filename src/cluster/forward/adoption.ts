@@ -102,6 +102,7 @@ export class Adoption {
     )
     session.grants = context.principal.grants
     session.headers = headers ?? undefined
+    session.resumes = record.upstream ?? null
     const streams = this.#parts.handed.take(id)
     if (streams === null) session.streams.beginAnew(epoch)
     else session.streams.takeOver(streams)

@@ -17,7 +17,7 @@ import {
 } from '../directory/directory.ts'
 import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
-import { recordOf, SessionWishes } from './session-record.ts'
+import { leaveUpstream, recordOf, SessionWishes } from './session-record.ts'
 
 /** `initialize` waits so long for the directory at most: a session that it does not know works all the same. */
 const openedMs = 500
@@ -199,6 +199,7 @@ export class OwnedSessions {
     const { sessions, moved } = this.#parts
     this.#held.delete(held.session.id)
     moved(held.key, owner)
+    leaveUpstream(held.session)
     sessions.close(
       held.session,
       new GatewayError('UPSTREAM_CLOSED', 'Another replica has taken this session over.'),
@@ -219,7 +220,10 @@ export class OwnedSessions {
         break
       }
     this.#ended.add(held.session.id)
-    if (this.leaves) return
+    if (this.leaves) {
+      leaveUpstream(held.session)
+      return
+    }
     const { directory, instance } = this.#parts
     const release = () => directory.release(held.key, { owner: instance, epoch: held.epoch })
     void held.writing.then(release).catch(() => {})

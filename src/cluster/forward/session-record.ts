@@ -7,6 +7,7 @@ import { Value } from '@sinclair/typebox/value'
 import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 import type { Session } from '../../session/legacy/session.ts'
+import type { UpstreamSession } from '../../upstream/connection/client.ts'
 
 /** URIs of one session that are remembered, and their characters; a client that has more asks for them again. */
 const urisMax = 1_000
@@ -24,6 +25,19 @@ const sessionRecord = Type.Object({
   headers: Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]),
   /** The level of the last `logging/setLevel`. */
   level: Type.Union([Type.String(), Type.Null()]),
+  /** The session that its server has given it; null where nobody else could go on with it. */
+  upstream: Type.Optional(
+    Type.Union([
+      Type.Object({
+        url: Type.String(),
+        id: Type.String(),
+        origin: Type.String(),
+        result: Type.String(),
+        announced: Type.Boolean(),
+      }),
+      Type.Null(),
+    ]),
+  ),
   /** Resources that the client is subscribed to, as it has written them. */
   uris: Type.Array(Type.String()),
 })
@@ -74,6 +88,23 @@ export class SessionWishes {
 
 const levelCharsMax = 32
 
+/** A server that says more of itself is connected to anew. */
+const resultCharsMax = 16 * 1024
+
+/** The session that an HTTP server has given this session alone; null where there is none that lives on without it. */
+function upstreamSessionOf(session: Session): UpstreamSession | null {
+  const { lane } = session
+  const given = lane?.owner === session ? (lane.ready?.transport.session ?? null) : null
+  const result = lane?.handshake?.facts.resultText ?? ''
+  if (lane === null || given === null || result.length > resultCharsMax) return null
+  return { ...given, url: lane.definition.url, result }
+}
+
+/** Another member goes on with the session at its server: it does not end with this one. */
+export function leaveUpstream({ lane }: Session): void {
+  lane?.ready?.transport.leaveSession?.()
+}
+
 export function recordOf(session: Session, wishes: SessionWishes): string {
   const { id, principalId, clientKey, serverName, headers, initialize } = session
   const record: SessionRecord = {
@@ -81,6 +112,7 @@ export function recordOf(session: Session, wishes: SessionWishes): string {
     initialize: initialize.text,
     headers: headers === undefined ? null : { ...headers },
     level: wishes.level,
+    upstream: upstreamSessionOf(session),
     uris: [...wishes.uris],
   }
   return JSON.stringify(record)

@@ -87,6 +87,7 @@ export class Session implements LaneClient, StreamOwner {
   /** What decides which of its parts a message of its client's is for; null where it has none. */
   members: object | null = null
   headers: Readonly<Record<string, string>> | undefined = undefined
+  resumes: NonNullable<LaneClient['resumes']> | null = null
   /** What its client calls itself. */
   clientName: string | undefined = undefined
   /** Whether its client can be asked to open a URL. */
@@ -112,7 +113,6 @@ export class Session implements LaneClient, StreamOwner {
   readonly #ledger: ByteLedger
   /** What it keeps for as long as it lasts. */
   readonly #kept: LedgerEntry
-
   readonly #onLaneLost: (session: Session) => void
 
   /** `onLaneLost` sees to a new lane for a session whose client still listens; `part` is what makes it one of another's. */

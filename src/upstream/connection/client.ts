@@ -1,7 +1,16 @@
 /** Whoever has requests on a connection: what reaches a client beside the answers to its calls. */
 import { GatewayError, rpcErrorText } from '../../errors.ts'
 import { idTextOf, type MessageText } from '../../protocol/jsonrpc.ts'
+import type { TransportSession } from '../transports/transport.ts'
 import type { UpstreamCall } from './calls.ts'
+
+/** A session that a server over HTTP has begun for one client, so that another process can go on with it. */
+export interface UpstreamSession extends TransportSession {
+  /** That of the definition: it is for no other place. */
+  readonly url: string
+  /** What `initialize` was answered with, as JSON text. */
+  readonly result: string
+}
 
 /** A client as its lane sees it: a session, or one side of stateless requests. Calls must not throw. */
 export interface LaneClient {
@@ -31,6 +40,8 @@ export interface LaneClient {
   withdraw(message: MessageText, requestIdText: string): void
   /** Keeps so many bytes more for it, or fewer; false when there is no room for them. None: its bytes are counted elsewhere. */
   keep?(bytes: number): boolean
+  /** The session at the server that its next lane goes on with instead of beginning one; taken once. */
+  resumes?: UpstreamSession | null
   /** Calls `listener` once when the client is gone for good, at once if it is; the answer takes that back. */
   whenGone?(listener: () => void): () => void
   /** The lane died under its clients; whoever waits for notifications must see to a new one. */

@@ -74,6 +74,7 @@ export class Connection implements TransportReceiver {
   readonly #messages: MessageLog
   readonly #inFlight = new ByNumber<UpstreamCall>()
   readonly #lingering = new LingeringCalls()
+  #firstId = 1
   #nextId = 1
   readonly #answeredRequest = new AnsweredRequest()
   /** Requests that the gateway has made for itself. */
@@ -104,7 +105,12 @@ export class Connection implements TransportReceiver {
 
   /** Requests that clients have made so far. */
   get clientRequestCount(): number {
-    return this.#nextId - 1 - this.ownRequestCount
+    return this.#nextId - this.#firstId - this.ownRequestCount
+  }
+
+  /** The ids below were used in its session already, by another process. */
+  numberFrom(id: number): void {
+    this.#firstId = this.#nextId = id
   }
 
   /** Why the wire is gone, or null while it is there. */

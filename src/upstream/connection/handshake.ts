@@ -4,6 +4,7 @@
  * A server that turns out to be of the other era is an EraMismatch, which is no failure: the caller then opens
  * the other kind of connection.
  */
+import { randomInt } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import { factsOfInitialize } from '../../protocol/bridge/facts.ts'
 import {
@@ -29,11 +30,13 @@ import {
   replaceSpan,
   rpcNotification,
   rpcRequest,
+  rpcResult,
   scanMessage,
 } from '../../protocol/jsonrpc.ts'
 import { maskStart } from '../../telemetry/redaction.ts'
 import { HttpStatusError } from '../transports/http/failure.ts'
 import { type GatewayCall, RpcAnswerError } from './calls.ts'
+import type { LaneClient } from './client.ts'
 import type { Connection } from './connection.ts'
 import { ask, askText } from './own-requests.ts'
 
@@ -99,6 +102,29 @@ export async function initializeServer(
   if (!facts) throw new EraMismatch('legacy', 'the answer to initialize names no protocolVersion', false)
   connection.transport.initialized(facts.version)
   return { responseText: call.responseText, facts }
+}
+
+/** Ids from here on are used by nobody who has had the session before: those count from 1. */
+const resumedIdMin = 2 ** 20
+
+/**
+ * Goes on with the session that another process has begun for this client, and says nothing to the server; null where
+ * there is none, or it cannot: then one is begun. That the server has lost it is found out by the first request, as ever.
+ */
+export function resumeServer(
+  connection: Connection,
+  owner: LaneClient | null,
+  url: string,
+): (Handshake & { readonly announced: boolean }) | null {
+  const session = owner?.resumes ?? null
+  if (owner === null || session === null) return null
+  owner.resumes = null
+  const facts = factsOfInitialize(session.result)
+  const { transport } = connection
+  if (facts === null || session.url !== url || transport.continueSession === undefined) return null
+  connection.numberFrom(resumedIdMin * (1 + randomInt(1_000)))
+  transport.continueSession(session, facts.version)
+  return { responseText: rpcResult('0', session.result), facts, announced: session.announced }
 }
 
 /** The same `initialize` in a version that the refusal of the first one names; null where it names none. */

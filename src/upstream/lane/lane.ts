@@ -22,6 +22,7 @@ import {
   initializeRequest,
   initializeServer,
   modernRequest,
+  resumeServer,
 } from '../connection/handshake.ts'
 import { ask, askWatched } from '../connection/own-requests.ts'
 import type { ServerBudget } from '../transports/flood-guard.ts'
@@ -334,6 +335,12 @@ export class Lane implements ConnectionOwner {
       connection.cancelsByClosing = connection.transport.pid === null
       this.#announced = true
       this.log.handshake(connection.transport.pid, latestModernVersion, this.#handshake)
+      return
+    }
+    const resumed = resumeServer(connection, this.owner, this.definition.url)
+    if (resumed !== null) {
+      this.#handshake = resumed
+      this.#announced = resumed.announced
       return
     }
     const initialize =

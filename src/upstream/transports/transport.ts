@@ -68,6 +68,15 @@ export interface Outgoing {
   readonly repeatable?: boolean
 }
 
+/** A session that a server has given. */
+export interface TransportSession {
+  readonly id: string
+  /** The origin that has given it; no other is told of it. */
+  readonly origin: string
+  /** Whether the server was told `notifications/initialized`. */
+  readonly announced: boolean
+}
+
 export interface UpstreamTransport {
   /** Process id for stdio, else null. */
   readonly pid: number | null
@@ -89,6 +98,12 @@ export interface UpstreamTransport {
   initialized(protocolVersion: string): void
   /** Forgets the upstream session so that a new `initialize` can be sent (after `sessionLost`). */
   resetSession(): void
+  /** The session that the server has given; null without one. Absent where there can be none. */
+  readonly session?: TransportSession | null
+  /** Goes on with a session that another process has begun, in the place of `initialize`. */
+  continueSession?(session: TransportSession, protocolVersion: string): void
+  /** Its session is another process's from now on: `close` does not end it. */
+  leaveSession?(): void
   /** Ends the response that a modern request is waiting on (its cancel). No-op on ordered wires. */
   abort(requestId: number): void
   /** Stops reading until `resume`, so that a flooding server blocks instead of filling memory. */

@@ -67,7 +67,10 @@ export async function keepListening(stream: StandingStream): Promise<void> {
   }
 }
 
-/** True for an answer that another try would only get again; 429 and passing faults are not. */
+/** Too early, too often; 409: the stream of the process before this one is not closed yet. */
+const passing: ReadonlySet<number> = new Set([408, 409, 425, 429])
+
+/** True for an answer that another try would only get again; passing faults are not. */
 function refused(status: number): boolean {
-  return (status < 500 && status !== 429 && status !== 408) || status === 501
+  return (status < 500 && !passing.has(status)) || status === 501
 }

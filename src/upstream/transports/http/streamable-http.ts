@@ -17,6 +17,7 @@ import {
   hasRoom,
   type Outgoing,
   type TransportReceiver,
+  type TransportSession,
   type UpstreamTransport,
 } from '../transport.ts'
 import { readAnswerStream } from './answer-stream.ts'
@@ -64,6 +65,8 @@ class StreamableHttpTransport implements UpstreamTransport {
   #wire: HttpClient | null = null
   #receiver: TransportReceiver | null = null
   #session: HttpSession | null = null
+  #isAnnounced = false
+  #isLeft = false
   #protocolVersion: string | null = null
   /** The same object from one message to the next, so that its headers are made once. */
   #postHeaders: Readonly<Record<string, string>> = postHeaders
@@ -96,12 +99,29 @@ class StreamableHttpTransport implements UpstreamTransport {
     this.#postHeaders = this.#protocolHeaders(postHeaders)
   }
 
+  get session(): TransportSession | null {
+    return this.#session && { ...this.#session, announced: this.#isAnnounced }
+  }
+
+  continueSession({ id, origin, announced }: TransportSession, protocolVersion: string): void {
+    this.#session = { id, origin }
+    this.#isAnnounced = announced
+    this.initialized(protocolVersion)
+    this.#listen()
+  }
+
+  leaveSession(): void {
+    this.#isLeft = true
+    this.#listening?.cancel()
+  }
+
   silence(): string {
     return this.#wire?.silence() ?? ''
   }
 
   resetSession(): void {
     this.#session = null
+    this.#isAnnounced = false
     this.#wire?.forgetCookies()
     this.#protocolVersion = null
     this.#postHeaders = postHeaders
@@ -139,7 +159,7 @@ class StreamableHttpTransport implements UpstreamTransport {
 
   async #endSession(): Promise<void> {
     const session = this.#session
-    if (this.#wire === null || session === null) return
+    if (this.#wire === null || session === null || this.#isLeft) return
     try {
       const cancellation = Cancellation.after(deleteMsMax)
       const protocolHeaders = this.#protocolHeaders(acceptBoth)
@@ -208,6 +228,7 @@ class StreamableHttpTransport implements UpstreamTransport {
     if (method === 'initialize') this.#handshake.initializeSettled(false)
     else if (method === 'notifications/initialized') {
       this.#handshake.announced()
+      this.#isAnnounced = true
       this.#listen()
     } else if (method === 'notifications/cancelled') this.#endCancelled(text)
   }
