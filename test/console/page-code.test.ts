@@ -64,6 +64,8 @@ describe('a definition in fields', () => {
       toolFilter: { mode: 'allow', list: ['read'] },
       timeout: 90_000_000_000,
       pin: false,
+      affinity: 'none',
+      onOwnerLoss: 'end',
     } as const
     const back = definitionOf(draftOf(definition as never), definition)
     expect(back).toMatchObject({ ...definition, timeout: '90000ms' })
