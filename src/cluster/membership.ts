@@ -61,6 +61,8 @@ const secondLookMs = 100
 /** What is remembered of members that are told no more. */
 const addressesMax = 1_000
 const roundTripsKept = 512
+/** No clock drifts so far between two beats: somebody has set it. */
+const clockSetMs = 5_000
 
 export class Membership {
   readonly #parts: MembershipParts
@@ -180,6 +182,11 @@ export class Membership {
     this.#parts.directory.hint(memberHint)
   }
 
+  /** For how long the directory has held what it holds, as far as this member has seen. */
+  get eraAgeMs(): number {
+    return performance.now() - this.#eraSinceMs
+  }
+
   get state(): MemberState {
     return this.#state
   }
@@ -296,10 +303,15 @@ export class Membership {
     this.#lapsed ||= this.#era !== null && startedMs > this.#leaseEndsMs
     this.#forgotten ||= this.#era !== null && this.#era !== answer.era
     const [lapsed, forgotten] = [this.#lapsed, this.#forgotten]
-    if (this.#era !== answer.era) this.#eraSinceMs = startedMs
+    const before = this.#era
+    if (before !== answer.era) this.#eraSinceMs = startedMs
     this.#era = answer.era
     // Half the way is the best guess of when the directory looked at its clock.
-    this.#clockOffsetMs = answer.nowMs - (startedMs + performance.now()) / 2
+    const offsetMs = answer.nowMs - (startedMs + performance.now()) / 2
+    const isSet = Math.abs(offsetMs - this.#clockOffsetMs) > clockSetMs
+    this.#clockOffsetMs = offsetMs
+    // The others tell signatures by it as well, and have to register again what they own.
+    if (before !== null && (isSet || before !== answer.era)) this.#parts.directory.hint(memberHint)
     this.#members = new Map(this.#membersIn(answer).map((member) => [member.instance, member]))
     this.#remember()
     if (lapsed) {
@@ -364,11 +376,7 @@ export class Membership {
     const address = this.addressOf(instance)
     // Nobody has been told of it for longer than any lease, by a directory that has lost nothing meanwhile.
     if (address === null)
-      return (
-        (await this.#beat()) &&
-        this.member(instance) === null &&
-        performance.now() - this.#eraSinceMs > 2 * leaseMs
-      )
+      return (await this.#beat()) && this.member(instance) === null && this.eraAgeMs > 2 * leaseMs
     let answer = await this.ping(address)
     if (answer === 'refused') {
       await Bun.sleep(secondLookMs)
@@ -379,7 +387,7 @@ export class Membership {
     if (answer !== null && answer !== self.instance && this.#isWhereItSays(instance, address)) return true
     if (!(await this.#beat())) return false
     const member = this.member(instance)
-    return member === null ? performance.now() - this.#eraSinceMs > leaseMs : member.leaseMs <= 0
+    return member === null ? this.eraAgeMs > leaseMs : member.leaseMs <= 0
   }
 }
 

@@ -183,3 +183,24 @@ test('time is told by the directory, whatever the clock of this machine says', a
   await membership.refresh()
   expect(Math.abs(membership.nowMs() - Date.now() - minutes)).toBeLessThan(2_000)
 })
+
+test('whoever notices that the clock was set has all others look at it at once', async () => {
+  const memory = new MemoryDirectory()
+  const [one, other] = [await join(memory), await join(memory)]
+  // What the coming of the other one has begun.
+  await one.membership.refresh()
+  const hour = 60 * 60_000
+  for (const { directory } of [one, other]) {
+    const { beat } = directory
+    directory.beat = async (...asked) => {
+      const answer = await beat(...asked)
+      return { ...answer, nowMs: answer.nowMs - hour }
+    }
+  }
+  await one.membership.refresh()
+  await poll(
+    'the other one to look',
+    async () => Math.abs(other.membership.nowMs() + hour - Date.now()) < 2_000,
+    80,
+  )
+})

@@ -110,6 +110,19 @@ describe.skipIf(redisProgram === null)('while Redis fails', () => {
     await Promise.all([one.close(), other.close()])
   })
 
+  test('what was written before its clock was set back holds nobody up for longer than a lease, or a burst', async () => {
+    const directory = await open(redis)
+    const hourMs = 60 * 60_000
+    await directory.beat({ instance: 'dead', record: '' }, 2_000)
+    await redis.command('ZADD', '{cz:test}:ml', String(Date.now() + hourMs), 'dead')
+    const { members } = await directory.beat(self, 4_000)
+    expect(members.find(({ instance }) => instance === 'dead')?.leaseMs).toBe(4_000)
+    await redis.command('SET', '{cz:test}:rl:one', String((Date.now() + hourMs) * 1_000))
+    const waitMs = await directory.take('one', { perSecond: 10, burst: 5 }, 1)
+    expect(waitMs).toBeWithin(50, 101)
+    await redis.command('FLUSHALL')
+  })
+
   test('what somebody else has written there is no answer, and nothing breaks', async () => {
     const directory = await open(redis)
     await redis.command('HSET', '{cz:test}:d', 'key a', 'no version')

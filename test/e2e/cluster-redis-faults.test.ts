@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'bun:test'
 import { resolve } from 'node:path'
+import { compiler, createFalseClock } from '../support/false-clock.ts'
 import { poll, type RunningGateway } from '../support/gateway.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { redisProgram, startRedis } from '../support/redis-server.ts'
@@ -243,6 +244,77 @@ test.skipIf(!wanted)(
     expect(Math.max(...busy.refusedMs)).toBeLessThan(2_500)
     expect(openedMs).toBeLessThan(2_000)
     await busy.expectKept()
+  },
+  90_000,
+)
+
+test.skipIf(!wanted)(
+  'a Redis that is emptied loses no session, not even one that was taken over and is asked for at a new gateway',
+  async () => {
+    await using redis = await startRedis()
+    await using cluster = await start({ url: redis.url }, redis)
+    const [first, second] = cluster.gateways
+    const open = (gateway: RunningGateway | undefined) => {
+      cluster.splitter.targets = [gateway?.url ?? '']
+      return RawClient.open(cluster.face('raw', 'stream'), { token })
+    }
+    const clients = await Promise.all(Array.from({ length: 8 }, () => open(first)))
+    await first?.process.kill()
+    cluster.splitter.targets = [second?.url ?? '']
+    await Promise.all(clients.map((client) => client.call('moved', 'pid', {})))
+    // Of the new one nobody has told where the sessions are.
+    for (let round = 0; round < 3; round++) {
+      const fresh = await cluster.start()
+      cluster.splitter.targets = [fresh.url]
+      await redis.command('FLUSHALL')
+      const faults: string[] = []
+      await Promise.all(
+        clients.map((client) =>
+          client.call(`r${round}`, 'pid', {}).catch((thrown) => faults.push(String(thrown))),
+        ),
+      )
+      expect(faults).toEqual([])
+      await poll(
+        'everything to be registered',
+        async () =>
+          Number((await redis.command('KEYS', '{cz:default}:s:*')).match(/^\*(\d+)/)?.[1]) === clients.length,
+      )
+    }
+  },
+  90_000,
+)
+
+test.skipIf(!wanted || compiler === null).each([
+  { why: 'back by an hour', seconds: -3_600 },
+  { why: 'on by two hours', seconds: 7_200 },
+])(
+  'a Redis whose clock is set $why fails no call, and who dies afterwards is missed as soon as ever',
+  async ({ why, seconds }) => {
+    using clock = createFalseClock()
+    await using redis = await startRedis([], clock.env)
+    await using cluster = await start({ url: redis.url }, redis)
+    const busy = new Busy(cluster)
+    await busy.begin()
+    await Bun.sleep(1_000)
+    clock.set(seconds)
+    await Bun.sleep(3_000)
+    await busy.end()
+    busy.say(`the clock of Redis was set ${why}`)
+    expect(busy.faults.slice(0, 5)).toEqual([])
+    await busy.expectKept()
+    const [last] = cluster.gateways.slice(-1)
+    cluster.splitter.targets = cluster.splitter.targets.filter((url) => url !== last?.url)
+    await last?.process.kill()
+    const [first] = cluster.gateways
+    await poll(
+      'the dead one to be missed',
+      async () => {
+        const answer = await (first as RunningGateway).admin('/cluster')
+        const { cluster: told } = (await answer.json()) as { cluster: { members: { state: string }[] } }
+        return told.members.filter(({ state }) => state === 'serving').length === 2
+      },
+      5_000,
+    )
   },
   90_000,
 )

@@ -20,7 +20,10 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 /** Starts one; `options` are those of its command line. */
-export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
+export async function startRedis(
+  options: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<RedisServer> {
   if (redisProgram === null) throw new Error('no redis-server is installed')
   const directory = temporaryDirectory()
   const port = await freePort()
@@ -29,7 +32,7 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
       ...[redisProgram ?? '', '--port', String(port), '--bind', '127.0.0.1', '--dir', directory.path],
       ...['--save', '', '--appendonly', 'no', ...options],
     ]
-    const process = startProcess({ command })
+    const process = startProcess({ command, env })
     await process.line((line) => /Ready to accept connections|Sentinel ID/.test(line))
     return process
   }

@@ -163,6 +163,8 @@ export class DirectoryDown extends Error {
   override readonly name = 'DirectoryDown'
 }
 
+/** No lease is longer: `cluster.lease` has this bound. */
+export const leaseMsMax = 60_000
 /** How long a member is told of whose lease is over: until then others look for it, to be sure. */
 export const goneMemberMs = 60_000
 /** How long it is remembered that a record was removed. */

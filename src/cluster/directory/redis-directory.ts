@@ -10,6 +10,7 @@ import {
   DirectoryDown,
   goneMemberMs,
   type InstanceId,
+  leaseMsMax,
   type Member,
   type Membership,
   type OwnedBefore,
@@ -55,7 +56,7 @@ export class RedisDirectory implements Directory {
     const answer = await this.#redis.run(
       scripts.beat,
       [this.#key('m'), this.#key('ml'), this.#key('era'), this.#key('rev')],
-      [instance, record, leaseMs, goneMemberMs, randomUUID()],
+      [instance, record, leaseMs, goneMemberMs, randomUUID(), leaseMsMax],
     )
     const [nowMs, era, sequence, flat] = rowOf(answer)
     const members = groupsOf(rowOf(flat), 3).map(

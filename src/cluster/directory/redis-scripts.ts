@@ -18,13 +18,19 @@ local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 `
 
-/** KEYS: members, leases, era, sequence. ARGV: instance, record, lease, how long one is told that is gone, a new era. */
+/**
+ * KEYS: members, leases, era, sequence. ARGV: instance, record, lease, how long one is told that is gone, a new era, the
+ * longest lease that there is: one that goes on for longer was given before the clock was set back.
+ */
 export const beat = script(`${clock}
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[4]))) do
   redis.call('ZREM', KEYS[2], gone)
   redis.call('HDEL', KEYS[1], gone)
+end
+for _, late in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. (now + tonumber(ARGV[6])), '+inf')) do
+  redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), late)
 end
 redis.call('SET', KEYS[3], ARGV[5], 'NX')
 local members = {}
@@ -181,13 +187,15 @@ return granted
 
 /**
  * The generic cell rate algorithm, in microseconds. KEYS: the instant of this name. ARGV: requests a second, at once,
- * and how many. -1 when they are taken, else the microseconds to wait.
+ * and how many. -1 when they are taken, else the microseconds to wait. What is due later than anything that was taken
+ * can be was written before the clock was set back.
  */
 export const take = script(`
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local each = 1000000 / tonumber(ARGV[1])
 local due = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+due = math.min(due, now + tonumber(ARGV[2]) * each)
 local following = due + tonumber(ARGV[3]) * each
 local wait = following - tonumber(ARGV[2]) * each - now
 if wait > 1 then return math.ceil(wait) end

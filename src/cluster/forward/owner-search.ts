@@ -31,6 +31,8 @@ export interface KnownMembers {
   isDead(instance: InstanceId): Promise<boolean>
   /** Looks who lives. */
   refresh(): Promise<unknown>
+  /** For how long the directory has held what it holds. */
+  readonly eraAgeMs: number
 }
 
 /** How long a request waits for its owner to be known: longer than a lease. */
@@ -38,6 +40,10 @@ const heldMs = 10_000
 const firstPauseMs = 40
 const pauseMsMax = 200
 const triesAtOnce = 3
+/** After this long all members have registered again what a directory has lost. */
+const registeredAgainMs = 2_000
+/** So long members take to look at a clock that was set, once one of them has noticed. */
+const agreedMs = 100
 /** Of things that are not where their ids say, so many are remembered. */
 const movedMax = 20_000
 
@@ -135,7 +141,14 @@ export class OwnerSearch {
   ): Promise<Response | InstanceId | null> {
     const address = this.#members.addressOf(owner)
     if (address === null) return null
-    const forwarded = await send({ instance: owner, address })
+    const peer = { instance: owner, address }
+    let forwarded = await send(peer)
+    if (forwarded.kind === 'refused') {
+      // The clock by which signatures are told may have been set, and one of the two has not looked at it since.
+      await this.#members.refresh()
+      await Bun.sleep(agreedMs)
+      forwarded = await send(peer)
+    }
     switch (forwarded.kind) {
       case 'answered':
         return forwarded.response
@@ -157,10 +170,18 @@ export class OwnerSearch {
       if (found !== null && found.owner !== tried) return found.owner
       const isOwn = found?.owner === this.#members.self.instance
       if (found !== null && !isOwn && !(await this.#members.isDead(found.owner))) return found.owner
-      return (await thing.takeOver(found)) ?? 'gone'
+      const taken = await thing.takeOver(found)
+      if (taken !== null) return taken
+      return found === null && (await this.#isDirectoryNew()) ? tried : 'gone'
     } catch (thrown) {
       throw thrown instanceof GatewayError ? thrown : unreachedError()
     }
+  }
+
+  /** Whether it was emptied so lately that an owner may not have registered again what it has. */
+  async #isDirectoryNew(): Promise<boolean> {
+    await this.#members.refresh()
+    return this.#members.eraAgeMs < registeredAgainMs
   }
 }
 

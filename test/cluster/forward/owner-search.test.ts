@@ -13,6 +13,7 @@ interface World {
   /** Whom a request was sent to, in order. */
   readonly sent: InstanceId[]
   readonly takenOver: (InstanceId | null)[]
+  register(owner: InstanceId): Promise<unknown>
   find(): Promise<Response | 'here' | 'gone'>
 }
 
@@ -24,9 +25,11 @@ interface Surroundings {
   /** What each member does with it, one after the other; the last one again and again. */
   readonly does: Readonly<Record<InstanceId, readonly Forwarded['kind'][]>>
   readonly isDown?: boolean
+  /** The directory was emptied a moment ago. */
+  readonly isNew?: boolean
 }
 
-async function world({ owner, first, dead = [], does, isDown }: Surroundings): Promise<World> {
+async function world({ owner, first, dead = [], does, isDown, isNew }: Surroundings): Promise<World> {
   const directory = new MemoryDirectory().open()
   if (owner !== null) await directory.claim(key, claim(owner))
   let isHere = false
@@ -36,6 +39,7 @@ async function world({ owner, first, dead = [], does, isDown }: Surroundings): P
     self: { instance: 'me' },
     addressOf: (instance: InstanceId) => `${instance}:1`,
     refresh: async () => true,
+    eraAgeMs: isNew ? 0 : 60_000,
     isDead: (instance: InstanceId) => Promise.resolve(dead.includes(instance)),
   }
   const find = isDown ? () => Promise.reject(new DirectoryDown('down')) : directory.find.bind(directory)
@@ -57,7 +61,8 @@ async function world({ owner, first, dead = [], does, isDown }: Surroundings): P
     if (kind === 'misdirected') return Promise.resolve({ kind, owner })
     return Promise.resolve(kind === 'answered' || kind === undefined ? answered() : { kind })
   }
-  return { sent, takenOver, find: () => search.find(thing, send) }
+  const register = (instance: InstanceId) => directory.claim(key, claim(instance))
+  return { sent, takenOver, register, find: () => search.find(thing, send) }
 }
 
 describe('a request whose owner is elsewhere', () => {
@@ -97,6 +102,21 @@ describe('a request whose owner is elsewhere', () => {
     expect(await at.find()).toBe('here')
     expect(at.sent).toEqual(['a'])
     expect(at.takenOver).toEqual(['a'])
+  })
+
+  test('is brought once more to an owner that did not believe this member, as when a clock was set', async () => {
+    const at = await world({ owner: 'a', first: 'a', does: { a: ['refused', 'answered'] } })
+    expect(await at.find()).toBeInstanceOf(Response)
+    expect(at.sent).toEqual(['a', 'a'])
+  })
+
+  test('waits for its owner to register again where the directory was emptied', async () => {
+    const does = { a: ['unsent'], b: ['answered'] } as const
+    const at = await world({ owner: null, first: 'a', dead: ['a'], isNew: true, does })
+    const found = at.find()
+    await Bun.sleep(50)
+    await at.register('b')
+    expect(await found).toBeInstanceOf(Response)
   })
 
   test('is gone where the directory knows of nobody', async () => {
