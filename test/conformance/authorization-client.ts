@@ -73,6 +73,9 @@ async function oauthFor(mock: string, scenario: string): Promise<Record<string, 
       return { grant: 'client_credentials', issuer: await issuerOf(mock), client: { id, secret } }
     case 'auth/client-credentials-jwt':
       return { grant: 'client_credentials', issuer: await issuerOf(mock), client: { id, key } }
+    case 'auth/dpop':
+    case 'auth/dpop-nonce':
+      return { dpop: true }
     case 'auth/wif-jwt-bearer':
       return {
         ...{ grant: 'jwt_bearer', issuer: await issuerOf(mock), client: { id } },

@@ -72,10 +72,10 @@ const newerAuthorization: readonly string[] = [
   ...['iss-supported', 'iss-not-advertised', 'iss-supported-missing', 'iss-wrong-issuer', 'iss-unexpected'],
   ...['iss-normalized', 'metadata-issuer-mismatch'],
 ]
-/** Extensions that a gateway has a use for. Not those for tokens that are bound to a key (dpop, dpop-nonce). */
+/** Extensions that a gateway has a use for. */
 const authorizationExtensions: readonly string[] = [
   ...['client-credentials-basic', 'client-credentials-jwt'],
-  ...['enterprise-managed-authorization', 'wif-jwt-bearer'],
+  ...['enterprise-managed-authorization', 'wif-jwt-bearer', 'dpop', 'dpop-nonce'],
 ]
 
 /** All of them, cheapest first. */

@@ -28,6 +28,7 @@ test('nothing said is an account that all share, by a login in a browser, as a c
     scopes: null,
     resource: 'auto',
     pkce: 'advertised',
+    dpop: false,
     assertion: '',
     assertionType: null,
     audience: null,
@@ -180,6 +181,12 @@ describe('is refused', () => {
       },
       field: 'oauth.identityProvider',
       says: 'jwt_bearer',
+    },
+    {
+      why: 'a key for what is exchanged',
+      oauth: { account: 'user', grant: 'jwt_bearer', issuer, dpop: true },
+      field: 'oauth.dpop',
+      says: 'is for logins',
     },
     {
       why: 'an identity provider that is no URL',

@@ -89,7 +89,7 @@ export class ProtectedServer implements AsyncDisposable {
   async #take(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url)
     if (pathname.includes('/.well-known/') || pathname === '/elsewhere.json') return this.#metadata(pathname)
-    const token = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? null
+    const token = /^(?:Bearer|DPoP) (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? null
     const message: Message =
       request.method === 'POST' ? ((await request.json()) as Message) : { method: request.method }
     const { method, params } = message

@@ -13,6 +13,7 @@ import type { Log } from '../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import { type BearerChallenge, bearerChallenge, unionOf } from './challenge.ts'
 import type { LoginCounts } from './login-figures.ts'
+import { LoginProofs } from './proof-key.ts'
 import { type Confirm, entryNames, type LoginVault, loginIn, type StoredLogin } from './stored.ts'
 import { LoginEnded, type TokenEndpoint, TokenRefused } from './token-endpoint.ts'
 import { ClaimWatch, claimOf, hasEnded, isFinal, isLoginAt, nextLogin, renewalOf } from './token-life.ts'
@@ -54,6 +55,7 @@ const claimTriesMs = 2_000
 
 export class Account implements TokenSource {
   readonly owner: string
+  readonly proofs = new LoginProofs(() => this.login)
   readonly #parts: AccountParts
   /** True while it writes itself. */
   #keeps = false

@@ -13,6 +13,7 @@ import type { Ask } from '../../upstream/transports/http/client/small-requests.t
 import { type BearerChallenge, bearerChallenge } from './challenge.ts'
 import { authorityOf, discover } from './discovery.ts'
 import { loginOf, type OpenedAuthority, originOf, wantedScopes } from './logins.ts'
+import { ProofKey } from './proof-key.ts'
 import {
   type ClientMemory,
   type ClientPlaces,
@@ -64,7 +65,8 @@ export class Authorities {
     const authority = await discover(ask, definition.url, settings, challenge)
     const memory = this.#memoryOf(definition.name)
     const client = await clientFor(authority, settings, this.#places(definition), memory, ask)
-    return { authority, clientId: client.id, endpoint: new TokenEndpoint(authority, client, ask) }
+    const endpoint = new TokenEndpoint(authority, client, ask, settings.dpop ? new ProofKey() : null)
+    return { authority, clientId: client.id, endpoint }
   }
 
   /** For a login that has begun. */
@@ -76,7 +78,8 @@ export class Authorities {
     const client = clientOfLogin(clientId, authority.metadata, settings, this.#memoryOf(definition.name))
     if (client === null)
       throw new GatewayError('SIGN_IN_FAILED', 'The gateway is another client there by now. Begin again.')
-    return { authority, clientId, endpoint: new TokenEndpoint(authority, client, ask) }
+    const endpoint = new TokenEndpoint(authority, client, ask, settings.dpop ? new ProofKey() : null)
+    return { authority, clientId, endpoint }
   }
 
   /** Where a login that there is came from; null where its client is not known any more. */
@@ -86,7 +89,9 @@ export class Authorities {
     const authority = await authorityOf(ask, definition.url, settings, login)
     const memory = this.#memoryOf(definition.name)
     const client = clientOfLogin(login.clientId, authority.metadata, settings, memory)
-    return client === null ? null : new TokenEndpoint(authority, client, ask)
+    const { proofKey } = login
+    const key = proofKey === undefined ? null : new ProofKey(proofKey)
+    return client === null ? null : new TokenEndpoint(authority, client, ask, key)
   }
 
   /** Where a company says who its people are, for tokens at that resource. Rejects with a GatewayError. */

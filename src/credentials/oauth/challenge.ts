@@ -14,8 +14,12 @@ const scopesMax = 64
 const part = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+)))?/g
 const scopeForm = /^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/
 
-/** What its challenge for bearer tokens says; null where there is none among them. */
+/** What its challenge for bearer tokens says, else that for tokens with proofs; null where there is none among them. */
 export function bearerChallenge(header: string): BearerChallenge | null {
+  return challengeOf(header, 'bearer') ?? challengeOf(header, 'dpop')
+}
+
+function challengeOf(header: string, wanted: string): BearerChallenge | null {
   if (header.length > charsMax) return null
   const said = new Map<string, string>()
   let scheme = ''
@@ -23,8 +27,8 @@ export function bearerChallenge(header: string): BearerChallenge | null {
   for (const [, name = '', quoted, bare] of header.matchAll(part)) {
     if (quoted === undefined && bare === undefined) {
       scheme = name.toLowerCase()
-      asksForToken ||= scheme === 'bearer'
-    } else if (scheme === 'bearer' && !said.has(name.toLowerCase()))
+      asksForToken ||= scheme === wanted
+    } else if (scheme === wanted && !said.has(name.toLowerCase()))
       said.set(name.toLowerCase(), bare ?? (quoted ?? '').replace(/\\(.)/g, '$1'))
   }
   if (!asksForToken) return null

@@ -310,6 +310,7 @@ export function loginOf(
     obtainedAtMs: nowMs,
     expiresAtMs: given.lifetimeS === null ? null : nowMs + given.lifetimeS * 1_000,
     scopes: [...scopes],
+    ...(given.proofKey === null ? {} : { proofKey: given.proofKey }),
     refreshing: null,
   }
 }

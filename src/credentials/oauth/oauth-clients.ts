@@ -140,6 +140,7 @@ export class OAuthClients {
         return token instanceof Promise ? token.then(still) : token
       },
       refused: (token, refusal) => (isStill() ? account : noTokens).refused(token, refusal),
+      proofs: account.proofs,
     }
   }
 

@@ -78,6 +78,15 @@ export class OAuthOpener {
         return account === null ? source().then((loaded) => loaded.current()) : account.current()
       },
       refused: async (token, refusal) => (await source()).refused(token, refusal),
+      // Asked for once there is a token: whoever brings it is loaded.
+      ...(oauth.dpop
+        ? {
+            proofs: {
+              of: (token, method, url) => account?.proofs?.of(token, method, url) ?? null,
+              wants: (nonce) => account?.proofs?.wants(nonce),
+            },
+          }
+        : {}),
     }
   }
 

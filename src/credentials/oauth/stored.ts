@@ -62,6 +62,8 @@ const loginSchema = Type.Object({
   expiresAtMs: nullable(Type.Number()),
   /** Those that were asked for. */
   scopes: Type.Array(Type.String()),
+  /** The key that its tokens are bound to, a private JWK; absent where they are bound to none. */
+  proofKey: Type.Optional(Type.String()),
   /** Which process is at the token endpoint with it, and until when nobody else goes there. */
   refreshing: nullable(Type.Object({ by: Type.String(), untilMs: Type.Number() })),
 })

@@ -8,6 +8,7 @@ import { isObject, type JsonObject } from '../../protocol/json.ts'
 import type { Ask, SmallAnswer } from '../../upstream/transports/http/client/small-requests.ts'
 import { scopesIn } from './challenge.ts'
 import type { Authority } from './discovery.ts'
+import type { ProofKey } from './proof-key.ts'
 import type { KnownClient } from './registration.ts'
 
 /** What an authorization server gave. */
@@ -19,6 +20,8 @@ export interface GivenTokens {
   readonly lifetimeS: number | null
   /** Null for those that were asked for. */
   readonly scopes: readonly string[] | null
+  /** What they are bound to, as it is kept; null for nothing. */
+  readonly proofKey: string | null
 }
 
 /** A login at another device. */
@@ -53,10 +56,13 @@ const lifetimeSMax = 10 * 365 * 86_400
 export class TokenEndpoint {
   readonly #authority: Authority
   readonly #client: KnownClient
+  readonly #key: ProofKey | null
   readonly #options: oauth.TokenEndpointRequestOptions
 
-  constructor(authority: Authority, client: KnownClient, ask: Ask) {
+  /** With a key, tokens are asked for that are bound to it. */
+  constructor(authority: Authority, client: KnownClient, ask: Ask, key: ProofKey | null = null) {
     this.#authority = authority
+    this.#key = key
     this.#client = client
     const { issuer } = authority
     this.#options = {
@@ -64,7 +70,9 @@ export class TokenEndpoint {
       [oauth.customFetch]: async (url, { headers, body }) => {
         const form = body.toString()
         const own = Object.fromEntries(Object.entries(headers))
-        return asAnswer(await ask({ url, learnedFrom: issuer, headers: own, form }))
+        const send = (proof: { readonly dpop?: string }) =>
+          ask({ url, learnedFrom: issuer, headers: { ...own, ...proof }, form })
+        return asAnswer(key === null ? await send({}) : await withProof(key, url, send))
       },
     }
   }
@@ -247,6 +255,11 @@ export class TokenEndpoint {
       throw refusalOf(thrown)
     }
     const { access_token: accessToken, refresh_token: refreshToken, expires_in: lifetimeS, scope } = answer
+    if (this.#key !== null && answer.token_type !== 'dpop')
+      throw new GatewayError(
+        'UPSTREAM_UNAUTHORIZED',
+        `${this.#authority.issuer} gives tokens that are bound to no key: leave oauth.dpop of the server out.`,
+      )
     if (!tokenForm.test(accessToken))
       throw new GatewayError(
         'UPSTREAM_UNAUTHORIZED',
@@ -257,8 +270,23 @@ export class TokenEndpoint {
       refreshToken: refreshToken ?? null,
       lifetimeS: lifetimeS === undefined ? null : Math.min(lifetimeS, lifetimeSMax),
       scopes: scope === undefined ? null : scopesIn(scope),
+      proofKey: this.#key?.text ?? null,
     }
   }
+}
+
+/** Sends with a proof, and once more where the authorization server wants a nonce in it (RFC 9449, 8). */
+async function withProof(
+  key: ProofKey,
+  href: string,
+  send: (proof: { readonly dpop: string }) => Promise<SmallAnswer>,
+): Promise<SmallAnswer> {
+  const url = new URL(href)
+  const proofWith = (nonce: string | null) => key.proof({ method: 'POST', url, token: null, nonce })
+  const answer = await send({ dpop: proofWith(null) })
+  const { nonce = '', status, text } = answer
+  if (status < 400 || nonce === '' || objectIn(text)?.error !== 'use_dpop_nonce') return answer
+  return await send({ dpop: proofWith(nonce) })
 }
 
 /**

@@ -45,10 +45,11 @@ export function hasEnded({ obtainedAtMs, expiresAtMs }: TokenTimes, nowMs: numbe
 /** Whether a login was got for this place, and as the client that is configured. */
 export function isLoginAt(
   { url, oauth }: ServerDefinition,
-  { origin, issuer, clientId }: StoredLogin,
+  { origin, issuer, clientId, proofKey }: StoredLogin,
 ): boolean {
-  const { issuer: named = null, client = null } = oauth ?? {}
+  const { issuer: named = null, client = null, dpop = false } = oauth ?? {}
   return (
+    dpop === (proofKey !== undefined) &&
     origin === URL.parse(url)?.origin &&
     (named === null || named === issuer) &&
     (client === null || client.id === clientId)

@@ -95,6 +95,7 @@ function exchangeProblems(oauth: OAuthWire, add: Add): void {
       'oauth.assertion',
       `is needed for the grant ${grant}, such as \${file:/run/secrets/token}; or set account to user, and it is the token of each caller`,
     )
+  if (oauth.dpop === true) add('oauth.dpop', `is for logins; leave it out with the grant ${grant}`)
   if (grant === 'token_exchange' && provider !== undefined)
     add('oauth.identityProvider', 'is for the grant jwt_bearer; leave it out, or set the grant to that')
   if (grant === 'jwt_bearer' && oauth.audience !== undefined)

@@ -3,7 +3,7 @@
  * the rules between its fields are in oauth-rules.ts. Pure.
  */
 import { type Static, Type } from '@sinclair/typebox'
-import { oneOf, text } from '../field-schemas.ts'
+import { flag, oneOf, text } from '../field-schemas.ts'
 import { maskValue, secretMask } from '../mask.ts'
 import { maskedAround } from '../secrets/references.ts'
 import {
@@ -50,6 +50,7 @@ export const oauthSchema = Type.Object(
     ),
     resource: Type.Optional(text(2_048)),
     pkce: Type.Optional(oneOf(['advertised', 'assumed'])),
+    dpop: Type.Optional(flag),
     assertion: Type.Optional(text(16_384)),
     assertionType: Type.Optional(oneOf(assertionTypes)),
     audience: Type.Optional(
@@ -63,7 +64,7 @@ export const oauthSchema = Type.Object(
   {
     additionalProperties: false,
     description:
-      'an object with account, grant, issuer, client, scopes, resource, pkce, assertion, assertionType, audience and identityProvider',
+      'an object with account, grant, issuer, client, scopes, resource, pkce, dpop, assertion, assertionType, audience and identityProvider',
   },
 )
 
@@ -81,6 +82,7 @@ export function oauthOf(wire: OAuthWire): OAuthSettings {
     scopes: wire.scopes ?? null,
     resource: wire.resource ?? 'auto',
     pkce: wire.pkce ?? 'advertised',
+    dpop: wire.dpop ?? false,
     assertion: wire.assertion ?? '',
     assertionType: wire.assertionType ?? null,
     audience: wire.audience ?? null,
@@ -96,7 +98,7 @@ function clientOf({ id, secret, key, method }: ClientWire): OAuthClientSettings 
 /** Back in wire form, secrets and all; what is as usual is left out. */
 export function oauthToWire(settings: OAuthSettings): OAuthWire {
   const { account, grant, issuer, client: known, scopes, resource, pkce } = settings
-  const { assertion, assertionType, audience, identityProvider: provider } = settings
+  const { dpop, assertion, assertionType, audience, identityProvider: provider } = settings
   return {
     ...(account === 'shared' ? {} : { account }),
     ...(grant === 'authorization_code' ? {} : { grant }),
@@ -105,6 +107,7 @@ export function oauthToWire(settings: OAuthSettings): OAuthWire {
     ...(scopes === null ? {} : { scopes: [...scopes] }),
     ...(resource === 'auto' ? {} : { resource }),
     ...(pkce === 'advertised' ? {} : { pkce }),
+    ...(dpop ? { dpop } : {}),
     ...(assertion === '' ? {} : { assertion }),
     ...(assertionType === null ? {} : { assertionType }),
     ...(audience === null ? {} : { audience }),

@@ -48,6 +48,8 @@ export interface OAuthSettings {
   readonly resource: string
   /** `assumed` where an authorization server takes S256 and does not say so. */
   readonly pkce: 'advertised' | 'assumed'
+  /** Whether tokens are bound to a key of the login (RFC 9449). */
+  readonly dpop: boolean
   /** What stands for the account that all share, with the grants that take something in exchange; empty for none. */
   readonly assertion: string
   /** What the assertion, or the token of a caller, is; null for what it usually is. */

@@ -60,6 +60,8 @@ const refusalMs = 60_000
 
 export class ExchangedAccount implements TokenSource {
   readonly owner: string
+  /** Its tokens are bound to no key. */
+  readonly proofs = null
   readonly #parts: ExchangeParts
   #definition: ServerDefinition
   #held: Held | null = null

@@ -67,6 +67,12 @@ interface Hop extends HeaderTarget {
 
 const redirectsMax = 3
 
+/** With a token that is bound to a key. Headers of a message leave the origin of the definition with no redirect. */
+function proven(request: HttpRequest, token: string | null, proof: string): HttpRequest {
+  const messageHeaders = { ...request.messageHeaders, authorization: `DPoP ${token}`, dpop: proof }
+  return { ...request, messageHeaders }
+}
+
 export class HttpClient {
   readonly url: URL
   readonly #origin: string
@@ -112,8 +118,9 @@ export class HttpClient {
     // An address that the server has named is judged as its redirects are, each time its name is looked up.
     const hop = { request, url, trusted, from: trusted ? null : this.url, redirects: 0 }
     if (this.#tokens === null || !trusted) return this.#go(hop)
-    const send = (token: string | null) => this.#go({ ...hop, request: { ...request, token } })
-    return requestWithToken(this.#tokens, this.#origin, send)
+    const send = (token: string | null, proof: string | null) =>
+      this.#go({ ...hop, request: proof === null ? { ...request, token } : proven(request, token, proof) })
+    return requestWithToken(this.#tokens, this.#origin, { method: request.method, url }, send)
   }
 
   /** The session at the server is over, and the cookies that it has set with it. */

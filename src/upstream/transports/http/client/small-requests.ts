@@ -26,6 +26,8 @@ export interface SmallAnswer {
   readonly mediaType: string
   /** `WWW-Authenticate`; empty without one. */
   readonly challenge: string
+  /** `DPoP-Nonce` (RFC 9449, 8); empty without one. */
+  readonly nonce?: string
   readonly text: string
 }
 
@@ -68,7 +70,8 @@ export function smallRequests(policy: UrlPolicy, proxies: OutgoingProxies, answe
         )
       }
       const challenge = answer.header('www-authenticate') ?? ''
-      return { status: answer.status, mediaType: answer.mediaType, challenge, text }
+      const nonce = answer.header('dpop-nonce') ?? ''
+      return { status: answer.status, mediaType: answer.mediaType, challenge, nonce, text }
     } finally {
       clearTimeout(timer)
       client.close()

@@ -29,11 +29,23 @@ export interface TokenSource {
    * GatewayError with which the request ends.
    */
   refused(token: string | null, refusal: TokenRefusal): Promise<void>
+  /** Where tokens are bound to a key: what proves with this request that the gateway has it (RFC 9449). */
+  readonly proofs?: TokenProofs | null
+}
+
+export interface TokenProofs {
+  /** Null for a token that is bound to none. */
+  of(token: string, method: string, url: URL): string | null
+  /** The server wants this in the next ones. */
+  wants(nonce: string): void
 }
 
 /** Somebody else may have renewed the token meanwhile, whose own is refused as well. */
 const triesMax = 3
 const refusalBytesMax = 64 * 1024
+/** Of a server that goes on asking for other ones. */
+const noncesMax = 2
+const nonceCharsMax = 1_024
 
 /** The token that was sent last, and a mask of it. */
 const sent = new WeakMap<TokenSource, { readonly token: string; readonly mask: Mask }>()
@@ -48,19 +60,32 @@ export function maskOfSent(mask: Mask, tokens: TokenSource | null): Mask {
 export async function requestWithToken(
   tokens: TokenSource,
   origin: string,
-  send: (token: string | null) => Promise<HttpAnswer>,
+  { method, url }: { readonly method: string; readonly url: URL },
+  send: (token: string | null, proof: string | null) => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
-  for (let tried = 1; ; tried++) {
+  const { proofs = null } = tokens
+  let noncesAsked = 0
+  for (let tried = 1; ; ) {
     const current = tokens.current()
     const token = typeof current === 'string' || current === null ? current : await current
     if (token !== null && sent.get(tokens)?.token !== token)
       sent.set(tokens, { token, mask: createMask([token]) })
-    const answer = await send(token)
+    const proof = proofs === null || token === null ? null : proofs.of(token, method, url)
+    const answer = await send(token, proof)
     const refusal = refusalIn(answer, origin, tried > 1)
+    const nonce = proofs === null || answer.url.origin !== origin ? null : answer.header('dpop-nonce')
+    if (nonce !== null && nonce.length <= nonceCharsMax) proofs?.wants(nonce)
     if (refusal === null || tried >= triesMax) return answer
+    // It says nothing of the token.
+    if (proof !== null && /\buse_dpop_nonce\b/.test(refusal.challenge)) {
+      if (nonce === null || ++noncesAsked > noncesMax) return answer
+      answer.discard()
+      continue
+    }
     const mayRun = refusal.challenge === '' && (await answersTheMessage(answer))
     answer.discard()
     await tokens.refused(token, refusal)
+    tried++
     if (mayRun) throw renewedError(answer)
   }
 }
