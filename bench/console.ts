@@ -4,8 +4,9 @@
  *
  *   bun run bench:console [--seconds 5] [--rounds 10] [--loads 10]
  *
- * In each round the gateway is measured unseen and with each view, one right after the other, and the difference counts:
- * processor time, which a busy machine changes little. All other figures count on a quiet machine only.
+ * In each round the gateway is measured unseen and with each view, one right after the other, and the median of the
+ * differences counts: processor time, which is not the machine's own but for the caches that the browser takes from the
+ * gateway. Loads, long tasks and frames count on a quiet machine only; what the main thread takes says which they are.
  *
  * Prints JSON, and what is out of bounds; exit code 1 for that.
  */
@@ -152,7 +153,7 @@ function faultsOf({ longestTaskMs, framesPerSecond, coreShareMore }: ViewFigures
   return [
     ...(longestTaskMs <= bounds.longestTaskMs ? [] : [`a task of ${longestTaskMs} ms`]),
     ...(framesPerSecond >= bounds.framesPerSecondMin ? [] : [`${framesPerSecond} frames a second`]),
-    ...(coreShareMore.upper < bounds.coreShareMore
+    ...(coreShareMore.median < bounds.coreShareMore
       ? []
       : [`${coreShareMore.median} of a core more, at most ${coreShareMore.upper}`]),
   ]
@@ -257,7 +258,12 @@ interface Round {
 }
 
 /** Unseen, then each view; or the other way round, so that what changes with time is nobody's. */
-async function measureRound(gateway: RunningGateway, page: Page, backwards: boolean): Promise<Round> {
+async function measureRound(
+  gateway: RunningGateway,
+  page: Page,
+  mainThreadS: MainThread,
+  backwards: boolean,
+): Promise<Round> {
   let unseen = Number.NaN
   const views: Record<string, Round['views'][string]> = {}
   const steps = ['unseen', ...viewNames] as const
@@ -267,24 +273,24 @@ async function measureRound(gateway: RunningGateway, page: Page, backwards: bool
     if (step === 'unseen') unseen = (await coreShare(gateway, Bun.sleep(seconds * 1_000))).share
     else {
       const opening = await coreShare(gateway, openView(gateway, page, step))
-      const beganS = await mainThreadS(page)
+      const beganS = await mainThreadS()
       const { share, got } = await coreShare(gateway, watchPage(page, seconds * 1_000))
-      const mainThreadShare = ((await mainThreadS(page)) - beganS) / seconds
+      const mainThreadShare = ((await mainThreadS()) - beganS) / seconds
       views[step] = { ...got, mainThreadShare, share, openingMs: (opening.share - share) * opening.got }
     }
   }
   return { unseen, views }
 }
 
-/** Processor time that the main thread of the page has taken for its tasks, whatever else the machine does. */
-async function mainThreadS(page: Page): Promise<number> {
+/** Reads the processor time that the main thread of a page has taken for its tasks, whatever else the machine does. */
+type MainThread = () => Promise<number>
+
+async function mainThreadOf(page: Page): Promise<MainThread> {
   const session = await page.context().newCDPSession(page)
-  try {
-    await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+  return async () => {
     const { metrics } = await session.send('Performance.getMetrics')
     return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN
-  } finally {
-    await session.detach()
   }
 }
 
@@ -330,7 +336,9 @@ try {
   await signIn(visitor, adminToken)
   await visitor.page.getByRole('link', { name: 'server-0', exact: true }).waitFor()
   const measured: Round[] = []
-  for (let at = 0; at < rounds; at++) measured.push(await measureRound(gateway, visitor.page, at % 2 === 1))
+  const mainThreadS = await mainThreadOf(visitor.page)
+  for (let at = 0; at < rounds; at++)
+    measured.push(await measureRound(gateway, visitor.page, mainThreadS, at % 2 === 1))
   const rssMibOpen = rssMib(gateway.pid)
   const coreShareUnseen = spreadOf(measured.map(({ unseen }) => unseen))
   const views = Object.fromEntries(viewNames.map((view) => [view, figuresOf(view, measured)]))
