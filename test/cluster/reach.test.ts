@@ -27,7 +27,7 @@ describe('a start is refused', () => {
   ])('when $why', async ({ answer, says }) => {
     const one = await join(new MemoryDirectory())
     one.cluster.pingBy(async () => answer)
-    const reach = new Reach({ membership: one.cluster.membership, leaseMs: 400, log: one.log })
+    const reach = new Reach({ membership: one.cluster.membership, leaseMs: 400, log: one.log, ownMs: 50 })
     await expect(reach.checkOwn()).rejects.toThrow(`cluster.advertise is ${selfOf(one).address}, ${says}`)
   })
 
@@ -36,7 +36,7 @@ describe('a start is refused', () => {
     await join(memory, '10.0.0.7:6002')
     const one = await join(memory, 'localhost:6002')
     one.cluster.pingBy(async () => selfOf(one).instance)
-    const reach = new Reach({ membership: one.cluster.membership, leaseMs: 400, log: one.log })
+    const reach = new Reach({ membership: one.cluster.membership, leaseMs: 400, log: one.log, ownMs: 50 })
     await expect(reach.checkOwn()).rejects.toThrow('localhost:6002 leads to each machine itself')
   })
 })

@@ -71,13 +71,21 @@ describe.skipIf(redisProgram === null)('what a server keeps for a session', () =
     30_000,
   )
 
-  test.skipIf(!isLong)(
-    'is begun anew where the server has lost it meanwhile',
-    async () => {
+  test.skipIf(!isLong).each([
+    { why: 'has lost it meanwhile', change: () => server.forgetAll() },
+    {
+      why: 'takes it from nobody else',
+      change: () => {
+        server.refusesKnown = true
+      },
+    },
+  ])(
+    'is begun anew where the server $why',
+    async ({ change }) => {
       const client = await open()
       expect(await counted(client, 1)).toBe(1)
       await without(client, (gateway) => gateway.stop())
-      server.forgetAll()
+      change()
       expect([await counted(client, 2), await counted(client, 3)]).toEqual([1, 2])
     },
     30_000,

@@ -18,6 +18,8 @@ interface Inbound {
 const encoder = new TextEncoder()
 
 export class StatefulHttp implements AsyncDisposable {
+  /** Refuses who comes with a session that there is, as a server that binds it to an address. */
+  refusesKnown = false
   begun = 0
   ended = 0
   announced = 0
@@ -75,6 +77,7 @@ export class StatefulHttp implements AsyncDisposable {
     if (message.method === 'server/discover') return unknownSession()
     if (message.method === 'initialize') return this.#begin(message)
     if (kept === undefined) return unknownSession()
+    if (this.refusesKnown) return new Response('not yours', { status: 403 })
     if (message.method === 'notifications/initialized') this.announced++
     if (message.id === undefined) return new Response(null, { status: 202 })
     if (kept.ids.has(message.id)) this.repeatedIds.push(message.id)
@@ -84,6 +87,7 @@ export class StatefulHttp implements AsyncDisposable {
 
   #begin({ id }: Inbound): Response {
     this.begun++
+    this.refusesKnown = false
     const session = crypto.randomUUID()
     this.#sessions.set(session, { count: 0, ids: new Set(), standing: null })
     const result = {

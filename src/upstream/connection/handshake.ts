@@ -107,15 +107,18 @@ export async function initializeServer(
 /** Ids from here on are used by nobody who has had the session before: those count from 1. */
 const resumedIdMin = 2 ** 20
 
+/** Whoever does not answer within this in a session of before has lost it, or takes it for somebody else's. */
+const resumedMs = 5_000
+
 /**
- * Goes on with the session that another process has begun for this client, and says nothing to the server; null where
- * there is none, or it cannot: then one is begun. That the server has lost it is found out by the first request, as ever.
+ * Goes on with the session that another process has begun for this client; null where there is none, or the server does
+ * not answer in it: then one is begun.
  */
-export function resumeServer(
+export async function resumeServer(
   connection: Connection,
   owner: LaneClient | null,
   url: string,
-): (Handshake & { readonly announced: boolean }) | null {
+): Promise<(Handshake & { readonly announced: boolean }) | null> {
   const session = owner?.resumes ?? null
   if (owner === null || session === null) return null
   owner.resumes = null
@@ -124,6 +127,14 @@ export function resumeServer(
   if (facts === null || session.url !== url || transport.continueSession === undefined) return null
   connection.numberFrom(resumedIdMin * (1 + randomInt(1_000)))
   transport.continueSession(session, facts.version)
+  try {
+    await ask(connection, 'ping', undefined, resumedMs)
+  } catch (thrown) {
+    if (!(thrown instanceof RpcAnswerError)) {
+      transport.resetSession()
+      return null
+    }
+  }
   return { responseText: rpcResult('0', session.result), facts, announced: session.announced }
 }
 

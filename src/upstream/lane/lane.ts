@@ -337,7 +337,7 @@ export class Lane implements ConnectionOwner {
       this.log.handshake(connection.transport.pid, latestModernVersion, this.#handshake)
       return
     }
-    const resumed = resumeServer(connection, this.owner, this.definition.url)
+    const resumed = await resumeServer(connection, this.owner, this.definition.url)
     if (resumed !== null) {
       this.#handshake = resumed
       this.#announced = resumed.announced
