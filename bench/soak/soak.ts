@@ -26,15 +26,38 @@ const WARM_UP_SHARE = 0.2
 const SLOPE_MAX_MIB_PER_MINUTE = 1
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '15' }, executable: { type: 'string' } },
+  options: {
+    minutes: { type: 'string', default: '15' },
+    executable: { type: 'string' },
+    replicas: { type: 'string' },
+    rolling: { type: 'boolean' },
+    sessions: { type: 'string', default: '200' },
+    streams: { type: 'string', default: '100' },
+    rate: { type: 'string', default: '500' },
+    rounds: { type: 'string', default: '3' },
+    'upgrade-from': { type: 'string' },
+  },
 })
 const minutes = Number(values.minutes)
 const directory = mkdtempSync(join(tmpdir(), 'compozy-soak-'))
 const executable = resolve(values.executable ?? join(directory, 'bin/compozy'))
 if (values.executable === undefined) await build({ outfile: executable })
-const ok = await soak()
+const ok = values.rolling === true ? await rolling() : await soak()
 rmSync(directory, { recursive: true, force: true })
 process.exit(ok ? 0 : 1)
+
+async function rolling(): Promise<boolean> {
+  const { rollingRestart } = await import('./rolling.ts')
+  const from = values['upgrade-from']
+  return await rollingRestart({
+    sessions: Number(values.sessions),
+    streams: Number(values.streams),
+    callsPerSecond: Number(values.rate),
+    rounds: Number(values.rounds),
+    executable,
+    upgradeFrom: from === undefined ? null : resolve(from),
+  })
+}
 
 async function soak(): Promise<boolean> {
   const http = new HttpUpstream(directory)

@@ -12,6 +12,7 @@ import type { Log } from '../telemetry/log.ts'
 import { directoryBuckets } from '../telemetry/metrics.ts'
 import type { Membership as Answer, Directory, InstanceId, Member } from './directory/directory.ts'
 import type { Seal } from './seal.ts'
+import { wireOf, wireVersion } from './wire-version.ts'
 
 export type MemberState = 'serving' | 'draining'
 
@@ -284,7 +285,7 @@ export class Membership {
     const { directory, seal, self, leaseMs, log } = this.#parts
     const startedMs = performance.now()
     const { address, version } = self
-    const told = JSON.stringify({ address, state: this.#state, version, keys: this.keys })
+    const told = JSON.stringify({ wire: wireVersion, address, state: this.#state, version, keys: this.keys })
     const record = seal.seal('member', self.instance, told)
     try {
       const answer = await directory.beat({ instance: self.instance, record }, leaseMs)
@@ -352,7 +353,10 @@ export class Membership {
     const told = JSON.parse(text) as Pick<LivingMember, 'address' | 'state' | 'version'> & {
       readonly keys?: readonly string[]
     }
-    return { ...told, keys: told.keys ?? null, instance, leaseMs }
+    const { address, version, keys = null } = told
+    // One that cannot be talked to has what it has; nothing new is for it, as for one that goes.
+    const state = wireOf(told) === wireVersion ? told.state : 'draining'
+    return { address, version, state, keys, instance, leaseMs }
   }
 
   #remember(): void {

@@ -32,6 +32,16 @@ test('members see each other come, drain and go', async () => {
   expect(one.cluster.status().members.map(({ state }) => state)).toEqual(['serving', 'gone'])
 })
 
+test('a member that cannot be talked to lives, and nothing new is for it', async () => {
+  const memory = new MemoryDirectory()
+  const one = await join(memory)
+  const told = { wire: 2, address: '10.0.0.2:6002', state: 'serving', version: '9' }
+  const record = one.cluster.seal.seal('member', 'later', JSON.stringify(told))
+  await memory.open().beat({ instance: 'later', record }, 1_000)
+  await one.membership.refresh()
+  expect(one.membership.member('later')).toMatchObject({ state: 'draining', version: '9' })
+})
+
 test('who has no secret is no member, whatever it writes', async () => {
   const memory = new MemoryDirectory()
   const one = await join(memory)

@@ -6,6 +6,8 @@ export const clusterSecret = 'canary-cluster-secret-of-at-least-32-bytes'
 
 export interface ClusterOptions {
   readonly via?: GatewayForm
+  /** Another executable than the one of these sources. */
+  readonly program?: string
   /** Below `mcp_proxy`. */
   readonly settings?: Readonly<Record<string, unknown>>
   /** Below `mcp_proxy.cluster`. */

@@ -24,6 +24,8 @@ export const gatewayForms: readonly GatewayForm[] = ['source', 'executable']
 
 export interface GatewayOptions {
   readonly via?: GatewayForm
+  /** Another executable than the one of these sources, such as that of an earlier version. */
+  readonly program?: string
   /** `compozy.yaml` of the working directory: its text, or a value that is written as JSON (valid YAML). */
   readonly config?: string | Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
@@ -66,7 +68,11 @@ export async function startGatewayProcess(options: GatewayOptions = {}): Promise
     writeFileSync(join(directory, 'compozy.yaml'), text)
   }
   const process = startProcess({
-    command: [...commandOf(options.via ?? 'source'), 'mcp-proxy', ...flagsOf(options)],
+    command: [
+      ...(options.program ? [options.program] : commandOf(options.via ?? 'source')),
+      'mcp-proxy',
+      ...flagsOf(options),
+    ],
     cwd: directory,
     env: {
       HOME: directory,

@@ -18,6 +18,8 @@ export interface ReplicasOptions {
   readonly cluster?: Readonly<Record<string, unknown>>
   readonly mcps?: readonly Readonly<Record<string, unknown>>[]
   readonly env?: Readonly<Record<string, string>>
+  /** Another executable than the one of these sources. */
+  readonly program?: string
 }
 
 export interface RunningReplicas extends AsyncDisposable {
@@ -30,13 +32,18 @@ export interface RunningReplicas extends AsyncDisposable {
   ownerOf(sessionId: string): Promise<RunningGateway>
   /** The endpoint of a server, through the splitter. */
   face(name: string, face: 'stream' | 'sse'): URL
-  /** One more gateway of the same kind, which the splitter does not know yet. */
-  start(): Promise<RunningGateway>
+  /** One more gateway of the same kind, or of this executable, which the splitter does not know yet. */
+  start(program?: string): Promise<RunningGateway>
+  /**
+   * Puts a new gateway in the place of one, as a rolling restart does it: the new one is there first, and what goes
+   * gets no new request once it says that it goes. Resolves when the old one is gone.
+   */
+  replace(gateway: RunningGateway, program?: string): Promise<RunningGateway>
 }
 
 /** Starts them, and resolves once all of them know each other. */
 export async function startReplicas(options: ReplicasOptions = {}): Promise<RunningReplicas> {
-  const { count = 3, settings = {}, cluster = {}, mcps = [], env = {} } = options
+  const { count = 3, settings = {}, cluster = {}, mcps = [], env = {}, program: first } = options
   const redis = options.redis ?? (await startRedis())
   const splitter = startSplitter([])
   /** By the name that each gave itself. */
@@ -44,11 +51,12 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
   const own = typeof settings === 'function' ? settings(splitter.url) : settings
   const started: RunningGateway[] = []
   const advertised: string[] = []
-  const start = async (): Promise<RunningGateway> => {
+  const start = async (program = first): Promise<RunningGateway> => {
     const advertise = `127.0.0.1:${await freePort()}`
     advertised.push(advertise)
     const gateway = await startReplica(redis, {
       via: 'executable',
+      ...(program !== undefined && { program }),
       settings: { storage: { type: 'memory' }, ...own },
       cluster: { advertise, ...cluster },
       mcps,
@@ -72,6 +80,16 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
       const owner = byInstance.get(answer.split('\r\n')[1] ?? '')
       if (owner === undefined) throw new Error(`nobody owns the session: ${answer}`)
       return owner
+    },
+    async replace(gateway, program) {
+      const next = await start(program)
+      splitter.targets = [...splitter.targets, next.url]
+      gateway.process.signal('SIGTERM')
+      // As a balancer does that asks `/healthz`.
+      splitter.targets = splitter.targets.filter((url) => url !== gateway.url)
+      await gateway.process.exited
+      await gateway.kill()
+      return next
     },
     face: (name, face) => new URL(`${splitter.url}${name === '' ? '/mcp' : `/mcp-proxy/${name}/${face}`}`),
     async [Symbol.asyncDispose]() {

@@ -23,6 +23,7 @@ import { keepLane } from '../../session/legacy/lane-lease.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Directory, InstanceId, Ownership } from '../directory/directory.ts'
 import type { Seal } from '../seal.ts'
+import type { ComingSessions } from './coming-sessions.ts'
 import type { HandedSessions } from './handed-sessions.ts'
 import { type OwnedSessions, sessionKey } from './owned-sessions.ts'
 import { readRecord, type SessionRecord, SessionWishes } from './session-record.ts'
@@ -33,6 +34,7 @@ export interface AdoptionParts {
   readonly seal: Seal
   readonly owned: OwnedSessions
   readonly handed: HandedSessions
+  readonly coming: ComingSessions
   readonly mcp: McpParts
   livesMs(): number
   /** Where it is counted what was taken over. */
@@ -89,17 +91,13 @@ export class Adoption {
     const { id, principalId, clientKey, serverName, headers } = record
     const message = scanMessage(record.initialize)
     if (message === null) return null
-    const session = mcp.sessions.takeOver(
-      {
-        id,
-        principalId,
-        clientKey,
-        serverName,
-        owner: ownerAt(target, context.principal),
-        endpoint: 'stream',
-      },
-      (lost) => void keepLane(mcp.servers, lost),
-    )
+    const owner = ownerAt(target, context.principal)
+    const init = { id, principalId, clientKey, serverName, owner, endpoint: 'stream' as const }
+    const prepared = this.#parts.coming.take(id)
+    const session =
+      prepared === null
+        ? mcp.sessions.takeOver(init, (lost) => void keepLane(mcp.servers, lost))
+        : mcp.sessions.enter(prepared)
     session.grants = context.principal.grants
     session.headers = headers ?? undefined
     session.resumes = record.upstream ?? null
@@ -109,7 +107,7 @@ export class Adoption {
     const body = parsed(record.initialize)
     try {
       if (isGroup(target)) target.initialize(session, message, body, waysOf(mcp, request, context))
-      else {
+      else if (prepared === null) {
         beginSession(session, message, body)
         session.state = 'open'
       }

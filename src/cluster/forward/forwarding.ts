@@ -93,7 +93,7 @@ export class Forwarding implements Elsewhere {
     if (
       sessions.get(sessionId) !== undefined &&
       membership.unsettled === null &&
-      !owned.isMoving(sessionId)
+      !owned.isMoving(sessionId, inbound?.message?.kind)
     ) {
       if (inbound?.message != null) owned.noted(sessionId, inbound.message)
       this.#parts.misplaced?.served(context)

@@ -5,10 +5,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { HandedStreams } from '../../session/legacy/streams.ts'
+import { saidWire } from '../wire-version.ts'
 
 const count = Type.Integer({ minimum: 0 })
 
 const handed = Type.Object({
+  wire: saidWire,
   id: Type.String(),
   streams: Type.Object({
     nextChannel: count,

@@ -16,6 +16,7 @@ import type { Directory } from '../directory/directory.ts'
 import type { Membership, PingAnswer } from '../membership.ts'
 import type { Seal } from '../seal.ts'
 import { Adoption } from './adoption.ts'
+import { ComingSessions } from './coming-sessions.ts'
 import { drain } from './drain.ts'
 import { Forwarding, statePrefixOf } from './forwarding.ts'
 import { HandedSessions } from './handed-sessions.ts'
@@ -24,7 +25,12 @@ import { OwnedLanes } from './owned-lanes.ts'
 import { OwnedSessions } from './owned-sessions.ts'
 import { OwnerSearch } from './owner-search.ts'
 import { Forwarder, type Peer } from './wire/forwarder.ts'
-import { handedTarget, InternalListener, type InternalListenerParts } from './wire/internal-listener.ts'
+import {
+  comingTarget,
+  handedTarget,
+  InternalListener,
+  type InternalListenerParts,
+} from './wire/internal-listener.ts'
 import { PeerWire } from './wire/peer-wire.ts'
 import { type Identities, Principals } from './wire/principals.ts'
 
@@ -81,7 +87,8 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const idleMs = (): number => bounds.laneIdleMs
   const lanes = new OwnedLanes({ membership, directory, seal, spreads: areWorkers, idleMs })
   const handed = new HandedSessions()
-  const adoption = new Adoption({ instance, directory, seal, owned, handed, mcp, livesMs, counts })
+  const coming = new ComingSessions(mcp, seal)
+  const adoption = new Adoption({ instance, directory, seal, owned, handed, coming, mcp, livesMs, counts })
   const forwarder = new Forwarder(wire, new Signer(membership, seal))
   const elsewhere = new Forwarding({
     ...{ membership, seal, owned, lanes, adoption, search, forwarder },
@@ -105,6 +112,7 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
     log: mcp.log,
     bodyBytesMax: () => mcp.bodyBytesMax,
     takeHanded: (text) => handed.put(text),
+    prepareComing: (text) => coming.prepare(text),
   })
   const refresh = async (): Promise<void> => {
     await Promise.all([owned.refresh(), lanes.refresh()])
@@ -119,15 +127,17 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   return {
     ping: (address) => wire.ping(address),
     drain(untilMs) {
-      const give = (peer: Peer, text: string) => handOverTo(peer, text, forwarder)
+      const give = (peer: Peer, text: string) => tellPeer(peer, handedTarget, text, forwarder)
+      const prepare = (peer: Peer, text: string) => tellPeer(peer, comingTarget, text, forwarder)
       const lastAskedMs = () => listener.lastServedMs
       const core = { membership, directory, seal, owned, lanes, forwarder }
       const endsHere = ({ serverName }: Session): boolean =>
         (mcp.servers.get(serverName) ?? mcp.groups.group(serverName))?.definition.onOwnerLoss === 'end'
-      return drain({ ...core, log: mcp.log, livesMs, endsHere, give, lastAskedMs }, untilMs)
+      return drain({ ...core, log: mcp.log, livesMs, endsHere, give, prepare, lastAskedMs }, untilMs)
     },
     async close() {
       clearInterval(timer)
+      coming.close()
       await listener.close()
       wire.close()
     },
@@ -167,11 +177,17 @@ function watchGone(membership: Membership, forwarder: Forwarder): void {
   }
 }
 
-const handMs = 5_000
+/** How long another member may take: to keep what it is told, or to prepare for it. */
+const toldMs = { [handedTarget]: 5_000, [comingTarget]: 10_000 } as const
 
-async function handOverTo(peer: Peer, text: string, forwarder: Forwarder): Promise<boolean> {
-  const request = { method: 'POST', target: handedTarget, sessionId: null, headers: new Headers() }
-  const client = { signal: AbortSignal.timeout(handMs) }
+async function tellPeer(
+  peer: Peer,
+  target: keyof typeof toldMs,
+  text: string,
+  forwarder: Forwarder,
+): Promise<boolean> {
+  const request = { method: 'POST', target, sessionId: null, headers: new Headers() }
+  const client = { signal: AbortSignal.timeout(toldMs[target]) }
   const outgoing = { ...request, body: text, idText: null, client, bearer: ownBearer }
   const sent = await forwarder.send(peer, outgoing)
   if (sent.kind !== 'answered') return false

@@ -97,9 +97,11 @@ export class OwnedSessions {
     return sessions.get(id) !== undefined
   }
 
-  /** Whether it is being handed over. */
-  isMoving(id: string): boolean {
-    return this.#held.get(id)?.moving != null
+  /** Whether it is being handed over; what a call that still runs waits for gets through (`kind` is of a message). */
+  isMoving(id: string, kind?: MessageText['kind']): boolean {
+    const held = this.#held.get(id)
+    if (held === undefined || held.moving === null) return false
+    return held.session.calls === 0 || kind === undefined || kind === 'request'
   }
 
   /** Keeps all of them alive in the directory, and lets go of those that somebody else has. */
@@ -122,11 +124,16 @@ export class OwnedSessions {
     }
   }
 
-  /** Those that nobody is busy with, to be handed over. */
-  idle(): readonly Session[] {
-    return [...this.#held.values()]
-      .filter(({ session, moving }) => moving === null && session.calls === 0)
-      .map(({ session }) => session)
+  /** The record of a session as another member may have it before it goes there; null for none. */
+  sealedRecord(id: string): string | null {
+    const held = this.#held.get(id)
+    if (held === undefined) return null
+    return this.#parts.seal.seal('owned', held.key, recordOf(held.session, held.wishes))
+  }
+
+  /** Those that are not on their way to another member. */
+  staying(): readonly Session[] {
+    return [...this.#held.values()].filter(({ moving }) => moving === null).map(({ session }) => session)
   }
 
   /**

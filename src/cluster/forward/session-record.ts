@@ -8,12 +8,14 @@ import { isObject } from '../../protocol/json.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { UpstreamSession } from '../../upstream/connection/client.ts'
+import { saidWire, wireVersion } from '../wire-version.ts'
 
 /** URIs of one session that are remembered, and their characters; a client that has more asks for them again. */
 const urisMax = 1_000
 const uriCharsMax = 64 * 1024
 
 const sessionRecord = Type.Object({
+  wire: saidWire,
   /** Stands inside the seal, so that no record can be put in the place of another one. */
   id: Type.String(),
   principalId: Type.String(),
@@ -108,6 +110,7 @@ export function leaveUpstream({ lane }: Session): void {
 export function recordOf(session: Session, wishes: SessionWishes): string {
   const { id, principalId, clientKey, serverName, headers, initialize } = session
   const record: SessionRecord = {
+    wire: wireVersion,
     ...{ id, principalId, clientKey, serverName },
     initialize: initialize.text,
     headers: headers === undefined ? null : { ...headers },

@@ -69,19 +69,25 @@ export class Sessions {
         `This client has ${sessionsPerClientMax} sessions (limits.sessions_per_client_max); end some with DELETE.`,
         30,
       )
-    return this.#enter({ ...init, id: this.newId(init) }, onLaneLost)
+    return this.enter(this.prepare({ ...init, id: this.newId(init) }, onLaneLost))
   }
 
   /** Takes in a session that another process has begun, under the id that it has; no bound refuses what was let in. */
   takeOver(init: Omit<SessionInit, 'ledger'>, onLaneLost: (session: Session) => void): Session {
-    return this.#byId.get(init.id) ?? this.#enter(init, onLaneLost)
+    return this.#byId.get(init.id) ?? this.enter(this.prepare(init, onLaneLost))
   }
 
-  #enter(init: Omit<SessionInit, 'ledger'>, onLaneLost: (session: Session) => void): Session {
-    const session = new Session({ ...init, ledger: this.#ledger }, this.#settings, onLaneLost)
-    this.#byId.set(session.id, session)
-    this.#countByClient.set(init.clientKey, (this.#countByClient.get(init.clientKey) ?? 0) + 1)
-    this.#countByServer.set(init.serverName, this.countOf(init.serverName) + 1)
+  /** A session that nobody finds: it is entered when it comes here. */
+  prepare(init: Omit<SessionInit, 'ledger'>, onLaneLost: (session: Session) => void): Session {
+    return new Session({ ...init, ledger: this.#ledger }, this.#settings, onLaneLost)
+  }
+
+  /** From here on it is one of them. */
+  enter(session: Session): Session {
+    const { id, clientKey, serverName } = session
+    this.#byId.set(id, session)
+    this.#countByClient.set(clientKey, (this.#countByClient.get(clientKey) ?? 0) + 1)
+    this.#countByServer.set(serverName, this.countOf(serverName) + 1)
     return session
   }
 

@@ -41,6 +41,14 @@ describe('the header of a forwarded request', () => {
     expect(read(header)).toEqual(carried)
   })
 
+  test('names both versions where it is of another one, whatever its form is then', () => {
+    const later = { wire: 2, whose: 'something else' } as unknown as Carried
+    expect(read(writeHeader(later, request, codes))).toBe(
+      'it is of version 2 of what replicas say to each other, and this one speaks 1',
+    )
+    expect(read(writeHeader({ ...carried, wire: 1 }, request, codes))).toEqual({ ...carried, wire: 1 })
+  })
+
   const [said = '', code = ''] = header.split('.')
   const forged = Buffer.from(
     JSON.stringify({ ...carried, principal: { id: 'token:cd', shown: 'token:cd', role: 'client' } }),

@@ -110,9 +110,10 @@ const tools: Readonly<Record<string, Tool>> = {
     await finish(call, { done: true })
   },
 
-  /** Which process this is. */
+  /** Which process this is, and the nonce that it was given, if any. */
   pid: async (call) => {
-    await finish(call, { pid: process.pid })
+    const { nonce } = call.args
+    await finish(call, { pid: process.pid, ...(nonce !== undefined && { nonce }) })
   },
 
   /** Exits in the middle of the call, as a server does that thinks it is done. */

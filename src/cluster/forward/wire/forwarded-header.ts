@@ -9,6 +9,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { InstanceId } from '../../directory/directory.ts'
+import { saidWire, wireOf, wireVersion } from '../../wire-version.ts'
 import type { Codes } from '../session-ids.ts'
 
 /** Its name. What a client sends under it is not read, and goes nowhere. */
@@ -40,6 +41,8 @@ export const wirePrincipal = Type.Object({
 export type WirePrincipal = Static<typeof wirePrincipal>
 
 const carried = Type.Object({
+  /** A channel says it once, when it is opened. */
+  wire: saidWire,
   from: text,
   to: text,
   /** Wall clock of the directory. */
@@ -100,6 +103,9 @@ export function readHeader(
   const said = header.slice(0, at)
   if (!isSigned(header.slice(at + 1), codes(signedText(said, request)))) return 'its code is wrong'
   const value = parsed(Buffer.from(said, 'base64url').toString())
+  const wire = wireOf(value)
+  if (wire !== wireVersion)
+    return `it is of version ${JSON.stringify(wire)} of what replicas say to each other, and this one speaks ${wireVersion}`
   if (!Value.Check(carried, value)) return 'it is of another form'
   return refusalOf(value, self, nowMs) ?? value
 }

@@ -51,13 +51,17 @@ export interface InternalListenerParts {
   bodyBytesMax(): number
   /** Takes the streams of a session that another member hands over; false for what is of another form. */
   takeHanded(text: string): boolean
+  /** Prepares for a session that is about to come; false where that is not done. */
+  prepareComing(text: string): Promise<boolean>
 }
 
 /** What is said of a request and counts here. */
 type Bearing = Pick<Carried, 'from' | 'requestId' | 'principal' | 'peer' | 'client' | 'base'>
 
-/** Where members hand over sessions. */
+/** Where members hand over sessions, and where they say before which ones will come. */
 export const handedTarget = '/handed-over'
+export const comingTarget = '/coming'
+const ownTargets: readonly string[] = [handedTarget, comingTarget]
 const handedBytesMax = 256 * 1024 * 1024
 
 /** An idle connection is closed after this long: later than the other end lets go of it (peer-wire.ts). */
@@ -111,8 +115,8 @@ export class InternalListener {
     const path = start < 0 ? '/' : url.slice(start)
     if (path === pingTarget && method === 'GET') return new Response(this.#parts.instance)
     if (path === channelTarget && method === 'GET') return this.#channel(request, server)
-    const target = path === handedTarget ? handedTarget : readTarget(url)
-    if (target === null || (target !== handedTarget && target.area !== 'mcp'))
+    const target = ownTargets.includes(path) ? path : readTarget(url)
+    if (target === null || (typeof target !== 'string' && target.area !== 'mcp'))
       return this.#refuse('it is for no endpoint')
     const carried = this.#carried(request, path)
     if (typeof carried === 'string') return this.#refuse(carried)
@@ -121,8 +125,10 @@ export class InternalListener {
     if (body === undefined) return this.#refuse('its body is too large, or has no length')
     if (digestOfBody(body) !== carried.digest) return this.#refuse('it came with another body')
     this.lastServedMs = performance.now()
-    if (target === handedTarget) {
-      return new Response(null, { status: this.#parts.takeHanded(body ?? '') ? 204 : 400 })
+    if (typeof target === 'string') {
+      const { takeHanded, prepareComing } = this.#parts
+      const taken = target === handedTarget ? takeHanded(body ?? '') : await prepareComing(body ?? '')
+      return new Response(null, { status: taken ? 204 : 400 })
     }
     const response = await this.#answer(request, target, carried, body)
     // A limit that was lifted would otherwise stay off while the connection idles.

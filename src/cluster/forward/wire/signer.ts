@@ -2,6 +2,7 @@
 import type { InstanceId } from '../../directory/directory.ts'
 import type { Membership } from '../../membership.ts'
 import type { Seal } from '../../seal.ts'
+import { wireVersion } from '../../wire-version.ts'
 import { writeMessage } from './channel/brought.ts'
 import { type Carried, digestOfBody, type SignedRequest, writeHeader } from './forwarded-header.ts'
 
@@ -23,7 +24,7 @@ export class Signer {
 
   /** The value of the header for a request to this member. */
   sign(to: InstanceId, request: SignedRequest, body: string | null, bearer: Bearer): string {
-    const carried = { ...this.#next(to), digest: digestOfBody(body), ...bearer }
+    const carried: Carried = { wire: wireVersion, ...this.#next(to), digest: digestOfBody(body), ...bearer }
     return writeHeader(carried, request, this.codes)
   }
 
