@@ -36,7 +36,7 @@ export class HttpUpstream {
 }
 
 /** The servers' processes; the watchdog is not one of them. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
   return children
     .filter(

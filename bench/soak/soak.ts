@@ -2,6 +2,8 @@
  * `bun run soak`: a quarter of an hour of mixed traffic with a fault every ten seconds.
  *
  *   --minutes N          how long (15)
+ *   --replicas 3         several gateways with a Redis, and faults of theirs (replicas.ts)
+ *   --rolling            a rolling restart or upgrade under full load (rolling.ts)
  *   --executable FILE    measures this executable instead of building one
  *
  * Held to: no wrong answer, and resident memory that grows by less than 1 MiB a minute once it is warm. Writes
@@ -42,9 +44,16 @@ const minutes = Number(values.minutes)
 const directory = mkdtempSync(join(tmpdir(), 'compozy-soak-'))
 const executable = resolve(values.executable ?? join(directory, 'bin/compozy'))
 if (values.executable === undefined) await build({ outfile: executable })
-const ok = values.rolling === true ? await rolling() : await soak()
+const ok = await chosen()
 rmSync(directory, { recursive: true, force: true })
 process.exit(ok ? 0 : 1)
+
+async function chosen(): Promise<boolean> {
+  if (values.rolling === true) return await rolling()
+  if (values.replicas === undefined) return await soak()
+  const { soakReplicas } = await import('./replicas.ts')
+  return await soakReplicas({ replicas: Number(values.replicas), minutes, executable })
+}
 
 async function rolling(): Promise<boolean> {
   const { rollingRestart } = await import('./rolling.ts')
