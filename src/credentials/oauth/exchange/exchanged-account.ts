@@ -47,6 +47,8 @@ export interface ExchangeParts {
 
 interface Held extends ExchangedToken {
   readonly given: Given
+  /** Whether what it was given for counts for long after it. */
+  readonly isOutlived: boolean
   /** Wall clock: when another one is asked for beside the calls that go on with it. */
   readonly renewAtMs: number
 }
@@ -55,6 +57,8 @@ interface Held extends ExchangedToken {
 const pausesMs: readonly number[] = [0, 250, 1_000]
 /** After one beside calls that has failed, the next is begun no sooner. */
 const failurePauseMs = 2_000
+/** What ends no further apart ends together. */
+const togetherMs = 30_000
 /** For so long nobody is asked again for what was refused. */
 const refusalMs = 60_000
 
@@ -187,7 +191,14 @@ export class ExchangedAccount implements TokenSource {
     // What came for another definition, or for what has ended meanwhile, is used by nobody who comes later.
     if (generation !== this.#generation || !given.counts) return token.accessToken
     const lives = { ...token, expiresAtMs: earlier(token.expiresAtMs, given.expiresAtMs) }
-    this.#held = { ...lives, given, renewAtMs: renewalOf(lives) }
+    // What ends about when that ends is used to its end: another one would live no longer.
+    const isOutlived = token.expiresAtMs !== null && token.expiresAtMs + togetherMs < given.expiresAtMs
+    this.#held = {
+      ...lives,
+      given,
+      isOutlived,
+      renewAtMs: isOutlived ? renewalOf(lives) : Number.POSITIVE_INFINITY,
+    }
     this.#refusal = null
     return token.accessToken
   }
@@ -240,7 +251,9 @@ export class ExchangedAccount implements TokenSource {
 }
 
 function counts(held: Held, nowMs: number): boolean {
-  return held.given.counts && !hasEnded(held, nowMs)
+  const { given, isOutlived, expiresAtMs } = held
+  const isOver = isOutlived ? hasEnded(held, nowMs) : expiresAtMs !== null && nowMs >= expiresAtMs
+  return given.counts && !isOver
 }
 
 function earlier(one: number | null, other: number): number | null {
