@@ -110,6 +110,22 @@ describe.skipIf(redisProgram === null)('while Redis fails', () => {
     await Promise.all([one.close(), other.close()])
   })
 
+  test('members without end, and records without end, cost a beat little', async () => {
+    const directory = await open(redis)
+    for (let at = 0; at < 3_000; at += 500) {
+      const names = Array.from({ length: 500 }, (_, index) => `x${at + index}`)
+      await redis.command('ZADD', '{cz:test}:ml', ...names.flatMap((name) => [String(Date.now()), name]))
+      await redis.command('HSET', '{cz:test}:m', ...names.flatMap((name) => [name, 'x']))
+    }
+    await redis.command('ZADD', '{cz:test}:ml', String(Date.now() + 30_000), 'large')
+    await redis.command('HSET', '{cz:test}:m', 'large', 'x'.repeat(1_000_000))
+    const { members } = await directory.beat(self, 4_000)
+    expect(members.length).toBeLessThan(1_024)
+    expect(members.map(({ instance }) => instance)).toContain(self.instance)
+    expect(members.map(({ instance }) => instance)).not.toContain('large')
+    await redis.command('FLUSHALL')
+  })
+
   test('what was written before its clock was set back holds nobody up for longer than a lease, or a burst', async () => {
     const directory = await open(redis)
     const hourMs = 60 * 60_000

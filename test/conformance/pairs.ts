@@ -194,6 +194,19 @@ export function excused(pair: Pair, loss: Loss): boolean {
   return pair.kind === 'server' && pair.upstream !== 'http' && loss.check === 'server-sse-disconnect-resume'
 }
 
+/**
+ * Each replica has a process of its own of a server that needs no sessions: that a call has changed its lists is told to
+ * whoever listens at that replica (docs/SCALING.md).
+ */
+export function excusedOfReplicas(pair: Pair, { check }: Loss): boolean {
+  return (
+    pair.kind === 'server' &&
+    pair.upstream === 'stdio' &&
+    pair.group === 'none' &&
+    check.endsWith('-list-changed-on-subscription')
+  )
+}
+
 /** Whether a loss counts against the pair at all. */
 export function owed(pair: Pair, loss: Loss): boolean {
   return pair.kind !== 'server' || pair.owes === 'everything' || !unscored.includes(loss.scenario)

@@ -6,6 +6,7 @@ import { poll, type RunningGateway } from '../support/gateway.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { commandOfRawServer } from '../support/raw-fixture.ts'
 import { type RedisServer, redisProgram, startRedis } from '../support/redis-server.ts'
+import { quantile, spread } from '../support/spread.ts'
 
 if (redisProgram === null) console.log('redis-server is not installed: replicas with it are left out')
 
@@ -43,9 +44,6 @@ async function until(what: string, reached: () => Promise<boolean>, patienceMs?:
   await poll(what, reached, patienceMs)
   return performance.now() - beganMs
 }
-
-const quantile = (values: readonly number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? 0
 
 describe.skipIf(redisProgram === null)('replicas', () => {
   let redis: RedisServer
@@ -111,9 +109,7 @@ describe.skipIf(redisProgram === null)('replicas', () => {
     // On a machine that does nothing else it is so of 99 in 100: docs/SCALING.md.
     expect(quantile(tookMs, 0.9)).toBeLessThan(200)
     expect(quantile(tookMs, 1)).toBeLessThan(1_000)
-    console.log(
-      `  ${tookMs.length} changes were at another replica after ${quantile(tookMs, 0.5).toFixed(1)} ms, the slowest after ${quantile(tookMs, 1).toFixed(1)} ms`,
-    )
+    console.log(`  changes were at another replica after ${spread(tookMs)}`)
   })
 
   test('a server that one switches off is off everywhere, and one that another replaces is replaced', async () => {

@@ -18,6 +18,10 @@ local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 `
 
+/** Whoever writes to Redis can write anything: more members than a cluster has, and longer records, are not told of. */
+const membersMax = 1_024
+const memberCharsMax = 16 * 1_024
+
 /**
  * KEYS: members, leases, era, sequence. ARGV: instance, record, lease, how long one is told that is gone, a new era, the
  * longest lease that there is: one that goes on for longer was given before the clock was set back.
@@ -34,10 +38,10 @@ for _, late in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. (now + tonumbe
 end
 redis.call('SET', KEYS[3], ARGV[5], 'NX')
 local members = {}
-local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+local leases = redis.call('ZREVRANGE', KEYS[2], 0, ${membersMax - 1}, 'WITHSCORES')
 for i = 1, #leases, 2 do
   local record = redis.call('HGET', KEYS[1], leases[i])
-  if record then
+  if record and #record <= ${memberCharsMax} then
     members[#members + 1] = leases[i]
     members[#members + 1] = record
     members[#members + 1] = tonumber(leases[i + 1]) - now
