@@ -35,6 +35,8 @@ export class AgreedKey implements KeyAgreement {
   readonly #parts: AgreedKeyParts
   #held: HeldKeys | null = null
   #readAtMs = 0
+  /** Why they could not be read last, so that it is said once. */
+  #unread = ''
   /** When it was seen first that all have another key first, monotonic. */
   #unanimousAtMs: number | null = null
   #changing: Promise<void> | null = null
@@ -186,8 +188,12 @@ export class AgreedKey implements KeyAgreement {
     this.#readAtMs = performance.now()
     try {
       this.#parts.membership.keys = (await this.#held?.ids()) ?? []
+      this.#unread = ''
     } catch (thrown) {
-      this.#parts.log.warn({ reason: reasonOf(thrown) }, 'the key of stored credentials cannot be read')
+      const reason = reasonOf(thrown)
+      if (reason !== this.#unread)
+        this.#parts.log.warn({ reason }, 'the key of stored credentials cannot be read')
+      this.#unread = reason
     }
   }
 
