@@ -121,9 +121,19 @@ function readCommon(text: string): ReadCommon | null {
   const url = origin + value.target
   const target = readTarget(url)
   if (target?.area !== 'mcp') return null
-  const headers = new Headers()
-  for (let at = 0; at + 1 < value.headers.length; at += 2)
-    headers.append(value.headers[at] ?? '', value.headers[at + 1] ?? '')
+  const headers = headersOf(value.headers)
+  if (headers === null) return null
   const { principal, peer, client, base } = value
   return { principal, peer, client, base, url, target, headers }
+}
+
+/** Null where one of them is none that a request can have. */
+function headersOf(texts: readonly string[]): Headers | null {
+  const headers = new Headers()
+  try {
+    for (let at = 0; at + 1 < texts.length; at += 2) headers.append(texts[at] ?? '', texts[at + 1] ?? '')
+    return headers
+  } catch {
+    return null
+  }
 }
