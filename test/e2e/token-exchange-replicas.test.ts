@@ -3,6 +3,7 @@
  * request has the caller's token from the request itself, and nothing of it is where they share what they have.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { resolve } from 'node:path'
 import { openAsker } from '../support/askers.ts'
 import { callerWays } from '../support/callers.ts'
 import { ExchangingIssuer } from '../support/exchanging-issuer.ts'
@@ -13,6 +14,7 @@ import type { RpcMessage } from '../support/raw-client.ts'
 import { redisProgram } from '../support/redis-server.ts'
 import { type RunningReplicas, startReplicas } from '../support/replicas.ts'
 
+const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
 let issuer: ExchangingIssuer
 let server: ProtectedServer
 
@@ -27,9 +29,21 @@ afterAll(async () => {
 
 const settingsAt = (url: string) => ({
   base_url: url,
-  auth: { oauth: { issuers: [{ issuer: issuer.issuer }], access: [{ servers: ['*'] }] } },
+  auth: {
+    global_tokens: ['g1-of-the-configuration'],
+    oauth: {
+      issuers: [
+        {
+          issuer: issuer.issuer,
+          introspection: { endpoint: `${issuer.issuer}/introspect`, client_id: 'g', client_secret: 's' },
+        },
+      ],
+      access: [{ servers: ['*'] }],
+    },
+  },
 })
 const mcps = () => [
+  { name: 'plain', transport: 'stdio', command: process.execPath, args: [rawServer, '--transport', 'stdio'] },
   server.definition('tracker', {
     ...{ account: 'user', grant: 'token_exchange', issuer: issuer.issuer, client: issuer.client },
   }),
@@ -86,6 +100,22 @@ describe.skipIf(redisProgram === null)('two replicas behind a balancer', () => {
       expect(text.includes(token)).toBe(false)
       expect(text.includes(Buffer.from(token).toString('base64'))).toBe(false)
     }
+  })
+
+  test('a token of the configuration is shown to no issuer on its way', async () => {
+    const path = '/mcp-proxy/plain/stream'
+    for (const { url } of [...replicas.gateways, ...replicas.gateways]) {
+      const opened = await post(`${url}${path}`, 'g1-of-the-configuration', null, 'initialize', {
+        ...{ protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+      })
+      const session = opened.headers.get('mcp-session-id')
+      expect(await opened.text()).toContain('protocolVersion')
+      for (const gateway of replicas.gateways)
+        expect(
+          await (await post(`${gateway.url}${path}`, 'g1-of-the-configuration', session, 'ping', {})).text(),
+        ).toContain('result')
+    }
+    expect(issuer.signing.asks('introspect')).toBe(0)
   })
 
   test('a session is served with the token that its last request brought, wherever that came in', async () => {

@@ -7,7 +7,7 @@
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
+import { type OAuthSettings, takesScopesOfServer } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../upstream/transports/http/client/token-source.ts'
@@ -380,7 +380,7 @@ export class Account implements TokenSource {
     const login = this.#known()
     if (login !== null && login.accessToken !== token) return
     const lacking = (said?.scopes ?? []).filter((scope) => login === null || !login.scopes.includes(scope))
-    if (lacking.length === 0)
+    if (lacking.length === 0 || !takesScopesOfServer(this.#settings))
       throw new GatewayError(
         'UPSTREAM_UNAUTHORIZED',
         `${this.server} lets this account do less than the call needs${said?.scopes ? ` (${said.scopes.join(' ')})` : ''}, and another login would bring no more.`,

@@ -8,6 +8,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
+import { takesScopesOfServer } from '../../registry/oauth/oauth-settings.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Account } from './account.ts'
 import { unionOf } from './challenge.ts'
@@ -318,14 +319,16 @@ export function loginOf(
 /**
  * The scopes of a login (2026-07-28, basic/authorization, Scope Selection Strategy): those of the definition, else those
  * that the server asked for, else those that it names; with all that there were before, and where that brings a refresh
- * token with `offline_access`.
+ * token with `offline_access`. Of a server whose word counts for nothing (oauth-settings.ts), those of the definition.
  */
 export function wantedScopes(
   { definition, challenge, scopesBefore }: Pick<Account, 'definition' | 'challenge' | 'scopesBefore'>,
   { scopesSupported, metadata }: Authority,
   wantsRefresh: boolean,
 ): readonly string[] {
-  const chosen = definition.oauth?.scopes ?? null
+  const { oauth } = definition
+  const chosen = oauth?.scopes ?? null
+  if (oauth !== undefined && !takesScopesOfServer(oauth)) return chosen ?? []
   const named = chosen ?? challenge?.scopes ?? scopesSupported ?? []
   const scopes = unionOf(named, scopesBefore)
   const offered = wantsRefresh && chosen === null && scopes.length > 0

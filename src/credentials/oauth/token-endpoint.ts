@@ -52,6 +52,8 @@ const usableTypes: ReadonlySet<unknown> = new Set([
   `${tokenTypes}jwt`,
 ])
 const lifetimeSMax = 10 * 365 * 86_400
+/** An error code as it is shown. Digits are in none that is known, and in tokens that somebody repeats. */
+const codeForm = /^[a-z][a-z_.-]{0,63}$/i
 
 export class TokenEndpoint {
   readonly #authority: Authority
@@ -181,6 +183,9 @@ export class TokenEndpoint {
         ? scheme === 'bearer' && usableTypes.has(issued)
         : issued === `${tokenTypes}${type}`
     if (!isIt) throw new TokenRefused('another kind of token')
+    // Whoever gives nothing of their own would have the server see what was for them alone.
+    if (given.accessToken === (parameters['subject_token'] ?? parameters['assertion']))
+      throw new TokenRefused('the token that it was shown')
     return given
   }
 
@@ -313,7 +318,8 @@ function objectIn(text: string): JsonObject | null {
 }
 
 function refusalOf(thrown: unknown): unknown {
-  if (thrown instanceof oauth.ResponseBodyError) return new TokenRefused(thrown.error)
+  if (thrown instanceof oauth.ResponseBodyError)
+    return new TokenRefused(codeForm.test(thrown.error) ? thrown.error : 'an error without a known code')
   if (thrown instanceof oauth.WWWAuthenticateChallengeError) return new TokenRefused('invalid_client')
   if (thrown instanceof GatewayError || thrown instanceof TokenRefused) return thrown
   return new Error(reasonOf(thrown))

@@ -20,7 +20,8 @@ class Held implements CallerToken {
   readonly expiresAtMs: number
   readonly audience: Audience
   readonly #principal: Principal
-  isRefused = false
+  /** Its issuer has refused it, or nobody here would hear of that any more. */
+  isOver = false
 
   constructor(token: string, principal: Principal, issuer: string, audience: Audience) {
     this.token = token
@@ -32,7 +33,7 @@ class Held implements CallerToken {
   }
 
   get counts(): boolean {
-    return !this.isRefused && Date.now() < this.expiresAtMs && this.#principal.grants?.counts === true
+    return !this.isOver && Date.now() < this.expiresAtMs && this.#principal.grants?.counts === true
   }
 }
 
@@ -69,7 +70,6 @@ export class CallerTokens {
   refused(token: string): void {
     const held = this.#byToken.get(token)
     if (held === undefined) return
-    held.isRefused = true
     this.#forget(held)
   }
 
@@ -82,6 +82,7 @@ export class CallerTokens {
   }
 
   #drop(held: Held): void {
+    held.isOver = true
     if (this.#byToken.delete(held.token)) this.#chars -= held.token.length
   }
 

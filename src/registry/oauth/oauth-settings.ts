@@ -70,6 +70,19 @@ export function takesCallersToken({ grant, account }: Pick<OAuthSettings, 'grant
   return account === 'user' && isExchanged({ grant })
 }
 
+/**
+ * Whether scopes that a server names are asked for. Where nobody agrees to them, and neither a resource nor an audience
+ * says for whom the token is, they would: a server could have itself given what opens another one.
+ */
+export function takesScopesOfServer({
+  grant,
+  resource,
+  audience,
+}: Pick<OAuthSettings, 'grant' | 'resource' | 'audience'>): boolean {
+  if (grant === 'authorization_code' || grant === 'device') return true
+  return resource !== 'none' || (grant === 'token_exchange' && audience !== null)
+}
+
 /** The secrets in it, by their places; those that are not there are left out. */
 export function oauthSecretsOf({ client, assertion, identityProvider }: OAuthSettings): [string, string][] {
   const places: [string, string][] = [

@@ -105,6 +105,19 @@ test('of one person eight are kept, and of all no more than there is room for', 
   expect(tokens.of(person('user39').id, 'docs', isServer)).not.toBeNull()
 })
 
+test('of what there is no room for nothing counts any more: nobody here would hear that it was taken back', () => {
+  const { tokens, came, person } = open()
+  const held = (subject: string) => tokens.of(person(subject).id, 'docs', isServer)
+  came('first', 'ada', [])
+  const first = held('ada')
+  for (let at = 0; at < 8; at++) came(`t${at}`, 'ada', [])
+  expect(first?.counts).toBe(false)
+  const large = 'x'.repeat(1024 * 1024)
+  const newest = held('ada')
+  for (let at = 0; at < 40; at++) came(`${at}${large}`, `user${at}`, [])
+  expect(newest?.counts).toBe(false)
+})
+
 test('whoever has waited for a new token of somebody is told once', () => {
   const told: string[] = []
   const { came } = open(told)

@@ -5,6 +5,7 @@
  */
 import { rmSync } from 'node:fs'
 import type { Server } from 'bun'
+import { personOf } from '../../../access/person.ts'
 import { bearerOf, digestOfAsked } from '../../../access/tokens.ts'
 import { reasonOf } from '../../../errors.ts'
 import {
@@ -201,9 +202,11 @@ export class InternalListener {
     const known = carried.principal && principals.of(carried.principal)
     const principal = known instanceof Promise ? await known : known
     if (principal === null) return this.#refuse('nobody here knows who asks')
-    // A server may take the caller's token in exchange: it is judged here, on nobody's word.
+    // A server may take the caller's token in exchange: it is judged here, on nobody's word. Only that of a person is:
+    // an issuer may be asked about it, and a token of this gateway is for nobody else.
     const { identity } = access
-    const token = identity?.keepsTokens ? bearerOf(request.headers.get('authorization')) : null
+    const isOfPerson = identity?.keepsTokens === true && personOf(principal) !== null
+    const token = isOfPerson ? bearerOf(request.headers.get('authorization')) : null
     if (identity && token !== null) await identity.identify(token, digestOfAsked(token), target, () => null)
     const context: RequestContext = {
       request,

@@ -7,6 +7,7 @@
 import type { CallerToken } from '../../../access/owner/caller-token.ts'
 import { GatewayError, reasonOf } from '../../../errors.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
+import { takesScopesOfServer } from '../../../registry/oauth/oauth-settings.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../../upstream/transports/http/client/token-source.ts'
 import { settingsOf } from '../authorities.ts'
@@ -144,7 +145,7 @@ export class ExchangedAccount implements TokenSource {
   async #lacksScopes(said: BearerChallenge | null): Promise<void> {
     const before = this.#held
     const lacking = (said?.scopes ?? []).filter((scope) => before?.scopes.includes(scope) !== true)
-    if (lacking.length === 0)
+    if (lacking.length === 0 || !takesScopesOfServer(settingsOf(this.#definition)))
       throw new GatewayError(
         'UPSTREAM_UNAUTHORIZED',
         `${this.#definition.name} lets this account do less than the call needs${said?.scopes ? ` (${said.scopes.join(' ')})` : ''}, and another token would bring no more.`,

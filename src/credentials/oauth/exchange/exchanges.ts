@@ -228,12 +228,16 @@ function assertionOf(name: string, { assertion }: OAuthSettings, issuer: string)
   )
 }
 
+/** No date is later. */
+const lastInstantMs = 8.64e15
+
 /** When a JWT says that it ends, wall clock; never for whatever says nothing. */
 function endOf(assertion: string): number {
   try {
     const claims: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString())
     const endsS = isObject(claims) ? claims['exp'] : undefined
-    return typeof endsS === 'number' ? endsS * 1_000 : Number.POSITIVE_INFINITY
+    if (typeof endsS !== 'number' || endsS * 1_000 > lastInstantMs) return Number.POSITIVE_INFINITY
+    return Math.max(0, endsS * 1_000)
   } catch {
     return Number.POSITIVE_INFINITY
   }
