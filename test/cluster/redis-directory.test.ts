@@ -106,7 +106,7 @@ describe.skipIf(redisProgram === null)('while Redis fails', () => {
     const [one, other] = [await member('aaaa'), await member('bbbb')]
     const change = new Map([['k1', 'text']])
     await one.shared?.confirm(async () => one.shared?.putRecords('key', change))
-    await poll('the change', async () => other.shared?.records('key').has('k1') === true, 1_200)
+    await poll('the change', async () => other.shared?.records('key').has('k1') === true, 1_000)
     await Promise.all([one.close(), other.close()])
   })
 

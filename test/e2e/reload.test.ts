@@ -1,6 +1,6 @@
 /** The configuration read again by a gateway that runs: each setting is seen to apply, and a bad file to change nothing. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { reference } from '../registry/definitions.ts'
 import { documentedFetch } from '../support/api-document.ts'
@@ -22,8 +22,11 @@ const raw = rawStdio('raw')
 const file = (gateway: RunningGateway): string => join(gateway.directory, 'compozy.yaml')
 
 /** Settings under `mcp_proxy`, and the servers of the file. */
+/** In one step: a reload may read the file at the same moment. */
 function write(gateway: RunningGateway, settings: object, servers: readonly object[] = [raw]): void {
-  writeFileSync(file(gateway), JSON.stringify({ mcp_proxy: settings, mcps: servers }))
+  const next = `${file(gateway)}.new`
+  writeFileSync(next, JSON.stringify({ mcp_proxy: settings, mcps: servers }))
+  renameSync(next, file(gateway))
 }
 
 async function reloaded(

@@ -45,7 +45,8 @@ export class ReplicaTraffic {
   coldMs: number[] = []
   readonly #options: ReplicaTrafficOptions
   readonly #sessions: DrivenSession[] = []
-  #running: Promise<unknown> = Promise.resolve()
+  #calling: Promise<unknown> = Promise.resolve()
+  #listening: Promise<unknown> = Promise.resolve()
   #over = false
 
   constructor(options: ReplicaTrafficOptions) {
@@ -72,21 +73,22 @@ export class ReplicaTraffic {
     }
     await Promise.all(Array.from({ length: openedAtOnce }, open))
     const isAsked = ({ index }: DrivenSession): boolean => index >= sessions - asked
-    this.#running = Promise.all(
-      this.#sessions.flatMap((session) => [
-        isAsked(session) ? this.#beAsked(session) : this.#drive(session),
-        session.isListening ? this.#listen(session) : Promise.resolve(),
-      ]),
+    this.#calling = Promise.all(
+      this.#sessions.map((session) => (isAsked(session) ? this.#beAsked(session) : this.#drive(session))),
+    )
+    this.#listening = Promise.all(
+      this.#sessions.map((session) => (session.isListening ? this.#listen(session) : Promise.resolve())),
     )
   }
 
   /** Ends when every call has its answer, and what was told was heard or had its time. */
   async stop(): Promise<void> {
     this.#over = true
+    await this.#calling
     const untilMs = performance.now() + 5_000
     while (this.missed().length > 0 && performance.now() < untilMs) await Bun.sleep(50)
     for (const { stopListening } of this.#sessions) stopListening.abort()
-    await this.#running
+    await this.#listening
   }
 
   /** How many events were told on standing streams. */

@@ -177,4 +177,9 @@ export class WorkerLines {
   forget(mcp: string): void {
     this.#lines.delete(mcp)
   }
+
+  /** Somebody else is the head. */
+  clear(): void {
+    this.#lines.clear()
+  }
 }

@@ -14,7 +14,9 @@ import type { Events } from '../../telemetry/events.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { MetricsSnapshot } from '../../telemetry/metrics.ts'
 import type { ServerDirectory } from '../../upstream/server/directory.ts'
+import type { OutputLine } from '../../upstream/server/output-tail.ts'
 import { Cluster, type LiveGateway, type OpenedCluster } from '../cluster.ts'
+import type { InstanceId } from '../directory/directory.ts'
 import { createSeal } from '../seal.ts'
 import { applyStored } from '../stored-changes.ts'
 import { type Answers, Channel, ChannelClosed } from './channel.ts'
@@ -73,6 +75,8 @@ export class WorkerLink {
   #figures: ReadonlyMap<string, [number, ServerFigures][]> = new Map()
   #unfollow: (() => void) | null = null
   #followedAtHead = false
+  /** The head that was told what servers have written here so far. */
+  #knowsLines: InstanceId | null = null
   #callsTold = ''
 
   private constructor(channel: Wire, orders: WorkerOrders) {
@@ -191,17 +195,28 @@ export class WorkerLink {
     this.#parts = parts
     parts.servers.processesElsewhere = (own) => this.#processesElsewhere(own)
     setInterval(() => this.#look(), lookEveryMs).unref()
-    const tell = (name: string): void => {
-      parts.directory.get(name)?.output.follow({
-        line: ({ time, text }) => {
-          if (!this.isHead) this.#channel.tell('wrote', { worker: this.worker, mcp: name, time, text })
-        },
-        ended() {},
-      })
+    const follow = (name: string): void => {
+      const line = (written: OutputLine): void => this.#tellLine(name, written)
+      parts.directory.get(name)?.output.follow({ line, ended() {} })
     }
-    for (const { definition } of parts.directory.list()) tell(definition.name)
+    for (const { definition } of parts.directory.list()) follow(definition.name)
     const removed = (name: string): void => this.#lines.forget(name)
-    parts.servers.subscribe({ added: tell, removed, leaving() {}, replaced() {} })
+    parts.servers.subscribe({ added: follow, removed, leaving() {}, replaced() {} })
+  }
+
+  #tellLine(mcp: string, { time, text }: OutputLine): void {
+    if (this.#knowsLines === null || this.isHead) return
+    this.#channel.tell('wrote', { worker: this.worker, mcp, time, text })
+  }
+
+  /** Whoever has become the head knows nothing of what servers wrote before: they write most while they start. */
+  #tellLines(): void {
+    const head = this.head?.instance ?? null
+    if (head === this.#knowsLines) return
+    this.#knowsLines = head
+    if (!this.isHead) this.#lines.clear()
+    for (const { definition, output } of this.#attached.directory.list())
+      for (const line of output.lines()) this.#tellLine(definition.name, line)
   }
 
   /** It listens. */
@@ -244,6 +259,7 @@ export class WorkerLink {
       this.#members = members
       // Whoever is new does not know whether anybody follows.
       this.#followedAtHead = false
+      this.#tellLines()
     },
     stored: async (): Promise<void> => {
       const [parts, takeIn] = [this.#parts, this.#takeIn]
