@@ -7,8 +7,8 @@ import { descendants } from '../support/process-facts.ts'
 const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
 const secret = 'sk-4f8a1c5e9b2d7f60'
 const raw = { transport: 'stdio', command: process.execPath, args: [rawServer], env: { API_KEY: secret } }
-/** Greets nobody. */
-const silent = { transport: 'stdio', command: 'sh', args: ['-c', 'cat > /dev/null'] }
+/** Greets nobody. One process, so that those of several can be counted. */
+const silent = { transport: 'stdio', command: 'sh', args: ['-c', 'exec cat > /dev/null'] }
 
 interface Found {
   readonly works: boolean
