@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
-import { descendants } from '../support/process-facts.ts'
+import { descendants, processesOf } from '../support/process-facts.ts'
 
 const rawServer = resolve(import.meta.dir, '../support/raw-server.ts')
 const secret = 'sk-4f8a1c5e9b2d7f60'
 const raw = { transport: 'stdio', command: process.execPath, args: [rawServer], env: { API_KEY: secret } }
 /** Greets nobody. One process, so that those of several can be counted. */
-const silent = { transport: 'stdio', command: 'sh', args: ['-c', 'exec cat > /dev/null'] }
+const silent = { transport: 'stdio', command: 'sleep', args: ['601'] }
 
 interface Found {
   readonly works: boolean
@@ -35,6 +35,12 @@ const found = async (definition: object, query = '') =>
   (await (await tried(definition, query)).json()) as Found
 /** Of the servers that are registered, and of the watchdog. */
 const childrenNow = () => descendants(gateway.pid).length
+
+/** Of trials that greet nobody. */
+const silentNow = () => {
+  const all = new Set(processesOf('sleep', '601'))
+  return descendants(gateway.pid).filter((pid) => all.has(pid)).length
+}
 
 describe('POST /admin/try', () => {
   test('says that a definition works and what it lists, and leaves no server, no figure and no process', async () => {
@@ -87,15 +93,21 @@ describe('POST /admin/try', () => {
 
   test('tries three at once, and no fourth', async () => {
     const left = new AbortController()
-    const before = childrenNow()
-    const three = [1, 2, 3].map((n) => tried({ name: `t${n}`, ...silent }, '', left.signal).catch(() => null))
-    await poll('three processes', async () => childrenNow() >= before + 3)
+    const three: Promise<Response | null>[] = []
+    // The place of one that has just ended comes free a moment after its process is gone.
+    await poll('three processes', async () => {
+      const asked = tried({ name: 'busy', ...silent }, '', left.signal).catch(() => null)
+      const refused = asked.then((answer) => answer?.status === 429)
+      if (!(await Promise.race([refused, Bun.sleep(200).then(() => false)]))) three.push(asked)
+      return three.length === 3
+    })
+    await poll('all of them', async () => silentNow() === 3)
     const fourth = await gateway.admin('/try', { method: 'POST', body: { name: 't4', ...silent } })
     expect([fourth.status, await fourth.json()]).toMatchObject([429, { code: 'IN_FLIGHT_EXHAUSTED' }])
     left.abort()
     await Promise.all(three)
-    await poll('their processes to be gone', async () => childrenNow() === before)
-    expect((await found({ name: 'again', ...raw })).works).toBe(true)
+    await poll('their processes to be gone', async () => silentNow() === 0)
+    await poll('room for another', async () => (await found({ name: 'again', ...raw })).works === true)
   })
 
   test.each([
