@@ -14,9 +14,10 @@ import {
 } from '../../test/support/replica-traffic.ts'
 import { type RunningReplicas, startReplicas } from '../../test/support/replicas.ts'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { printed, rssMib, start, treeOf } from '../child-process.ts'
+import { rssMib, treeOf } from '../child-process.ts'
 import { type Curve, curvesPlot } from './plot.ts'
 import { descriptorsOf, ReplicaField, replicaFaults } from './replica-faults.ts'
+import { startTalliedServers } from './tallied-servers.ts'
 
 export interface ReplicaSoakOptions {
   readonly replicas: number
@@ -24,7 +25,6 @@ export interface ReplicaSoakOptions {
   readonly executable: string
 }
 
-const rawServer = resolve(import.meta.dir, '../../test/support/raw-server.ts')
 const faultEveryMs = 20_000
 const lookEveryMs = 5_000
 /** What a fault has begun may end so much later. */
@@ -48,31 +48,20 @@ interface ReplicaPoint {
 export async function soakReplicas(options: ReplicaSoakOptions): Promise<boolean> {
   const { replicas, minutes, executable } = options
   using directory = temporaryDirectory()
-  const tally = join(directory.path, 'calls')
-  const flags = ['--tally', tally]
-  const http = start({
-    command: [process.execPath, rawServer, '--transport', 'http', ...flags],
-    directory: directory.path,
-    name: 'raw-http',
-  })
-  const url = await printed(http, /"url":"(http[^"]+)"/)
-  const stdio = { command: process.execPath, args: [rawServer, '--transport', 'stdio', ...flags] }
+  const servers = await startTalliedServers(directory.path)
   await using cluster = await startReplicas({
     count: replicas,
     program: executable,
     settings: { shutdown_timeout: '15s' },
-    mcps: [
-      { name: 'stdio', transport: 'stdio', ...stdio },
-      { name: 'http', transport: 'streamable-http', url },
-    ],
+    mcps: servers.mcps,
   })
   const endpoints = [cluster.face('stdio', 'stream'), cluster.face('http', 'stream')]
   const traffic = new ReplicaTraffic({ endpoints, ...load })
   await traffic.start()
   const { injected, points } = await run(cluster, traffic, minutes)
   await traffic.stop()
-  await http.stop()
-  return report(options, traffic, injected, points, ranTwice(tally))
+  await servers.stop()
+  return report(options, traffic, injected, points, ranTwice(servers.tally))
 }
 
 async function run(cluster: RunningReplicas, traffic: ReplicaTraffic, minutes: number) {

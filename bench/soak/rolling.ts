@@ -7,11 +7,10 @@
  * Prints what failed, which events were missed, what ran twice, and how long calls took: those that may have waited for
  * a new process of their session (cold) apart from the others. Exits 1 when anything failed.
  */
-import { join, resolve } from 'node:path'
 import { percentiles, ReplicaTraffic, ranTwice } from '../../test/support/replica-traffic.ts'
 import { startReplicas } from '../../test/support/replicas.ts'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { printed, start } from '../child-process.ts'
+import { startTalliedServers } from './tallied-servers.ts'
 
 export interface RollingOptions {
   readonly sessions: number
@@ -23,29 +22,17 @@ export interface RollingOptions {
   readonly upgradeFrom: string | null
 }
 
-const rawServer = resolve(import.meta.dir, '../../test/support/raw-server.ts')
 const steadyMs = 2_000
 
 /** Whether nothing failed. */
 export async function rollingRestart(options: RollingOptions): Promise<boolean> {
   const { sessions, streams, callsPerSecond, rounds, executable, upgradeFrom } = options
   using directory = temporaryDirectory()
-  const tally = join(directory.path, 'calls')
-  const flags = ['--tally', tally]
-  const http = start({
-    command: [process.execPath, rawServer, '--transport', 'http', ...flags],
-    directory: directory.path,
-    name: 'raw-http',
-  })
-  const url = await printed(http, /"url":"(http[^"]+)"/)
-  const stdio = { command: process.execPath, args: [rawServer, '--transport', 'stdio', ...flags] }
+  const servers = await startTalliedServers(directory.path)
   await using cluster = await startReplicas({
     program: upgradeFrom ?? executable,
     settings: { shutdown_timeout: '25s', limits: { processes_max: 1_000, processes_per_client_max: 500 } },
-    mcps: [
-      { name: 'stdio', transport: 'stdio', ...stdio },
-      { name: 'http', transport: 'streamable-http', url },
-    ],
+    mcps: servers.mcps,
   })
   const endpoints = [cluster.face('stdio', 'stream'), cluster.face('http', 'stream')]
   const traffic = new ReplicaTraffic({ endpoints, sessions, listening: streams, asked: 4, callsPerSecond })
@@ -65,8 +52,8 @@ export async function rollingRestart(options: RollingOptions): Promise<boolean> 
   }
   await Bun.sleep(steadyMs)
   await traffic.stop()
-  await http.stop()
-  return summary(traffic, ranTwice(tally))
+  await servers.stop()
+  return summary(traffic, ranTwice(servers.tally))
 }
 
 let reported = 0
