@@ -94,7 +94,11 @@ function called(asker: Asker, message: MessageText): Outcome | Promise<Outcome> 
   const tool = search === null ? null : span && stringAt(message.text, span.start, span.end)
   if (search === null || tool === null || !searchToolNames.has(tool))
     return named(asker, 'tool', message, span)
-  const found = searchRoute(search, tool, message, () => asker.composed('tools'))
+  const ownersOf = (name: string): readonly string[] => {
+    const owner = asker.view.names.tool.owner(name)
+    return owner.kind === 'known' ? [owner.server] : owner.servers
+  }
+  const found = searchRoute(search, tool, message, () => asker.composed('tools'), ownersOf)
   if (found instanceof AnsweredHere) return found
   const outcome = named(asker, 'tool', found.message, paramSpan(found.message, 'name'))
   const unwrapped = (routed: Routed | RpcRefusal): Outcome =>

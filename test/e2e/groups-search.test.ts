@@ -135,6 +135,9 @@ describe.each(callers)('for clients of the $era era', ({ call, list }) => {
       },
     ])
     expect(missing).toBe('No such tool: weather__none. Ask find_tools.')
+    expect(textOf(await call('describe_tools', { names: ['later__none'] }))).toBe(
+      'Not known now, as not all servers can be asked: later__none. Try again in a moment.',
+    )
   })
 
   test('call_tool calls the member, with structured content, as if its tool had been called', async () => {

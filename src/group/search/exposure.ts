@@ -48,14 +48,16 @@ export class SearchExposure {
     return findResult((await this.#searchOf(composed)).find(query, limit))
   }
 
-  /** The result of `describe_tools`. */
-  describe({ items }: Composed, names: readonly string[]): string {
+  /** The result of `describe_tools`. `untold` are names that a server may have which cannot be asked now. */
+  describe({ items }: Composed, names: readonly string[], untold: (name: string) => boolean): string {
     const wanted = new Set(names)
     const found = items.filter(({ name }) => wanted.has(name))
     const known = new Set(found.map(({ name }) => name))
+    const others = [...wanted].filter((name) => !known.has(name))
     return describeResult(
       found,
-      [...wanted].filter((name) => !known.has(name)),
+      others.filter((name) => !untold(name)),
+      others.filter(untold),
     )
   }
 

@@ -30,30 +30,44 @@ export interface Unwrapped {
   readonly name: string
 }
 
-/** What one of these tools is called for. `all` gives the caller's whole list. */
+/** What the caller's whole list is, and who is missing from it. */
+interface Whole {
+  readonly composed: Composed
+  readonly missing: readonly Missing[]
+}
+
+/** What one of these tools is called for. `all` gives the caller's whole list, `ownersOf` who may have a name. */
 export function searchRoute(
   search: SearchExposure,
   tool: string,
   message: MessageText,
-  all: () => Promise<{ readonly composed: Composed; readonly missing: readonly Missing[] }>,
+  all: () => Promise<Whole>,
+  ownersOf: (name: string) => readonly string[],
 ): AnsweredHere | Unwrapped {
   const span = paramSpan(message, 'arguments')
   const args = span === null ? undefined : parsed(message.text.slice(span.start, span.end))
   const request = readSearchArguments(tool, args)
   // Whose tools are not among them is told as in a list.
-  const among = async (resultOf: (composed: Composed) => string | Promise<string>): Promise<string> => {
-    const { composed, missing } = await all()
-    const result = await resultOf(composed)
-    return editObject(result, { set: metaOf(missing) }) ?? result
+  const among = async (resultOf: (whole: Whole) => string | Promise<string>): Promise<string> => {
+    const whole = await all()
+    const result = await resultOf(whole)
+    return editObject(result, { set: metaOf(whole.missing) }) ?? result
   }
   if (typeof request === 'string') return new AnsweredHere(async () => searchRefusal(request))
   switch (request.tool) {
     case 'find_tools': {
       const { query, limit = foundToolsDefault } = request
-      return new AnsweredHere(() => among((composed) => search.find(composed, query, limit)))
+      return new AnsweredHere(() => among(({ composed }) => search.find(composed, query, limit)))
     }
     case 'describe_tools':
-      return new AnsweredHere(() => among((composed) => search.describe(composed, request.names)))
+      return new AnsweredHere(() =>
+        among(({ composed, missing }) => {
+          const away = new Set(missing.map(({ server }) => server))
+          return search.describe(composed, request.names, (name) =>
+            ownersOf(name).some((server) => away.has(server)),
+          )
+        }),
+      )
     case 'call_tool':
       return (
         (span && unwrapped(message, span)) ??

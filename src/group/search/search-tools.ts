@@ -114,11 +114,22 @@ export function findResult(found: readonly SearchedTool[]): string {
   return textResult(found.map(({ name, text }) => `${name}: ${summaryOf(text)}`).join('\n'))
 }
 
-/** The result of `describe_tools`: their definitions as they stand in a list, and which names nobody has. */
-export function describeResult(described: readonly SearchedTool[], unknown: readonly string[]): string {
+/**
+ * The result of `describe_tools`: their definitions as they stand in a list, and which names nobody has. Of those in
+ * `untold` only servers could tell that cannot be asked now.
+ */
+export function describeResult(
+  described: readonly SearchedTool[],
+  unknown: readonly string[],
+  untold: readonly string[] = [],
+): string {
   const definitions = described.length === 0 ? [] : [`[${described.map(({ text }) => text).join(',\n')}]`]
   const missing = unknown.length === 0 ? [] : [`No such tool: ${unknown.join(', ')}. Ask find_tools.`]
-  return textResult([...definitions, ...missing].join('\n'), described.length === 0)
+  const later =
+    untold.length === 0
+      ? []
+      : [`Not known now, as not all servers can be asked: ${untold.join(', ')}. Try again in a moment.`]
+  return textResult([...definitions, ...missing, ...later].join('\n'), described.length === 0)
 }
 
 /** The result of a call that went wrong before it began, which a model may read and mend. */

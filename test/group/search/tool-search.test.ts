@@ -231,6 +231,9 @@ describe('the three tools', () => {
     )
     expect(described.isError).toBeUndefined()
     expect(JSON.parse(describeResult([], ['z']))).toMatchObject({ isError: true })
+    expect(JSON.parse(describeResult([], [], ['z'])).content[0].text).toBe(
+      'Not known now, as not all servers can be asked: z. Try again in a moment.',
+    )
     expect(JSON.parse(searchRefusal('why'))).toEqual({
       content: [{ type: 'text', text: 'why' }],
       isError: true,
