@@ -1,6 +1,7 @@
 /** Approved and held definitions as they are kept: a record each, by server and hash. */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { jsonIn } from '../protocol/json.ts'
 import { hashOf } from './definition-text.ts'
 import type { Definition, PinnedServer } from './pinned-server.ts'
 
@@ -19,18 +20,10 @@ export function idOf(server: string, { hash }: Pick<Definition, 'hash'>): string
 
 /** The record with this text; null for one that cannot be read, or whose definition does not have this hash: nobody has approved that. */
 export function recordOf(text: string, hash: string): Static<typeof record> | null {
-  const read = readJson(text)
+  const read = jsonIn(text)
   if (!Value.Check(record, read)) return null
   const fits = read.text === null ? read.by === undefined : hashOf(read.text) === hash
   return fits ? read : null
-}
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 /** What is to be kept of definitions that are held, and what is to be no more because others have taken its place. */

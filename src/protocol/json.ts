@@ -27,6 +27,21 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** The value of a JSON text; undefined when it is none. What clients and servers send is read by `parsed` of spans.ts. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The object that a JSON text is; null when it is none. */
+export function objectIn(text: string): JsonObject | null {
+  const value = jsonIn(text)
+  return isObject(value) ? value : null
+}
+
 export function isRequestId(value: unknown): value is RequestId {
   return typeof value === 'string' || Number.isInteger(value)
 }

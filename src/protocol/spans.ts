@@ -5,6 +5,7 @@
  * Pure, never throws; text that is not what a function expects gives null. A member that stands twice is
  * one member: editing it leaves one, so that no two readers of the result can see different values.
  */
+import { jsonIn } from './json.ts'
 import { isSpelling, skipSpace, skipValue } from './jsonrpc.ts'
 
 const quote = 0x22
@@ -198,10 +199,5 @@ function stringEnd(text: string, start: number): number {
 
 /** The value of a JSON text; undefined when it is none, or nests too deep. */
 export function parsed(text: string): unknown {
-  if (nestsTooDeep(text)) return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return nestsTooDeep(text) ? undefined : jsonIn(text)
 }

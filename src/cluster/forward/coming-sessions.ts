@@ -7,6 +7,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { McpParts } from '../../http/routes/mcp.ts'
+import { jsonIn } from '../../protocol/json.ts'
 import { scanMessage } from '../../protocol/jsonrpc.ts'
 import { parsed } from '../../protocol/spans.ts'
 import { beginSession } from '../../session/legacy/initialize.ts'
@@ -90,12 +91,7 @@ export class ComingSessions {
   }
 
   #recordIn(text: string): SessionRecord | null {
-    let value: unknown
-    try {
-      value = JSON.parse(text)
-    } catch {
-      return null
-    }
+    const value = jsonIn(text)
     if (!Value.Check(coming, value)) return null
     return readRecord(this.#seal.open('owned', sessionKey(value.id), value.record), value.id)
   }

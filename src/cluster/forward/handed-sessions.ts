@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { jsonIn } from '../../protocol/json.ts'
 import type { HandedStreams } from '../../session/legacy/streams.ts'
 import { saidWire } from '../wire-version.ts'
 
@@ -31,12 +32,7 @@ export class HandedSessions {
 
   /** Takes them in; false for what is of another form. */
   put(text: string): boolean {
-    let value: unknown
-    try {
-      value = JSON.parse(text)
-    } catch {
-      return false
-    }
+    const value = jsonIn(text)
     if (!Value.Check(handed, value)) return false
     this.take(value.id)
     this.#byId.set(value.id, { streams: value.streams, chars: text.length })

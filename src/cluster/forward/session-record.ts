@@ -4,7 +4,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isObject } from '../../protocol/json.ts'
+import { jsonIn } from '../../protocol/json.ts'
 import { type MessageText, paramString } from '../../protocol/jsonrpc.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { UpstreamSession } from '../../upstream/connection/client.ts'
@@ -123,12 +123,6 @@ export function recordOf(session: Session, wishes: SessionWishes): string {
 
 /** The record of this session; null for whatever is none, or that of another one. */
 export function readRecord(text: string | null, id: string): SessionRecord | null {
-  if (text === null) return null
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return null
-  }
-  return isObject(value) && Value.Check(sessionRecord, value) && value.id === id ? value : null
+  const value = text === null ? null : jsonIn(text)
+  return Value.Check(sessionRecord, value) && value.id === id ? value : null
 }

@@ -10,7 +10,7 @@
 import type * as oauth from 'oauth4webapi'
 import { GatewayError } from '../../errors.ts'
 import { issuerMetadata } from '../../identity/oauth/issuer-requests.ts'
-import { isObject, type JsonObject } from '../../protocol/json.ts'
+import { type JsonObject, objectIn } from '../../protocol/json.ts'
 import type { OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { BearerChallenge } from './challenge.ts'
@@ -115,15 +115,6 @@ function readMetadata(text: string, server: URL): ResourceMetadata {
     resource,
     issuers: textsIn(document['authorization_servers']) ?? [],
     scopesSupported: textsIn(document['scopes_supported']),
-  }
-}
-
-function objectIn(text: string): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : null
-  } catch {
-    return null
   }
 }
 

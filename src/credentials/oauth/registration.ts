@@ -7,7 +7,7 @@ import { createPrivateKey } from 'node:crypto'
 import * as oauth from 'oauth4webapi'
 import { GatewayError } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
-import { isObject } from '../../protocol/json.ts'
+import { objectIn } from '../../protocol/json.ts'
 import { type ClientMethod, isExchanged, type OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { Authority } from './discovery.ts'
@@ -230,13 +230,4 @@ function methodOf(named: unknown, secret: string | null, metadata: oauth.Authori
 
 function counts({ expiresAtMs }: StoredClient): boolean {
   return expiresAtMs === null || Date.now() < expiresAtMs
-}
-
-function objectIn(text: string) {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : null
-  } catch {
-    return null
-  }
 }

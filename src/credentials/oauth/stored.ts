@@ -1,6 +1,7 @@
 /** What is kept of logins and clients, sealed by the vault: JSON texts, held to a shape when they are read back. */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { jsonIn } from '../../protocol/json.ts'
 import { clientMethods } from '../../registry/oauth/oauth-settings.ts'
 
 /**
@@ -129,10 +130,6 @@ export function pendingIn(text: string): PendingLogin | null {
 }
 
 function parsed<S extends TSchema>(schema: S, text: string): Static<S> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return Value.Check(schema, value) ? value : null
-  } catch {
-    return null
-  }
+  const value = jsonIn(text)
+  return Value.Check(schema, value) ? value : null
 }

@@ -4,7 +4,7 @@
  */
 import * as oauth from 'oauth4webapi'
 import { GatewayError, reasonOf } from '../../errors.ts'
-import { isObject, type JsonObject } from '../../protocol/json.ts'
+import { objectIn } from '../../protocol/json.ts'
 import type { Ask, SmallAnswer } from '../../upstream/transports/http/client/small-requests.ts'
 import { scopesIn } from './challenge.ts'
 import type { Authority } from './discovery.ts'
@@ -306,15 +306,6 @@ function asAnswer({ status, text, mediaType }: SmallAnswer): Response {
   const { id_token: _, ...rest } = body
   const refused = status === 200 && typeof body.error === 'string' && rest['access_token'] === undefined
   return new Response(JSON.stringify(rest), { status: refused ? 400 : status, headers })
-}
-
-function objectIn(text: string): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : null
-  } catch {
-    return null
-  }
 }
 
 function refusalOf(thrown: unknown): unknown {

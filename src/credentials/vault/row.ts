@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { jsonIn } from '../../protocol/json.ts'
 import { sealText, unsealText } from '../../runtime/sealed-text.ts'
 import type { SealingKey } from './sealing-key.ts'
 
@@ -32,12 +33,7 @@ export function rowId(owner: string, server: string, name: string): string {
 
 /** The row in a record; null for one that cannot be read, or stands under the id of another. */
 export function rowOf(id: string, record: string): Row | null {
-  let read: unknown
-  try {
-    read = JSON.parse(record)
-  } catch {
-    return null
-  }
+  const read = jsonIn(record)
   if (!Value.Check(rowSchema, read)) return null
   return rowId(read.owner, read.server, read.name) === id ? read : null
 }

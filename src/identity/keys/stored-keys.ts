@@ -1,6 +1,7 @@
 /** Keys as they stand in the state directory, one record each: never their text, only its digest. */
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { jsonIn } from '../../protocol/json.ts'
 import {
   fileKeySchema,
   instantMs,
@@ -47,7 +48,7 @@ export function storedKeys(
   unreadable: (id: string) => void,
 ): KeyEntry[] {
   return [...store.records('key')].flatMap(([id, text]) => {
-    const record = parsed(text)
+    const record = jsonIn(text)
     if (!Value.Check(keyIdSchema, id) || !Value.Check(recordSchema, record)) {
       unreadable(id)
       return []
@@ -70,12 +71,4 @@ export function storedKeys(
 /** An instant as the wire has it; null stays null. */
 export function isoOf(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString()
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

@@ -4,7 +4,7 @@
  */
 import type { IntrospectionSettings } from '../../config/auth/oauth-settings.ts'
 import { GatewayError } from '../../errors.ts'
-import { isObject, type JsonObject } from '../../protocol/json.ts'
+import { type JsonObject, objectIn } from '../../protocol/json.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 
 /** Where the metadata of an issuer may be, in the order of the specification (2025-11-25, basic/authorization). */
@@ -46,15 +46,6 @@ export async function issuerMetadata(
         : 'it is no metadata'
   }
   throw new GatewayError('ISSUER_UNAVAILABLE', `The metadata of ${issuer} cannot be used: ${why}.`)
-}
-
-function objectIn(text: string): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : null
-  } catch {
-    return null
-  }
 }
 
 /** What the issuer says of it; null when it is not active. Rejects when nothing can be told. */

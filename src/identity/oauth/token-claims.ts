@@ -3,7 +3,7 @@
  * time is handed in, and what is wrong comes back as a phrase that may be shown.
  */
 import type { IssuerSettings } from '../../config/auth/oauth-settings.ts'
-import { isObject, type JsonObject } from '../../protocol/json.ts'
+import { isObject, type JsonObject, objectIn } from '../../protocol/json.ts'
 
 /** What is asked of an answer about a token, whoever gave it. */
 export interface JudgedClaims {
@@ -72,13 +72,7 @@ export function readToken(token: string): ReadToken | Refused | null {
 }
 
 function readPart(part: string): JsonObject | null {
-  if (!/^[A-Za-z0-9_-]+$/.test(part)) return null
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
-    return isObject(value) ? value : null
-  } catch {
-    return null
-  }
+  return /^[A-Za-z0-9_-]+$/.test(part) ? objectIn(Buffer.from(part, 'base64url').toString('utf8')) : null
 }
 
 /** The claims of a token or of an introspection, once it is known whose they are. */

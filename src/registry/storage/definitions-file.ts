@@ -24,6 +24,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, reasonOf } from '../../errors.ts'
+import { jsonIn } from '../../protocol/json.ts'
 import { syncDirectory } from '../../runtime/sync-directory.ts'
 import type { ServerDefinition } from '../definition.ts'
 import { parseDefinition } from '../definition-schema.ts'
@@ -230,18 +231,10 @@ function writeRecords(database: Database, recorded: readonly [string, string, st
 }
 
 export function definitionOf(row: Row, path: string): ServerDefinition {
-  const parsed = parseDefinition(parseJson(row.wire), { now: row.updated_at })
+  // Broken JSON is refused in the same words as any other shape.
+  const parsed = parseDefinition(jsonIn(row.wire), { now: row.updated_at })
   if (!parsed.ok) {
     throw new Error(`${path}: the stored server ${row.name} cannot be read: ${sentenceOf(parsed.problems)}`)
   }
   return { ...parsed.definition, createdAt: row.created_at }
-}
-
-/** undefined for broken JSON, which `parseDefinition` then refuses in the same words as any other shape. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

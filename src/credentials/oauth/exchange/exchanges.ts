@@ -8,7 +8,7 @@
 
 import type { CallerTokenPlace } from '../../../access/owner/caller-token.ts'
 import { GatewayError } from '../../../errors.ts'
-import { isObject } from '../../../protocol/json.ts'
+import { objectIn } from '../../../protocol/json.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
 import { type OAuthSettings, takesCallersToken } from '../../../registry/oauth/oauth-settings.ts'
 import type { Log } from '../../../telemetry/log.ts'
@@ -233,14 +233,10 @@ const lastInstantMs = 8.64e15
 
 /** When a JWT says that it ends, wall clock; never for whatever says nothing. */
 function endOf(assertion: string): number {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString())
-    const endsS = isObject(claims) ? claims['exp'] : undefined
-    if (typeof endsS !== 'number' || endsS * 1_000 > lastInstantMs) return Number.POSITIVE_INFINITY
-    return Math.max(0, endsS * 1_000)
-  } catch {
-    return Number.POSITIVE_INFINITY
-  }
+  const claims = objectIn(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString())
+  const endsS = claims?.['exp']
+  if (typeof endsS !== 'number' || endsS * 1_000 > lastInstantMs) return Number.POSITIVE_INFINITY
+  return Math.max(0, endsS * 1_000)
 }
 
 function noToken(name: string, owner: string, issuer: string): GatewayError {
