@@ -219,6 +219,9 @@ test('what a server printed or answered is shown without the credentials that it
     status: {
       lastError: 'exited: swordfish-1',
       stderrTail: ['TOKEN=swordfish-1', 'args: --key open-sesame'],
+      serverInfo: { name: 'files', version: 'swordfish-1' },
+      capabilities: { tools: {}, experimental: { key: 'open-sesame' } },
+      reason: 'it says swordfish-1',
     },
     listTools: () => Promise.reject(new Error('with swordfish-1')),
     callTool: () => Promise.reject(new GatewayError('SERVER_UNAVAILABLE', 'with swordfish-1')),
@@ -234,6 +237,7 @@ test('what a server printed or answered is shown without the credentials that it
   expect(texts.join()).not.toMatch(/swordfish|sesame/)
   expect(texts[1]).toContain('"lastError":"exited: ***"')
   expect(texts[1]).toContain('["TOKEN=***","args: --key ***"]')
+  expect(texts[1]).toContain('{"tools":{},"experimental":{"key":"***"}}')
 })
 
 describe('PUT /admin/mcps/{name}', () => {

@@ -11,7 +11,7 @@ import { mergeMasked } from '../../../registry/merge-masked.ts'
 import { sentenceOf } from '../../../registry/problems.ts'
 import { resolveSent } from '../../../registry/secrets/resolve.ts'
 import { createMask, type Mask, maskJson } from '../../../telemetry/redaction.ts'
-import type { ServerEntry } from '../../../upstream/server/directory.ts'
+import type { ServerEntry, ServerStatus } from '../../../upstream/server/directory.ts'
 import type { ServerView } from '../../api/answers.ts'
 import { answer } from '../../api/operation.ts'
 import { contextOf, requireAdmitted } from '../../context.ts'
@@ -157,6 +157,21 @@ export function maskOf(entry: ServerEntry): Mask {
   return createMask(secretValuesOf(entry.definition))
 }
 
+/** A status without the secrets that the server has put into what it says. */
+export function maskedStatus(status: ServerStatus, mask: Mask): ServerStatus {
+  const { serverInfo, capabilities, lastError, reason, stderrTail } = status
+  const said: unknown = JSON.parse(maskJson(mask, JSON.stringify([serverInfo, capabilities])))
+  const [shownInfo, shownCapabilities] = said as [unknown, unknown]
+  return {
+    ...status,
+    serverInfo: shownInfo,
+    capabilities: shownCapabilities,
+    lastError: lastError === null ? null : mask(lastError),
+    reason: reason === null ? null : mask(reason),
+    stderrTail: stderrTail.map(mask),
+  }
+}
+
 /** Told at once to whoever has just closed a door to everybody, or given clients the key to this API; and to the log. */
 function doorNotes(parts: AdminParts, definition: ServerDefinition): string {
   const { name } = definition
@@ -167,8 +182,7 @@ function doorNotes(parts: AdminParts, definition: ServerDefinition): string {
 }
 
 function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
-  const status = entry.status()
-  const mask = maskOf(entry)
+  const status = maskedStatus(entry.status(), maskOf(entry))
   const login = parts.credentials.logins.view(entry.definition)
   return {
     definition: definitionToWire(entry.definition),
@@ -177,10 +191,7 @@ function viewOf(parts: AdminParts, entry: ServerEntry): ServerView {
       ...status,
       ...(login === null ? {} : loginState(entry, login)),
       login,
-      serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
-      lastError: status.lastError === null ? null : mask(status.lastError),
-      reason: reasonOf(status.reason, login, mask),
-      stderrTail: status.stderrTail.map(mask),
+      reason: status.reason ?? loginReason(login),
       closed: parts.closedReason(entry.definition.name),
     },
   }
@@ -193,8 +204,7 @@ function loginState({ disabledAt }: ServerEntry, { account, state }: LoginView):
     : {}
 }
 
-function reasonOf(reason: string | null, login: LoginView | null, mask: Mask): string | null {
-  if (reason !== null) return mask(reason)
+function loginReason(login: LoginView | null): string | null {
   if (login === null || login.account !== 'shared' || login.url === null) return null
   return login.state === 'needs_login'
     ? `It wants a login: ${login.url}`

@@ -11,7 +11,7 @@ import { contextOf, requireAdmitted } from '../../context.ts'
 import { readJson } from './body.ts'
 import type { AdminParts } from './parts.ts'
 import { queryDurationMs } from './query.ts'
-import { audit, definitionOf, now } from './servers.ts'
+import { audit, definitionOf, maskedStatus, now } from './servers.ts'
 
 const startMs = 30_000
 const startMsMax = 60_000
@@ -68,16 +68,7 @@ function shown({ status, tools, toolsError, tookMs }: Trial, waitMs: number, mas
       name,
       description: typeof description === 'string' ? description.slice(0, descriptionCharsMax) : '',
     })),
-    status: {
-      ...status,
-      serverInfo: JSON.parse(maskJson(mask, JSON.stringify(status.serverInfo ?? null))),
-      capabilities: JSON.parse(maskJson(mask, JSON.stringify(status.capabilities ?? null))),
-      lastError: status.lastError === null ? null : mask(status.lastError),
-      reason: status.reason === null ? null : mask(status.reason),
-      stderrTail: status.stderrTail.map(mask),
-      closed: null,
-      login: null,
-    },
+    status: { ...maskedStatus(status, mask), closed: null, login: null },
   }
 }
 
