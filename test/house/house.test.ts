@@ -90,7 +90,6 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/http/api/tool-call-schema.ts': 'a schema',
   'src/http/hooks/access-log.ts': 'a hook, one file each',
   'src/http/routes/connect/admin-logins.ts': 'the handlers of a path, one file each',
-  'src/http/routes/connect/pages.ts': 'what pages look like, apart from who may see them',
   'src/http/routes/admin/groups.ts': 'the handlers of a path, one file each',
   'src/http/hooks/admin-door.ts': 'a hook, one file each',
   'src/http/hooks/client.ts': 'a hook, one file each',

@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Principal } from '../../access/principal.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
+import { isLoopbackHost } from '../../net/host.ts'
 
 /** What a page sends beside the cookie. */
 export const csrfHeader = 'x-csrf-token'
@@ -34,8 +35,17 @@ export function setCookie(
   return `${cookieName(kind, externalBase)}=${value}; Path=/; HttpOnly; SameSite=${site}; Max-Age=${age}${secure}`
 }
 
-export function isSecure(externalBase: string): boolean {
+function isSecure(externalBase: string): boolean {
   return externalBase.startsWith('https://')
+}
+
+/** In clear text a cookie is for this machine alone. Throws ADMIN_FORBIDDEN elsewhere. */
+export function requireSafeCookie(externalBase: string): void {
+  if (isSecure(externalBase) || isLoopbackHost(URL.parse(externalBase)?.hostname ?? '')) return
+  throw new GatewayError(
+    'ADMIN_FORBIDDEN',
+    'Signing in takes https, for the cookie would be read on the way. Set base_url to the https URL of the gateway.',
+  )
 }
 
 /** The value of a cookie; null without one. */

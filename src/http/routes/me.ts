@@ -8,15 +8,15 @@ import type { Config } from '../../config/schema.ts'
 import { GatewayError, shownError } from '../../errors.ts'
 import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
 import { countingKey } from '../../net/address.ts'
-import { isLoopbackHost } from '../../net/host.ts'
 import { isObject } from '../../protocol/json.ts'
 import { answer, routeOf } from '../api/operation.ts'
 import { readBodyText } from '../body.ts'
 import { contextOf, type RequestContext } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
-import { checkPage, cookieOf, isOwnPage, isSecure, setCookie } from '../hooks/browser-door.ts'
-import { replyEmpty, replyError, replyText } from '../reply.ts'
+import { checkPage, cookieOf, isOwnPage, requireSafeCookie, setCookie } from '../hooks/browser-door.ts'
+import { replyEmpty, replyError } from '../reply.ts'
 import type { MyCredentialsParts } from './credentials/my-credentials.ts'
+import { onwards } from './pages.ts'
 
 export interface MeParts {
   /** The room of sign-ins, loaded when somebody comes. */
@@ -37,11 +37,12 @@ const formBytesMax = 256 * 1024
 /** A path on this host, and no other host: `//evil.example` and `/\evil.example` are others. */
 const localPath = /^\/(?!\/)[\w\-./?&=%~!$()*+,;:@]{0,500}$/
 
-type Named = { readonly [Name in 'name' | 'id' | 'file' | 'credential']?: string }
+/** What the path of a route names. */
+export type Named = { readonly [Name in 'name' | 'id' | 'file' | 'credential']?: string }
 type Handler = (request: Request, context: RequestContext, named: Named) => Response | Promise<Response>
 
 /** A handler as that of a route for people in a browser, whose requests were admitted for this area. */
-export function personRoute(handler: Handler, area: RequestContext['area']) {
+export function personRoute(handler: Handler, area: RequestContext['area'], refuse = replyError) {
   // Elysia leaves params out where a path has none, whatever its types say.
   return async ({ request, params }: { request: Request; params?: Named }): Promise<Response> => {
     const context = contextOf(request)
@@ -54,7 +55,7 @@ export function personRoute(handler: Handler, area: RequestContext['area']) {
       const error = shownError(thrown, context.requestId)
       context.log.code = error.code
       context.log.reason = error.details
-      return replyError(error)
+      return refuse(error)
     }
   }
 }
@@ -332,10 +333,6 @@ async function beginSignIn(
   })
 }
 
-/**
- * The answer is a page that goes on, not a redirect: the session's cookie is for requests that begin here, and what a
- * browser does at once after coming from another site does not.
- */
 async function finishSignIn(
   { signIn }: MeParts,
   request: Request,
@@ -345,20 +342,8 @@ async function finishSignIn(
   const parameters = new URL(request.url).searchParams
   const { cookie, seconds, returnTo, session } = await (await signIn()).finish(parameters, browser)
   if (session.principal !== null) log.signedIn = session.principal
-  const target = (externalBase + returnTo).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
-  const page = `<!doctype html><meta http-equiv="refresh" content="0;url=${target}"><title>Signed in</title><a href="${target}">Go on</a>`
-  const response = replyText(200, page, 'text/html; charset=utf-8')
+  const response = onwards('Signed in', externalBase + returnTo)
   response.headers.append('set-cookie', setCookie('session', externalBase, cookie, seconds))
   response.headers.append('set-cookie', setCookie('login', externalBase, '', 0))
-  response.headers.set('referrer-policy', 'no-referrer')
   return response
-}
-
-/** In clear text a cookie is for this machine alone. */
-function requireSafeCookie(externalBase: string): void {
-  if (isSecure(externalBase) || isLoopbackHost(URL.parse(externalBase)?.hostname ?? '')) return
-  throw new GatewayError(
-    'ADMIN_FORBIDDEN',
-    'Signing in takes https, for the cookie would be read on the way. Set base_url to the https URL of the gateway.',
-  )
 }

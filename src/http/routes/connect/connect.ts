@@ -11,14 +11,14 @@ import { Elysia } from 'elysia'
 import type { Principal } from '../../../access/principal.ts'
 import type { Account } from '../../../credentials/oauth/account.ts'
 import type { OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
-import { GatewayError, shownError } from '../../../errors.ts'
+import { GatewayError } from '../../../errors.ts'
 import type { SignIn } from '../../../identity/sign-in/sign-in.ts'
-import { isLoopbackHost } from '../../../net/host.ts'
-import type { Area, RequestContext } from '../../context.ts'
-import { contextOf } from '../../context.ts'
-import { cookieOf, isOwnPage, isSecure, setCookie } from '../../hooks/browser-door.ts'
+import type { RequestContext } from '../../context.ts'
+import type { Access } from '../../hooks/access.ts'
+import { cookieOf, isOwnPage, requireSafeCookie, setCookie } from '../../hooks/browser-door.ts'
 import { replyJson } from '../../reply.ts'
-import { escaped, onwards, page, paragraph } from './pages.ts'
+import { type Named, personRoute } from '../me.ts'
+import { escaped, onwards, page, paragraph } from '../pages.ts'
 
 export interface ConnectParts {
   /** The room of logins, loaded when somebody comes. */
@@ -31,9 +31,7 @@ export interface ConnectParts {
   signIn(): Promise<Pick<SignIn, 'atIssuer' | 'principalIn'>>
   /** Whose credentials somebody has of their own; null for whoever is nobody in particular. */
   ownerOf(principal: Principal): string | null
-  readonly access: {
-    admits(principalId: string, grants: Principal['grants'], server: string, byGroup: boolean): boolean
-  }
+  readonly access: Pick<Access, 'admits'>
 }
 
 /** A login in a browser takes so long at most. */
@@ -41,48 +39,33 @@ const cookieSeconds = 600
 const browserBytes = 32
 const browserForm = /^[\w-]{43}$/
 
-type Handler = (request: Request, context: RequestContext, id: string) => Promise<Response>
-
 /** The route group. */
 export function connectRoutes(parts: ConnectParts) {
-  const route =
-    (area: Area, handler: Handler) =>
-    async ({
-      request,
-      params,
-    }: {
-      request: Request
-      params: { name?: string; id?: string }
-    }): Promise<Response> => {
-      const context = contextOf(request)
-      // Should the router ever read a path differently from the hooks, the request goes nowhere.
-      if (context.area !== area) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
-      try {
-        return await handler(request, context, params.name ?? params.id ?? '')
-      } catch (thrown) {
-        if (!(thrown instanceof GatewayError)) throw thrown
-        const error = shownError(thrown, context.requestId)
-        context.log.code = error.code
-        context.log.reason = error.details
-        return page(error.status, error.title, paragraph(error.details))
-      }
-    }
+  const asPage = ({ status, title, details }: GatewayError) => page(status, title, paragraph(details))
   return new Elysia()
     .get(
       '/connect/:name',
-      route('connect', (request, context, name) => showConnect(parts, request, context, name)),
+      personRoute(
+        (request, context, named) => showConnect(parts, request, context, named),
+        'connect',
+        asPage,
+      ),
     )
     .post(
       '/connect/:name',
-      route('connect', (request, context, name) => beginConnect(parts, request, context, name)),
+      personRoute(
+        (request, context, named) => beginConnect(parts, request, context, named),
+        'connect',
+        asPage,
+      ),
     )
     .get(
       '/oauth/callback/:id',
-      route('callback', (request, context) => finishConnect(parts, request, context)),
+      personRoute((request, context) => finishConnect(parts, request, context), 'callback', asPage),
     )
     .get(
       '/oauth/clients/:id',
-      route('callback', async (_request, _context, id) => await clientDocument(parts, id)),
+      personRoute((_request, _context, named) => clientDocument(parts, named), 'callback', asPage),
     )
 }
 
@@ -98,7 +81,7 @@ async function showConnect(
   parts: ConnectParts,
   request: Request,
   context: RequestContext,
-  name: string,
+  { name = '' }: Named,
 ): Promise<Response> {
   // A browser that comes from another site does not say who is signed in.
   if (request.headers.get('sec-fetch-site') === 'cross-site') {
@@ -121,7 +104,7 @@ async function beginConnect(
   parts: ConnectParts,
   request: Request,
   context: RequestContext,
-  name: string,
+  { name = '' }: Named,
 ): Promise<Response> {
   const { externalBase } = context
   if (!isOwnPage(request, externalBase))
@@ -172,7 +155,7 @@ function mayLogIn(
   return ownerOf(principal) === owner && access.admits(principal.id, principal.grants, definition.name, true)
 }
 
-async function clientDocument(parts: ConnectParts, id: string): Promise<Response> {
+async function clientDocument(parts: ConnectParts, { id = '' }: Named): Promise<Response> {
   const document = (await clientsIfAny(parts)).document(id)
   if (document === null) throw new GatewayError('NOT_FOUND', 'There is nothing here.')
   return replyJson(200, document, { 'cache-control': 'max-age=300' })
@@ -231,13 +214,4 @@ async function signInLinks(parts: ConnectParts, base: string, back: string): Pro
 
 function link(url: string, text: string): string {
   return `<p><a href="${escaped(url)}">${escaped(text)}</a></p>`
-}
-
-/** In clear text a cookie is for this machine alone. */
-function requireSafeCookie(externalBase: string): void {
-  if (isSecure(externalBase) || isLoopbackHost(URL.parse(externalBase)?.hostname ?? '')) return
-  throw new GatewayError(
-    'ADMIN_FORBIDDEN',
-    'Logging in takes https, for what the browser keeps would be read on the way. Set base_url to the https URL of the gateway.',
-  )
 }

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { BrowserSession } from '../../../identity/sign-in/browser-sessions.ts'
 import { replyText } from '../../reply.ts'
+import { escaped } from '../pages.ts'
 import type { WantingServer } from './my-credentials.ts'
 
 /** What the page shows. */
@@ -32,27 +33,25 @@ export function pageOf(page: MyPage): Response {
     'content-security-policy',
     `default-src 'none'; style-src 'nonce-${nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`,
   )
-  response.headers.set('cache-control', 'no-store')
   response.headers.set('referrer-policy', 'no-referrer')
-  response.headers.set('x-content-type-options', 'nosniff')
   return response
 }
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1b1f24;background:#fff}main{max-width:42rem;margin:0 auto;padding:1.5rem}h2{margin:2rem 0 .25rem;font-size:1.15rem}label{display:block;margin:.75rem 0 .25rem}input{font:inherit;width:100%;box-sizing:border-box;padding:.4rem .5rem;border:1px solid #6b7280;border-radius:4px;background:#fff;color:inherit}button{font:inherit;margin:.5rem .5rem 0 0;padding:.35rem .9rem;border:1px solid #1b1f24;border-radius:4px;background:#1b1f24;color:#fff;cursor:pointer}button.plain{background:#fff;color:#1b1f24}.note{border-left:4px solid #b45309;padding-left:.75rem}small{color:#4b5563}@media (prefers-color-scheme:dark){body,input,button.plain{background:#15181c;color:#e6e8eb}button{background:#e6e8eb;color:#15181c}small{color:#a8b0ba}}`
 
 function signInPart({ base, issuer }: MyPage): string {
-  const link = issuer ? `<p><a href="${escapeText(base)}/me/sign-in?return=/me">Sign in</a></p>` : ''
-  return `${link}<form method="post" action="${escapeText(base)}/me/session"><label for="token">${issuer ? 'Or sign in' : 'Sign in'} with a key</label><input id="token" name="token" type="password" autocomplete="off" required><button>Sign in</button></form>`
+  const link = issuer ? `<p><a href="${escaped(base)}/me/sign-in?return=/me">Sign in</a></p>` : ''
+  return `${link}<form method="post" action="${escaped(base)}/me/session"><label for="token">${issuer ? 'Or sign in' : 'Sign in'} with a key</label><input id="token" name="token" type="password" autocomplete="off" required><button>Sign in</button></form>`
 }
 
 function whoPart({ base, who, browser, note }: MyPage): string {
   const name = who?.name ?? null
-  const noted = note === null ? '' : `<p class="note">${escapeText(note)}</p>`
+  const noted = note === null ? '' : `<p class="note">${escaped(note)}</p>`
   const out =
     browser === null
       ? ''
-      : `<form method="post" action="${escapeText(base)}/me/forms">${csrfField(browser)}<button class="plain" name="action" value="sign-out">Sign out</button></form>`
-  return `<p>Signed in as <strong>${escapeText(name ?? who?.principal ?? '')}</strong>${name === null ? '' : ` <small>${escapeText(who?.principal ?? '')}</small>`}</p>${out}${noted}`
+      : `<form method="post" action="${escaped(base)}/me/forms">${csrfField(browser)}<button class="plain" name="action" value="sign-out">Sign out</button></form>`
+  return `<p>Signed in as <strong>${escaped(name ?? who?.principal ?? '')}</strong>${name === null ? '' : ` <small>${escaped(who?.principal ?? '')}</small>`}</p>${out}${noted}`
 }
 
 function serversPart(page: MyPage): string {
@@ -63,8 +62,8 @@ function serversPart(page: MyPage): string {
 }
 
 function serverPart(page: MyPage, { server, description, credentials, login }: WantingServer): string {
-  const about = description === '' ? '' : `<p>${escapeText(description)}</p>`
-  return `<section><h2>${escapeText(server)}</h2>${about}${loginPart(page, server, login)}${credentials.map((one) => formOf(page, server, one)).join('')}</section>`
+  const about = description === '' ? '' : `<p>${escaped(description)}</p>`
+  return `<section><h2>${escaped(server)}</h2>${about}${loginPart(page, server, login)}${credentials.map((one) => formOf(page, server, one)).join('')}</section>`
 }
 
 const loginWords = {
@@ -75,11 +74,11 @@ const loginWords = {
 
 function loginPart({ base, browser }: MyPage, server: string, login: WantingServer['login']): string {
   if (login === null) return ''
-  const link = login.state === 'logged_in' ? '' : ` <a href="${escapeText(login.url)}">Log in</a>`
+  const link = login.state === 'logged_in' ? '' : ` <a href="${escaped(login.url)}">Log in</a>`
   const out =
     login.state !== 'logged_in' || browser === null
       ? ''
-      : `<form method="post" action="${escapeText(base)}/me/forms">${csrfField(browser)}${hidden('server', server)}<button class="plain" name="action" value="log-out">Log out</button></form>`
+      : `<form method="post" action="${escaped(base)}/me/forms">${csrfField(browser)}${hidden('server', server)}<button class="plain" name="action" value="log-out">Log out</button></form>`
   return `<p>${loginWords[login.state]}${link}</p>${out}`
 }
 
@@ -90,13 +89,13 @@ function formOf(
 ): string {
   const id = `${server} ${name}`.replace(/[^\w-]/g, '-')
   const state = updatedAt === null ? 'not set' : `set ${updatedAt.slice(0, 10)}`
-  if (browser === null) return `<p>${escapeText(name)} <small>(${state})</small></p>`
+  if (browser === null) return `<p>${escaped(name)} <small>(${state})</small></p>`
   const fields = `${csrfField(browser)}${hidden('server', server)}${hidden('name', name)}`
   const remove =
     updatedAt === null
       ? ''
       : '<button class="plain" name="action" value="remove" formnovalidate>Remove</button>'
-  return `<form method="post" action="${escapeText(base)}/me/forms">${fields}<label for="${id}">${escapeText(name)} <small>(${state})</small></label><input id="${id}" name="value" type="password" autocomplete="off" required><button name="action" value="set">Save</button>${remove}</form>`
+  return `<form method="post" action="${escaped(base)}/me/forms">${fields}<label for="${id}">${escaped(name)} <small>(${state})</small></label><input id="${id}" name="value" type="password" autocomplete="off" required><button name="action" value="set">Save</button>${remove}</form>`
 }
 
 function csrfField({ csrf }: BrowserSession): string {
@@ -104,10 +103,5 @@ function csrfField({ csrf }: BrowserSession): string {
 }
 
 function hidden(name: string, value: string): string {
-  return `<input type="hidden" name="${name}" value="${escapeText(value)}">`
-}
-
-/** A text that is text in HTML, in attributes with quotes as well. */
-function escapeText(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  return `<input type="hidden" name="${name}" value="${escaped(value)}">`
 }

@@ -1,7 +1,7 @@
-/** The pages of logins at servers: plain HTML that runs nothing and loads nothing. */
-import { replyText } from '../../reply.ts'
+/** Pages for people in a browser: plain HTML that runs nothing and loads nothing. */
+import { replyText } from '../reply.ts'
 
-/** A text in HTML, whatever it holds. */
+/** A text that is text in HTML, in attributes with quotes as well. */
 export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }
