@@ -1,7 +1,9 @@
 /** The operations about stored credentials, and the shapes of their answers; see operations.ts. No value is in any. */
 import { Type } from '@sinclair/typebox'
-import { nullable, oneOf, serverName, textOf } from '../answers.ts'
+import { nullable, serverName, textOf } from '../answers.ts'
+import { loginView } from '../logins/login-schema.ts'
 import type { Operation } from '../operation-form.ts'
+import { credentialValue } from './credential-schema.ts'
 
 /** What rotating answers. */
 const secretsRotation = Type.Object(
@@ -27,7 +29,7 @@ const myCredentials = Type.Object(
         description: textOf('What the server is for.'),
         login: nullable(
           Type.Object({
-            state: oneOf(['logged_in', 'needs_login', 'needs_consent'], 'How the login stands.'),
+            state: loginView.properties.state,
             url: textOf('Where the user logs in.'),
           }),
           'Null where the server wants no login of each user.',
@@ -61,13 +63,7 @@ const credentialList = Type.Object(
   { $id: 'CredentialList' },
 )
 
-const value = {
-  description: 'The credential itself.',
-  schema: Type.Object(
-    { value: Type.String({ description: 'No answer ever has it.' }) },
-    { $id: 'CredentialValue', additionalProperties: false },
-  ),
-}
+const value = { description: 'The credential.', schema: credentialValue }
 const owner = {
   owner: {
     description:

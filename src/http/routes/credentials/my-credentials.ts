@@ -2,7 +2,6 @@
  * What a user stores for servers that take credentials of each user: `/me/credentials` and below. Written, removed and
  * listed by name; no answer has a value.
  */
-import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type CredentialOwner, ownerOf } from '../../../access/owner/credential-owner.ts'
 import type { Principal } from '../../../access/principal.ts'
@@ -14,8 +13,10 @@ import type { ServerDefinition } from '../../../registry/definition.ts'
 import { isExchanged } from '../../../registry/oauth/oauth-settings.ts'
 import { userNamesOf } from '../../../registry/secrets/user-values.ts'
 import type { Log } from '../../../telemetry/log.ts'
+import { type CredentialValue, credentialValue } from '../../api/credentials/credential-schema.ts'
 import { readBodyText } from '../../body.ts'
 import type { RequestContext } from '../../context.ts'
+import type { Access } from '../../hooks/access.ts'
 import { checkPage } from '../../hooks/browser-door.ts'
 
 /** What is needed of the rest of the gateway. */
@@ -28,9 +29,7 @@ export interface MyCredentialsParts {
   userValues(): Promise<UserValues>
   /** Where users have logged in, loaded when a server wants that. */
   logins(): Promise<Pick<OAuthClients, 'view' | 'logout'>>
-  readonly access: {
-    admits(principalId: string, grants: Principal['grants'], server: string, byGroup: boolean): boolean
-  }
+  readonly access: Pick<Access, 'admits'>
   readonly log: Log
 }
 
@@ -45,12 +44,6 @@ export interface WantingServer {
 
 /** Longest body: a value, each character of it escaped. */
 const bodyBytesMax = 512 * 1024
-
-/** The body of a PUT. */
-export const credentialValue = Type.Object(
-  { value: Type.String({ description: 'The credential itself; no answer ever has it.' }) },
-  { $id: 'CredentialValue', additionalProperties: false, description: 'an object with a value' },
-)
 
 /** The servers that this person may use and that take something of each user. */
 export async function myServers(
@@ -78,7 +71,8 @@ export async function setMine(
 ): Promise<void> {
   const owner = ownerFor(context.principal)
   const definition = wantingOf(parts, context.principal).find((one) => one.name === server)
-  if (definition === undefined) throw unknownServer(server)
+  // One that the principal may not use is not there.
+  if (definition === undefined) throw serverUnknownError(server)
   const values = await parts.userValues()
   await parts.confirm(async () => values.set(definition, owner, name, value))
   tell(parts, context, 'set credential', `${server} ${name}`)
@@ -137,7 +131,7 @@ export function requirePerson({ principal, browser, externalBase, request }: Req
 }
 
 /** The body of a PUT. Throws BAD_REQUEST, without a word of what is in it. */
-export async function readValue(request: Request): Promise<Static<typeof credentialValue>> {
+export async function readValue(request: Request): Promise<CredentialValue> {
   const text = await readBodyText(request, bodyBytesMax)
   let body: unknown
   try {
@@ -169,11 +163,6 @@ function wantingOf({ directory, access }: MyCredentialsParts, { id, grants }: Pr
     .filter((definition) => wantsLogin(definition) || userNamesOf(definition).length > 0)
     .filter(({ name }) => access.admits(id, grants, name, true))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-/** Of one that the principal may not use as well: it is not there. */
-function unknownServer(server: string): GatewayError {
-  return serverUnknownError(server)
 }
 
 /** Who changed what, from where; never what it holds. */
