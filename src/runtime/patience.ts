@@ -19,3 +19,14 @@ export function deadline(waitMs: number, expire: () => void): () => void {
   }, waitMs)
   return () => clearTimeout(timer)
 }
+
+/** What `work` gives; rejects with what `tooLate` makes when that takes longer than `waitMs`. */
+export async function within<T>(work: Promise<T>, waitMs: number, tooLate: () => Error): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(tooLate()), waitMs)
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -37,6 +37,21 @@ export interface Log {
   readonly debugging?: boolean
 }
 
+/** The same log, with these fields in each of its lines. */
+export function logWith(log: Log, always: LogFields): Log {
+  const line = (level: LogLevel) => (fields: LogFields, message: string) =>
+    log[level]({ ...fields, ...always }, message)
+  return {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    get debugging() {
+      return log.debugging === true
+    },
+  }
+}
+
 /** The log of the whole process, with what only the composition root and the listener need. */
 export interface ProcessLog extends Log {
   /** One line for one finished request. */

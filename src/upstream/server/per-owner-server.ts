@@ -10,7 +10,7 @@ import { pinAs } from '../../access/pins.ts'
 import { GatewayError, gatewayErrorOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { takesCallersToken } from '../../registry/oauth/oauth-settings.ts'
-import type { Log, LogFields } from '../../telemetry/log.ts'
+import { logWith } from '../../telemetry/log.ts'
 import { OwnedCallCounters } from './counters.ts'
 import type { ServerOrigin, ServerState, ServerStatus } from './directory.ts'
 import type { ServerParts, ServerStanding } from './parts.ts'
@@ -188,7 +188,7 @@ export class PerOwnerServer extends Server {
     const own = Object.create(parts) as ServerParts
     return Object.assign(own, {
       openAccess: false,
-      log: logOf(parts.log, owner),
+      log: logWith(parts.log, { owner }),
       stateChanged: () => {
         if (this.#byOwner.get(owner)?.server.state === 'connected')
           parts.ownerChanged(this, owner, 'connected')
@@ -226,19 +226,4 @@ function nobodys({ name, oauth }: ServerDefinition): NonNullable<ServerStanding[
       : `Each user has credentials of their own for ${name}, and a token of the configuration, or none, is nobody in particular: come with a key, or sign in.`,
   )
   return { owner: null, held, counters: null }
-}
-
-/** The log, whose lines say whose server they are about. */
-function logOf(log: Log, owner: CredentialOwner): Log {
-  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, message: string) =>
-    log[level]({ ...fields, owner }, message)
-  return {
-    debug: line('debug'),
-    info: line('info'),
-    warn: line('warn'),
-    error: line('error'),
-    get debugging() {
-      return log.debugging === true
-    },
-  }
 }

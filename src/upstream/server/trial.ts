@@ -4,7 +4,8 @@
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { Log } from '../../telemetry/log.ts'
+import { within } from '../../runtime/patience.ts'
+import { logWith } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Trial, TrialPatience } from './directory.ts'
 import { OutputTail } from './output-tail.ts'
@@ -56,7 +57,8 @@ export class Trials {
 }
 
 function serverOf(definition: ServerDefinition, parts: ServerParts): Server {
-  const log = trialLog(parts.log)
+  // Lines that nobody takes for those of a registered server of that name.
+  const log = logWith(parts.log, { trial: true })
   const own: ServerParts = {
     ...parts,
     log,
@@ -79,13 +81,10 @@ async function listedBy(
   { listMs, signal }: TrialPatience,
 ): Promise<Pick<Trial, 'tools' | 'toolsError'>> {
   if (server.firstLane === null || signal.aborted) return { tools: null, toolsError: null }
-  const tooSlow = new GatewayError(
-    'UPSTREAM_TIMEOUT',
-    `The server did not list its tools within ${listMs} ms.`,
-  )
+  const tooSlow = () =>
+    new GatewayError('UPSTREAM_TIMEOUT', `The server did not list its tools within ${listMs} ms.`)
   try {
-    const late = Bun.sleep(listMs).then(() => Promise.reject(tooSlow))
-    const tools = await Promise.race([server.listTools(), late, untilLeft(late, signal)])
+    const tools = await untilLeft(within(server.listTools(), listMs, tooSlow), signal)
     return { tools: tools ?? null, toolsError: null }
   } catch (thrown) {
     return { tools: null, toolsError: reasonOf(thrown) }
@@ -102,15 +101,5 @@ async function untilLeft<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 
     return await Promise.race([work, left.promise])
   } finally {
     signal.removeEventListener('abort', leave)
-  }
-}
-
-/** Lines that nobody takes for those of a registered server of that name. */
-function trialLog(log: Log): Log {
-  return {
-    debug: (fields, text) => log.debug({ ...fields, trial: true }, text),
-    info: (fields, text) => log.info({ ...fields, trial: true }, text),
-    warn: (fields, text) => log.warn({ ...fields, trial: true }, text),
-    error: (fields, text) => log.error({ ...fields, trial: true }, text),
   }
 }

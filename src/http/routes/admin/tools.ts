@@ -2,11 +2,12 @@
 import { ownerOf } from '../../../access/owner/credential-owner.ts'
 import { GatewayError, reasonOf, revokedError, shownError } from '../../../errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/json.ts'
+import { within } from '../../../runtime/patience.ts'
 import { eventFrame } from '../../../session/event-stream.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../../telemetry/call-ending.ts'
 import { shownText } from '../../../telemetry/callers.ts'
 import { maskError } from '../../../telemetry/redaction.ts'
-import type { ServerEntry, ToolDescription } from '../../../upstream/server/directory.ts'
+import type { ServerEntry } from '../../../upstream/server/directory.ts'
 import type { ToolList } from '../../api/answers.ts'
 import { answer } from '../../api/operation.ts'
 import { type ToolCall, toolCall } from '../../api/tool-call-schema.ts'
@@ -51,18 +52,13 @@ export function asCaller(entry: ServerEntry, request: Request): ServerEntry {
 /** The tools of one server, or why it has listed none within this time. */
 export async function toolsOf(entry: ServerEntry, waitMs: number): Promise<Listed> {
   const mcpName = entry.definition.name
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const tooSlow = new Promise<never>((_resolve, reject) => {
-    const details = `The server did not list its tools within ${waitMs} ms.`
-    timer = setTimeout(() => reject(new GatewayError('UPSTREAM_TIMEOUT', details)), waitMs)
-  })
+  const tooSlow = () =>
+    new GatewayError('UPSTREAM_TIMEOUT', `The server did not list its tools within ${waitMs} ms.`)
   try {
-    const tools: ToolDescription[] = await Promise.race([entry.listTools(), tooSlow])
+    const tools = await within(entry.listTools(), waitMs, tooSlow)
     return { tools: tools.map((tool) => ({ ...tool, mcpName })) }
   } catch (error) {
     return { errors: [{ mcpName, error: maskOf(entry)(reasonOf(error)) }] }
-  } finally {
-    clearTimeout(timer)
   }
 }
 

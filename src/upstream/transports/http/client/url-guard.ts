@@ -15,6 +15,7 @@ import { networkInterfaces } from 'node:os'
 import { GatewayError } from '../../../../errors.ts'
 import { formatIp, parseIp } from '../../../../net/ip.ts'
 import type { OutgoingProxies } from '../../../../net/outgoing-proxy.ts'
+import { within } from '../../../../runtime/patience.ts'
 import type { UrlGuard } from './routes.ts'
 
 /** Where a socket listens: a host as it was bound (an address or a name, IPv6 without brackets), and its port. */
@@ -226,18 +227,13 @@ function refusal(host: string, address: string, why: string): GatewayError {
 }
 
 async function resolveHost(host: string, policy: UrlPolicy): Promise<readonly string[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const tooSlow = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(unresolved(host)), resolveMsMax)
-  })
+  const tooSlow = () => unresolved(host)
   try {
-    const addresses = await Promise.race([(policy.resolve ?? systemResolve)(host), tooSlow])
+    const addresses = await within((policy.resolve ?? systemResolve)(host), resolveMsMax, tooSlow)
     if (addresses.length === 0) throw unresolved(host)
     return addresses
   } catch {
     throw unresolved(host)
-  } finally {
-    clearTimeout(timer)
   }
 }
 
