@@ -10,27 +10,15 @@ import { reasonOf } from '../errors.ts'
 import { bucketOf } from '../telemetry/call-durations.ts'
 import type { Log } from '../telemetry/log.ts'
 import { directoryBuckets } from '../telemetry/metrics.ts'
-import type { Membership as Answer, Directory, InstanceId, Member } from './directory/directory.ts'
+import type { Membership as Answer, Directory, InstanceId } from './directory/directory.ts'
+import { type LivingMember, type MemberState, openMember, sealMember } from './member-record.ts'
 import type { Seal } from './seal.ts'
-import { wireOf, wireVersion } from './wire-version.ts'
 
-export type MemberState = 'serving' | 'draining'
-
-/** A member as it has told of itself. */
-export interface LivingMember {
-  readonly instance: InstanceId
-  /** Where its peers reach it: `host:port`, or `unix:` and a path. */
-  readonly address: string
-  readonly state: MemberState
-  readonly version: string
-  /** How long its lease went on when it was asked last; zero or less when it was over. */
-  readonly leaseMs: number
-  /** Ids of the keys that it has for stored credentials, the one that is to seal first; null where it does not say. */
-  readonly keys: readonly string[] | null
-}
-
-/** Who answers at the address of a member: an instance; null when nobody does in time; or it takes no connections. */
-export type PingAnswer = InstanceId | 'refused' | null
+/**
+ * Who has proven to be at the address of a member: an instance; `stranger` where somebody answers like a member and has
+ * proven nothing; `refused` where it takes no connections; null when nobody answers in time.
+ */
+export type PingAnswer = InstanceId | 'stranger' | 'refused' | null
 
 export interface MembershipParts {
   readonly directory: Directory
@@ -145,6 +133,11 @@ export class Membership {
     return this.#addresses.get(instance) ?? null
   }
 
+  /** Whether something can be sent to a member; true of one that nobody has told of. */
+  isUnderstood(instance: InstanceId): boolean {
+    return this.#members.get(instance)?.isUnderstood !== false
+  }
+
   listen(listener: MembershipListener): void {
     this.#listeners.push(listener)
   }
@@ -207,7 +200,7 @@ export class Membership {
 
   /**
    * Whether a member is dead for certain: nothing answers and its lease is over; or it was seen at its address, which
-   * refuses twice, or where another one is now. What is not known is not dead.
+   * refuses twice, or where somebody else is now. What is not known is not dead.
    */
   isDead(instance: InstanceId): Promise<boolean> {
     if (instance === this.self.instance) return Promise.resolve(false)
@@ -285,8 +278,8 @@ export class Membership {
     const { directory, seal, self, leaseMs, log } = this.#parts
     const startedMs = performance.now()
     const { address, version } = self
-    const told = JSON.stringify({ wire: wireVersion, address, state: this.#state, version, keys: this.keys })
-    const record = seal.seal('member', self.instance, told)
+    const told = { address, state: this.#state, version, keys: this.keys }
+    const record = sealMember(seal, self.instance, told)
     try {
       const answer = await directory.beat({ instance: self.instance, record }, leaseMs)
       this.#noteRoundTrip(performance.now() - startedMs)
@@ -342,25 +335,16 @@ export class Membership {
   }
 
   #membersIn({ members }: Answer): LivingMember[] {
-    return members.flatMap((member) => this.#memberOf(member) ?? [])
-  }
-
-  /** Null for one that no member has written. */
-  #memberOf({ instance, record, leaseMs }: Member): LivingMember | null {
-    const text = this.#parts.seal.open('member', instance, record)
-    if (text === null) return null
-    // Sealed by a member: its form is that of `#ask`.
-    const told = JSON.parse(text) as Pick<LivingMember, 'address' | 'state' | 'version'> & {
-      readonly keys?: readonly string[]
-    }
-    const { address, version, keys = null } = told
-    // One that cannot be talked to has what it has; nothing new is for it, as for one that goes.
-    const state = wireOf(told) === wireVersion ? told.state : 'draining'
-    return { address, version, state, keys, instance, leaseMs }
+    return members.flatMap((member) => openMember(this.#parts.seal, member) ?? [])
   }
 
   #remember(): void {
-    for (const { instance, address } of this.#members.values()) {
+    for (const { instance, address, version, isUnderstood } of this.#members.values()) {
+      if (!isUnderstood && !this.#addresses.has(instance))
+        this.#parts.log.warn(
+          { replica: instance, address, version },
+          'a replica of another version, which this one does not talk to: replace one of the two',
+        )
       this.#addresses.delete(instance)
       this.#addresses.set(instance, address)
     }

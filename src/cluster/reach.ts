@@ -6,7 +6,8 @@
 import { isLoopbackHost } from '../net/host.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { InstanceId } from './directory/directory.ts'
-import type { LivingMember, Membership, PingAnswer } from './membership.ts'
+import type { LivingMember } from './member-record.ts'
+import type { Membership, PingAnswer } from './membership.ts'
 
 export interface ReachParts {
   readonly membership: Membership
@@ -20,6 +21,12 @@ export interface ReachParts {
 const againMs = 60_000
 /** Its own address is asked so often at the start: a name may lead to several. */
 const ownLooks = 3
+
+const whoAnswers: ReadonlyMap<PingAnswer, string> = new Map([
+  [null, 'nobody answers'],
+  ['refused', 'nobody answers'],
+  ['stranger', 'somebody answers who does not know cluster.secret'],
+])
 
 export class Reach {
   readonly #parts: ReachParts
@@ -53,7 +60,7 @@ export class Reach {
       const there = await membership.ping(address)
       if (there === instance) looks++
       if (there === instance || (there === null && performance.now() < untilMs)) continue
-      const who = there === null || there === 'refused' ? 'nobody answers' : 'another replica answers'
+      const who = whoAnswers.get(there) ?? 'another replica answers'
       throw new Error(
         `cluster.advertise is ${address}, where ${who}: it must lead to this replica alone, such as \${POD_IP}:6002`,
       )
@@ -73,9 +80,11 @@ export class Reach {
     for (const instance of this.#known.keys())
       if (!living.some((member) => member.instance === instance)) this.#known.delete(instance)
     for (const member of living) {
-      const { instance, address } = member
+      const { instance, address, isUnderstood } = member
       if (instance === membership.self.instance || address.startsWith('unix:') || this.#looking.has(instance))
         continue
+      // It cannot prove who it is; status and log have said so.
+      if (!isUnderstood) continue
       const reachedAtMs = this.#known.get(instance)?.reachedAtMs ?? null
       if (reachedAtMs !== null && performance.now() - reachedAtMs < againMs) continue
       this.#looking.add(instance)
@@ -110,6 +119,8 @@ export class Reach {
     const { self } = this.#parts.membership
     if (there === self.instance)
       return `${address} leads to this replica, and the replica ${instance} says that it is there: give each a cluster.advertise of its own that all of them reach`
+    if (there === 'stranger')
+      return `at ${address}, where the replica ${instance} says that it is, somebody answers who does not know cluster.secret, and is sent nothing: look who has that address`
     if (there !== null && there !== 'refused')
       return `at ${address}, where the replica ${instance} says that it is, another one answers: give each a cluster.advertise of its own`
     return `the replica ${instance} lives, and nobody answers at ${address}, where it says that it is: look at its cluster.advertise, and at what stands between (a network policy, a firewall)`

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { MemoryDirectory } from '../../src/cluster/directory/memory-directory.ts'
 import type { PingAnswer } from '../../src/cluster/membership.ts'
+import { wireVersion } from '../../src/cluster/wire-version.ts'
 import { poll } from '../support/gateway.ts'
 import { joined, type TestMember } from './members.ts'
 
@@ -35,7 +36,7 @@ test('members see each other come, drain and go', async () => {
 test('a member that cannot be talked to lives, and nothing new is for it', async () => {
   const memory = new MemoryDirectory()
   const one = await join(memory)
-  const told = { wire: 2, address: '10.0.0.2:6002', state: 'serving', version: '9' }
+  const told = { wire: wireVersion + 1, address: '10.0.0.2:6002', state: 'serving', version: '9' }
   const record = one.cluster.seal.seal('member', 'later', JSON.stringify(told))
   await memory.open().beat({ instance: 'later', record }, 1_000)
   await one.membership.refresh()

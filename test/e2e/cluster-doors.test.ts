@@ -6,6 +6,7 @@ import { frameText, readFrames } from '../../src/cluster/forward/wire/channel/fr
 import { channelTarget } from '../../src/cluster/forward/wire/channel/front-channel.ts'
 import { type Carried, digestOfBody, writeHeader } from '../../src/cluster/forward/wire/forwarded-header.ts'
 import { createSeal } from '../../src/cluster/seal.ts'
+import { wireVersion } from '../../src/cluster/wire-version.ts'
 import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { clusterSecret } from '../support/cluster.ts'
 import { callModern } from '../support/modern-client.ts'
@@ -66,6 +67,7 @@ let serial = 0
 
 function carried(change: Partial<Carried> = {}): Carried {
   return {
+    wire: wireVersion,
     from: 'f'.repeat(16),
     to: instance,
     atMs: Date.now(),

@@ -72,7 +72,7 @@ const refreshMs = 10_000
 export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const { membership, directory, seal, counts } = core
   const { mcp, bounds } = parts
-  const wire = new PeerWire()
+  const wire = new PeerWire(seal)
   const { instance } = membership.self
   const livesMs = (): number => bounds.sessionIdleMs + rememberedMs
   const search = new OwnerSearch(membership, directory)

@@ -29,6 +29,8 @@ export interface KnownMembers {
   addressOf(instance: InstanceId): string | null
   /** Whether it is certain that a member does nothing any more. */
   isDead(instance: InstanceId): Promise<boolean>
+  /** False of one of another version, to which nothing can be sent. */
+  isUnderstood(instance: InstanceId): boolean
   /** Looks who lives. */
   refresh(): Promise<unknown>
   /** For how long the directory has held what it holds. */
@@ -97,7 +99,8 @@ export class OwnerSearch {
       if (named === 'here') return named
       const next = named ?? (await this.#next(thing, owner))
       if (next === 'gone') return next
-      if (performance.now() >= untilMs) throw unreachedError()
+      if (performance.now() >= untilMs || (next === owner && !this.#members.isUnderstood(next)))
+        throw unreachedError()
       // Two that name each other are no more asked without a pause than one that is silent.
       if (next === owner || tries > triesAtOnce) {
         await Bun.sleep(pauseMs)
@@ -129,7 +132,7 @@ export class OwnerSearch {
       if (typeof named === 'object' && named !== null) return named
       if (named !== null || this.#members.addressOf(owner) === null) return null
       if (await this.#members.isDead(owner)) return null
-      if (performance.now() >= untilMs) throw unreachedError()
+      if (performance.now() >= untilMs || !this.#members.isUnderstood(owner)) throw unreachedError()
       await Bun.sleep(pauseMsMax)
     }
   }
@@ -140,7 +143,7 @@ export class OwnerSearch {
     send: (peer: Peer) => Promise<Forwarded>,
   ): Promise<Response | InstanceId | null> {
     const address = this.#members.addressOf(owner)
-    if (address === null) return null
+    if (address === null || !this.#members.isUnderstood(owner)) return null
     const peer = { instance: owner, address }
     let forwarded = await send(peer)
     if (forwarded.kind === 'refused') {

@@ -7,7 +7,8 @@ import { reasonOf } from '../../errors.ts'
 import type { HeldKeys, KeyAgreement } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Directory } from '../directory/directory.ts'
-import { type LivingMember, type Membership, memberHint } from '../membership.ts'
+import type { LivingMember } from '../member-record.ts'
+import { type Membership, memberHint } from '../membership.ts'
 import type { RecordBook } from './record-book.ts'
 
 export interface AgreedKeyParts {

@@ -39,6 +39,7 @@ async function world({ owner, first, dead = [], does, isDown, isNew }: Surroundi
     self: { instance: 'me' },
     addressOf: (instance: InstanceId) => `${instance}:1`,
     refresh: async () => true,
+    isUnderstood: (instance: InstanceId) => instance !== 'older',
     eraAgeMs: isNew ? 0 : 60_000,
     isDead: (instance: InstanceId) => Promise.resolve(dead.includes(instance)),
   }
@@ -141,6 +142,10 @@ describe('a request that cannot be placed', () => {
   test.each([
     { why: 'the directory does not answer', surroundings: { isDown: true, does: { a: ['unsent'] } } },
     { why: 'its owner does not believe this member', surroundings: { does: { a: ['refused'] } } },
+    {
+      why: 'its owner is of another version, and is asked nothing',
+      surroundings: { owner: 'older', first: 'older', does: {} },
+    },
   ] as const)('is told to come back: $why', async ({ surroundings }) => {
     const at = await world({ owner: 'a', first: 'a', dead: ['a'], ...surroundings })
     await expect(at.find()).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE' })

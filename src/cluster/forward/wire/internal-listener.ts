@@ -33,6 +33,7 @@ import {
   type OpenedMessage,
 } from './channel/owner-channels.ts'
 import { type Carried, digestOfBody, forwardedHeader, readHeader, refusedHeader } from './forwarded-header.ts'
+import { challengeHeader, proofFor, proofHeader } from './member-proof.ts'
 import { type PeerAddress, pingTarget } from './peer-wire.ts'
 import type { Principals } from './principals.ts'
 import { Serials } from './serials.ts'
@@ -114,7 +115,8 @@ export class InternalListener {
     const { url, method } = request
     const start = url.indexOf('/', 'http://'.length)
     const path = start < 0 ? '/' : url.slice(start)
-    if (path === pingTarget && method === 'GET') return new Response(this.#parts.instance)
+    if (path === pingTarget && method === 'GET')
+      return new Response(this.#parts.instance, { headers: this.#proofFor(request, path) })
     if (path === channelTarget && method === 'GET') return this.#channel(request, server)
     const target = ownTargets.includes(path) ? path : readTarget(url)
     if (target === null || (typeof target !== 'string' && target.area !== 'mcp'))
@@ -141,7 +143,16 @@ export class InternalListener {
   #channel(request: Request, server: Server<ChannelData>): Response | undefined {
     const carried = this.#carried(request, channelTarget)
     if (typeof carried === 'string') return this.#refuse(carried)
-    return server.upgrade(request, { data: { end: null } }) ? undefined : this.#refuse('it opens no channel')
+    const headers = this.#proofFor(request, channelTarget)
+    const isOpen = server.upgrade(request, { data: { end: null }, headers })
+    return isOpen ? undefined : this.#refuse('it opens no channel')
+  }
+
+  /** For whoever asks who is here: it is told to anybody, and says nothing of a secret. */
+  #proofFor({ headers }: Request, target: string): Record<string, string> {
+    const { seal, instance, address } = this.#parts
+    const proof = proofFor(headers.get(challengeHeader), seal, instance, { address, target })
+    return proof === null ? {} : { [proofHeader]: proof }
   }
 
   /** A message on a channel. What it says of requests that were made before counts in any case. */

@@ -19,6 +19,8 @@ let server: Bun.Server<ChannelData>
 let channel: FrontChannel
 const nobody = { heard() {}, gone() {} }
 
+/** What is proven is another test. */
+const challenge = { nonce: 'n', provenBy: () => 'm' }
 const signing = { opening: () => 'signed', message: (_to: string, frames: string) => `signed ${frames}` }
 const brought = (head: string, body: string) => {
   const request = new BroughtRequest('http://x/', new Headers({ 'x-head': head }), body)
@@ -34,7 +36,7 @@ beforeEach(async () => {
       opened: (text) => (text.startsWith('signed ') ? { frames: text.slice(7), brought } : null),
     }),
   })
-  const opened = await FrontChannel.open('m', address(), signing, nobody)
+  const opened = await FrontChannel.open('m', address(), signing, nobody, challenge)
   if (opened === null) throw new Error('no channel')
   channel = opened
 })
@@ -209,7 +211,13 @@ describe('a channel', () => {
         },
       },
     })
-    const stuck = await FrontChannel.open('m', { hostname: '127.0.0.1', port: silent.port }, signing, nobody)
+    const stuck = await FrontChannel.open(
+      'm',
+      { hostname: '127.0.0.1', port: silent.port },
+      signing,
+      nobody,
+      challenge,
+    )
     const cancellation = new Cancellation()
     const body = 'x'.repeat(64 * 1024)
     const sent: Promise<ChannelSent>[] = []
@@ -240,7 +248,7 @@ describe('a channel', () => {
 })
 
 describe('the channels of a member', () => {
-  const opening = { signing, heard() {} }
+  const opening = { signing, heard() {}, challenge: () => challenge }
 
   test('are one for each other member, however many ask for it at once', async () => {
     const channels = new FrontChannels()

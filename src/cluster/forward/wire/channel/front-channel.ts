@@ -7,6 +7,7 @@ import { ByNumber } from '../../../../runtime/in-flight.ts'
 import type { Cancellation } from '../../../../upstream/transports/http/client/answer/cancellation.ts'
 import type { InstanceId } from '../../../directory/directory.ts'
 import { forwardedHeader } from '../forwarded-header.ts'
+import { type Challenge, challengeHeader, proofHeader } from '../member-proof.ts'
 import { ChannelExchange, type ChannelSent, type ExchangeChannel } from './exchange.ts'
 import { type Frame, frameText, readFrames, readPiece, textCharsMax } from './frames.ts'
 import { pongMessage, textMessage, WebSocketReader } from './websocket-bytes.ts'
@@ -27,6 +28,9 @@ export interface ChannelSigning {
   /** A message with these frames. */
   message(to: InstanceId, frames: string): string
 }
+
+/** How the other end proves who it is, before it is sent a request. */
+export type ChannelChallenge = Pick<Challenge, 'nonce' | 'provenBy'>
 
 /** Who is told of a channel. */
 export interface ChannelOwner {
@@ -52,7 +56,11 @@ export class FrontChannel implements ExchangeChannel {
   readonly #reader = new WebSocketReader(messageBytesMax)
   #socket: Socket | null = null
   /** Until the other end has agreed: what it has said so far. */
-  #greeting: { text: string; agreed(yes: boolean): void } | null = null
+  #greeting: {
+    text: string
+    readonly challenge: ChannelChallenge
+    agreed(yes: boolean): void
+  } | null = null
   #lastId = 0
   /** What is written at the end of this turn, and by which request. */
   #texts: { readonly text: string; readonly exchange: ChannelExchange | null }[] = []
@@ -71,22 +79,23 @@ export class FrontChannel implements ExchangeChannel {
   }
 
   /**
-   * Opens one to a member. Null where the other end has none, or does not believe this one. Rejects with the error of
-   * the system.
+   * Opens one to a member. Null where the other end has none, does not believe this one, or has not proven that it is
+   * the one that is meant. Rejects with the error of the system.
    */
   static async open(
     instance: InstanceId,
     address: ChannelAddress,
     signing: ChannelSigning,
     owner: ChannelOwner,
+    challenge: ChannelChallenge,
   ): Promise<FrontChannel | null> {
     const channel = new FrontChannel(instance, signing, owner)
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    channel.#greeting = { text: '', agreed: resolve }
+    channel.#greeting = { text: '', challenge, agreed: resolve }
     const common = { data: channel, socket: handlers }
     if ('unix' in address) await Bun.connect<FrontChannel>({ ...address, ...common })
     else await Bun.connect<FrontChannel>({ ...address, ...common })
-    channel.#socket?.write(upgradeText(signing.opening(instance)))
+    channel.#socket?.write(upgradeText(signing.opening(instance), challenge.nonce))
     if (await promise) return channel
     channel.close()
     return null
@@ -213,8 +222,13 @@ export class FrontChannel implements ExchangeChannel {
     const end = greeting.text.indexOf('\r\n\r\n')
     if (end < 0 && greeting.text.length < answerHeadBytesMax) return null
     this.#greeting = null
-    greeting.agreed(end >= 0 && greeting.text.startsWith('HTTP/1.1 101 '))
-    return Buffer.from(greeting.text.slice(end + 4), 'latin1')
+    const head = greeting.text.slice(0, Math.max(0, end))
+    const isMeant =
+      head.startsWith('HTTP/1.1 101 ') && greeting.challenge.provenBy(proofIn(head)) === this.#instance
+    greeting.agreed(isMeant)
+    if (isMeant) return Buffer.from(greeting.text.slice(end + 4), 'latin1')
+    this.close()
+    return null
   }
 
   #frames(text: string): void {
@@ -258,7 +272,14 @@ export class FrontChannel implements ExchangeChannel {
   }
 }
 
-function upgradeText(signed: string): string {
+/** The proof in the head of an answer; null where there is none. */
+function proofIn(head: string): string | null {
+  return proofLine.exec(head)?.[1] ?? null
+}
+
+const proofLine = new RegExp(`\\r\\n${proofHeader}: *([^\\r\\n]*)`, 'i')
+
+function upgradeText(signed: string, challenge: string): string {
   return [
     `GET ${channelTarget} HTTP/1.1`,
     'host: peer',
@@ -266,6 +287,7 @@ function upgradeText(signed: string): string {
     'upgrade: websocket',
     'sec-websocket-version: 13',
     `sec-websocket-key: ${randomBytes(16).toString('base64')}`,
+    `${challengeHeader}: ${challenge}`,
     `${forwardedHeader}: ${signed}`,
     '\r\n',
   ].join('\r\n')

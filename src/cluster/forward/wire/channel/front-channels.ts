@@ -1,11 +1,18 @@
 /** The channels of this member to others: opened when they are needed, and closed when nobody has used them for a while. */
 import type { InstanceId } from '../../../directory/directory.ts'
-import { type ChannelAddress, type ChannelSigning, FrontChannel } from './front-channel.ts'
+import {
+  type ChannelAddress,
+  type ChannelChallenge,
+  type ChannelSigning,
+  FrontChannel,
+} from './front-channel.ts'
 
 /** What opening one takes. */
 export interface ChannelOpening {
   readonly signing: ChannelSigning
   heard(): void
+  /** A question to whoever is there. */
+  challenge(): ChannelChallenge
 }
 
 /** Members keep their channels for longer than that. */
@@ -76,13 +83,13 @@ export class FrontChannels {
     known: Known,
     instance: InstanceId,
     address: ChannelAddress,
-    { signing, heard }: ChannelOpening,
+    { signing, heard, challenge }: ChannelOpening,
   ): Promise<boolean> {
     let isLate = false
     const gone = (channel: FrontChannel): void => {
       if (known.channel === channel) known.channel = null
     }
-    const opened = FrontChannel.open(instance, address, signing, { heard, gone }).then(
+    const opened = FrontChannel.open(instance, address, signing, { heard, gone }, challenge()).then(
       (channel) => {
         if (!isLate && !this.#closed) return channel
         channel?.close()

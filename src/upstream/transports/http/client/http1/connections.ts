@@ -94,11 +94,17 @@ export class Http1Connections implements Http1ConnectionOwner {
 
   gone(connection: Http1Connection): void {
     this.#opened.delete(connection)
+    this.claim(connection)
+  }
+
+  /** Takes this very connection; false where it does not idle. */
+  claim(connection: Http1Connection): boolean {
     const idle = this.#idle.get(connection.target)
     const at = idle?.lastIndexOf(connection) ?? -1
-    if (at < 0) return
+    if (at < 0) return false
     idle?.splice(at, 1)
     this.#idleCount--
+    return true
   }
 
   #sweepLater(): void {
