@@ -7,7 +7,7 @@
  */
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { type OAuthSettings, takesScopesOfServer } from '../../registry/oauth/oauth-settings.ts'
+import { type OAuthSettings, settingsOf, takesScopesOfServer } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../upstream/transports/http/client/token-source.ts'
@@ -16,7 +16,16 @@ import type { LoginCounts } from './login-figures.ts'
 import { LoginProofs } from './proof-key.ts'
 import { type Confirm, entryNames, type LoginVault, loginIn, type StoredLogin } from './stored.ts'
 import { LoginEnded, type TokenEndpoint, TokenRefused } from './token-endpoint.ts'
-import { ClaimWatch, claimOf, hasEnded, isFinal, isLoginAt, nextLogin, renewalOf } from './token-life.ts'
+import {
+  ClaimWatch,
+  claimOf,
+  failurePauseMs,
+  hasEnded,
+  inTries,
+  isLoginAt,
+  nextLogin,
+  renewalOf,
+} from './token-life.ts'
 
 /** How a login stands. */
 export type LoginState = 'logged_in' | 'needs_login' | 'needs_consent'
@@ -45,10 +54,6 @@ export interface AccountParts {
   loggedOut(account: Account): void
 }
 
-/** Pauses before the tries of one renewal. */
-const pausesMs: readonly number[] = [0, 250, 1_000]
-/** After one that has failed, the next is begun no sooner. */
-const failurePauseMs = 2_000
 const claimPollMs = 50
 /** For so long it is tried to claim one that nobody else has claimed. */
 const claimTriesMs = 2_000
@@ -92,9 +97,7 @@ export class Account implements TokenSource {
   }
 
   get #settings(): OAuthSettings {
-    const { oauth } = this.#definition
-    if (oauth === undefined) throw new GatewayError('INTERNAL', `${this.server} has no oauth.`)
-    return oauth
+    return settingsOf(this.#definition)
   }
 
   /** Goes on with this definition. A login for another place is none any more. */
@@ -270,18 +273,13 @@ export class Account implements TokenSource {
   }
 
   async #refresh(known: StoredLogin): Promise<void> {
-    let failure: unknown = null
-    for (const pauseMs of pausesMs) {
-      if (pauseMs > 0) await Bun.sleep(pauseMs)
-      try {
-        if (await this.#refreshOnce(known)) return
-        failure = new Error('the login was changed meanwhile')
-      } catch (thrown) {
-        failure = thrown
-        if (thrown instanceof TokenRefused || isFinal(thrown)) break
-      }
+    try {
+      await inTries(async () => {
+        if (!(await this.#refreshOnce(known))) throw new Error('the login was changed meanwhile')
+      })
+    } catch (thrown) {
+      throw this.#notRenewed(known, thrown)
     }
-    throw this.#notRenewed(known, failure)
   }
 
   /** Nothing is lost: calls go on as long as the token counts, and the next renewal may fare better. */

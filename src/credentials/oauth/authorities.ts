@@ -7,7 +7,7 @@ import { sharedOwner } from '../../access/owner/credential-owner.ts'
 import { GatewayError } from '../../errors.ts'
 import { isLoopbackHost } from '../../net/host.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import type { IdentityProviderSettings, OAuthSettings } from '../../registry/oauth/oauth-settings.ts'
+import { type IdentityProviderSettings, settingsOf } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import { type BearerChallenge, bearerChallenge } from './challenge.ts'
@@ -166,12 +166,6 @@ export class Authorities {
         ),
     }
   }
-}
-
-/** Throws INTERNAL where there is none. */
-export function settingsOf({ name, oauth }: Pick<ServerDefinition, 'name' | 'oauth'>): OAuthSettings {
-  if (oauth === undefined) throw new GatewayError('INTERNAL', `${name} has no oauth.`)
-  return oauth
 }
 
 function callbackId({ name }: ServerDefinition): string {

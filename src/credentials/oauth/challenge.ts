@@ -5,7 +5,6 @@ export interface BearerChallenge {
   readonly resourceMetadata: string | null
   /** Null where it names none. */
   readonly scopes: readonly string[] | null
-  readonly error: string | null
 }
 
 const charsMax = 16_384
@@ -36,7 +35,6 @@ function challengeOf(header: string, wanted: string): BearerChallenge | null {
   return {
     resourceMetadata: said.get('resource_metadata') ?? null,
     scopes: scope === undefined ? null : scopesIn(scope),
-    error: said.get('error') ?? null,
   }
 }
 

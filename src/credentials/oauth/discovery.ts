@@ -204,8 +204,9 @@ function told(thrown: unknown, { host }: URL, guessed: boolean): unknown {
   )
 }
 
-function unusable({ host }: URL, what: string): GatewayError {
-  return new GatewayError('UPSTREAM_UNAUTHORIZED', `No login can begin: ${host} ${what}.`)
+/** The refusal of a login at somebody who does not offer what it takes. */
+export function unusable(place: URL | string, what: string): GatewayError {
+  return new GatewayError('UPSTREAM_UNAUTHORIZED', `No login can begin: ${new URL(place).host} ${what}.`)
 }
 
 function unavailable(what: string): GatewayError {

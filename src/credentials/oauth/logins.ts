@@ -12,7 +12,7 @@ import { takesScopesOfServer } from '../../registry/oauth/oauth-settings.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Account } from './account.ts'
 import { unionOf } from './challenge.ts'
-import type { Authority } from './discovery.ts'
+import { type Authority, unusable } from './discovery.ts'
 import type { LoginCounts } from './login-figures.ts'
 import {
   type Confirm,
@@ -23,7 +23,14 @@ import {
   type StoredLogin,
   ticketIn,
 } from './stored.ts'
-import { type DeviceStart, type GivenTokens, type TokenEndpoint, TokenRefused } from './token-endpoint.ts'
+import {
+  type DeviceStart,
+  type GivenTokens,
+  scopeParameter,
+  type TokenEndpoint,
+  TokenRefused,
+} from './token-endpoint.ts'
+import { expiryOf } from './token-life.ts'
 
 /** Where tokens of a server come from, and as which client the gateway asks for them. */
 export interface OpenedAuthority {
@@ -56,7 +63,8 @@ export interface BegunLogin {
   readonly lifetimeS: number
 }
 
-const pendingMs = 10 * 60_000
+/** How long a login that has begun, or a ticket for one, counts. */
+export const pendingMs = 10 * 60_000
 const pendingPerAccountMax = 20
 const deviceSMax = 30 * 60
 const intervalSMin = 1
@@ -110,7 +118,7 @@ export class Logins {
       state,
       code_challenge: createHash('sha256').update(verifier).digest('base64url'),
       code_challenge_method: 'S256',
-      ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+      ...scopeParameter(scopes),
       ...(resource === null ? {} : { resource }),
       // Without a person's word there is no refresh token (OpenID Connect Core, 11).
       ...(scopes.includes('offline_access') ? { prompt: 'consent' } : {}),
@@ -309,7 +317,7 @@ export function loginOf(
     accessToken: given.accessToken,
     refreshToken: given.refreshToken,
     obtainedAtMs: nowMs,
-    expiresAtMs: given.lifetimeS === null ? null : nowMs + given.lifetimeS * 1_000,
+    expiresAtMs: expiryOf(given, nowMs),
     scopes: [...scopes],
     ...(given.proofKey === null ? {} : { proofKey: given.proofKey }),
     refreshing: null,
@@ -367,10 +375,6 @@ function notBegun(isPasted = false): GatewayError {
       ? 'This login was begun in a terminal: copy the address of this page and paste it there.'
       : 'This login was not begun in this browser, took too long, or is over already. Begin again.',
   )
-}
-
-function unusable(issuer: string, what: string): GatewayError {
-  return new GatewayError('UPSTREAM_UNAUTHORIZED', `No login can begin: ${new URL(issuer).host} ${what}.`)
 }
 
 function sleepUnreferenced(waitMs: number): Promise<void> {

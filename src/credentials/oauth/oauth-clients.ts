@@ -7,19 +7,19 @@ import type { CallerTokenPlace } from '../../access/owner/caller-token.ts'
 import { sharedOwner } from '../../access/owner/credential-owner.ts'
 import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { isExchanged } from '../../registry/oauth/oauth-settings.ts'
+import { isExchanged, settingsOf } from '../../registry/oauth/oauth-settings.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { LoginFigures } from '../../telemetry/metrics.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 import type { TokenSource } from '../../upstream/transports/http/client/token-source.ts'
 import { Account } from './account.ts'
-import { Authorities, settingsOf } from './authorities.ts'
+import { Authorities } from './authorities.ts'
 import type { ExchangedAccount } from './exchange/exchanged-account.ts'
 import { Exchanges } from './exchange/exchanges.ts'
 import { LoginCounts, loginFigures } from './login-figures.ts'
-import type { LoginView } from './login-view.ts'
-import { type BegunLogin, Logins, type OpenedAuthority, originOf } from './logins.ts'
+import { type LoginView, viewOf } from './login-view.ts'
+import { type BegunLogin, Logins, type OpenedAuthority, originOf, pendingMs } from './logins.ts'
 import type { clientDocument } from './registration.ts'
 import { type Confirm, entryNames, type LoginVault } from './stored.ts'
 
@@ -163,16 +163,10 @@ export class OAuthClients {
     if (oauth === undefined) return null
     if (isExchanged(oauth)) return this.#exchanges.view(definition, oauth, owner)
     const { state, login } = this.accountFor(definition, owner)
-    const expiresAtMs = login?.expiresAtMs ?? null
-    return {
-      account: oauth.account,
+    return viewOf(oauth, login, {
       state,
       url: state === 'logged_in' ? null : this.connectUrl(definition.name),
-      issuer: login?.issuer ?? oauth.issuer,
-      scopes: [...(login?.scopes ?? oauth.scopes ?? [])],
-      since: login === null ? null : new Date(login.obtainedAtMs).toISOString(),
-      expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
-    }
+    })
   }
 
   /** How the logins at all servers fare that want one. */
@@ -193,7 +187,7 @@ export class OAuthClients {
     if (how === 'device' || grant === 'device') return await this.logins.beginAtDevice(account)
     if (how === 'paste') return await this.logins.begin(account, null)
     const ticket = await this.logins.makeTicket(account)
-    return { url: `${this.connectUrl(name)}?ticket=${ticket}`, userCode: null, lifetimeS: 600 }
+    return { url: `${this.connectUrl(name)}?ticket=${ticket}`, userCode: null, lifetimeS: pendingMs / 1_000 }
   }
 
   /** The account that all share at a server; null where there is none. */

@@ -6,7 +6,6 @@ import * as oauth from 'oauth4webapi'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import { objectIn } from '../../protocol/json.ts'
 import type { Ask, SmallAnswer } from '../../upstream/transports/http/client/small-requests.ts'
-import { scopesIn } from './challenge.ts'
 import type { Authority } from './discovery.ts'
 import type { ProofKey } from './proof-key.ts'
 import type { KnownClient } from './registration.ts'
@@ -18,8 +17,6 @@ export interface GivenTokens {
   readonly refreshToken: string | null
   /** Seconds from now; null where it says nothing. */
   readonly lifetimeS: number | null
-  /** Null for those that were asked for. */
-  readonly scopes: readonly string[] | null
   /** What they are bound to, as it is kept; null for nothing. */
   readonly proofKey: string | null
 }
@@ -121,7 +118,7 @@ export class TokenEndpoint {
   async withOwnCredentials(scopes: readonly string[]): Promise<GivenTokens> {
     const { metadata } = this.#authority
     const client = this.#clientMetadata
-    const parameters = { ...this.#resource, ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }) }
+    const parameters = { ...this.#resource, ...scopeParameter(scopes) }
     const response = await oauth.clientCredentialsGrantRequest(
       metadata,
       client,
@@ -146,7 +143,7 @@ export class TokenEndpoint {
       subject_token_type: `${tokenTypes}${type}`,
       requested_token_type: `${tokenTypes}${wanted.type}`,
       ...(audience === null ? {} : { audience }),
-      ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+      ...scopeParameter(scopes),
     }
     return await this.#generic('token-exchange', parameters, wanted.type)
   }
@@ -157,8 +154,11 @@ export class TokenEndpoint {
     scopes: readonly string[],
     more: Readonly<Record<string, string>>,
   ): Promise<GivenTokens> {
-    const scope = scopes.length === 0 ? {} : { scope: scopes.join(' ') }
-    return await this.#generic('jwt-bearer', { assertion, ...scope, ...more }, 'access_token')
+    return await this.#generic(
+      'jwt-bearer',
+      { assertion, ...scopeParameter(scopes), ...more },
+      'access_token',
+    )
   }
 
   async #generic(grant: string, parameters: Record<string, string>, type: string): Promise<GivenTokens> {
@@ -192,7 +192,7 @@ export class TokenEndpoint {
   async beginAtDevice(scopes: readonly string[]): Promise<DeviceStart> {
     const { metadata } = this.#authority
     const client = this.#clientMetadata
-    const parameters = { ...this.#resource, ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }) }
+    const parameters = { ...this.#resource, ...scopeParameter(scopes) }
     const response = await oauth.deviceAuthorizationRequest(
       metadata,
       client,
@@ -259,7 +259,7 @@ export class TokenEndpoint {
     } catch (thrown) {
       throw refusalOf(thrown)
     }
-    const { access_token: accessToken, refresh_token: refreshToken, expires_in: lifetimeS, scope } = answer
+    const { access_token: accessToken, refresh_token: refreshToken, expires_in: lifetimeS } = answer
     if (this.#key !== null && answer.token_type !== 'dpop')
       throw new GatewayError(
         'UPSTREAM_UNAUTHORIZED',
@@ -274,10 +274,14 @@ export class TokenEndpoint {
       accessToken,
       refreshToken: refreshToken ?? null,
       lifetimeS: lifetimeS === undefined ? null : Math.min(lifetimeS, lifetimeSMax),
-      scopes: scope === undefined ? null : scopesIn(scope),
       proofKey: this.#key?.text ?? null,
     }
   }
+}
+
+/** As a request names its scopes; without any it names none. */
+export function scopeParameter(scopes: readonly string[]): { readonly scope?: string } {
+  return scopes.length === 0 ? {} : { scope: scopes.join(' ') }
 }
 
 /** Sends with a proof, and once more where the authorization server wants a nonce in it (RFC 9449, 8). */

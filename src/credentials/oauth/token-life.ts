@@ -8,7 +8,7 @@ import { GatewayError } from '../../errors.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import type { Sharers } from '../../registry/storage/sharers.ts'
 import type { StoredLogin } from './stored.ts'
-import type { GivenTokens } from './token-endpoint.ts'
+import { type GivenTokens, TokenRefused } from './token-endpoint.ts'
 
 /** When a token came, and when it ends. */
 type TokenTimes = Pick<StoredLogin, 'obtainedAtMs' | 'expiresAtMs'>
@@ -18,6 +18,11 @@ const renewAt = 0.8
 const renewJitter = 0.1
 /** A token is not sent any more so long before its end, or in the last tenth of a short life. */
 const endMarginMs = 10_000
+/** Pauses between the tries of one renewal. */
+const pausesMs: readonly number[] = [250, 1_000]
+/** After one beside calls that has failed, the next is begun no sooner. */
+export const failurePauseMs = 2_000
+
 /** A login that has begun anew with what an authorization server gave. */
 export function nextLogin(before: StoredLogin, given: GivenTokens, nowMs: number): StoredLogin {
   return {
@@ -25,9 +30,14 @@ export function nextLogin(before: StoredLogin, given: GivenTokens, nowMs: number
     accessToken: given.accessToken,
     refreshToken: given.refreshToken ?? before.refreshToken,
     obtainedAtMs: nowMs,
-    expiresAtMs: given.lifetimeS === null ? null : nowMs + given.lifetimeS * 1_000,
+    expiresAtMs: expiryOf(given, nowMs),
     refreshing: null,
   }
+}
+
+/** When what has just been given ends, wall clock; null for never. */
+export function expiryOf({ lifetimeS }: Pick<GivenTokens, 'lifetimeS'>, nowMs: number): number | null {
+  return lifetimeS === null ? null : nowMs + lifetimeS * 1_000
 }
 
 /** When a token is to be renewed; jitter keeps those apart that came together. */
@@ -58,7 +68,21 @@ export function isLoginAt(
 
 /** Whether another try would fare no better. */
 export function isFinal(thrown: unknown): boolean {
+  if (thrown instanceof TokenRefused) return true
   return thrown instanceof GatewayError && thrown.code !== 'ISSUER_UNAVAILABLE' && !thrown.retryable
+}
+
+/** What `attempt` brings, in as many tries as there are before another would fare no better. Rejects as the last one. */
+export async function inTries<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await attempt()
+    } catch (thrown) {
+      const pauseMs = pausesMs[tries]
+      if (pauseMs === undefined || isFinal(thrown)) throw thrown
+      await Bun.sleep(pauseMs)
+    }
+  }
 }
 
 /** Longer than a renewal takes with all that it asks. */

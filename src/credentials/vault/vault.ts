@@ -18,14 +18,7 @@ export interface VaultEntry {
 }
 
 /** What may be told of a credential. */
-export interface VaultEntryInfo {
-  readonly owner: string
-  readonly server: string
-  readonly name: string
-  readonly issuer: string
-  readonly version: number
-  readonly updatedAt: string
-}
+export type VaultEntryInfo = Omit<Row, 'key' | 'sealed'>
 
 export interface VaultFilter {
   readonly owner?: string
@@ -72,11 +65,6 @@ export class Vault {
     this.#store = store
     this.#keys = keys
     this.#told = this.#rowsById()
-  }
-
-  /** True where something is kept. */
-  get isUsed(): boolean {
-    return this.#store.records('credential').size > 0
   }
 
   /**
@@ -301,8 +289,7 @@ export class Vault {
 
   #nextVersion(before: Row | null): number {
     // By the clock: larger than whatever was counted before a restart.
-    const now = Date.parse(new Date().toISOString())
-    this.#lastVersion = Math.max(now, this.#lastVersion + 1, (before?.version ?? 0) + 1)
+    this.#lastVersion = Math.max(Date.now(), this.#lastVersion + 1, (before?.version ?? 0) + 1)
     return this.#lastVersion
   }
 

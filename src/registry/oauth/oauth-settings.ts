@@ -1,4 +1,5 @@
 /** `oauth` of a definition, as the gateway holds it. */
+import { GatewayError } from '../../errors.ts'
 
 /** How the gateway says at a token endpoint which client it is. */
 export const clientMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
@@ -58,6 +59,18 @@ export interface OAuthSettings {
   readonly audience: string | null
   /** Null where the assertion is shown to `issuer` itself. */
   readonly identityProvider: IdentityProviderSettings | null
+}
+
+/** The `oauth` of a definition that has one. Throws INTERNAL for another. */
+export function settingsOf({
+  name,
+  oauth,
+}: {
+  readonly name: string
+  readonly oauth?: OAuthSettings
+}): OAuthSettings {
+  if (oauth === undefined) throw new GatewayError('INTERNAL', `${name} has no oauth.`)
+  return oauth
 }
 
 /** Whether tokens come of something that is given for them, so that nobody logs in. */

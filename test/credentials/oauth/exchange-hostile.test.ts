@@ -1,18 +1,11 @@
 /** What is given in exchange, against servers and authorization servers that lie. */
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { CallerTokenPlace } from '../../../src/access/owner/caller-token.ts'
-import { OAuthClients } from '../../../src/credentials/oauth/oauth-clients.ts'
-import { passingKeys } from '../../../src/credentials/vault/sealing-keys.ts'
-import { Vault } from '../../../src/credentials/vault/vault.ts'
 import { GatewayError } from '../../../src/errors.ts'
-import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'
-import { parseDefinition } from '../../../src/registry/definition-schema.ts'
-import { noSharers } from '../../../src/registry/storage/sharers.ts'
-import { createMemoryStore } from '../../../src/registry/storage/store.ts'
-import { smallRequests } from '../../../src/upstream/transports/http/client/small-requests.ts'
 import { ExchangingIssuer } from '../../support/exchanging-issuer.ts'
 import { type ProtectedOptions, ProtectedServer } from '../../support/protected-server.ts'
 import { silentLog } from '../../support/upstream-parties.ts'
+import { clientsOf, defined } from './clients.ts'
 
 let open = new AsyncDisposableStack()
 afterEach(async () => {
@@ -28,28 +21,13 @@ async function setUp(more: Readonly<Record<string, unknown>> = {}, options: Prot
     ...{ account: 'user', grant: 'token_exchange', issuer: issuer.issuer, client: issuer.client },
     ...more,
   }
-  const parsed = parseDefinition(server.definition('docs', oauth), { now: '' })
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
-  const { definition } = parsed
+  const definition = defined(server.definition('docs', oauth))
   const token = await issuer.tokenOf('ada', 'http://gateway')
   const given = { token, owner: 'ada', issuer: issuer.issuer, counts: true, expiresAtMs: Date.now() + 60_000 }
   const callers: CallerTokenPlace = { wanted: true, tokens: { of: () => given }, renewed: () => {} }
   const logged: string[] = []
   const log = { ...silentLog, warn: (...line: unknown[]) => void logged.push(JSON.stringify(line)) }
-  const clients = new OAuthClients({
-    vault: new Vault(createMemoryStore(), passingKeys()),
-    confirm: (work) => work(),
-    sharers: noSharers(),
-    ask: smallRequests({ privateUpstreams: 'allowed' }, outgoingProxies({}), 2_000),
-    log,
-    base: () => 'http://127.0.0.1:6001',
-    definition: () => definition,
-    definitions: () => [definition],
-    loggedIn: () => {},
-    loggedOut: () => {},
-    credentialsChanged: () => {},
-    callers,
-  })
+  const clients = clientsOf(() => definition, { log, callers })
   open.defer(() => clients.close())
   const source = clients.source(definition, 'ada')
   /** The token for the server, or the error. */

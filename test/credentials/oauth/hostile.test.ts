@@ -1,17 +1,9 @@
 /** Servers and authorization servers that lie: where they send the gateway, how much and how slowly they answer. */
 import { afterEach, describe, expect, test } from 'bun:test'
-import { OAuthClients } from '../../../src/credentials/oauth/oauth-clients.ts'
-import { passingKeys } from '../../../src/credentials/vault/sealing-keys.ts'
-import { Vault } from '../../../src/credentials/vault/vault.ts'
 import { GatewayError } from '../../../src/errors.ts'
-import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'
-import { parseDefinition } from '../../../src/registry/definition-schema.ts'
-import { noSharers } from '../../../src/registry/storage/sharers.ts'
-import { createMemoryStore } from '../../../src/registry/storage/store.ts'
-import { smallRequests } from '../../../src/upstream/transports/http/client/small-requests.ts'
 import { type ProtectedOptions, ProtectedServer } from '../../support/protected-server.ts'
 import { TokenIssuer, type TokenIssuerOptions } from '../../support/token-issuer.ts'
-import { silentLog } from '../../support/upstream-parties.ts'
+import { askWithin, clientsOf, defined } from './clients.ts'
 
 /** Where credentials of machines in a cloud are. */
 const inward = 'http://169.254.169.254/latest'
@@ -26,30 +18,12 @@ afterEach(async () => {
 function setUp(options: TokenIssuerOptions = {}, serverOptions: ProtectedOptions = {}) {
   const issuer = open.use(new TokenIssuer(options))
   const server = open.use(new ProtectedServer(issuer, serverOptions))
-  const defined = (oauth: Readonly<Record<string, unknown>>, url = server.url) => {
-    const parsed = parseDefinition({ ...server.definition('docs', oauth), url }, { now: '' })
-    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
-    return parsed.definition
-  }
-  let definition = defined({})
-  const define = (...to: Parameters<typeof defined>) => {
-    definition = defined(...to)
+  let definition = defined(server.definition('docs'))
+  const define = (oauth: Readonly<Record<string, unknown>>, url = server.url) => {
+    definition = defined({ ...server.definition('docs', oauth), url })
     return definition
   }
-  const clients = new OAuthClients({
-    vault: new Vault(createMemoryStore(), passingKeys()),
-    confirm: (work) => work(),
-    sharers: noSharers(),
-    ask: smallRequests({ privateUpstreams: 'allowed' }, outgoingProxies({}), answerMs),
-    log: silentLog,
-    base: () => 'http://127.0.0.1:6001',
-    definition: () => definition,
-    definitions: () => [definition],
-    loggedIn: () => {},
-    loggedOut: () => {},
-    credentialsChanged: () => {},
-    callers: { wanted: false, tokens: null, renewed: () => {} },
-  })
+  const clients = clientsOf(() => definition, { ask: askWithin(answerMs) })
   open.defer(() => clients.close())
   const begin = async (): Promise<string> => (await clients.beginShared('docs', 'paste')).url
   const finish = async (url: string): Promise<unknown> =>

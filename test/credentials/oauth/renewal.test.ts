@@ -1,22 +1,15 @@
 /** Tokens that end: one renewal at a time, nothing lost that can be saved, and nobody is logged out by an outage. */
 import { afterEach, describe, expect, test } from 'bun:test'
-import { OAuthClients } from '../../../src/credentials/oauth/oauth-clients.ts'
 import type { LoginVault } from '../../../src/credentials/oauth/stored.ts'
-import { passingKeys } from '../../../src/credentials/vault/sealing-keys.ts'
-import { Vault } from '../../../src/credentials/vault/vault.ts'
-import { outgoingProxies } from '../../../src/net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../../src/registry/definition.ts'
-import { parseDefinition } from '../../../src/registry/definition-schema.ts'
 import { noSharers, type Sharers } from '../../../src/registry/storage/sharers.ts'
-import { createMemoryStore } from '../../../src/registry/storage/store.ts'
 import { readBody } from '../../../src/upstream/transports/http/client/answer/answer.ts'
 import { Cancellation } from '../../../src/upstream/transports/http/client/answer/cancellation.ts'
 import { HttpClient } from '../../../src/upstream/transports/http/client/http-client.ts'
-import { smallRequests } from '../../../src/upstream/transports/http/client/small-requests.ts'
 import { poll } from '../../support/gateway.ts'
 import { ProtectedServer } from '../../support/protected-server.ts'
 import { type AskedForm, TokenIssuer, type TokenIssuerOptions } from '../../support/token-issuer.ts'
-import { silentLog } from '../../support/upstream-parties.ts'
+import { clientsOf, defined, memoryVault } from './clients.ts'
 
 const stack = new AsyncDisposableStack()
 let open: AsyncDisposableStack = stack
@@ -28,38 +21,21 @@ async function setUp(options: TokenIssuerOptions = {}, oauth: object = {}) {
   const issuer = open.use(new TokenIssuer(options))
   const server = open.use(new ProtectedServer(issuer))
   const vault = memoryVault()
-  const parsed = parseDefinition(server.definition('docs', { ...oauth }), { now: '' })
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
-  const one = processOf(vault, parsed.definition)
+  const definition = defined(server.definition('docs', { ...oauth }))
+  const one = processOf(vault, definition)
   if (!('grant' in oauth)) {
     const { url } = await one.clients.beginShared('docs', 'paste')
     await one.clients.logins.finish(issuer.approve(url, 'ada').searchParams, null, null)
   }
-  return { issuer, server, vault, definition: parsed.definition, one }
+  return { issuer, server, vault, definition, one }
 }
-
-const memoryVault = (): LoginVault => new Vault(createMemoryStore(), passingKeys())
 
 /** A process of which all others live. */
 const among = (): Sharers => ({ ...noSharers(), isGone: () => Promise.resolve(false) })
 
 /** One process: its clients and a connection. */
 function processOf(vault: LoginVault, definition: ServerDefinition, sharers: Sharers = among()) {
-  const ask = smallRequests({ privateUpstreams: 'allowed' }, outgoingProxies({}), 2_000)
-  const clients = new OAuthClients({
-    vault,
-    confirm: (work) => work(),
-    sharers,
-    ask,
-    log: silentLog,
-    base: () => 'http://127.0.0.1:6001',
-    definition: () => definition,
-    definitions: () => [definition],
-    loggedIn: () => {},
-    loggedOut: () => {},
-    credentialsChanged: () => {},
-    callers: { wanted: false, tokens: null, renewed: () => {} },
-  })
+  const clients = clientsOf(() => definition, { vault, sharers })
   const account = clients.accountFor(definition, 'shared')
   const client = new HttpClient({ url: definition.url, headers: {}, tokens: account, lineBytesMax: 1 << 20 })
   open.defer(() => {
@@ -366,9 +342,7 @@ describe("the client's own credentials", () => {
     open = new AsyncDisposableStack()
     const issuer = open.use(new TokenIssuer({ clients: { svc: 's3cret-of-svc' } }))
     const server = open.use(new ProtectedServer(issuer))
-    const parsed = parseDefinition(server.definition('docs', oauth(issuer.issuer)), { now: '' })
-    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
-    const { call } = processOf(memoryVault(), parsed.definition)
+    const { call } = processOf(memoryVault(), defined(server.definition('docs', oauth(issuer.issuer))))
     expect(await call(1)).toContain('svc')
     issuer.expireAll()
     const results = await many(20, call)

@@ -7,13 +7,12 @@
 import type { CallerToken } from '../../../access/owner/caller-token.ts'
 import { GatewayError, reasonOf } from '../../../errors.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
-import { takesScopesOfServer } from '../../../registry/oauth/oauth-settings.ts'
+import { settingsOf, takesScopesOfServer } from '../../../registry/oauth/oauth-settings.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { TokenRefusal, TokenSource } from '../../../upstream/transports/http/client/token-source.ts'
-import { settingsOf } from '../authorities.ts'
 import { type BearerChallenge, bearerChallenge, unionOf } from '../challenge.ts'
 import type { LoginCounts } from '../login-figures.ts'
-import { hasEnded, isFinal, renewalOf } from '../token-life.ts'
+import { failurePauseMs, hasEnded, inTries, isFinal, renewalOf } from '../token-life.ts'
 
 /** What a token is given for. */
 export type Given = Pick<CallerToken, 'token' | 'issuer' | 'counts' | 'expiresAtMs'>
@@ -54,10 +53,6 @@ interface Held extends ExchangedToken {
   readonly renewAtMs: number
 }
 
-/** Pauses before the tries of one exchange. */
-const pausesMs: readonly number[] = [0, 250, 1_000]
-/** After one beside calls that has failed, the next is begun no sooner. */
-const failurePauseMs = 2_000
 /** What ends no further apart ends together. */
 const togetherMs = 30_000
 /** For so long nobody is asked again for what was refused. */
@@ -218,29 +213,28 @@ export class ExchangedAccount implements TokenSource {
     given: Given,
     scopes: readonly string[],
   ): Promise<ExchangedToken> {
-    const { log, exchange } = this.#parts
-    const { name } = definition
-    let failure: unknown = null
-    for (const pauseMs of pausesMs) {
-      if (pauseMs > 0) await Bun.sleep(pauseMs)
-      if (!given.counts) break
-      try {
-        const token = await exchange(definition, given, this.#challenge, scopes)
-        this.#parts.counts.renewed(name, 'renewed')
-        return token
-      } catch (thrown) {
-        failure = thrown
-        if (isFinal(thrown)) break
-      }
+    try {
+      const token = await inTries(() => {
+        if (!given.counts) throw this.#ended()
+        return this.#parts.exchange(definition, given, this.#challenge, scopes)
+      })
+      this.#parts.counts.renewed(definition.name, 'renewed')
+      return token
+    } catch (thrown) {
+      throw this.#notExchanged(given, thrown instanceof GatewayError ? thrown : this.#ended())
     }
-    const error = failure instanceof GatewayError ? failure : this.#ended()
+  }
+
+  #notExchanged(given: Given, error: GatewayError): GatewayError {
+    const { log, failed } = this.#parts
+    const { name } = this.#definition
     log.warn({ mcp: name, owner: this.owner, reason: reasonOf(error) }, 'a token could not be exchanged')
     // What was given counts no more: that is its owner's affair, and no fault of what is configured.
     const isOfOwner = error.code === 'CREDENTIAL_MISSING'
     this.#parts.counts.renewed(name, isOfOwner ? 'ended' : isFinal(error) ? 'refused' : 'failed')
-    this.#parts.failed(this)
+    failed(this)
     if (isFinal(error)) this.#refusal = { of: given.token, error, untilMs: performance.now() + refusalMs }
-    throw error
+    return error
   }
 
   #ended(): GatewayError {

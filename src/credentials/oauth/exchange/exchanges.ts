@@ -10,14 +10,15 @@ import type { CallerTokenPlace } from '../../../access/owner/caller-token.ts'
 import { GatewayError } from '../../../errors.ts'
 import { objectIn } from '../../../protocol/json.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
-import { type OAuthSettings, takesCallersToken } from '../../../registry/oauth/oauth-settings.ts'
+import { type OAuthSettings, settingsOf, takesCallersToken } from '../../../registry/oauth/oauth-settings.ts'
 import type { Log } from '../../../telemetry/log.ts'
-import { type Authorities, settingsOf } from '../authorities.ts'
+import type { Authorities } from '../authorities.ts'
 import type { BearerChallenge } from '../challenge.ts'
 import type { LoginCounts } from '../login-figures.ts'
-import type { LoginView } from '../login-view.ts'
+import { type LoginView, viewOf } from '../login-view.ts'
 import { type OpenedAuthority, wantedScopes } from '../logins.ts'
 import { type GivenTokens, outage, TokenRefused } from '../token-endpoint.ts'
+import { expiryOf } from '../token-life.ts'
 import { ExchangedAccount, type ExchangedToken, type Given } from './exchanged-account.ts'
 
 export interface ExchangesParts {
@@ -78,19 +79,9 @@ export class Exchanges {
   }
 
   /** How tokens of this owner stand: nobody logs in for them. */
-  view({ name }: ServerDefinition, { account, issuer, scopes }: OAuthSettings, owner: string): LoginView {
+  view({ name }: ServerDefinition, settings: OAuthSettings, owner: string): LoginView {
     const held = this.#accounts.get(`${name} ${owner}`)?.held ?? null
-    const instant = (atMs: number | null): string | null =>
-      atMs === null ? null : new Date(atMs).toISOString()
-    return {
-      account,
-      state: 'logged_in',
-      url: null,
-      issuer,
-      scopes: [...(held?.scopes ?? scopes ?? [])],
-      since: instant(held?.obtainedAtMs ?? null),
-      expiresAt: instant(held?.expiresAtMs ?? null),
-    }
+    return viewOf(settings, held, { state: 'logged_in', url: null })
   }
 
   /** A caller has come with another token: what had none may have one now. */
@@ -138,8 +129,8 @@ export class Exchanges {
           )
         : await this.#withAssertion(definition, given, opened, scopes)
     const nowMs = Date.now()
-    const expiresAtMs = tokens.lifetimeS === null ? null : nowMs + tokens.lifetimeS * 1_000
-    return { accessToken: tokens.accessToken, obtainedAtMs: nowMs, expiresAtMs, scopes }
+    const { accessToken } = tokens
+    return { accessToken, obtainedAtMs: nowMs, expiresAtMs: expiryOf(tokens, nowMs), scopes }
   }
 
   async #withAssertion(
