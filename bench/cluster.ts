@@ -26,18 +26,37 @@ interface Case {
   readonly upstream: Upstream
   readonly era: Era
   readonly connections: number
+  /** Null for as many as get through: then processes that are driven together take the processors from each other. */
+  readonly ratePerSecond: number | null
 }
 
+const flatOut = { connections: 16, ratePerSecond: null }
+
 const cases: readonly Case[] = [
-  { name: 'stdio', title: 'session, stdio server', upstream: 'stdio', era: 'legacy', connections: 16 },
-  { name: 'stdio-1', title: 'session, stdio server', upstream: 'stdio', era: 'legacy', connections: 1 },
-  { name: 'http', title: 'session, HTTP server', upstream: 'http', era: 'legacy', connections: 16 },
+  { name: 'stdio', title: 'session, stdio server', upstream: 'stdio', era: 'legacy', ...flatOut },
+  {
+    name: 'paced',
+    title: 'session, stdio server, 2,000 calls a second',
+    upstream: 'stdio',
+    era: 'legacy',
+    connections: 16,
+    ratePerSecond: 2_000,
+  },
+  {
+    name: 'stdio-1',
+    title: 'session, stdio server',
+    upstream: 'stdio',
+    era: 'legacy',
+    connections: 1,
+    ratePerSecond: null,
+  },
+  { name: 'http', title: 'session, HTTP server', upstream: 'http', era: 'legacy', ...flatOut },
   {
     name: 'modern',
     title: '2026-07-28 client, stdio server with sessions',
     upstream: 'stdio-legacy',
     era: 'modern',
-    connections: 16,
+    ...flatOut,
   },
 ]
 
@@ -55,6 +74,9 @@ interface Fleet {
   readonly alone: RunningGateway
   readonly replicas: readonly [RunningGateway, RunningGateway]
 }
+
+/** What passing a call on may cost, beside the call itself, as a part of it. */
+const hopMax = 1.5
 
 type Way = 'alone' | 'local' | 'forwarded'
 const ways: readonly Way[] = ['alone', 'local', 'forwarded']
@@ -210,19 +232,19 @@ async function staged({ era, upstream, connections }: Case, { alone, replicas }:
 async function warmUp(each: Case, stage: Stage, way: Way): Promise<void> {
   const untilMs = performance.now() + firstSecondsMax * 1_000
   for (let calls = 0; calls < firstCalls && performance.now() < untilMs; )
-    calls += (await drive(each, stage, way, 1)).requests
+    calls += (await drive({ ...each, ratePerSecond: null }, stage, way, 1)).requests
 }
 
 const argumentsText = '{"text":"hello"}'
 
 async function drive(
-  { era, connections }: Case,
+  { era, connections, ratePerSecond }: Case,
   { at, otherPid, sessionIds }: Stage,
   way: Way,
   seconds: number,
 ): Promise<Measured> {
   const [endpoint, other] = [at[way], otherPid[way]]
-  const load = { endpoint, era, argumentsText, connections, seconds, ratePerSecond: null }
+  const load = { endpoint, era, argumentsText, connections, seconds, ratePerSecond }
   const pids = way === 'forwarded' && other !== null ? [endpoint.pid, other] : [endpoint.pid]
   const before = pids.map(cpuTimes)
   const { requests, errors, p50Ms } = await driveWithSockets(load, sessionIds[way])
@@ -259,6 +281,8 @@ function wholeUs({ askedUs, otherUs }: Measured): number {
 function report(name: string, of: Readonly<Record<Way, readonly Measured[]>>): void {
   const mid = (way: Way, figure: (measured: Measured) => number): number => median(of[way].map(figure))
   const us = (way: Way, figure: (measured: Measured) => number): string => mid(way, figure).toFixed(1)
+  const local = mid('local', wholeUs)
+  const hop = mid('forwarded', wholeUs) - local
   const moreMs = mid('forwarded', ({ p50Ms }) => p50Ms) - mid('local', ({ p50Ms }) => p50Ms)
   const line = (way: Way, more: string): string =>
     `    ${way.padEnd(9)}  ${us(way, wholeUs)} µs, event loops ${us(way, loopsOf)} µs, p50 ${mid(way, ({ p50Ms }) => p50Ms).toFixed(3)} ms${more}`
@@ -276,7 +300,7 @@ function report(name: string, of: Readonly<Record<Way, readonly Measured[]>>): v
       ),
       line(
         'forwarded',
-        ` (${moreMs < 0 ? '' : '+'}${moreMs.toFixed(3)})\n      front ${asked} µs, owner ${other} µs\n      of local: ${ratio(of.forwarded, of.local, wholeUs)}; event loops ${ratio(of.forwarded, of.local, loopsOf)}`,
+        ` (${moreMs < 0 ? '' : '+'}${moreMs.toFixed(3)})\n      front ${asked} µs, owner ${other} µs\n      of local: ${ratio(of.forwarded, of.local, wholeUs)}; event loops ${ratio(of.forwarded, of.local, loopsOf)}\n      the hop alone is ${(hop / local).toFixed(2)} times a local call (at most ${hopMax})`,
       ),
     ].join('\n'),
   )
