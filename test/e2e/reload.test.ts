@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { reference } from '../registry/definitions.ts'
 import { documentedFetch } from '../support/api-document.ts'
 import { poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
+import { ListingServer } from '../support/listing-server.ts'
+import { callModern } from '../support/modern-client.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { rawPost } from '../support/raw-http-request.ts'
 import { rawStdio } from '../support/supervised.ts'
@@ -516,6 +518,36 @@ test('reload: watch takes a changed file by itself, also one that was put in its
   // As long as a file must be quiet, and two looks.
   await Bun.sleep(3_250)
   expect(await known('third')).toBe(false)
+}, 30_000)
+
+test('a token that is taken away ends a call to a group that waits for the lists of its members', async () => {
+  using slow = new ListingServer('slow', { era: 'modern' })
+  const team = {
+    name: 'team',
+    transport: 'group',
+    members: [{ server: 'slow' }, { server: 'raw' }],
+    naming: 'plain',
+  }
+  const settings = (tokens: readonly string[]) => ({ auth: { global_tokens: tokens, admin_tokens: ['a1'] } })
+  await using gateway = await startGatewayProcess({
+    via: 'executable',
+    config: { mcp_proxy: settings(['leaves', 'stays']), mcps: [slow.definition, raw, team] },
+  })
+  const call = (token: string) =>
+    callModern(gateway.face('team', 'stream'), 'link', { whose: token }, { token })
+  const lists = () => slow.requests('tools/list').length
+  slow.listDelayMs = 400
+  const listed = lists()
+  const calls = [call('leaves'), call('stays')]
+  await poll('the lists that are asked for', async () => lists() > listed)
+  write(gateway, settings(['stays']), [slow.definition, raw, team])
+  const headers = { authorization: 'Bearer a1' }
+  expect((await gateway.admin('/reload', { method: 'POST', headers })).status).toBe(200)
+  const [left, stayed] = await Promise.all(calls)
+  expect(left?.answer.error).toMatchObject({ data: { code: 'UNAUTHENTICATED' } })
+  expect(stayed?.answer.error).toBeUndefined()
+  const reached = slow.requests('tools/call').map(({ arguments: args }) => args)
+  expect(reached).toEqual([{ whose: 'stays' }])
 }, 30_000)
 
 describe('a file that is half written and reads well', () => {

@@ -4,7 +4,7 @@
  */
 
 import { errorCode, systemReason } from '../../errors.ts'
-import type { Readmission } from '../../http/context.ts'
+import { type Readmission, requireAdmitted } from '../../http/context.ts'
 import type { Access } from '../../http/hooks/access.ts'
 import type { AccessRecorder } from '../../http/hooks/access-log.ts'
 import type { Asked, Elsewhere } from '../../http/routes/elsewhere.ts'
@@ -197,28 +197,32 @@ async function tellPeer(
 
 /**
  * The same as `inner`, which decides where a request is served; what is served here waits while all members together
- * have room for it and this one has not yet.
+ * have room for it and this one has not yet. Whoever has waited goes on only when still let in.
  */
-function awaitingRoom(inner: Elsewhere): Elsewhere {
+export function awaitingRoom(inner: Elsewhere): Elsewhere {
   return {
     opened: (session) => inner.opened(session),
     answer(asked) {
       const answering = inner.answer(asked)
-      return answering === null ? roomFor(asked) : answered(answering, asked)
+      const room = answering === null ? roomFor(asked) : null
+      return answering === null && room === null ? null : waited(asked, answering, room)
     },
   }
 }
 
-async function answered(answering: Promise<Response | null>, asked: Asked): Promise<Response | null> {
-  const answer = await answering
+async function waited(
+  asked: Asked,
+  answering: Promise<Response | null> | null,
+  room: Promise<void> | null,
+): Promise<Response | null> {
+  const answer = answering && (await answering)
   if (answer !== null) return answer
-  const room = roomFor(asked)
-  return room === null ? null : await room
+  await (room ?? roomFor(asked))
+  requireAdmitted(asked.context)
+  return null
 }
 
 /** Null, nearly always. Which member of a group is asked is not known here: its session waits by itself. */
-function roomFor({ inbound, target }: Asked): Promise<null> | null {
-  if (inbound?.message?.kind !== 'request' || isGroup(target)) return null
-  const { room } = target.counters
-  return room === null ? null : room.then(() => null)
+function roomFor({ inbound, target }: Asked): Promise<void> | null {
+  return inbound?.message?.kind !== 'request' || isGroup(target) ? null : target.counters.room
 }

@@ -32,9 +32,9 @@ export function answerGroup(group: Group, inbound: GroupInbound): Promise<Modern
   const { method } = inbound.route
   if (method === 'subscriptions/listen') return new GroupSubscription(group, inbound).reply
   if (method === 'server/discover')
-    return here(group, inbound, async () => discoverResult(group.identity, client.view))
+    return here(group, client, async () => discoverResult(group.identity, client.view))
   const kind = listOfMethod.get(method)
-  if (kind) return here(group, inbound, () => list(group, client, kind))
+  if (kind) return here(group, client, () => list(group, client, kind))
   const routing = routeOf(client, inbound.message, 'modern')
   if (routing === null) return unlisted(group, client)
   if (routing instanceof Promise) return sendLate(group, client, routing)
@@ -47,9 +47,8 @@ async function sendLate(group: Group, client: GroupRequest, routing: Promise<Out
 }
 
 function send(group: Group, client: GroupRequest, routed: Outcome): Promise<ModernReply> | RelayedCall {
-  if (routed instanceof AnsweredHere)
-    return here(group, client.inbound, async () => complete(await routed.result()))
-  if (routed instanceof RpcRefusal) return here(group, client.inbound, () => Promise.reject(routed))
+  if (routed instanceof AnsweredHere) return here(group, client, async () => complete(await routed.result()))
+  if (routed instanceof RpcRefusal) return here(group, client, () => Promise.reject(routed))
   return direct(group, client, routed.server, routed)
 }
 
@@ -79,6 +78,7 @@ function directNow(
 ): Promise<ModernReply> | RelayedCall {
   const { inbound } = client
   const { method, params } = inbound.route
+  client.requireAdmitted(server.name)
   inbound.log.group = group.name
   inbound.log.mcp = server.name
   if (routed?.unwrapped) inbound.log.tool = routed.asked
@@ -140,9 +140,7 @@ function complete(result: string): string {
 function unlisted(group: Group, client: GroupRequest): Promise<ModernReply> | RelayedCall {
   const [only, other] = client.view.members
   if (only?.server && other === undefined) return direct(group, client, only.server, null)
-  return here(group, client.inbound, () =>
-    Promise.reject(refusal(rpcCodes.methodNotFound, 'Method not found')),
-  )
+  return here(group, client, () => Promise.reject(refusal(rpcCodes.methodNotFound, 'Method not found')))
 }
 
 async function list(group: Group, client: GroupRequest, kind: ListKind): Promise<string> {
@@ -162,17 +160,14 @@ async function list(group: Group, client: GroupRequest, kind: ListKind): Promise
 }
 
 /** Answers a request here, with the text of a result. */
-async function here(
-  group: Group,
-  inbound: GroupInbound,
-  answer: () => Promise<string>,
-): Promise<ModernReply> {
-  const idText = idTextOf(inbound.message)
+async function here(group: Group, client: GroupRequest, answer: () => Promise<string>): Promise<ModernReply> {
+  const idText = idTextOf(client.inbound.message)
   group.counters.started()
   const startedAtMs = performance.now()
   let ending: CallEnding = plainEndings.ok
   try {
     const text = rpcResult(idText, await answer())
+    client.requireAdmitted(null)
     return { kind: 'text', status: 200, text, call: endedCall(ending) }
   } catch (thrown) {
     ending =

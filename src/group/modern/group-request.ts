@@ -1,5 +1,5 @@
 /** One request of a stateless client of a group: asks the members for their lists in the name of that client. */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, revokedError } from '../../errors.ts'
 import { rpcCodes } from '../../protocol/eras.ts'
 import { isObject } from '../../protocol/json.ts'
 import { memberSpan } from '../../protocol/jsonrpc.ts'
@@ -35,6 +35,8 @@ export interface GroupInbound
 export class GroupRequest extends GroupClient {
   readonly inbound: GroupInbound
   readonly #group: Group
+  /** How rules stood when it was let in. */
+  readonly #rulesVersion: number
   #uriShowing: UriShowing | null = null
   #clientKey: string | null = null
 
@@ -42,6 +44,16 @@ export class GroupRequest extends GroupClient {
     super(group)
     this.#group = group
     this.inbound = inbound
+    this.#rulesVersion = group.parts.access.version
+  }
+
+  /** Throws for whoever has waited while rules became others, and is let in no more: at the group, or at this member by it. */
+  requireAdmitted(member: string | null): void {
+    const { key, parts } = this.#group
+    const { principalId, principal } = this.inbound
+    if (parts.access.version === this.#rulesVersion) return
+    if (!parts.access.admits(principalId, principal.grants, member ?? key, member !== null))
+      throw revokedError()
   }
 
   protected get caller(): Caller {

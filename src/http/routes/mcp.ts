@@ -27,7 +27,7 @@ import type { Log } from '../../telemetry/log.ts'
 import type { Server } from '../../upstream/server/server.ts'
 import type { Servers } from '../../upstream/server/servers.ts'
 import { readBodyText } from '../body.ts'
-import { clientKeyOf, type RequestContext } from '../context.ts'
+import { clientKeyOf, type RequestContext, requireAdmitted } from '../context.ts'
 import type { Access } from '../hooks/access.ts'
 import { type AccessRecorder, recordEnding } from '../hooks/access-log.ts'
 import { replyRpcError, replyRpcFailure, unreadId } from '../reply.ts'
@@ -263,6 +263,7 @@ export function openSession(
   if (sessions.room === null) return open()
   return sessions.room(clientKey).then((leave) => {
     try {
+      requireAdmitted(context)
       return open()
     } finally {
       leave()
