@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { readEvents } from './event-reader.ts'
 import { RawClient } from './raw-client.ts'
+import { quantile } from './spread.ts'
 
 export interface ReplicaTrafficOptions {
   /** The endpoints of servers, dealt out to the sessions in turn. */
@@ -218,7 +219,6 @@ export function ranTwice(tally: string): string[] {
 
 /** The middle one, and the one that 99 of 100 stay below; in milliseconds. */
 export function percentiles(ms: readonly number[]): { p50: number; p99: number; most: number } {
-  const sorted = ms.toSorted((one, other) => one - other)
-  const at = (share: number) => Math.round(sorted[Math.floor(sorted.length * share)] ?? 0)
-  return { p50: at(0.5), p99: at(0.99), most: Math.round(sorted.at(-1) ?? 0) }
+  const at = (part: number): number => Math.round(quantile(ms, part))
+  return { p50: at(0.5), p99: at(0.99), most: at(1) }
 }
