@@ -8,6 +8,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { jsonIn } from '../../../protocol/json.ts'
 import type { InstanceId } from '../../directory/directory.ts'
 import { saidWire, wireOf, wireVersion } from '../../wire-version.ts'
 import type { Codes } from '../session-ids.ts'
@@ -102,21 +103,12 @@ export function readHeader(
   if (at < 0) return 'it has no code'
   const said = header.slice(0, at)
   if (!isSigned(header.slice(at + 1), codes(signedText(said, request)))) return 'its code is wrong'
-  const value = parsed(Buffer.from(said, 'base64url').toString())
+  const value = jsonIn(Buffer.from(said, 'base64url').toString())
   const wire = wireOf(value)
   if (wire !== wireVersion)
     return `it is of version ${JSON.stringify(wire)} of what replicas say to each other, and this one speaks ${wireVersion}`
   if (!Value.Check(carried, value)) return 'it is of another form'
   return refusalOf(value, self, nowMs) ?? value
-}
-
-/** Undefined, which is of no form, for what cannot be read. */
-export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Why what a member has said does not count here and now; null where it does. */

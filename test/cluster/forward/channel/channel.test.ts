@@ -1,7 +1,6 @@
 /** A channel between two members, over a real socket; what is asked is answered by each test. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { BroughtRequest } from '../../../../src/cluster/forward/wire/channel/brought-request.ts'
-import type { ChannelExchange, ChannelSent } from '../../../../src/cluster/forward/wire/channel/exchange.ts'
 import { windowBytes } from '../../../../src/cluster/forward/wire/channel/frames.ts'
 import { FrontChannel } from '../../../../src/cluster/forward/wire/channel/front-channel.ts'
 import { FrontChannels } from '../../../../src/cluster/forward/wire/channel/front-channels.ts'
@@ -9,6 +8,7 @@ import {
   type ChannelData,
   channelHandler,
 } from '../../../../src/cluster/forward/wire/channel/owner-channels.ts'
+import type { ChannelSent, SentRequest } from '../../../../src/cluster/forward/wire/channel/sent-request.ts'
 import { replyRpcBytes, replyRpcText } from '../../../../src/http/reply.ts'
 import { Cancellation } from '../../../../src/upstream/transports/http/client/answer/cancellation.ts'
 
@@ -53,7 +53,7 @@ function send(body: string, cancellation = new Cancellation()): Promise<ChannelS
   return channel.send('head', body, cancellation)
 }
 
-async function piecesOf(body: string, cancellation = new Cancellation()): Promise<ChannelExchange> {
+async function piecesOf(body: string, cancellation = new Cancellation()): Promise<SentRequest> {
   const sent = await send(body, cancellation)
   if (sent.kind !== 'pieces') throw new Error(sent.kind)
   return sent.pieces

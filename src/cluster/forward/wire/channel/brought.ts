@@ -6,9 +6,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { readTarget, type Target } from '../../../../http/hooks/target.ts'
+import { jsonIn } from '../../../../protocol/json.ts'
 import type { InstanceId } from '../../../directory/directory.ts'
 import type { Codes } from '../../session-ids.ts'
-import { type Carried, isSigned, parsed, refusalOf, wirePrincipal } from '../forwarded-header.ts'
+import { type Carried, isSigned, refusalOf, wirePrincipal } from '../forwarded-header.ts'
 
 const address = Type.Union([Type.String(), Type.Null()])
 const common = Type.Object({
@@ -116,7 +117,7 @@ export class BroughtReader {
 }
 
 function readCommon(text: string): ReadCommon | null {
-  const value = parsed(text)
+  const value = jsonIn(text)
   if (!Value.Check(common, value)) return null
   const url = origin + value.target
   const target = readTarget(url)

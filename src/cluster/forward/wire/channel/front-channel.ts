@@ -8,8 +8,8 @@ import type { Cancellation } from '../../../../upstream/transports/http/client/a
 import type { InstanceId } from '../../../directory/directory.ts'
 import { forwardedHeader } from '../forwarded-header.ts'
 import { type Challenge, challengeHeader, proofHeader } from '../member-proof.ts'
-import { ChannelExchange, type ChannelSent, type ExchangeChannel } from './exchange.ts'
 import { type Frame, frameText, readFrames, readPiece, textCharsMax } from './frames.ts'
+import { type ChannelSent, type RequestChannel, SentRequest } from './sent-request.ts'
 import { pongMessage, textMessage, WebSocketReader } from './websocket-bytes.ts'
 
 /** Where it leads. */
@@ -48,11 +48,11 @@ const answerHeadBytesMax = 16 * 1024
 
 type Socket = Bun.Socket<FrontChannel>
 
-export class FrontChannel implements ExchangeChannel {
+export class FrontChannel implements RequestChannel {
   readonly #instance: InstanceId
   readonly #signing: ChannelSigning
   readonly #owner: ChannelOwner
-  readonly #exchanges = new ByNumber<ChannelExchange>()
+  readonly #sent = new ByNumber<SentRequest>()
   readonly #reader = new WebSocketReader(messageBytesMax)
   #socket: Socket | null = null
   /** Until the other end has agreed: what it has said so far. */
@@ -63,7 +63,7 @@ export class FrontChannel implements ExchangeChannel {
   } | null = null
   #lastId = 0
   /** What is written at the end of this turn, and by which request. */
-  #texts: { readonly text: string; readonly exchange: ChannelExchange | null }[] = []
+  #texts: { readonly text: string; readonly request: SentRequest | null }[] = []
   #textChars = 0
   #due = false
   /** What the system has not taken yet. */
@@ -107,7 +107,7 @@ export class FrontChannel implements ExchangeChannel {
 
   /** How many requests wait for their answers. */
   get busy(): number {
-    return this.#exchanges.size
+    return this.#sent.size
   }
 
   /** Whether the other end does not take what it is sent. */
@@ -122,25 +122,25 @@ export class FrontChannel implements ExchangeChannel {
         resolve({ kind: 'unsent' })
         return
       }
-      const exchange = new ChannelExchange(++this.#lastId, this, cancellation, resolve)
-      this.#exchanges.set(exchange.id, exchange)
+      const request = new SentRequest(++this.#lastId, this, cancellation, resolve)
+      this.#sent.set(request.id, request)
       this.usedAtMs = performance.now()
-      this.#write(frameText('R', exchange.id, 0, head, body), exchange)
+      this.#write(frameText('R', request.id, 0, head, body), request)
     })
   }
 
-  givenUp(exchange: ChannelExchange): void {
-    this.#exchanges.delete(exchange.id)
-    if (exchange.written) this.#write(frameText('C', exchange.id), null)
+  givenUp(request: SentRequest): void {
+    this.#sent.delete(request.id)
+    if (request.written) this.#write(frameText('C', request.id), null)
   }
 
-  taken(exchange: ChannelExchange, bytes: number): void {
-    this.#write(frameText('W', exchange.id, bytes), null)
+  taken(request: SentRequest, bytes: number): void {
+    this.#write(frameText('W', request.id, bytes), null)
   }
 
-  #write(text: string, exchange: ChannelExchange | null): void {
+  #write(text: string, request: SentRequest | null): void {
     if (this.#closed) return
-    this.#texts.push({ text, exchange })
+    this.#texts.push({ text, request })
     this.#textChars += text.length
     if (this.#due || this.#unsent !== null) return
     this.#due = true
@@ -155,10 +155,10 @@ export class FrontChannel implements ExchangeChannel {
     this.#texts = []
     this.#textChars = 0
     let all = ''
-    for (const { text, exchange } of texts) {
+    for (const { text, request } of texts) {
       // Given up before it was written: it has never been asked.
-      if (exchange?.over === true) continue
-      if (exchange !== null) exchange.written = true
+      if (request?.over === true) continue
+      if (request !== null) request.written = true
       all += text
       if (all.length < textCharsMax) continue
       this.#writeMessage(socket, all)
@@ -238,23 +238,23 @@ export class FrontChannel implements ExchangeChannel {
   }
 
   #frame({ kind, id, value, head, body }: Frame): void {
-    const exchange = this.#exchanges.get(id)
+    const request = this.#sent.get(id)
     // Whoever has asked is gone.
-    if (exchange === undefined) return
+    if (request === undefined) return
     if (kind === 'H') {
-      exchange.begun(value, head)
+      request.begun(value, head)
       return
     }
-    this.#exchanges.delete(id)
-    if (kind === 'A') exchange.whole(value, head, body)
-    else if (kind === 'E') exchange.ended()
-    else exchange.broke()
+    this.#sent.delete(id)
+    if (kind === 'A') request.whole(value, head, body)
+    else if (kind === 'E') request.ended()
+    else request.broke()
   }
 
   #piece(bytes: Buffer): void {
     const read = readPiece(bytes)
     if (read === null) this.close()
-    else this.#exchanges.get(read.id)?.piece(read.piece)
+    else this.#sent.get(read.id)?.piece(read.piece)
   }
 
   /** Closes it; what was asked may have run, and what was not written has not. */
@@ -265,9 +265,9 @@ export class FrontChannel implements ExchangeChannel {
     this.#socket?.terminate()
     this.#texts = []
     this.#unsent = null
-    const exchanges = this.#exchanges.list()
-    this.#exchanges.clear()
-    for (const exchange of exchanges) exchange.broke()
+    const unanswered = this.#sent.list()
+    this.#sent.clear()
+    for (const request of unanswered) request.broke()
     this.#owner.gone(this)
   }
 }

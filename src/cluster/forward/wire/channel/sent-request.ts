@@ -22,27 +22,27 @@ export type ChannelSent =
       readonly kind: 'pieces'
       readonly status: number
       readonly head: string
-      readonly pieces: ChannelExchange
+      readonly pieces: SentRequest
     }
   | { readonly kind: 'unsent' }
   | { readonly kind: 'lost' }
 
-/** What an exchange tells its channel. */
-export interface ExchangeChannel {
+/** What a request tells its channel. */
+export interface RequestChannel {
   /** Nobody waits for it any more. */
-  givenUp(exchange: ChannelExchange): void
+  givenUp(request: SentRequest): void
   /** Its reader has taken so much. */
-  taken(exchange: ChannelExchange, bytes: number): void
+  taken(request: SentRequest, bytes: number): void
 }
 
 /** The owner is told that there is room again once a part of the window was read. */
 const toldBytes = windowBytes / 4
 
-export class ChannelExchange implements Cancellable {
+export class SentRequest implements Cancellable {
   readonly id: number
   /** Of the request; what has begun to be written may run. */
   written = false
-  readonly #channel: ExchangeChannel
+  readonly #channel: RequestChannel
   readonly #cancellation: Cancellation
   readonly #settle: (sent: ChannelSent) => void
   readonly #unread = new PieceQueue()
@@ -53,7 +53,7 @@ export class ChannelExchange implements Cancellable {
 
   constructor(
     id: number,
-    channel: ExchangeChannel,
+    channel: RequestChannel,
     cancellation: Cancellation,
     settle: (sent: ChannelSent) => void,
   ) {
