@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DirectoryDown } from '../../src/cluster/directory/directory.ts'
 import { MemoryDirectory } from '../../src/cluster/directory/memory-directory.ts'
 import type { AgreedKey } from '../../src/cluster/records/agreed-key.ts'
 import { CredentialsOpener } from '../../src/credentials/open-credentials.ts'
@@ -219,6 +220,23 @@ describe('the key is changed', () => {
     expect(await refusalOf(one.credentials.rotate())).toStartWith('STORE_UNAVAILABLE')
     one.directory.put = put
     expect(await one.value()).toBe('kept')
+    expect(await one.credentials.rotate()).toMatchObject({ resealed: 1 })
+    expect(await one.value()).toBe('kept')
+  })
+
+  test('not while the directory is away, which is said at once', async () => {
+    const memory = new MemoryDirectory()
+    using files = temporaryDirectory()
+    const one = await replica(memory, { keyFile: join(files.path, 'secrets.key') })
+    await one.store('kept')
+    const { put } = one.directory
+    one.directory.put = async () => {
+      one.directory.cut(true)
+      throw new DirectoryDown('cut off')
+    }
+    expect(await refusalOf(one.credentials.rotate())).toStartWith('STORE_UNAVAILABLE')
+    one.directory.put = put
+    one.directory.cut(false)
     expect(await one.credentials.rotate()).toMatchObject({ resealed: 1 })
     expect(await one.value()).toBe('kept')
   })

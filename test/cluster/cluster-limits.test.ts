@@ -126,6 +126,25 @@ describe('sessions', () => {
     )
     expect(attempts.filter(Boolean)).toHaveLength(6)
   })
+
+  test('that began while the directory was away count over all once it is there', async () => {
+    const replicas = await three()
+    for (const { member } of replicas) member.directory.cut(true)
+    for (const replica of [...replicas, ...replicas]) expect(await replica.openSession('one')).toBe(true)
+    for (const { member } of replicas) member.directory.cut(false)
+    expect(await replicas[0].openSession('one')).toBe(false)
+  })
+
+  test('that ended while the directory was away are room for others once it is there', async () => {
+    const [one, other] = await three()
+    for (let at = 0; at < 6; at++) expect(await one.openSession('one')).toBe(true)
+    one.member.directory.cut(true)
+    one.sessions.open.length = 0
+    // Seen to have ended, while nobody can be told.
+    await Bun.sleep(300)
+    one.member.directory.cut(false)
+    expect(await other.openSession('one')).toBe(true)
+  })
 })
 
 describe('calls in flight', () => {

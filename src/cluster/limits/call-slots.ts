@@ -49,10 +49,10 @@ interface Waiting {
 }
 
 /** Somebody needs room: those that keep some in hand give back most of it. */
-export const roomHint = 'room'
+const roomHint = 'room'
 
-/** Slots that are not used are told again so often, well within the time for which they are known. */
-const tellAgainMs = 15_000
+/** Slots are told again so often, well within the time for which they are known. */
+export const tellAgainMs = 15_000
 /** A bound that a replica meets is asked for again after this long; while calls wait, after that. */
 const askAgainMs = 200
 const askForWaitingMs = 20

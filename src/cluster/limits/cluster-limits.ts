@@ -7,7 +7,7 @@ import type { ServersListener } from '../../upstream/server/servers.ts'
 import type { Directory, SharedRate } from '../directory/directory.ts'
 import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
-import { CallSlots, type CountedServers } from './call-slots.ts'
+import { CallSlots, type CountedServers, tellAgainMs } from './call-slots.ts'
 
 export interface ClusterLimitsParts {
   readonly directory: Directory
@@ -34,15 +34,13 @@ export interface ClusterLimitsParts {
 
 /** What is leased of one bound. */
 interface Lease {
-  granted: number
-  wanted: number
+  /** How many the directory knows of; null where it may have heard of them, or not. */
+  told: number | null
   /** Monotonic. */
   askedAtMs: number
   asking: boolean
 }
 
-/** Slots that are not used are told again so often, well within the time for which they are known. */
-const tellAgainMs = 15_000
 const clientsMax = 10_000
 const sweepMs = 250
 
@@ -67,6 +65,10 @@ export class ClusterLimits {
     this.#calls = new CallSlots({ directory, membership, leaseMs, servers, bound })
     this.#timer = setInterval(() => this.#sweep(performance.now()), sweepMs)
     this.#timer.unref()
+    // What has begun or ended while it was away.
+    directory.onUp((isUp) => {
+      if (isUp) this.#sweep(performance.now())
+    })
     parts.sessions.room = (clientKey) => this.sessionRoom(clientKey)
     const asked = (): void => this.#calls.sweep(performance.now())
     parts.servers.subscribe({
@@ -145,31 +147,31 @@ export class ClusterLimits {
   #sweep(nowMs: number): void {
     const { bounds, sessions } = this.#parts
     this.#calls.sweep(nowMs)
-    this.#giveBack('sessions', this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
+    this.#tell('sessions', this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
     for (const [clientKey, lease] of this.#clients) {
       const used = sessions.countOfClient(clientKey) + (this.#openingOf.get(clientKey) ?? 0)
-      this.#giveBack(`sessions ${this.#nameOf(clientKey)}`, lease, used, bounds.sessionsPerClientMax, nowMs)
-      if (used === 0 && !lease.asking && lease.wanted === 0) this.#clients.delete(clientKey)
+      this.#tell(`sessions ${this.#nameOf(clientKey)}`, lease, used, bounds.sessionsPerClientMax, nowMs)
+      if (used === 0 && !lease.asking && lease.told === 0) this.#clients.delete(clientKey)
     }
   }
 
-  #giveBack(name: string, lease: Lease, used: number, max: number, nowMs: number): void {
-    const isStale = lease.wanted > 0 && nowMs - lease.askedAtMs >= tellAgainMs
-    if (used < lease.wanted || isStale) void this.#ask(name, lease, used, max)
+  /** Has the directory know of what is used, and of nothing else. */
+  #tell(name: string, lease: Lease, used: number, max: number, nowMs: number): void {
+    const isStale = used > 0 && nowMs - lease.askedAtMs >= tellAgainMs
+    if (!lease.asking && (used !== lease.told || isStale)) void this.#ask(name, lease, used, max)
   }
 
   /** Whether so many may be used. */
   async #ask(name: string, lease: Lease, wanted: number, max: number): Promise<boolean> {
     const { directory, membership } = this.#parts
-    lease.askedAtMs = performance.now()
-    lease.wanted = wanted
     if (directory.isUp) {
+      lease.askedAtMs = performance.now()
+      lease.told = wanted
       lease.asking = true
       try {
-        lease.granted = await directory.slots(name, { instance: membership.self.instance, wanted, max })
-        return lease.granted >= wanted
+        return (await directory.slots(name, { instance: membership.self.instance, wanted, max })) >= wanted
       } catch {
-        // Its share, as below.
+        lease.told = null
       } finally {
         lease.asking = false
       }
@@ -184,5 +186,5 @@ export class ClusterLimits {
 }
 
 function newLease(): Lease {
-  return { granted: 0, wanted: 0, askedAtMs: Number.NEGATIVE_INFINITY, asking: false }
+  return { told: 0, askedAtMs: Number.NEGATIVE_INFINITY, asking: false }
 }

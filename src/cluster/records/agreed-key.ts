@@ -13,7 +13,7 @@ import type { RecordBook } from './record-book.ts'
 
 export interface AgreedKeyParts {
   readonly book: Pick<RecordBook, 'get' | 'write' | 'reconcile'>
-  readonly directory: Pick<Directory, 'hint' | 'onHint'>
+  readonly directory: Pick<Directory, 'hint' | 'onHint' | 'isUp'>
   readonly membership: Membership
   readonly log: Log
 }
@@ -118,8 +118,13 @@ export class AgreedKey implements KeyAgreement {
       const [first] = membership.keys
       if (first === undefined || first === this.agreed) return []
       const lacking = membership.members().filter(({ keys }) => keys?.[0] !== first)
-      if (lacking.length === 0) await this.#change(first)
-      else if (performance.now() >= untilMs) return lacking.map(({ address }) => address)
+      if (lacking.length > 0 && performance.now() >= untilMs) return lacking.map(({ address }) => address)
+      try {
+        if (lacking.length === 0) await this.#change(first)
+      } catch (thrown) {
+        // Another replica may be about the same: what came of that is seen in a moment.
+        if (!directory.isUp || performance.now() >= untilMs) throw thrown
+      }
       await Bun.sleep(askAgainMs)
     }
   }
@@ -133,13 +138,8 @@ export class AgreedKey implements KeyAgreement {
   }
 
   async #changeTo(to: string): Promise<void> {
-    const { log } = this.#parts
-    try {
-      await this.#write(to)
-      log.info({ key: to }, 'the replicas seal stored credentials with another key from now on')
-    } catch (thrown) {
-      log.debug({ reason: reasonOf(thrown) }, 'the key of stored credentials was not changed yet')
-    }
+    await this.#write(to)
+    this.#parts.log.info({ key: to }, 'the replicas seal stored credentials with another key from now on')
   }
 
   #beaten(): void {
@@ -167,12 +167,17 @@ export class AgreedKey implements KeyAgreement {
   }
 
   async #changeAndSeal(to: string): Promise<void> {
-    await this.#change(to)
+    const { log } = this.#parts
+    try {
+      await this.#change(to)
+    } catch (thrown) {
+      log.debug({ reason: reasonOf(thrown) }, 'the key of stored credentials was not changed yet')
+    }
     if (this.agreed !== to) return
     try {
       await this.#held?.sealAnew()
     } catch (thrown) {
-      this.#parts.log.warn({ reason: reasonOf(thrown) }, 'stored credentials could not be sealed anew')
+      log.warn({ reason: reasonOf(thrown) }, 'stored credentials could not be sealed anew')
     }
   }
 

@@ -25,7 +25,8 @@ export interface KeyAgreement {
   isHeldElsewhere(id: string): boolean
   /**
    * Has all of them seal with the key that stands first here, as soon as it stands first everywhere. Answers in
-   * seconds where it does not, or not yet: the addresses of those that lack it; none where they all have agreed.
+   * seconds where it does not, or not yet: the addresses of those that lack it; none where they all have agreed. Rejects
+   * with a StoreError where they cannot be told.
    */
   changeOver(): Promise<readonly string[]>
 }
