@@ -15,6 +15,8 @@ export interface ClusterOptions {
   readonly mcps?: readonly unknown[]
   readonly env?: Readonly<Record<string, string>>
   readonly untilReady?: boolean
+  /** As of a gateway. */
+  readonly within?: readonly string[]
 }
 
 /** The options of one more replica of the cluster in this Redis. */

@@ -31,6 +31,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Flags after `mcp-proxy`. Port 0 and the JSON log are already given. */
   readonly args?: readonly string[]
+  /** In front of the command line, for a process on another host (`hosts.ts`). */
+  readonly within?: readonly string[]
   /** Replaces PATH, to show that nothing else need be installed. */
   readonly path?: string
   /** Waits for `/readyz` too, so that servers of the configuration answer. Default true. */
@@ -69,6 +71,7 @@ export async function startGatewayProcess(options: GatewayOptions = {}): Promise
   }
   const process = startProcess({
     command: [
+      ...(options.within ?? []),
       ...(options.program ? [options.program] : commandOf(options.via ?? 'source')),
       'mcp-proxy',
       ...flagsOf(options),

@@ -2,6 +2,7 @@
 import { sessionKey } from '../../src/cluster/forward/owned-sessions.ts'
 import { startReplica } from './cluster.ts'
 import type { RunningGateway } from './gateway.ts'
+import type { Host } from './hosts.ts'
 import { freePort, type RedisServer, startRedis } from './redis-server.ts'
 import { type Splitter, startSplitter } from './splitter.ts'
 
@@ -20,6 +21,8 @@ export interface ReplicasOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Another executable than the one of these sources. */
   readonly program?: string
+  /** Where each new one runs; on this host unless said otherwise. */
+  readonly host?: () => Host
 }
 
 export interface RunningReplicas extends AsyncDisposable {
@@ -52,12 +55,14 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
   const started: RunningGateway[] = []
   const advertised: string[] = []
   const start = async (program = first): Promise<RunningGateway> => {
-    const advertise = `127.0.0.1:${await freePort()}`
+    const { address, within } = options.host?.() ?? { address: '127.0.0.1', within: [] }
+    const advertise = `${address}:${await freePort()}`
     advertised.push(advertise)
     const gateway = await startReplica(redis, {
       via: 'executable',
       ...(program !== undefined && { program }),
-      settings: { storage: { type: 'memory' }, ...own },
+      within,
+      settings: { host: address, storage: { type: 'memory' }, ...own },
       cluster: { advertise, ...cluster },
       mcps,
       env,
