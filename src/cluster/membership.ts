@@ -10,6 +10,7 @@ import { reasonOf } from '../errors.ts'
 import { bucketOf } from '../telemetry/call-durations.ts'
 import type { Log } from '../telemetry/log.ts'
 import { directoryBuckets } from '../telemetry/metrics.ts'
+import { Deaths } from './deaths.ts'
 import type { Membership as Answer, Directory, InstanceId } from './directory/directory.ts'
 import { type LivingMember, type MemberState, openMember, sealMember } from './member-record.ts'
 import type { Seal } from './seal.ts'
@@ -45,8 +46,6 @@ export interface MembershipListener {
 
 /** A lease is renewed so often within its time, which also brings what a lost hint has told: of 4 s, within a second. */
 const beatsPerLease = 5
-/** Between two looks at an address that refuses. */
-const secondLookMs = 100
 /** What is remembered of members that are told no more. */
 const addressesMax = 1_000
 const roundTripsKept = 512
@@ -57,9 +56,7 @@ export class Membership {
   readonly #parts: MembershipParts
   readonly #listeners: MembershipListener[] = []
   readonly #addresses = new Map<InstanceId, string>()
-  readonly #looks = new Map<InstanceId, Promise<boolean>>()
-  /** Those that were seen to be where they say. */
-  readonly #reached = new Set<InstanceId>()
+  readonly #deaths: Deaths
   #members: ReadonlyMap<InstanceId, LivingMember> = new Map()
   #state: MemberState = 'serving'
   #era: string | null = null
@@ -89,6 +86,7 @@ export class Membership {
 
   constructor(parts: MembershipParts) {
     this.#parts = parts
+    this.#deaths = new Deaths(this, parts.leaseMs)
     const { directory } = parts
     directory.onUp((isUp) => {
       if (isUp) void this.#beat()
@@ -136,6 +134,21 @@ export class Membership {
   /** Whether something can be sent to a member; true of one that nobody has told of. */
   isUnderstood(instance: InstanceId): boolean {
     return this.#members.get(instance)?.isUnderstood !== false
+  }
+
+  /** Whether it was found to be dead, and has not been told of as one that lives since. */
+  isKnownDead(instance: InstanceId): boolean {
+    return this.#deaths.isKnown(instance)
+  }
+
+  /** Whether its lease went on when the directory was last asked. */
+  leaseGoesOn(instance: InstanceId): boolean {
+    return (this.#members.get(instance)?.leaseMs ?? 0) > 0
+  }
+
+  /** Whether it has let two times pass at which it would have renewed its lease. */
+  isLate(instance: InstanceId): boolean {
+    return (this.#members.get(instance)?.leaseMs ?? 0) < this.#parts.leaseMs * (1 - 2 / beatsPerLease)
   }
 
   listen(listener: MembershipListener): void {
@@ -194,21 +207,17 @@ export class Membership {
   async ping(address: string): Promise<PingAnswer> {
     const answer = await this.#parts.ping(address)
     if (answer !== null && answer !== 'refused' && this.#addresses.get(answer) === address)
-      this.#reached.add(answer)
+      this.#deaths.seen(answer)
     return answer
   }
 
   /**
    * Whether a member is dead for certain: nothing answers and its lease is over; or it was seen at its address, which
-   * refuses twice, or where somebody else is now. What is not known is not dead.
+   * refuses twice, or where somebody else is now. What is not known is not dead. Of one that is silent it is known when
+   * its lease is over, or renewed.
    */
   isDead(instance: InstanceId): Promise<boolean> {
-    if (instance === this.self.instance) return Promise.resolve(false)
-    const known = this.#looks.get(instance)
-    if (known !== undefined) return known
-    const look = this.#look(instance).finally(() => this.#looks.delete(instance))
-    this.#looks.set(instance, look)
-    return look
+    return this.#deaths.isDead(instance)
   }
 
   /** Milliseconds that the last beats took, the middle one and the slowest. */
@@ -307,6 +316,7 @@ export class Membership {
     // The others tell signatures by it as well, and have to register again what they own.
     if (before !== null && (isSet || before !== answer.era)) this.#parts.directory.hint(memberHint)
     this.#members = new Map(this.#membersIn(answer).map((member) => [member.instance, member]))
+    this.#deaths.told()
     this.#remember()
     if (lapsed) {
       this.lapses++
@@ -351,31 +361,8 @@ export class Membership {
     for (const instance of this.#addresses.keys()) {
       if (this.#addresses.size <= addressesMax) break
       this.#addresses.delete(instance)
-      this.#reached.delete(instance)
+      this.#deaths.forget(instance)
     }
-  }
-
-  #isWhereItSays(instance: InstanceId, address: string): boolean {
-    return this.#reached.has(instance) || address.startsWith('unix:')
-  }
-
-  async #look(instance: InstanceId): Promise<boolean> {
-    const { leaseMs, self } = this.#parts
-    const address = this.addressOf(instance)
-    // Nobody has been told of it for longer than any lease, by a directory that has lost nothing meanwhile.
-    if (address === null)
-      return (await this.#beat()) && this.member(instance) === null && this.eraAgeMs > 2 * leaseMs
-    let answer = await this.ping(address)
-    if (answer === 'refused') {
-      await Bun.sleep(secondLookMs)
-      answer = await this.ping(address)
-    }
-    if (answer === instance) return false
-    // An address that has never led there proves nothing: it may be that of this machine at each of them.
-    if (answer !== null && answer !== self.instance && this.#isWhereItSays(instance, address)) return true
-    if (!(await this.#beat())) return false
-    const member = this.member(instance)
-    return member === null ? this.eraAgeMs > leaseMs : member.leaseMs <= 0
   }
 }
 

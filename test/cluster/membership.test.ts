@@ -105,6 +105,40 @@ describe('a member is dead', () => {
     expect(new Set(asked)).toEqual(new Set([other.membership.self.address]))
   })
 
+  test('as soon as the lease of one that is silent is over, and from then on, until it is back', async () => {
+    const memory = new MemoryDirectory()
+    const [one, other] = [await join(memory, { leaseMs: 600 }), await join(memory, { leaseMs: 600 })]
+    const { instance } = other.membership.self
+    one.cluster.pingBy(async () => null)
+    await one.membership.refresh()
+    other.directory.cut(true)
+    const beganMs = performance.now()
+    expect(await one.membership.isDead(instance)).toBe(true)
+    expect(performance.now() - beganMs).toBeWithin(300, 700)
+    let asked = 0
+    one.cluster.pingBy(async () => {
+      asked++
+      return null
+    })
+    expect([one.membership.isKnownDead(instance), await one.membership.isDead(instance)]).toEqual([
+      true,
+      true,
+    ])
+    expect(asked).toBe(0)
+    other.directory.cut(false)
+    await other.membership.refresh()
+    await one.membership.refresh()
+    expect(one.membership.isKnownDead(instance)).toBe(false)
+  })
+
+  test('not while one that is silent renews its lease', async () => {
+    const memory = new MemoryDirectory()
+    const [one, other] = [await join(memory, { leaseMs: 400 }), await join(memory, { leaseMs: 400 })]
+    await one.membership.refresh()
+    one.cluster.pingBy(async () => null)
+    expect(await one.membership.isDead(other.membership.self.instance)).toBe(false)
+  })
+
   test('never because a directory that was emptied does not know it yet', async () => {
     const memory = new MemoryDirectory()
     const [one, other] = [await join(memory, { leaseMs: 2_000 }), await join(memory, { leaseMs: 60_000 })]

@@ -22,6 +22,7 @@ import { beginSession } from '../../session/legacy/initialize.ts'
 import { keepLane } from '../../session/legacy/lane-lease.ts'
 import type { Session } from '../../session/legacy/session.ts'
 import type { Directory, InstanceId, Ownership } from '../directory/directory.ts'
+import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
 import type { ComingSessions } from './coming-sessions.ts'
 import type { HandedSessions } from './handed-sessions.ts'
@@ -29,7 +30,7 @@ import { type OwnedSessions, sessionKey } from './owned-sessions.ts'
 import { readRecord, type SessionRecord, SessionWishes } from './session-record.ts'
 
 export interface AdoptionParts {
-  readonly instance: InstanceId
+  readonly membership: Pick<Membership, 'self' | 'leaseGoesOn'>
   readonly directory: Directory
   readonly seal: Seal
   readonly owned: OwnedSessions
@@ -60,7 +61,8 @@ export class Adoption {
   }
 
   async #adopt(id: string, found: Ownership, asked: Asked): Promise<InstanceId | null> {
-    const { directory, seal, instance, livesMs, mcp, counts } = this.#parts
+    const { directory, membership, seal, livesMs, mcp, counts } = this.#parts
+    const { instance } = membership.self
     // Somebody who asked at the same time was faster.
     if (mcp.sessions.get(id) !== undefined) return instance
     const key = sessionKey(id)
@@ -76,7 +78,9 @@ export class Adoption {
       return null
     }
     const claim = { instance, record: found.record, livesMs: livesMs() }
-    const adopted = given ? { ...found, mine: true } : await directory.adopt(key, found, claim, true)
+    // Where its lease is the proof, the directory looks once more: it may be back.
+    const proven = membership.leaseGoesOn(found.owner)
+    const adopted = given ? { ...found, mine: true } : await directory.adopt(key, found, claim, proven)
     if (adopted === null || !adopted.mine) return adopted?.owner ?? null
     const session = this.#restored(record, adopted.epoch, asked)
     if (session === null) return null

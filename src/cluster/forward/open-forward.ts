@@ -88,7 +88,7 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const lanes = new OwnedLanes({ membership, directory, seal, spreads: areWorkers, idleMs })
   const handed = new HandedSessions()
   const coming = new ComingSessions(mcp, seal)
-  const adoption = new Adoption({ instance, directory, seal, owned, handed, coming, mcp, livesMs, counts })
+  const adoption = new Adoption({ membership, directory, seal, owned, handed, coming, mcp, livesMs, counts })
   const forwarder = new Forwarder(wire, new Signer(membership, seal))
   const elsewhere = new Forwarding({
     ...{ membership, seal, owned, lanes, adoption, search, forwarder },
@@ -169,8 +169,7 @@ const faults: ReadonlyMap<string | undefined, string> = new Map([
 /** What waits for a member that is dead does not wait any longer. */
 function watchGone(membership: Membership, forwarder: Forwarder): void {
   for (const instance of forwarder.waitedFor()) {
-    const leaseMs = membership.member(instance)?.leaseMs ?? 0
-    if (leaseMs > 0) continue
+    if (!membership.isLate(instance)) continue
     void membership.isDead(instance).then((isDead) => {
       if (isDead) forwarder.gone(instance)
     })

@@ -15,7 +15,7 @@ import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
 
 export interface OwnedLanesParts {
-  readonly membership: Pick<Membership, 'unsettled' | 'members' | 'self' | 'state'>
+  readonly membership: Pick<Membership, 'unsettled' | 'members' | 'self' | 'state' | 'leaseGoesOn'>
   readonly directory: Directory
   readonly seal: Seal
   /** Whether the directory deals lanes out: it is asked first then. */
@@ -119,7 +119,10 @@ export class OwnedLanes {
 
   /** Takes it from an owner that is dead; answers whose it is, null where it is nobody's. */
   async adopt(key: OwnedKey, before: { owner: InstanceId; epoch: number }): Promise<InstanceId | null> {
-    const adopted = await this.#parts.directory.adopt(key, before, this.#claimOf(key), true)
+    const { directory, membership } = this.#parts
+    // Where its lease is the proof, the directory looks once more: it may be back.
+    const proven = membership.leaseGoesOn(before.owner)
+    const adopted = await directory.adopt(key, before, this.#claimOf(key), proven)
     if (adopted === null) return await this.claim(key)
     if (adopted.mine) this.#note(key, adopted.epoch)
     return adopted.owner

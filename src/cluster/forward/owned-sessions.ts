@@ -209,7 +209,10 @@ export class OwnedSessions {
     leaveUpstream(held.session)
     sessions.close(
       held.session,
-      new GatewayError('UPSTREAM_CLOSED', 'Another replica has taken this session over. This request may have run: look before you call again.'),
+      new GatewayError(
+        'UPSTREAM_CLOSED',
+        'Another replica has taken this session over. This request may have run: look before you call again.',
+      ),
     )
   }
 

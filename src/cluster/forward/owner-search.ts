@@ -29,6 +29,8 @@ export interface KnownMembers {
   addressOf(instance: InstanceId): string | null
   /** Whether it is certain that a member does nothing any more. */
   isDead(instance: InstanceId): Promise<boolean>
+  /** True of one that nothing need be sent to. */
+  isKnownDead(instance: InstanceId): boolean
   /** False of one of another version, to which nothing can be sent. */
   isUnderstood(instance: InstanceId): boolean
   /** Looks who lives. */
@@ -143,7 +145,8 @@ export class OwnerSearch {
     send: (peer: Peer) => Promise<Forwarded>,
   ): Promise<Response | InstanceId | null> {
     const address = this.#members.addressOf(owner)
-    if (address === null || !this.#members.isUnderstood(owner)) return null
+    if (address === null || this.#members.isKnownDead(owner) || !this.#members.isUnderstood(owner))
+      return null
     const peer = { instance: owner, address }
     let forwarded = await send(peer)
     if (forwarded.kind === 'refused') {

@@ -41,6 +41,7 @@ async function world({ owner, first, dead = [], does, isDown, isNew }: Surroundi
     refresh: async () => true,
     isUnderstood: (instance: InstanceId) => instance !== 'older',
     eraAgeMs: isNew ? 0 : 60_000,
+    isKnownDead: () => false,
     isDead: (instance: InstanceId) => Promise.resolve(dead.includes(instance)),
   }
   const find = isDown ? () => Promise.reject(new DirectoryDown('down')) : directory.find.bind(directory)
