@@ -3,7 +3,7 @@
 import { type ArgsDef, defineCommand } from 'citty'
 import { duration } from '../config/values.ts'
 import { CommandError, UsageError } from '../errors.ts'
-import { isObject } from '../protocol/json.ts'
+import { objectIn } from '../protocol/json.ts'
 import { parseArguments } from './arguments.ts'
 import { findingFlags, urlFlag } from './config-flags.ts'
 import { addressOf, gatewayUrl, readSettings } from './configuration.ts'
@@ -48,15 +48,6 @@ async function check(url: string, timeoutMs: number): Promise<void> {
   if (response.status !== 200) {
     throw new CommandError(`${url} answered ${response.status} ${body.slice(0, 200)}`.trim())
   }
-  if (!saysOk(body))
+  if (objectIn(body)?.['status'] !== 'ok')
     throw new CommandError(`what answers at ${url} is no gateway: it does not say {"status":"ok"}`)
-}
-
-function saysOk(body: string): boolean {
-  try {
-    const said: unknown = JSON.parse(body)
-    return isObject(said) && said['status'] === 'ok'
-  } catch {
-    return false
-  }
 }

@@ -4,7 +4,7 @@
  */
 import { KindGuard, type Static, type TObject, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isObject } from '../protocol/json.ts'
+import { isObject, jsonIn } from '../protocol/json.ts'
 import { problemsOf } from '../registry/problems.ts'
 import type { Reading, ValueKind } from './values.ts'
 
@@ -36,7 +36,7 @@ export function structured<Wire extends TSchema, T>(
     takes: options.takes,
     hint: 'json',
     read(input) {
-      const value = typeof input === 'string' ? parsed(input) : input
+      const value = typeof input === 'string' ? jsonIn(input) : input
       if (value === undefined) return { fault: `must be ${options.takes}; a variable has it as JSON` }
       const fault = faultIn(checked, value)
       if (fault !== null) return { fault }
@@ -51,14 +51,6 @@ export function structured<Wire extends TSchema, T>(
 function textOf(shown: unknown): string {
   const empty = shown === null || (Array.isArray(shown) && shown.length === 0)
   return empty ? '' : JSON.stringify(shown)
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** The first problem as half a sentence behind the name of the setting. Never a value: it may be a secret. */

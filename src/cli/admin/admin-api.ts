@@ -4,7 +4,7 @@ import type { FlagTexts } from '../../config/load.ts'
 import { settings } from '../../config/schema.ts'
 import { CommandError, UsageError } from '../../errors.ts'
 import type { ErrorAnswer } from '../../http/api/answers.ts'
-import { isObject } from '../../protocol/json.ts'
+import { objectIn } from '../../protocol/json.ts'
 import { printableJson } from '../../telemetry/printable.ts'
 import { serverHint } from '../arguments.ts'
 import { findingFlags, urlFlag } from '../config-flags.ts'
@@ -137,7 +137,7 @@ async function request(door: Door, call: Call): Promise<Record<string, unknown>>
   const text = await textOf(response, watch).catch((thrown: unknown) => {
     throw unreachable(door, thrown)
   })
-  const answer = parsed(text)
+  const answer = objectIn(text)
   const asked = door.root === '/admin' ? call : { ...call, path: `${door.root}${call.path}` }
   if (response.ok && isOfGateway(asked, response.status, answer)) return answer ?? {}
   throw refusal(door, response.status, response.ok ? null : answer)
@@ -203,7 +203,7 @@ async function* events(door: Door, call: Call): AsyncGenerator<StreamEvent> {
   const text = await textOf(response, watch).catch(() => '')
   throw response.ok
     ? new CommandError(`the gateway at ${door.base} is of a version that does not know this command`)
-    : refusal(door, status, parsed(text))
+    : refusal(door, status, objectIn(text))
 }
 
 function send(door: Door, { method, path, body, signal }: Call, accept: string): Promise<Response> {
@@ -248,13 +248,4 @@ function inCommands(details: unknown): unknown {
     .replace('GET /admin/groups lists all of them', '"compozy groups list" lists all of them')
     .replace('GET /admin/keys lists all of them', '"compozy keys list" lists all of them')
     .replace(/GET \/admin\/approvals\?name=(\S+)/, '"compozy approvals show $1"')
-}
-
-function parsed(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : null
-  } catch {
-    return null
-  }
 }

@@ -6,6 +6,7 @@ import { Faults } from '../../config/faults.ts'
 import { isMap, readTree } from '../../config/file/file.ts'
 import { fileServers, withoutClashes } from '../../config/servers.ts'
 import { CommandError, ConfigError } from '../../errors.ts'
+import { jsonIn } from '../../protocol/json.ts'
 import { definitionToStored } from '../../registry/definition-wire.ts'
 import { secretMask } from '../../registry/mask.ts'
 
@@ -71,16 +72,7 @@ async function treeOf(
       throw thrown instanceof ConfigError ? new CommandError(thrown.message) : thrown
     })
   }
-  const tree = jsonOf(await Bun.stdin.text())
+  const tree = jsonIn(await Bun.stdin.text())
   if (!isMap(tree)) throw new CommandError('standard input must hold a JSON object')
   return { tree, changedAt: new Date().toISOString() }
-}
-
-/** undefined for what is no JSON. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

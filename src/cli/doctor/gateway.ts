@@ -5,6 +5,7 @@ import type { FlagTexts } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { CommandError } from '../../errors.ts'
 import type { ServerList, ServerView } from '../../http/api/answers.ts'
+import { jsonIn } from '../../protocol/json.ts'
 import { type AdminApi, adminApi } from '../admin/admin-api.ts'
 import { cell, type Received, received, receivedList } from '../admin/received.ts'
 import { ageOf, reasonOf, stateWord, statusOf } from '../admin/server-state.ts'
@@ -50,7 +51,7 @@ async function aliveFinding(base: string): Promise<Finding[]> {
     const signal = AbortSignal.timeout(answerMsMax)
     const response = await fetch(`${base}/healthz`, { redirect: 'manual', signal, ...directWhenLocal(base) })
     const text = await response.text()
-    const { status } = received<{ status: string }>(parsed(text))
+    const { status } = received<{ status: string }>(jsonIn(text))
     if (response.ok && status === 'ok')
       return [ok(check, base), ...clockFindings(response.headers.get('date'))]
     if (status === 'draining') return [fault(check, `${base} is shutting down`, 'Start it again.')]
@@ -85,7 +86,7 @@ export async function openAddress({ port, tls }: Pick<Config, 'port' | 'tls'>): 
         // Only whether anybody answers is looked at, and nothing is told.
         tls: { rejectUnauthorized: false },
       })
-      const { status, code } = received<{ status: string; code: string }>(parsed(await response.text()))
+      const { status, code } = received<{ status: string; code: string }>(jsonIn(await response.text()))
       // A host that it does not serve is refused by it all the same.
       return typeof status === 'string' || typeof code === 'string' ? address : null
     } catch {
@@ -146,12 +147,4 @@ async function pinningFindings(api: AdminApi): Promise<Finding[]> {
         `held back until approved: ${counted(pending.length, 'tool')}; "compozy approvals show ${server}" shows what differs`,
       ),
     )
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

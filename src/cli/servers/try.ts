@@ -7,7 +7,7 @@ import { type ArgsDef, defineCommand } from 'citty'
 import { version } from '../../../package.json'
 import { settings } from '../../config/schema.ts'
 import { CommandError, reasonOf } from '../../errors.ts'
-import { isObject } from '../../protocol/json.ts'
+import { isObject, objectIn } from '../../protocol/json.ts'
 import { maskText } from '../../registry/mask.ts'
 import { asJson, serverArgument, wantsJson } from '../admin/admin-api.ts'
 import { whyUnanswered } from '../admin/silence-watch.ts'
@@ -126,11 +126,6 @@ async function tryFace(url: URL, face: 'stream' | 'sse', token: string | undefin
 
 /** What the gateway said in the body of a refusal; null when that is no JSON-RPC error. */
 function refusalIn(text: string): string | null {
-  try {
-    const body: unknown = JSON.parse(text)
-    const error = isObject(body) ? body['error'] : undefined
-    return isObject(error) && typeof error['message'] === 'string' ? error['message'] : null
-  } catch {
-    return null
-  }
+  const error = objectIn(text)?.error
+  return isObject(error) && typeof error['message'] === 'string' ? error['message'] : null
 }

@@ -8,7 +8,7 @@ import type { Config } from '../../config/schema.ts'
 import { GatewayError, shownError } from '../../errors.ts'
 import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
 import { countingKey } from '../../net/address.ts'
-import { isObject } from '../../protocol/json.ts'
+import { objectIn } from '../../protocol/json.ts'
 import { answer, routeOf } from '../api/operation.ts'
 import { readBodyText } from '../body.ts'
 import { contextOf, type RequestContext } from '../context.ts'
@@ -175,12 +175,8 @@ export async function openSession(
 
 function tokenIn(text: string, byForm: boolean): string | null {
   if (byForm) return new URLSearchParams(text).get('token')
-  try {
-    const body: unknown = JSON.parse(text)
-    return isObject(body) && typeof body['token'] === 'string' ? body['token'] : null
-  } catch {
-    return null
-  }
+  const token = objectIn(text)?.['token']
+  return typeof token === 'string' ? token : null
 }
 
 /** Signs out whoever has the cookie. */

@@ -34,12 +34,7 @@ export function readExact(text: string): ExactJson | undefined {
 }
 
 export function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
+  return jsonFault(text) === null
 }
 
 /** Why a text is no JSON, in the words of the browser; null where it is. */

@@ -1,7 +1,7 @@
 /** Every tool of every server, and calling one without speaking MCP (CONTRACT.md, "Admin API"). */
 import { ownerOf } from '../../../access/owner/credential-owner.ts'
 import { GatewayError, reasonOf, revokedError, shownError } from '../../../errors.ts'
-import { isObject, type JsonObject } from '../../../protocol/json.ts'
+import { isObject, type JsonObject, jsonIn } from '../../../protocol/json.ts'
 import { within } from '../../../runtime/patience.ts'
 import { eventFrame } from '../../../session/event-stream.ts'
 import { type CallEnding, endingOfError, plainEndings } from '../../../telemetry/call-ending.ts'
@@ -179,11 +179,5 @@ function textsOf(content: readonly unknown[]): string[] {
 }
 
 function isJsonObject(text: string): boolean {
-  if (!text.trimStart().startsWith('{')) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
+  return text.trimStart().startsWith('{') && jsonIn(text) !== undefined
 }

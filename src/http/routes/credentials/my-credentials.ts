@@ -9,6 +9,7 @@ import type { LoginView } from '../../../credentials/oauth/login-view.ts'
 import type { OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
 import type { UserValues, WantedCredential } from '../../../credentials/user-values/user-values.ts'
 import { GatewayError, serverUnknownError } from '../../../errors.ts'
+import { jsonIn } from '../../../protocol/json.ts'
 import type { ServerDefinition } from '../../../registry/definition.ts'
 import { isExchanged } from '../../../registry/oauth/oauth-settings.ts'
 import { userNamesOf } from '../../../registry/secrets/user-values.ts'
@@ -132,13 +133,7 @@ export function requirePerson({ principal, browser, externalBase, request }: Req
 
 /** The body of a PUT. Throws BAD_REQUEST, without a word of what is in it. */
 export async function readValue(request: Request): Promise<CredentialValue> {
-  const text = await readBodyText(request, bodyBytesMax)
-  let body: unknown
-  try {
-    body = JSON.parse(text)
-  } catch {
-    body = undefined
-  }
+  const body = jsonIn(await readBodyText(request, bodyBytesMax))
   if (!Value.Check(credentialValue, body))
     throw new GatewayError('BAD_REQUEST', 'Send {"value": "…"} as JSON.')
   return body

@@ -15,7 +15,7 @@
  *
  * Pure. Cases: test/upstream/transports/http/lost-session.test.ts
  */
-import { isObject } from '../../../protocol/json.ts'
+import { isObject, jsonIn } from '../../../protocol/json.ts'
 import { memberSpan } from '../../../protocol/jsonrpc.ts'
 import { integerAt } from '../../../protocol/response.ts'
 
@@ -39,12 +39,9 @@ const saidCharsMax = 200
 /** The error in a body of JSON or plain text; null when there is none. */
 export function readSaidError(body: string, requestId: number | null): SaidError | null {
   const text = body.trim()
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
+  const value = jsonIn(text)
+  if (value === undefined)
     return text === '' ? null : { text, code: null, message: text, own: false, unnamed: true }
-  }
   if (!isObject(value)) return null
   const span = memberSpan(text, 0, 'id')
   const own = span !== null && requestId !== null && integerAt(text, span.start, span.end) === requestId

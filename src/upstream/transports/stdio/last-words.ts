@@ -4,6 +4,8 @@
  * Runtimes put it in different places: above a stack, below one, on two lines, in front of hints and versions.
  * Cases: test/upstream/transports/stdio/last-words.test.ts
  */
+
+import { objectIn } from '../../../protocol/json.ts'
 import { oneLine } from '../../../telemetry/printable.ts'
 
 /** Colours, titles, cursor movements and the like: ESC or CSI up to the letter that ends them. */
@@ -124,11 +126,7 @@ const loudLevels: readonly unknown[] = ['error', 'fatal', 'critical', 'ERROR', '
 /** The message of a line of JSON that a logger has written about an error, else null. */
 function loggedMessage(line: string): string | null {
   if (!line.startsWith('{"') || !line.endsWith('}')) return null
-  try {
-    const { level, severity, msg, message } = JSON.parse(line) as Record<string, unknown>
-    const said = msg ?? message
-    return loudLevels.includes(level ?? severity) && typeof said === 'string' ? said : null
-  } catch {
-    return null
-  }
+  const { level, severity, msg, message } = (objectIn(line) ?? {}) as Record<string, unknown>
+  const said = msg ?? message
+  return loudLevels.includes(level ?? severity) && typeof said === 'string' ? said : null
 }
