@@ -159,8 +159,11 @@ export class Membership {
   async look(): Promise<LivingMember[]> {
     const { directory } = this.#parts
     const instance = crypto.randomUUID()
-    const members = this.#membersIn(await directory.beat({ instance, record: '' }, 1))
-    return members.filter(({ leaseMs }) => leaseMs > 0)
+    const startedMs = performance.now()
+    const answer = await directory.beat({ instance, record: '' }, 1)
+    // What it tells of itself when it joins is told by the directory's clock.
+    this.#clockOffsetMs = answer.nowMs - (startedMs + performance.now()) / 2
+    return this.#membersIn(answer).filter(({ leaseMs }) => leaseMs > 0)
   }
 
   /** Joins. True when the directory has answered; otherwise it is asked again and again. */
@@ -287,7 +290,8 @@ export class Membership {
     const { directory, seal, self, leaseMs, log } = this.#parts
     const startedMs = performance.now()
     const { address, version } = self
-    const told = { address, state: this.#state, version, keys: this.keys }
+    const atMs = Math.round(this.nowMs())
+    const told = { address, state: this.#state, version, keys: this.keys, atMs, leaseMs }
     const record = sealMember(seal, self.instance, told)
     try {
       const answer = await directory.beat({ instance: self.instance, record }, leaseMs)
@@ -344,8 +348,13 @@ export class Membership {
     if (this.#roundTripsMs.length > roundTripsKept) this.#roundTripsMs.shift()
   }
 
-  #membersIn({ members }: Answer): LivingMember[] {
-    return members.flatMap((member) => openMember(this.#parts.seal, member) ?? [])
+  #membersIn({ members, nowMs }: Answer): LivingMember[] {
+    const { seal, self } = this.#parts
+    return members.flatMap((member) => {
+      const known = openMember(seal, member, nowMs)
+      // It has told it just now, by another clock where that was set since.
+      return known?.instance === self.instance ? { ...known, leaseMs: member.leaseMs } : (known ?? [])
+    })
   }
 
   #remember(): void {

@@ -10,15 +10,7 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import { sealKeyBytes, sealText, unsealText } from '../runtime/sealed-text.ts'
 
 /** What texts and codes are for. */
-export type SealPurpose =
-  | 'member'
-  | 'owned'
-  | 'record'
-  | 'session id'
-  | 'forward'
-  | 'proof'
-  | 'client'
-  | 'hint'
+export type SealPurpose = 'member' | 'owned' | 'record' | 'session id' | 'forward' | 'proof' | 'client'
 
 export interface Seal {
   /** Sealed text; `name` is bound as well. */

@@ -1,6 +1,7 @@
 /** Who lives, who is dead for certain, and what a member does that has stood still. */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { MemoryDirectory } from '../../src/cluster/directory/memory-directory.ts'
+import { sealMember } from '../../src/cluster/member-record.ts'
 import type { PingAnswer } from '../../src/cluster/membership.ts'
 import { wireVersion } from '../../src/cluster/wire-version.ts'
 import { poll } from '../support/gateway.ts'
@@ -41,6 +42,23 @@ test('a member that cannot be talked to lives, and nothing new is for it', async
   await memory.open().beat({ instance: 'later', record }, 1_000)
   await one.membership.refresh()
   expect(one.membership.member('later')).toMatchObject({ state: 'draining', version: '9' })
+})
+
+test('a member that is gone does not live on by what it has told before', async () => {
+  const memory = new MemoryDirectory()
+  const one = await join(memory)
+  const told = { address: '10.0.0.2:6002', state: 'serving', version: '1', leaseMs: 4_000 } as const
+  const write = async (instance: string, atMs: number) => {
+    const record = sealMember(one.cluster.seal, instance, { ...told, atMs })
+    await memory.open().beat({ instance, record }, 60_000)
+  }
+  await write('lives', one.membership.nowMs() - 8_000)
+  await write('gone', one.membership.nowMs() - 10_000)
+  one.cluster.pingBy(async () => null)
+  await one.membership.refresh()
+  const living = one.membership.members().map(({ instance }) => instance)
+  expect(living.filter((instance) => instance !== one.membership.self.instance)).toEqual(['lives'])
+  expect(await one.membership.isDead('gone')).toBe(true)
 })
 
 test('who has no secret is no member, whatever it writes', async () => {

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { resolve } from 'node:path'
 import { sessionKey } from '../../src/cluster/forward/owned-sessions.ts'
+import { challengeHeader, proofHeader } from '../../src/cluster/forward/wire/member-proof.ts'
 import { poll, type RunningGateway } from '../support/gateway.ts'
 import { callModern } from '../support/modern-client.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -114,5 +115,53 @@ test.skipIf(redisProgram === null)(
     const headers = { ...client.headers(), authorization: `Bearer ${bob}` }
     expect((await fetch(url, { method: 'POST', headers, body: ping })).status).toBe(404)
     expect((await client.call<{ pid: number }>(9, 'pid', {})).pid).toBeGreaterThan(0)
+  },
+)
+
+test.skipIf(redisProgram === null)(
+  'whoever has the address of a gateway that is gone, and writes its record again, is sent nothing of a client',
+  async () => {
+    const canary = 'canary-argument'
+    const client = await open(ada)
+    await client.call(1, 'pid', { canary })
+    const victim = await cluster.ownerOf(client.sessionId)
+    const advertised = cluster.advertised[cluster.gateways.indexOf(victim)] ?? ''
+    const headers = { [challengeHeader]: 'n'.repeat(32) }
+    const pong = await fetch(`http://${advertised}/ping`, { headers })
+    const [instance, proof] = [await pong.text(), pong.headers.get(proofHeader) ?? '']
+    expect(proof).toContain(instance)
+    const { redis } = cluster
+    const record = (await redis.command('HGET', '{cz:default}:m', instance)).split('\r\n')[1] ?? ''
+    cluster.splitter.targets = cluster.splitter.targets.filter((url) => url !== victim.url)
+    await victim.process.kill()
+    let came = ''
+    const [hostname = '', port] = advertised.split(':')
+    using fake = Bun.listen({
+      hostname,
+      port: Number(port),
+      socket: {
+        data(socket, bytes) {
+          const text = bytes.toString()
+          came += text
+          const begin = text.startsWith('GET /channel')
+            ? 'HTTP/1.1 101 Switching Protocols\r\n'
+            : `HTTP/1.1 200 OK\r\ncontent-length: ${instance.length}\r\n`
+          socket.write(
+            `${begin}${proofHeader}: ${proof}\r\n\r\n${text.startsWith('GET /ping') ? instance : ''}`,
+          )
+        },
+      },
+    })
+    expect(fake.port).toBe(Number(port))
+    await redis.command('HSET', '{cz:default}:m', instance, record)
+    await redis.command('ZADD', '{cz:default}:ml', String(Date.now() + 60_000), instance)
+    const beganMs = performance.now()
+    expect((await client.call<{ pid: number }>(2, 'pid', { canary })).pid).toBeGreaterThan(0)
+    expect(performance.now() - beganMs).toBeLessThan(5_000)
+    await client.stand()
+    await client.close()
+    expect(came).toContain('GET /ping')
+    for (const text of [ada, canary, client.sessionId, 'jsonrpc', 'mcp-proxy'])
+      expect(came).not.toContain(text)
   },
 )

@@ -369,7 +369,7 @@ export function emptyNames(tree: Tree): string[] {
 }
 
 /** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
-const wallClockRooms = /^src\/(audit|cli|console\/page|credentials|identity|telemetry)\//
+const wallClockRooms = /^src\/(audit|cli|cluster\/records|console\/page|credentials|identity|telemetry)\//
 
 /** Places that ask the wall clock for a duration or a deadline. */
 export function wallClocks(tree: Tree): string[] {

@@ -185,7 +185,9 @@ export class RecordBook {
     const { era, sequence, records } = await directory.changesSince(0)
     this.#take(records)
     const theirs = new Map(records.map((record) => [record.key, record.version]))
-    const isStale = this.#syncedMs !== null && nowMs() - this.#syncedMs > staleMs && theirs.size > 0
+    // A clock that was set, or lies, would have all members forget keys and the doors that these have closed.
+    const believedMs = Math.min(nowMs(), Date.now())
+    const isStale = this.#syncedMs !== null && believedMs - this.#syncedMs > staleMs && theirs.size > 0
     const ours = [...this.#known].filter(
       ([key, { version }]) => !this.#pending.has(key) && version > (theirs.get(key) ?? 0),
     )
