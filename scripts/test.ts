@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { build, defaultOutfile } from './build.ts'
 
 const root = resolve(import.meta.dir, '..')
@@ -15,8 +15,41 @@ const TEST_MS_MAX = 60_000
 const WORKERS_MAX = 4
 /** Of each folder that a test has left: enough to tell which test it was. */
 const FILES_SHOWN_MAX = 8
-/** Tests of memory and waiting, which run one at a time after all others: beside those they would measure them. */
+/** Tests of memory and waiting, which run after all others: beside those they would measure them. */
 const MEASURED = 'test/measured/'
+/**
+ * Of the measured ones those that wait for most of their time, beside one another in two rows; each of the rest runs
+ * alone.
+ */
+const MEASURED_BESIDE = [
+  ['test/measured/faults-vanishing.test.ts'],
+  ['test/measured/faults-slow-reader.test.ts', 'test/measured/parked-calls.test.ts'],
+]
+/**
+ * They need a tenth to a third of the time that they take, and wait for the rest of it: one after the other, beside
+ * all others, they keep no worker from what is to be done.
+ */
+const WAITING = [
+  'test/cli/silent-gateway.test.ts',
+  'test/credentials/oauth/renewal.test.ts',
+  'test/e2e/able-clients.test.ts',
+  'test/e2e/cluster-rolling.test.ts',
+  'test/e2e/cluster-upstream-sessions.test.ts',
+  'test/e2e/faults-shutdown.test.ts',
+  'test/e2e/faults-supervision.test.ts',
+  'test/e2e/first-client.test.ts',
+  'test/e2e/reload.test.ts',
+  'test/e2e/secrets.test.ts',
+  'test/e2e/session-storms.test.ts',
+  'test/e2e/tls-listener.test.ts',
+  'test/http/limits.test.ts',
+  'test/http/listener.test.ts',
+  'test/runtime/patience.test.ts',
+  'test/upstream/transports/http/sse.test.ts',
+  'test/upstream/transports/http/streamable-http.test.ts',
+  'test/upstream/transports/stdio/stdio.test.ts',
+  'test/upstream/transports/stdio/watchdog.test.ts',
+]
 
 function newestMs(...paths: readonly string[]): number {
   const times = paths.flatMap((path) => {
@@ -76,25 +109,46 @@ async function run(patterns: readonly string[]): Promise<Counts> {
 }
 
 async function runIn(temporary: string, patterns: readonly string[]): Promise<Counts> {
-  const files = [...new Bun.Glob('test/**/*.test.ts').scanSync(root)].filter(
+  const all = [...new Bun.Glob('test/**/*.test.ts').scanSync(root)]
+  const gone = [...WAITING, ...MEASURED_BESIDE.flat()].filter((file) => !all.includes(file))
+  if (gone.length > 0) throw new Error(`scripts/test.ts names what is not there: ${gone.join(', ')}`)
+  const files = all.filter(
     (file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)),
   )
+  const chosen = (some: readonly string[]) => some.filter((file) => files.includes(file))
   const measured = files.filter((file) => file.startsWith(MEASURED))
-  const others = files.filter((file) => !file.startsWith(MEASURED))
+  const others = files.filter((file) => !measured.includes(file) && !WAITING.includes(file))
   const workers = Math.min(WORKERS_MAX, availableParallelism() + 1)
-  const first = await runFiles(temporary, others, [`--parallel=${workers}`])
-  const second = await runFiles(temporary, measured, [])
-  return { passed: first.passed + second.passed, failed: first.failed + second.failed }
+  const place = (name: string) => join(temporary, `${name}.xml`)
+  const counts = await Promise.all([
+    runFiles(place('others'), others, [`--parallel=${workers}`], 'at once'),
+    runFiles(place('waiting'), chosen(WAITING), ['--isolate'], 'at the end'),
+  ])
+  const [first = [], second = []] = MEASURED_BESIDE.map(chosen)
+  counts.push(
+    ...(await Promise.all([
+      runFiles(place('first'), first, [], 'at once'),
+      runFiles(place('second'), second, [], 'at the end'),
+    ])),
+  )
+  const alone = measured.filter((file) => !MEASURED_BESIDE.flat().includes(file))
+  counts.push(await runFiles(place('alone'), alone, [], 'at once'))
+  return {
+    passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+    failed: counts.reduce((sum, { failed }) => sum + failed, 0),
+  }
 }
 
+/** What it prints is shown `at the end` where another run prints at the same time: a line stands below its file. */
 async function runFiles(
-  temporary: string,
+  report: string,
   files: readonly string[],
   options: readonly string[],
+  shown: 'at once' | 'at the end',
 ): Promise<Counts> {
   if (files.length === 0) return { passed: 0, failed: 0 }
-  const report = join(temporary, 'report.xml')
-  const { exited } = Bun.spawn(
+  const output = shown === 'at once' ? 'inherit' : 'pipe'
+  const child = Bun.spawn(
     [
       process.execPath,
       'test',
@@ -106,13 +160,18 @@ async function runFiles(
     ],
     {
       cwd: root,
-      env: { ...process.env, TMPDIR: temporary },
+      env: { ...process.env, TMPDIR: dirname(report) },
       stdin: 'ignore',
-      stdout: 'inherit',
-      stderr: 'inherit',
+      stdout: output,
+      stderr: output,
     },
   )
-  const exitCode = await exited
+  const [exitCode, said, complaints] = await Promise.all([
+    child.exited,
+    child.stdout ? new Response(child.stdout).text() : '',
+    child.stderr ? new Response(child.stderr).text() : '',
+  ])
+  if (output === 'pipe') console.log(`${said}${complaints}`)
   const counts = existsSync(report) ? countsIn(readFileSync(report, 'utf8')) : { passed: 0, failed: 0 }
   rmSync(report, { force: true })
   // A file that cannot be loaded, or a worker that died, is in no report.

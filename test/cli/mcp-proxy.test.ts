@@ -38,7 +38,7 @@ function childrenOf(pid: number): number[] {
 }
 
 describe.each([...gatewayForms])('as %s', (via) => {
-  test('says on one line where it listens and which servers it has', async () => {
+  test.concurrent('says on one line where it listens and which servers it has', async () => {
     await using gateway = await startGatewayProcess({ via, config: withServer })
     const line = gateway.lines().find((candidate) => candidate.includes('"listening"')) ?? '{}'
     expect(JSON.parse(line)).toMatchObject({
@@ -50,7 +50,7 @@ describe.each([...gatewayForms])('as %s', (via) => {
     })
   })
 
-  test('raises the cap on requests in flight by replacing itself, once, under the same pid', async () => {
+  test.concurrent('raises the cap on requests in flight by replacing itself, once, under the same pid', async () => {
     await using gateway = await startGatewayProcess({ via })
     const environment = readFileSync(`/proc/${gateway.pid}/environ`, 'utf8').split('\0')
     expect(environment).toContain('BUN_CONFIG_MAX_HTTP_REQUESTS=20000')
@@ -59,18 +59,21 @@ describe.each([...gatewayForms])('as %s', (via) => {
     expect(kept).toContain('BUN_CONFIG_MAX_HTTP_REQUESTS=300')
   })
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it with 0 and leaves no process', async (signal) => {
-    await using gateway = await startGatewayProcess({ via, config: withServer })
-    const children = childrenOf(gateway.pid)
-    expect(children).toHaveLength(1)
-    gateway.process.signal(signal)
-    expect(await gateway.process.exited).toBe(0)
-    expect(() => process.kill(Number(children[0]), 0)).toThrow('ESRCH')
-  })
+  test.concurrent.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends it with 0 and leaves no process',
+    async (signal) => {
+      await using gateway = await startGatewayProcess({ via, config: withServer })
+      const children = childrenOf(gateway.pid)
+      expect(children).toHaveLength(1)
+      gateway.process.signal(signal)
+      expect(await gateway.process.exited).toBe(0)
+      expect(() => process.kill(Number(children[0]), 0)).toThrow('ESRCH')
+    },
+  )
 })
 
 describe('while a call runs', () => {
-  test('an echo of the signal, as a terminal and bun run make it, does not cut the call short', async () => {
+  test.concurrent('an echo of the signal, as a terminal and bun run make it, does not cut the call short', async () => {
     await using gateway = await startGatewayProcess({ via: 'executable', config: withServer })
     await slowCall(gateway)
     gateway.process.signal('SIGINT')
@@ -80,7 +83,7 @@ describe('while a call runs', () => {
     await gateway.kill()
   })
 
-  test('a second signal ends it at once, with the code of that signal', async () => {
+  test.concurrent('a second signal ends it at once, with the code of that signal', async () => {
     await using gateway = await startGatewayProcess({ via: 'executable', config: withServer })
     await slowCall(gateway)
     const [child] = childrenOf(gateway.pid)
@@ -111,7 +114,7 @@ describe('SIGHUP', () => {
     return answer.status
   }
 
-  test('takes new tokens from the file, and keeps the old ones when the file is broken', async () => {
+  test.concurrent('takes new tokens from the file, and keeps the old ones when the file is broken', async () => {
     await using gateway = await startGatewayProcess({ via: 'executable', config: tokens('old') })
     const file = join(gateway.directory, 'compozy.yaml')
     expect([await statusWith(gateway, 'old'), await statusWith(gateway, 'new')]).toEqual([200, 401])

@@ -14,7 +14,7 @@ export interface CommandOptions {
 
 /** Runs `compozy ARGS` to its end, in an environment that holds nothing else. */
 export async function runCommand(args: readonly string[], options: CommandOptions): Promise<Finished> {
-  const child = Bun.spawn([...commandOf(options.via ?? 'source'), ...args], {
+  const child = Bun.spawn([...commandOf(options.via ?? 'executable'), ...args], {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: options.cwd, ...options.env },
     stdin: 'ignore',

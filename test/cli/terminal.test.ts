@@ -28,7 +28,7 @@ describe('the help of every command', () => {
     const cwd = folder.path
     const commands = await commandsBelow([], cwd)
     expect(commands.length).toBeGreaterThan(25)
-    for (const words of commands) {
+    const look = async (words: readonly string[]) => {
       const args = [...words, '--help']
       const [narrow, wide, piped] = await Promise.all([
         runInTerminal([...commandOf(via), ...args], { cwd, columns: 80 }),
@@ -41,6 +41,11 @@ describe('the help of every command', () => {
       expect(piped.stdout).toBe(narrow.output)
       expect([name, narrow.output.includes(escapeCode)]).toEqual([name, false])
     }
+    const left = commands.values()
+    const lookAtAll = async () => {
+      for (const words of left) await look(words)
+    }
+    await Promise.all([lookAtAll(), lookAtAll(), lookAtAll()])
   }, 60_000)
 
   test('fits a window that is narrower still', async () => {
@@ -89,7 +94,7 @@ describe('lists of a gateway', () => {
     ['doctor'],
   ]
 
-  test.each(lists.map((args) => ({ args, name: args.join(' ') })))(
+  test.concurrent.each(lists.map((args) => ({ args, name: args.join(' ') })))(
     '$name fits the width, and keeps to it',
     async ({ args }) => {
       for (const columns of [80, 160]) {
@@ -101,7 +106,7 @@ describe('lists of a gateway', () => {
     },
   )
 
-  test.each([
+  test.concurrent.each([
     { why: 'a terminal has colours', env: {}, coloured: true },
     { why: 'NO_COLOR takes them away', env: { NO_COLOR: '1' }, coloured: false },
     { why: 'an empty NO_COLOR does not', env: { NO_COLOR: '' }, coloured: true },
@@ -116,7 +121,7 @@ describe('lists of a gateway', () => {
     }
   })
 
-  test('in a pipe nothing is cut, and nothing is coloured', async () => {
+  test.concurrent('in a pipe nothing is cut, and nothing is coloured', async () => {
     for (const args of lists) {
       const { stdout } = await runCommand(words(...args), { via, cwd: gateway.directory })
       expect([args, ['…', escapeCode].some((sign) => stdout.includes(sign))]).toEqual([args, false])
