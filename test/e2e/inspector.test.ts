@@ -1,17 +1,17 @@
 /** The official inspector, as a person at a terminal uses it, against both faces. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { gatewayForms, type RunningGateway, repository, startGatewayProcess } from '../support/gateway.ts'
+import { type RunningGateway, repository, startGatewayProcess } from '../support/gateway.ts'
 
 const packages = join(repository, 'node_modules', '@modelcontextprotocol')
 const inspector = join(packages, 'inspector', 'clients', 'launcher', 'build', 'index.js')
 const everything = join(packages, 'server-everything', 'dist', 'index.js')
 
-describe.each(gatewayForms)('the inspector against the gateway (%s)', (form) => {
+describe('the inspector against the gateway', () => {
   let gateway: RunningGateway
   beforeAll(async () => {
     gateway = await startGatewayProcess({
-      via: form,
+      via: 'executable',
       config: {
         mcps: [
           { name: 'everything', transport: 'stdio', command: process.execPath, args: [everything, 'stdio'] },
@@ -26,7 +26,7 @@ describe.each(gatewayForms)('the inspector against the gateway (%s)', (form) => 
     { face: 'sse', transport: 'sse' },
   ] as const
 
-  test.each(faces)(
+  test.concurrent.each([...faces])(
     'lists tools through /$face',
     async ({ face, transport }) => {
       const listed = (await inspect(gateway.face('everything', face), transport, ['tools/list'])) as {
@@ -37,7 +37,7 @@ describe.each(gatewayForms)('the inspector against the gateway (%s)', (form) => 
     30_000,
   )
 
-  test.each(faces)(
+  test.concurrent.each([...faces])(
     'calls a tool through /$face',
     async ({ face, transport }) => {
       const args = ['tools/call', '--tool-name', 'get-sum', '--tool-arg', 'a=2', '--tool-arg', 'b=3']
