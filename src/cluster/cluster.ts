@@ -247,7 +247,11 @@ export class Cluster implements ClusterCore {
       },
       lapses: membership.lapses,
       credentialsKey: key?.agreed ?? null,
-      problems: [...(key?.fault == null ? [] : [key.fault]), ...(this.#reach?.problems ?? [])],
+      problems: [
+        ...(directory.problems ?? []),
+        ...(key?.fault == null ? [] : [key.fault]),
+        ...(this.#reach?.problems ?? []),
+      ],
       members: membership.known().map(({ leaseMs, state, keys, isUnderstood: _, ...member }) => ({
         ...member,
         state: leaseMs > 0 ? state : 'gone',

@@ -21,9 +21,12 @@ export async function joinCluster({ config, store, version, log }: ClusterOpener
     masterName: redis.name,
     caFile: redis.tls.ca,
   }
-  const directory = new RedisDirectory(place, name, (lost) => {
-    reason = lost
-    log.warn({ reason: lost }, 'the Redis of the cluster cannot be reached')
+  const directory = new RedisDirectory(place, name, {
+    failed(lost) {
+      reason = lost
+      log.warn({ reason: lost }, 'the Redis of the cluster cannot be used')
+    },
+    doubtful: (problem) => log.warn({ reason: problem }, 'the Redis of the cluster is not as it should be'),
   })
   directory.onUp((isUp) => {
     if (isUp) log.info({}, 'the Redis of the cluster answers')

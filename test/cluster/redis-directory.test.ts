@@ -16,7 +16,10 @@ const opened: Directory[] = []
 
 async function open(redis: RedisServer, reasons: string[] = []): Promise<Directory> {
   const place = { url: redis.url, sentinels: [], masterName: 'mymaster', caFile: null }
-  const directory = new RedisDirectory(place, 'test', (reason) => reasons.push(reason))
+  const directory = new RedisDirectory(place, 'test', {
+    failed: (reason) => reasons.push(reason),
+    doubtful: (problem) => reasons.push(problem),
+  })
   opened.push(directory)
   await poll('the connection', async () => directory.isUp)
   return directory
@@ -90,6 +93,34 @@ describe.skipIf(redisProgram === null)('while Redis fails', () => {
     })
     expect(told).toEqual([false, true])
     expect(reasons[0]).toBe('the connection was closed')
+  })
+
+  test('one that refuses what it is asked says why, and what to do', async () => {
+    const reasons: string[] = []
+    await using full = await startRedis(['--maxmemory', '1', '--maxmemory-policy', 'volatile-lru'])
+    await using copy = await startRedis(['--replicaof', '127.0.0.1', String(full.port)])
+    const directory = await open(full, reasons)
+    await expect(directory.beat(self, 4_000)).rejects.toThrow('OOM: its memory is full')
+    expect(directory.problems).toEqual([
+      expect.stringContaining('raise its maxmemory'),
+      expect.stringContaining('maxmemory-policy volatile-lru'),
+    ])
+    await full.command('CONFIG', 'SET', 'maxmemory', '0')
+    await directory.beat(self, 4_000)
+    expect(directory.problems).toHaveLength(1)
+    const place = { url: copy.url, sentinels: [], masterName: 'mymaster', caFile: null }
+    const told: string[] = []
+    const ofCopy = new RedisDirectory(place, 'test', {
+      failed: (reason) => told.push(reason),
+      doubtful: () => {},
+    })
+    opened.push(ofCopy)
+    await poll('the refusal', async () => told.length > 0)
+    await expect(ofCopy.beat(self, 4_000)).rejects.toThrow('cluster.redis.url must lead to the master')
+    await copy.command('REPLICAOF', 'NO', 'ONE')
+    await poll('the copy to be one of its own', async () => ofCopy.isUp)
+    // It was looked for again, and that was said once.
+    expect(told).toHaveLength(1)
   })
 
   test('a change is with the others within a second where nobody carries hints', async () => {

@@ -15,7 +15,10 @@ test.skipIf(!wanted)(
     const { master, replica, sentinel, masterName } = failover
     const place = { url: 'redis://ignored', sentinels: [sentinel], masterName, caFile: null }
     const reasons: string[] = []
-    const directory = new RedisDirectory(place, 'test', (r) => reasons.push(r))
+    const directory = new RedisDirectory(place, 'test', {
+      failed: (reason) => reasons.push(reason),
+      doubtful: (problem) => reasons.push(problem),
+    })
     const told: boolean[] = []
     directory.onUp((isUp) => told.push(isUp))
     await poll('the connection', async () => directory.isUp)

@@ -41,6 +41,12 @@ test.skipIf(!wanted)(
         secret: clusterSecret,
         says: 'what answers there is no Redis',
       },
+      { url: `rediss://:right@127.0.0.1:${redis.port}`, secret: clusterSecret, says: 'begins with redis://' },
+      {
+        url: url('right').replace(/\d+$/, '1'),
+        secret: clusterSecret,
+        says: 'nobody listens at 127.0.0.1:1',
+      },
       {
         url: url('right'),
         secret: 'x'.repeat(32),
@@ -60,6 +66,20 @@ test.skipIf(!wanted)(
         expect(stderr).toContain(says)
       }),
     )
+  },
+  60_000,
+)
+
+test.skipIf(!wanted)(
+  'a Redis that will lose what replicas share one day is told of in log and status',
+  async () => {
+    await using redis = await startRedis(['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'])
+    await using gateway = await startReplica(redis, { via: 'executable' })
+    const says = 'set it to noeviction'
+    expect(gateway.lines().filter((line) => line.includes(says))).toHaveLength(1)
+    const options = { via: 'executable', cwd: gateway.directory } as const
+    const shown = await runCommand(['cluster', 'status', '--url', gateway.url], options)
+    expect([shown.exitCode, shown.stdout.includes(says)]).toEqual([1, true])
   },
   60_000,
 )

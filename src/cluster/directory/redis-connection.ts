@@ -6,8 +6,10 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { Redis, type RedisOptions } from 'ioredis'
-import { reasonOf } from '../../errors.ts'
+import { reasonOf, systemReason } from '../../errors.ts'
+import { isLoopbackHost } from '../../net/host.ts'
 import { DirectoryDown } from './directory.ts'
+import { faultOf, isRefusal, type RedisAsked, type RedisStanding, standingOf } from './redis-faults.ts'
 import type { Script } from './redis-scripts.ts'
 
 /** Where Redis is found. */
@@ -22,14 +24,25 @@ export interface RedisPlace {
   readonly caFile: string | null
 }
 
+/** Who is told of what is wrong with it. */
+export interface RedisListener {
+  /** It cannot be used, and why: once for each time. */
+  failed(reason: string): void
+  /** It can, and something will go wrong with it. */
+  doubtful(problem: string): void
+}
+
 /** Longer than a store that writes its memory to disk stands still, and much shorter than a lease. */
 const answerMs = 1_000
+const noAnswer = `no answer within ${answerMs} ms`
 const reconnectMsMax = 500
 /** Hints may have stopped without a word: their connection is asked now and then whether it is there. */
 const hintsCheckMs = 5_000
 const sentinelPort = 26_379
 /** Why it cannot be reached is told no oftener. */
 const tellMsMin = 10_000
+/** How it stands is asked again after so long: a setting of it may have been changed. */
+const standingMs = 60_000
 
 type Options = RedisOptions & { readonly replyMapping: 'legacy' }
 
@@ -37,26 +50,33 @@ export class RedisConnection {
   readonly #redis: Redis
   readonly #hints: Redis
   readonly #channel: string
-  readonly #failed: (reason: string) => void
+  readonly #asked: RedisAsked
+  readonly #told: RedisListener
   readonly #upListeners: ((isUp: boolean) => void)[] = []
   readonly #hintsCheck: ReturnType<typeof setInterval>
   /** In front of its own hints, which come back to it as well. */
   readonly #sender = `${crypto.randomUUID()} `
   #isUp = false
   #lastReason = ''
+  /** Why it does nothing that it is asked, though it answers; empty where it does. */
+  #refused = ''
+  /** Why it carries no hints, though it does all the rest; empty where it does. */
+  #mute = ''
+  #problems: readonly string[] = []
+  /** Monotonic: when it is asked next how it stands. */
+  #standingDueMs = 0
   /** Monotonic. */
   #toldAtMs = Number.NEGATIVE_INFINITY
   #closed = false
 
   /** `channel` is that of hints. */
-  constructor(place: RedisPlace, channel: string, failed: (reason: string) => void) {
+  constructor(place: RedisPlace, channel: string, told: RedisListener) {
     this.#channel = channel
-    this.#failed = failed
+    this.#told = told
+    this.#asked = askedFor(place)
     const options = optionsOf(place)
     this.#redis = new Redis(options)
-    this.#redis.on('ready', () => {
-      if (!this.#isWrongDatabase) this.#setUp(true)
-    })
+    this.#redis.on('ready', () => void this.#look())
     this.#redis.on('close', () => {
       if (this.#isUp) this.#lost('the connection was closed')
     })
@@ -83,19 +103,29 @@ export class RedisConnection {
     this.#upListeners.push(listener)
   }
 
+  /** What is wrong with it, a sentence each. */
+  get problems(): string[] {
+    const reasons = this.#isUp ? [this.#refused, this.#mute] : [this.#lastReason]
+    return [...new Set([...reasons, ...this.#problems])].filter((problem) => problem !== '')
+  }
+
   /** The answer of a script. Rejects with a DirectoryDown. */
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const rest = [...keys, ...args]
-    if (this.#isWrongDatabase) throw new DirectoryDown(this.#lastReason)
+    if (!this.#isUp) throw new DirectoryDown(this.#lastReason || 'not connected yet')
     try {
-      return await this.#redis.evalsha(script.digest, keys.length, ...rest)
+      const answer = await this.#redis.evalsha(script.digest, keys.length, ...rest)
+      this.#refused = ''
+      return answer
     } catch (thrown) {
       if (!reasonOf(thrown).startsWith('NOSCRIPT')) throw this.#down(thrown)
     }
     // It was not run: Redis has started anew, and knows none.
-    return await this.#redis.eval(script.text, keys.length, ...rest).catch((thrown: unknown) => {
+    const answer = await this.#redis.eval(script.text, keys.length, ...rest).catch((thrown: unknown) => {
       throw this.#down(thrown)
     })
+    this.#refused = ''
+    return answer
   }
 
   /** The fields of a hash, null for those that are not there. Rejects with a DirectoryDown. */
@@ -108,7 +138,16 @@ export class RedisConnection {
   publish(text: string): void {
     this.#redis
       .publish(this.#channel, `${this.#sender}${text}`)
-      .catch((thrown: unknown) => void this.#down(thrown))
+      .then(
+        () => '',
+        (thrown: unknown) => {
+          const { message } = this.#down(thrown)
+          return isRefusal(reasonOf(thrown)) ? message : this.#mute
+        },
+      )
+      .then((mute) => {
+        this.#mute = mute
+      })
   }
 
   onMessage(listener: (text: string) => void): void {
@@ -138,7 +177,35 @@ export class RedisConnection {
     }, reconnectMsMax).unref()
   }
 
+  /** Whether it can be used, and what is wrong with it. */
+  async #look(): Promise<void> {
+    this.#standingDueMs = performance.now() + standingMs
+    const answer = await this.#redis.info().catch((thrown: unknown) => ({ refused: reasonOf(thrown) }))
+    // It was lost meanwhile, and is looked for by the client; or the number of the database is wrong.
+    if (this.#redis.status !== 'ready' || this.#isWrongDatabase) return
+    const { unusable, problems } = this.#standing(answer)
+    const fresh = problems.filter((problem) => !this.#problems.includes(problem))
+    this.#problems = problems
+    for (const problem of fresh) this.#told.doubtful(problem)
+    if (unusable === null) {
+      this.#setUp(true)
+      return
+    }
+    this.#lost(unusable)
+    // It may become another one's place, or be what was looked for a moment later.
+    setTimeout(() => this.#closed || this.#redis.disconnect(true), reconnectMsMax).unref()
+  }
+
+  #standing(answer: string | { readonly refused: string }): RedisStanding {
+    if (typeof answer === 'string') return standingOf(answer, this.#asked)
+    const { refused } = answer
+    // A user that may not ask that may be good enough for all the rest.
+    if (refused.startsWith('NOPERM')) return standingOf('', this.#asked)
+    return { unusable: isRefusal(refused) ? refused : noAnswer, problems: this.#problems }
+  }
+
   #checkHints(): void {
+    if (this.#isUp && performance.now() > this.#standingDueMs) void this.#look()
     const { status } = this.#hints
     if (this.#closed || status !== 'ready') return
     this.#hints.ping().catch(() => this.#hints.disconnect(true))
@@ -148,27 +215,41 @@ export class RedisConnection {
     const reason = reasonOf(thrown)
     // A server that stands still would keep the connection, and all that is asked on it, for ever.
     if (/timed? ?out/i.test(reason) && this.#isUp && !this.#closed) {
-      this.#lost(`no answer within ${answerMs} ms`)
+      this.#lost(noAnswer)
       this.#redis.disconnect(true)
     }
-    return new DirectoryDown(this.#isUp ? reason : this.#lastReason || 'not connected yet')
+    if (!this.#isUp) return new DirectoryDown(this.#lastReason || 'not connected yet')
+    if (!isRefusal(reason)) return new DirectoryDown(reason)
+    const refused = this.#shown(reason)
+    if (refused !== this.#refused) this.#tell(refused)
+    this.#refused = refused
+    return new DirectoryDown(refused)
   }
 
   #lost(reason: string): void {
-    const shown = withoutSecrets(reason)
+    const shown = this.#shown(reason)
     const isNew = shown !== this.#lastReason
     this.#lastReason = shown
     this.#setUp(false)
-    // Each attempt fails for a reason of its own.
+    if (isNew) this.#tell(shown)
+  }
+
+  #shown(reason: string): string {
+    return faultOf(withoutSecrets(reason), this.#asked)
+  }
+
+  /** Each attempt fails for a reason of its own. */
+  #tell(reason: string): void {
     const nowMs = performance.now()
-    if (!isNew || this.#closed || nowMs - this.#toldAtMs < tellMsMin) return
+    if (this.#closed || nowMs - this.#toldAtMs < tellMsMin) return
     this.#toldAtMs = nowMs
-    this.#failed(shown)
+    this.#told.failed(reason)
   }
 
   #setUp(isUp: boolean): void {
     if (isUp) {
       this.#lastReason = ''
+      this.#refused = ''
       this.#toldAtMs = Number.NEGATIVE_INFINITY
     }
     if (isUp === this.#isUp || this.#closed) return
@@ -177,9 +258,27 @@ export class RedisConnection {
   }
 }
 
+function askedFor({ url, sentinels }: RedisPlace): RedisAsked {
+  const { protocol, password, hostname, host } = new URL(url)
+  return {
+    where: sentinels.length > 0 ? sentinels.join(', ') : host,
+    isLocal: sentinels.length === 0 && isLoopbackHost(hostname.replace(/^\[(.*)\]$/, '$1')),
+    isTls: protocol === 'rediss:',
+    hasPassword: password !== '',
+  }
+}
+
+function authorities(file: string): { ca: Buffer } {
+  try {
+    return { ca: readFileSync(file) }
+  } catch (thrown) {
+    throw new Error(`cluster.redis.tls.ca cannot be read: ${systemReason(thrown)}`)
+  }
+}
+
 function optionsOf({ url, sentinels, masterName, caFile }: RedisPlace): Options {
   const { protocol, username, password, hostname, port, pathname } = new URL(url)
-  const ca = caFile === null ? {} : { ca: readFileSync(caFile) }
+  const ca = caFile === null ? {} : authorities(caFile)
   const bareHost = hostname.replace(/^\[(.*)\]$/, '$1')
   // An address is no name that a certificate could be chosen by.
   const serverName = isIP(bareHost) === 0 ? { servername: bareHost } : {}
@@ -209,6 +308,8 @@ function optionsOf({ url, sentinels, masterName, caFile }: RedisPlace): Options 
     commandTimeout: answerMs,
     // What cannot be sent now fails now.
     enableOfflineQueue: false,
+    // What its check looks for is looked for here, and told.
+    enableReadyCheck: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: reconnectMs,
@@ -228,7 +329,6 @@ function sentinelOf(text: string): { host: string; port: number } {
 
 /** Some errors repeat the command that they are about, and that may have been AUTH. */
 function withoutSecrets(reason: string): string {
-  if (/^Unknown RESP type|^Protocol error/.test(reason)) return 'what answers there is no Redis'
   return reason
     .replace(/:\/\/[^@\s]*@/g, '://***@')
     .replace(/ Retrying from scratch after [\d.]+ms\./, '')

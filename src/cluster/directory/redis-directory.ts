@@ -25,7 +25,7 @@ import {
   type SharedRecord,
   tombstoneMs,
 } from './directory.ts'
-import { RedisConnection, type RedisPlace } from './redis-connection.ts'
+import { RedisConnection, type RedisListener, type RedisPlace } from './redis-connection.ts'
 import * as scripts from './redis-scripts.ts'
 
 /** Records of one answer, and of one question. */
@@ -37,15 +37,19 @@ export class RedisDirectory implements Directory {
   readonly #redis: RedisConnection
   readonly #prefix: string
 
-  /** `name` tells apart clusters that share a Redis. `failed` is told, once for each time, why it cannot be reached. */
-  constructor(place: RedisPlace, name: string, failed: (reason: string) => void) {
+  /** `name` tells apart clusters that share a Redis. */
+  constructor(place: RedisPlace, name: string, told: RedisListener) {
     // One slot, so that a script may use all keys of a cluster.
     this.#prefix = `{cz:${name}}:`
-    this.#redis = new RedisConnection(place, this.#key('bus'), failed)
+    this.#redis = new RedisConnection(place, this.#key('bus'), told)
   }
 
   get isUp(): boolean {
     return this.#redis.isUp
+  }
+
+  get problems(): readonly string[] {
+    return this.#redis.problems.map((problem) => `cluster.redis: ${problem}`)
   }
 
   onUp(listener: (isUp: boolean) => void): void {
