@@ -2,7 +2,7 @@
  * Questions and answers between two processes of one gateway, over the wire that the system gives a parent and its
  * child. Both ends are the same program, so that what comes is what its type says; it is never a client's.
  */
-import { ConfigError, GatewayError, reasonOf } from '../../errors.ts'
+import { ConfigError, type ErrorCode, GatewayError, reasonOf } from '../../errors.ts'
 
 /** What may be asked, by name: with what, and what is answered. */
 export type Questions = object
@@ -31,9 +31,9 @@ interface Answer {
 }
 
 interface Fault {
-  readonly kind: 'configuration' | 'catalogue' | 'other'
   readonly message: string
-  readonly code?: string
+  /** Of an error of the catalogue, or of the configuration; null for any other. */
+  readonly code: ErrorCode | 'configuration' | null
 }
 
 /** The other end has gone, or has said nothing for too long. */
@@ -138,11 +138,11 @@ export class Channel<Ours, Theirs> {
 
 function faultOf(thrown: unknown): Fault {
   const message = reasonOf(thrown)
-  if (thrown instanceof ConfigError) return { kind: 'configuration', message }
-  if (thrown instanceof GatewayError) return { kind: 'catalogue', message, code: thrown.code }
-  return { kind: 'other', message }
+  if (thrown instanceof ConfigError) return { message, code: 'configuration' }
+  return { message, code: thrown instanceof GatewayError ? thrown.code : null }
 }
 
-function errorOf({ kind, message }: Fault): Error {
-  return kind === 'configuration' ? new ConfigError(message) : new Error(message)
+function errorOf({ message, code }: Fault): Error {
+  if (code === null) return new Error(message)
+  return code === 'configuration' ? new ConfigError(message) : new GatewayError(code, message)
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { type Answers, Channel, ChannelClosed } from '../../../src/cluster/workers/channel.ts'
-import { ConfigError } from '../../../src/errors.ts'
+import { ConfigError, GatewayError } from '../../../src/errors.ts'
 
 interface Sums {
   add(pair: readonly [number, number]): number
-  fail(how: 'plain' | 'configuration'): void
+  fail(how: 'plain' | 'configuration' | 'catalogue'): void
   never(nothing: null): void
 }
 
@@ -34,6 +34,7 @@ function pair(answers: Answers<Sums>) {
 const sums: Answers<Sums> = {
   add: ([one, other]) => one + other,
   fail(how) {
+    if (how === 'catalogue') throw new GatewayError('DRAINING', 'It stops.')
     throw how === 'plain' ? Object.assign(new Error('no'), { code: 'EADDRINUSE' }) : new ConfigError('wrong')
   },
   never: () => new Promise<void>(() => {}),
@@ -50,6 +51,9 @@ describe('a channel', () => {
     const { asking } = pair(sums)
     await expect(asking.ask('fail', 'configuration', 1_000)).rejects.toBeInstanceOf(ConfigError)
     await expect(asking.ask('fail', 'plain', 1_000)).rejects.toThrow('no')
+    const refusal = await asking.ask('fail', 'catalogue', 1_000).catch((thrown: unknown) => thrown)
+    expect(refusal).toEqual(new GatewayError('DRAINING', 'It stops.'))
+    expect(refusal).toBeInstanceOf(GatewayError)
   })
 
   test('does not wait for ever, and tells those who wait that the other end has gone', async () => {
