@@ -3,7 +3,7 @@
  * on serving them. Then nobody waits for its start when they come. Bounded in number
  * and in time: what does not come is let go of, and a session that was not prepared comes all the same.
  */
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { GatewayError, reasonOf } from '../../errors.ts'
 import type { McpParts } from '../../http/routes/mcp.ts'
@@ -20,8 +20,6 @@ import { readRecord, type SessionRecord } from './session-record.ts'
 
 /** A session, and its record as it stands in the directory. */
 const coming = Type.Object({ wire: saidWire, id: Type.String(), record: Type.String() })
-
-export type ComingSession = Static<typeof coming>
 
 /** So many are prepared at a time, or are there and have not come yet. */
 const comingMax = 500

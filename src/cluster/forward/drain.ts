@@ -8,20 +8,20 @@
  */
 import { reasonOf } from '../../errors.ts'
 import type { Session } from '../../session/legacy/session.ts'
+import type { HandedStreams } from '../../session/legacy/streams.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Directory, InstanceId } from '../directory/directory.ts'
 import type { LivingMember } from '../member-record.ts'
 import type { Membership } from '../membership.ts'
-import type { Seal } from '../seal.ts'
 import { wireVersion } from '../wire-version.ts'
 import type { OwnedLanes } from './owned-lanes.ts'
 import type { OwnedSessions } from './owned-sessions.ts'
+import { rendezvous } from './rendezvous.ts'
 import type { Forwarder, Peer } from './wire/forwarder.ts'
 
 export interface DrainParts {
   readonly membership: Membership
   readonly directory: Directory
-  readonly seal: Seal
   readonly owned: OwnedSessions
   readonly lanes: OwnedLanes
   readonly forwarder: Forwarder
@@ -88,7 +88,7 @@ async function handOverAll(parts: DrainParts, preparing: Preparing, untilMs: num
   const waiting = parts.owned.staying().filter((session) => !parts.endsHere(session))
   const next = async (): Promise<void> => {
     for (let session = waiting.pop(); session !== undefined; session = waiting.pop()) {
-      const peer = successorOf(session, parts.membership)
+      const peer = rendezvous(session.id, othersIn(parts.membership))
       if (peer === null || performance.now() >= untilMs) return
       await preparing.prepare(session, peer)
       await handOver(parts, session, peer)
@@ -137,18 +137,8 @@ function othersIn(membership: Membership): LivingMember[] {
     .filter(({ instance, state }) => state === 'serving' && instance !== membership.self.instance)
 }
 
-/** The member that goes on with a session: the same for whoever works it out (rendezvous hashing). */
-function successorOf({ id }: Session, membership: Membership): LivingMember | null {
-  let best: { weight: bigint; member: LivingMember } | null = null
-  for (const member of othersIn(membership)) {
-    const weight = BigInt(Bun.hash(`${id} ${member.instance}`))
-    if (best === null || weight > best.weight) best = { weight, member }
-  }
-  return best?.member ?? null
-}
-
 async function handOver(parts: DrainParts, session: Session, peer: Peer): Promise<void> {
-  const { owned, directory, seal, membership, log, give, livesMs } = parts
+  const { owned, directory, membership, log, give, livesMs } = parts
   const { instance: self } = membership.self
   try {
     const rests = await untilItRests(session)
@@ -156,16 +146,15 @@ async function handOver(parts: DrainParts, session: Session, peer: Peer): Promis
       if (!rests && !(await isBroughtToRest(session))) return null
       if (session.calls > 0) return null
       const streams = session.streams.handOver()
-      if (!(await give(peer, JSON.stringify({ wire: wireVersion, id: session.id, streams })))) return null
+      const giveStreams = (now: HandedStreams) =>
+        give(peer, JSON.stringify({ wire: wireVersion, id: session.id, streams: now }))
+      if (!(await giveStreams(streams))) return null
       // Its server has said something meanwhile, which the new owner would not know.
       if (session.calls > 0 || !Bun.deepEquals(session.streams.handOver(), streams)) return null
-      const claim = { instance: peer.instance, record: seal.seal('owned', key, record), livesMs: livesMs() }
+      const claim = { instance: peer.instance, record, livesMs: livesMs() }
       const moved = await directory.adopt(key, { owner: self, epoch }, claim, true)
-      if (moved?.owner === peer.instance && !Bun.deepEquals(session.streams.handOver(), streams))
-        await give(
-          peer,
-          JSON.stringify({ wire: wireVersion, id: session.id, streams: session.streams.handOver() }),
-        )
+      const later = session.streams.handOver()
+      if (moved?.owner === peer.instance && !Bun.deepEquals(later, streams)) await giveStreams(later)
       return moved?.owner ?? null
     })
   } catch (thrown) {

@@ -2,7 +2,7 @@
  * Event streams of sessions that other members have handed over on their way out: kept until their clients come, which
  * is when the sessions go on here. Bounded; of what is given up here a client misses events, and nothing else.
  */
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { jsonIn } from '../../protocol/json.ts'
 import type { HandedStreams } from '../../session/legacy/streams.ts'
@@ -10,6 +10,7 @@ import { saidWire } from '../wire-version.ts'
 
 const count = Type.Integer({ minimum: 0 })
 
+/** The streams of one session. */
 const handed = Type.Object({
   wire: saidWire,
   id: Type.String(),
@@ -19,9 +20,6 @@ const handed = Type.Object({
     events: Type.Array(Type.Object({ stream: count, sequence: count, frame: Type.String() })),
   }),
 })
-
-/** The streams of one session. */
-export type HandedSession = Static<typeof handed>
 
 const sessionsMax = 10_000
 const charsMax = 64 * 1024 * 1024

@@ -2,7 +2,6 @@
  * The door of forwarding: sessions and lanes of stateless clients get owners, requests go to them, and what a dead
  * member has owned is taken over. Loaded only where there is more than one process.
  */
-
 import { errorCode, systemReason } from '../../errors.ts'
 import { type Readmission, requireAdmitted } from '../../http/context.ts'
 import type { Access } from '../../http/hooks/access.ts'
@@ -33,7 +32,6 @@ import {
 } from './wire/internal-listener.ts'
 import { PeerWire } from './wire/peer-wire.ts'
 import { type Identities, Principals } from './wire/principals.ts'
-
 import { ownBearer, Signer } from './wire/signer.ts'
 
 /** What forwarding takes of the cluster. */
@@ -130,10 +128,10 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
       const give = (peer: Peer, text: string) => tellPeer(peer, handedTarget, text, forwarder)
       const prepare = (peer: Peer, text: string) => tellPeer(peer, comingTarget, text, forwarder)
       const lastAskedMs = () => listener.lastServedMs
-      const core = { membership, directory, seal, owned, lanes, forwarder }
+      const held = { membership, directory, owned, lanes, forwarder }
       const endsHere = ({ serverName }: Session): boolean =>
         (mcp.servers.get(serverName) ?? mcp.groups.group(serverName))?.definition.onOwnerLoss === 'end'
-      return drain({ ...core, log: mcp.log, livesMs, endsHere, give, prepare, lastAskedMs }, untilMs)
+      return drain({ ...held, log: mcp.log, livesMs, endsHere, give, prepare, lastAskedMs }, untilMs)
     },
     async close() {
       clearInterval(timer)

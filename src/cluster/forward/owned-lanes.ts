@@ -13,6 +13,7 @@ import {
 } from '../directory/directory.ts'
 import type { Membership } from '../membership.ts'
 import type { Seal } from '../seal.ts'
+import { rendezvous } from './rendezvous.ts'
 
 export interface OwnedLanesParts {
   readonly membership: Pick<Membership, 'unsettled' | 'members' | 'self' | 'state' | 'leaseGoesOn'>
@@ -68,21 +69,9 @@ export class OwnedLanes {
     return true
   }
 
-  /** Who should have it where nobody has: the same for all members that know of the same ones (rendezvous hashing). */
-  preferred(key: OwnedKey): InstanceId {
-    const { membership } = this.#parts
-    let best: { weight: bigint; instance: InstanceId } | null = null
-    for (const { instance, state } of membership.members()) {
-      if (state !== 'serving') continue
-      const weight = BigInt(Bun.hash(`${key} ${instance}`))
-      if (best === null || weight > best.weight) best = { weight, instance }
-    }
-    return best?.instance ?? membership.self.instance
-  }
-
   /** Who is asked for it first by whoever does not know who has it. */
   first(key: OwnedKey): InstanceId {
-    return this.#parts.spreads ? this.#parts.membership.self.instance : this.preferred(key)
+    return this.#parts.spreads ? this.#parts.membership.self.instance : this.#preferred(key)
   }
 
   /** Whether it is this member's; it takes it where it is nobody's. */
@@ -109,7 +98,7 @@ export class OwnedLanes {
   async claim(key: OwnedKey, spread = false): Promise<InstanceId> {
     const { directory, membership } = this.#parts
     if (membership.state === 'draining') {
-      const other = this.preferred(key)
+      const other = this.#preferred(key)
       if (other !== membership.self.instance) return other
     }
     const claimed = await directory.claim(key, { ...this.#claimOf(key), spread })
@@ -150,6 +139,12 @@ export class OwnedLanes {
     const held = [...this.#held]
     this.#held.clear()
     await Promise.allSettled(held.map(([key, { epoch }]) => directory.release(key, { owner, epoch })))
+  }
+
+  /** Who should have it where nobody has. */
+  #preferred(key: OwnedKey): InstanceId {
+    const { membership } = this.#parts
+    return (rendezvous(key, membership.members()) ?? membership.self).instance
   }
 
   #claimOf(key: OwnedKey) {

@@ -127,8 +127,7 @@ export class OwnedSessions {
   /** The record of a session as another member may have it before it goes there; null for none. */
   sealedRecord(id: string): string | null {
     const held = this.#held.get(id)
-    if (held === undefined) return null
-    return this.#parts.seal.seal('owned', held.key, recordOf(held.session, held.wishes))
+    return held === undefined ? null : this.#sealed(held)
   }
 
   /** Those that are not on their way to another member. */
@@ -137,24 +136,22 @@ export class OwnedSessions {
   }
 
   /**
-   * Runs `move` while whoever asks for the session waits; it answers who has it then, null where it stays. The
-   * session is closed here once it is another's.
+   * Runs `move` with its sealed record while whoever asks for the session waits; it answers who has it then, null where
+   * it stays. The session is closed here once it is another's.
    */
   async moveAway(
     id: string,
     move: (held: { key: OwnedKey; epoch: number; record: string }) => Promise<InstanceId | null>,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const held = this.#held.get(id)
-    if (held === undefined || held.moving !== null) return false
+    if (held === undefined || held.moving !== null) return
     const moved = Promise.withResolvers<void>()
     held.moving = moved.promise
     try {
       await held.writing
       const { key, epoch } = held
-      const owner = await move({ key, epoch, record: recordOf(held.session, held.wishes) })
-      if (owner === null) return false
-      this.#lost(held, owner)
-      return true
+      const owner = await move({ key, epoch, record: this.#sealed(held) })
+      if (owner !== null) this.#lost(held, owner)
     } finally {
       held.moving = null
       moved.resolve()
@@ -169,15 +166,19 @@ export class OwnedSessions {
     return held
   }
 
+  #sealed({ key, session, wishes }: Held): string {
+    return this.#parts.seal.seal('owned', key, recordOf(session, wishes))
+  }
+
   #isHeld(held: Held): boolean {
     return this.#held.get(held.session.id) === held
   }
 
   /** Enters it. Somebody else can only have it after this member was taken for dead. */
   async #claim(held: Held): Promise<void> {
-    const { directory, instance, seal, livesMs, log } = this.#parts
+    const { directory, instance, livesMs, log } = this.#parts
     try {
-      const record = seal.seal('owned', held.key, recordOf(held.session, held.wishes))
+      const record = this.#sealed(held)
       const claimed = await directory.claim(held.key, { instance, record, livesMs: livesMs() })
       held.epoch = claimed.epoch
       if (!claimed.mine) this.#lost(held, claimed.owner)
@@ -190,10 +191,10 @@ export class OwnedSessions {
   }
 
   #write(held: Held): void {
-    const { directory, instance, seal, livesMs, log } = this.#parts
+    const { directory, instance, livesMs, log } = this.#parts
     held.writing = held.writing.then(async () => {
       if (!this.#isHeld(held)) return
-      const record = seal.seal('owned', held.key, recordOf(held.session, held.wishes))
+      const record = this.#sealed(held)
       const before = { owner: instance, epoch: held.epoch }
       await directory.update(held.key, before, record, livesMs()).catch((thrown: unknown) => {
         log.debug({ reason: reasonOf(thrown) }, 'a session could not be written to the directory')
@@ -204,8 +205,10 @@ export class OwnedSessions {
   /** Somebody else has it: what runs here ends, and nothing of it is taken back. */
   #lost(held: Held, owner: InstanceId): void {
     const { sessions, moved } = this.#parts
-    this.#held.delete(held.session.id)
     moved(held.key, owner)
+    // It has ended while that was found out.
+    if (!this.#isHeld(held)) return
+    this.#held.delete(held.session.id)
     leaveUpstream(held.session)
     sessions.close(
       held.session,
