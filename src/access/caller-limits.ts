@@ -45,10 +45,6 @@ export class CallerLimits {
     this.#inFlightMax = inFlightMax
   }
 
-  get inFlight(): number {
-    return this.#inFlight
-  }
-
   /** Takes one request out of the rate, or says what to answer. `nowMs` is monotonic. */
   checkRate(nowMs: number): GatewayError | null {
     if (this.#rate === null) return null

@@ -77,8 +77,7 @@ export class Membership {
   readonly #roundTripsMs: number[] = []
   /** How often the lease of this member was over. */
   lapses = 0
-  /** Answers of the directory, and questions that it did not answer. */
-  beats = 0
+  /** Questions that the directory did not answer. */
   missedBeats = 0
   /** By `directoryBuckets`. */
   readonly roundTripCounts = new Array<number>(directoryBuckets.length + 1).fill(0)
@@ -340,7 +339,6 @@ export class Membership {
   }
 
   #noteRoundTrip(ms: number): void {
-    this.beats++
     const at = bucketOf(ms / 1_000, directoryBuckets)
     this.roundTripCounts[at] = (this.roundTripCounts[at] ?? 0) + 1
     this.roundTripsSumMs += ms

@@ -10,7 +10,7 @@ import { durationMs, formatDuration, nanosecondsPerMs } from './duration.ts'
 import { groupProblems, notGroupProblems } from './group/group-rules.ts'
 import { isMasked } from './mask.ts'
 import { oauthProblems } from './oauth/oauth-rules.ts'
-import type { Problem } from './problems.ts'
+import type { AddProblem, Problem } from './problems.ts'
 import { placeholderReason } from './secret-looking.ts'
 import { hasReference } from './secrets/references.ts'
 import { userNamesIn, userValueNameWords } from './secrets/user-values.ts'
@@ -65,8 +65,6 @@ export function ruleProblems(
   return problems
 }
 
-type Add = (field: string, reason: string | null) => void
-
 const maskedReason = 'is a mask, and no stored value stands behind it; send the value itself'
 /** What `merge-masked.ts` has not put back was stored for another place, or never. */
 const maskedSentReason =
@@ -87,7 +85,7 @@ function durationReason(value: string | number | undefined): string | null {
   return ms < 1 || ms > durationMsMax ? 'must be between 1ms and 24h' : null
 }
 
-function stdioProblems(wire: DefinitionWire, add: Add): void {
+function stdioProblems(wire: DefinitionWire, add: AddProblem): void {
   const command = wire.command ?? ''
   if (command.trim() === '') add('command', 'is required for transport stdio')
   else if (isMasked(command)) add('command', maskedStartedReason)
@@ -96,7 +94,7 @@ function stdioProblems(wire: DefinitionWire, add: Add): void {
   if ((wire.url ?? '') !== '') add('url', 'does not go with transport stdio; use sse or streamable-http')
 }
 
-function httpProblems(wire: DefinitionWire, add: Add): void {
+function httpProblems(wire: DefinitionWire, add: AddProblem): void {
   if ((wire.command ?? '') !== '') add('command', `does not go with transport ${wire.transport}; use stdio`)
   add('url', urlReason(wire.url ?? '', wire.transport))
   add('tls', tlsReason(wire))
@@ -134,7 +132,7 @@ function addressReason(address: string): string | null {
   return parsed.ok ? null : `is wrong: ${parsed.errors[0]?.replace(/^"[^"]*": /, '')}`
 }
 
-function headerProblems(headers: Readonly<Record<string, string>>, add: Add): void {
+function headerProblems(headers: Readonly<Record<string, string>>, add: AddProblem): void {
   const seen = new Set<string>()
   for (const [name, value] of Object.entries(headers)) {
     const key = name.toLowerCase()
@@ -153,7 +151,7 @@ function headerProblems(headers: Readonly<Record<string, string>>, add: Add): vo
 /** `${user.…}` stands in values of `env` and `headers`, and what it makes of a server is each user's own. */
 function userValueProblems(
   { command, args, url, cwd, env, headers, isolation, oauth }: DefinitionWire,
-  add: Add,
+  add: AddProblem,
 ): void {
   const elsewhere: [string, string | undefined][] = [
     ...textsOf('oauth.client', oauth?.client),

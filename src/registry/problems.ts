@@ -15,6 +15,9 @@ export interface Problem {
   readonly reason: string
 }
 
+/** Notes what is wrong with a field; null for nothing. */
+export type AddProblem = (field: string, reason: string | null) => void
+
 /** Longest list of problems reported at once; the rest would only repeat the pattern. */
 const problemsMax = 20
 

@@ -156,12 +156,11 @@ export class RedisConnection {
     })
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true
     clearInterval(this.#hintsCheck)
     this.#hints.disconnect()
     this.#redis.disconnect()
-    await Promise.resolve()
   }
 
   /** The client gives up for good where a connection is cut while it looks for a server; nobody else would begin again. */

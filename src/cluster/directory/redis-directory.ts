@@ -184,8 +184,8 @@ export class RedisDirectory implements Directory {
     this.#redis.onMessage(listener)
   }
 
-  close(): Promise<void> {
-    return this.#redis.close()
+  async close(): Promise<void> {
+    this.#redis.close()
   }
 
   #key(name: string): string {

@@ -77,8 +77,6 @@ export type AskedOfOthers = 'figures' | 'servers' | 'stored' | 'restart' | 'foll
 /** What a worker is told when it begins. */
 export interface WorkerOrders {
   readonly member: WorkerMember
-  /** How many workers there are when all of them live. */
-  readonly workers: number
   /** The port that all of them share; that of the configuration may be 0. */
   readonly port: number
   /** A directory of this run, which nobody else may read. */

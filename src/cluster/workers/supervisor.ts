@@ -292,7 +292,6 @@ export class Supervisor {
   #answersTo(place: Place, member: WorkerMember, self: () => WorkerProcess): Answers<OfSupervisor> {
     const orders = (): WorkerOrders => ({
       member,
-      workers: this.#parts.workers,
       port: this.#parts.port,
       runDirectory: this.#parts.runDirectory,
       stateDirectory: this.#stateDirectory,

@@ -103,11 +103,6 @@ export class WorkerLink {
     return this.orders.member.worker
   }
 
-  /** The others that serve, by their numbers. */
-  get others(): WorkerMembers {
-    return this.#members.filter(({ instance }) => instance !== this.orders.member.instance)
-  }
-
   /** The worker that answers what is no MCP; null while none is known. */
   get head(): WorkerMembers[number] | null {
     return this.#members[0] ?? null

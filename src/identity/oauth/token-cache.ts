@@ -20,10 +20,6 @@ export class TokenCache<T> {
   readonly #entries = new Map<number, Entry<T>>()
   #chars = 0
 
-  get size(): number {
-    return this.#entries.size
-  }
-
   /** `nowMs` is the wall clock, which the ends of tokens are told by. */
   get(digest: Uint8Array, nowMs: number): T | undefined {
     const key = keyOf(digest)

@@ -140,7 +140,6 @@ export function keyAsTokenReason(token: string): string | null {
   )
 }
 
-export type FileKeyWire = Static<typeof fileKeySchema>
 export type NewKeyWire = Static<typeof newKeySchema>
 export type KeyChangeWire = Static<typeof keyChangeSchema>
 

@@ -1,9 +1,7 @@
 /** The rules of a group that its schema cannot say. Pure; called with input that already fits the schema. */
 import type { ServerDefinition } from '../definition.ts'
-import type { Problem } from '../problems.ts'
+import type { AddProblem, Problem } from '../problems.ts'
 import type { GroupMemberWire, GroupWire } from './group-schema.ts'
-
-type Add = (field: string, reason: string | null) => void
 
 /** What belongs to one process or connection; the members of a group have their own. */
 const serverFields = [
@@ -35,7 +33,7 @@ type RuledWire = GroupWire & { readonly name: string; readonly transport: string
 }
 
 /** What is wrong with a definition whose transport is `group`. */
-export function groupProblems(wire: RuledWire, add: Add): void {
+export function groupProblems(wire: RuledWire, add: AddProblem): void {
   for (const field of serverFields) {
     if (isGiven(wire[field])) add(field, 'does not go with transport group; its members have their own')
   }
@@ -55,7 +53,7 @@ export function groupProblems(wire: RuledWire, add: Add): void {
 }
 
 /** What is wrong with a definition of another transport that has fields of a group. */
-export function notGroupProblems(wire: RuledWire, add: Add): void {
+export function notGroupProblems(wire: RuledWire, add: AddProblem): void {
   for (const field of groupOnlyFields) {
     if (isGiven(wire[field])) add(field, `goes with transport group only, not with ${wire.transport}`)
   }
@@ -107,7 +105,7 @@ function choiceReason(member: GroupMemberWire, seen: Set<string>): string | null
   return null
 }
 
-function renameProblems({ rename = {} }: GroupMemberWire, field: string, add: Add): void {
+function renameProblems({ rename = {} }: GroupMemberWire, field: string, add: AddProblem): void {
   const owners = new Map<string, string>()
   for (const [own, shown] of Object.entries(rename)) {
     const other = owners.get(shown)

@@ -1,10 +1,10 @@
 /** The rules between the fields of `oauth`, and between it and the rest of a definition. Pure. */
 import { isMasked } from '../mask.ts'
+import type { AddProblem } from '../problems.ts'
 import { hasReference } from '../secrets/references.ts'
 import type { OAuthWire } from './oauth-schema.ts'
 import { isExchanged } from './oauth-settings.ts'
 
-type Add = (field: string, reason: string | null) => void
 type ClientWire = NonNullable<OAuthWire['client']>
 
 const maskedReason =
@@ -20,7 +20,7 @@ export interface OAuthSurroundings {
 }
 
 /** Names each broken rule. */
-export function oauthProblems(wire: OAuthSurroundings, add: Add): void {
+export function oauthProblems(wire: OAuthSurroundings, add: AddProblem): void {
   const { oauth, transport } = wire
   if (oauth === undefined) return
   if (transport !== 'sse' && transport !== 'streamable-http') {
@@ -47,7 +47,7 @@ export function oauthProblems(wire: OAuthSurroundings, add: Add): void {
     )
 }
 
-function clientProblems({ client: given, grant, issuer }: OAuthWire, add: Add): void {
+function clientProblems({ client: given, grant, issuer }: OAuthWire, add: AddProblem): void {
   const proves = (given?.secret ?? '') !== '' || (given?.key ?? '') !== ''
   if (given !== undefined) oneClientProblems(given, 'oauth.client', add)
   if (proves && issuer === undefined)
@@ -58,7 +58,11 @@ function clientProblems({ client: given, grant, issuer }: OAuthWire, add: Add): 
     add('oauth.client', 'is needed for the grant token_exchange: the client that may exchange tokens')
 }
 
-function oneClientProblems({ id, secret = '', key = '', method }: ClientWire, place: string, add: Add): void {
+function oneClientProblems(
+  { id, secret = '', key = '', method }: ClientWire,
+  place: string,
+  add: AddProblem,
+): void {
   if (hasReference(id)) add(`${place}.id`, 'is no secret; write the id itself')
   if (isMasked(secret)) add(`${place}.secret`, maskedReason)
   if (isMasked(key)) add(`${place}.key`, maskedReason)
@@ -70,7 +74,7 @@ function oneClientProblems({ id, secret = '', key = '', method }: ClientWire, pl
     add(`${place}.secret`, `is needed for ${method}`)
 }
 
-function exchangeProblems(oauth: OAuthWire, add: Add): void {
+function exchangeProblems(oauth: OAuthWire, add: AddProblem): void {
   const { account, grant = 'authorization_code', issuer, assertion = '', identityProvider: provider } = oauth
   const names = ['assertion', 'assertionType', 'audience', 'identityProvider'] as const
   if (!isExchanged({ grant })) {

@@ -20,12 +20,14 @@ const scope = Type.String({
   description: 'a scope: printable text without spaces, quotes and backslashes',
 })
 
+const printable = Type.String({
+  pattern: '^[\\x21-\\x7e]{1,2048}$',
+  description: 'printable text without spaces',
+})
+
 const client = Type.Object(
   {
-    id: Type.String({
-      pattern: '^[\\x21-\\x7e]{1,2048}$',
-      description: 'printable text without spaces',
-    }),
+    id: printable,
     secret: Type.Optional(text(4_096)),
     key: Type.Optional(text(16_384)),
     method: Type.Optional(oneOf(clientMethods)),
@@ -53,12 +55,7 @@ export const oauthSchema = Type.Object(
     dpop: Type.Optional(flag),
     assertion: Type.Optional(text(16_384)),
     assertionType: Type.Optional(oneOf(assertionTypes)),
-    audience: Type.Optional(
-      Type.String({
-        pattern: '^[\\x21-\\x7e]{1,2048}$',
-        description: 'printable text without spaces',
-      }),
-    ),
+    audience: Type.Optional(printable),
     identityProvider: Type.Optional(identityProvider),
   },
   {

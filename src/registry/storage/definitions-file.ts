@@ -158,8 +158,12 @@ function unreadable(path: string, error: unknown): Error {
   )
 }
 
-export function digestOf(path: string): bigint | number {
-  return Bun.hash(readFileSync(path))
+export function digestOf(path: string): string {
+  return digestOfBytes(readFileSync(path))
+}
+
+function digestOfBytes(bytes: Uint8Array): string {
+  return String(Bun.hash(bytes))
 }
 
 /**
@@ -169,10 +173,10 @@ export function digestOf(path: string): bigint | number {
 export function replaceFile(
   path: string,
   tables: Tables,
-  announce: (digest: bigint | number) => void = () => {},
-): bigint | number {
+  announce: (digest: string) => void = () => {},
+): string {
   const bytes = databaseOf(tables)
-  const digest = Bun.hash(bytes)
+  const digest = digestOfBytes(bytes)
   const next = `${path}.new`
   try {
     const file = openSync(next, 'w', 0o600)

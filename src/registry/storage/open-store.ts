@@ -1,6 +1,6 @@
 /** Opens what a configuration says is kept, and takes the state directory for this process. */
 import { resolveStored } from '../secrets/resolve.ts'
-import { openSharedStore, openSqliteStore, type StoredChanges } from './sqlite.ts'
+import { openSharedStore, openSqliteStore, type SharedStore } from './sqlite.ts'
 import { lockState, type StateLock } from './state-lock.ts'
 import { createMemoryStore, type DefinitionStore } from './store.ts'
 
@@ -10,8 +10,6 @@ export interface OpenedStore {
   readonly lock: StateLock | null
   /** The state directory; null where nothing is kept. */
   readonly directory: string | null
-  /** Takes in what other workers have changed, and says what that is; nothing where there are none. */
-  takeIn(): StoredChanges
 }
 
 export interface StoreSettings {
@@ -23,12 +21,11 @@ export interface StoreSettings {
 /** Throws a StateHeldError when another process has the directory, and an Error of one clear sentence when it cannot be used. */
 export function openStore({ storage, secrets }: StoreSettings, version: string): OpenedStore {
   const { type, path } = storage
-  const alone = { takeIn: () => nothing }
   if (type === 'memory')
-    return { store: withSecrets(createMemoryStore(), secrets.dirs), lock: null, directory: null, ...alone }
+    return { store: withSecrets(createMemoryStore(), secrets.dirs), lock: null, directory: null }
   const lock = lockState(path, version)
   try {
-    return { store: withSecrets(openSqliteStore(path), secrets.dirs), lock, directory: path, ...alone }
+    return { store: withSecrets(openSqliteStore(path), secrets.dirs), lock, directory: path }
   } catch (thrown) {
     lock.release()
     throw thrown
@@ -43,7 +40,7 @@ export async function openWorkerStore(
   { storage, secrets }: StoreSettings,
   runDirectory: string,
   changed: () => void,
-): Promise<OpenedStore> {
+): Promise<OpenedStore & Pick<SharedStore, 'takeIn'>> {
   const { openTurns } = await import('./turns.ts')
   const { path } = storage
   const store = openSharedStore(path, openTurns(path, runDirectory, changed))
@@ -54,8 +51,6 @@ export async function openWorkerStore(
     takeIn: () => store.takeIn(),
   }
 }
-
-const nothing: StoredChanges = { definitions: [], switches: [], records: [] }
 
 /** The same store, whose definitions come with the secrets that they refer to; it keeps the references. */
 function withSecrets(store: DefinitionStore, dirs: readonly string[]): DefinitionStore {

@@ -95,7 +95,7 @@ class FileStore implements SharedStore {
   /** What of it is known outside: what others have changed since is told by `takeIn`. */
   #told: Tables
   /** Of the file as it was read or written last. */
-  #digest: bigint | number
+  #digest: string
   /** Changes that are to be one; null while each is written at once. */
   #gathered: Update[] | null = null
 
@@ -241,7 +241,7 @@ class FileStore implements SharedStore {
     if (this.#turns === null || this.#isUntouched()) return
     try {
       const digest = digestOf(this.#path)
-      if (!this.#turns.isOurs(String(digest))) return
+      if (!this.#turns.isOurs(digest)) return
       this.#tables = readTables(this.#path)
       this.#digest = digest
     } catch (error) {
@@ -253,8 +253,7 @@ class FileStore implements SharedStore {
     const tables = update(this.#opened())
     try {
       // Before it is there: whoever ends in between leaves a file that the others know.
-      const announce = (digest: bigint | number) => this.#turns?.writes(String(digest))
-      this.#digest = replaceFile(this.#path, tables, announce)
+      this.#digest = replaceFile(this.#path, tables, (digest) => this.#turns?.writes(digest))
       this.#tables = tables
     } catch (error) {
       throw isDiskFull(error)
