@@ -100,9 +100,14 @@ export class Account implements TokenSource {
     return settingsOf(this.#definition)
   }
 
-  /** Goes on with this definition. A login for another place is none any more. */
+  /** Goes on with this definition. A login for another place is none any more, nor counts what was said there. */
   take(definition: ServerDefinition): void {
+    const { url, oauth } = this.#definition
     this.#definition = definition
+    if (url !== definition.url || !Bun.deepEquals(oauth, definition.oauth)) {
+      this.challenge = null
+      this.#missing = []
+    }
     this.reread()
   }
 

@@ -121,6 +121,16 @@ test('a connection that outlives the move of its server to another place is show
   expect(await before.current()).toBeNull()
 })
 
+test('what a server has said of its tokens is forgotten where it moves to another place', async () => {
+  const { issuer, server, account, define, begin } = setUp()
+  const challenge = `Bearer resource_metadata="${server.origin}/elsewhere.json"`
+  await account.refused(null, { status: 401, challenge, again: false }).catch(() => {})
+  const next = open.use(new ProtectedServer(issuer, { place: 'path' }))
+  define({}, next.url)
+  expect(await begin()).toStartWith(issuer.issuer)
+  expect(next.metadataAsked).not.toEqual([])
+})
+
 test('a token that comes while its server moves to another place is not shown there', async () => {
   const { issuer, clients, define, begin, finish } = setUp()
   const next = open.use(new ProtectedServer(issuer))
