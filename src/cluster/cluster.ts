@@ -252,7 +252,7 @@ export class Cluster implements ClusterCore {
         ...(key?.fault == null ? [] : [key.fault]),
         ...(this.#reach?.problems ?? []),
       ],
-      members: membership.known().map(({ leaseMs, state, keys, isUnderstood: _, ...member }) => ({
+      members: membership.known().map(({ leaseMs, state, keys, heldMs: _, isUnderstood: __, ...member }) => ({
         ...member,
         state: leaseMs > 0 ? state : 'gone',
         leaseMs: Math.round(leaseMs),

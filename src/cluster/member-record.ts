@@ -20,6 +20,8 @@ export interface LivingMember {
    * one that lives.
    */
   readonly leaseMs: number
+  /** The same by the directory alone, in which anybody can have written it. */
+  readonly heldMs: number
   /** Ids of the keys that it has for stored credentials, the one that is to seal first; null where it does not say. */
   readonly keys: readonly string[] | null
   /** Whether it speaks as this one does; where it does not, nothing is sent to it. */
@@ -56,5 +58,5 @@ export function openMember(
   const leaseMs = isUnderstood ? Math.min(heldMs, told.atMs + told.leaseMs + lateMs - nowMs) : heldMs
   // One that cannot be talked to has what it has; nothing new is for it, as for one that goes.
   const state = isUnderstood ? told.state : 'draining'
-  return { address, version, state, keys, instance, leaseMs, isUnderstood }
+  return { address, version, state, keys, instance, leaseMs, heldMs, isUnderstood }
 }

@@ -140,9 +140,9 @@ export class Membership {
     return this.#deaths.isKnown(instance)
   }
 
-  /** Whether its lease went on when the directory was last asked. */
+  /** Whether the directory said that its lease goes on when it was last asked, true or not. */
   leaseGoesOn(instance: InstanceId): boolean {
-    return (this.#members.get(instance)?.leaseMs ?? 0) > 0
+    return (this.#members.get(instance)?.heldMs ?? 0) > 0
   }
 
   /** Whether it has let two times pass at which it would have renewed its lease. */

@@ -59,6 +59,8 @@ test('a member that is gone does not live on by what it has told before', async 
   const living = one.membership.members().map(({ instance }) => instance)
   expect(living.filter((instance) => instance !== one.membership.self.instance)).toEqual(['lives'])
   expect(await one.membership.isDead('gone')).toBe(true)
+  // So whoever takes over from it does not ask a directory in which its lease goes on.
+  expect(one.membership.leaseGoesOn('gone')).toBe(true)
 })
 
 test('who has no secret is no member, whatever it writes', async () => {

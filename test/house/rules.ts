@@ -368,7 +368,7 @@ export function emptyNames(tree: Tree): string[] {
   return faults
 }
 
-/** Rooms that tell people the time of day; everywhere else a wall clock that jumps would end calls or keep them. */
+/** Rooms that tell people the time of day, or compare it with that of another run; everywhere else a wall clock that jumps would end calls or keep them. */
 const wallClockRooms = /^src\/(audit|cli|cluster\/records|console\/page|credentials|identity|telemetry)\//
 
 /** Places that ask the wall clock for a duration or a deadline. */
