@@ -81,6 +81,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/console/page/parts/virtual-rows.tsx': 'one way to show a list, beside table.tsx',
   'src/console/page-files.ts': 'what the build puts another module in the place of',
   'src/console/page/shell/boundary.tsx': 'what keeps a fault to one view',
+  'src/console/page/views/keys/rotate-key.tsx': 'a dialog with a state of its own, one file each',
   'src/console/page/views/calls/callers.tsx': 'a part of a view with a list of its own',
   'src/console/page/api/frames.ts': 'a pure rule with a table of its own',
   'src/console/page/views/not-found.tsx': 'a view, one file each',

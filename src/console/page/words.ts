@@ -1,4 +1,4 @@
-/** Moments and places in words. Pure. */
+/** Moments, lengths of time and places in words, and texts by their words. Pure. */
 
 const words = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const units = [
@@ -14,6 +14,22 @@ export function agoWords(seconds: number): string {
     if (Math.abs(whole) >= length)
       return words.format(whole > 0 ? Math.ceil(whole / length) : Math.trunc(whole / length), unit)
   return seconds > 5 ? 'in a moment' : 'just now'
+}
+
+/** Whether a text holds each of these words, in any order and case. */
+export function holdsWords(text: string, words: string): boolean {
+  const within = text.toLowerCase()
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => within.includes(word))
+}
+
+/** A length of time, as short as it can be read. */
+export function durationWords(ms: number): string {
+  if (ms < 1) return `${ms.toFixed(2)} ms`
+  if (ms < 10) return `${ms.toFixed(1)} ms`
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
 /** A long text without its middle: of commands and paths the end is what differs. */

@@ -1,6 +1,7 @@
 /** Asks the gateway, typed by the schemas that its answers are made from (src/http/api). */
 import type { ErrorAnswer } from '../../../http/api/answers.ts'
 import type { operations } from '../../../http/api/operations.ts'
+import { isObject } from '../../../protocol/json.ts'
 import { type Place, pathOf, type RouteId, routes } from './routes.ts'
 
 type Answers<Id extends RouteId> = (typeof operations)[Id]['answers']
@@ -59,12 +60,13 @@ export async function call<Id extends RouteId>(id: Id, given: Given = {}): Promi
 export async function send(id: RouteId, given: Given, accept: string): Promise<Response> {
   const response = await ask(id, given, accept)
   if (response.ok) return response
-  const failure = await failureOf(response, id)
+  const signsIn = id === 'signInToConsole'
+  const failure = await failureOf(response, signsIn)
   // Another tab has signed in anew, and the cookie of both is another. What was refused did not run.
   const stale = failure.status === 403 && connection.csrf !== null && (await connection.renew())
   const again = stale ? await ask(id, given, accept) : null
   if (again?.ok === true) return again
-  throw again === null ? failure : await failureOf(again, id)
+  throw again === null ? failure : await failureOf(again, signsIn)
 }
 
 function ask(id: RouteId, given: Given, accept: string): Promise<Response> {
@@ -84,20 +86,33 @@ function ask(id: RouteId, given: Given, accept: string): Promise<Response> {
     ...(signal === undefined ? {} : { signal }),
   }).catch((thrown: unknown) => {
     if (signal?.aborted === true) throw thrown
-    throw new ApiFailure(0, 'UNREACHABLE', 'The gateway does not answer', unreachable)
+    throw unreachable()
   })
 }
 
-const unreachable =
-  'The connection failed. See whether the gateway runs and whether this machine reaches it, then try again.'
+/** Nothing has answered. */
+export function unreachable(): ApiFailure {
+  return new ApiFailure(
+    0,
+    'UNREACHABLE',
+    'The gateway does not answer',
+    'The connection failed. See whether the gateway runs and whether this machine reaches it, then try again.',
+  )
+}
 
-async function failureOf(response: Response, id: RouteId): Promise<ApiFailure> {
+/** What the gateway has refused, or a proxy before it. Whoever was signed in is so no longer where it asks who comes. */
+export async function failureOf(response: Response, signsIn = false): Promise<ApiFailure> {
   const { status } = response
-  const body = (await response.json().catch(() => null)) as ErrorAnswer | null
-  if (status === 401 && id !== 'signInToConsole') connection.signedOut()
-  const title = body?.error ?? `The gateway answered with ${status}`
-  const details = body?.details ?? 'Its log says more, or that of the proxy before it.'
-  return new ApiFailure(status, body?.code ?? 'UNKNOWN', title, details)
+  if (status === 401 && !signsIn) connection.signedOut()
+  const body: unknown = await response.json().catch(() => null)
+  const { error, details, code }: Partial<Record<keyof ErrorAnswer, unknown>> = isObject(body) ? body : {}
+  const said = (text: unknown, otherwise: string) => (typeof text === 'string' ? text : otherwise)
+  return new ApiFailure(
+    status,
+    said(code, 'UNKNOWN'),
+    said(error, `The gateway answered with ${status}`),
+    said(details, 'Its log says more, or that of the proxy before it.'),
+  )
 }
 
 /** Whatever was thrown, as something to show. */

@@ -23,3 +23,17 @@ export async function readEvents(id: RouteId, given: StreamGiven): Promise<void>
     frames.take(value)
   }
 }
+
+/** Until the next try: so long, or until `signal` ends it or the network is back. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const over = Promise.withResolvers<void>()
+  const ended = new AbortController()
+  const until = { signal: ended.signal }
+  const timer = setTimeout(over.resolve, ms)
+  signal.addEventListener('abort', () => over.resolve(), until)
+  addEventListener('online', () => over.resolve(), until)
+  if (signal.aborted) over.resolve()
+  await over.promise
+  clearTimeout(timer)
+  ended.abort()
+}

@@ -1,10 +1,11 @@
 /** The page as a client of 2025-11-25: a handshake, a session, and questions of the server's as requests. */
 import { latestLegacyVersion } from '../../../protocol/eras.ts'
 import { memberText } from '../../../protocol/spans.ts'
-import { ApiFailure } from '../api/api.ts'
 import {
-  CancelledFailure,
+  clientInfo,
   type Greeting,
+  givenUp,
+  greetingOf,
   type Headers,
   type McpClient,
   type Message,
@@ -12,6 +13,7 @@ import {
   objectText,
   recordOf,
   resultIn,
+  streamEnded,
   type Watch,
   Wire,
 } from './wire.ts'
@@ -42,7 +44,7 @@ export class LegacyClient implements McpClient {
     const params = objectText({
       protocolVersion: JSON.stringify(version),
       capabilities,
-      clientInfo: JSON.stringify({ name: 'compozy-console', version: '1' }),
+      clientInfo,
     })
     const text = objectText({ jsonrpc: '"2.0"', id: '1', method: '"initialize"', params })
     const response = await wire.post(text, {}, watch.signal)
@@ -88,7 +90,7 @@ export class LegacyClient implements McpClient {
     try {
       return await this.#answered(id, text, left.signal, watch)
     } catch (thrown) {
-      if (left.signal.aborted) throw new CancelledFailure('The call was given up.')
+      if (left.signal.aborted) throw givenUp()
       throw thrown
     } finally {
       watch.signal?.removeEventListener('abort', giveUp)
@@ -112,7 +114,7 @@ export class LegacyClient implements McpClient {
       return true
     })
     if (ended && result !== null) return result
-    throw new ApiFailure(0, 'STREAM_ENDED', 'The stream has ended', 'The response ended without an answer.')
+    throw streamEnded()
   }
 
   #hear({ id, method, params }: Message, text: string, watch: Watch): void {
@@ -140,15 +142,5 @@ export class LegacyClient implements McpClient {
 
   async #tell(text: string): Promise<void> {
     await (await this.#wire.post(text, this.#session)).text()
-  }
-}
-
-export function greetingOf(result: Readonly<Record<string, unknown>>, protocolVersion: string): Greeting {
-  const { instructions } = result
-  return {
-    protocolVersion,
-    serverInfo: recordOf(result['serverInfo']),
-    capabilities: recordOf(result['capabilities']),
-    instructions: typeof instructions === 'string' ? instructions : null,
   }
 }

@@ -3,16 +3,19 @@ import { latestModernVersion, metaKeys } from '../../../protocol/eras.ts'
 import { encodeHeaderValue } from '../../../protocol/headers.ts'
 import { memberText } from '../../../protocol/spans.ts'
 import { ApiFailure } from '../api/api.ts'
-import { greetingOf } from './legacy.ts'
 import {
   CancelledFailure,
+  clientInfo,
   type Greeting,
+  givenUp,
+  greetingOf,
   type Headers,
   type McpClient,
   type OnWire,
   objectText,
   recordOf,
   resultIn,
+  streamEnded,
   type Watch,
   Wire,
 } from './wire.ts'
@@ -63,7 +66,7 @@ export class ModernClient implements McpClient {
         inputResponses: await answersTo(recordOf(result['inputRequests']), watch),
         ...(state === null ? {} : { requestState: state }),
       }
-      if (watch.signal?.aborted === true) throw new CancelledFailure('The call was given up.')
+      if (watch.signal?.aborted === true) throw givenUp()
     }
     throw new ApiFailure(0, 'ENDLESS', 'The server asks without end', `It has asked ${roundsMax} times.`)
   }
@@ -80,7 +83,7 @@ export class ModernClient implements McpClient {
     const id = ++this.#lastId
     const meta = objectText({
       [metaKeys.protocolVersion]: JSON.stringify(version),
-      [metaKeys.clientInfo]: JSON.stringify({ name: 'compozy-console', version: '1' }),
+      [metaKeys.clientInfo]: clientInfo,
       [metaKeys.clientCapabilities]: this.#capabilities,
       [metaKeys.logLevel]: '"info"',
       progressToken: String(id),
@@ -111,11 +114,11 @@ export class ModernClient implements McpClient {
         return true
       })
       .catch((thrown: unknown) => {
-        if (watch.signal?.aborted === true) throw new CancelledFailure('The call was given up.')
+        if (watch.signal?.aborted === true) throw givenUp()
         throw thrown
       })
     if (ended && result !== null) return result
-    throw new ApiFailure(0, 'STREAM_ENDED', 'The stream has ended', 'The response ended without an answer.')
+    throw streamEnded()
   }
 }
 

@@ -1,5 +1,6 @@
 /** How the page speaks MCP: over Streamable HTTP to the door for admins, with the cookie, as a client would speak it. */
-import { ApiFailure, connection } from '../api/api.ts'
+import { isObject, objectIn } from '../../../protocol/json.ts'
+import { ApiFailure, connection, csrfHeaders, failureOf, unreachable } from '../api/api.ts'
 import { Frames } from '../api/frames.ts'
 
 export type Era = 'legacy' | 'modern'
@@ -65,6 +66,28 @@ export class RpcFailure extends Error {
 /** A request was given up by the person. */
 export class CancelledFailure extends Error {}
 
+export function givenUp(): CancelledFailure {
+  return new CancelledFailure('The call was given up.')
+}
+
+/** A response has ended before its request was answered. */
+export function streamEnded(): ApiFailure {
+  return new ApiFailure(0, 'STREAM_ENDED', 'The stream has ended', 'The response ended without an answer.')
+}
+
+/** JSON text of what the page calls itself. */
+export const clientInfo = '{"name":"compozy-console","version":"1"}'
+
+export function greetingOf(result: Readonly<Record<string, unknown>>, protocolVersion: string): Greeting {
+  const { instructions } = result
+  return {
+    protocolVersion,
+    serverInfo: recordOf(result['serverInfo']),
+    capabilities: recordOf(result['capabilities']),
+    instructions: typeof instructions === 'string' ? instructions : null,
+  }
+}
+
 export interface Message {
   readonly id?: unknown
   readonly method?: unknown
@@ -81,9 +104,7 @@ export function objectText(members: Readonly<Record<string, string>>): string {
 }
 
 export function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {}
+  return isObject(value) ? value : {}
 }
 
 export class Wire {
@@ -101,8 +122,8 @@ export class Wire {
     const response = await this.#fetch('POST', headers, signal, text)
     if (response.ok) return response
     // A status may stand beside the JSON-RPC error that is the answer.
-    if (isRpc(await response.clone().text())) return response
-    throw await refusalOf(response)
+    if (objectIn(await response.clone().text())?.['jsonrpc'] === '2.0') return response
+    throw await failureOf(response)
   }
 
   async end(headers: Headers): Promise<void> {
@@ -150,37 +171,16 @@ export class Wire {
       keepalive,
       headers: {
         accept: 'application/json, text/event-stream',
-        ...(connection.csrf === null ? {} : { 'x-csrf-token': connection.csrf }),
+        ...csrfHeaders(),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
-    }).catch((thrown: unknown) => {
-      if (signal?.aborted === true) throw new CancelledFailure('The call was given up.')
-      throw new ApiFailure(0, 'UNREACHABLE', 'The gateway does not answer', String(thrown))
+    }).catch(() => {
+      throw signal?.aborted === true ? givenUp() : unreachable()
     })
   }
-}
-
-function isRpc(text: string): boolean {
-  try {
-    return recordOf(JSON.parse(text))['jsonrpc'] === '2.0'
-  } catch {
-    return false
-  }
-}
-
-async function refusalOf(response: Response): Promise<ApiFailure> {
-  const { status } = response
-  if (status === 401) connection.signedOut()
-  const { error, details, code } = recordOf(await response.json().catch(() => null))
-  return new ApiFailure(
-    status,
-    typeof code === 'string' ? code : 'UNKNOWN',
-    typeof error === 'string' ? error : `The gateway answered with ${status}`,
-    typeof details === 'string' ? details : 'Its log says more, or that of the proxy before it.',
-  )
 }
 
 /** The text of the result of an answer. Throws the RpcFailure of one that is an error. */

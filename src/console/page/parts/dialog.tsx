@@ -1,10 +1,10 @@
 /** What has to be answered before anything else. The browser keeps the focus inside, and gives it back at the end. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import { type ApiFailure, asFailure } from '../api/api.ts'
+import { useEffect, useId, useRef } from 'preact/hooks'
 import { Button } from './button.tsx'
 import { Failure } from './failure.tsx'
 import { Glyph } from './glyph.tsx'
+import { useDeed } from './use-load.ts'
 
 interface DialogProps {
   readonly title: string
@@ -63,18 +63,10 @@ interface ConfirmProps {
 
 /** Asks before something that cannot be taken back. */
 export function Confirm({ title, children, deed, act, onClose }: ConfirmProps) {
-  const [busy, setBusy] = useState(false)
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
-  const press = async () => {
-    setBusy(true)
-    setFailure(null)
-    try {
-      await act()
-      onClose()
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-      setBusy(false)
-    }
+  const { busy, failure, run } = useDeed()
+  const done = async () => {
+    await act()
+    onClose()
   }
   return (
     <Dialog title={title} onClose={onClose}>
@@ -83,7 +75,7 @@ export function Confirm({ title, children, deed, act, onClose }: ConfirmProps) {
         {failure === null ? null : <Failure failure={failure} />}
         <div class="actions end">
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="danger" busy={busy} onClick={() => void press()}>
+          <Button kind="danger" busy={busy} onClick={() => run(done)}>
             {deed}
           </Button>
         </div>

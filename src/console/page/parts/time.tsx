@@ -22,14 +22,6 @@ export function Ago({ at, ahead = false }: { readonly at: string; readonly ahead
   )
 }
 
-/** A length of time, from nanoseconds. */
-export function lengthWords(nanoseconds: number): string {
-  const ms = nanoseconds / 1e6
-  if (ms < 1) return `${ms.toFixed(2)} ms`
-  if (ms < 1_000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
-  return `${(ms / 1_000).toFixed(1)} s`
-}
-
 /** The time of the day of an event. */
 export function clockOf(at: string): string {
   return at.slice(11, 23)

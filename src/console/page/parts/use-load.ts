@@ -1,4 +1,4 @@
-/** What a view asks the gateway for when it is opened, and again when it has changed something. */
+/** What a view asks the gateway for when it is opened and again when it has changed something, and what it changes. */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { type ApiFailure, asFailure } from '../api/api.ts'
 
@@ -32,4 +32,38 @@ export function useLoad<T>(ask: (signal: AbortSignal) => Promise<T>, inputs: rea
   }, [...inputs, times])
   const reload = useCallback(() => setTimes((count) => count + 1), [])
   return { ...state, reload }
+}
+
+export interface Deed {
+  readonly busy: boolean
+  readonly failure: ApiFailure | null
+  /** Does it, unless it is under way already; `work` rejects with why not. */
+  run(work: () => Promise<unknown>): void
+  /** Lets go of what was said of the last try. */
+  forget(): void
+}
+
+/** Something that is done when somebody asks for it: whether it is under way, and why it has failed. */
+export function useDeed(): Deed {
+  const [busy, setBusy] = useState(false)
+  const [failure, setFailure] = useState<ApiFailure | null>(null)
+  const tried = async (work: () => Promise<unknown>) => {
+    setBusy(true)
+    setFailure(null)
+    try {
+      await work()
+    } catch (thrown) {
+      setFailure(asFailure(thrown))
+    } finally {
+      setBusy(false)
+    }
+  }
+  return {
+    busy,
+    failure,
+    run(work) {
+      if (!busy) void tried(work)
+    },
+    forget: () => setFailure(null),
+  }
 }

@@ -1,12 +1,13 @@
 /** Signing in, with a token or at the issuer. */
 import { useEffect, useState } from 'preact/hooks'
 import type { ConsoleSession } from '../../../http/api/console-answers.ts'
-import { type ApiFailure, asFailure, connection } from '../api/api.ts'
+import { connection } from '../api/api.ts'
 import { session as current, signIn, signOut } from '../api/session.ts'
 import { ActionButton, Button } from '../parts/button.tsx'
 import { Failure, Note } from '../parts/failure.tsx'
 import { TextField } from '../parts/field.tsx'
 import { expectFocus } from '../parts/page.tsx'
+import { useDeed } from '../parts/use-load.ts'
 
 export function SignIn({
   session,
@@ -16,21 +17,13 @@ export function SignIn({
   readonly note: string | null
 }) {
   const [token, setToken] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
+  const { busy, failure, run } = useDeed()
   useEffect(() => {
     document.title = 'Sign in · Console'
   }, [])
-  const submit = async () => {
-    setBusy(true)
-    setFailure(null)
-    try {
-      expectFocus()
-      await signIn(token.trim())
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-      setBusy(false)
-    }
+  const submit = () => {
+    expectFocus()
+    return signIn(token.trim())
   }
   return (
     <main class="alone">
@@ -44,7 +37,7 @@ export function SignIn({
         class="stack"
         onSubmit={(event) => {
           event.preventDefault()
-          if (!busy) void submit()
+          run(submit)
         }}
       >
         {/* Password managers keep a secret under a name. */}

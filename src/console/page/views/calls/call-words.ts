@@ -1,4 +1,4 @@
-/** Calls in words: how they ended, and how long they took. Pure. */
+/** Calls in words: how they ended, and how many there are. Pure. */
 
 /** By outcome. */
 export const outcomeWords: Readonly<Record<string, string>> = {
@@ -9,12 +9,6 @@ export const outcomeWords: Readonly<Record<string, string>> = {
   failed: 'Broken',
   cancelled: 'Cancelled',
   input_required: 'Asks back',
-}
-
-/** A length of time, as short as it can be read. */
-export function durationWords(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(1)} ms`
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
 /** How many of the calls are shown, and that older ones were let go where they were. */

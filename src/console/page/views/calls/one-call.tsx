@@ -5,7 +5,8 @@ import type { KeyNames } from '../../live/key-names.ts'
 import { Button } from '../../parts/button.tsx'
 import { Facts } from '../../parts/page.tsx'
 import { hrefTo } from '../../router.ts'
-import { durationWords, outcomeWords } from './call-words.ts'
+import { durationWords } from '../../words.ts'
+import { outcomeWords } from './call-words.ts'
 
 export function OneCall({
   call,

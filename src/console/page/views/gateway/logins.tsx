@@ -1,7 +1,7 @@
 /** Servers that somebody has to log in at, and how each login stands. */
 import { useState } from 'preact/hooks'
 import type { ServerView } from '../../../../http/api/answers.ts'
-import { type AnswerTo, type ApiFailure, asFailure, call } from '../../api/api.ts'
+import { type AnswerTo, call } from '../../api/api.ts'
 import { may } from '../../api/session.ts'
 import { refreshServers, servers } from '../../live/servers.ts'
 import { Badge } from '../../parts/badge.tsx'
@@ -12,8 +12,10 @@ import { Empty, Failure, Waiting } from '../../parts/failure.tsx'
 import { Page } from '../../parts/page.tsx'
 import { type Column, Table } from '../../parts/table.tsx'
 import { Ago } from '../../parts/time.tsx'
+import { useDeed } from '../../parts/use-load.ts'
 import { hrefTo } from '../../router.ts'
 import { useStore } from '../../store.ts'
+import { Uri } from '../playground/content.tsx'
 
 type Login = NonNullable<ServerView['status']['login']>
 type Begun = AnswerTo<'login'>
@@ -90,25 +92,16 @@ function StateOf({ login: { account, state } }: { readonly login: Login }) {
 
 function Deeds({ row: { name, login } }: { readonly row: Row }) {
   const [begun, setBegun] = useState<Begun | null>(null)
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, failure, run } = useDeed()
   const [leaving, setLeaving] = useState(false)
   if (login.account !== 'shared' || !may('admin')) return null
   const begin = async () => {
-    setBusy(true)
-    setFailure(null)
-    try {
-      setBegun(await call('login', { name, body: { how: 'browser' } }))
-      await refreshServers()
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-    } finally {
-      setBusy(false)
-    }
+    setBegun(await call('login', { name, body: { how: 'browser' } }))
+    await refreshServers()
   }
   return (
     <div class="actions">
-      <Button busy={busy} label={`Log in at ${name}`} onClick={() => void begin()}>
+      <Button busy={busy} label={`Log in at ${name}`} onClick={() => run(begin)}>
         {login.state === 'logged_in' ? 'Log in again' : 'Log in'}
       </Button>
       {login.state === 'needs_login' ? null : (
@@ -143,7 +136,7 @@ function Begun({ begun, onClose }: { readonly begun: Begun; readonly onClose: ()
         <p>{message}</p>
         {url === null ? null : (
           <>
-            <OuterLink url={url} />
+            <Uri uri={url} />
             <div class="actions">
               <CopyButton text={url} what="the address" />
             </div>
@@ -162,16 +155,5 @@ function Begun({ begun, onClose }: { readonly begun: Begun; readonly onClose: ()
         </div>
       </div>
     </Dialog>
-  )
-}
-
-/** A link that leads away from the gateway: shown in full, and only where it is one of the web. Anything else is text. */
-function OuterLink({ url }: { readonly url: string }) {
-  const { protocol } = URL.parse(url) ?? { protocol: '' }
-  if (protocol !== 'https:' && protocol !== 'http:') return <code>{url}</code>
-  return (
-    <a href={url} target="_blank" rel="noopener noreferrer">
-      {url}
-    </a>
   )
 }

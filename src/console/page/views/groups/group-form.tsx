@@ -1,13 +1,14 @@
 /** Adding and editing a group. What the form has no field for stays as it is. */
 import { useState } from 'preact/hooks'
 import type { ServerView } from '../../../../http/api/answers.ts'
-import { type ApiFailure, asFailure, call } from '../../api/api.ts'
+import { call } from '../../api/api.ts'
 import { refreshServers, servers } from '../../live/servers.ts'
 import { announce } from '../../parts/announce.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Empty, Failure, Waiting } from '../../parts/failure.tsx'
 import { Check, SelectField, TextField } from '../../parts/field.tsx'
 import { Page } from '../../parts/page.tsx'
+import { useDeed } from '../../parts/use-load.ts'
 import { hrefTo, navigate, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
 
@@ -49,32 +50,24 @@ interface Draft {
 
 function Form({ definition }: { readonly definition: Definition | null }) {
   const [draft, setDraft] = useState<Draft>(() => draftOf(definition))
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, failure, run } = useDeed()
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part })
   const save = async () => {
-    setBusy(true)
-    setFailure(null)
-    try {
-      const body = { ...definition, ...draft, name: draft.name.trim(), transport: 'group' }
-      const { message } =
-        definition === null
-          ? await call('createServer', { body })
-          : await call('replaceServer', { name: definition.name, body })
-      announce(message)
-      await refreshServers()
-      navigate('groups', body.name)
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-      setBusy(false)
-    }
+    const body = { ...definition, ...draft, name: draft.name.trim(), transport: 'group' }
+    const { message } =
+      definition === null
+        ? await call('createServer', { body })
+        : await call('replaceServer', { name: definition.name, body })
+    announce(message)
+    await refreshServers()
+    navigate('groups', body.name)
   }
   return (
     <form
       class="form"
       onSubmit={(event) => {
         event.preventDefault()
-        if (!busy) void save()
+        run(save)
       }}
     >
       <TextField

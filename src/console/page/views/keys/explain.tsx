@@ -2,14 +2,14 @@
 import { useState } from 'preact/hooks'
 import type { AccessExplanation } from '../../../../http/api/access-answer.ts'
 import type { KeyList } from '../../../../http/api/key-answers.ts'
-import { type ApiFailure, asFailure, call } from '../../api/api.ts'
+import { call } from '../../api/api.ts'
 import { servers } from '../../live/servers.ts'
 import { Badge } from '../../parts/badge.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Failure, Note } from '../../parts/failure.tsx'
 import { TextField } from '../../parts/field.tsx'
 import { Page, Section } from '../../parts/page.tsx'
-import { useLoad } from '../../parts/use-load.ts'
+import { useDeed, useLoad } from '../../parts/use-load.ts'
 import { hrefTo, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
 import { openedOf, reasonWords } from './rule-words.ts'
@@ -20,24 +20,18 @@ export function Explain() {
   const [server, setServer] = useState(query.get('server') ?? '')
   const [tool, setTool] = useState(query.get('tool') ?? '')
   const [found, setFound] = useState<AccessExplanation | null>(null)
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, failure, run } = useDeed()
   const known = useStore(servers).list ?? []
   const keys = useLoad((signal) => call('listKeys', { signal }), []).value?.keys ?? []
   const ask = async () => {
-    setBusy(true)
-    setFailure(null)
-    try {
-      const named = tool.trim() === '' ? {} : { tool: tool.trim() }
-      setFound(
-        await call('explainAccess', { query: { principal: who.trim(), server: server.trim(), ...named } }),
-      )
-    } catch (thrown) {
-      setFound(null)
-      setFailure(asFailure(thrown))
-    } finally {
-      setBusy(false)
-    }
+    const named = tool.trim() === '' ? {} : { tool: tool.trim() }
+    const query = { principal: who.trim(), server: server.trim(), ...named }
+    setFound(
+      await call('explainAccess', { query }).catch((thrown: unknown) => {
+        setFound(null)
+        throw thrown
+      }),
+    )
   }
   return (
     <Page
@@ -49,7 +43,7 @@ export function Explain() {
         class="form"
         onSubmit={(event) => {
           event.preventDefault()
-          if (!busy) void ask()
+          run(ask)
         }}
       >
         <TextField

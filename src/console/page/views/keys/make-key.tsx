@@ -1,12 +1,13 @@
 /** Makes a key: for whom, what it opens, until when. */
 import { useState } from 'preact/hooks'
 import type { MadeKeyAnswer } from '../../../../http/api/key-answers.ts'
-import { ApiFailure, asFailure, call } from '../../api/api.ts'
+import { ApiFailure, call } from '../../api/api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Failure, Note } from '../../parts/failure.tsx'
 import { Choice, SelectField, TextField } from '../../parts/field.tsx'
 import { Glyph } from '../../parts/glyph.tsx'
 import { Page } from '../../parts/page.tsx'
+import { useDeed } from '../../parts/use-load.ts'
 import { hrefTo, useRoute } from '../../router.ts'
 import { type Choices, clientNamed, connectHref } from '../connect/client-text.tsx'
 import { emptyRule, type RuleDraft, RuleFields, ruleOf } from './rule-fields.tsx'
@@ -28,8 +29,7 @@ interface Draft {
 export function MakeKey() {
   const { query } = useRoute()
   const [draft, setDraft] = useState<Draft>(() => begun(query))
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, failure, run, forget } = useDeed()
   const [made, setMade] = useState<MadeKeyAnswer | null>(null)
   const connecting = choicesIn(query)
   // Whoever comes from connecting a client goes back there, with what was chosen.
@@ -37,20 +37,12 @@ export function MakeKey() {
   const change = (part: Partial<Draft>) => {
     setDraft({ ...draft, ...part })
     // What it was about may be mended now; whether it is comes out at the next try.
-    setFailure(null)
+    forget()
   }
   const make = async () => {
     const fault = faultOf(draft)
-    setFailure(fault)
-    if (fault !== null) return
-    setBusy(true)
-    try {
-      setMade(await call('createKey', { body: bodyOf(draft) }))
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-    } finally {
-      setBusy(false)
-    }
+    if (fault !== null) throw fault
+    setMade(await call('createKey', { body: bodyOf(draft) }))
   }
   return (
     <Page title="Make a key" back={{ href: from, text: connecting === null ? 'Keys' : 'Connect a client' }}>
@@ -58,7 +50,7 @@ export function MakeKey() {
         class="form"
         onSubmit={(event) => {
           event.preventDefault()
-          if (!busy) void make()
+          run(make)
         }}
       >
         <TextField

@@ -1,11 +1,12 @@
 /** Gives a key a new text, while the old one counts for a while more. */
 import { useState } from 'preact/hooks'
 import type { MadeKeyAnswer } from '../../../../http/api/key-answers.ts'
-import { type ApiFailure, asFailure, call } from '../../api/api.ts'
+import { call } from '../../api/api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Failure } from '../../parts/failure.tsx'
 import { SelectField } from '../../parts/field.tsx'
+import { useDeed } from '../../parts/use-load.ts'
 import { ShownOnce } from './shown-once.tsx'
 
 interface RotateProps {
@@ -19,18 +20,9 @@ type Overlap = '0s' | '1h' | '24h' | '168h'
 
 export function RotateKey({ id, name, onClose, onDone }: RotateProps) {
   const [overlap, setOverlap] = useState<Overlap>('24h')
-  const [busy, setBusy] = useState(false)
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
+  const { busy, failure, run } = useDeed()
   const [made, setMade] = useState<MadeKeyAnswer | null>(null)
-  const press = async () => {
-    setBusy(true)
-    try {
-      setMade(await call('rotateKey', { name: id, body: { overlap } }))
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-      setBusy(false)
-    }
-  }
+  const rotate = async () => setMade(await call('rotateKey', { name: id, body: { overlap } }))
   const done = () => {
     onClose()
     onDone()
@@ -54,7 +46,7 @@ export function RotateKey({ id, name, onClose, onDone }: RotateProps) {
         {failure === null ? null : <Failure failure={failure} />}
         <div class="actions end">
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="main" busy={busy} onClick={() => void press()}>
+          <Button kind="main" busy={busy} onClick={() => run(rotate)}>
             Rotate it
           </Button>
         </div>

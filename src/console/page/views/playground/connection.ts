@@ -4,6 +4,7 @@ import { type ApiFailure, asFailure } from '../../api/api.ts'
 import { LegacyClient } from '../../mcp/legacy.ts'
 import { ModernClient } from '../../mcp/modern.ts'
 import { type Era, type McpClient, type OnWire, objectText, RpcFailure } from '../../mcp/wire.ts'
+import { createStore } from '../../store.ts'
 
 /** What a client says of itself: who it is like. */
 export interface ClientSettings {
@@ -41,33 +42,23 @@ const wireCharsMax = 2_000_000
 /** Of one message; the rest of it is not kept. */
 const entryCharsMax = 100_000
 
-/** The last messages, kept within bounds and told to whoever looks. */
+/** The last messages, kept within bounds. */
 export class WireLog {
-  #entries: readonly WireEntry[] = []
+  readonly entries = createStore<readonly WireEntry[]>([])
   #lastId = 0
-  readonly #listeners = new Set<() => void>()
 
   readonly note: OnWire = (direction, text) => {
     const kept = text.length > entryCharsMax ? `${text.slice(0, entryCharsMax)}…` : text
-    const entries = [...this.#entries, { id: ++this.#lastId, direction, text: kept }].slice(-wireEntriesMax)
+    const entries = [...this.entries.get(), { id: ++this.#lastId, direction, text: kept }].slice(
+      -wireEntriesMax,
+    )
     let chars = entries.reduce((sum, entry) => sum + entry.text.length, 0)
     while (chars > wireCharsMax) chars -= entries.shift()?.text.length ?? chars
-    this.#entries = entries
-    for (const listener of this.#listeners) listener()
-  }
-
-  get entries(): readonly WireEntry[] {
-    return this.#entries
+    this.entries.set(entries)
   }
 
   clear(): void {
-    this.#entries = []
-    for (const listener of this.#listeners) listener()
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    this.entries.set([])
   }
 }
 

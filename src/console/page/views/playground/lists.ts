@@ -1,7 +1,6 @@
 /** What a server lists, page by page, as this client is shown it. */
-import { useEffect, useState } from 'preact/hooks'
-import type { ApiFailure } from '../../api/api.ts'
 import { type McpClient, recordOf } from '../../mcp/wire.ts'
+import { type Loaded, useLoad } from '../../parts/use-load.ts'
 import { failureOf } from './connection.ts'
 
 export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates'
@@ -18,31 +17,14 @@ const methods: Readonly<Record<ListKind, readonly [method: string, member: strin
 export const itemsMax = 10_000
 const pagesMax = 1_000
 
-export interface Listed {
-  /** Null until it is there. */
-  readonly items: readonly Item[] | null
-  readonly failure: ApiFailure | null
-  reload(): void
-}
-
-export function useList(client: McpClient | null, kind: ListKind): Listed {
-  const [state, setState] = useState<Omit<Listed, 'reload'>>({ items: null, failure: null })
-  const [times, setTimes] = useState(0)
-  useEffect(() => {
-    if (client === null) return
-    const left = new AbortController()
-    setState({ items: null, failure: null })
-    readList(client, kind, left.signal).then(
-      (items) => {
-        if (!left.signal.aborted) setState({ items, failure: null })
-      },
-      (thrown: unknown) => {
-        if (!left.signal.aborted) setState({ items: null, failure: failureOf(thrown) })
-      },
-    )
-    return () => left.abort()
-  }, [client, kind, times])
-  return { ...state, reload: () => setTimes((count) => count + 1) }
+export function useList(client: McpClient, kind: ListKind): Loaded<readonly Item[]> {
+  return useLoad(
+    (signal) =>
+      readList(client, kind, signal).catch((thrown: unknown) => {
+        throw failureOf(thrown)
+      }),
+    [client, kind],
+  )
 }
 
 async function readList(client: McpClient, kind: ListKind, signal: AbortSignal): Promise<readonly Item[]> {

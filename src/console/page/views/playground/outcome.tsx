@@ -6,6 +6,7 @@ import { Badge } from '../../parts/badge.tsx'
 import { CodeBlock } from '../../parts/copy.tsx'
 import { Failure, Note } from '../../parts/failure.tsx'
 import { laidOut } from '../../schema-form/json-text.ts'
+import { durationWords } from '../../words.ts'
 import { Contents, Fold, LongText, ResourceContent } from './content.tsx'
 import { QuestionCard } from './question.tsx'
 import type { Outcome, Progress, Run } from './run.ts'
@@ -83,10 +84,7 @@ function OutcomeView({
   readonly tookMs: number | null
   readonly onRead?: (uri: string) => void
 }) {
-  const took =
-    tookMs === null
-      ? ''
-      : ` after ${tookMs < 1_000 ? `${Math.round(tookMs)} ms` : `${(tookMs / 1_000).toFixed(1)} s`}`
+  const took = tookMs === null ? '' : ` after ${durationWords(tookMs)}`
   switch (outcome.kind) {
     case 'refused':
       return <Failure failure={outcome.failure} />

@@ -1,6 +1,7 @@
 /** A server as a client sees it: its tools, prompts and resources, to be tried by hand. */
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { ServerView } from '../../../../http/api/answers.ts'
+import { jsonIn } from '../../../../protocol/json.ts'
 import { may } from '../../api/session.ts'
 import { servers } from '../../live/servers.ts'
 import { type McpClient, recordOf } from '../../mcp/wire.ts'
@@ -11,6 +12,7 @@ import { Page } from '../../parts/page.tsx'
 import { hrefTo, navigate, useRoute } from '../../router.ts'
 import { laidOut } from '../../schema-form/json-text.ts'
 import { useStore } from '../../store.ts'
+import { holdsWords } from '../../words.ts'
 import { type ClientSettings, firstSettings, useConnection, type WireLog } from './connection.ts'
 import { Fold, LongText } from './content.tsx'
 import { type Item, type ListKind, textIn, titleOf, useList } from './lists.ts'
@@ -208,7 +210,7 @@ const shownMax = 200
 
 function Items({ client, server, kind, name }: ItemsProps) {
   const runner = useRun()
-  const { items, failure, reload } = useList(client, kind)
+  const { value: items, failure, reload } = useList(client, kind)
   const [linked, setLinked] = useState<string | null>(null)
   const { clear } = runner
   useEffect(() => {
@@ -342,21 +344,13 @@ function keyOf(item: Item): string {
 }
 
 function filtered(items: readonly Item[], words: string): readonly Item[] {
-  const wanted = words
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '')
-  if (wanted.length === 0) return items
-  return items.filter((item) => {
-    const text = `${keyOf(item)} ${titleOf(item)} ${textIn(item, 'description') ?? ''}`.toLowerCase()
-    return wanted.every((word) => text.includes(word))
-  })
+  return items.filter((item) =>
+    holdsWords(`${keyOf(item)} ${titleOf(item)} ${textIn(item, 'description') ?? ''}`, words),
+  )
 }
 
 function Wire({ wire }: { readonly wire: WireLog }) {
-  const [, draw] = useState(0)
-  useEffect(() => wire.subscribe(() => draw((count) => count + 1)), [wire])
-  const { entries } = wire
+  const entries = useStore(wire.entries)
   if (entries.length === 0) return <p class="hint">Nothing was said yet.</p>
   return (
     <div class="stack">
@@ -380,11 +374,9 @@ function Wire({ wire }: { readonly wire: WireLog }) {
 }
 
 function wireWord(text: string): string {
-  try {
-    const { method, id, error } = recordOf(JSON.parse(text))
-    if (typeof method === 'string') return `${method}${id === undefined ? '' : ` (${String(id)})`}`
-    return `${error === undefined ? 'answer' : 'error'} (${String(id)})`
-  } catch {
-    return `${text.slice(0, 40)}…`
-  }
+  const message = jsonIn(text)
+  if (message === undefined) return `${text.slice(0, 40)}…`
+  const { method, id, error } = recordOf(message)
+  if (typeof method === 'string') return `${method}${id === undefined ? '' : ` (${String(id)})`}`
+  return `${error === undefined ? 'answer' : 'error'} (${String(id)})`
 }

@@ -1,12 +1,14 @@
 /** Adding and editing a server: by fields or as JSON, tried before it is saved. */
 import { useState } from 'preact/hooks'
-import { ApiFailure, asFailure, call } from '../../api/api.ts'
+import { isObject } from '../../../../protocol/json.ts'
+import { ApiFailure, call } from '../../api/api.ts'
 import { refreshServers, servers } from '../../live/servers.ts'
 import { announce } from '../../parts/announce.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Empty, Failure, Waiting } from '../../parts/failure.tsx'
 import { AreaField, Choice } from '../../parts/field.tsx'
 import { Page } from '../../parts/page.tsx'
+import { useDeed } from '../../parts/use-load.ts'
 import { hrefTo, navigate, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
 import { type Definition, type Draft, definitionOf, draftOf, emptyDraft, faultsIn } from './draft.ts'
@@ -60,29 +62,21 @@ interface Written {
 
 function Form({ definition }: { readonly definition: Definition | null }) {
   const [written, setWritten] = useState<Written>(() => begun(definition))
-  const [failure, setFailure] = useState<ApiFailure | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, failure, run, forget } = useDeed()
   const trial = useTrial()
   const named = definition === null
   const save = async () => {
-    setBusy(true)
-    setFailure(null)
-    try {
-      const body = bodyOf(written)
-      const name = String(body['name'] ?? '')
-      const { message } = named
-        ? await call('createServer', { body })
-        : await call('replaceServer', { name: definition.name, body })
-      announce(message)
-      await refreshServers()
-      navigate('servers', name)
-    } catch (thrown) {
-      setFailure(asFailure(thrown))
-      setBusy(false)
-    }
+    const body = bodyOf(written)
+    const name = String(body['name'] ?? '')
+    const { message } = named
+      ? await call('createServer', { body })
+      : await call('replaceServer', { name: definition.name, body })
+    announce(message)
+    await refreshServers()
+    navigate('servers', name)
   }
   const attempt = () => {
-    setFailure(null)
+    forget()
     trial.run(() => bodyOf(written))
   }
   const said = failure ?? trial.failure
@@ -92,7 +86,7 @@ function Form({ definition }: { readonly definition: Definition | null }) {
       class="form"
       onSubmit={(event) => {
         event.preventDefault()
-        if (!busy) void save()
+        run(save)
       }}
     >
       <Choice
@@ -183,14 +177,14 @@ function bodyOf({ way, draft, base, json }: Written): Record<string, unknown> {
 /** Takes `{ "mcpServers": { "files": { … } } }` and `{ "files": { "command": … } }` for the one server in it. */
 function readJson(text: string): Record<string, unknown> {
   const value = parsed(text)
-  if (!isRecord(value))
+  if (!isObject(value))
     throw unreadable('A definition is an object, such as { "name": "files", "transport": "stdio" }.')
   const map = value['mcpServers']
-  const inner = isRecord(map) ? map : value
+  const inner = isObject(map) ? map : value
   const [only, ...others] = Object.entries(inner)
-  if (isRecord(map) && (others.length > 0 || only === undefined))
+  if (isObject(map) && (others.length > 0 || only === undefined))
     throw unreadable(`It holds ${Object.keys(map).length} servers. Leave one, and add the others after it.`)
-  if (others.length > 0 || only === undefined || !isRecord(only[1])) return inner
+  if (others.length > 0 || only === undefined || !isObject(only[1])) return inner
   const [name, entry] = only
   const transport =
     entry['transport'] ?? entry['type'] ?? (entry['command'] === undefined ? 'streamable-http' : 'stdio')
@@ -208,8 +202,4 @@ function parsed(text: string): unknown {
 
 function unreadable(details: string): ApiFailure {
   return new ApiFailure(0, 'UNREADABLE', 'The definition cannot be read', details)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

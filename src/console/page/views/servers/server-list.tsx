@@ -14,7 +14,7 @@ import { Sparkline } from '../../parts/sparkline.tsx'
 import { Ago } from '../../parts/time.tsx'
 import { hrefTo } from '../../router.ts'
 import { useStore } from '../../store.ts'
-import { withoutMiddle } from '../../words.ts'
+import { holdsWords, withoutMiddle } from '../../words.ts'
 import { ServerDeeds } from './server-deeds.tsx'
 
 /** With fewer than that one sees at a glance what is there. */
@@ -88,10 +88,6 @@ function summary(list: readonly ServerView[]): string {
 }
 
 function matches({ definition, status }: ServerView, wanted: string): boolean {
-  const words = wanted
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '')
   const { name, description, command, url, tags } = definition
   const text = [
     name,
@@ -101,10 +97,8 @@ function matches({ definition, status }: ServerView, wanted: string): boolean {
     stateWord(status),
     status.reason,
     ...Object.entries(tags ?? {}).flat(),
-  ]
-    .join(' ')
-    .toLowerCase()
-  return words.every((word) => text.includes(word))
+  ].join(' ')
+  return holdsWords(text, wanted)
 }
 
 function Rows({ list }: { readonly list: readonly ServerView[] }) {

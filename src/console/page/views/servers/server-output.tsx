@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ServerLogs } from '../../../../http/api/answers.ts'
 import { asFailure } from '../../api/api.ts'
-import { readEvents } from '../../api/event-stream.ts'
+import { pause, readEvents } from '../../api/event-stream.ts'
 import { Button } from '../../parts/button.tsx'
 import { Section } from '../../parts/page.tsx'
 import { clockOf } from '../../parts/time.tsx'
@@ -86,7 +86,7 @@ function useOutput(name: string): { readonly lines: readonly Line[]; readonly no
         await once().catch((thrown: unknown) => {
           if (!left.signal.aborted) setNote(asFailure(thrown).details)
         })
-        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+        await pause(pauseMs, left.signal)
       }
     }
     void follow()

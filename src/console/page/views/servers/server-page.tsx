@@ -11,11 +11,11 @@ import { Confirm } from '../../parts/dialog.tsx'
 import { Empty, Failure, Note, Waiting } from '../../parts/failure.tsx'
 import { Facts, Page, Section } from '../../parts/page.tsx'
 import { Sparkline } from '../../parts/sparkline.tsx'
-import { Ago, lengthWords } from '../../parts/time.tsx'
+import { Ago } from '../../parts/time.tsx'
 import { useLoad } from '../../parts/use-load.ts'
 import { hrefTo, navigate, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
-import { retryWords } from '../../words.ts'
+import { durationWords, retryWords } from '../../words.ts'
 import { ServerDeeds } from './server-deeds.tsx'
 import { whereOf } from './server-list.tsx'
 import { ServerOutput } from './server-output.tsx'
@@ -179,7 +179,10 @@ function factsOf({ definition, origin, status }: ServerView): (readonly [string,
     ['Restarts', String(status.restarts)],
     ['Requests', String(status.totalRequests)],
     ['Errors', `${status.totalErrors} of the protocol, ${status.toolErrors} of tools`],
-    ['Answers in', status.totalRequests === 0 ? '–' : `${lengthWords(status.avgResponseTime)} on average`],
+    [
+      'Answers in',
+      status.totalRequests === 0 ? '–' : `${durationWords(status.avgResponseTime / 1e6)} on average`,
+    ],
   ]
 }
 

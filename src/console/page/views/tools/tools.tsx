@@ -10,6 +10,7 @@ import { Page } from '../../parts/page.tsx'
 import { VirtualRows } from '../../parts/virtual-rows.tsx'
 import { hrefTo, useRoute } from '../../router.ts'
 import { useStore } from '../../store.ts'
+import { holdsWords } from '../../words.ts'
 
 const rowHeightPx = 64
 const descriptionCharsMax = 300
@@ -118,15 +119,7 @@ function foundTools(
 }
 
 function filtered(all: readonly Found[], words: string): readonly Found[] {
-  const wanted = words
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '')
-  if (wanted.length === 0) return all
-  return all.filter(({ tool }) => {
-    const text = `${tool.mcpName} ${tool.name} ${descriptionOf(tool)}`.toLowerCase()
-    return wanted.every((word) => text.includes(word))
-  })
+  return all.filter(({ tool }) => holdsWords(`${tool.mcpName} ${tool.name} ${descriptionOf(tool)}`, words))
 }
 
 function descriptionOf({ description }: Tool): string {
