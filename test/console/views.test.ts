@@ -51,6 +51,12 @@ describe('live calls', () => {
       of: { outcome: 'input_required' as const },
       is: false,
     },
+    {
+      why: 'what its client has given up is not bad, as it is not in the figures',
+      wanted: { outcome: 'bad' },
+      of: { outcome: 'cancelled' as const },
+      is: false,
+    },
     { why: 'all words must fit', wanted: { caller: 'abc', server: 'files' }, of: {}, is: false },
   ])('are picked by $why', ({ wanted, of, is }) => {
     expect(isWanted(call(of), { ...anyCall, ...wanted }, new Map([['key:abc', 'nightly-sync']]))).toBe(is)

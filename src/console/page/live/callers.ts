@@ -1,6 +1,7 @@
 /** How often each caller has called since the page was opened, or since somebody began anew. */
 import type { CallEvent } from '../../../http/api/answers.ts'
 import { onCalls } from './live.ts'
+import { endedWell } from './outcomes.ts'
 
 export interface CallerCount {
   /** The principal, as the log has it. */
@@ -21,7 +22,6 @@ interface Counted extends Omit<CallerCount, 'server'> {
 const callersMax = 2_000
 /** Of one caller; calls to more are counted and not told apart. */
 const serversMax = 50
-const good: ReadonlySet<CallEvent['outcome']> = new Set(['ok', 'input_required', 'cancelled'])
 const counts = new Map<string, Counted>()
 let since = new Date().toISOString()
 
@@ -54,7 +54,8 @@ export function countCallers(): () => void {
 }
 
 /** Takes one call. */
-export function count({ caller = 'anonymous', client = '', outcome, mcp }: CallEvent): void {
+export function count(call: CallEvent): void {
+  const { caller = 'anonymous', client = '', mcp } = call
   const known = counts.get(caller)
   if (known === undefined && counts.size >= callersMax) return
   const { calls = 0, failures = 0, client: before = '', servers = new Map<string, number>() } = known ?? {}
@@ -63,7 +64,7 @@ export function count({ caller = 'anonymous', client = '', outcome, mcp }: CallE
     caller,
     client: client === '' ? before : client,
     calls: calls + 1,
-    failures: failures + (good.has(outcome) ? 0 : 1),
+    failures: failures + (endedWell(call) ? 0 : 1),
     servers,
   })
 }

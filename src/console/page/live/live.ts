@@ -4,7 +4,7 @@
  */
 import type { CallEvent, StateEvent } from '../../../http/api/answers.ts'
 import { asFailure } from '../api/api.ts'
-import { readEvents } from '../api/event-stream.ts'
+import { pause, readEvents } from '../api/event-stream.ts'
 import { createStore } from '../store.ts'
 
 export interface LiveState {
@@ -121,16 +121,4 @@ function giveOn(): void {
   }
   if (newCalls.length > 0 || newMissed > 0)
     for (const listener of callListeners) listener(newCalls, newMissed)
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-    // Whoever comes back to the page does not wait.
-    addEventListener('online', () => resolve(), { once: true })
-  })
 }

@@ -1,7 +1,7 @@
 /** How many calls each server has answered in each of the last sixty seconds, for the small pictures. */
-import type { CallEvent } from '../../../http/api/answers.ts'
 import { createStore } from '../store.ts'
 import { onCalls } from './live.ts'
+import { endedWell } from './outcomes.ts'
 
 export const seconds = 60
 /** More names than a gateway has servers are none of its own. */
@@ -20,7 +20,6 @@ interface Counts {
   readonly failures: number[]
 }
 
-const good: ReadonlySet<CallEvent['outcome']> = new Set(['ok', 'input_required', 'cancelled'])
 const byName = new Map<string, Counts>()
 const nothing: Rate = { calls: Array(seconds).fill(0), failures: Array(seconds).fill(0), total: 0 }
 
@@ -46,7 +45,7 @@ export function rateOf(name: string): Rate {
 /** Counts from now on, until the function that is returned is called. */
 export function countCalls(): () => void {
   const forget = onCalls((calls) => {
-    for (const { mcp, outcome } of calls) count(mcp, !good.has(outcome))
+    for (const call of calls) count(call.mcp, !endedWell(call))
   })
   const timer = setInterval(() => {
     const next = tick.get() + 1

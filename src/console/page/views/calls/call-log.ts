@@ -1,5 +1,6 @@
 /** The last calls, kept within bounds, and those of them that somebody wants to see. */
 import type { CallEvent } from '../../../../http/api/answers.ts'
+import { endedWell } from '../../live/outcomes.ts'
 
 /** Names of keys by principal. */
 type KeyNames = ReadonlyMap<string, string>
@@ -120,17 +121,13 @@ export class CallLog {
   }
 }
 
-/** Outcomes of calls that ended as they should. */
-const good: ReadonlySet<string> = new Set(['ok', 'input_required'])
-
 /** Whether somebody wants to see it; `names` are those of callers. */
 export function isWanted(
   call: CallEvent,
   { caller, server, tool, outcome }: Wanted,
   names: KeyNames = new Map(),
 ): boolean {
-  if (outcome === 'bad' ? good.has(call.outcome ?? 'ok') : outcome !== '' && call.outcome !== outcome)
-    return false
+  if (outcome === 'bad' ? endedWell(call) : outcome !== '' && call.outcome !== outcome) return false
   return (
     holds(`${names.get(call.caller ?? '') ?? ''} ${call.caller ?? ''} ${call.client ?? ''}`, caller) &&
     holds(`${call.mcp ?? ''} ${call.group ?? ''}`, server) &&
