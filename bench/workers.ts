@@ -1,11 +1,19 @@
 /**
- * `bun run bench:workers [--executable PATH] [--workers 2] [--seconds 3] [--rounds 9] [--case 1]`: what several workers
- * bring. A gateway of one process, one of several, and as many gateways of one process that know nothing of each other
+ * `bun run bench:workers [--executable PATH] [--workers 2] [--seconds 3] [--rounds 9] [--case 1] [--part processors]`:
+ * what several workers bring, in two parts.
+ *
+ * `clients`: the same clients at one worker and at several. A gateway of one process, one of several, and as many gateways of one process that know nothing of each other
  * are driven in turn, by 64 clients that have nothing in common. Printed are calls a second, the processor time of a
  * call in all processes of the gateways, how many calls were passed on, how the 64 connections are spread, and x, the
  * part of all processor time that the gateway has with one worker. What the gateways apart cost more than one is the
  * machine's: each has half of the clients, and handles fewer of their calls in one go. What workers cost more than
  * those is theirs. What more processors would bring is computed from that, and marked as computed.
+ *
+ * `processors`: what each processor has is the same. One worker has one processor and, on that, its MCP servers, 32
+ * clients and the process that drives them. It is compared with several workers, each with 32 clients and a process
+ * that drives them, on as many processors, free for the kernel to use; and, as a control, with as many gateways that
+ * know nothing of each other, each with a processor as the one alone has it. So a worker has as many calls under way
+ * and as much beside it in all three. What the gateways at once cost more than the one alone is the machine's.
  */
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
@@ -15,6 +23,7 @@ import { build } from '../scripts/build.ts'
 import { cpuTimes, cpuUsBetween, rssMib, treeOf } from './child-process.ts'
 import type { LoadResult } from './load/load.ts'
 import type { Era } from './load/mcp-request.ts'
+import { driveInOwnProcess } from './load/own-process.ts'
 import { driveApart } from './load/socket-load.ts'
 import { median } from './report/results.ts'
 import { type RunningGateway, startGateway, stdioServer, tokens } from './subjects/gateway.ts'
@@ -44,6 +53,15 @@ const cases: readonly Case[] = [
 interface Driven {
   readonly gateways: readonly RunningGateway[]
   readonly pids: readonly number[]
+  readonly loads: readonly Load[]
+}
+
+/** Some of the clients, in this process or in one of their own. */
+interface Load {
+  readonly gateway: RunningGateway
+  readonly connections: number
+  /** Of a process of its own, such as `taskset -c 0`, or nothing to be put before it; null in this process. */
+  readonly launcher: readonly string[] | null
 }
 
 interface Measured {
@@ -60,6 +78,8 @@ interface Measured {
 }
 
 const connections = 64
+/** Of each processor, where each has as much as the others. */
+const connectionsEach = 32
 /** The runtime compiles what runs often; with several processes each sees fewer calls. */
 const warmUpSeconds = 8
 
@@ -72,8 +92,11 @@ async function main(args: readonly string[]): Promise<void> {
       seconds: { type: 'string', default: '3' },
       rounds: { type: 'string', default: '9' },
       case: { type: 'string' },
+      part: { type: 'string' },
     },
   })
+  const parts = (['clients', 'processors'] as const).filter((part) => (values.part ?? part) === part)
+  if (parts.length === 0) throw new Error('--part is clients or processors')
   const [workers, seconds, rounds] = [values.workers, values.seconds, values.rounds].map(Number)
   if (workers === undefined || seconds === undefined || rounds === undefined) return
   const directory = mkdtempSync(join(tmpdir(), 'compozy-workers-'))
@@ -84,27 +107,63 @@ async function main(args: readonly string[]): Promise<void> {
   for (const [at, each] of cases.entries()) {
     if (values.case !== undefined && Number(values.case) !== at + 1) continue
     const place = join(directory, String(at))
-    const begin = (name: string, count: number, ofEach: number) =>
-      startAll(each, count, ofEach, executable, join(place, name))
-    const all = [
-      await begin('one', 1, 1),
-      await begin('workers', 1, workers),
-      await begin('apart', workers, 1),
-    ]
-    const measured: Measured[][] = all.map(() => [])
-    try {
-      for (const driven of all) await measureOnce(each, driven, warmUpSeconds)
-      for (let round = 0; round < rounds; round++)
-        for (const which of round % 2 === 0 ? [0, 1, 2] : [2, 1, 0]) {
-          const driven = all[which]
-          if (driven) measured[which]?.push(await measureOnce(each, driven, seconds))
-        }
-    } finally {
-      await Promise.all(all.flatMap(({ gateways }) => gateways.map((gateway) => gateway.process.stop())))
+    const begin: Begin = (name, count, ofEach, launcherOf = () => []) =>
+      startAll(each, count, ofEach, executable, join(place, name), launcherOf)
+    for (const part of parts) {
+      const all = part === 'clients' ? await clientsOf(workers, begin) : await processorsOf(workers, begin)
+      const measured: Measured[][] = all.map(() => [])
+      try {
+        for (const driven of all) await measureOnce(each, driven, warmUpSeconds)
+        for (let round = 0; round < rounds; round++)
+          for (const which of round % 2 === 0 ? [0, 1, 2] : [2, 1, 0]) {
+            const driven = all[which]
+            if (driven) measured[which]?.push(await measureOnce(each, driven, seconds))
+          }
+      } finally {
+        await Promise.all(all.flatMap(({ gateways }) => gateways.map((gateway) => gateway.process.stop())))
+      }
+      const [one = [], several = [], apart = []] = measured
+      if (part === 'clients') report(each, workers, one, several, apart)
+      else reportProcessors(each, workers, one, several, apart)
     }
-    const [one = [], several = [], apart = []] = measured
-    report(each, workers, one, several, apart)
   }
+}
+
+/** So many gateways of so many workers each; the launcher of each says where it runs, with its servers. */
+type Begin = (
+  name: string,
+  count: number,
+  workers: number,
+  launcherOf?: (at: number) => readonly string[],
+) => Promise<Omit<Driven, 'loads'>>
+
+async function clientsOf(workers: number, begin: Begin): Promise<Driven[]> {
+  const all = [await begin('one', 1, 1), await begin('workers', 1, workers), await begin('apart', workers, 1)]
+  return all.map((driven) => ({
+    ...driven,
+    loads: driven.gateways.map((gateway, _, { length }) => ({
+      gateway,
+      connections: connections / length,
+      launcher: null,
+    })),
+  }))
+}
+
+async function processorsOf(workers: number, begin: Begin): Promise<Driven[]> {
+  const place = (at: number) => ['taskset', '-c', String(at)]
+  const one = await begin('one-processor', 1, 1, place)
+  const several = await begin('processors', 1, workers)
+  const apart = await begin('processors-apart', workers, 1, place)
+  const placed = ({ gateways }: Omit<Driven, 'loads'>): Load[] =>
+    gateways.map((gateway, at) => ({ gateway, connections: connectionsEach, launcher: place(at) }))
+  const free = several.gateways.flatMap((gateway) =>
+    Array.from({ length: workers }, () => ({ gateway, connections: connectionsEach, launcher: [] })),
+  )
+  return [
+    { ...one, loads: placed(one) },
+    { ...several, loads: free },
+    { ...apart, loads: placed(apart) },
+  ]
 }
 
 async function startAll(
@@ -113,13 +172,15 @@ async function startAll(
   workers: number,
   executable: string,
   directory: string,
-): Promise<Driven> {
+  launcherOf: (at: number) => readonly string[],
+): Promise<Omit<Driven, 'loads'>> {
   const eras = upstream === 'stdio' ? 'both' : upstream === 'stdio-legacy' ? 'legacy' : 'modern'
   const gateways: RunningGateway[] = []
   for (let at = 0; at < count; at++)
     gateways.push(
       await startGateway({
         executable,
+        launcher: launcherOf(at),
         directory: join(directory, String(at)),
         servers: [{ ...stdioServer(upstream, eras), ...definition }],
         settings: {
@@ -132,13 +193,13 @@ async function startAll(
 }
 
 async function measureOnce({ upstream, era }: Case, driven: Driven, seconds: number): Promise<Measured> {
-  const { gateways, pids } = driven
+  const { gateways, pids, loads } = driven
   const ports = gateways.map(({ url }) => Number(new URL(url).port))
   let before = pids.map(cpuTimes)
   let machine = machineUs()
   let passedOn = 0
   let spread: number[] = []
-  let waiting = gateways.length
+  let waiting = loads.length
   const allOpened = Promise.withResolvers<void>()
   const opened = async (): Promise<void> => {
     waiting--
@@ -152,12 +213,14 @@ async function measureOnce({ upstream, era }: Case, driven: Driven, seconds: num
     }, seconds * 750)
     allOpened.resolve()
   }
-  const share = connections / gateways.length
   const results = await Promise.all(
-    gateways.map((gateway) => {
+    loads.map(({ gateway, connections: count, launcher }) => {
       const endpoint = gateway.place(upstream, 'stream')
-      const load = { endpoint, era, argumentsText: '{"text":"hello"}', connections: share }
-      return driveApart({ ...load, ratePerSecond: null, seconds }, tokens, opened)
+      const load = { endpoint, era, argumentsText: '{"text":"hello"}', connections: count }
+      const options = { ...load, ratePerSecond: null, seconds }
+      return launcher === null
+        ? driveApart(options, tokens, opened)
+        : driveInOwnProcess({ options, tokens }, opened, launcher)
     }),
   )
   const us = pids.reduce((sum, pid, at) => {
@@ -254,6 +317,38 @@ function report(
   memory         ${of(one, ({ rssMib: mib }) => mib).toFixed(0)} MiB with one, ${of(several, ({ rssMib: mib }) => mib).toFixed(0)} MiB with ${workers}
   errors         ${[...one, ...several, ...apart].reduce((sum, { errors }) => sum + errors, 0)}
   computed       ${computed(one, several)}
+`)
+}
+
+/** Of the second part. */
+function reportProcessors(
+  { title }: Case,
+  workers: number,
+  one: readonly Measured[],
+  several: readonly Measured[],
+  apart: readonly Measured[],
+): void {
+  const us = ({ cpuUsPerCall }: Measured): number => cpuUsPerCall
+  const calls = ({ callsPerSecond }: Measured): number => callsPerSecond
+  const [cpuRatio, apartRatio] = [ratioOf(several, one, us), ratioOf(apart, one, us)]
+  const [ownRatio, rateRatio, apartRate] = [
+    ratioOf(several, apart, us),
+    ratioOf(several, one, calls),
+    ratioOf(apart, one, calls),
+  ]
+  const shown = (some: readonly Measured[], figure: (measured: Measured) => number, digits = 1): string =>
+    median(some.map(figure)).toFixed(digits)
+  const ratio = ({ median: middle, range }: { median: number; range: string }): string =>
+    `${middle.toFixed(2)} times ${range}`
+  console.log(`${title}, each processor with as much
+  CPU of a call  ${shown(one, us)} µs with one worker on one processor, ${shown(several, us)} µs with ${workers} on ${workers}: ${ratio(cpuRatio)} (at most 1.10: ${cpuRatio.median <= 1.1 ? 'met' : 'not met'})
+                 ${shown(apart, us)} µs with ${workers} gateways, each on one: ${ratio(apartRatio)}, which is the machine's part; workers cost ${ratio(ownRatio)} that
+  calls/s        ${shown(one, calls, 0)} with one worker on one processor, ${shown(several, calls, 0)} with ${workers} on ${workers}: ${ratio(rateRatio)}; ${shown(apart, calls, 0)} with ${workers} gateways: ${ratio(apartRate)}
+  passed on      ${shown(several, ({ passedOn }) => passedOn, 2)} of each call
+  x              ${shown(one, ({ share }) => share, 2)} with one, ${shown(several, ({ share }) => share, 2)} with ${workers}, ${shown(apart, ({ share }) => share, 2)} apart
+  connections    ${several.map(({ spread }) => spread.map((part) => Math.round(part * 100)).join('/')).join('  ')}
+  memory         ${shown(one, ({ rssMib: mib }) => mib, 0)} MiB with one, ${shown(several, ({ rssMib: mib }) => mib, 0)} MiB with ${workers}
+  errors         ${[...one, ...several, ...apart].reduce((sum, { errors }) => sum + errors, 0)}
 `)
 }
 
