@@ -34,6 +34,8 @@ export interface ClusterLimitsParts {
 
 /** What is leased of one bound. */
 interface Lease {
+  /** In the directory; made once, as a code is made of whose it is. */
+  readonly name: string
   /** How many the directory knows of; null where it may have heard of them, or not. */
   told: number | null
   /** Monotonic. */
@@ -49,7 +51,7 @@ export class ClusterLimits {
   readonly #calls: CallSlots
   /** By client; what is leased for each. */
   readonly #clients = new Map<string, Lease>()
-  readonly #sessions: Lease = newLease()
+  readonly #sessions: Lease = newLease('sessions')
   /** Sessions that are being opened. */
   #opening = 0
   readonly #openingOf = new Map<string, number>()
@@ -122,16 +124,11 @@ export class ClusterLimits {
       else this.#openingOf.delete(clientKey)
     }
     const { sessionsMax, sessionsPerClientMax } = bounds
-    const lease = this.#clients.get(clientKey) ?? newLease()
+    const lease = this.#clients.get(clientKey) ?? newLease(`sessions ${this.#nameOf(clientKey)}`)
     if (this.#clients.size < clientsMax) this.#clients.set(clientKey, lease)
     const [all, own] = await Promise.all([
-      this.#ask('sessions', this.#sessions, sessions.count + this.#opening, sessionsMax),
-      this.#ask(
-        `sessions ${this.#nameOf(clientKey)}`,
-        lease,
-        sessions.countOfClient(clientKey) + ofClient,
-        sessionsPerClientMax,
-      ),
+      this.#ask(this.#sessions, sessions.count + this.#opening, sessionsMax),
+      this.#ask(lease, sessions.countOfClient(clientKey) + ofClient, sessionsPerClientMax),
     ])
     if (all && own) return leave
     leave()
@@ -147,29 +144,31 @@ export class ClusterLimits {
   #sweep(nowMs: number): void {
     const { bounds, sessions } = this.#parts
     this.#calls.sweep(nowMs)
-    this.#tell('sessions', this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
+    this.#tell(this.#sessions, sessions.count + this.#opening, bounds.sessionsMax, nowMs)
     for (const [clientKey, lease] of this.#clients) {
       const used = sessions.countOfClient(clientKey) + (this.#openingOf.get(clientKey) ?? 0)
-      this.#tell(`sessions ${this.#nameOf(clientKey)}`, lease, used, bounds.sessionsPerClientMax, nowMs)
+      this.#tell(lease, used, bounds.sessionsPerClientMax, nowMs)
       if (used === 0 && !lease.asking && lease.told === 0) this.#clients.delete(clientKey)
     }
   }
 
   /** Has the directory know of what is used, and of nothing else. */
-  #tell(name: string, lease: Lease, used: number, max: number, nowMs: number): void {
+  #tell(lease: Lease, used: number, max: number, nowMs: number): void {
     const isStale = used > 0 && nowMs - lease.askedAtMs >= tellAgainMs
-    if (!lease.asking && (used !== lease.told || isStale)) void this.#ask(name, lease, used, max)
+    if (!lease.asking && (used !== lease.told || isStale)) void this.#ask(lease, used, max)
   }
 
   /** Whether so many may be used. */
-  async #ask(name: string, lease: Lease, wanted: number, max: number): Promise<boolean> {
+  async #ask(lease: Lease, wanted: number, max: number): Promise<boolean> {
     const { directory, membership } = this.#parts
     if (directory.isUp) {
       lease.askedAtMs = performance.now()
       lease.told = wanted
       lease.asking = true
       try {
-        return (await directory.slots(name, { instance: membership.self.instance, wanted, max })) >= wanted
+        return (
+          (await directory.slots(lease.name, { instance: membership.self.instance, wanted, max })) >= wanted
+        )
       } catch {
         lease.told = null
       } finally {
@@ -185,6 +184,6 @@ export class ClusterLimits {
   }
 }
 
-function newLease(): Lease {
-  return { told: 0, askedAtMs: Number.NEGATIVE_INFINITY, asking: false }
+function newLease(name: string): Lease {
+  return { name, told: 0, askedAtMs: Number.NEGATIVE_INFINITY, asking: false }
 }
