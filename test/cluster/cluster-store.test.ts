@@ -198,24 +198,31 @@ describe('a directory that was emptied', () => {
     })
   })
 
-  test('is not forgotten where the clock of the directory has gone on by days', async () => {
-    const memory = new MemoryDirectory()
-    let aheadMs = 0
-    const book = new RecordBook({
-      ...{ directory: memory.open(), seal: createSeal([secret]), log: testLog(), changed() {} },
-      start: { records: new Map(), syncedMs: null },
-      nowMs: () => Date.now() + aheadMs,
-    })
-    await book.untilBegun(0)
-    const before = await memory.open().changesSince(0)
-    await book.write(new Map([['key/k1', 'text']]))
-    await book.reconcile()
-    memory.clear()
-    await memory.open().restore(before.records)
-    aheadMs = 2 * 24 * 60 * 60_000
-    await book.reconcile()
-    expect(book.get('key/k1')).toBe('text')
-  })
+  test.each([
+    { why: 'goes on by days', clocks: [0, 2] },
+    { why: 'was behind by days, and is right again', clocks: [-2, 0] },
+  ])(
+    'is not forgotten where the clock of the directory $why',
+    async ({ clocks: [before = 0, after = 0] }) => {
+      const memory = new MemoryDirectory()
+      const dayMs = 24 * 60 * 60_000
+      let aheadMs = before * dayMs
+      const book = new RecordBook({
+        ...{ directory: memory.open(), seal: createSeal([secret]), log: testLog(), changed() {} },
+        start: { records: new Map(), syncedMs: null },
+        nowMs: () => Date.now() + aheadMs,
+      })
+      await book.untilBegun(0)
+      const begun = await memory.open().changesSince(0)
+      await book.write(new Map([['key/k1', 'text']]))
+      await book.reconcile()
+      memory.clear()
+      await memory.open().restore(begun.records)
+      aheadMs = after * dayMs
+      await book.reconcile()
+      expect(book.get('key/k1')).toBe('text')
+    },
+  )
 
   test('brings back what only one member knew, and of each record the newest', async () => {
     const memory = new MemoryDirectory()

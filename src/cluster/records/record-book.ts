@@ -62,6 +62,8 @@ export class RecordBook {
   readonly #known: Map<string, KnownRecord>
   readonly #pending = new Map<string, Pending>()
   #syncedMs: number | null
+  /** The same by the clock of this machine. */
+  #syncedLocalMs: number | null
   #era: string | null = null
   #sequence = 0
   /** Monotonic: when everything was compared last. */
@@ -78,6 +80,7 @@ export class RecordBook {
     this.#parts = parts
     this.#known = new Map(parts.start.records)
     this.#syncedMs = parts.start.syncedMs
+    this.#syncedLocalMs = parts.start.syncedMs
     const { directory } = parts
     directory.onHint((text) => {
       if (text === recordsHint) this.#pullSoon()
@@ -181,13 +184,11 @@ export class RecordBook {
   }
 
   async #reconcile(): Promise<void> {
-    const { directory, seal, log, nowMs } = this.#parts
+    const { directory, seal, log } = this.#parts
     const { era, sequence, records } = await directory.changesSince(0)
     this.#take(records)
     const theirs = new Map(records.map((record) => [record.key, record.version]))
-    // A clock that was set, or lies, would have all members forget keys and the doors that these have closed.
-    const believedMs = Math.min(nowMs(), Date.now())
-    const isStale = this.#syncedMs !== null && believedMs - this.#syncedMs > staleMs && theirs.size > 0
+    const isStale = this.#isStale() && theirs.size > 0
     const ours = [...this.#known].filter(
       ([key, { version }]) => !this.#pending.has(key) && version > (theirs.get(key) ?? 0),
     )
@@ -208,9 +209,21 @@ export class RecordBook {
     }
     this.#era = era
     this.#sequence = sequence
-    this.#syncedMs = nowMs()
+    this.#noteSynced()
     this.#comparedAtMs = performance.now()
     await this.#sealAnew(records)
+  }
+
+  #noteSynced(): void {
+    this.#syncedMs = this.#parts.nowMs()
+    this.#syncedLocalMs = Date.now()
+  }
+
+  /** By both clocks: one that was set, or lies, would have members forget keys and the doors that these have closed. */
+  #isStale(): boolean {
+    const [syncedMs, localMs] = [this.#syncedMs, this.#syncedLocalMs]
+    if (syncedMs === null || localMs === null) return false
+    return this.#parts.nowMs() - syncedMs > staleMs && Date.now() - localMs > staleMs
   }
 
   /** Once a secret has another one before it, what it has sealed is sealed with that one: it may be taken away then. */
@@ -255,7 +268,7 @@ export class RecordBook {
       }
       this.#take(changes.records)
       this.#sequence = changes.sequence
-      this.#syncedMs = this.#parts.nowMs()
+      this.#noteSynced()
     } catch (thrown) {
       // The next beat asks again.
       this.#parts.log.debug({ reason: reasonOf(thrown) }, 'shared records could not be read')
