@@ -1,10 +1,11 @@
 /**
  * Gives back the pages of the program that only its start or a busy time needed: half of what a quiet gateway
  * would hold resident. They are clean pages of the executable's file, so the kernel maps again whatever is used
- * later. What the heap holds is another matter (idle-memory.ts).
+ * later. Compiled code that ran once at the start goes as well; what else the heap holds is another matter
+ * (idle-memory.ts).
  *
- * On Linux only, and only where the C library can be called; elsewhere, and whenever anything is not as
- * expected, nothing happens.
+ * Pages are given back on Linux only, and only where the C library can be called; elsewhere, and whenever anything is
+ * not as expected, they stay.
  */
 import { closeSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
 import { residentFileBytes } from '../../runtime/resident-memory.ts'
@@ -21,6 +22,8 @@ const lookEveryMs = 3_000
 const quietRequestsMax = 10
 /** Less work than this between two times leaves nothing behind that would be worth 15 ms. */
 const workRequestsMin = 1_000
+/** After code was forgotten, what runs all the time is compiled again: the pages of the compiler are given back too. */
+const settleMs = 600
 /** Or so much has come back without work: collections touch pages of their own, and the first ones the most. */
 const cameBackBytesMin = 4 * 1024 * 1024
 /** That is looked at ever more seldom: at first after so many looks, then after twice as many. */
@@ -64,14 +67,32 @@ export class QuietTimes {
   }
 }
 
-/** Gives back in quiet times (`QuietTimes`). Keeps no process alive. */
+/**
+ * Gives back in quiet times (`QuietTimes`), and in the first of them what only the start has run (`forgetCode`), unless
+ * there has been work before. Keeps no process alive.
+ */
 export function giveBackWhenQuiet(requestCount: () => number): void {
   const times = new QuietTimes(requestCount())
+  let started = false
   const timer = setInterval(() => {
-    if (times.look(requestCount(), residentFileBytes))
+    if (!times.look(requestCount(), residentFileBytes)) return
+    if (!started && requestCount() < workRequestsMin) forgetCode()
+    started = true
+    setTimeout(() => {
       void giveBackPages().then(() => times.gaveBack(residentFileBytes()))
+    }, settleMs).unref()
   }, lookEveryMs)
   timer.unref()
+}
+
+/**
+ * Lets go of compiled code: a fifth of what a gateway holds after its start is code that ran once. What is called again
+ * is compiled again, in a few milliseconds in all. Blocks for about 25 ms.
+ */
+function forgetCode(): void {
+  // The engine keeps the code while a collection is under way: that one is brought to its end first.
+  Bun.gc(true)
+  Bun.shrink()
 }
 
 /** Resolves when it is done, or when there is nothing that can be done. Blocks for about 15 ms. */

@@ -115,7 +115,10 @@ export class Servers implements ServerDirectory {
 
   /** Calls in flight at all servers together. */
   get inFlight(): number {
-    return this.#all().reduce((sum, server) => sum + server.counters.inFlight, 0)
+    let sum = 0
+    for (const { counters } of this.#byName.values()) sum += counters.inFlight
+    for (const { counters } of this.#draining) sum += counters.inFlight
+    return sum
   }
 
   /** Calls in flight by server, those of the servers that were replaced included; servers without any are left out. */

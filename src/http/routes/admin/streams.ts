@@ -78,14 +78,18 @@ export class AdminStreams {
 
   /** Gives up what was granted to those who are let in no more, and returns it. */
   endedGrants(): readonly Grants[] {
-    const ended = [...this.#grants].filter(([, { counts }]) => !counts)
-    for (const [key] of ended) this.#grants.delete(key)
-    return ended.map(([, grants]) => grants)
+    const ended: Grants[] = []
+    for (const [key, grants] of this.#grants) {
+      if (grants.counts) continue
+      this.#grants.delete(key)
+      ended.push(grants)
+    }
+    return ended
   }
 
   /** Ends those that this test picks by the request that has opened them, and the calls of such requests. */
   closeWhere(picks: (context: RequestContext) => boolean): void {
-    for (const [context, ended] of [...this.#calls]) if (picks(context)) ended.abort()
+    for (const [context, ended] of this.#calls) if (picks(context)) ended.abort()
     for (const stream of this.#open.list()) {
       const context = this.#contexts.get(stream)
       if (context !== undefined && picks(context)) stream.close()
