@@ -93,7 +93,8 @@ export class AuditTrail {
     if (code !== undefined && (atDoor || (code === 'SERVER_UNKNOWN' && area === 'mcp')))
       this.#refused(request, entry, code)
     else if (log.signedIn !== undefined) this.#signedIn(entry, log.signedIn)
-    else if (area === 'me' && log.target !== undefined) this.#credentialChanged(request, entry)
+    else if ((area === 'me' || area === 'callback') && log.target !== undefined)
+      this.#credentialChanged(request, entry)
     else if (
       (area === 'me' || area === 'console') &&
       code === undefined &&
@@ -154,7 +155,7 @@ export class AuditTrail {
     this.#write('sign-in', `${who}${field('role', principal.role)}${this.#endOf(entry, null)}`)
   }
 
-  /** Somebody has stored, or removed, what servers take of them. */
+  /** Somebody has stored, or removed, what servers take of them, or has logged in at one in a browser. */
   #credentialChanged(request: AuditedRequest, entry: CallEntry & { readonly method: string }): void {
     const { path, log } = request
     const what = field('action', `${entry.method} ${path}`) + field('target', log.target)

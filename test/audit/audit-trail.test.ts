@@ -120,6 +120,15 @@ test.each<Given & { why: string; events: readonly string[] }>([
     outcome: 'ok',
     events: ['credential'],
   },
+  {
+    why: 'a login at a server that a browser has come back from',
+    area: 'callback',
+    method: 'GET',
+    path: '/oauth/callback/1234',
+    log: { target: 'docs login' },
+    outcome: 'ok',
+    events: ['credential'],
+  },
   { why: 'a look at those', area: 'me', method: 'GET', path: '/me/credentials', outcome: 'ok', events: [] },
   {
     why: 'a wrong token to sign in with',

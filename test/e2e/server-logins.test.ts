@@ -100,6 +100,8 @@ test('a link of the command line logs in once, in the browser that has opened it
   expect((await browser.open(link)).status).toBe(403)
   await connected('legacy')
   for (const way of callerWays) expect(await whoami('legacy', way)).toBe('ada')
+  const told = gateway.lines().find((line) => line.includes('"event":"credential"'))
+  expect(JSON.parse(told ?? '{}')).toMatchObject({ target: 'legacy login', outcome: 'ok' })
 })
 
 test('an address that is pasted logs in at a server of the other era', async () => {

@@ -128,16 +128,20 @@ async function beginConnect(
 async function finishConnect(
   parts: ConnectParts,
   request: Request,
-  { externalBase, path }: RequestContext,
+  context: RequestContext,
 ): Promise<Response> {
+  const { externalBase, path, log } = context
   const browser = cookieOf(request.headers, 'connect', externalBase)
   const clients = await clientsIfAny(parts)
   const people = await parts.signIn()
   const mayStill = (account: Account, session: string): boolean => {
     const principal = people.principalIn(session)
-    return principal !== null && mayLogIn(parts, account, principal)
+    if (principal === null || !mayLogIn(parts, account, principal)) return false
+    context.principal = principal
+    return true
   }
   const account = await clients.logins.finish(new URL(request.url).searchParams, browser, path, mayStill)
+  log.target = `${account.server} login`
   return page(
     200,
     `Logged in at ${account.server}`,
