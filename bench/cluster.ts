@@ -121,7 +121,8 @@ async function main(args: readonly string[]): Promise<void> {
   const redisPort = freePort()
   const redis = start({
     command: ['redis-server', '--port', String(redisPort), '--bind', '127.0.0.1', '--save', ''],
-    ...{ directory, name: 'redis' },
+    directory,
+    name: 'redis',
   })
   await printed(redis, /Ready to accept connections/)
   const echo = new EchoServers(directory)

@@ -1,6 +1,7 @@
 /** The `compozy` command: which subcommands there are, each loaded only when it is asked for. */
 import { defineCommand } from 'citty'
 import { runCli } from './cli/run.ts'
+import { hiddenCommands } from './runtime/self-command.ts'
 
 const list = () => import('./cli/servers/list.ts').then(({ list }) => list)
 const remove = () => import('./cli/servers/remove.ts').then(({ remove }) => remove)
@@ -127,11 +128,11 @@ const compozy = defineCommand({
 })
 
 // The gateway starts this program a second time, to end its children should it be killed itself.
-if (process.argv[2] === '__watchdog')
+if (process.argv[2] === hiddenCommands.watchdog)
   await import('./cli/serve/watchdog.ts').then(({ runWatchdog }) => runWatchdog())
 
 // A gateway of several workers starts each of them in the same way (cluster/workers).
-if (process.argv[2] === '__worker')
+if (process.argv[2] === hiddenCommands.worker)
   process.exit(
     await import('./cli/serve/worker.ts').then(({ runWorker }) => runWorker(process.argv.slice(3))),
   )

@@ -1,6 +1,7 @@
 /** Who has the port that the gateway could not get. Asked only then; the gateway tells the network nothing for it. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { isObject } from '../../protocol/json.ts'
+import { hiddenCommands } from '../../runtime/self-command.ts'
 
 const askMsMax = 1_000
 
@@ -48,7 +49,7 @@ function listenerPid(port: number): number | null {
 
 /** Of a worker, who would start it again; anything else is itself. */
 function supervisorOf(pid: number): number {
-  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('__worker')) return pid
+  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(hiddenCommands.worker)) return pid
   return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? pid)
 }
 

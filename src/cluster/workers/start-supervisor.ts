@@ -7,7 +7,7 @@ import { tryListening } from '../../http/binding.ts'
 import { lockState } from '../../registry/storage/state-lock.ts'
 import { FileWatch } from '../../reload/file-watch.ts'
 import type { ConfigurationSource } from '../../reload/reload.ts'
-import { selfCommand } from '../../runtime/self-command.ts'
+import { hiddenCommands, selfCommand } from '../../runtime/self-command.ts'
 import { createLog } from '../../telemetry/pino.ts'
 import { Supervisor } from './supervisor.ts'
 import { workerCount } from './worker-count.ts'
@@ -40,7 +40,7 @@ export async function startSupervisor(
       lock,
       log,
       writesOutput: isFile(1),
-      command: selfCommand('__worker', ...given),
+      command: selfCommand(hiddenCommands.worker, ...given),
       environment: process.env,
     })
     await watch?.note()

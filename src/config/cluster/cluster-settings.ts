@@ -102,7 +102,7 @@ function advertisedKind(): ReturnType<typeof optionalText> {
 
 function advertiseFault(value: string): string | null {
   if (anyAddress.test(value)) return 'must be the address of this replica alone, such as ${POD_IP}:6002'
-  return hostAndPortFault(advertised(value)) === null
+  return hostAndPortFault(value) === null
     ? null
     : 'must be a host or an address with a port, such as 10.0.0.7:6002 or [fd00::7]:6002'
 }

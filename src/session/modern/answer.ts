@@ -30,7 +30,7 @@ import { Subscription } from './subscription.ts'
 
 /** What answering takes of the rest of the gateway. */
 export interface ModernParts {
-  readonly servers: Pick<Servers, 'again'>
+  readonly servers: Pick<Servers, 'of'>
   readonly requests: ModernRequests<ModernCallDriver>
   readonly access: ModernAccess
 }
@@ -229,7 +229,7 @@ function begin(
   }
   if (route.method === 'subscriptions/listen') {
     const { principalId } = stateless.binding
-    const again = () => parts.servers.again(server)?.leaseStateless(principalId, client)
+    const again = () => parts.servers.of(server.name, server.owner)?.leaseStateless(principalId, client)
     return new Subscription(parts.requests, again, lane, facts, stateless, route.params).reply
   }
   const call = startModernCall(stateless, facts)

@@ -90,11 +90,6 @@ export class Servers implements ServerDirectory {
     return this.#byName.get(name)?.as(owner)
   }
 
-  /** The same of a server, as it is registered now; undefined once it is gone. */
-  again({ name, owner }: Pick<Server, 'name' | 'owner'>): Server | undefined {
-    return this.of(name, owner)
-  }
-
   /** Something that this user has stored for a server is another; `ended`: is there no more. */
   credentialsChanged(name: string, owner: CredentialOwner, ended: boolean): void {
     const server = this.#byName.get(name)

@@ -23,12 +23,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { reasonOf } from '../../../errors.ts'
-import { selfCommand } from '../../../runtime/self-command.ts'
+import { hiddenCommands, selfCommand } from '../../../runtime/self-command.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { GroupWatch } from './stdio.ts'
-
-/** The first argument that makes this program a watchdog; `main.ts` knows it. */
-export const watchdogArgument = '__watchdog'
 
 const restartMinMs = 1_000
 const restartMaxMs = 60_000
@@ -74,7 +71,7 @@ export class Watchdog implements GroupWatch {
   #start(): void {
     this.#restart = null
     if (this.#closed || this.#groups.size === 0) return
-    const [command = '', ...args] = selfCommand(watchdogArgument)
+    const [command = '', ...args] = selfCommand(hiddenCommands.watchdog)
     // A session of its own: neither Ctrl-C in the gateway's terminal nor its hang-up must end the watchdog.
     const child = spawn(command, args, {
       detached: true,

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Watchdog, watchdogArgument } from '../../../../src/upstream/transports/stdio/watchdog.ts'
+import { hiddenCommands } from '../../../../src/runtime/self-command.ts'
+import { Watchdog } from '../../../../src/upstream/transports/stdio/watchdog.ts'
 import { type RunningProcess, startProcess } from '../../../support/process.ts'
 
 const doomed = fileURLToPath(new URL('../../../support/doomed-gateway.ts', import.meta.url))
@@ -104,7 +105,7 @@ describe.concurrent('the watchdog', () => {
       startProcess({ command: ['sleep', '60'] }),
       startProcess({ command: ['sleep', '60'] }),
     ]
-    const watchdog = Bun.spawn([process.execPath, main, watchdogArgument], { stdin: 'pipe', env: {} })
+    const watchdog = Bun.spawn([process.execPath, main, hiddenCommands.watchdog], { stdin: 'pipe', env: {} })
     watchdog.stdin.write(`+0\n+1\n+-1\n+x\n+${kept.pid}\n+${ended.pid}\n-${kept.pid}\n`)
     watchdog.stdin.flush()
     await Bun.sleep(300)
