@@ -102,6 +102,10 @@ export class Membership {
     return this.#parts.self
   }
 
+  get leaseMs(): number {
+    return this.#parts.leaseMs
+  }
+
   /** Of the directory, by which leases and signatures are told: all members have nearly the same. */
   nowMs(): number {
     return this.#clockOffsetMs + performance.now()
@@ -249,7 +253,8 @@ export class Membership {
   }
 
   #schedule(): void {
-    const beatMs = this.#parts.leaseMs / beatsPerLease
+    // Where nobody brings hints, beats alone tell what has changed.
+    const beatMs = this.#parts.leaseMs / beatsPerLease / (this.#parts.directory.isMute === true ? 2 : 1)
     this.#timer = setTimeout(() => {
       if (performance.now() - this.#seenAtMs >= this.#standstillMs) void this.#noticeStandstill()
       this.#seenAtMs = performance.now()

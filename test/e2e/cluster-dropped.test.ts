@@ -172,6 +172,44 @@ function judge({ nonce, owner, answer, tookMs }: Done, victim: RunningGateway, c
 }
 
 test.skipIf(!isRun)(
+  'two that do not hear each other, and live, answer what was under way between them, and talk at once when they do again',
+  async () => {
+    const [front, owner, third] = gateways
+    const [one, other] = [front, owner].map((gateway) => gateway && hostOf.get(gateway))
+    if (front === undefined || third === undefined || one === undefined || other === undefined)
+      throw new Error('no hosts')
+    const { targets } = cluster.splitter
+    await using client = await openAt(1)
+    cluster.splitter.targets = [front.url]
+    await client.call('met', 'pid', {})
+    const isUnderWay = client.callTool('p1', 'slow', { ms: 60_000, nonce: 'p1' })
+    await poll('the call to run', async () => ledger.hasAll(['p1']))
+    network.part(one, other)
+    const partedMs = performance.now()
+    // It was heard a moment ago, so that this one is sent to it, and lies on its way.
+    const isOnItsWay = client.callTool('p2', 'pid', { nonce: 'p2' })
+    for (const { answer } of await Promise.all([isUnderWay, isOnItsWay]))
+      expect(answer.error?.message).toContain('may have run')
+    const answeredMs = performance.now() - partedMs
+    cluster.splitter.targets = [third.url]
+    await client.call('by a third one', 'pid', {})
+    network.meet(one, other)
+    const metMs = performance.now()
+    cluster.splitter.targets = [front.url]
+    await client.call('met again', 'pid', {})
+    const againMs = performance.now() - metMs
+    console.log(
+      `  two that did not hear each other: calls between them answered as lost after ${Math.round(answeredMs)} ms; the first one when they did again took ${Math.round(againMs)} ms`,
+    )
+    expect(answeredMs).toBeLessThan(12_000)
+    expect(againMs).toBeLessThan(1_000)
+    expect(ledger.repeated()).toEqual([])
+    cluster.splitter.targets = targets
+  },
+  60_000,
+)
+
+test.skipIf(!isRun)(
   'a host that is gone without a word costs its sessions a lease, and nobody else anything; one that comes back runs nothing twice',
   async () => {
     for (let round = 0; round < rounds; round++) {

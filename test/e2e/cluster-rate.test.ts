@@ -13,9 +13,9 @@ test.skipIf(!wanted)(
   async () => {
     await using redis = await startRedis()
     const options = { via: 'executable', settings: { limits: { rate } }, untilReady: false } as const
-    const gateways = await Promise.all([startReplica(redis, options), startReplica(redis, options)])
+    const gateways = await Promise.all([1, 2, 3].map(() => startReplica(redis, options)))
     const ask = async (at: number): Promise<number> => {
-      const { status } = await fetch(`${gateways[at % 2]?.url}/mcp-proxy/none/stream`, { method: 'DELETE' })
+      const { status } = await fetch(`${gateways[at % 3]?.url}/mcp-proxy/none/stream`, { method: 'DELETE' })
       return status
     }
     let passed = 0

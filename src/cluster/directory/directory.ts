@@ -113,6 +113,8 @@ export interface SharedRate {
 export interface Directory {
   /** Whether the last question was answered. */
   readonly isUp: boolean
+  /** Whether hints are known not to come; absent where they always do. */
+  readonly isMute?: boolean
   /** What is wrong with it, a sentence each; absent where nothing can be. */
   readonly problems?: readonly string[]
   /** Has `listener` told whenever that changes. Also when a connection was lost and is there again within a moment. */

@@ -60,8 +60,9 @@ export class RedisConnection {
   #lastReason = ''
   /** Why it does nothing that it is asked, though it answers; empty where it does. */
   #refused = ''
-  /** Why it carries no hints, though it does all the rest; empty where it does. */
+  /** Why it takes no hints, and brings none, though it does all the rest; empty where it does. */
   #mute = ''
+  #deaf = ''
   #problems: readonly string[] = []
   /** Monotonic: when it is asked next how it stands. */
   #standingDueMs = 0
@@ -81,10 +82,10 @@ export class RedisConnection {
       if (this.#isUp) this.#lost('the connection was closed')
     })
     this.#redis.on('error', (thrown) => this.#lost(reasonOf(thrown)))
-    this.#hints = new Redis({ ...options, enableOfflineQueue: true })
+    this.#hints = new Redis({ ...options, autoResubscribe: false })
     // What is wrong is told by the other one.
     this.#hints.on('error', () => {})
-    this.#hints.subscribe(channel).catch(() => {})
+    this.#hints.on('ready', () => void this.#subscribe())
     for (const redis of [this.#redis, this.#hints]) redis.on('end', () => this.#beginAgain(redis))
     this.#hintsCheck = setInterval(() => this.#checkHints(), hintsCheckMs)
     this.#hintsCheck.unref()
@@ -105,7 +106,7 @@ export class RedisConnection {
 
   /** What is wrong with it, a sentence each. */
   get problems(): string[] {
-    const reasons = this.#isUp ? [this.#refused, this.#mute] : [this.#lastReason]
+    const reasons = this.#isUp ? [this.#refused, this.#mute, this.#deaf] : [this.#lastReason]
     return [...new Set([...reasons, ...this.#problems])].filter((problem) => problem !== '')
   }
 
@@ -150,6 +151,21 @@ export class RedisConnection {
       })
   }
 
+  /** Whether hints of others are known not to come. */
+  get isMute(): boolean {
+    return this.#mute !== '' || this.#deaf !== '' || this.#hints.status !== 'ready'
+  }
+
+  async #subscribe(): Promise<void> {
+    try {
+      await this.#hints.subscribe(this.#channel)
+      this.#deaf = ''
+    } catch (thrown) {
+      const reason = reasonOf(thrown)
+      if (isRefusal(reason)) this.#deaf = this.#shown(reason)
+    }
+  }
+
   onMessage(listener: (text: string) => void): void {
     this.#hints.on('message', (_channel: string, text: string) => {
       if (!text.startsWith(this.#sender)) listener(text.slice(this.#sender.length))
@@ -168,11 +184,7 @@ export class RedisConnection {
     if (this.#closed) return
     setTimeout(() => {
       if (this.#closed) return
-      const again = redis === this.#hints ? () => redis.subscribe(this.#channel) : () => null
-      redis
-        .connect()
-        .then(again)
-        .catch(() => {})
+      redis.connect().catch(() => {})
     }, reconnectMsMax).unref()
   }
 

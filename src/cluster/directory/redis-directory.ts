@@ -48,6 +48,10 @@ export class RedisDirectory implements Directory {
     return this.#redis.isUp
   }
 
+  get isMute(): boolean {
+    return this.#redis.isMute
+  }
+
   get problems(): readonly string[] {
     return this.#redis.problems.map((problem) => `cluster.redis: ${problem}`)
   }

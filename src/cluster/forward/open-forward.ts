@@ -19,6 +19,7 @@ import { ComingSessions } from './coming-sessions.ts'
 import { drain } from './drain.ts'
 import { Forwarding, statePrefixOf } from './forwarding.ts'
 import { HandedSessions } from './handed-sessions.ts'
+import { LostMembers } from './lost-members.ts'
 import { MisplacedConnections } from './misplaced-connections.ts'
 import { OwnedLanes } from './owned-lanes.ts'
 import { OwnedSessions } from './owned-sessions.ts'
@@ -115,10 +116,11 @@ export function openForward(core: ForwardCore, parts: ForwardParts): Forward {
   const refresh = async (): Promise<void> => {
     await Promise.all([owned.refresh(), lanes.refresh()])
   }
+  const lost = new LostMembers({ membership, forwarder, wire, log: mcp.log })
   membership.listen({
     lapsed: refresh,
     forgotten: refresh,
-    beaten: () => watchGone(membership, forwarder),
+    beaten: () => lost.look(),
   })
   const timer = setInterval(() => void refresh().catch(() => {}), refreshMs)
   timer.unref()
@@ -163,16 +165,6 @@ const faults: ReadonlyMap<string | undefined, string> = new Map([
   ],
   ['EACCES', 'where it is not allowed to listen: ports below 1024 need a privilege'],
 ])
-
-/** What waits for a member that is dead does not wait any longer. */
-function watchGone(membership: Membership, forwarder: Forwarder): void {
-  for (const instance of forwarder.waitedFor()) {
-    if (!membership.isLate(instance)) continue
-    void membership.isDead(instance).then((isDead) => {
-      if (isDead) forwarder.gone(instance)
-    })
-  }
-}
 
 /** How long another member may take: to keep what it is told, or to prepare for it. */
 const toldMs = { [handedTarget]: 5_000, [comingTarget]: 10_000 } as const

@@ -81,7 +81,7 @@ export class PeerWire {
     body: string | null,
     cancellation: Cancellation,
   ): Promise<Sent> {
-    if (this.#isSilent(address) && (await this.ping(address)) !== instance) return { kind: 'unsent' }
+    if (this.isSilent(address) && (await this.ping(address)) !== instance) return { kind: 'unsent' }
     const idle = this.#idle(address, instance)
     if (idle !== null) {
       const sent = await this.#exchange(idle, address, head, body, cancellation)
@@ -110,10 +110,12 @@ export class PeerWire {
       heard: () => this.heard(address),
       challenge: () => new Challenge(this.#seal, { address, target: channelTarget }),
     }
-    if (!this.#isSilent(address)) return this.#channels.to(instance, addressOf(address), opening)
-    return this.ping(address).then((there) =>
-      there === instance ? this.#channels.to(instance, addressOf(address), opening) : null,
-    )
+    if (!this.isSilent(address)) return this.#channels.to(instance, addressOf(address), opening)
+    return this.ping(address).then((there) => {
+      if (there === instance) return this.#channels.to(instance, addressOf(address), opening)
+      this.#channels.unheard(instance)
+      return null
+    })
   }
 
   /** A member is dead: nothing is sent to it any more. */
@@ -121,7 +123,8 @@ export class PeerWire {
     this.#channels.gone(instance)
   }
 
-  #isSilent(address: PeerAddress): boolean {
+  /** Whether nothing has come from there for a while. */
+  isSilent(address: PeerAddress): boolean {
     const heardAtMs = this.#heardAtMs.get(address)
     return heardAtMs === undefined || performance.now() - heardAtMs > silenceMs
   }

@@ -56,6 +56,12 @@ export class FrontChannels {
     return known.opening.then(() => known.channel)
   }
 
+  /** A member does not answer: what was last written to it may be on its way for as long again. */
+  unheard(instance: InstanceId): void {
+    const channel = this.#known.get(instance)?.channel
+    if (channel?.busy === 0) channel.close()
+  }
+
   /** A member is dead. */
   gone(instance: InstanceId): void {
     this.#known.get(instance)?.channel?.close()
