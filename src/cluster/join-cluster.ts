@@ -36,7 +36,7 @@ export async function joinCluster({ config, store, version, log }: ClusterOpener
     address: advertise ?? '',
     version,
   }
-  const seal = createSeal(secret)
+  const seal = createSeal(secret, name)
   const cluster = new Cluster({
     ...{ name, directory, seal, self, leaseMs, log },
     local: store,

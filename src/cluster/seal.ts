@@ -4,7 +4,7 @@
  * them open, so that a secret is replaced without a moment in which members do not understand each other.
  *
  * A purpose may hold a name, such as that of a record, which is bound as well: a text moved to another place does not
- * open.
+ * open. So is the name of the cluster: two that have the same secret by mistake cannot read each other.
  */
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import { sealKeyBytes, sealText, unsealText } from '../runtime/sealed-text.ts'
@@ -35,15 +35,19 @@ interface Keys {
   readonly mac: Buffer
 }
 
-/** Of secrets, the newest first; there is at least one. */
-export function createSeal(secrets: readonly string[]): Seal {
+/** The name of a cluster that was given none. It adds nothing to keys. */
+const usualName = 'default'
+
+/** Of secrets, the newest first; there is at least one. `cluster` is the name of the cluster. */
+export function createSeal(secrets: readonly string[], cluster = usualName): Seal {
+  const salt = cluster === usualName ? '' : cluster
   const known = new Map<SealPurpose, readonly Keys[]>()
   const keysOf = (purpose: SealPurpose): readonly Keys[] => {
     const found = known.get(purpose)
     if (found !== undefined) return found
     const made = secrets.map((secret) => ({
-      cipher: derived(secret, `compozy cluster 1: seal ${purpose}`),
-      mac: derived(secret, `compozy cluster 1: mac ${purpose}`),
+      cipher: derived(secret, salt, `compozy cluster 1: seal ${purpose}`),
+      mac: derived(secret, salt, `compozy cluster 1: mac ${purpose}`),
     }))
     known.set(purpose, made)
     return made
@@ -77,6 +81,6 @@ export function createSeal(secrets: readonly string[]): Seal {
   }
 }
 
-function derived(secret: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', purpose, sealKeyBytes))
+function derived(secret: string, salt: string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, salt, purpose, sealKeyBytes))
 }

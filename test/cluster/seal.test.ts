@@ -28,6 +28,10 @@ describe('a sealed text', () => {
   }
   test.each([
     { why: 'without the secret', opened: () => createSeal([foreign]).open('owned', 's:1', sealed) },
+    {
+      why: 'in another cluster that has the same secret',
+      opened: () => createSeal([now], 'b').open('owned', 's:1', sealed),
+    },
     { why: 'for another purpose', opened: () => seal.open('record', 's:1', sealed) },
     { why: 'in another place', opened: () => seal.open('owned', 's:2', sealed) },
     { why: 'with another nonce', opened: () => seal.open('owned', 's:1', flipped(0)) },
@@ -43,7 +47,7 @@ describe('a sealed text', () => {
 })
 
 test('a secret is replaced member by member, and all understand each other on the way', () => {
-  const stages = [[old], [old, now], [now, old], [now]].map(createSeal)
+  const stages = [[old], [old, now], [now, old], [now]].map((secrets) => createSeal(secrets))
   for (const [at, writer] of stages.entries())
     for (const reader of stages.slice(Math.max(0, at - 1), at + 2)) {
       expect(reader.open('record', 'a', writer.seal('record', 'a', 'text'))).toBe('text')
@@ -64,6 +68,7 @@ test('a code counts for its text and purpose only, whole, and from members only'
     ['forward', 'text', code.slice(0, -1)],
     ['forward', 'text', ''],
     ['forward', 'text', createSeal([foreign]).mac('forward', 'text')],
+    ['forward', 'text', createSeal([now], 'b').mac('forward', 'text')],
   ] as const)
     expect(seal.verifies(purpose, text, given)).toBe(false)
 })
