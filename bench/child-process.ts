@@ -137,6 +137,22 @@ export function rssMib(pid: number): number | null {
   }
 }
 
+/**
+ * Resident memory of these processes together in MiB: what several of them have in common, such as the program itself,
+ * counts once. Null where the kernel does not tell.
+ */
+export function sharedMib(pids: readonly number[]): number | null {
+  try {
+    const sum = pids.reduce((kibs, pid) => {
+      const [, kib] = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? []
+      return kibs + Number(kib)
+    }, 0)
+    return sum / 1024
+  } catch {
+    return null
+  }
+}
+
 /** A process and all its descendants. */
 export function treeOf(pid: number): number[] {
   const tree = [pid]

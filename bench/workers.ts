@@ -20,7 +20,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from '../scripts/build.ts'
-import { cpuTimes, cpuUsBetween, rssMib, treeOf } from './child-process.ts'
+import { cpuTimes, cpuUsBetween, sharedMib, treeOf } from './child-process.ts'
 import type { LoadResult } from './load/load.ts'
 import type { Era } from './load/mcp-request.ts'
 import { driveInOwnProcess } from './load/own-process.ts'
@@ -73,7 +73,8 @@ interface Measured {
   readonly spread: readonly number[]
   /** Of each call, how often it was passed on. */
   readonly passedOn: number
-  readonly rssMib: number
+  /** What the processes share counts once. */
+  readonly memoryMib: number
   readonly errors: number
 }
 
@@ -237,7 +238,7 @@ async function measureOnce({ upstream, era }: Case, driven: Driven, seconds: num
     share: us / machine,
     spread,
     passedOn: ((await passedOnBy(gateways)) - passedOn) / calls,
-    rssMib: pids.reduce((all, pid) => all + (rssMib(pid) ?? 0), 0),
+    memoryMib: sharedMib(pids) ?? Number.NaN,
     errors: sum(({ errors }) => errors),
   }
 }
@@ -314,7 +315,7 @@ function report(
   passed on      ${shown(of(several, ({ passedOn }) => passedOn))} of each call
   x              ${shown(x)}
   connections    ${several.map(({ spread }) => spread.map((part) => Math.round(part * 100)).join('/')).join('  ')} (at most 65 in ${several.filter(({ spread }) => Math.max(...spread) <= 0.65).length} of ${several.length})
-  memory         ${of(one, ({ rssMib: mib }) => mib).toFixed(0)} MiB with one, ${of(several, ({ rssMib: mib }) => mib).toFixed(0)} MiB with ${workers}
+  memory         ${of(one, ({ memoryMib }) => memoryMib).toFixed(0)} MiB with one, ${of(several, ({ memoryMib }) => memoryMib).toFixed(0)} MiB with ${workers}
   errors         ${[...one, ...several, ...apart].reduce((sum, { errors }) => sum + errors, 0)}
   computed       ${computed(one, several)}
 `)
@@ -347,7 +348,7 @@ function reportProcessors(
   passed on      ${shown(several, ({ passedOn }) => passedOn, 2)} of each call
   x              ${shown(one, ({ share }) => share, 2)} with one, ${shown(several, ({ share }) => share, 2)} with ${workers}, ${shown(apart, ({ share }) => share, 2)} apart
   connections    ${several.map(({ spread }) => spread.map((part) => Math.round(part * 100)).join('/')).join('  ')}
-  memory         ${shown(one, ({ rssMib: mib }) => mib, 0)} MiB with one, ${shown(several, ({ rssMib: mib }) => mib, 0)} MiB with ${workers}
+  memory         ${shown(one, ({ memoryMib }) => memoryMib, 0)} MiB with one, ${shown(several, ({ memoryMib }) => memoryMib, 0)} MiB with ${workers}
   errors         ${[...one, ...several, ...apart].reduce((sum, { errors }) => sum + errors, 0)}
 `)
 }
