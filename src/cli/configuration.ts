@@ -10,6 +10,7 @@ import {
 } from '../config/load.ts'
 import { type Config, settings } from '../config/schema.ts'
 import { CommandError, UsageError } from '../errors.ts'
+import { urlHost } from '../net/host.ts'
 import { knowGatewayBy } from './gateway-fetch.ts'
 import { complain } from './terminal/terminal.ts'
 
@@ -59,7 +60,7 @@ export function sayWarnings(warnings: readonly string[]): void {
 export function localUrl({ host, port, tls }: GatewayAddress): string | null {
   if (port === 0) return null
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `${(tls?.certFile ?? null) === null ? 'http' : 'https'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+  return `${(tls?.certFile ?? null) === null ? 'http' : 'https'}://${urlHost(reachable)}:${port}`
 }
 
 /** The base URL of `--url` or of the configuration, without a slash at its end. */

@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import type { Server } from 'bun'
 import type { Config } from '../config/schema.ts'
 import { drainingError, GatewayError, internalError, reasonOf } from '../errors.ts'
+import { urlHost } from '../net/host.ts'
 import { BusyPoll } from '../runtime/busy-poll.ts'
 import { isEventStream } from '../session/event-stream.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -105,7 +106,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   state.listening = { host: hostname, port }
   return {
     port,
-    url: `${tls === null ? 'http' : 'https'}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
+    url: `${tls === null ? 'http' : 'https'}://${urlHost(hostname)}:${port}`,
     tlsFiles: Object.values(settings ?? {}).flatMap((path) =>
       path === null || readTls === null ? [] : [resolve(path)],
     ),

@@ -35,6 +35,11 @@ export function isLoopbackHost(name: string): boolean {
   return ip !== null && isLoopback(ip)
 }
 
+/** A host as it stands in a URL: an address of IPv6 in brackets. */
+export function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
 /** Whether a host is an IP address: a page cannot make one its own, as it can a name (DNS rebinding). */
 export function isIpHost(name: string): boolean {
   return parseIp(name) !== null

@@ -5,6 +5,7 @@ import type { FlagTexts } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { CommandError } from '../../errors.ts'
 import type { ServerList, ServerView } from '../../http/api/answers.ts'
+import { urlHost } from '../../net/host.ts'
 import { jsonIn } from '../../protocol/json.ts'
 import { type AdminApi, adminApi } from '../admin/admin-api.ts'
 import { cell, type Received, received, receivedList } from '../admin/received.ts'
@@ -76,7 +77,7 @@ export async function openAddress({ port, tls }: Pick<Config, 'port' | 'tls'>): 
     .slice(0, addressesMax)
   const asked = addresses.map(async ({ address }): Promise<string | null> => {
     const scheme = tls.certFile === null ? 'http' : 'https'
-    const url = `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}/healthz`
+    const url = `${scheme}://${urlHost(address)}:${port}/healthz`
     try {
       const signal = AbortSignal.timeout(addressMsMax)
       const response = await fetch(url, {

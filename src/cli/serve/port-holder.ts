@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { isObject } from '../../protocol/json.ts'
 import { hiddenCommands } from '../../runtime/self-command.ts'
+import { localUrl } from '../configuration.ts'
 
 const askMsMax = 1_000
 
@@ -10,9 +11,8 @@ const askMsMax = 1_000
  * answer.
  */
 export async function portHolder(host: string, port: number): Promise<string> {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  const base = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
-  if (!(await isCompozy(base))) return ''
+  const base = localUrl({ host, port })
+  if (base === null || !(await isCompozy(base))) return ''
   const pid = listenerPid(port)
   return ` by another compozy mcp-proxy${pid === null ? '' : ` (pid ${pid})`}`
 }

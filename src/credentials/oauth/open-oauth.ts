@@ -4,6 +4,7 @@ import type { CallerTokenPlace } from '../../access/owner/caller-token.ts'
 import { ownerOf, sharedOwner } from '../../access/owner/credential-owner.ts'
 import type { Config } from '../../config/schema.ts'
 import { reasonOf } from '../../errors.ts'
+import { urlHost } from '../../net/host.ts'
 import { outgoingProxies } from '../../net/outgoing-proxy.ts'
 import type { ServerDefinition } from '../../registry/definition.ts'
 import { isExchanged, takesCallersToken } from '../../registry/oauth/oauth-settings.ts'
@@ -179,7 +180,7 @@ export class OAuthOpener {
     if (baseUrl !== null) return baseUrl
     const { host, port } = this.#parts.state.listening ?? { host: '127.0.0.1', port: 0 }
     const everywhere = host === '0.0.0.0' || host === '::'
-    const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
-    return `${tls.certFile === null ? 'http' : 'https'}://${name}:${port}`
+    const name = everywhere ? '127.0.0.1' : host
+    return `${tls.certFile === null ? 'http' : 'https'}://${urlHost(name)}:${port}`
   }
 }

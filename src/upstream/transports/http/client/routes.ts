@@ -7,6 +7,7 @@
  * be that name, which no metadata service can, and until then not a byte of the request is sent.
  */
 import { isIP } from 'node:net'
+import { urlHost } from '../../../../net/host.ts'
 
 /**
  * Rejects with a GatewayError when a URL may not be connected to. Answers the addresses that its name has;
@@ -99,7 +100,7 @@ function ipv4First(addresses: readonly string[]): readonly string[] {
 
 function pinnedHref(url: URL, address: string): string {
   const pinned = new URL(url)
-  pinned.hostname = address.includes(':') ? `[${address}]` : address
+  pinned.hostname = urlHost(address)
   return pinned.href
 }
 
