@@ -23,7 +23,7 @@ function twoStores() {
       directory,
       openTurns(directory, run, () => changes++),
     )
-  return { first: open(), second: open(), changes: () => changes, directory }
+  return { first: open(), second: open(), changes: () => changes, directory, run }
 }
 
 test('a change of one is there for the other once it takes it in, which is told what it was', () => {
@@ -49,6 +49,22 @@ test('a change stands on what the other has written before, and that is still to
   second.delete('one')
   expect(first.takeIn().definitions).toEqual(['one'])
   expect(first.list()).toEqual([two])
+})
+
+test('a process that ends while it puts a change in its place leaves the file to the others', () => {
+  const { first, second, directory, run } = twoStores()
+  const turns = openTurns(directory, run, () => {})
+  const third = openSharedStore(directory, {
+    ...turns,
+    writes(...digests) {
+      turns.writes(...digests)
+      throw new Error('ended')
+    },
+  })
+  first.put(one)
+  expect(() => third.put(two)).toThrow('ended')
+  second.put(two)
+  expect(second.list()).toEqual([one, two])
 })
 
 test('processes that write at the same time lose nothing of each other', async () => {

@@ -49,8 +49,8 @@ export function openSharedStore(directory: string, turns: Turns): SharedStore {
 export interface Turns {
   /** Runs it while no other process does. Throws when its turn does not come. */
   take<T>(work: () => T): T
-  /** The file will have this digest in a moment. */
-  writes(digest: string): void
+  /** The file has this digest, or one of these as long as a change is put in its place. */
+  writes(...digests: readonly string[]): void
   /** Whether one of these processes has written the file of this digest last. */
   isOurs(digest: string): boolean
   /** The file was changed here. */
@@ -253,8 +253,10 @@ class FileStore implements SharedStore {
     const tables = update(this.#opened())
     try {
       // Before it is there: whoever ends in between leaves a file that the others know.
-      this.#digest = replaceFile(this.#path, tables, (digest) => this.#turns?.writes(digest))
+      const announce = (digest: string) => this.#turns?.writes(this.#digest, digest)
+      this.#digest = replaceFile(this.#path, tables, announce)
       this.#tables = tables
+      this.#turns?.writes(this.#digest)
     } catch (error) {
       throw isDiskFull(error)
         ? new StoreError('STORAGE_FULL', storageFull(this.#path))
