@@ -3,6 +3,7 @@
  * to somebody comes from the admin API. Loaded with the first one who asks.
  */
 import { gunzipSync } from 'node:zlib'
+import { escaped } from '../net/html.ts'
 import type { PageFile } from './make-page.ts'
 import { pageFiles } from './page-files.ts'
 
@@ -99,8 +100,4 @@ function shellOf(prefix: string, script: string, style: string): string {
 </body>
 </html>
 `
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }

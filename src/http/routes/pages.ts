@@ -1,10 +1,6 @@
 /** Pages for people in a browser: plain HTML that runs nothing and loads nothing. */
+import { escaped } from '../../net/html.ts'
 import { replyText } from '../reply.ts'
-
-/** A text that is text in HTML, in attributes with quotes as well. */
-export function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
-}
 
 /** `body` is HTML. */
 export function page(status: number, title: string, body: string, head = ''): Response {

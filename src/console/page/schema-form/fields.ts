@@ -2,16 +2,8 @@
  * From a tool's JSON Schema to the fields of a form. Bounded in depth and number, whatever a server sends: what goes
  * beyond, refers to itself or says more than a form can ask is one field for JSON, with the reason.
  */
-import {
-  isSchema,
-  merged,
-  type Opaque,
-  type Place,
-  plainSchema,
-  type Schema,
-  shortened,
-  typesOf,
-} from './schemas.ts'
+import { isObject } from '../../../protocol/json.ts'
+import { merged, type Opaque, type Place, plainSchema, type Schema, shortened, typesOf } from './schemas.ts'
 
 interface FieldBase {
   /** Of the server; null for none. */
@@ -128,7 +120,7 @@ class FieldMaker {
   #made = 0
 
   make(input: unknown, place: Place, depth: number): Field {
-    const own = isSchema(input) ? input : {}
+    const own = isObject(input) ? input : {}
     if (depth > depthMax) return jsonField(own, 'The description goes deeper than a form.')
     if (++this.#made > fieldsMax) return jsonField(own, 'The description has more fields than a form.')
     const plain = plainSchema(input, place)
@@ -181,11 +173,11 @@ class FieldMaker {
   }
 
   #group(schema: Schema, place: Place, depth: number): Field {
-    const properties = isSchema(schema['properties']) ? Object.entries(schema['properties']) : []
+    const properties = isObject(schema['properties']) ? Object.entries(schema['properties']) : []
     const required = new Set(Array.isArray(schema['required']) ? schema['required'] : [])
     const further = schema['additionalProperties']
     // Only where the server speaks of them: an object is open unless it says otherwise, and nobody means that.
-    const restSchema = isSchema(further) ? further : further === true && properties.length === 0 ? {} : null
+    const restSchema = isObject(further) ? further : further === true && properties.length === 0 ? {} : null
     if (properties.length === 0 && restSchema === null && depth > 0) {
       if (further !== false) return jsonField(schema, null)
     }
@@ -246,11 +238,11 @@ function unionOf(schema: Schema): Union | null {
   const word = ['oneOf', 'anyOf'].find((each) => Array.isArray(schema[each]))
   if (word === undefined) return null
   const all = schema[word] as readonly unknown[]
-  const parts = all.filter((part) => !(isSchema(part) && part['type'] === 'null'))
+  const parts = all.filter((part) => !(isObject(part) && part['type'] === 'null'))
   const nullable = parts.length < all.length || schema['nullable'] === true
   // A union of nothing but conditions ("one of these two is required") says nothing about the form of the value.
   const conditions =
-    parts.length > 0 && parts.every((part) => isSchema(part) && Object.keys(part).every(isCondition))
+    parts.length > 0 && parts.every((part) => isObject(part) && Object.keys(part).every(isCondition))
   const rest = without(schema, word)
   if (conditions || parts.length === 0) return null
   return { parts, nullable, rest }
@@ -283,7 +275,7 @@ function optionsOfUnion(schema: Schema): Option[] | null {
   if (!Array.isArray(parts) || parts.length === 0) return null
   const options: Option[] = []
   for (const part of parts) {
-    if (!isSchema(part)) return null
+    if (!isObject(part)) return null
     if (part['type'] === 'null') options.push(optionOf(null, undefined))
     else {
       const own = optionsOf(part)
@@ -372,7 +364,7 @@ const kindNames: Readonly<Record<Field['kind'], string>> = {
 
 /** What one form of several is called: by its title, its fixed members, or its kind. */
 function labelOf(part: unknown, field: Field, index: number): string {
-  if (isSchema(part) && typeof part['title'] === 'string') return part['title']
+  if (isObject(part) && typeof part['title'] === 'string') return part['title']
   if (field.title !== null) return field.title
   if (field.kind === 'group') {
     const fixed = field.members.find(

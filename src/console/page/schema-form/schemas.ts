@@ -3,6 +3,8 @@
  * taken out. Nothing is thrown, whatever a server sends; what cannot be made plain is said so.
  */
 
+import { isObject } from '../../../protocol/json.ts'
+
 export type Schema = Readonly<Record<string, unknown>>
 
 /** Why a form has no fields for a schema; a person writes JSON then. */
@@ -27,14 +29,10 @@ export interface Plain {
   readonly place: Place
 }
 
-export function isSchema(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 export function plainSchema(schema: unknown, place: Place): Plain | Opaque {
   if (schema === true || schema === undefined) return { schema: {}, place }
   if (schema === false) return { opaque: 'No value is allowed here.' }
-  if (!isSchema(schema)) return { opaque: 'The server describes this with something that is no schema.' }
+  if (!isObject(schema)) return { opaque: 'The server describes this with something that is no schema.' }
   let plain: Plain = { schema, place }
   for (let step = 0; step < stepsMax; step++) {
     const { $ref, allOf } = plain.schema
@@ -52,7 +50,7 @@ function followed({ schema, place }: Plain, reference: string): Plain | Opaque {
   const target = targetOf(place.root, reference)
   if (target === undefined)
     return { opaque: `The description refers to ${shortened(reference)}, which is not in it.` }
-  if (!isSchema(target)) return plainSchema(target, place)
+  if (!isObject(target)) return plainSchema(target, place)
   const { $ref: _, ...beside } = schema
   return {
     schema: { ...target, ...beside, ...bothOf('allOf', target, beside) },
@@ -106,7 +104,7 @@ function laidTogether({ schema, place }: Plain, allOf: unknown): Plain | Opaque 
 }
 
 const merging: Readonly<Record<string, (one: unknown, other: unknown) => unknown>> = {
-  properties: (one, other) => (isSchema(one) && isSchema(other) ? { ...one, ...other } : other),
+  properties: (one, other) => (isObject(one) && isObject(other) ? { ...one, ...other } : other),
   required: (one, other) => [...listOf(one), ...listOf(other)],
   minimum: (one, other) => Math.max(Number(one), Number(other)),
   maximum: (one, other) => Math.min(Number(one), Number(other)),

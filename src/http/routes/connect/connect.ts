@@ -13,12 +13,13 @@ import type { Account } from '../../../credentials/oauth/account.ts'
 import type { OAuthClients } from '../../../credentials/oauth/oauth-clients.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { SignIn } from '../../../identity/sign-in/sign-in.ts'
+import { escaped } from '../../../net/html.ts'
 import type { RequestContext } from '../../context.ts'
 import type { Access } from '../../hooks/access.ts'
 import { cookieOf, isOwnPage, requireSafeCookie, setCookie } from '../../hooks/browser-door.ts'
 import { replyJson } from '../../reply.ts'
 import { type Named, personRoute } from '../me.ts'
-import { escaped, onwards, page, paragraph } from '../pages.ts'
+import { onwards, page, paragraph } from '../pages.ts'
 
 export interface ConnectParts {
   /** The room of logins, loaded when somebody comes. */

@@ -5,8 +5,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { BrowserSession } from '../../../identity/sign-in/browser-sessions.ts'
+import { escaped } from '../../../net/html.ts'
 import { replyText } from '../../reply.ts'
-import { escaped } from '../pages.ts'
 import type { WantingServer } from './my-credentials.ts'
 
 /** What the page shows. */
