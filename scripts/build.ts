@@ -24,12 +24,13 @@ export interface BuildOptions {
 }
 
 /**
- * Parts of c12 that find, execute, download or watch configuration. All of it is switched off (see
+ * What no part of this program calls. `thread-stream` is pino's way to other threads, with which a compiled program ends.
+ * The others are parts of c12 that find, execute, download or watch configuration. All of it is switched off (see
  * src/config/layers.ts); left out, it cannot be switched on by a mistake, and loading a file costs an
  * idle gateway ten megabytes less.
  */
 const absentPackages =
-  /^(?:jiti|giget|chokidar|dotenv|rc9|pkg-types|exsolve|perfect-debounce|ohash|magicast)(?:\/|$)/
+  /^(?:thread-stream|jiti|giget|chokidar|dotenv|rc9|pkg-types|exsolve|perfect-debounce|ohash|magicast)(?:\/|$)/
 const absentNames = [
   'createJiti',
   'debounce',

@@ -5,8 +5,10 @@
  * leniently for an allow-list (`10.0.0.0/08`; an IPv4-mapped network counts as one address), so `parseIp` reads
  * them, and it builds objects and big integers for each question, so the matcher is our own.
  */
-import IPCIDR from 'ip-cidr'
 import { formatIp, type Ip, type Ip6, parseIp } from './ip.ts'
+
+/** Loaded when a network is listed, which most gateways do not; at once, since settings are checked in one go. */
+const ipCidr = () => require('ip-cidr') as typeof import('ip-cidr')
 
 /** Networks as inclusive ranges. Made by `parseCidrSet` only. */
 export interface CidrSet {
@@ -101,8 +103,9 @@ function networkRange(
   bits: number,
   warnings: string[],
 ): { first: Ip; last: Ip } | string {
-  let cidr: IPCIDR
+  let cidr: InstanceType<ReturnType<typeof ipCidr>['default']>
   try {
+    const { default: IPCIDR } = ipCidr()
     cidr = new IPCIDR(`${formatIp(address)}/${bits}`)
   } catch {
     return 'not a CIDR block'
