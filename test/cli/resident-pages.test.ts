@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
-import { cleanFileRanges, moduleGraph, QuietTimes } from '../../src/cli/serve/resident-pages.ts'
+import { cleanFileRanges, mappingsOf, moduleGraph, QuietTimes } from '../../src/cli/serve/resident-pages.ts'
 import { poll, startGatewayProcess } from '../support/gateway.ts'
 import { compozy } from '../support/terminal.ts'
 
@@ -36,6 +36,14 @@ test.each([
 ])('of the module graph is given back: $why', ({ graph, taken }) => {
   const writable = '0685e000-0736a000 rw-p 0665e000 fe:00 1234 /usr/bin/compozy'
   expect(cleanFileRanges(mapping(writable, 5000, 120), graph)).toEqual([...taken])
+})
+
+test('only mappings of the program are remembered, since a library may go and leave its addresses to others', () => {
+  const own = mapping(program, 5000, 0)
+  const others = ['/usr/lib/libc.so.6', '/usr/bin/compozy (deleted)', '/opt/usr/bin/compozy'].map((path) =>
+    mapping(program.replace('/usr/bin/compozy', path), 5000, 0),
+  )
+  expect(mappingsOf([...others, own, ...others].join('\n'), '/usr/bin/compozy')).toBe(own)
 })
 
 test('the module graph of the executable is found, and in what is no program none', () => {

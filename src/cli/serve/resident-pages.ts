@@ -74,12 +74,17 @@ export class QuietTimes {
 export function giveBackWhenQuiet(requestCount: () => number): void {
   const times = new QuietTimes(requestCount())
   let started = false
+  let giver: Promise<() => void> | null = null
   const timer = setInterval(() => {
     if (!times.look(requestCount(), residentFileBytes)) return
     if (!started && requestCount() < workRequestsMin) forgetCode()
     started = true
     setTimeout(() => {
-      void giveBackPages().then(() => times.gaveBack(residentFileBytes()))
+      giver ??= pageGiver()
+      void giver.then((give) => {
+        give()
+        times.gaveBack(residentFileBytes())
+      })
     }, settleMs).unref()
   }, lookEveryMs)
   timer.unref()
@@ -97,18 +102,29 @@ function forgetCode(): void {
 
 /** Resolves when it is done, or when there is nothing that can be done. Blocks for about 15 ms. */
 export async function giveBackPages(): Promise<void> {
-  if (process.platform !== 'linux') return
+  const give = await pageGiver()
+  give()
+}
+
+/**
+ * What gives back the pages of this program, as often as it is called: to look for them takes memory and pages itself.
+ * Where nothing can be given back it does nothing.
+ */
+async function pageGiver(): Promise<() => void> {
+  const nothing = () => {}
+  if (process.platform !== 'linux') return nothing
   try {
-    const ranges = cleanFileRanges(readFileSync('/proc/self/smaps', 'utf8'), moduleGraph('/proc/self/exe'))
+    const own = mappingsOf(readFileSync('/proc/self/smaps', 'utf8'), realpathSync('/proc/self/exe'))
+    const ranges = cleanFileRanges(own, moduleGraph('/proc/self/exe'))
     const { dlopen } = await import('bun:ffi')
     for (const library of libraries) {
       try {
-        const { symbols, close } = dlopen(library, {
+        const { symbols } = dlopen(library, {
           madvise: { args: ['usize', 'usize', 'int'], returns: 'int' },
         })
-        for (const { start, end } of ranges) symbols.madvise(start, end - start, madvDontneed)
-        close()
-        return
+        return () => {
+          for (const { start, end } of ranges) symbols.madvise(start, end - start, madvDontneed)
+        }
       } catch {
         // Another C library, or none that may be called.
       }
@@ -116,6 +132,15 @@ export async function giveBackPages(): Promise<void> {
   } catch {
     // No /proc.
   }
+  return nothing
+}
+
+const betweenMappings = /\n(?=[0-9a-f]+-[0-9a-f]+ )/
+
+/** Those of one file. A library might be unloaded, and its addresses hold something else the next time. */
+export function mappingsOf(smaps: string, path: string): string {
+  const ofFile = (mapping: string) => mapping.slice(0, mapping.indexOf('\n')).endsWith(` ${path}`)
+  return smaps.split(betweenMappings).filter(ofFile).join('\n')
 }
 
 interface AddressRange {
@@ -136,7 +161,7 @@ interface FilePart {
  */
 export function cleanFileRanges(smaps: string, graph: FilePart | null = null): AddressRange[] {
   const ranges: AddressRange[] = []
-  for (const mapping of smaps.split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)) {
+  for (const mapping of smaps.split(betweenMappings)) {
     const head = /^([0-9a-f]+)-([0-9a-f]+) (r[w-][x-]p) ([0-9a-f]+) \S+ [1-9]\d* +(\/.*)/.exec(mapping)
     if (!head || figure(mapping, 'Rss') < residentKibMin) continue
     const [start = 0, end = 0, offset = 0] = [head[1], head[2], head[4]].map((text) =>
