@@ -149,10 +149,7 @@ test('rotate: the old key opens nothing that is stored from then on', async () =
   const old = join(gateway.directory, 'old.key')
   cpSync(path, old)
   const rotated = await run('secrets rotate', '', asAdmin)
-  expect([rotated.exitCode, rotated.stdout]).toEqual([
-    0,
-    '1 stored credentials are sealed with the new key.\n',
-  ])
+  expect([rotated.exitCode, rotated.stdout]).toEqual([0, '1 stored credential is sealed with the new key.\n'])
   expect(readFileSync(path, 'utf8')).not.toBe(readFileSync(old, 'utf8'))
   expect(await told()).toContain('canary-by-admin')
 })

@@ -80,6 +80,7 @@ export async function rotateSecrets(parts: AdminParts, request: Request): Promis
     unopened === 0
       ? ''
       : ` ${unopened} could not be opened, because their key is not there: they stay as they are.`
-  const message = `${resealed} stored credentials are sealed with the new key.${kept}${left}`
+  const what = resealed === 1 ? '1 stored credential is' : `${resealed} stored credentials are`
+  const message = `${what} sealed with the new key.${kept}${left}`
   return answer('rotateSecrets', 200, { message, resealed, unopened, place })
 }
