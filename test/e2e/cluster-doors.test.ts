@@ -21,6 +21,7 @@ let internal: string
 let instance: string
 
 beforeAll(async () => {
+  if (redisProgram === null) return
   cluster = await startReplicas({
     count: 2,
     settings: {
@@ -54,7 +55,7 @@ beforeAll(async () => {
   internal = `http://${cluster.advertised[0]}`
   instance = await (await fetch(`${internal}/ping`)).text()
 }, 60_000)
-afterAll(() => cluster[Symbol.asyncDispose]())
+afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 const target = '/mcp-proxy/kept/stream'
 const body = JSON.stringify({

@@ -20,6 +20,7 @@ const tally = join(directory.path, 'raw')
 let cluster: RunningReplicas
 
 beforeAll(async () => {
+  if (redisProgram === null) return
   cluster = await startReplicas({
     mcps: [
       {
@@ -61,7 +62,7 @@ beforeAll(async () => {
   })
 }, 60_000)
 afterAll(async () => {
-  await cluster[Symbol.asyncDispose]()
+  await cluster?.[Symbol.asyncDispose]()
   directory[Symbol.dispose]()
 })
 
