@@ -163,6 +163,7 @@ const faults: ReadonlyMap<string | undefined, string> = new Map([
     'EADDRNOTAVAIL',
     'which is no address of this machine; it must be that of this replica, such as ${POD_IP}:6002',
   ],
+  ['EINPROGRESS', 'a name that this machine cannot find: correct it, or how names are found here'],
   ['EACCES', 'where it is not allowed to listen: ports below 1024 need a privilege'],
 ])
 
