@@ -176,12 +176,15 @@ export class PeerWire {
       const connection = await this.#connections.open(hrefOf(address), late)
       const instance = await this.#asked(connection, address, late)
       if (instance === null || instance === 'stranger') {
+        // What idles is for whoever was there before.
+        if (instance === 'stranger') this.#heardAtMs.delete(address)
         connection.destroy()
         return instance
       }
       // It idles since it has answered.
       if (!this.#connections.claim(connection)) connection.destroy()
       this.#proven.set(connection, instance)
+      this.heard(address)
       return { connection, instance }
     } catch (thrown) {
       return refusals.has(codeOf(thrown)) ? 'refused' : null
@@ -228,7 +231,7 @@ export class PeerWire {
     return new Promise((resolve) => {
       const exchange = new Http1Answer(peerUrl, cancellation, {
         answered: () => {
-          this.heard(address)
+          if (this.#proven.has(connection)) this.heard(address)
           resolve({ kind: 'answered', answer: exchange })
         },
         failed: () => resolve({ kind: 'lost' }),
