@@ -1,7 +1,7 @@
 /** Reads the stdout of a child: messages a line each, and whatever else it prints there. */
-import type { Readable } from 'node:stream'
+import type { Socket, SocketHandler } from 'bun'
 import { type MessagePieces, requestIdOfAnswer } from '../../../protocol/large-answer.ts'
-import { createLineSplitter } from '../../../protocol/line-frames.ts'
+import { createLineSplitter, type LineSplitter } from '../../../protocol/line-frames.ts'
 import { largeGarbage } from '../../../runtime/large-garbage.ts'
 import { FloodGuard, type Pausable, ServerBudget } from '../flood-guard.ts'
 import { beginsObject } from '../message-text.ts'
@@ -22,6 +22,8 @@ export interface OutputSink {
   unfinished(bytes: number): boolean
   /** The answer to this request was over the cap; null when the skipped line was no answer. */
   answerTooLarge(requestId: number | null): void
+  /** Everything was said that there is. */
+  ended(): void
 }
 
 /** Bytes between two looks at whether to go on: a chunk may hold tens of thousands of messages. */
@@ -30,57 +32,109 @@ const newline = 0x0a
 /** A line that found no room asks again after this. */
 const roomMs = 100
 
-/** Reads until the stream ends. The answer stops that for a while, also within a chunk. */
-export function readChildOutput(stream: Readable, lineBytesMax: number, sink: OutputSink): Pausable {
-  let skippedHead = ''
-  let skipping = false
-  const splitter = createLineSplitter(
-    lineBytesMax,
-    {
-      line: (text) => sink.line(text),
-      large: (pieces) => sink.large(pieces),
-      overflow: (head) => {
-        skippedHead = head
-        skipping = true
-        if (beginsObject(head)) {
-          largeGarbage.discarded(lineBytesMax)
-          sink.noise('', `(a line of more than ${lineBytesMax} bytes on stdout was skipped)`)
-        } else sink.noise(head, '… (the rest of a very long line was skipped)')
+/** Of a socket, what is used here. */
+export type OutputSocket = Pick<Socket, 'pause' | 'resume' | 'terminate'>
+
+/** Reads until the child has closed it. It can be stopped for a while, also within a chunk. */
+export class ChildOutput implements Pausable {
+  /** Of the socket that is attached. */
+  readonly handlers: SocketHandler = {
+    data: (_socket, chunk) => this.#read(chunk),
+    close: () => this.#closed(),
+  }
+  /** Resolves once everything is read. */
+  readonly ended: Promise<void>
+  readonly #end: () => void
+  readonly #sink: OutputSink
+  readonly #lineBytesMax: number
+  readonly #splitter: LineSplitter
+  readonly #reading: SlicedReading
+  readonly #rest: FloodGuard
+  #socket: OutputSocket | null = null
+  #skippedHead = ''
+  #skipping = false
+
+  constructor(lineBytesMax: number, sink: OutputSink) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ended = promise
+    this.#end = resolve
+    this.#sink = sink
+    this.#lineBytesMax = lineBytesMax
+    this.#splitter = createLineSplitter(
+      lineBytesMax,
+      {
+        line: (text) => sink.line(text),
+        large: (pieces) => sink.large(pieces),
+        overflow: (head) => this.#overflow(head),
+        skipped: (tail) => {
+          this.#skipping = false
+          sink.answerTooLarge(requestIdOfAnswer(this.#skippedHead, tail))
+        },
       },
-      skipped: (tail) => {
-        skipping = false
-        sink.answerTooLarge(requestIdOfAnswer(skippedHead, tail))
-      },
-    },
-    noiseLineBytesMax,
-  )
-  const rest = new FloodGuard(stream, new ServerBudget())
-  const reading = new SlicedReading(stream, (part) => {
-    splitter.push(part)
-    if (skipping) sink.unasked(part.length)
-    return sink.unfinished(splitter.heldBytes())
-  })
-  stream.on('data', (chunk: Buffer) => {
-    // While the server stops, what it says is read for its own sake alone: a full pipe could block its exit.
-    if (sink.listening()) reading.push(chunk)
-    else {
-      reading.drop()
-      rest.charge(chunk.length)
+      noiseLineBytesMax,
+    )
+    const stream: Pausable = {
+      pause: () => void this.#socket?.pause(),
+      resume: () => void this.#socket?.resume(),
     }
-  })
-  stream.on('end', () => {
-    reading.end()
-    splitter.end()
-  })
-  stream.on('close', () => sink.unfinished(0))
-  return reading
+    this.#rest = new FloodGuard(stream, new ServerBudget())
+    this.#reading = new SlicedReading(stream, (part) => {
+      this.#splitter.push(part)
+      if (this.#skipping) sink.unasked(part.length)
+      return sink.unfinished(this.#splitter.heldBytes())
+    })
+  }
+
+  attach(socket: OutputSocket): void {
+    this.#socket = socket
+  }
+
+  pause(): void {
+    this.#reading.pause()
+  }
+
+  resume(): void {
+    this.#reading.resume()
+  }
+
+  /** Reads no more. */
+  destroy(): void {
+    this.#socket?.terminate()
+  }
+
+  #read(chunk: Buffer): void {
+    // While the server stops, what it says is read for its own sake alone: a full pipe could block its exit.
+    if (this.#sink.listening()) this.#reading.push(chunk)
+    else {
+      this.#reading.drop()
+      this.#rest.charge(chunk.length)
+    }
+  }
+
+  #closed(): void {
+    this.#socket = null
+    this.#reading.end()
+    this.#splitter.end()
+    this.#sink.unfinished(0)
+    this.#end()
+    this.#sink.ended()
+  }
+
+  #overflow(head: string): void {
+    this.#skippedHead = head
+    this.#skipping = true
+    if (beginsObject(head)) {
+      largeGarbage.discarded(this.#lineBytesMax)
+      this.#sink.noise('', `(a line of more than ${this.#lineBytesMax} bytes on stdout was skipped)`)
+    } else this.#sink.noise(head, '… (the rest of a very long line was skipped)')
+  }
 }
 
 const nothing = Buffer.alloc(0)
 
 /** Hands chunks on in slices, and none while it is paused. */
 class SlicedReading implements Pausable {
-  readonly #stream: Readable
+  readonly #stream: Pausable
   readonly #take: (part: Buffer) => boolean
   /** Chunks that were not handed on: one, but for what was on its way when the stream was paused. */
   #waiting: Buffer[] = []
@@ -89,7 +143,7 @@ class SlicedReading implements Pausable {
   #awaitsRoom = false
 
   /** `take` answers false when there is no room for more; it is asked again with nothing. */
-  constructor(stream: Readable, take: (part: Buffer) => boolean) {
+  constructor(stream: Pausable, take: (part: Buffer) => boolean) {
     this.#stream = stream
     this.#take = take
   }

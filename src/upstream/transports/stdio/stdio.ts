@@ -7,21 +7,23 @@
  *
  * Spec: 2025-11-25 and 2026-07-28, Transports, stdio. Cases: test/upstream/transports/stdio/stdio.test.ts
  */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { basename } from 'node:path'
+import type { Readable } from 'node:stream'
 import { GatewayError, resultTooLargeError } from '../../../errors.ts'
 import { batchMessagesMax } from '../../../protocol/jsonrpc.ts'
 import { lengthOf, type MessagePieces, textOf } from '../../../protocol/large-answer.ts'
 import { createMask, type Mask } from '../../../telemetry/redaction.ts'
-import { costs, FloodGuard, type Pausable } from '../flood-guard.ts'
+import { costs, FloodGuard } from '../flood-guard.ts'
 import { isOverfullBatch, looksLikeObject, messagesIn } from '../message-text.ts'
 import { droppedNote, type Outgoing, type TransportReceiver, type UpstreamTransport } from '../transport.ts'
-import { type ChildInput, createChildInput } from './child-input.ts'
-import { readChildOutput } from './child-output.ts'
+import { ChildInput } from './child-input.ts'
+import { ChildOutput } from './child-output.ts'
 import { ServerNoise } from './noise.ts'
 import { ProcessExit } from './process-exit.ts'
 import { type ProcessGroup, processGroup } from './process-group.ts'
 import { silenceOf } from './remedy.ts'
+import { type SocketPair, socketPair } from './socket-pair.ts'
 import { spawnFailure } from './spawn-failure.ts'
 
 /** Told which process groups must not outlive the gateway (`upstream/transports/stdio/watchdog.ts`). */
@@ -71,11 +73,11 @@ class StdioTransport implements UpstreamTransport {
   readonly #options: StdioOptions
   readonly #mask: Mask
   #receiver: TransportReceiver | null = null
-  #child: ChildProcessWithoutNullStreams | null = null
+  #stderr: Readable | null = null
   #group: ProcessGroup | null = null
-  #input: ChildInput | null = null
   #noise: ServerNoise | null = null
-  #output: Pausable | null = null
+  #input: ChildInput | null = null
+  #output: ChildOutput | null = null
   #talk: FloodGuard | null = null
   /** The first message, until the first line of the server. */
   #firstSent: string | null = null
@@ -98,66 +100,85 @@ class StdioTransport implements UpstreamTransport {
   }
 
   async open(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw new GatewayError('UPSTREAM_CLOSED', 'The start of the server was given up.')
+    if (signal.aborted) throw startGivenUpError()
     try {
-      await this.#start(receiver)
+      await this.#start(receiver, signal)
     } catch (thrown) {
       this.#receiver = null
+      this.#destroyPipes()
       throw await spawnFailure(this.#options, this.#mask, thrown)
     }
   }
 
-  async #start(receiver: TransportReceiver): Promise<void> {
-    const { command, args, env, cwd } = this.#options
-    const child = spawn(command, args, {
-      env,
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      ...(cwd === null ? {} : { cwd }),
+  async #start(receiver: TransportReceiver, signal: AbortSignal): Promise<void> {
+    const { inputQueueCharsMax, lineBytesMax } = this.#options
+    const { budget } = receiver
+    const input = new ChildInput(inputQueueCharsMax, () => this.#pipeBroke('input'))
+    const output = new ChildOutput(lineBytesMax, {
+      listening: () => this.#receiver !== null,
+      line: (text) => this.#line(text),
+      large: (pieces) => this.#large(pieces),
+      noise: (text, remark) => this.#noise?.stdout(text, remark),
+      unasked: (units) => this.#receiver?.unasked(units),
+      unfinished: (bytes) => budget.unfinished.hold(this, this.#receiver === null ? 0 : bytes),
+      answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
+      ended: () => this.#pipeBroke('output'),
     })
+    this.#input = input
+    this.#output = output
+    const child = await this.#spawn(input, output, signal)
     // Before the first await: a spawn error is emitted in the next tick.
     const started = new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.on('error', reject)
     })
     // Without descriptors left there are no streams either; the error that says so is still to come.
-    if (child.pid !== undefined) this.#attach(child, child.pid, receiver)
+    if (child.pid !== undefined && child.stderr !== null)
+      this.#attach(child, child.pid, child.stderr, receiver)
     await started
   }
 
-  #attach(child: ChildProcessWithoutNullStreams, pid: number, receiver: TransportReceiver): void {
-    this.#child = child
+  /** Resolves in the turn in which the child was started. */
+  async #spawn(input: ChildInput, output: ChildOutput, signal: AbortSignal): Promise<ChildProcess> {
+    const { command, args, env, cwd } = this.#options
+    const pairs: SocketPair[] = []
+    try {
+      for (const end of [input, output]) {
+        const pair = await socketPair(end.handlers)
+        end.attach(pair.own)
+        pairs.push(pair)
+      }
+      if (signal.aborted) throw startGivenUpError()
+      return spawn(command, args, {
+        env,
+        detached: true,
+        stdio: [...pairs.map(({ inherited }) => inherited), 'pipe'],
+        ...(cwd === null ? {} : { cwd }),
+      })
+    } finally {
+      for (const pair of pairs) pair.release()
+    }
+  }
+
+  #attach(child: ChildProcess, pid: number, stderr: Readable, receiver: TransportReceiver): void {
+    this.#stderr = stderr
     this.#receiver = receiver
     this.#group = processGroup(pid)
     const { groupWatch, processWatch } = this.#options
     groupWatch?.watch(pid)
     processWatch?.started(pid)
-    const { budget } = receiver
-    const talk = new FloodGuard(child.stderr, budget)
+    const talk = new FloodGuard(stderr, receiver.budget)
     this.#talk = talk
     const noise = new ServerNoise(this.#mask, (line) => this.#receiver?.noise(line))
     this.#noise = noise
-    this.#input = createChildInput(child.stdin, this.#options.inputQueueCharsMax)
-    this.#output = readChildOutput(child.stdout, this.#options.lineBytesMax, {
-      listening: () => this.#receiver !== null,
-      line: (text) => this.#line(text),
-      large: (pieces) => this.#large(pieces),
-      noise: (text, remark) => noise.stdout(text, remark),
-      unasked: (units) => this.#receiver?.unasked(units),
-      unfinished: (bytes) => budget.unfinished.hold(this, this.#receiver === null ? 0 : bytes),
-      answerTooLarge: (requestId) => this.#answerTooLarge(requestId),
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
+    stderr.on('data', (chunk: Buffer) => {
       noise.push(chunk)
       talk.charge(chunk.length)
     })
-    child.stdout.on('error', () => this.#pipeBroke('output'))
-    child.stderr.on('error', () => {})
-    child.stdin.on('error', () => this.#pipeBroke('input'))
-    child.stdout.once('end', () => this.#pipeBroke('output'))
+    stderr.on('error', () => {})
     child.once('exit', (code, signal) => {
       processWatch?.ended(pid, code, signal)
-      void this.#exit(child, code, signal)
+      void this.#exit(stderr, code, signal)
     })
   }
 
@@ -232,15 +253,11 @@ class StdioTransport implements UpstreamTransport {
     this.#output?.resume()
   }
 
-  async #exit(
-    child: ChildProcessWithoutNullStreams,
-    code: number | null,
-    signal: NodeJS.Signals | null,
-  ): Promise<void> {
+  async #exit(stderr: Readable, code: number | null, signal: NodeJS.Signals | null): Promise<void> {
     this.#exited = true
     this.#output?.resume()
     this.#talk?.stop()
-    await Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), Bun.sleep(drainMs)])
+    await Promise.race([Promise.all([this.#output?.ended, ended(stderr)]), Bun.sleep(drainMs)])
     const { command, args } = this.#options
     const ending = { program: basename(command), args, exitCode: code, signal }
     this.#fail(new ProcessExit(ending, this.#noise?.reason(signal !== null) ?? ''))
@@ -272,23 +289,30 @@ class StdioTransport implements UpstreamTransport {
   }
 
   async #stop(): Promise<void> {
-    const child = this.#child
     const group = this.#group
-    if (child === null || group === null) return
+    if (group === null) return
     // What a stopping server still prints must not block its exit on a full pipe.
     this.#output?.resume()
     this.#talk?.stop()
     this.#input?.end()
     await group.stop(this.#options.stopGraceMs)
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
+    this.#destroyPipes()
     this.#options.groupWatch?.forget(group.id)
+  }
+
+  #destroyPipes(): void {
+    this.#input?.destroy()
+    this.#output?.destroy()
+    this.#stderr?.destroy()
   }
 }
 
-function ended(
-  stream: NodeJS.ReadableStream & { readableEnded?: boolean; destroyed?: boolean },
-): Promise<void> {
-  if (stream.readableEnded === true || stream.destroyed === true) return Promise.resolve()
+function startGivenUpError(): GatewayError {
+  return new GatewayError('UPSTREAM_CLOSED', 'The start of the server was given up.')
+}
+
+function ended(stream: Readable): Promise<void> {
+  if (stream.readableEnded || stream.destroyed) return Promise.resolve()
   return new Promise((resolve) => {
     stream.once('end', resolve)
     stream.once('close', resolve)

@@ -1,30 +1,33 @@
 /** How lines reach the stdin of a child. */
 import { describe, expect, test } from 'bun:test'
-import { Writable } from 'node:stream'
-import { createChildInput } from '../../../../src/upstream/transports/stdio/child-input.ts'
+import { ChildInput } from '../../../../src/upstream/transports/stdio/child-input.ts'
 
-/** A pipe that keeps each write apart; with `stalled` it takes one write and then no more. */
-function pipe(options: { stalled?: boolean } = {}) {
+/** A socket that keeps each write apart; it takes what `takes` says, and all of it without. */
+function inputTo(queueCharsMax: number, takes: number[] = []) {
   const writes: string[] = []
-  let release = () => {}
-  const stream = new Writable({
-    highWaterMark: 1,
-    decodeStrings: false,
-    write(chunk, _encoding, done) {
-      writes.push(String(chunk))
-      if (options.stalled) release = done
-      else done()
+  let ended = 0
+  let broken = 0
+  const input = new ChildInput(queueCharsMax, () => broken++)
+  input.attach({
+    write(bytes) {
+      const text = String(bytes)
+      const taken = takes.shift() ?? text.length
+      if (taken > 0) writes.push(text.slice(0, taken))
+      return taken
     },
+    end: () => ++ended,
+    pause() {},
+    terminate() {},
   })
-  return { stream, writes, release: () => release() }
+  const drain = () => Reflect.apply(input.handlers.drain ?? (() => {}), input, [])
+  return { input, writes, drain, ended: () => ended, broken: () => broken }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 describe('child input', () => {
   test('writes the lines of one turn of the event loop together, in their order', async () => {
-    const { stream, writes } = pipe()
-    const input = createChildInput(stream, 100)
+    const { input, writes } = inputTo(100)
     input.write('a')
     await Promise.resolve()
     input.write('b')
@@ -35,26 +38,44 @@ describe('child input', () => {
   })
 
   test('passes on what was queued right before the pipe is closed', async () => {
-    const { stream, writes } = pipe()
-    const input = createChildInput(stream, 100)
-    const finished = new Promise<void>((resolve) => stream.once('finish', resolve))
+    const { input, writes, ended } = inputTo(100)
     input.write('last')
     input.end()
-    await finished
     await turn()
     expect(writes).toEqual(['last\n'])
+    expect(ended()).toBe(1)
+  })
+
+  test('closes the pipe only behind what the child has not taken yet', async () => {
+    const { input, writes, drain, ended } = inputTo(100, [2])
+    input.write('last')
+    input.end()
+    expect(ended()).toBe(0)
+    drain()
+    await turn()
+    expect(writes).toEqual(['la', 'st\n'])
+    expect(ended()).toBe(1)
   })
 
   test('refuses a line past the bound while the child does not read, and goes on when it does', async () => {
-    const { stream, writes, release } = pipe({ stalled: true })
-    const input = createChildInput(stream, 8)
+    const { input, writes, drain } = inputTo(8, [0, 3])
     input.write('first')
     await turn()
     expect(input.write('12345')).toBe(true)
     expect(input.write('678')).toBe(false)
-    const drained = new Promise<void>((resolve) => stream.once('drain', resolve))
-    release()
-    await drained
-    expect(writes).toEqual(['first\n', '12345\n'])
+    drain()
+    drain()
+    await turn()
+    expect(writes).toEqual(['fir', 'st\n', '12345\n'])
+  })
+
+  test('says that there is nobody to write to any more, and forgets what waits', async () => {
+    const { input, writes, drain, broken } = inputTo(100, [2, -1])
+    input.write('last')
+    await turn()
+    expect(broken()).toBe(0)
+    drain()
+    expect(broken()).toBe(1)
+    expect(writes).toEqual(['la'])
   })
 })
