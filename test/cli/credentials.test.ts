@@ -6,7 +6,7 @@ import { hashOfKey, makeKeyText } from '../../src/identity/keys/key-text.ts'
 import { openAsker } from '../support/askers.ts'
 import { commandOf, poll, type RunningGateway, startGatewayProcess } from '../support/gateway.ts'
 import { startInTerminal } from '../support/pseudo-terminal.ts'
-import type { Finished } from './run-command.ts'
+import { type Finished, runCommand } from './run-command.ts'
 
 const via = 'executable'
 const key = makeKeyText('adaadaad')
@@ -41,21 +41,10 @@ beforeAll(async () => {
 afterAll(() => gateway?.stop())
 
 /** Runs a command with this on its standard input. */
-async function run(words: string, input: string, env: Record<string, string>): Promise<Finished> {
+function run(words: string, input: string, env: Record<string, string>): Promise<Finished> {
   const { port } = new URL(gateway.url)
-  const child = Bun.spawn([...commandOf(via), ...words.split(' '), '--mcp-port', port], {
-    cwd: gateway.directory,
-    env: { PATH: process.env['PATH'] ?? '', HOME: gateway.directory, ...env },
-    stdin: new TextEncoder().encode(input),
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ])
-  return { stdout, stderr, exitCode }
+  const options = { via, cwd: gateway.directory, env, input } as const
+  return runCommand([...words.split(' '), '--mcp-port', port], options)
 }
 
 const asAda = { COMPOZY_TOKEN: key }

@@ -10,6 +10,8 @@ export interface CommandOptions {
   readonly via?: GatewayForm
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
+  /** On its standard input. */
+  readonly input?: string
 }
 
 /** Runs `compozy ARGS` to its end, in an environment that holds nothing else. */
@@ -17,7 +19,7 @@ export async function runCommand(args: readonly string[], options: CommandOption
   const child = Bun.spawn([...commandOf(options.via ?? 'executable'), ...args], {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: options.cwd, ...options.env },
-    stdin: 'ignore',
+    stdin: options.input === undefined ? 'ignore' : Buffer.from(options.input),
     stdout: 'pipe',
     stderr: 'pipe',
   })
