@@ -44,10 +44,11 @@ function typed(question: string): Promise<string> {
       text = backspaces.has(sign) ? [...text].slice(0, -1).join('') : text + sign
     }
   }
-  stderr.write(question)
   stdin.setRawMode(true)
   stdin.setEncoding('utf8')
   stdin.on('data', take)
+  // Only now: who answers faster would see it.
+  stderr.write(question)
   return promise
 }
 
