@@ -7,7 +7,7 @@ import { StateHeldError } from '../../registry/storage/state-lock.ts'
 import { readConfiguration } from '../configuration.ts'
 import { announce, type ServedGateway } from './announce.ts'
 import { listenFault } from './listen-fault.ts'
-import { readAgain } from './read-again.ts'
+import { rereadable } from './read-again.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 import { endOnSignals } from './signals.ts'
 
@@ -17,14 +17,7 @@ import { endOnSignals } from './signals.ts'
  */
 export async function serve(flags: FlagTexts, given: readonly string[]): Promise<number> {
   const loaded = await readConfiguration(flags)
-  let last = loaded
-  const source = {
-    ...loaded,
-    async readAgain() {
-      last = await readAgain(flags, last)
-      return last
-    },
-  }
+  const source = rereadable(flags, loaded)
   const started = (
     (await workersOf(loaded)) === 1 ? startGateway(source) : startWorkers(source, given)
   ).catch(async (thrown: unknown) => {

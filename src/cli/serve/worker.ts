@@ -11,7 +11,7 @@ import { parseArguments } from '../arguments.ts'
 import { gatewayFlags } from '../config-flags.ts'
 import { readConfiguration } from '../configuration.ts'
 import { complain } from '../terminal/terminal.ts'
-import { readAgain } from './read-again.ts'
+import { rereadable } from './read-again.ts'
 import { giveBackWhenQuiet } from './resident-pages.ts'
 
 /** Resolves with the exit code. */
@@ -23,15 +23,7 @@ export async function runWorker(given: readonly string[]): Promise<number> {
   const { flags } = parseArguments(given, gatewayFlags)
   const link = await WorkerLink.open()
   try {
-    const loaded = inWorker(await readConfiguration(flags), link)
-    let last = loaded
-    const source = {
-      ...loaded,
-      async readAgain() {
-        last = inWorker(await readAgain(flags, last), link)
-        return last
-      },
-    }
+    const source = rereadable(flags, await readConfiguration(flags), (read) => inWorker(read, link))
     const gateway = await startGateway(source, link)
     // A supervisor that was killed leaves the port to the next one, and the state directory.
     const end = (): void => {
