@@ -2,7 +2,8 @@
  * `bun run soak --rolling`: three replicas are replaced one after the other under full load, and then again.
  *
  *   --sessions 200 --streams 100 --rate 500 --rounds 3
- *   --upgrade-from FILE   begins with this executable, and replaces it by the other one
+ *   --upgrade-from FILE   begins with this executable, and replaces it by the other one; both speak the same version of
+ *                         what replicas say to each other (src/cluster/wire-version.ts)
  *
  * Prints what failed, which events were missed, what ran twice, and how long calls took: those that may have waited for
  * a new process of their session (cold) apart from the others. Exits 1 when anything failed.
