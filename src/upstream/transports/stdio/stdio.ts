@@ -106,7 +106,7 @@ class StdioTransport implements UpstreamTransport {
     } catch (thrown) {
       this.#receiver = null
       this.#destroyPipes()
-      throw await spawnFailure(this.#options, this.#mask, thrown)
+      throw thrown instanceof GatewayError ? thrown : await spawnFailure(this.#options, this.#mask, thrown)
     }
   }
 
