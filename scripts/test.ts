@@ -30,7 +30,10 @@ const MEASURED_BESIDE = [
  * all others, they keep no worker from what is to be done.
  */
 const WAITING = [
+  'test/cli/resident-pages.test.ts',
   'test/cli/silent-gateway.test.ts',
+  'test/cluster/membership.test.ts',
+  'test/cluster/reach.test.ts',
   'test/credentials/oauth/renewal.test.ts',
   'test/e2e/able-clients.test.ts',
   'test/e2e/cluster-rolling.test.ts',
