@@ -33,7 +33,7 @@ export interface HeldKey {
 }
 
 /** `key:ID`, for a key of the admin API `admin:ID`. The digest of an admin token is longer, so the two never meet. */
-export function keyPrincipalId({ id, role }: Pick<KeyFacts, 'id' | 'role'>): string {
+function keyPrincipalId({ id, role }: Pick<KeyFacts, 'id' | 'role'>): string {
   return `${role === null ? 'key' : 'admin'}:${id}`
 }
 

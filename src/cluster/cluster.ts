@@ -61,7 +61,7 @@ export interface ClusterStatus {
 const peersMax = 64
 
 /** What is counted while requests are forwarded and things taken over. */
-export class ClusterCounts {
+class ClusterCounts {
   takeovers = 0
   readonly #forwards = new Map<string, Map<string, number>>()
 

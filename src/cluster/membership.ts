@@ -11,7 +11,7 @@ import { bucketOf } from '../telemetry/call-durations.ts'
 import type { Log } from '../telemetry/log.ts'
 import { directoryBuckets } from '../telemetry/metrics.ts'
 import { Deaths } from './deaths.ts'
-import type { Membership as Answer, Directory, InstanceId } from './directory/directory.ts'
+import type { BeatAnswer, Directory, InstanceId } from './directory/directory.ts'
 import { type LivingMember, type MemberState, openMember, sealMember } from './member-record.ts'
 import type { Seal } from './seal.ts'
 
@@ -41,7 +41,7 @@ export interface MembershipListener {
   /** The directory has lost everything: what it holds is to be registered again. */
   forgotten?(): Promise<void>
   /** Renewed. */
-  beaten?(answer: Answer): void
+  beaten?(answer: BeatAnswer): void
 }
 
 /** A lease is renewed so often within its time, which also brings what a lost hint has told: of 4 s, within a second. */
@@ -309,7 +309,7 @@ export class Membership {
     }
   }
 
-  async #take(answer: Answer, startedMs: number): Promise<void> {
+  async #take(answer: BeatAnswer, startedMs: number): Promise<void> {
     const { leaseMs, log, self } = this.#parts
     this.#lapsed ||= this.#era !== null && startedMs > this.#leaseEndsMs
     this.#forgotten ||= this.#era !== null && this.#era !== answer.era
@@ -351,7 +351,7 @@ export class Membership {
     if (this.#roundTripsMs.length > roundTripsKept) this.#roundTripsMs.shift()
   }
 
-  #membersIn({ members, nowMs }: Answer): LivingMember[] {
+  #membersIn({ members, nowMs }: BeatAnswer): LivingMember[] {
     const { seal, self } = this.#parts
     return members.flatMap((member) => {
       const known = openMember(seal, member, nowMs)

@@ -27,9 +27,6 @@ export interface Seal {
   verifies(purpose: SealPurpose, text: string, code: string): boolean
 }
 
-/** Bytes of a secret that is none that somebody guesses. */
-export const secretBytesMin = 32
-
 interface Keys {
   readonly cipher: Buffer
   readonly mac: Buffer

@@ -29,7 +29,7 @@ export function ownerOf({ id, user }: Pick<Principal, 'id' | 'user'>): Credentia
 }
 
 /** Of whoever a key is used for. Where that is a person in the words of rules, the key acts as that person. */
-export function userOwner(user: string): CredentialOwner {
+function userOwner(user: string): CredentialOwner {
   if (personText.test(user)) return user
   const [, issuer, subject] = issuerAndSubject.exec(user) ?? []
   return issuer === undefined || subject === undefined ? `user:${user}` : personId(issuer, subject)

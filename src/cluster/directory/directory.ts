@@ -26,7 +26,7 @@ export interface Member {
 }
 
 /** Who lives, and how far the shared records have come. */
-export interface Membership {
+export interface BeatAnswer {
   /** Those whose lease goes on, and those whose lease ended less than a minute ago. */
   readonly members: readonly Member[]
   /** The wall clock of the directory, by which all leases are told. */
@@ -121,7 +121,7 @@ export interface Directory {
   onUp(listener: (isUp: boolean) => void): void
 
   /** Renews the lease of a member and answers who lives. Once a second. */
-  beat(self: Omit<Member, 'leaseMs'>, leaseMs: number): Promise<Membership>
+  beat(self: Omit<Member, 'leaseMs'>, leaseMs: number): Promise<BeatAnswer>
   /** Ends its lease at once. */
   leave(instance: InstanceId): Promise<void>
 

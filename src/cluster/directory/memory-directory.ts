@@ -1,12 +1,12 @@
 /** A directory in the memory of one process, for members in it: those of a supervisor, and those of tests. */
 import {
+  type BeatAnswer,
   type Claim,
   type ClaimOutcome,
   type Directory,
   goneMemberMs,
   type InstanceId,
   type Member,
-  type Membership,
   type OwnedBefore,
   type OwnedKey,
   type Ownership,
@@ -119,7 +119,7 @@ export class MemoryDirectory {
     this.#sequence = 0
   }
 
-  #beat({ instance, record }: Omit<Member, 'leaseMs'>, leaseMs: number): Membership {
+  #beat({ instance, record }: Omit<Member, 'leaseMs'>, leaseMs: number): BeatAnswer {
     const nowMs = this.#clock()
     this.#members.set(instance, { record, leaseEndsMs: nowMs + leaseMs })
     const members = [...this.#members].map(([id, member]) => ({

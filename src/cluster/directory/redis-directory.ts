@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import {
+  type BeatAnswer,
   type Claim,
   type ClaimOutcome,
   type Directory,
@@ -12,7 +13,6 @@ import {
   type InstanceId,
   leaseMsMax,
   type Member,
-  type Membership,
   type OwnedBefore,
   type OwnedKey,
   type Ownership,
@@ -60,7 +60,7 @@ export class RedisDirectory implements Directory {
     this.#redis.onUp(listener)
   }
 
-  async beat({ instance, record }: Omit<Member, 'leaseMs'>, leaseMs: number): Promise<Membership> {
+  async beat({ instance, record }: Omit<Member, 'leaseMs'>, leaseMs: number): Promise<BeatAnswer> {
     const answer = await this.#redis.run(
       scripts.beat,
       [this.#key('m'), this.#key('ml'), this.#key('era'), this.#key('rev')],

@@ -19,7 +19,7 @@ export interface AgreedKeyParts {
 }
 
 /** Of no kind that a store knows. */
-const recordKey = 'cluster/credentials-key'
+const agreementKey = 'cluster/credentials-key'
 /** Somebody wants to know who has which keys. */
 const keysHint = 'credential keys'
 /** A key file may be another one by now. */
@@ -52,7 +52,7 @@ export class AgreedKey implements KeyAgreement {
   }
 
   get agreed(): string | null {
-    return this.#parts.book.get(recordKey)
+    return this.#parts.book.get(agreementKey)
   }
 
   propose(id: string): void {
@@ -204,6 +204,6 @@ export class AgreedKey implements KeyAgreement {
   }
 
   async #write(id: string): Promise<void> {
-    await this.#parts.book.write(new Map([[recordKey, id]]))
+    await this.#parts.book.write(new Map([[agreementKey, id]]))
   }
 }

@@ -21,7 +21,7 @@ export interface WorkerMember {
 export type WorkerMembers = readonly WorkerMember[]
 
 /** How one worker sees a server. */
-export type ServerFigures = Pick<
+export type ServerAtWorker = Pick<
   ServerStatus,
   | 'name'
   | 'status'
@@ -55,7 +55,7 @@ export interface OfWorker {
   /** Takes in what another one has written into the store. */
   stored(nothing: null): void
   figures(nothing: null): MetricsSnapshot
-  servers(nothing: null): { readonly worker: number; readonly servers: readonly ServerFigures[] }
+  servers(nothing: null): { readonly worker: number; readonly servers: readonly ServerAtWorker[] }
   restart(name: string): void
   reload(cause: ReloadCause): ReloadReport
   reopen(nothing: null): void

@@ -5,12 +5,12 @@
 
 import type { ServerDirectory, ServerEntry, ServerStatus } from '../../upstream/server/directory.ts'
 import type { OutputFollower, OutputLine } from '../../upstream/server/output-tail.ts'
-import type { ServerFigures, WorkerLine } from './questions.ts'
+import type { ServerAtWorker, WorkerLine } from './questions.ts'
 
 /** What the head knows of the others. */
 export interface Others {
   /** How each of them sees this server, by the number of the worker. */
-  of(name: string): readonly (readonly [worker: number, figures: ServerFigures])[]
+  of(name: string): readonly (readonly [worker: number, figures: ServerAtWorker])[]
   readonly lines: WorkerLines
   /** Has them start this server anew. Resolves when they have. */
   restart(name: string): Promise<void>
@@ -108,9 +108,9 @@ function followBoth(
 }
 
 /** The status at the head, and what the others add to it. */
-export function wholeStatus(
+function wholeStatus(
   own: ServerStatus,
-  others: readonly (readonly [worker: number, figures: ServerFigures])[],
+  others: readonly (readonly [worker: number, figures: ServerAtWorker])[],
 ): ServerStatus {
   const whole: ServerStatus = { ...own }
   let weighted = own.avgResponseTime * own.totalRequests

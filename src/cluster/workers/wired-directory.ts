@@ -19,7 +19,7 @@ export interface DirectoryHost {
 }
 
 /** What can be asked over a wire: everything with an answer. */
-export const askedMethods = [
+const askedMethods = [
   'beat',
   'leave',
   'claim',

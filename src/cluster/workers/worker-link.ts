@@ -26,7 +26,7 @@ import type {
   AskedOfOthers,
   OfSupervisor,
   OfWorker,
-  ServerFigures,
+  ServerAtWorker,
   WorkerMembers,
   WorkerOrders,
 } from './questions.ts'
@@ -72,7 +72,7 @@ export class WorkerLink {
   /** Changes made here that the others have not taken yet. */
   readonly #pending = new Set<Promise<unknown>>()
   /** How the other workers see each server, as of the last refresh. */
-  #figures: ReadonlyMap<string, [number, ServerFigures][]> = new Map()
+  #figures: ReadonlyMap<string, [number, ServerAtWorker][]> = new Map()
   #unfollow: (() => void) | null = null
   #followedAtHead = false
   /** The head that was told what servers have written here so far. */
@@ -171,8 +171,11 @@ export class WorkerLink {
 
   /** Brings what is told of servers up to date. */
   async refresh(): Promise<void> {
-    const answers = (await this.#askOthers('servers', null)) as { worker: number; servers: ServerFigures[] }[]
-    const of = new Map<string, [number, ServerFigures][]>()
+    const answers = (await this.#askOthers('servers', null)) as {
+      worker: number
+      servers: ServerAtWorker[]
+    }[]
+    const of = new Map<string, [number, ServerAtWorker][]>()
     for (const { worker, servers } of answers)
       for (const figures of servers)
         of.set(figures.name, [...(of.get(figures.name) ?? []), [worker, figures]])
@@ -264,7 +267,7 @@ export class WorkerLink {
       if (this.#ownFigures === null) throw new Error('this worker does not serve yet')
       return this.#ownFigures()
     },
-    servers: (): { worker: number; servers: ServerFigures[] } => ({
+    servers: (): { worker: number; servers: ServerAtWorker[] } => ({
       worker: this.worker,
       servers: this.#attached.directory.list().map((entry) => figuresOf(entry.status())),
     }),
@@ -344,7 +347,9 @@ function answersOf(link: () => WorkerLink | null): Answers<OfWorker> {
   }
 }
 
-function figuresOf(status: ReturnType<ReturnType<ServerDirectory['list']>[number]['status']>): ServerFigures {
+function figuresOf(
+  status: ReturnType<ReturnType<ServerDirectory['list']>[number]['status']>,
+): ServerAtWorker {
   const { name, reason, since, lastError, lastErrorTime, lastExit, reconnectAttempts, restarts } = status
   const { totalRequests, totalErrors, toolErrors, avgResponseTime, processes, sessions } = status
   return {

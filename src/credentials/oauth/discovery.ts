@@ -100,7 +100,7 @@ async function resourceMetadata(
 }
 
 /** Below the path of the server, then at the root (RFC 9728, 3.1). */
-export function wellKnownPlaces({ origin, pathname }: URL): readonly string[] {
+function wellKnownPlaces({ origin, pathname }: URL): readonly string[] {
   const root = `${origin}/.well-known/oauth-protected-resource`
   const path = pathname.replace(/\/+$/, '')
   return path === '' ? [root] : [root + path, root]

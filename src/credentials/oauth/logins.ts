@@ -68,8 +68,6 @@ export const pendingMs = 10 * 60_000
 const pendingPerAccountMax = 20
 const deviceSMax = 30 * 60
 const intervalSMin = 1
-const randomLength = 32
-
 export class Logins {
   readonly #parts: LoginParts
   /** Logins at devices that are waited for, by account. */
@@ -351,13 +349,13 @@ export function originOf({ url }: ServerDefinition): string {
 }
 
 /** No secret of a browser is kept as it is. */
-export function digestOf(text: string): string {
+function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }
 
 /** 256 bits. */
-export function randomText(): string {
-  return randomBytes(randomLength).toString('base64url')
+function randomText(): string {
+  return randomBytes(32).toString('base64url')
 }
 
 /** What is to be brought is brought: a browser that a link has led to ends no login of whoever has sent the link. */

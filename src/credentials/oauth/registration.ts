@@ -39,7 +39,7 @@ const clientName = 'Compozy MCP gateway'
 const textMax = 4_096
 
 /** What the gateway says of itself (RFC 7591, 2). */
-export function clientMetadata(redirectUrl: string, method: ClientMethod) {
+function clientMetadata(redirectUrl: string, method: ClientMethod) {
   const { protocol, hostname } = new URL(redirectUrl)
   const isNative = protocol === 'http:' && isLoopbackHost(hostname)
   return {

@@ -38,7 +38,7 @@ export function keysIn(text: string, place: string): readonly SealingKey[] {
 }
 
 /** What a key is, for people. */
-export const keyWords = 'a key is 32 bytes in base64, as "openssl rand -base64 32" prints them'
+const keyWords = 'a key is 32 bytes in base64, as "openssl rand -base64 32" prints them'
 
 /** The refusal of whatever needs a key that is not there. */
 export function locked(details: string): GatewayError {

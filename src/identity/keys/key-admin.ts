@@ -266,7 +266,7 @@ function withoutNull({ expires: _, ...wire }: KeyChangeWire): Partial<Omit<NewKe
 }
 
 /** A key for admins. */
-export function reportOf({ key, known, source, createdAt, lastUsedAtMs }: KeyEntry): KeyReport {
+function reportOf({ key, known, source, createdAt, lastUsedAtMs }: KeyEntry): KeyReport {
   const { id, name, user, role, rate, inFlight, expiresAtMs } = key
   const nowMs = Date.now()
   const { previous, rotatedAt } = known

@@ -8,7 +8,7 @@ import { type JsonObject, objectIn } from '../../protocol/json.ts'
 import type { Ask } from '../../upstream/transports/http/client/small-requests.ts'
 
 /** Where the metadata of an issuer may be, in the order of the specification (2025-11-25, basic/authorization). */
-export function metadataUrls(issuer: string): readonly string[] {
+function metadataUrls(issuer: string): readonly string[] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/+$/, '')
   const inserted = [

@@ -40,7 +40,7 @@ interface Pending {
 }
 
 /** The place that issuers send people back to, behind the base. */
-export const callbackPath = '/oauth/callback/login'
+const callbackPath = '/oauth/callback/login'
 
 const pendingMs = 10 * 60_000
 const pendingMax = 1_000

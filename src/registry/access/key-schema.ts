@@ -6,7 +6,7 @@ import { type AccessRule, ruleOf, ruleSchema, ruleToWire } from './rule-schema.t
 /** Keys of a file, and as many of the API. */
 export const keysMax = 10_000
 /** Rules of one key. */
-export const keyRulesMax = 512
+const keyRulesMax = 512
 
 /** What a key of the admin API may do, each more than the one before. */
 export const keyRoles = ['viewer', 'operator', 'admin'] as const
