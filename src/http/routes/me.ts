@@ -66,27 +66,35 @@ export function meRoutes(parts: MeParts) {
   return new Elysia()
     .get(
       '/me',
-      route((request, context) => (wantsPage(request) ? mine.page(parts, context) : showMe(parts, context))),
+      route((request, context) => (wantsPage(request) ? showPage(parts, context) : showMe(parts, context))),
       routeOf('getMe'),
     )
     .get(
       '/me/credentials',
-      route((_, context) => mine.list(parts, context)),
+      route((_, context) => listMine(parts, context)),
       routeOf('listMyCredentials'),
     )
     .put(
       '/me/credentials/:name/:credential',
-      route((request, context, named) => mine.set(parts, request, context, named)),
+      route((request, context, { name: server = '', credential: name = '' }) =>
+        changeMine(parts, context, async (mine, own) =>
+          mine.setMine(own, context, { server, name, ...(await mine.readValue(request)) }),
+        ),
+      ),
       routeOf('setMyCredential'),
     )
     .delete(
       '/me/credentials/:name/:credential',
-      route((_, context, named) => mine.remove(parts, context, named)),
+      route((_, context, { name: server = '', credential: name = '' }) =>
+        changeMine(parts, context, (mine, own) => mine.removeMine(own, context, { server, name })),
+      ),
       routeOf('removeMyCredential'),
     )
     .delete(
       '/me/logins/:name',
-      route((_, context, named) => mine.logOut(parts, context, named)),
+      route((_, context, { name: server = '' }) =>
+        changeMine(parts, context, (mine, own) => mine.logOutMine(own, context, server)),
+      ),
       routeOf('logOutMine'),
     )
     .post(
@@ -215,7 +223,7 @@ async function takeForm(parts: MeParts, request: Request, context: RequestContex
   if (refusal !== null) throw refusal
   const [action, done] = [form.get('action'), goOn(externalBase)]
   if (action === 'sign-out') return await endSession(parts, browser, externalBase, done)
-  await mine.byForm(parts, context, action ?? '', form)
+  await changeByForm(parts, context, action ?? '', form)
   return done
 }
 
@@ -237,74 +245,63 @@ function wantsPage({ headers }: Request): boolean {
 }
 
 /** Loaded when somebody comes: most gateways store nothing for their users. */
-const mine = {
-  async list({ credentials, access }: MeParts, context: RequestContext) {
-    const { myServers } = await import('./credentials/my-credentials.ts')
-    const { owner, servers } = await myServers({ ...credentials, access }, context)
-    return answer('listMyCredentials', 200, { owner, servers })
-  },
-  async set(
-    { credentials, access }: MeParts,
-    request: Request,
-    context: RequestContext,
-    { name: server = '', credential: name = '' }: Named,
-  ) {
-    const { readValue, requirePerson, setMine } = await import('./credentials/my-credentials.ts')
-    requirePerson(context)
-    const { value } = await readValue(request)
-    await setMine({ ...credentials, access }, context, { server, name, value })
-    return replyEmpty(204)
-  },
-  async remove(
-    { credentials, access }: MeParts,
-    context: RequestContext,
-    { name: server = '', credential: name = '' }: Named,
-  ) {
-    const { removeMine, requirePerson } = await import('./credentials/my-credentials.ts')
-    requirePerson(context)
-    await removeMine({ ...credentials, access }, context, { server, name })
-    return replyEmpty(204)
-  },
-  async logOut({ credentials, access }: MeParts, context: RequestContext, { name: server = '' }: Named) {
-    const { logOutMine, requirePerson } = await import('./credentials/my-credentials.ts')
-    requirePerson(context)
-    await logOutMine({ ...credentials, access }, context, server)
-    return replyEmpty(204)
-  },
-  async byForm(
-    { credentials, access }: MeParts,
-    context: RequestContext,
-    action: string,
-    form: URLSearchParams,
-  ) {
-    const { logOutMine, removeMine, setMine } = await import('./credentials/my-credentials.ts')
-    const [server = '', name = '', value = ''] = ['server', 'name', 'value'].map(
-      (field) => form.get(field) ?? '',
-    )
-    const parts = { ...credentials, access }
-    if (action === 'set') await setMine(parts, context, { server, name, value })
-    else if (action === 'remove') await removeMine(parts, context, { server, name })
-    else if (action === 'log-out') await logOutMine(parts, context, server)
-    else throw new GatewayError('BAD_REQUEST', 'The form says nothing to do that there is.')
-  },
-  async page({ credentials, access, signIn }: MeParts, context: RequestContext) {
-    const [{ myServers }, { pageOf }, people] = await Promise.all([
-      import('./credentials/my-credentials.ts'),
-      import('./credentials/my-page.ts'),
-      signIn(),
-    ])
-    const { principal, browser = null, externalBase: base } = context
-    const nobody = principal.role === 'anonymous'
-    const who = nobody ? null : { principal: principal.shown, name: principal.name ?? null }
-    const page = { base, who, browser, issuer: people.atIssuer, servers: [], note: null }
-    if (nobody) return pageOf(page)
-    try {
-      return pageOf({ ...page, servers: (await myServers({ ...credentials, access }, context)).servers })
-    } catch (thrown) {
-      if (!(thrown instanceof GatewayError)) throw thrown
-      return pageOf({ ...page, note: thrown.details })
-    }
-  },
+const room = () => import('./credentials/my-credentials.ts')
+
+function partsOfMine({ credentials, access }: MeParts): MyCredentialsParts {
+  return { ...credentials, access }
+}
+
+async function listMine(parts: MeParts, context: RequestContext): Promise<Response> {
+  const { owner, servers } = await (await room()).myServers(partsOfMine(parts), context)
+  return answer('listMyCredentials', 200, { owner, servers })
+}
+
+/** Has a person change what is theirs. */
+async function changeMine(
+  parts: MeParts,
+  context: RequestContext,
+  change: (mine: Awaited<ReturnType<typeof room>>, own: MyCredentialsParts) => Promise<void>,
+): Promise<Response> {
+  const mine = await room()
+  mine.requirePerson(context)
+  await change(mine, partsOfMine(parts))
+  return replyEmpty(204)
+}
+
+async function changeByForm(
+  parts: MeParts,
+  context: RequestContext,
+  action: string,
+  form: URLSearchParams,
+): Promise<void> {
+  const { logOutMine, removeMine, setMine } = await room()
+  const [server = '', name = '', value = ''] = ['server', 'name', 'value'].map(
+    (field) => form.get(field) ?? '',
+  )
+  const own = partsOfMine(parts)
+  if (action === 'set') await setMine(own, context, { server, name, value })
+  else if (action === 'remove') await removeMine(own, context, { server, name })
+  else if (action === 'log-out') await logOutMine(own, context, server)
+  else throw new GatewayError('BAD_REQUEST', 'The form says nothing to do that there is.')
+}
+
+async function showPage(parts: MeParts, context: RequestContext): Promise<Response> {
+  const [{ myServers }, { pageOf }, people] = await Promise.all([
+    room(),
+    import('./credentials/my-page.ts'),
+    parts.signIn(),
+  ])
+  const { principal, browser = null, externalBase: base } = context
+  const nobody = principal.role === 'anonymous'
+  const who = nobody ? null : { principal: principal.shown, name: principal.name ?? null }
+  const page = { base, who, browser, issuer: people.atIssuer, servers: [], note: null }
+  if (nobody) return pageOf(page)
+  try {
+    return pageOf({ ...page, servers: (await myServers(partsOfMine(parts), context)).servers })
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError)) throw thrown
+    return pageOf({ ...page, note: thrown.details })
+  }
 }
 
 async function beginSignIn(
