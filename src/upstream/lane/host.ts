@@ -7,7 +7,7 @@ import type { Mask } from '../../telemetry/redaction.ts'
 import type { LaneClient } from '../connection/client.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
 import type { ServerBudget } from '../transports/flood-guard.ts'
-import type { UpstreamTransport } from '../transports/transport.ts'
+import type { MadeTransport } from '../transports/transport.ts'
 import type { Lane } from './lane.ts'
 
 export interface LaneSettings {
@@ -26,7 +26,7 @@ export interface LaneHost {
   readonly log: Log
   readonly laneSettings: LaneSettings
   /** A transport ready to be opened for this owner of a lane, or a GatewayError when a process limit is reached. */
-  createTransport(owner: LaneClient | null): UpstreamTransport
+  createTransport(owner: LaneClient | null): MadeTransport
   readonly identity: GatewayIdentity
   /** What the server may cost, on all its lanes together. */
   readonly budget: ServerBudget

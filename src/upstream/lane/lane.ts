@@ -312,7 +312,7 @@ export class Lane implements ConnectionOwner {
     const forgetOwner = this.owner?.whenGone?.(() => attempt.giveUp(sessionEnded()))
     const error = await attempt.run(
       boundMs,
-      () => new Connection(this.#host.createTransport(this.owner), this, laneSettings, log),
+      async () => new Connection(await this.#host.createTransport(this.owner), this, laneSettings, log),
       (connection, timeoutMs) => this.#shakeHands(connection, timeoutMs),
       (connection) => {
         this.#connection = connection

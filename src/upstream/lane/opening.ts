@@ -19,15 +19,18 @@ export class LaneOpening {
   /** What failed it, once nothing is left of it; null when it succeeded and `opened` has run. */
   async run(
     startTimeoutMs: number,
-    connect: () => Connection,
+    connect: () => Promise<Connection>,
     shakeHands: (connection: Connection, timeoutMs: number) => Promise<void>,
     opened: (connection: Connection) => void,
   ): Promise<GatewayError | null> {
     const untilMs = performance.now() + startTimeoutMs
     const stop = deadline(startTimeoutMs, () => this.#givenUp.abort())
     try {
-      const connection = connect()
+      const connection = await connect()
       this.#connection = connection
+      // Whatever came while its transport was loaded met no connection.
+      if (this.#givenUp.signal.aborted)
+        throw new GatewayError('UPSTREAM_CLOSED', 'The start of the server was given up.')
       await connection.transport.open(connection, this.#givenUp.signal)
       // A process has its time from when it runs, however many are started before it.
       const restMs = connection.transport.pid === null ? untilMs - performance.now() : startTimeoutMs

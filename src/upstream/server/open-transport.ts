@@ -10,13 +10,12 @@ import type { Log } from '../../telemetry/log.ts'
 import { createMask, maskStart } from '../../telemetry/redaction.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
 import type { TlsMaterial } from '../transports/http/client/fetch.ts'
+import type { HttpOptions } from '../transports/http/client/http-client.ts'
 import type { TokenSource } from '../transports/http/client/token-source.ts'
 import { type UrlPolicy, upstreamGuard } from '../transports/http/client/url-guard.ts'
-import { createSseTransport } from '../transports/http/sse.ts'
-import { createStreamableHttpTransport } from '../transports/http/streamable-http.ts'
 import { addressNames, childEnvironment } from '../transports/stdio/child-environment.ts'
 import { createStdioTransport, type GroupWatch, type ProcessWatch } from '../transports/stdio/stdio.ts'
-import type { TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
+import type { MadeTransport, TransportReceiver, UpstreamTransport } from '../transports/transport.ts'
 
 /**
  * What is taken out of all that servers print: the secrets of their definitions, and those of the gateway's own
@@ -55,7 +54,7 @@ function inheritedSecrets(
 
 /**
  * A transport for this server, not opened yet; `secrets` are taken out of what it reports. Throws SERVER_UNAVAILABLE
- * for one whose own secrets could not be had.
+ * for one whose own secrets could not be had. A process has its own at once.
  */
 export function openTransport(
   definition: ServerDefinition,
@@ -65,7 +64,7 @@ export function openTransport(
   groupWatch: GroupWatch,
   log: Log,
   tokens: TokenSource | null = null,
-): UpstreamTransport {
+): MadeTransport {
   const { limits, timeouts } = config
   if (definition.unread !== undefined) throw new GatewayError('SERVER_UNAVAILABLE', definition.unread)
   const { env, headers } = forUser(definition)
@@ -93,7 +92,18 @@ export function openTransport(
     guardUrl: upstreamGuard(urlPolicy, proxies),
     tokens,
   }
-  return definition.transport === 'sse' ? createSseTransport(options) : createStreamableHttpTransport(options)
+  return definition.transport === 'sse' ? sseTransport(options) : streamableHttpTransport(options)
+}
+
+/** Loaded when the first server wants it, like the other: behind many gateways every server is a process. */
+async function sseTransport(options: HttpOptions): Promise<UpstreamTransport> {
+  const { createSseTransport } = await import('../transports/http/sse.ts')
+  return createSseTransport(options)
+}
+
+async function streamableHttpTransport(options: HttpOptions): Promise<UpstreamTransport> {
+  const { createStreamableHttpTransport } = await import('../transports/http/streamable-http.ts')
+  return createStreamableHttpTransport(options)
 }
 
 /** `env` and `headers` as they are sent; throws for a definition that nobody's values were put into and that needs some. */

@@ -8,7 +8,7 @@ import type { Mask } from '../../telemetry/redaction.ts'
 import type { LaneClient } from '../connection/client.ts'
 import type { GatewayIdentity } from '../connection/handshake.ts'
 import type { LaneSettings } from '../lane/host.ts'
-import type { UpstreamTransport } from '../transports/transport.ts'
+import type { MadeTransport } from '../transports/transport.ts'
 import type { CallCounters } from './counters.ts'
 import type { OutputTail } from './output-tail.ts'
 
@@ -82,7 +82,7 @@ export interface ServerParts extends ServerSettings {
   /** Takes the secrets of a definition out of texts for people. */
   maskOf(definition: ServerDefinition): Mask
   /** `owner` is whose connection it is, where each user has some of their own; null where nobody's. */
-  createTransport(definition: ServerDefinition, owner: CredentialOwner | null): UpstreamTransport
+  createTransport(definition: ServerDefinition, owner: CredentialOwner | null): MadeTransport
   /** A definition with what is stored of this user in it. Throws CREDENTIAL_MISSING or SECRETS_LOCKED. */
   filled(definition: ServerDefinition, owner: CredentialOwner): ServerDefinition
   /** A server that each user has of their own is there. */

@@ -26,7 +26,7 @@ import type { Lane } from '../lane/lane.ts'
 import { LanePool } from '../lane/pool.ts'
 import { gatewayRole, laneName, primaryRole, type RoleOf, sessionRole, statelessRole } from '../lane/roles.ts'
 import { ServerBudget } from '../transports/flood-guard.ts'
-import type { UpstreamTransport } from '../transports/transport.ts'
+import type { MadeTransport } from '../transports/transport.ts'
 import { CallCounters } from './counters.ts'
 import type {
   ServerEntry,
@@ -299,7 +299,7 @@ export class Server implements ServerEntry, LaneHost {
 
   // For the lanes.
 
-  createTransport(owner: LaneClient | null): UpstreamTransport {
+  createTransport(owner: LaneClient | null): MadeTransport {
     if (this.definition.transport === 'stdio') checkProcesses(this.#parts, owner, this.owner)
     return this.#parts.createTransport(this.definition, this.owner)
   }
@@ -383,8 +383,8 @@ export class Server implements ServerEntry, LaneHost {
     const asked = definition.transportGuessed === true && refusal instanceof EraMismatch
     if (!asked || !olderTransportStatuses.includes(refusal.upstreamStatus ?? 0)) return false
     const older: ServerDefinition = { ...definition, transport: 'sse', transportGuessed: false }
-    if (!(await opensStream(this.#parts.createTransport(older, this.owner), definition.startTimeoutMs)))
-      return false
+    const wire = await this.#parts.createTransport(older, this.owner)
+    if (!(await opensStream(wire, definition.startTimeoutMs))) return false
     this.log.info({ mcp: this.name }, 'the server speaks HTTP+SSE: it goes on with transport sse')
     return this.#parts.goesOnAs(this, older)
   }

@@ -77,6 +77,9 @@ export interface TransportSession {
   readonly announced: boolean
 }
 
+/** One whose code is loaded first comes as a promise. */
+export type MadeTransport = UpstreamTransport | Promise<UpstreamTransport>
+
 export interface UpstreamTransport {
   /** Process id for stdio, else null. */
   readonly pid: number | null

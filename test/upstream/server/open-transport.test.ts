@@ -13,7 +13,7 @@ async function callIn(env: Record<string, string>, url: string): Promise<string>
     const limits = { lineBytesMax: 1000 }
     const config = { limits, timeouts: { stopGraceMs: 1 }, security: { childEnvironment: [] } }
     const urlPolicy = { privateUpstreams: 'allowed' }
-    const wire = openTransport({ name: 'a', transport: 'streamable-http', url: '${url}', headers: {}, env: {} }, [], config, urlPolicy, {})
+    const wire = await openTransport({ name: 'a', transport: 'streamable-http', url: '${url}', headers: {}, env: {} }, [], config, urlPolicy, {})
     const said = Promise.withResolvers()
     const receiver = {
       message: (text) => said.resolve(text),
