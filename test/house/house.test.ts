@@ -98,6 +98,7 @@ const reasonsToStand: Readonly<Record<string, string>> = {
   'src/http/revocation.ts': 'whose work ends: one rule for removal, replacement and reload',
   'src/http/routes/admin/name-order.ts': 'the order of writes, with a test of its own',
   'src/http/routes/discovery.ts': 'a route group',
+  'src/http/hooks/admin-roles.ts': 'an access rule, found by its name',
   'src/http/routes/health.ts': 'a route group',
   'src/http/routes/mcp-endpoints.ts': 'a route group',
   'src/http/routes/metrics.ts': 'a route group',

@@ -3,7 +3,6 @@
  * opens no admin path: that takes a page of the gateway's own, which knows the session's token and has the right Origin.
  */
 import { timingSafeEqual } from 'node:crypto'
-import type { Principal } from '../../access/principal.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BrowserSession, SignIn } from '../../identity/sign-in/sign-in.ts'
 import { isLoopbackHost } from '../../net/host.ts'
@@ -90,22 +89,4 @@ export function isOwnPage({ method, headers }: Request, externalBase: string): b
   const origin = headers.get('origin')
   if (origin === null) return method === 'GET' || method === 'HEAD'
   return origin === URL.parse(externalBase)?.origin
-}
-
-/** What an operator may change. */
-const operatorPaths = /^\/admin\/(?:tools\/call|mcps\/[^/]+\/(?:restart|enable|disable|stream))\/?$/
-
-/** Refuses what is not for this role. */
-export function checkRole(role: Principal['role'], method: string, path: string): GatewayError | null {
-  if (role === 'admin') return null
-  const looks = method === 'GET' || method === 'HEAD'
-  if (role === 'viewer' && looks) return null
-  if (role === 'operator' && (looks || operatorPaths.test(path))) return null
-  const may =
-    role === 'viewer'
-      ? 'may look'
-      : role === 'operator'
-        ? 'may call tools and restart servers'
-        : 'may do nothing here'
-  return new GatewayError('ADMIN_FORBIDDEN', `Your role ${may}; this takes another one.`)
 }
