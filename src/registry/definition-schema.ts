@@ -13,7 +13,7 @@ import { durationMs } from './duration.ts'
 import { duration, flag, oneOf, optional, serverName, text, textList, textMap } from './field-schemas.ts'
 import { groupFields, groupSettingsOf } from './group/group-schema.ts'
 import { oauthOf, oauthSchema } from './oauth/oauth-schema.ts'
-import { type Problem, problemsOf } from './problems.ts'
+import { type Problem, problemsOf, sentenceOf } from './problems.ts'
 import { tlsOf } from './secrets/tls-files.ts'
 import { wireSpelling } from './wire-spelling.ts'
 
@@ -161,6 +161,20 @@ export function parseDefinition(input: unknown, options: ParseOptions): ParsedDe
   const problems = ruleProblems(wire, options)
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, definition: withDefaults(wire, options) }
+}
+
+/**
+ * A definition as it was stored, `what` in words. Throws an Error of one clear sentence for what this version cannot
+ * read, whatever its form.
+ */
+export function storedDefinition(
+  what: string,
+  wire: unknown,
+  { createdAt, updatedAt }: Pick<ServerDefinition, 'createdAt' | 'updatedAt'>,
+): ServerDefinition {
+  const parsed = parseDefinition(wire, { now: updatedAt })
+  if (!parsed.ok) throw new Error(`${what} cannot be read: ${sentenceOf(parsed.problems)}`)
+  return { ...parsed.definition, createdAt }
 }
 
 function withDefaults(wire: DefinitionWire, options: ParseOptions): ServerDefinition {

@@ -3,9 +3,8 @@
  * a kind of record and its id (`key/ID`, `approval/…`).
  */
 import type { ServerDefinition } from '../../registry/definition.ts'
-import { parseDefinition } from '../../registry/definition-schema.ts'
+import { storedDefinition } from '../../registry/definition-schema.ts'
 import { definitionToStored } from '../../registry/definition-wire.ts'
-import { sentenceOf } from '../../registry/problems.ts'
 import type { StoredChanges } from '../../registry/storage/sqlite.ts'
 import { type DefinitionStore, type RecordKind, recordKinds } from '../../registry/storage/store.ts'
 
@@ -44,14 +43,8 @@ export function textOfDefinition(definition: ServerDefinition): string {
 /** Throws an Error of one clear sentence for a text that this version cannot read. */
 export function definitionOfText(name: string, text: string): ServerDefinition {
   // Written by a member, which `textOfDefinition` has read from a definition.
-  const { wire, createdAt, updatedAt } = JSON.parse(text) as {
-    wire: unknown
-    createdAt: string
-    updatedAt: string
-  }
-  const parsed = parseDefinition(wire, { now: updatedAt })
-  if (!parsed.ok) throw new Error(`the shared server ${name} cannot be read: ${sentenceOf(parsed.problems)}`)
-  return { ...parsed.definition, createdAt }
+  const { wire, ...times } = JSON.parse(text) as { wire: unknown; createdAt: string; updatedAt: string }
+  return storedDefinition(`the shared server ${name}`, wire, times)
 }
 
 /** What of a gateway these keys concern. */

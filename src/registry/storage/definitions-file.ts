@@ -27,8 +27,7 @@ import { errorCode, reasonOf } from '../../errors.ts'
 import { jsonIn } from '../../protocol/json.ts'
 import { syncDirectory } from '../../runtime/sync-directory.ts'
 import type { ServerDefinition } from '../definition.ts'
-import { parseDefinition } from '../definition-schema.ts'
-import { sentenceOf } from '../problems.ts'
+import { storedDefinition } from '../definition-schema.ts'
 import { isDiskFull, storageFull } from './store.ts'
 
 /** In the state directory. */
@@ -235,10 +234,6 @@ function writeRecords(database: Database, recorded: readonly [string, string, st
 }
 
 export function definitionOf(row: Row, path: string): ServerDefinition {
-  // Broken JSON is refused in the same words as any other shape.
-  const parsed = parseDefinition(jsonIn(row.wire), { now: row.updated_at })
-  if (!parsed.ok) {
-    throw new Error(`${path}: the stored server ${row.name} cannot be read: ${sentenceOf(parsed.problems)}`)
-  }
-  return { ...parsed.definition, createdAt: row.created_at }
+  const { name, wire, created_at: createdAt, updated_at: updatedAt } = row
+  return storedDefinition(`${path}: the stored server ${name}`, jsonIn(wire), { createdAt, updatedAt })
 }
