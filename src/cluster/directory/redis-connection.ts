@@ -113,7 +113,7 @@ export class RedisConnection {
   /** The answer of a script. Rejects with a DirectoryDown. */
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const rest = [...keys, ...args]
-    if (!this.#isUp) throw new DirectoryDown(this.#lastReason || 'not connected yet')
+    this.#checkUp()
     try {
       const answer = await this.#redis.evalsha(script.digest, keys.length, ...rest)
       this.#refused = ''
@@ -129,8 +129,14 @@ export class RedisConnection {
     return answer
   }
 
+  /** One that is connected may be the copy of another, which tells of what was. */
+  #checkUp(): void {
+    if (!this.#isUp) throw new DirectoryDown(this.#lastReason || 'not connected yet')
+  }
+
   /** The fields of a hash, null for those that are not there. Rejects with a DirectoryDown. */
   async fields(key: string, names: readonly string[]): Promise<unknown> {
+    this.#checkUp()
     return await this.#redis.hmget(key, ...names).catch((thrown: unknown) => {
       throw this.#down(thrown)
     })
@@ -163,6 +169,7 @@ export class RedisConnection {
     } catch (thrown) {
       const reason = reasonOf(thrown)
       if (isRefusal(reason)) this.#deaf = this.#shown(reason)
+      else if (!this.#closed) this.#hints.disconnect(true)
     }
   }
 
@@ -219,7 +226,8 @@ export class RedisConnection {
     if (this.#isUp && performance.now() > this.#standingDueMs) void this.#look()
     const { status } = this.#hints
     if (this.#closed || status !== 'ready') return
-    this.#hints.ping().catch(() => this.#hints.disconnect(true))
+    if (this.#deaf !== '') void this.#subscribe()
+    else this.#hints.ping().catch(() => this.#hints.disconnect(true))
   }
 
   #down(thrown: unknown): DirectoryDown {
