@@ -12,6 +12,8 @@ export interface Import {
   readonly path: string | null
   /** True when nothing of it is left at run time. */
   readonly typeOnly: boolean
+  /** True when it is loaded by a call, and not with the file itself. */
+  readonly later: boolean
 }
 
 export const repository = resolve(import.meta.dir, '../..')
@@ -37,17 +39,27 @@ const dynamic = /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g
 export function importsOf(path: string, text: string): Import[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
   const found: Import[] = []
-  const add = (specifier: string, typeOnly: boolean) => {
+  const add = (specifier: string, typeOnly: boolean, later = false) => {
     const relative = specifier.startsWith('.')
     const file = relative ? posix.join(posix.dirname(path), specifier) : null
-    found.push({ specifier, path: file, typeOnly })
+    found.push({ specifier, path: file, typeOnly, later })
   }
   for (const [, , type, names = '', specifier = ''] of code.matchAll(statement)) {
     add(specifier, type !== undefined || onlyTypes(names))
   }
   for (const [, specifier = ''] of code.matchAll(sideEffect)) add(specifier, false)
-  for (const [, specifier = ''] of code.matchAll(dynamic)) add(specifier, false)
+  for (const [, specifier = ''] of code.matchAll(dynamic)) add(specifier, false, true)
   return found
+}
+
+/** What is loaded with these files, themselves included: files by their paths, packages by their specifiers. */
+export function loadedWith(tree: Tree, files: readonly string[]): ReadonlySet<string> {
+  const loaded = new Set(files)
+  for (const path of loaded) {
+    for (const { specifier, path: file, typeOnly, later } of importsOf(path, tree.get(path) ?? ''))
+      if (!typeOnly && !later) loaded.add(file ?? specifier)
+  }
+  return loaded
 }
 
 /** `{ type A, type B }`: each name is marked, so the import disappears. */
