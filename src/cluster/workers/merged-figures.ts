@@ -196,14 +196,17 @@ export class Graveyard {
   readonly #last = new Map<InstanceId, MetricsSnapshot>()
   #dead: MetricsSnapshot | null = null
 
-  /** What others than the asker answered, and the dead; notes what all of them said. */
+  /** What others than the asker answered, and the dead; notes what all of them said that live. */
   with(
     instances: readonly InstanceId[],
     answers: readonly unknown[],
     asker: { readonly instance: InstanceId; readonly figures: unknown },
+    lives: (instance: InstanceId) => boolean,
   ): MetricsSnapshot[] {
-    this.#last.set(asker.instance, asker.figures as MetricsSnapshot)
+    if (lives(asker.instance)) this.#last.set(asker.instance, asker.figures as MetricsSnapshot)
     const living = instances.flatMap((instance, at) => {
+      // It has ended since it was asked, and is one of the dead.
+      if (!lives(instance)) return []
       // Whoever does not answer in time counts as it did the last time.
       const figures = (answers[at] as MetricsSnapshot | null) ?? this.#last.get(instance)
       if (figures === undefined) return []

@@ -337,6 +337,7 @@ export class Supervisor {
             asked.map(({ process }) => process.member.instance),
             given,
             { instance: member.instance, figures: body },
+            (instance) => this.#hosts.has(instance),
           )
         return given.filter((answer) => answer !== null)
       },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { buried, mergedSnapshot } from '../../../src/cluster/workers/merged-figures.ts'
+import { buried, Graveyard, mergedSnapshot } from '../../../src/cluster/workers/merged-figures.ts'
 import {
   createMetrics,
   type LoginFigures,
@@ -51,6 +51,15 @@ function withLogins(account: LoginFigures['account'], states: LoginStates): Metr
 }
 
 describe('the figures of several workers', () => {
+  test('count one once that ends while they are asked for', () => {
+    const graveyard = new Graveyard()
+    const asker = { instance: 'a', figures: figuresOf(1) }
+    graveyard.with(['b'], [figuresOf(3)], asker, () => true)
+    graveyard.died('b')
+    const told = graveyard.with(['b'], [figuresOf(4)], asker, (instance) => instance === 'a')
+    expect(told.map(({ servers }) => servers[0]?.requests)).toEqual([3])
+  })
+
   test('are those that one process would show', () => {
     const merged = mergedSnapshot(figuresOf(3), [figuresOf(4, { connected: false }), figuresOf(5)])
     const [docs] = merged.servers
