@@ -6,17 +6,19 @@ import { parseExact } from '../../../protocol/exact-json.ts'
 import { problemsOf, sentenceOf } from '../../../registry/problems.ts'
 import { readBodyText } from '../../body.ts'
 
-/** The parsed body; rejects with BAD_REQUEST when there is none or it is not JSON. */
-export function readJson(request: Request, bodyBytesMax: number): Promise<unknown> {
-  return readWith(JSON.parse, request, bodyBytesMax)
+/** The parsed body, `whenEmpty` where there may be none; rejects with BAD_REQUEST when it is missing or not JSON. */
+export function readJson(request: Request, bodyBytesMax: number, whenEmpty?: unknown): Promise<unknown> {
+  return readWith(JSON.parse, request, bodyBytesMax, whenEmpty)
 }
 
 async function readWith(
   parse: (text: string) => unknown,
   request: Request,
   bodyBytesMax: number,
+  whenEmpty?: unknown,
 ): Promise<unknown> {
   const text = await readBodyText(request, bodyBytesMax)
+  if (text.trim() === '' && whenEmpty !== undefined) return whenEmpty
   if (text.trim() === '') throw new GatewayError('BAD_REQUEST', 'The request needs a JSON body.')
   try {
     return parse(text)

@@ -9,7 +9,6 @@ import { ruleOf } from '../../../registry/access/rule-schema.ts'
 import { formatDuration, parseDuration } from '../../../registry/duration.ts'
 import { problemsOf, sentenceOf } from '../../../registry/problems.ts'
 import { answer } from '../../api/operation.ts'
-import { readBodyText } from '../../body.ts'
 import { contextOf } from '../../context.ts'
 import { replyEmpty } from '../../reply.ts'
 import { readJson } from './body.ts'
@@ -63,8 +62,7 @@ export async function changeKey(parts: AdminParts, request: Request, id: string)
 }
 
 export async function rotateKey(parts: AdminParts, request: Request, id: string): Promise<Response> {
-  const text = await readBodyText(request, parts.config.limits.bodyBytesMax)
-  const wire = checked(rotationSchema, text.trim() === '' ? {} : parsed(text))
+  const wire = checked(rotationSchema, await readJson(request, parts.config.limits.bodyBytesMax, {}))
   const ms = wire.overlap === undefined ? overlapMs : parseDuration(wire.overlap)
   if (ms === null || ms > overlapMsMax)
     throw new GatewayError(
@@ -106,14 +104,6 @@ async function readChecked<S extends TObject>(
 function checked<S extends TObject>(schema: S, body: unknown): Static<S> {
   if (!Value.Check(schema, body)) throw new GatewayError('KEY_INVALID', sentenceOf(problemsOf(schema, body)))
   return body
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new GatewayError('BAD_REQUEST', 'The request body is not valid JSON.')
-  }
 }
 
 interface KeyChange {
