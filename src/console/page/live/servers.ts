@@ -42,6 +42,14 @@ export function watchServers(): () => void {
   }
 }
 
+/** Stores a definition, in the place of the one of that name or as a new one; says what the gateway has said. */
+export async function saveDefinition(name: string | null, body: unknown): Promise<string> {
+  const { message } =
+    name === null ? await call('createServer', { body }) : await call('replaceServer', { name, body })
+  await refreshServers()
+  return message
+}
+
 async function ask(): Promise<void> {
   try {
     const { mcps } = await call('listServers')

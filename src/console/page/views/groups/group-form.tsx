@@ -1,8 +1,7 @@
 /** Adding and editing a group. What the form has no field for stays as it is. */
 import { useState } from 'preact/hooks'
 import type { ServerView } from '../../../../http/api/answers.ts'
-import { call } from '../../api/api.ts'
-import { refreshServers, servers } from '../../live/servers.ts'
+import { saveDefinition, servers } from '../../live/servers.ts'
 import { announce } from '../../parts/announce.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Empty, Failure, Waiting } from '../../parts/failure.tsx'
@@ -54,12 +53,7 @@ function Form({ definition }: { readonly definition: Definition | null }) {
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part })
   const save = async () => {
     const body = { ...definition, ...draft, name: draft.name.trim(), transport: 'group' }
-    const { message } =
-      definition === null
-        ? await call('createServer', { body })
-        : await call('replaceServer', { name: definition.name, body })
-    announce(message)
-    await refreshServers()
+    announce(await saveDefinition(definition?.name ?? null, body))
     navigate('groups', body.name)
   }
   return (

@@ -1,8 +1,8 @@
 /** Adding and editing a server: by fields or as JSON, tried before it is saved. */
 import { useState } from 'preact/hooks'
 import { isObject } from '../../../../protocol/json.ts'
-import { ApiFailure, call } from '../../api/api.ts'
-import { refreshServers, servers } from '../../live/servers.ts'
+import { ApiFailure } from '../../api/api.ts'
+import { saveDefinition, servers } from '../../live/servers.ts'
 import { announce } from '../../parts/announce.tsx'
 import { Button } from '../../parts/button.tsx'
 import { Empty, Failure, Waiting } from '../../parts/failure.tsx'
@@ -67,13 +67,8 @@ function Form({ definition }: { readonly definition: Definition | null }) {
   const named = definition === null
   const save = async () => {
     const body = bodyOf(written)
-    const name = String(body['name'] ?? '')
-    const { message } = named
-      ? await call('createServer', { body })
-      : await call('replaceServer', { name: definition.name, body })
-    announce(message)
-    await refreshServers()
-    navigate('servers', name)
+    announce(await saveDefinition(definition?.name ?? null, body))
+    navigate('servers', String(body['name'] ?? ''))
   }
   const attempt = () => {
     forget()
