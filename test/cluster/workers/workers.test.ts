@@ -256,6 +256,11 @@ test('HUP has all of them read the configuration again, which is said once', asy
   )
   own.process.signal('SIGHUP')
   await own.process.line((line) => line.includes('configuration read again'))
+  // The worker that reads first says it; the other follows.
+  const isKnown = async () => (await fetch(own.face('fresh', 'stream'), { headers: apart() })).status !== 404
+  await poll('all of them', async () =>
+    (await Promise.all(Array.from({ length: 8 }, isKnown))).every((known) => known),
+  )
   const faces = Array.from({ length: 8 }, () =>
     RawClient.open(own.face('fresh', 'stream'), { headers: apart() }),
   )
