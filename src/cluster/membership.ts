@@ -1,10 +1,8 @@
 /**
- * Who belongs to the cluster and lives, this process among them: it renews its own lease, knows the others, and finds
- * out whether one of them is dead.
+ * Who belongs to the cluster and lives, this process among them: it renews its own lease, and knows the others.
  *
- * A lease that is over is a suspicion, not a proof: a member that cannot reach the directory answers its peers all the
- * same. And a process that stood still has lost its lease without knowing: before it executes anything it asks whether
- * what it holds is still its own (`unsettled`).
+ * A process that stood still has lost its lease without knowing: before it executes anything it asks whether what it
+ * holds is still its own (`unsettled`).
  */
 import { reasonOf } from '../errors.ts'
 import { bucketOf } from '../telemetry/call-durations.ts'
