@@ -13,7 +13,8 @@
  * clients and the process that drives them. It is compared with several workers, each with 32 clients and a process
  * that drives them, on as many processors, free for the kernel to use; and, as a control, with as many gateways that
  * know nothing of each other, each with a processor as the one alone has it. So a worker has as many calls under way
- * and as much beside it in all three. What the gateways at once cost more than the one alone is the machine's.
+ * and as much beside it in all three. What the gateways at once cost more than the one alone is the machine's; what
+ * workers cost more than those is theirs, and that the kernel moves them and brings them clients from either processor.
  */
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
