@@ -103,9 +103,9 @@ function networkRange(
   bits: number,
   warnings: string[],
 ): { first: Ip; last: Ip } | string {
-  let cidr: InstanceType<ReturnType<typeof ipCidr>['default']>
+  const { default: IPCIDR } = ipCidr()
+  let cidr: InstanceType<typeof IPCIDR>
   try {
-    const { default: IPCIDR } = ipCidr()
     cidr = new IPCIDR(`${formatIp(address)}/${bits}`)
   } catch {
     return 'not a CIDR block'
