@@ -37,21 +37,26 @@ function problemsOf({ problems }: Shown): string[] {
 
 function asText(cluster: Shown): string {
   const { up, roundTripMs, slowestMs } = directoryOf(cluster)
-  const redis =
+  const members = receivedList<ClusterStatus['members'][number]>(cluster.members)
+  // Workers of one machine meet at sockets of it, and ask the first of them.
+  const keeper = members.every(({ address }) => cell(address).startsWith('unix:'))
+    ? 'the first process'
+    : 'Redis'
+  const directory =
     up === true
-      ? `Redis answers in ${cell(roundTripMs)} ms, ${cell(slowestMs)} ms at most`
-      : 'Redis does not answer: what is open goes on, and nothing can be changed'
-  const rows = receivedList<ClusterStatus['members'][number]>(cluster.members).map((member) => [
+      ? `${keeper} answers in ${cell(roundTripMs)} ms, ${cell(slowestMs)} ms at most`
+      : `${keeper} does not answer: what is open goes on, and nothing can be changed`
+  const rows = members.map((member) => [
     `${cell(member.instance)}${member.self === true ? ' *' : ''}`,
     cell(member.address),
     cell(member.state),
     cell(member.version),
     cell(member.key),
-    `${cell(member.leaseMs)} ms`,
+    member.state === 'gone' ? 'over' : `${cell(member.leaseMs)} ms`,
   ])
   const lapses = `leases of this replica that were over: ${cell(cluster.lapses)}`
   return [
-    `cluster ${cell(cluster.name)}: ${redis}; ${lapses}`,
+    `cluster ${cell(cluster.name)}: ${directory}; ${lapses}`,
     ...problemsOf(cluster).map((problem) => `this replica: ${problem}`),
     table(['INSTANCE', 'ADDRESS', 'STATE', 'VERSION', 'KEY', 'LEASE'], rows),
   ].join('\n')

@@ -104,7 +104,12 @@ async function askedForToken(
     })
     await response.body?.cancel()
     if (response.status === 404) {
-      const what = name === undefined ? 'serves nothing at /mcp (default_group)' : `has no server ${name}`
+      // Whoever may not use a server is not told that it is there.
+      const orClosed = token === undefined ? '' : ', or this token does not open it'
+      const what =
+        name === undefined
+          ? 'serves nothing at /mcp (default_group)'
+          : `has no server ${name}${orClosed}: "compozy servers list" shows those that it has`
       throw new CommandError(`the gateway at ${base} ${what}`)
     }
     if (response.status !== 401) return false

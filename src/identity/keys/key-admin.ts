@@ -198,7 +198,10 @@ export class KeyAdmin {
   #checkName({ name }: Key, ownId: string | null): void {
     const other = this.#parts.ring.entryOf(name)
     if (other !== undefined && other.key.id !== ownId)
-      throw new GatewayError('KEY_EXISTS', `The key ${other.key.id} has the name or id ${name} already.`)
+      throw new GatewayError(
+        'KEY_EXISTS',
+        `The key ${other.key.id} has the name or id ${name} already: take another name, or change that key.`,
+      )
   }
 
   /** Whoever asks now may be let in only because no key does yet: that must not be the end of it. */
