@@ -184,7 +184,7 @@ describe('the command', () => {
       why: 'a server that is not there',
       args: ['nope', '--client', 'zed', '--token', 'client-token'],
       exitCode: 1,
-      line: /^compozy: the gateway at \S+ has no server nope: "compozy servers list" shows those that it has\n$/,
+      line: /^compozy: the gateway at \S+ has no server nope, or this token does not open it: "compozy servers list" shows those that it has\n$/,
     },
     {
       why: 'a token that opens nothing',
