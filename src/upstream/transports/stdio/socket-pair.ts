@@ -19,6 +19,8 @@ export interface SocketPair {
 }
 
 const wordBytes = 16
+/** The right one connects at once, before anybody can have read the name; strangers could keep the gateway busy. */
+const connectionsMax = 8
 /** Both ends are in this process. */
 const patienceMs = 5_000
 
@@ -31,11 +33,15 @@ export async function socketPair(handlers: SocketHandler): Promise<SocketPair> {
   const own: Socket[] = []
   const late = setTimeout(() => met.reject(new Error('no connection to itself came about')), patienceMs)
   let listener: { stop(): void } | null = null
+  let connections = 0
   try {
     listener = Bun.listen<undefined>({
       unix: place.path,
       socket: {
-        open: (socket) => void strangers.add(socket),
+        open(socket) {
+          strangers.add(socket)
+          if (++connections === connectionsMax) listener?.stop()
+        },
         data(socket, said) {
           if (!said.equals(word)) socket.terminate()
           else if (strangers.delete(socket)) met.resolve(socket)
