@@ -145,6 +145,8 @@ function report(
     events: traffic.told,
     /** Of those that were told to a replica which was killed before it told them. */
     eventsLost: traffic.missed().length,
+    /** Twice, or behind a later one. */
+    eventsAstray: traffic.astray().length,
     faults: Object.fromEntries([...counts].map(([name, { length }]) => [name, length])),
     rssMibMost: most(({ rssMib: mib }) => mib),
     descriptorsMost: most(({ descriptors }) => descriptors),
@@ -158,6 +160,8 @@ function report(
   console.log(JSON.stringify(summary, null, 2))
   for (const { nonce, text } of bad.slice(0, 20)) console.log(`failed: ${nonce}: ${text}`)
   for (const wrong of traffic.wrong.slice(0, 10)) console.log(`wrong: ${wrong}`)
+  for (const tale of traffic.missed().slice(0, 20)) console.log(`lost: ${tale}`)
+  for (const tale of traffic.astray().slice(0, 20)) console.log(`astray: ${tale}`)
   for (const nonce of twice.slice(0, 10)) console.log(`ran twice: ${nonce}`)
   return bad.length + traffic.wrong.length + twice.length === 0
 }

@@ -75,7 +75,8 @@ const all = { warm: [] as number[], cold: [] as number[] }
 
 function summary(traffic: ReplicaTraffic, twice: readonly string[]): boolean {
   report('after', traffic)
-  const missed = traffic.missed()
+  // Never, twice, or behind a later one.
+  const missed = [...traffic.missed(), ...traffic.astray()]
   const [warm, cold] = [percentiles(all.warm), percentiles(all.cold)]
   for (const { nonce, text, startedMs, endedMs } of traffic.failures.slice(0, 20))
     console.log(`failed after ${Math.round(endedMs - startedMs)} ms: ${nonce}: ${text}`)

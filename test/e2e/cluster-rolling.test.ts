@@ -78,6 +78,7 @@ describe.skipIf(!wanted)('a rolling upgrade', () => {
     expect(traffic.failures.map(({ nonce, text }) => `${nonce}: ${text}`)).toEqual([])
     expect(traffic.wrong).toEqual([])
     expect(traffic.missed()).toEqual([])
+    expect(traffic.astray()).toEqual([])
     expect(ranTwice(tally)).toEqual([])
     expect(traffic.told).toBeGreaterThan(50)
   }, 240_000)

@@ -97,12 +97,25 @@ export class ReplicaTraffic {
     return this.#sessions.reduce((sum, { told }) => sum + told.length, 0)
   }
 
-  /** Those that never came, came twice, or too early. */
+  /** Those that never came. */
   missed(): string[] {
     return this.#sessions.flatMap(({ told, heard }) => {
-      const sure = new Set(told)
-      const kept = heard.filter((tale) => sure.has(tale))
-      return kept.join() === told.join() ? [] : told.filter((tale, at) => kept[at] !== tale).slice(0, 20)
+      const came = new Set(heard)
+      return told.filter((tale) => !came.has(tale))
+    })
+  }
+
+  /** Those that came again, or behind one that was told later. */
+  astray(): string[] {
+    return this.#sessions.flatMap(({ told, heard }) => {
+      const places = new Map(told.map((tale, at) => [tale, at]))
+      let last = -1
+      return heard.filter((tale) => {
+        const place = places.get(tale)
+        const isAstray = place !== undefined && place <= last
+        last = Math.max(last, place ?? -1)
+        return isAstray
+      })
     })
   }
 
