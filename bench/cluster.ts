@@ -14,7 +14,7 @@ import { type CpuTimes, cpuTimes, cpuUsBetween, freePort, printed, rssMib, start
 import type { Era } from './load/mcp-request.ts'
 import { openSession } from './load/open-session.ts'
 import { driveWithSockets } from './load/socket-load.ts'
-import { medianInterval, roundsMin } from './pair/statistics.ts'
+import { medianInterval, ratiosOf, roundsMin } from './pair/statistics.ts'
 import { median } from './report/results.ts'
 import { EchoServers } from './subjects/echo-servers.ts'
 import { allServers, type RunningGateway, startGateway } from './subjects/gateway.ts'
@@ -313,10 +313,7 @@ function ratio(
   others: readonly Measured[],
   figure: (measured: Measured) => number,
 ): string {
-  const ratios = some.map((one, at) => {
-    const other = others[at]
-    return other === undefined ? Number.NaN : figure(one) / figure(other)
-  })
+  const ratios = ratiosOf(some, others, figure)
   const middle = `${median(ratios).toFixed(2)} times`
   if (ratios.length < roundsMin) return middle
   const { lower, upper } = medianInterval(ratios)

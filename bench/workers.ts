@@ -26,6 +26,7 @@ import type { LoadResult } from './load/load.ts'
 import type { Era } from './load/mcp-request.ts'
 import { driveInOwnProcess } from './load/own-process.ts'
 import { driveApart } from './load/socket-load.ts'
+import { ratiosOf } from './pair/statistics.ts'
 import { median } from './report/results.ts'
 import { type RunningGateway, startGateway, stdioServer, tokens } from './subjects/gateway.ts'
 import type { Upstream } from './subjects/subject.ts'
@@ -360,10 +361,7 @@ function ratioOf(
   base: readonly Measured[],
   figure: (measured: Measured) => number,
 ): { median: number; range: string } {
-  const ratios = some.map((each, at) => {
-    const other = base[at]
-    return other === undefined ? Number.NaN : figure(each) / figure(other)
-  })
+  const ratios = ratiosOf(some, base, figure)
   const [low, high] = [Math.min(...ratios), Math.max(...ratios)]
   return { median: median(ratios), range: `(${low.toFixed(2)} to ${high.toFixed(2)})` }
 }

@@ -30,6 +30,14 @@ export const roundsMin = 6
 /** Probability that is left outside of the interval at each end. */
 const tail = 0.025
 
+/** The ratio of a figure of two subjects in each round; NaN where one of them has no such round. */
+export function ratiosOf<T>(some: readonly T[], others: readonly T[], figure: (one: T) => number): number[] {
+  return some.map((one, round) => {
+    const other = others[round]
+    return other === undefined ? Number.NaN : figure(one) / figure(other)
+  })
+}
+
 /** Throws a RangeError with fewer than `roundsMin` pairs. */
 export function compare(pairs: readonly Pair[]): Comparison {
   const ratios = pairs.map(({ a, b }) => b / a)

@@ -9,9 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join, resolve } from 'node:path'
 import { CallLedger } from '../support/call-ledger.ts'
 import { poll, type RunningGateway } from '../support/gateway.ts'
-import { collectEvents, RawClient, type RpcMessage, readExchange } from '../support/raw-client.ts'
+import { collectEvents, type RawClient, type RpcMessage, readExchange } from '../support/raw-client.ts'
 import { redisProgram } from '../support/redis-server.ts'
-import { type RunningReplicas, startReplicas } from '../support/replicas.ts'
+import { openRawAt, type RunningReplicas, startReplicas } from '../support/replicas.ts'
 import { sentToHeader } from '../support/splitter.ts'
 import { spread } from '../support/spread.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -50,23 +50,13 @@ beforeAll(async () => {
   })
   gateways = [...cluster.gateways]
   clients = []
-  for (let at = 0; at < sessionsCount; at++) clients.push(await openAt(gateways[at % gateways.length]))
+  for (let at = 0; at < sessionsCount; at++)
+    clients.push(await openRawAt(cluster, gateways[at % gateways.length]?.url))
 }, 60_000)
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
   directory[Symbol.dispose]()
 })
-
-/** A session that begins at this gateway, and is called through the splitter. */
-async function openAt(gateway: RunningGateway | undefined): Promise<RawClient> {
-  const { targets } = cluster.splitter
-  cluster.splitter.targets = [gateway?.url ?? '']
-  try {
-    return await RawClient.open(cluster.face('raw', 'stream'))
-  } finally {
-    cluster.splitter.targets = targets
-  }
-}
 
 interface Call {
   readonly nonce: string
@@ -184,7 +174,7 @@ async function killOnce(part: Part, round: number): Promise<void> {
   // So that the newest one owns something as well.
   for (const index of [0, 1, 2].map((at) => (3 * round + at) % sessionsCount)) {
     await clients[index]?.close()
-    clients[index] = await openAt(next)
+    clients[index] = await openRawAt(cluster, next?.url)
   }
 }
 

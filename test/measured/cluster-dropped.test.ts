@@ -9,9 +9,9 @@ import { join, resolve } from 'node:path'
 import { CallLedger } from '../support/call-ledger.ts'
 import { poll, type RunningGateway } from '../support/gateway.ts'
 import { type Host, type Hosts, hasHosts, startHosts } from '../support/hosts.ts'
-import { RawClient, type RpcMessage, readExchange } from '../support/raw-client.ts'
+import { type RawClient, type RpcMessage, readExchange } from '../support/raw-client.ts'
 import { type RedisServer, redisProgram, startRedis } from '../support/redis-server.ts'
-import { type RunningReplicas, startReplicas } from '../support/replicas.ts'
+import { openRawAt, type RunningReplicas, startReplicas } from '../support/replicas.ts'
 import { spread } from '../support/spread.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -83,15 +83,8 @@ function noteHost(gateway: RunningGateway): void {
   if (host !== undefined) hostOf.set(gateway, host)
 }
 
-/** A session that begins at one of them, and is called through the splitter. */
-async function openAt(index: number): Promise<RawClient> {
-  const { targets } = cluster.splitter
-  cluster.splitter.targets = [gateways[index % gateways.length]?.url ?? '']
-  try {
-    return await RawClient.open(cluster.face('raw', 'stream'))
-  } finally {
-    cluster.splitter.targets = targets
-  }
+function openAt(index: number): Promise<RawClient> {
+  return openRawAt(cluster, gateways[index % gateways.length]?.url)
 }
 
 interface Done {

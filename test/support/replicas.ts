@@ -1,8 +1,10 @@
 /** Several gateways that are one to their clients: real processes, a real Redis, and a splitter in front of them. */
+
 import { sessionKey } from '../../src/cluster/forward/owned-sessions.ts'
 import { startReplica } from './cluster.ts'
 import type { RunningGateway } from './gateway.ts'
 import type { Host } from './hosts.ts'
+import { RawClient } from './raw-client.ts'
 import { freePort, type RedisServer, startRedis } from './redis-server.ts'
 import { type Splitter, startSplitter } from './splitter.ts'
 
@@ -102,5 +104,17 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Runn
       await Promise.all(started.map((gateway) => gateway.kill()))
       if (options.redis === undefined) await redis[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** A session at its server `raw` that begins at this gateway, and is called through the splitter. */
+export async function openRawAt(cluster: RunningReplicas, url: string | undefined): Promise<RawClient> {
+  const { splitter } = cluster
+  const { targets } = splitter
+  splitter.targets = [url ?? '']
+  try {
+    return await RawClient.open(cluster.face('raw', 'stream'))
+  } finally {
+    splitter.targets = targets
   }
 }
