@@ -4,6 +4,7 @@
  * The child leads a process group of its own and is started without a shell. Its end is judged by the
  * exit of the leader, not by the end of its stdout, which a grandchild may hold open for ever; what the
  * pipe still holds at that moment is read first, so that a server which answers and exits loses nothing.
+ * A pipe is here what a server has for one; for stdin and stdout it is a socket (socket-pair.ts).
  *
  * Spec: 2025-11-25 and 2026-07-28, Transports, stdio. Cases: test/upstream/transports/stdio/stdio.test.ts
  */

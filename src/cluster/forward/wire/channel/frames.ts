@@ -3,7 +3,7 @@
  *
  * | from | kind | value | head | body |
  * | --- | --- | --- | --- | --- |
- * | front | `R` a request | | its code, then what it comes with | the message |
+ * | front | `R` a request | | the id in the logs, then what it comes with | the message |
  * | front | `C` it is given up | | | |
  * | front | `W` its reader has taken so much more | bytes | | |
  * | owner | `A` the whole answer | status | headers | text |
